@@ -1,0 +1,191 @@
+"""TFRecord files with an index: written whole, reachable at any window.
+
+Beside `name` stands `name.index.json`, which holds the byte offset of every
+`WINDOW`-th record, so that a reader starts anywhere in the file at once. A file
+that comes without an index, or that is not the one the index describes, is
+scanned once.
+"""
+
+import dataclasses
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from data import files
+from data.errors import UserError
+
+# Records between two entries of the index. Small windows shuffle well; at 64,
+# ten million records need 156,250 offsets, a 2 MB index.
+WINDOW = 64
+
+# A TFRecord is: uint64 length, uint32 CRC, the bytes, uint32 CRC.
+_FRAME_BYTES = 8 + 4 + 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Index:
+  """Where the windows of one TFRecord file begin."""
+
+  path: str
+  num_records: int
+  window: int
+  offsets: np.ndarray  # int64 [num_windows], bytes.
+
+  def window_sizes(self) -> np.ndarray:
+    """Returns the number of records in each window, int64 [num_windows]."""
+    starts = np.arange(len(self.offsets), dtype=np.int64) * self.window
+    return np.minimum(self.window, self.num_records - starts)
+
+
+def index_path(path: str) -> str:
+  """Returns the name of a TFRecord file's index."""
+  return path + '.index.json'
+
+
+class RecordWriter:
+  """Writes serialized records to one file that appears when it is whole.
+
+  Use as a context manager: on success the file and its index are renamed into
+  place; on an exception nothing remains and an earlier file stays untouched.
+  """
+
+  def __init__(self, path: str):
+    self.path = path
+    self.num_records = 0
+    self._bytes = 0
+    self._offsets: list[int] = []
+    self._temporary = files.temporary_name(path)
+
+  def __enter__(self) -> 'RecordWriter':
+    try:
+      self._writer = tf.io.TFRecordWriter(self._temporary)
+    except tf.errors.OpError as error:
+      raise UserError(f'cannot write {self.path}: {error.message}') from error
+    return self
+
+  def write(self, record: bytes) -> None:
+    """Appends one serialized record."""
+    if self.num_records % WINDOW == 0:
+      self._offsets.append(self._bytes)
+    try:
+      self._writer.write(record)
+    except tf.errors.OpError as error:
+      raise UserError(f'cannot write {self.path}: {error.message}') from error
+    self._bytes += _FRAME_BYTES + len(record)
+    self.num_records += 1
+
+  def __exit__(self, error_type, error, traceback) -> None:
+    try:
+      self._writer.close()
+    except tf.errors.OpError as close_error:
+      files.remove(self._temporary)
+      raise UserError(
+        f'cannot write {self.path}: {close_error.message}'
+      ) from close_error
+    if error_type is not None:
+      files.remove(self._temporary)
+      return
+    # The old index goes first: between the two renames there is none, and a
+    # file without an index is scanned.
+    if files.exists(index_path(self.path)):
+      files.remove(index_path(self.path))
+    files.rename(self._temporary, self.path)
+    files.write_json(
+      index_path(self.path),
+      {
+        'bytes': self._bytes,
+        'num_records': self.num_records,
+        'offsets': self._offsets,
+        'window': WINDOW,
+      },
+    )
+
+
+def load_index(path: str) -> Index:
+  """Reads a TFRecord file's index, or scans the file where it has none.
+
+  Raises:
+    UserError: the file is missing, empty, or damaged.
+  """
+  files.require_file(path, 'a TFRecord file')
+  num_bytes = files.size(path)
+  if num_bytes == 0:
+    raise UserError(f'{path} is empty: it holds no record')
+  if files.exists(index_path(path)):
+    stored = files.read_json(index_path(path))
+    if stored.get('bytes') == num_bytes:
+      offsets = np.asarray(stored['offsets'], np.int64)
+      return Index(path, stored['num_records'], stored['window'], offsets)
+  return scan(path)
+
+
+def scan(path: str) -> Index:
+  """Reads a whole TFRecord file, checks every checksum and builds its index.
+
+  Raises:
+    UserError: the first damaged record, by file, number and byte offset.
+  """
+  dataset = tf.data.TFRecordDataset(path, buffer_size=8 << 20)
+  lengths: list[np.ndarray] = []
+  num_records = 0
+  iterator = iter(dataset.map(tf.strings.length).batch(1024))
+  while True:
+    try:
+      batch = next(iterator).numpy()
+    except StopIteration:
+      break
+    except tf.errors.OpError as error:
+      raise _damage(path, num_records) from error
+    lengths.append(batch)
+    num_records += len(batch)
+  if not num_records:
+    raise UserError(f'{path} is empty: it holds no record')
+  ends = np.cumsum(np.concatenate(lengths).astype(np.int64) + _FRAME_BYTES)
+  offsets = np.concatenate([[0], ends[:-1]])[::WINDOW]
+  return Index(path, num_records, WINDOW, offsets)
+
+
+def check_all(paths: list[str]) -> None:
+  """Scans every file; raises a `UserError` at the first damaged record."""
+  for path in paths:
+    scan(path)
+
+
+def _damage(path: str, first_unread: int) -> UserError:
+  """Finds the first damaged record at or after `first_unread`."""
+  number, offset = 0, 0
+  try:
+    for record in tf.data.TFRecordDataset(path):
+      offset += _FRAME_BYTES + len(record.numpy())
+      number += 1
+  except tf.errors.OpError as error:
+    return UserError(
+      f'{path} is damaged or cut short: record {number} (counted from 0) at '
+      f'byte {offset} of {files.size(path)} cannot be read: {error.message}'
+    )
+  return UserError(f'{path} cannot be read after record {first_unread}')
+
+
+def shard_names(path: str, num_shards: int) -> list[str]:
+  """Returns `path-00000-of-000NN` for each shard."""
+  folder, name = os.path.split(path)
+  return [
+    os.path.join(folder, f'{name}-{i:05d}-of-{num_shards:05d}')
+    for i in range(num_shards)
+  ]
+
+
+def int64_feature(values) -> tf.train.Feature:
+  """Wraps integers for a `tf.train.Example`."""
+  return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def float_feature(values) -> tf.train.Feature:
+  """Wraps floats for a `tf.train.Example`."""
+  return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+
+
+def bytes_feature(value: bytes) -> tf.train.Feature:
+  """Wraps one byte string for a `tf.train.Example`."""
+  return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))

@@ -1,0 +1,338 @@
+"""Released-BERT checkpoints in and out.
+
+A released checkpoint is `prefix.index` and `prefix.data-00000-of-00001`:
+weights alone, float32, under the names of google-research/bert. What loads
+Google's zip files loads ours. Resuming needs more than weights and is
+`training`'s affair.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from data import files
+from data.errors import UserError
+from modeling.load_report import LoadReport, compact
+
+Variables = Mapping[str, tf.Variable | np.ndarray]
+
+# google-research/bert's Estimator keeps as many (keep_checkpoint_max).
+KEEP_CHECKPOINTS = 5
+
+_INDEX = '.index'
+_DATA = '.data-00000-of-00001'
+_STATE_FILE = 'checkpoint'
+_OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
+# What a training run of google-research/bert saves beside its weights.
+_TRAINING_STATE = re.compile(
+  rf'(.*/(adam|lamb)_[mv]|global_step|{_OBJECT_GRAPH})$'
+)
+# Names in an error message; a BERT with both heads has 30, layers joined.
+_SHOWN = 30
+_EXPORTED = re.compile(r'model\.ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})$')
+
+
+def write_released(prefix: str, variables: Variables) -> None:
+  """Writes a weights-only checkpoint, as `tf.train.Saver` would have.
+
+  The files are written under temporary names and renamed when they are whole.
+  The same values give the same bytes.
+
+  Args:
+    prefix: where to; `.index` and `.data-00000-of-00001` are appended.
+    variables: released name → variable or array; stored as float32. Of a
+      mirrored variable its primary value is stored.
+
+  Raises:
+    UserError: the files cannot be written; what stood there stays.
+  """
+  names = sorted(variables)
+  values = [_float32(variables[name]) for name in names]
+  temporary = files.temporary_name(prefix)
+  try:
+    with tf.device('CPU:0'):
+      tf.raw_ops.SaveV2(
+        prefix=temporary,
+        tensor_names=names,
+        shape_and_slices=[''] * len(names),
+        tensors=[tf.constant(value) for value in values],
+      )
+    # The index last: without one a reader sees no checkpoint.
+    for suffix in (_DATA, _INDEX):
+      files.rename(temporary + suffix, prefix + suffix)
+  except tf.errors.OpError as error:
+    raise UserError(f'cannot write {prefix}: {error.message}') from error
+  finally:
+    for suffix in (_DATA, _INDEX):
+      if files.exists(temporary + suffix):
+        files.remove(temporary + suffix)
+
+
+def export(
+  output_dir: str,
+  step: int,
+  variables: Variables,
+  config: Any,
+  vocab_file: str | None = None,
+  keep: int | None = KEEP_CHECKPOINTS,
+) -> str:
+  """Makes `output_dir` a folder that released BERT's users know.
+
+  It then holds `model.ckpt-<step>`, `bert_config.json`, `vocab.txt` and the
+  `checkpoint` file that names the latest.
+
+  Args:
+    output_dir: an existing folder.
+    step: training steps done; goes into the checkpoint's name.
+    variables: released name → variable.
+    config: a `BertConfig`.
+    vocab_file: copied to `vocab.txt` where given.
+    keep: how many checkpoints stay, the latest ones; 0 or None keeps all.
+
+  Returns:
+    The checkpoint's prefix.
+
+  Raises:
+    UserError: a file cannot be written.
+  """
+  prefix = os.path.join(output_dir, f'model.ckpt-{step}')
+  write_released(prefix, variables)
+  config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
+  if vocab_file:
+    files.copy(vocab_file, os.path.join(output_dir, 'vocab.txt'))
+  # Later steps are left from a run that was set back; they are not its past.
+  by_step = {s: n for s, n in _exported(output_dir).items() if s <= step}
+  kept = sorted(by_step)[-keep if keep else 0 :]
+  paths = [
+    f'model.ckpt-{s}' for s in kept if f'model.ckpt-{s}.index' in by_step[s]
+  ]
+  lines = [f'model_checkpoint_path: "model.ckpt-{step}"']
+  lines += [f'all_model_checkpoint_paths: "{path}"' for path in paths]
+  files.write_text(
+    os.path.join(output_dir, _STATE_FILE), '\n'.join(lines) + '\n'
+  )
+  for old in set(by_step) - set(kept):
+    # The index sorts last but goes first: never an index without its data.
+    for name in sorted(by_step[old], reverse=True):
+      files.remove(os.path.join(output_dir, name))
+  return prefix
+
+
+def _exported(folder: str) -> dict[int, list[str]]:
+  """Maps each exported step to the sorted names of its files."""
+  by_step: dict[int, list[str]] = {}
+  for name in files.list_folder(folder):
+    if match := _EXPORTED.match(name):
+      by_step.setdefault(int(match[1]), []).append(name)
+  return by_step
+
+
+def resolve(path: str) -> str:
+  """Finds the checkpoint that a user means.
+
+  Args:
+    path: a prefix; one of a checkpoint's two files; or a folder: the latest
+      checkpoint that its `checkpoint` file names, else `bert_model.ckpt`, else
+      the only checkpoint in it.
+
+  Returns:
+    The prefix of an existing checkpoint.
+
+  Raises:
+    UserError: there is none. The message says what was received and what was
+      looked for, and lists the checkpoints of that folder.
+  """
+  if not path:
+    raise UserError('a checkpoint was expected, an empty path was received')
+  prefix = re.sub(r'\.(index|data-\d{5}-of-\d{5})$', '', path)
+  if files.exists(prefix + _INDEX):
+    return prefix
+  if files.is_folder(path):
+    return _resolve_folder(path)
+  folder = os.path.dirname(prefix) or '.'
+  raise UserError(
+    f'there is no checkpoint {path!r}: looked for {prefix + _INDEX}'
+    f' and for a folder of that name; {_candidates(folder, prefix)}'
+  )
+
+
+def _resolve_folder(folder: str) -> str:
+  looked_for = [os.path.join(folder, _STATE_FILE)]
+  prefixes = []
+  state = tf.train.get_checkpoint_state(folder)
+  if state and state.model_checkpoint_path:
+    latest = state.model_checkpoint_path
+    # An absolute path is stale once the folder has been moved.
+    prefixes += [latest, os.path.join(folder, os.path.basename(latest))]
+  prefixes.append(os.path.join(folder, 'bert_model.ckpt'))
+  for prefix in dict.fromkeys(prefixes):
+    if files.exists(prefix + _INDEX):
+      return prefix
+    looked_for.append(prefix + _INDEX)
+  if len(only := _prefixes(folder)) == 1:
+    return os.path.join(folder, only[0])
+  raise UserError(
+    f'no checkpoint was found in the folder {folder!r}: looked for'
+    f' {", ".join(looked_for)}; {_candidates(folder, folder)}'
+  )
+
+
+def _prefixes(folder: str) -> list[str]:
+  names = files.list_folder(folder)
+  return [
+    name.removesuffix(_INDEX)
+    for name in names
+    if name.endswith(_INDEX) and not name.startswith('.')
+  ]
+
+
+def _candidates(folder: str, wanted: str) -> str:
+  """Says which checkpoints stand in `folder`, the most similar first."""
+  if not files.is_folder(folder):
+    return f'there is no folder {folder!r}'
+  names = _prefixes(folder)
+  if not names:
+    return f'there is no checkpoint in {folder!r}'
+  near = difflib.get_close_matches(os.path.basename(wanted), names, 5, 0.0)
+  more = f' and {len(names) - len(near)} more' if len(names) > len(near) else ''
+  return f'in {folder!r} there are: {", ".join(near)}{more}'
+
+
+def read_variables(prefix: str) -> dict[str, tuple[tuple[int, ...], str]]:
+  """Lists a checkpoint's weights.
+
+  Args:
+    prefix: as `resolve` returns it.
+
+  Returns:
+    name → (shape, name of the dtype), sorted. Optimizer slots, the step and
+    the object graph are left out.
+
+  Raises:
+    UserError: the index file cannot be read.
+  """
+  return _weights(_open(prefix))
+
+
+def _weights(reader) -> dict[str, tuple[tuple[int, ...], str]]:
+  shapes = reader.get_variable_to_shape_map()
+  dtypes = reader.get_variable_to_dtype_map()
+  return {
+    name: (tuple(shapes[name]), dtypes[name].name)
+    for name in sorted(shapes)
+    if not _TRAINING_STATE.match(name)
+  }
+
+
+def _open(prefix: str):
+  with _damage_explained(prefix + _INDEX):
+    # `tf.train.load_checkpoint` takes a prefix on ram:// for a folder.
+    return tf.compat.v1.train.NewCheckpointReader(prefix)
+
+
+@contextmanager
+def _damage_explained(what: str) -> Iterator[None]:
+  """Turns what TensorFlow raises on a bad checkpoint into a `UserError`."""
+  try:
+    yield
+  # Its checkpoint reader raises IndexError where a data file is cut short.
+  except (tf.errors.OpError, IndexError, RuntimeError) as error:
+    reason = getattr(error, 'message', None) or str(error)
+    raise UserError(f'{what} is damaged or incomplete: {reason}') from error
+
+
+def is_encoder(name: str) -> bool:
+  """Returns whether a released name belongs to the encoder, pooler included."""
+  return name.startswith('bert/')
+
+
+def load_released(
+  path: str,
+  variables: Mapping[str, tf.Variable],
+  is_required: Callable[[str], bool] = is_encoder,
+  allow_mismatch: Callable[[str], bool] = lambda name: not is_encoder(name),
+) -> LoadReport:
+  """Assigns a checkpoint's weights to the variables of the same names.
+
+  Nothing is assigned before every check has passed and every value is read.
+
+  Args:
+    path: as for `resolve`.
+    variables: released name → variable.
+    is_required: of a name: must the checkpoint hold it?
+    allow_mismatch: of a name: may its shape differ, so that it keeps its fresh
+      value? By default true of heads: a classifier of three labels initialises
+      the encoder of one of two.
+
+  Returns:
+    What was loaded, missing, unused, and of another shape.
+
+  Raises:
+    UserError: there is no such checkpoint, it is damaged, a required variable
+      is missing, or shapes differ; the variables are named.
+  """
+  prefix = resolve(path)
+  reader = _open(prefix)
+  stored = _weights(reader)
+  shared = sorted(set(variables) & set(stored))
+  mismatched = {
+    name: (stored[name][0], tuple(variables[name].shape))
+    for name in shared
+    if stored[name][0] != tuple(variables[name].shape)
+  }
+  report = LoadReport(
+    prefix=prefix,
+    loaded=[name for name in shared if name not in mismatched],
+    missing=sorted(set(variables) - set(stored)),
+    unused=sorted(set(stored) - set(variables)),
+    mismatched=mismatched,
+  )
+  _check(report, is_required, allow_mismatch)
+  values = _read(reader, prefix, report.loaded)
+  for name, value in values.items():
+    variables[name].assign(value)
+  return report
+
+
+def _check(report, is_required, allow_mismatch) -> None:
+  if missing := [name for name in report.missing if is_required(name)]:
+    held = compact(report.loaded + list(report.mismatched) + report.unused)
+    more = [f'and {len(held) - _SHOWN} more'] if len(held) > _SHOWN else []
+    raise UserError(
+      f'{report.prefix} lacks variables that the model needs:'
+      f' {", ".join(compact(missing))}. It holds'
+      f' {", ".join(held[:_SHOWN] + more) or "none"}. Do its bert_config.json'
+      ' and the one given agree?'
+    )
+  wrong = [
+    f'{name} is {list(theirs)} in the checkpoint, {list(ours)} in the model'
+    for name, (theirs, ours) in report.mismatched.items()
+    if not allow_mismatch(name)
+  ]
+  if wrong:
+    raise UserError(
+      f'{report.prefix} does not fit the model: {"; ".join(wrong)}. Do the'
+      ' bert_config.json and the vocabulary given belong to this checkpoint?'
+    )
+
+
+def _read(reader, prefix: str, names: list[str]) -> dict[str, np.ndarray]:
+  data_files = ', '.join(
+    os.path.join(os.path.dirname(prefix), name)
+    for name in files.list_folder(os.path.dirname(prefix) or '.')
+    if name.startswith(os.path.basename(prefix) + '.data-')
+  )
+  with _damage_explained(data_files or prefix + _DATA):
+    return {name: _float32(reader.get_tensor(name)) for name in names}
+
+
+def _float32(value) -> np.ndarray:
+  return np.asarray(
+    value.numpy() if hasattr(value, 'numpy') else value, np.float32
+  )

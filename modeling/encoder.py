@@ -1,0 +1,103 @@
+"""BERT's encoder: ids → `sequence_output` and `pooled_output`."""
+
+import tensorflow as tf
+
+from modeling import layers
+from modeling.configs import BertConfig
+from modeling.dropout import DropoutKey
+
+
+class BertEncoder(layers.BaseLayer):
+  """The encoder with its pooler, named and laid out as released BERT.
+
+  Args:
+    config: the model's dimensions.
+    compute_dtype: of the matrix products: 'float32', 'bfloat16' or 'float16'.
+    seed: the initial weights are a function of it and of their names.
+    use_one_hot_embeddings: whether words are looked up by a matrix product,
+      which can be faster on TPU, instead of a gather.
+  """
+
+  def __init__(
+    self,
+    config: BertConfig,
+    compute_dtype: str = 'float32',
+    seed: int = 0,
+    use_one_hot_embeddings: bool = False,
+  ):
+    super().__init__()
+    self.config = config
+    init = layers.WeightInit(config.initializer_range, seed)
+    self.embeddings = layers.Embeddings(config, init, use_one_hot_embeddings)
+    self.blocks = [
+      layers.TransformerBlock(index, config, init, compute_dtype)
+      for index in range(config.num_hidden_layers)
+    ]
+    shape = (config.hidden_size, config.hidden_size)
+    self.pooler = layers.Dense('bert/pooler/dense', shape, init, compute_dtype)
+
+  @property
+  def word_embeddings(self) -> tf.Variable:
+    """The embedding table, float32 [V, H]."""
+    return self.embeddings.word_embeddings
+
+  def call(
+    self,
+    input_ids: tf.Tensor,
+    input_mask: tf.Tensor,
+    segment_ids: tf.Tensor,
+    dropout: DropoutKey | None = None,
+    cls_only: bool = False,
+  ) -> dict[str, tf.Tensor]:
+    """Encodes a batch.
+
+    Args:
+      input_ids: int32 or int64 [B, S], in [0, V).
+      input_mask: int32 or int64 [B, S]; 1 for a token, 0 for padding.
+      segment_ids: int32 or int64 [B, S], in [0, type_vocab_size).
+      dropout: None for no dropout.
+      cls_only: whether the last layer computes [CLS] only. The result is the
+        same but for rounding; with dropout the last layer's masks differ.
+
+    Returns:
+      `pooled_output`, float32 [B, H], and, unless `cls_only`,
+      `sequence_output`, float32 [B, S, H].
+
+    Raises:
+      ValueError: S is greater than `max_position_embeddings`. Where S is not
+        known when a graph is built, running it raises InvalidArgumentError.
+    """
+    with tf.control_dependencies(self._length_checks(input_ids)):
+      x = self.embeddings(input_ids, segment_ids, dropout)
+    shape = tf.shape(x)
+    x = tf.reshape(x, [-1, self.config.hidden_size])
+    padding = layers.padding_scores(input_mask)
+    for block in self.blocks[:-1]:
+      x = block(x, padding, dropout)
+    x = self.blocks[-1](x, padding, dropout, cls_only=cls_only)
+    if cls_only:
+      return {'pooled_output': self._pool(x)}
+    sequence = tf.reshape(x, shape)
+    return {
+      'sequence_output': sequence,
+      'pooled_output': self._pool(sequence[:, 0]),
+    }
+
+  def _pool(self, cls_output: tf.Tensor) -> tf.Tensor:
+    return tf.tanh(tf.cast(self.pooler(cls_output), tf.float32))
+
+  def _length_checks(self, input_ids: tf.Tensor) -> list[tf.Operation]:
+    limit = self.config.max_position_embeddings
+    length = input_ids.shape[1]
+    if length is None:
+      message = f'the sequence is longer than max_position_embeddings, {limit}'
+      check = tf.debugging.assert_less_equal(
+        tf.shape(input_ids)[1], limit, message
+      )
+      return [check]
+    if length > limit:
+      raise ValueError(
+        f'the sequence length {length} is greater than '
+        f'max_position_embeddings, {limit}'
+      )
+    return []

@@ -1,0 +1,309 @@
+"""The encoder's parts, their weights named and laid out as released BERT's.
+
+Weights are made in the constructors, so that each variable's name is exactly
+the released one (`bert/encoder/layer_0/attention/self/query/kernel:0`) and a
+checkpoint maps name to name. Activations travel as matrices, [B*S, H]: the
+reshapes are free, and each dense layer is one matrix product.
+
+Weights are float32. Under a `compute_dtype` of bfloat16 or float16 the matrix
+products and the activations between them are of that type; softmax, LayerNorm
+and the residual stream stay float32.
+"""
+
+import math
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+import tf_keras
+
+from modeling.configs import BertConfig
+from modeling.dropout import DropoutKey, block_sites, stateless_dropout
+
+_LAYER_NORM_EPSILON = 1e-12
+# What is added to the attention score of a padding token, before the softmax.
+_PADDING_SCORE = -10000.0
+
+
+class WeightInit(NamedTuple):
+  """How weights start: a truncated normal, a function of seed and name."""
+
+  stddev: float
+  seed: int
+
+  def normal(self, name: str) -> tf_keras.initializers.Initializer:
+    """Returns the initialiser of one variable.
+
+    Its seed depends on nothing but the run's seed and the variable's name, so
+    that a weight starts the same whatever else the model consists of.
+    """
+    seed = (zlib.crc32(name.encode()) ^ self.seed) & 0x7FFFFFFF
+    return tf_keras.initializers.TruncatedNormal(stddev=self.stddev, seed=seed)
+
+
+def get_activation(name: str | None) -> Callable[[tf.Tensor], tf.Tensor]:
+  """Returns the function that `hidden_act` names."""
+  return {
+    'gelu': _tanh_gelu,
+    'gelu_erf': lambda x: tf.nn.gelu(x, approximate=False),
+    'relu': tf.nn.relu,
+    'tanh': tf.tanh,
+    'linear': tf.identity,
+  }[(name or 'linear').lower()]
+
+
+def _tanh_gelu(x: tf.Tensor) -> tf.Tensor:
+  # As tf.nn.gelu(approximate=True), whose tf.pow(x, 3) is slow on CPU.
+  inner = math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
+  return 0.5 * x * (1.0 + tf.tanh(inner))
+
+
+class BaseLayer(tf_keras.layers.Layer):
+  """A layer that leaves the dtype of what passes through it alone."""
+
+  def __init__(self):
+    super().__init__(dtype='float32', autocast=False)
+
+
+class Dense(BaseLayer):
+  """A matrix product in `compute_dtype`, and a bias.
+
+  Args:
+    name_scope: the released name without the trailing '/kernel'.
+    shape: [inputs, outputs] of the kernel.
+    init: how the kernel starts; the bias starts at zero.
+    compute_dtype: the product's and the output's dtype.
+  """
+
+  def __init__(
+    self,
+    name_scope: str,
+    shape: tuple[int, int],
+    init: WeightInit,
+    compute_dtype: str,
+  ):
+    super().__init__()
+    self._product_dtype = compute_dtype
+    name = f'{name_scope}/kernel'
+    self.kernel = self.add_weight(name, shape, initializer=init.normal(name))
+    self.bias = self.add_weight(
+      f'{name_scope}/bias', shape[1:], initializer='zeros'
+    )
+
+  def call(self, x: tf.Tensor) -> tf.Tensor:
+    """Maps [N, inputs] to [N, outputs] of `compute_dtype`."""
+    dtype = self._product_dtype
+    product = tf.matmul(tf.cast(x, dtype), tf.cast(self.kernel, dtype))
+    return tf.nn.bias_add(product, tf.cast(self.bias, dtype))
+
+
+class LayerNorm(BaseLayer):
+  """Layer normalisation over the last axis, in float32."""
+
+  def __init__(self, name_scope: str, size: int):
+    super().__init__()
+    self.beta = self.add_weight(
+      f'{name_scope}/beta', (size,), initializer='zeros'
+    )
+    self.gamma = self.add_weight(
+      f'{name_scope}/gamma', (size,), initializer='ones'
+    )
+
+  def call(self, x: tf.Tensor) -> tf.Tensor:
+    """Normalises float32 [..., size]."""
+    mean, variance = tf.nn.moments(x, axes=[-1], keepdims=True)
+    return tf.nn.batch_normalization(
+      x, mean, variance, self.beta, self.gamma, _LAYER_NORM_EPSILON
+    )
+
+
+class Embeddings(BaseLayer):
+  """Sums word, segment and position embeddings and normalises them."""
+
+  def __init__(self, config: BertConfig, init: WeightInit, one_hot: bool):
+    super().__init__()
+    self._config = config
+    self._one_hot = one_hot
+    scope = 'bert/embeddings'
+    self.word_embeddings = self._table(
+      f'{scope}/word_embeddings', config.vocab_size, init
+    )
+    self.token_type_embeddings = self._table(
+      f'{scope}/token_type_embeddings', config.type_vocab_size, init
+    )
+    self.position_embeddings = self._table(
+      f'{scope}/position_embeddings', config.max_position_embeddings, init
+    )
+    self.norm = LayerNorm(f'{scope}/LayerNorm', config.hidden_size)
+
+  def _table(self, name: str, rows: int, init: WeightInit) -> tf.Variable:
+    shape = (rows, self._config.hidden_size)
+    return self.add_weight(name, shape, initializer=init.normal(name))
+
+  def call(
+    self,
+    input_ids: tf.Tensor,
+    segment_ids: tf.Tensor,
+    dropout: DropoutKey | None = None,
+  ) -> tf.Tensor:
+    """Embeds int [B, S] ids and segments as float32 [B, S, H]."""
+    length = tf.shape(input_ids)[1]
+    words = self._look_up(input_ids)
+    # One-hot products, as the original: the gradient of a gather from a table
+    # of two rows would add up B*S rows one by one.
+    segments = tf.one_hot(segment_ids, self._config.type_vocab_size)
+    types = tf.matmul(segments, self.token_type_embeddings)
+    output = self.norm(words + types + self.position_embeddings[:length])
+    return stateless_dropout(
+      output, self._config.hidden_dropout_prob, dropout, site=0
+    )
+
+  def _look_up(self, input_ids: tf.Tensor) -> tf.Tensor:
+    if not self._one_hot:
+      return tf.gather(self.word_embeddings, input_ids)
+    one_hot = tf.one_hot(input_ids, self._config.vocab_size)
+    return tf.matmul(one_hot, self.word_embeddings)
+
+
+class SelfAttention(BaseLayer):
+  """Multi-head self-attention, without the projection of its output."""
+
+  def __init__(
+    self, name_scope: str, config: BertConfig, init: WeightInit, dtype: str
+  ):
+    super().__init__()
+    self._num_heads = config.num_attention_heads
+    self._head_size = config.hidden_size // config.num_attention_heads
+    self._dropout_rate = config.attention_probs_dropout_prob
+    self._product_dtype = dtype
+    shape = (config.hidden_size, config.hidden_size)
+    self.query = Dense(f'{name_scope}/query', shape, init, dtype)
+    self.key = Dense(f'{name_scope}/key', shape, init, dtype)
+    self.value = Dense(f'{name_scope}/value', shape, init, dtype)
+
+  def call(
+    self,
+    queries: tf.Tensor,
+    memory: tf.Tensor,
+    padding: tf.Tensor,
+    dropout: DropoutKey | None,
+    site: int,
+  ) -> tf.Tensor:
+    """Attends from F positions of each example to all S.
+
+    Args:
+      queries: float32 [B*F, H], the positions that ask.
+      memory: float32 [B*S, H], the positions that answer.
+      padding: float32 [B, 1, 1, S], added to the scores.
+      dropout: None for no dropout.
+      site: of the attention probabilities' dropout.
+
+    Returns:
+      [B*F, H] of the compute dtype.
+    """
+    batch = tf.shape(padding)[0]
+    query = self._split_heads(self.query(queries), batch)
+    key = self._split_heads(self.key(memory), batch)
+    value = self._split_heads(self.value(memory), batch)
+    scores = tf.matmul(query, key, transpose_b=True)  # [B, A, F, S]
+    scores = tf.cast(scores, tf.float32) * (1.0 / math.sqrt(self._head_size))
+    probabilities = tf.nn.softmax(scores + padding)
+    probabilities = stateless_dropout(
+      probabilities, self._dropout_rate, dropout, site
+    )
+    context = tf.matmul(tf.cast(probabilities, self._product_dtype), value)
+    context = tf.transpose(context, [0, 2, 1, 3])  # [B, F, A, H/A]
+    return tf.reshape(context, [-1, self._num_heads * self._head_size])
+
+  def _split_heads(self, x: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+    """Turns [B*S, H] into [B, A, S, H/A]."""
+    x = tf.reshape(x, [batch, -1, self._num_heads, self._head_size])
+    return tf.transpose(x, [0, 2, 1, 3])
+
+
+class TransformerBlock(BaseLayer):
+  """One layer of the encoder: self-attention, then the feed-forward net."""
+
+  def __init__(
+    self, index: int, config: BertConfig, init: WeightInit, dtype: str
+  ):
+    super().__init__()
+    self._sites = block_sites(index)
+    self._dropout_rate = config.hidden_dropout_prob
+    self._activation = get_activation(config.hidden_act)
+    hidden, inner = config.hidden_size, config.intermediate_size
+    scope = f'bert/encoder/layer_{index}'
+    out = f'{scope}/attention/output'
+    self.attention = SelfAttention(
+      f'{scope}/attention/self', config, init, dtype
+    )
+    self.attention_output = Dense(f'{out}/dense', (hidden, hidden), init, dtype)
+    self.attention_norm = LayerNorm(f'{out}/LayerNorm', hidden)
+    self.intermediate = Dense(
+      f'{scope}/intermediate/dense', (hidden, inner), init, dtype
+    )
+    self.output_dense = Dense(
+      f'{scope}/output/dense', (inner, hidden), init, dtype
+    )
+    self.output_norm = LayerNorm(f'{scope}/output/LayerNorm', hidden)
+
+  def call(
+    self,
+    x: tf.Tensor,
+    padding: tf.Tensor,
+    dropout: DropoutKey | None = None,
+    cls_only: bool = False,
+  ) -> tf.Tensor:
+    """Transforms each position.
+
+    Args:
+      x: float32 [B*S, H].
+      padding: float32 [B, 1, 1, S], added to the attention scores.
+      dropout: None for no dropout.
+      cls_only: whether to compute each example's first position only.
+
+    Returns:
+      float32 [B*S, H], or [B, H] if `cls_only`.
+    """
+    sites = self._sites
+    batch = tf.shape(padding)[0]
+    queries = _first_positions(x, batch) if cls_only else x
+    context = self.attention(
+      queries, x, padding, dropout, sites.attention_probabilities
+    )
+    attended = self._drop(
+      self.attention_output(context), batch, dropout, sites.attention_output
+    )
+    attended = self.attention_norm(attended + queries)
+    inner = self._activation(self.intermediate(attended))
+    output = self._drop(
+      self.output_dense(inner), batch, dropout, sites.feed_forward_output
+    )
+    return self.output_norm(output + attended)
+
+  def _drop(
+    self,
+    x: tf.Tensor,
+    batch: tf.Tensor,
+    dropout: DropoutKey | None,
+    site: int,
+  ) -> tf.Tensor:
+    """Casts [B*F, H] to float32 and drops values example by example."""
+    x = tf.cast(x, tf.float32)
+    if dropout is None:
+      return x
+    by_example = tf.reshape(x, [batch, -1, x.shape[-1]])
+    dropped = stateless_dropout(by_example, self._dropout_rate, dropout, site)
+    return tf.reshape(dropped, [-1, x.shape[-1]])
+
+
+def _first_positions(x: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+  """Picks each example's [CLS]: [B*S, H] → [B, H]."""
+  return tf.reshape(x, [batch, -1, x.shape[-1]])[:, 0]
+
+
+def padding_scores(input_mask: tf.Tensor) -> tf.Tensor:
+  """Turns a mask, int [B, S], into score offsets, float32 [B, 1, 1, S]."""
+  scores = (1.0 - tf.cast(input_mask, tf.float32)) * _PADDING_SCORE
+  return scores[:, tf.newaxis, tf.newaxis, :]

@@ -1,0 +1,63 @@
+"""What became of each variable when a checkpoint was loaded."""
+
+import dataclasses
+import re
+from collections.abc import Iterable
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadReport:
+  """What became of each variable when a checkpoint was loaded.
+
+  Attributes:
+    prefix: the checkpoint that was read.
+    loaded: names of the model's variables that took the checkpoint's value.
+    missing: names that the checkpoint lacks; they keep their fresh values.
+    unused: names of weights in the checkpoint that the model lacks.
+    mismatched: name → (shape in the checkpoint, shape in the model), where
+      the caller allowed it; they keep their fresh values.
+  """
+
+  prefix: str
+  loaded: list[str]
+  missing: list[str]
+  unused: list[str]
+  mismatched: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+
+  def lines(self) -> list[str]:
+    """Returns the report as text, every variable by name."""
+    lines = [f'Initialised from {self.prefix}:']
+    lines += _section('loaded', self.loaded)
+    lines += _section('freshly initialised, not in it', self.missing)
+    lines += _section(
+      'freshly initialised, of another shape in it',
+      [
+        f'{name} (checkpoint {list(theirs)}, model {list(ours)})'
+        for name, (theirs, ours) in self.mismatched.items()
+      ],
+    )
+    lines += _section('in it but unused', self.unused)
+    return lines
+
+
+def _section(title: str, names: list[str]) -> list[str]:
+  if not names:
+    return []
+  return [f'  {title} ({len(names)}):'] + [f'    {n}' for n in compact(names)]
+
+
+def compact(names: Iterable[str]) -> list[str]:
+  """Writes names that differ only in the layer as one: 'layer_{0,1}/...'."""
+  layers: dict[str, list[int]] = {}
+  for name in names:
+    if match := re.match(r'(.*/layer_)(\d+)(/.*)', name):
+      start, layer, end = match.groups()
+      layers.setdefault(f'{start}{{}}{end}', []).append(int(layer))
+    else:
+      layers[name] = []
+  return [
+    pattern.format('{' + ','.join(map(str, sorted(numbers))) + '}')
+    if numbers
+    else pattern
+    for pattern, numbers in layers.items()
+  ]

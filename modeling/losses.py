@@ -1,0 +1,158 @@
+"""Pure weighted losses: a sum over the batch, over a denominator that is given.
+
+What a loss is divided by is computed on the global batch before the batch is
+split, and travels with it. So the losses, and the gradients, of the parts add
+up to those of the whole, whatever the split.
+"""
+
+import tensorflow as tf
+
+
+def masked_lm_loss(
+  logits: tf.Tensor,
+  ids: tf.Tensor,
+  weights: tf.Tensor,
+  denominator: tf.Tensor | float,
+) -> tf.Tensor:
+  """Sums the masked tokens' cross-entropies over a denominator.
+
+  Args:
+    logits: float32 [B, P, V], unnormalised.
+    ids: int [B, P], the tokens behind the masks, in [0, V).
+    weights: float32 [B, P]; 1.0 a masked token, 0.0 padding.
+    denominator: google-research/bert's is the global batch's sum of weights,
+      plus 1e-5.
+
+  Returns:
+    float32 scalar in nats.
+
+  Raises:
+    ValueError: the shapes don't match; they are shown.
+  """
+  _check_same_shape('logits without V', logits.shape[:-1], 'ids', ids.shape)
+  return cross_entropy(logits, ids, weights, denominator)
+
+
+def next_sentence_loss(
+  logits: tf.Tensor, labels: tf.Tensor, denominator: tf.Tensor | float
+) -> tf.Tensor:
+  """Sums the next-sentence cross-entropies over a denominator.
+
+  Args:
+    logits: float32 [B, 2], unnormalised.
+    labels: int [B] or [B, 1]; 0 B follows A, 1 B is a random sentence.
+    denominator: the number of examples in the global batch.
+
+  Returns:
+    float32 scalar in nats.
+
+  Raises:
+    ValueError: the shapes don't match; they are shown.
+  """
+  if labels.shape.rank == 2 and labels.shape[1] == 1:
+    labels = tf.squeeze(labels, axis=1)
+  weights = tf.ones_like(labels, dtype=tf.float32)
+  return cross_entropy(logits, labels, weights, denominator)
+
+
+def cross_entropy(
+  logits: tf.Tensor,
+  labels: tf.Tensor,
+  example_weights: tf.Tensor,
+  denominator: tf.Tensor | float,
+) -> tf.Tensor:
+  """Sums the weighted cross-entropies of hard labels over a denominator.
+
+  Args:
+    logits: float32 [..., C], unnormalised.
+    labels: int [...], in [0, C).
+    example_weights: float32 [...]; 1.0 real, 0.0 padding.
+    denominator: as a rule the global batch's sum of weights.
+
+  Returns:
+    float32 scalar in nats.
+
+  Raises:
+    ValueError: the shapes don't match; they are shown.
+  """
+  _check_same_shape(
+    'logits without C', logits.shape[:-1], 'labels', labels.shape
+  )
+  nats = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+  return _weighted_sum(nats, example_weights, denominator)
+
+
+def soft_cross_entropy(
+  student_logits: tf.Tensor,
+  teacher_logits: tf.Tensor,
+  example_weights: tf.Tensor,
+  denominator: tf.Tensor | float,
+) -> tf.Tensor:
+  """Sums the student's cross-entropies under the teacher's soft labels.
+
+  Args:
+    student_logits: float32 [B, C], unnormalised.
+    teacher_logits: float32 [B, C]; constants, no gradient flows.
+    example_weights: float32 [B]; 1.0 real, 0.0 padding.
+    denominator: as a rule the global batch's sum of weights.
+
+  Returns:
+    float32 scalar in nats.
+
+  Raises:
+    ValueError: the shapes don't match; they are shown.
+  """
+  _check_same_shape(
+    'student_logits',
+    student_logits.shape,
+    'teacher_logits',
+    teacher_logits.shape,
+  )
+  soft_labels = tf.stop_gradient(tf.nn.softmax(teacher_logits))
+  nats = tf.nn.softmax_cross_entropy_with_logits(soft_labels, student_logits)
+  return _weighted_sum(nats, example_weights, denominator)
+
+
+def squared_error(
+  predictions: tf.Tensor,
+  targets: tf.Tensor,
+  example_weights: tf.Tensor,
+  denominator: tf.Tensor | float,
+) -> tf.Tensor:
+  """Sums the weighted squared errors over a denominator.
+
+  Args:
+    predictions: float32 [B].
+    targets: float32 [B]; constants, no gradient flows.
+    example_weights: float32 [B]; 1.0 real, 0.0 padding.
+    denominator: as a rule the global batch's sum of weights.
+
+  Returns:
+    float32 scalar in squared units of the target.
+
+  Raises:
+    ValueError: the shapes don't match; they are shown.
+  """
+  _check_same_shape('predictions', predictions.shape, 'targets', targets.shape)
+  errors = tf.math.squared_difference(predictions, tf.stop_gradient(targets))
+  return _weighted_sum(errors, example_weights, denominator)
+
+
+def _weighted_sum(
+  values: tf.Tensor, weights: tf.Tensor, denominator: tf.Tensor | float
+) -> tf.Tensor:
+  _check_same_shape('losses', values.shape, 'weights', weights.shape)
+  return tf.reduce_sum(values * weights) / denominator
+
+
+def _check_same_shape(
+  first_name: str,
+  first: tf.TensorShape,
+  second_name: str,
+  second: tf.TensorShape,
+) -> None:
+  # Broadcasting [B] against [B, 1] would sum B * B terms without a word.
+  if not first.is_compatible_with(second):
+    raise ValueError(
+      f'{first_name} has shape {first}, {second_name} has shape {second}'
+    )

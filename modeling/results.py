@@ -1,0 +1,28 @@
+"""The files in which results are written, as google-research/bert names them."""
+
+import os
+from collections.abc import Mapping
+
+from absl import logging
+
+from data import files
+
+
+def write_eval_results(
+  output_dir: str, checkpoint: str, scores: Mapping[str, float]
+) -> None:
+  """Prints the scores and writes `eval_results.txt`, a `key = value` a line.
+
+  Args:
+    output_dir: the folder.
+    checkpoint: the prefix of what was evaluated; its step is recorded.
+    scores: name → value.
+  """
+  step = checkpoint.rpartition('-')[2]
+  values = {'global_step': int(step) if step.isdigit() else 0, **scores}
+  lines = [f'{name} = {values[name]}' for name in sorted(values)]
+  logging.info('Eval results of %s', checkpoint)
+  for line in lines:
+    logging.info('  %s', line)
+  path = os.path.join(output_dir, 'eval_results.txt')
+  files.write_text(path, ''.join(line + '\n' for line in lines))

@@ -1,0 +1,57 @@
+"""Flags → tf.distribute strategy."""
+
+import tensorflow as tf
+
+from data.errors import UserError
+
+
+def make_strategy(
+  name: str, num_cpu_devices: int = 1, tpu: str | None = None
+) -> tf.distribute.Strategy:
+  """Makes the strategy that a run distributes its work by.
+
+  Args:
+    name: 'auto', 'one_device', 'mirrored' or 'tpu'. 'auto' mirrors over several
+      GPUs and takes one device otherwise.
+    num_cpu_devices: logical CPU devices to mirror over where there is no GPU.
+    tpu: name or address of the TPU, for 'tpu'.
+
+  Raises:
+    UserError: the devices asked for are not there.
+  """
+  if name == 'tpu':
+    return _tpu_strategy(tpu)
+  gpus = tf.config.list_physical_devices('GPU')
+  if name == 'mirrored' or (name == 'auto' and len(gpus) > 1):
+    devices = (
+      [f'/gpu:{i}' for i in range(len(gpus))]
+      if gpus
+      else _logical_cpus(num_cpu_devices)
+    )
+    return tf.distribute.MirroredStrategy(devices)
+  return tf.distribute.get_strategy()
+
+
+def _logical_cpus(count: int) -> list[str]:
+  cpu = tf.config.list_physical_devices('CPU')[0]
+  try:
+    tf.config.set_logical_device_configuration(
+      cpu, [tf.config.LogicalDeviceConfiguration()] * count
+    )
+  except RuntimeError:  # The devices are made once per process.
+    found = len(tf.config.list_logical_devices('CPU'))
+    if found < count:
+      raise UserError(
+        f'{count} CPU devices were asked for, this process has {found}'
+      ) from None
+  return [f'/cpu:{i}' for i in range(count)]
+
+
+def _tpu_strategy(tpu: str | None) -> tf.distribute.Strategy:
+  try:
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=tpu or '')
+    tf.config.experimental_connect_to_cluster(resolver)
+    tf.tpu.experimental.initialize_tpu_system(resolver)
+  except (ValueError, tf.errors.OpError) as error:
+    raise UserError(f'no TPU answers as --tpu_name={tpu}: {error}') from error
+  return tf.distribute.TPUStrategy(resolver)

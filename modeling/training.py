@@ -1,0 +1,309 @@
+"""One train step and one loop for all three scripts.
+
+The device's loop is Orbit's; the host's is `_train` below, because Orbit's own
+`Controller` prints every line twice and knows neither examples per second nor
+the time that is left.
+"""
+
+import dataclasses
+import datetime
+import os
+import time
+from collections.abc import Callable, Mapping
+
+import orbit
+import tensorflow as tf
+from absl import logging
+
+from data import files
+from modeling import checkpoints
+from modeling.dropout import DropoutKey
+from modeling.models import released_variables
+from modeling.optimization import AdamW
+from modeling.run_folder import MetricsLog
+
+# (batch, dropout key) → the losses of this replica's rows, already divided by
+# the denominators of the global batch; 'loss' is what is minimised.
+LossFunction = Callable[
+  [Mapping[str, tf.Tensor], DropoutKey], dict[str, tf.Tensor]
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """What a training run is told. Counts of steps are of the whole run."""
+
+  output_dir: str
+  batch_size: int
+  learning_rate: float
+  num_steps: int
+  num_warmup_steps: int
+  save_steps: int
+  log_steps: int
+  iterations_per_loop: int
+  keep_checkpoints: int
+  bias_correction: bool
+  seed: int
+
+  def next_stop(self, step: int) -> int:
+    """Returns the step at which the host looks at the run next.
+
+    The stops are a function of the step alone, so that a resumed run logs the
+    same intervals as one left alone.
+    """
+    strides = (self.save_steps, self.log_steps, self.iterations_per_loop)
+    return min(self.num_steps, *(step - step % n + n for n in strides))
+
+  def is_due(self, step: int, every: int) -> bool:
+    """Says whether something done `every` so many steps is due."""
+    return step % every == 0 or step == self.num_steps
+
+  def weights_decided_by(self) -> dict[str, float]:
+    """Returns the settings that decide a run's weights, by their flags."""
+    return {
+      'train_batch_size': self.batch_size,
+      'learning_rate': self.learning_rate,
+      'num_train_steps': self.num_steps,
+      'num_warmup_steps': self.num_warmup_steps,
+      'adam_bias_correction': self.bias_correction,
+      'seed': self.seed,
+    }
+
+
+class Trainer(orbit.StandardTrainer):
+  """Runs training steps on the devices of the current strategy."""
+
+  def __init__(
+    self,
+    variables: list[tf.Variable],
+    optimizer: AdamW,
+    loss_function: LossFunction,
+    dataset: tf.data.Dataset,
+    seed: int,
+  ):
+    """Makes a trainer.
+
+    Args:
+      variables: what is trained, in the optimizer's order.
+      optimizer: made from the same variables.
+      loss_function: see `LossFunction`.
+      dataset: distributed; its elements as `input_pipeline.training_batches`.
+      seed: of dropout.
+    """
+    super().__init__(dataset)
+    self._variables = variables
+    self._optimizer = optimizer
+    self._loss_function = loss_function
+    self._seed = seed
+    self._names: list[str] = []
+    self._totals: tf.Variable | None = None
+
+  def train_loop_begin(self) -> None:
+    """Starts the interval's sums from zero."""
+    if self._totals is not None:
+      self._totals.assign(tf.zeros_like(self._totals))
+
+  def train_step(self, iterator) -> None:
+    """Runs one step on every replica and adds up its losses."""
+    strategy = tf.distribute.get_strategy()
+    outputs = strategy.run(self._replica_step, args=(next(iterator),))
+    # Aggregated already, so the same on every replica.
+    values = strategy.experimental_local_results(outputs)[0]
+    if self._totals is None:
+      with tf.init_scope():
+        self._totals = tf.Variable(tf.zeros(values.shape), trainable=False)
+    self._totals.assign_add(values)
+
+  def train_loop_end(self) -> dict[str, float]:
+    """Returns the interval's sums, by name."""
+    return dict(zip(self._names, self._totals.numpy().tolist(), strict=True))
+
+  def _replica_step(self, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    key = DropoutKey(self._seed, self._optimizer.step, batch['first_example'])
+    with tf.GradientTape() as tape:
+      losses = self._loss_function(batch, key)
+    gradients = [
+      tf.convert_to_tensor(gradient)
+      for gradient in tape.gradient(
+        losses['loss'],
+        self._variables,
+        unconnected_gradients=tf.UnconnectedGradients.ZERO,
+      )
+    ]
+    # One reduction for all: a second one beside the optimizer's was seen to
+    # abort.
+    summed = tf.distribute.get_replica_context().all_reduce(
+      tf.distribute.ReduceOp.SUM, [*gradients, *losses.values()]
+    )
+    norm = self._optimizer.apply(summed[: len(gradients)])
+    self._names = [*losses, 'gradient_norm']
+    return tf.stack([*summed[len(gradients) :], norm])
+
+
+class Checkpointer:
+  """Saves what a run needs to go on, and what others can load."""
+
+  def __init__(
+    self,
+    output_dir: str,
+    variables: Mapping[str, tf.Variable],
+    optimizer: AdamW,
+    export: Callable[[int], str],
+  ):
+    """Makes a checkpointer.
+
+    Args:
+      output_dir: the run's folder.
+      variables: the model's, by their released names.
+      optimizer: whose slots and step are saved beside them.
+      export: writes `model.ckpt-<step>` and what belongs to it.
+    """
+    self._output_dir = output_dir
+    self._optimizer = optimizer
+    self._export = export
+    state = tf.train.Checkpoint(
+      model=tf.train.Checkpoint(
+        **{name.replace('/', '.'): v for name, v in variables.items()}
+      ),
+      optimizer=optimizer,
+    )
+    self._manager = tf.train.CheckpointManager(
+      state, os.path.join(output_dir, 'checkpoints'), max_to_keep=2
+    )
+
+  @property
+  def can_restore(self) -> bool:
+    """Whether there is a checkpoint to go on from."""
+    return self._manager.latest_checkpoint is not None
+
+  def restore(self) -> int:
+    """Restores the newest checkpoint and returns its step."""
+    latest = self._manager.latest_checkpoint
+    self._manager.checkpoint.restore(latest).assert_consumed()
+    step = int(self._optimizer.step.numpy())
+    # A run may have been killed between the two files of one step.
+    exported = os.path.join(self._output_dir, f'model.ckpt-{step}.index')
+    if not files.exists(exported):
+      self._export(step)
+    return step
+
+  def save(self, step: int) -> None:
+    """Saves both checkpoints of one step."""
+    self._manager.save(checkpoint_number=step)
+    self._export(step)
+
+
+def fit(
+  model: tf.Module,
+  loss_function: LossFunction,
+  make_batches: Callable[[int, int], tf.data.Dataset],
+  settings: Settings,
+  init_checkpoint: str | None = None,
+  vocab_file: str | None = None,
+) -> None:
+  """Trains a model to its last step, from wherever its folder says it is.
+
+  Call it under the strategy's scope, in which the model was made. How a run
+  starts, in order of precedence: 1. resumed from `output_dir/checkpoints`;
+  2. from `init_checkpoint`; 3. from random weights.
+
+  Args:
+    model: with `config`; its trainable weights carry released names.
+    loss_function: see `LossFunction`.
+    make_batches: (first step, number of replicas) → dataset, as
+      `data.input_pipeline.training_batches`.
+    settings: the run's.
+    init_checkpoint: where to start from; its heads may be missing.
+    vocab_file: exported beside the weights where given.
+  """
+  strategy = tf.distribute.get_strategy()
+  variables = released_variables(model)
+  optimizer = AdamW(
+    list(variables.values()),
+    settings.learning_rate,
+    settings.num_steps,
+    settings.num_warmup_steps,
+    settings.bias_correction,
+  )
+
+  def export(step: int) -> str:
+    return checkpoints.export(
+      settings.output_dir,
+      step,
+      variables,
+      model.config,
+      vocab_file,
+      settings.keep_checkpoints,
+    )
+
+  checkpointer = Checkpointer(settings.output_dir, variables, optimizer, export)
+  step = _start(checkpointer, init_checkpoint, variables)
+  if step >= settings.num_steps:
+    logging.info('This run has finished: all %d steps are done.', step)
+    return
+  # Every replica takes the next element; the elements are cut from the global
+  # batch in the order of the replicas.
+  dataset = strategy.distribute_datasets_from_function(
+    lambda context: make_batches(step, context.num_replicas_in_sync)
+  )
+  trainer = Trainer(
+    list(variables.values()), optimizer, loss_function, dataset, settings.seed
+  )
+  _train(trainer, checkpointer, optimizer, settings)
+
+
+def _start(
+  checkpointer: Checkpointer,
+  init_checkpoint: str | None,
+  variables: Mapping[str, tf.Variable],
+) -> int:
+  """Gives the weights their first values; says how; returns the step."""
+  if checkpointer.can_restore:
+    step = checkpointer.restore()
+    logging.info('Resumed at step %d.', step)
+    return step
+  if init_checkpoint:
+    report = checkpoints.load_released(init_checkpoint, variables)
+    for line in report.lines():
+      logging.info('%s', line)
+    logging.info('A warm start: step 0 of a new run.')
+  else:
+    logging.info('A fresh start: step 0, random weights.')
+  return 0
+
+
+def _train(trainer, checkpointer, optimizer, settings: Settings) -> None:
+  """Trains to the last step, logging and saving on the way."""
+  step = int(optimizer.step.numpy())
+  metrics = MetricsLog(settings.output_dir)
+  metrics.resume(step)
+  folder = os.path.join(settings.output_dir, 'events')
+  with tf.summary.create_file_writer(folder).as_default():
+    while step < settings.num_steps:
+      started = time.perf_counter()
+      first, step = step, settings.next_stop(step)
+      sums = trainer.train(tf.constant(step - first))
+      means = {name: total / (step - first) for name, total in sums.items()}
+      means['learning_rate'] = float(optimizer.current_learning_rate())
+      metrics.append(step, means)
+      speed = (step - first) / (time.perf_counter() - started)
+      _report(step, means, speed, settings)
+      if settings.is_due(step, settings.save_steps):
+        checkpointer.save(step)
+
+
+def _report(step: int, means, speed: float, settings: Settings) -> None:
+  """Prints one progress line and writes TensorBoard's scalars."""
+  rate = speed * settings.batch_size
+  left = round((settings.num_steps - step) / speed)
+  logging.info(
+    'step %d of %d · loss %.4f · %.1f examples/s · %s left',
+    step,
+    settings.num_steps,
+    means['loss'],
+    rate,
+    datetime.timedelta(seconds=left),
+  )
+  for name, value in {**means, 'examples_per_second': rate}.items():
+    tf.summary.scalar(name, value, step=step)
+  tf.summary.flush()

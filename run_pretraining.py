@@ -1,0 +1,136 @@
+"""Pre-trains BERT by masked LM and next-sentence prediction.
+
+The input is what `data/create_pretraining_data.py` writes, google-research/bert's
+or ours; the output is a released-BERT checkpoint. A run that was stopped goes on
+when the same command is given again.
+"""
+
+from absl import flags, logging
+
+from data.errors import UserError
+from modeling import common_flags
+
+FLAGS = flags.FLAGS
+
+common_flags.define_model_flags()
+common_flags.define_training_flags()
+common_flags.define_device_flags()
+flags.adopt_module_key_flags(common_flags)
+
+flags.DEFINE_string(
+  'input_file',
+  None,
+  'Pre-training TFRecords, uncompressed: names and globs, separated by commas.',
+)
+flags.DEFINE_integer(
+  'max_predictions_per_seq',
+  20,
+  'Masked positions in a record; as in create_pretraining_data.py.',
+  lower_bound=1,
+)
+flags.DEFINE_integer(
+  'num_train_steps', 100000, 'Training steps of the whole run.', lower_bound=1
+)
+flags.DEFINE_integer(
+  'num_warmup_steps',
+  10000,
+  'Steps over which the learning rate rises from 0.',
+  lower_bound=0,
+)
+flags.DEFINE_integer(
+  'max_eval_steps', 100, 'The most evaluation batches.', lower_bound=1
+)
+flags.DEFINE_string(
+  'vocab_file',
+  None,
+  'Added: the vocabulary of the records. --bert_size needs it; it is copied '
+  'to --output_dir.',
+)
+
+
+def main(_: list[str]) -> None:
+  """Checks the flags, then trains and evaluates as they say."""
+  if not FLAGS.do_train and not FLAGS.do_eval:
+    raise UserError('at least one of --do_train and --do_eval must be given')
+  common_flags.require('input_file', 'output_dir')
+  common_flags.check_devices()
+
+  from data import files, tokenization
+  from data.features import PRETRAINING
+  from data.input_pipeline import RecordSource
+  from modeling.models import PreTrainer
+
+  vocab_size = None
+  if FLAGS.vocab_file:
+    vocab_size = len(tokenization.load_vocabulary(FLAGS.vocab_file).tokens)
+  config = common_flags.bert_config(vocab_size)
+  source = RecordSource(
+    tuple(files.expand(FLAGS.input_file)),
+    PRETRAINING,
+    {'S': FLAGS.max_seq_length, 'P': FLAGS.max_predictions_per_seq},
+    config.vocab_size,
+  )
+  source.check()
+  files.make_folder(FLAGS.output_dir)
+  with source.explained(), common_flags.strategy().scope():
+    model = PreTrainer(config, seed=FLAGS.seed)
+    if FLAGS.do_train:
+      _train(model, source)
+    if FLAGS.do_eval:
+      _evaluate(model, source)
+
+
+def _train(model, source) -> None:
+  from data import input_pipeline, records
+  from modeling import pretraining, run_folder, training
+
+  settings = common_flags.training_settings(
+    FLAGS.num_train_steps, FLAGS.num_warmup_steps
+  )
+  indexes = [records.load_index(path) for path in source.paths]
+  order = input_pipeline.TrainingOrder(
+    indexes, settings.batch_size, settings.seed
+  )
+  logging.info('%d records in %d files', order.num_records, len(source.paths))
+  run_folder.claim(
+    settings.output_dir,
+    'run_pretraining',
+    {
+      **settings.weights_decided_by(),
+      'bert_config': model.config.to_dict(),
+      'init_checkpoint': FLAGS.init_checkpoint,
+      'input_file': run_folder.fingerprint(source.paths),
+      'max_predictions_per_seq': FLAGS.max_predictions_per_seq,
+      'max_seq_length': FLAGS.max_seq_length,
+    },
+  )
+  training.fit(
+    model,
+    pretraining.make_loss_function(model),
+    lambda step, replicas: input_pipeline.training_batches(
+      source, order, step, replicas
+    ),
+    settings,
+    FLAGS.init_checkpoint,
+    FLAGS.vocab_file,
+  )
+
+
+def _evaluate(model, source) -> None:
+  from data import input_pipeline
+  from modeling import checkpoints, pretraining, results
+  from modeling.models import released_variables
+
+  prefix = common_flags.trained_checkpoint()
+  checkpoints.load_released(
+    prefix, released_variables(model), is_required=lambda name: True
+  )
+  batches = input_pipeline.inference_batches(
+    source, FLAGS.eval_batch_size, FLAGS.max_eval_steps
+  )
+  scores = pretraining.evaluate(model, batches)
+  results.write_eval_results(FLAGS.output_dir, prefix, scores)
+
+
+if __name__ == '__main__':
+  common_flags.run(main)

@@ -1,0 +1,416 @@
+"""Tests of modeling/checkpoints.py."""
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data import files
+from data.errors import UserError
+from modeling import checkpoints
+
+INDEX, DATA = '.index', '.data-00000-of-00001'
+WORDS = 'bert/embeddings/word_embeddings'
+
+
+class Config:
+  """Stands in for BertConfig: `export` needs its file only."""
+
+  def to_json_file(self, path):
+    files.write_json(path, {'hidden_size': 2})
+
+
+def make_values(num_labels=2):
+  """Returns a tiny model's values: two layers, a pooler's bias, a head."""
+  values = {
+    WORDS: np.arange(6, dtype=np.float32).reshape(3, 2),
+    'bert/pooler/dense/bias': np.float32([7.0, 8.0]),
+    'output_weights': np.full((num_labels, 2), 0.5, np.float32),
+  }
+  for layer in range(2):
+    values[f'bert/encoder/layer_{layer}/output/dense/bias'] = np.float32(
+      [layer, -1.0]
+    )
+  return values
+
+
+def make_variables(num_labels=2):
+  """Returns variables of the same names and shapes, all -9."""
+  return {
+    name: tf.Variable(np.full_like(value, -9.0))
+    for name, value in make_values(num_labels).items()
+  }
+
+
+def assert_untouched(variables):
+  for name, variable in variables.items():
+    assert np.all(variable.numpy() == -9.0), name
+
+
+@pytest.fixture
+def prefix(tmp_path):
+  prefix = str(tmp_path / 'bert_model.ckpt')
+  checkpoints.write_released(prefix, make_values())
+  return prefix
+
+
+def stored_bytes(prefix):
+  return tuple(
+    pathlib.Path(prefix + suffix).read_bytes() for suffix in (INDEX, DATA)
+  )
+
+
+def test_what_is_written_is_loaded_again(prefix):
+  variables = make_variables()
+  report = checkpoints.load_released(prefix, variables)
+  for name, value in make_values().items():
+    np.testing.assert_array_equal(variables[name].numpy(), value)
+  assert report.loaded == sorted(make_values())
+  assert not (report.missing or report.unused or report.mismatched)
+
+
+def test_no_file_but_the_two_remains(prefix, tmp_path):
+  assert sorted(p.name for p in tmp_path.iterdir()) == [
+    'bert_model.ckpt.data-00000-of-00001',
+    'bert_model.ckpt.index',
+  ]
+
+
+def test_same_values_in_any_order_and_container_give_the_same_bytes(
+  prefix, tmp_path
+):
+  again = str(tmp_path / 'again')
+  values = dict(reversed(make_values().items()))
+  checkpoints.write_released(
+    again, {name: tf.Variable(value) for name, value in values.items()}
+  )
+  assert stored_bytes(again) == stored_bytes(prefix)
+
+
+def test_bytes_are_those_of_tensorflow_1_saver(prefix, tmp_path):
+  saved = str(tmp_path / 'saver.ckpt')
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    for name, value in make_values().items():
+      tf.compat.v1.get_variable(name, initializer=value)
+    session.run(tf.compat.v1.global_variables_initializer())
+    tf.compat.v1.train.Saver().save(session, saved)
+  assert stored_bytes(saved) == stored_bytes(prefix)
+
+
+def test_tensorflow_1_saver_restores_it(prefix):
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    variables = {
+      name: tf.compat.v1.get_variable(name, value.shape)
+      for name, value in make_values().items()
+    }
+    tf.compat.v1.train.Saver().restore(session, prefix)
+    for name, value in session.run(variables).items():
+      np.testing.assert_array_equal(value, make_values()[name])
+
+
+def test_values_are_stored_as_float32(tmp_path):
+  prefix = str(tmp_path / 'half')
+  checkpoints.write_released(
+    prefix, {'bert/x': tf.Variable([0.5, 1.5], dtype=tf.bfloat16)}
+  )
+  assert checkpoints.read_variables(prefix) == {'bert/x': ((2,), 'float32')}
+  np.testing.assert_array_equal(
+    tf.train.load_variable(prefix, 'bert/x'), np.float32([0.5, 1.5])
+  )
+
+
+def test_mirrored_variables_are_written_and_loaded(prefix, tmp_path):
+  again = str(tmp_path / 'mirrored')
+  strategy = tf.distribute.MirroredStrategy(['CPU:0'])
+  with strategy.scope():
+    variables = make_variables()
+  checkpoints.load_released(prefix, variables)
+  checkpoints.write_released(again, variables)
+  assert stored_bytes(again) == stored_bytes(prefix)
+
+
+def test_in_memory_file_system_works():
+  prefix = 'ram://checkpoints_test/bert_model.ckpt'
+  checkpoints.write_released(prefix, make_values())
+  variables = make_variables()
+  checkpoints.load_released('ram://checkpoints_test', variables)
+  np.testing.assert_array_equal(variables[WORDS].numpy(), make_values()[WORDS])
+
+
+def test_failed_write_leaves_the_old_checkpoint(prefix, tmp_path, monkeypatch):
+  before = stored_bytes(prefix)
+
+  def fail(**arguments):
+    # A full disk: part of the data is there, then the error.
+    (tmp_path / (arguments['prefix'] + '.data-00000-of-00001')).write_bytes(
+      b'part'
+    )
+    raise tf.errors.ResourceExhaustedError(None, None, 'No space left')
+
+  monkeypatch.setattr(tf.raw_ops, 'SaveV2', fail)
+  with pytest.raises(UserError, match='cannot write .*No space left'):
+    checkpoints.write_released(prefix, {WORDS: np.zeros(2)})
+  assert stored_bytes(prefix) == before
+  assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_unwritable_place_is_a_user_error(tmp_path):
+  (tmp_path / 'file').write_text('')
+  with pytest.raises(UserError, match='cannot write'):
+    checkpoints.write_released(str(tmp_path / 'file' / 'x'), make_values())
+
+
+def test_training_state_is_not_listed(tmp_path):
+  prefix = str(tmp_path / 'trained')
+  values = make_values()
+  values[WORDS + '/adam_m'] = values[WORDS]
+  values[WORDS + '/adam_v'] = values[WORDS]
+  values['global_step'] = np.float32(3)
+  checkpoints.write_released(prefix, values)
+  assert checkpoints.read_variables(prefix) == {
+    name: (value.shape, 'float32') for name, value in make_values().items()
+  }
+  assert not checkpoints.load_released(prefix, make_variables()).unused
+
+
+def test_fixture_of_the_original_code_is_read(fixtures_dir):
+  listed = checkpoints.read_variables(
+    checkpoints.resolve(str(fixtures_dir / 'reference_bert'))
+  )
+  assert len(listed) == 46
+  assert listed[WORDS] == ((1000, 128), 'float32')
+
+
+# Export.
+
+
+def test_export_writes_a_released_folder(tmp_path):
+  vocab_file = tmp_path / 'somewhere.txt'
+  vocab_file.write_text('[PAD]\n')
+  output_dir = tmp_path / 'out'
+  output_dir.mkdir()
+  prefix = checkpoints.export(
+    str(output_dir), 7, make_values(), Config(), str(vocab_file)
+  )
+  assert prefix == str(output_dir / 'model.ckpt-7')
+  assert sorted(p.name for p in output_dir.iterdir()) == [
+    'bert_config.json',
+    'checkpoint',
+    'model.ckpt-7.data-00000-of-00001',
+    'model.ckpt-7.index',
+    'vocab.txt',
+  ]
+  assert (output_dir / 'checkpoint').read_text() == (
+    'model_checkpoint_path: "model.ckpt-7"\n'
+    'all_model_checkpoint_paths: "model.ckpt-7"\n'
+  )
+  assert (output_dir / 'vocab.txt').read_text() == '[PAD]\n'
+  assert json.loads((output_dir / 'bert_config.json').read_text()) == {
+    'hidden_size': 2
+  }
+
+
+def exported_steps(folder):
+  return sorted(
+    int(path.name.split('-')[1].removesuffix('.index'))
+    for path in folder.glob('model.ckpt-*.index')
+  )
+
+
+def test_export_keeps_the_latest_checkpoints_only(tmp_path):
+  for step in (8, 9, 10, 11):
+    checkpoints.export(str(tmp_path), step, make_values(), Config(), keep=2)
+  assert exported_steps(tmp_path) == [10, 11]
+  assert len(list(tmp_path.glob('model.ckpt-*'))) == 4
+  assert (tmp_path / 'checkpoint').read_text() == (
+    'model_checkpoint_path: "model.ckpt-11"\n'
+    'all_model_checkpoint_paths: "model.ckpt-10"\n'
+    'all_model_checkpoint_paths: "model.ckpt-11"\n'
+  )
+  assert tf.train.latest_checkpoint(str(tmp_path)) == str(
+    tmp_path / 'model.ckpt-11'
+  )
+
+
+@pytest.mark.parametrize('keep', [0, None])
+def test_export_keeps_all_where_asked(tmp_path, keep):
+  for step in range(6):
+    checkpoints.export(str(tmp_path), step, make_values(), Config(), keep=keep)
+  assert exported_steps(tmp_path) == list(range(6))
+
+
+def test_export_never_deletes_itself_after_a_set_back(tmp_path):
+  for step in (10, 20, 5):
+    checkpoints.export(str(tmp_path), step, make_values(), Config(), keep=1)
+  assert exported_steps(tmp_path) == [5, 20]
+  assert checkpoints.resolve(str(tmp_path)) == str(tmp_path / 'model.ckpt-5')
+
+
+def test_export_removes_data_left_by_a_killed_deletion(tmp_path):
+  checkpoints.export(str(tmp_path), 1, make_values(), Config())
+  (tmp_path / 'model.ckpt-1.index').unlink()
+  checkpoints.export(str(tmp_path), 2, make_values(), Config(), keep=1)
+  assert not list(tmp_path.glob('model.ckpt-1.*'))
+
+
+# Finding a checkpoint.
+
+
+@pytest.mark.parametrize('suffix', ['', '.index', '.data-00000-of-00001'])
+def test_prefix_and_file_names_are_resolved(prefix, suffix):
+  assert checkpoints.resolve(prefix + suffix) == prefix
+
+
+def test_folder_resolves_to_the_released_name(prefix, tmp_path):
+  checkpoints.write_released(str(tmp_path / 'other'), make_values())
+  assert checkpoints.resolve(str(tmp_path)) == prefix
+
+
+def test_folder_resolves_to_its_only_checkpoint(tmp_path):
+  only = str(tmp_path / 'only')
+  checkpoints.write_released(only, make_values())
+  assert checkpoints.resolve(str(tmp_path) + '/') == only
+
+
+def test_folder_that_was_moved_resolves(tmp_path):
+  before, after = tmp_path / 'before', tmp_path / 'after'
+  before.mkdir()
+  checkpoints.write_released(str(before / 'm-1'), make_values())
+  checkpoints.write_released(str(before / 'm-2'), make_values())
+  (before / 'checkpoint').write_text(f'model_checkpoint_path: "{before}/m-2"\n')
+  shutil.move(before, after)
+  assert checkpoints.resolve(str(after)) == str(after / 'm-2')
+
+
+def test_wrong_prefix_is_told_with_its_neighbours(prefix, tmp_path):
+  wrong = str(tmp_path / 'bert_modle.ckpt')
+  with pytest.raises(UserError) as error:
+    checkpoints.resolve(wrong)
+  for part in (repr(wrong), wrong + '.index', 'there are: bert_model.ckpt'):
+    assert part in str(error.value)
+
+
+def test_missing_folder_is_told(tmp_path):
+  with pytest.raises(UserError, match="there is no folder '.*nowhere'"):
+    checkpoints.resolve(str(tmp_path / 'nowhere' / 'bert_model.ckpt'))
+
+
+def test_empty_folder_is_told(tmp_path):
+  with pytest.raises(UserError, match='looked for .*checkpoint.*bert_model'):
+    checkpoints.resolve(str(tmp_path))
+
+
+def test_folder_with_several_is_ambiguous(tmp_path):
+  for name in ('a', 'b'):
+    checkpoints.write_released(str(tmp_path / name), make_values())
+  with pytest.raises(UserError, match='there are: [ab], [ab]'):
+    checkpoints.resolve(str(tmp_path))
+
+
+def test_empty_path_is_told():
+  with pytest.raises(UserError, match='empty path'):
+    checkpoints.resolve('')
+
+
+# What fits and what does not.
+
+
+def write_without(prefix, *names):
+  values = make_values()
+  for name in names:
+    del values[name]
+  checkpoints.write_released(prefix, values)
+
+
+def test_missing_encoder_variable_is_an_error(tmp_path):
+  prefix = str(tmp_path / 'x')
+  write_without(prefix, 'bert/pooler/dense/bias')
+  variables = make_variables()
+  with pytest.raises(UserError, match='lacks.*: bert/pooler/dense/bias'):
+    checkpoints.load_released(prefix, variables)
+  assert_untouched(variables)
+
+
+def test_missing_head_is_fresh_and_said(tmp_path):
+  prefix = str(tmp_path / 'x')
+  write_without(prefix, 'output_weights')
+  variables = make_variables()
+  report = checkpoints.load_released(prefix, variables)
+  assert report.missing == ['output_weights']
+  assert np.all(variables['output_weights'].numpy() == -9.0)
+
+
+def test_unused_variables_are_named(prefix):
+  variables = make_variables()
+  del variables['output_weights']
+  report = checkpoints.load_released(prefix, variables)
+  assert report.unused == ['output_weights']
+
+
+def test_head_of_another_task_is_fresh_and_said(prefix):
+  variables = make_variables(num_labels=3)
+  report = checkpoints.load_released(prefix, variables)
+  assert report.mismatched == {'output_weights': ((2, 2), (3, 2))}
+  assert np.all(variables['output_weights'].numpy() == -9.0)
+  np.testing.assert_array_equal(variables[WORDS].numpy(), make_values()[WORDS])
+
+
+def test_head_of_another_shape_can_be_refused(prefix):
+  variables = make_variables(num_labels=3)
+  with pytest.raises(UserError, match='output_weights is \\[2, 2\\] in the'):
+    checkpoints.load_released(
+      prefix, variables, allow_mismatch=lambda name: False
+    )
+  assert_untouched(variables)
+
+
+def test_vocabulary_of_another_size_is_an_error(prefix):
+  variables = make_variables()
+  variables[WORDS] = tf.Variable(tf.fill([4, 2], -9.0))
+  with pytest.raises(UserError) as error:
+    checkpoints.load_released(prefix, variables)
+  assert f'{WORDS} is [3, 2] in the checkpoint, [4, 2] in the model' in str(
+    error.value
+  )
+  assert_untouched(variables)
+
+
+# Damage.
+
+
+@pytest.mark.parametrize('position', [0, 40, -60, -1])
+def test_damaged_index_is_a_user_error(prefix, position):
+  content = bytearray(stored_bytes(prefix)[0])
+  content[position] ^= 1
+  pathlib.Path(prefix + INDEX).write_bytes(content)
+  variables = make_variables()
+  with pytest.raises(UserError, match=r'bert_model\.ckpt\.index is damaged'):
+    checkpoints.load_released(prefix, variables)
+  assert_untouched(variables)
+
+
+@pytest.mark.parametrize('num_bytes', [0, 5, -1])
+def test_data_cut_short_is_a_user_error(prefix, num_bytes):
+  content = stored_bytes(prefix)[1][:num_bytes]
+  pathlib.Path(prefix + DATA).write_bytes(content)
+  variables = make_variables()
+  with pytest.raises(UserError, match=r'ckpt\.data-00000-of-00001 is damaged'):
+    checkpoints.load_released(prefix, variables)
+  assert_untouched(variables)
+
+
+def test_flipped_data_byte_is_a_user_error(prefix):
+  content = bytearray(stored_bytes(prefix)[1])
+  content[0] ^= 1
+  pathlib.Path(prefix + DATA).write_bytes(content)
+  with pytest.raises(UserError, match='Checksum does not match'):
+    checkpoints.load_released(prefix, make_variables())
+
+
+def test_missing_data_file_is_a_user_error(prefix, tmp_path):
+  (tmp_path / 'bert_model.ckpt.data-00000-of-00001').unlink()
+  with pytest.raises(UserError, match=r'data-00000-of-00001 is damaged or inc'):
+    checkpoints.load_released(prefix, make_variables())

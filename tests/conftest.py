@@ -1,0 +1,32 @@
+"""What tests share: the real data, where there is any."""
+
+import os
+import pathlib
+
+import pytest
+
+# Developers have real data here; a user has none, and those tests skip.
+SHARED = pathlib.Path(
+  os.environ.get(
+    'WELL_READ_BERT_SHARED',
+    pathlib.Path(__file__).resolve().parents[2] / 'shared',
+  )
+)
+
+
+def _existing(path: pathlib.Path) -> pathlib.Path:
+  if not path.exists():
+    pytest.skip(f'no real data at {path} (set WELL_READ_BERT_SHARED)')
+  return path
+
+
+@pytest.fixture
+def shared_data() -> pathlib.Path:
+  """The folder with real data: wiki, glue, imdb, amazon, vocab."""
+  return _existing(SHARED / 'data')
+
+
+@pytest.fixture
+def fixtures_dir() -> pathlib.Path:
+  """The folder with results of google-research/bert's own code."""
+  return _existing(SHARED / 'fixtures')

@@ -1,0 +1,438 @@
+"""Tests of data/tasks.py and data/text_files.py, on files in GLUE's layouts."""
+
+import gzip
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from data import tasks
+from data.errors import UserError
+from data.tasks import Example
+from data.text_files import read_lines
+
+
+def _table(*rows):
+  return ''.join('\t'.join(row.split('|')) + '\n' for row in rows)
+
+
+_MNLI_HEAD = (
+  'index|promptID|pairID|genre|sentence1_binary_parse|sentence2_binary_parse|'
+  'sentence1_parse|sentence2_parse|sentence1|sentence2'
+)
+_MNLI_ROW = '|31193|31193n|government|( a )|( b )|(ROOT a)|(ROOT b)|'
+_STSB_HEAD = (
+  'index|genre|filename|year|old_index|source1|source2|sentence1|sentence2'
+)
+_STSB_ROW = '|main-captions|MSRvid|2012test|0001|none|none|'
+
+# (task, split, file, its content, the one example expected).
+_OFFICIAL_LAYOUTS = [
+  (
+    'CoLA',
+    'train',
+    'train.tsv',
+    _table('gj04|0|*|They drank the pub.'),
+    Example('0', 'They drank the pub.', None, '0'),
+  ),
+  (
+    'CoLA',
+    'test',
+    'test.tsv',
+    _table('index|sentence', '7|Bill whistled past the house.'),
+    Example('7', 'Bill whistled past the house.', None, None),
+  ),
+  (
+    'SST-2',
+    'dev',
+    'dev.tsv',
+    _table('sentence|label', "it 's a charming journey . |1"),
+    Example('0', "it 's a charming journey . ", None, '1'),
+  ),
+  (
+    'SST-2',
+    'test',
+    'test.tsv',
+    _table('index|sentence', '0|uneasy mishmash .'),
+    Example('0', 'uneasy mishmash .', None, None),
+  ),
+  (
+    'MRPC',
+    'train',
+    'train.tsv',
+    '\ufeff'
+    + _table('Quality|#1 ID|#2 ID|#1 String|#2 String', '1|70|71|He "said|She'),
+    Example('0', 'He "said', 'She', '1'),
+  ),
+  (
+    'MRPC',
+    'test',
+    'test.tsv',
+    '\ufeff'
+    + _table('index|#1 ID|#2 ID|#1 String|#2 String', '4|70|71|One|Two'),
+    Example('4', 'One', 'Two', None),
+  ),
+  (
+    'STS-B',
+    'dev',
+    'dev.tsv',
+    _table(f'{_STSB_HEAD}|score', f'3{_STSB_ROW}A man.|A boy.|4.750'),
+    Example('3', 'A man.', 'A boy.', '4.750'),
+  ),
+  (
+    'STS-B',
+    'test',
+    'test.tsv',
+    _table(_STSB_HEAD, f'3{_STSB_ROW}A man.|A boy.'),
+    Example('3', 'A man.', 'A boy.', None),
+  ),
+  (
+    'QQP',
+    'train',
+    'train.tsv',
+    _table(
+      'id|qid1|qid2|question1|question2|is_duplicate', '133273|1|2|Why?|How?|0'
+    ),
+    Example('133273', 'Why?', 'How?', '0'),
+  ),
+  (
+    'QQP',
+    'test',
+    'test.tsv',
+    _table('id|question1|question2', '9|Why?|How?'),
+    Example('9', 'Why?', 'How?', None),
+  ),
+  (
+    'MNLI',
+    'train',
+    'train.tsv',
+    _table(
+      f'{_MNLI_HEAD}|label1|gold_label', f'5{_MNLI_ROW}A|B|neutral|neutral'
+    ),
+    Example('5', 'A', 'B', 'neutral'),
+  ),
+  (
+    'MNLI',
+    'dev',
+    'dev_matched.tsv',
+    _table(
+      f'{_MNLI_HEAD}|label1|label2|label3|label4|label5|gold_label',
+      f'5{_MNLI_ROW}A|B|neutral|neutral|neutral|neutral|neutral|entailment',
+    ),
+    Example('5', 'A', 'B', 'entailment'),
+  ),
+  (
+    'MNLI',
+    'dev_mismatched',
+    'dev_mismatched.tsv',
+    _table(
+      f'{_MNLI_HEAD}|label1|label2|label3|label4|label5|gold_label',
+      f'6{_MNLI_ROW}A|B|neutral|neutral|neutral|neutral|neutral|contradiction',
+    ),
+    Example('6', 'A', 'B', 'contradiction'),
+  ),
+  (
+    'MNLI',
+    'test',
+    'test_matched.tsv',
+    _table(_MNLI_HEAD, f'5{_MNLI_ROW}A|B'),
+    Example('5', 'A', 'B', None),
+  ),
+  (
+    'MNLI',
+    'test_mismatched',
+    'test_mismatched.tsv',
+    _table(_MNLI_HEAD, f'8{_MNLI_ROW}A|B'),
+    Example('8', 'A', 'B', None),
+  ),
+  (
+    'QNLI',
+    'train',
+    'train.tsv',
+    _table('index|question|sentence|label', '0|When?|Then.|not_entailment'),
+    Example('0', 'When?', 'Then.', 'not_entailment'),
+  ),
+  (
+    'QNLI',
+    'test',
+    'test.tsv',
+    _table('index|question|sentence', '0|When?|Then.'),
+    Example('0', 'When?', 'Then.', None),
+  ),
+  (
+    'RTE',
+    'dev',
+    'dev.tsv',
+    _table('index|sentence1|sentence2|label', '0|A|B|entailment'),
+    Example('0', 'A', 'B', 'entailment'),
+  ),
+  (
+    'WNLI',
+    'train',
+    'train.tsv',
+    _table('index|sentence1|sentence2|label', '0|A|B|1'),
+    Example('0', 'A', 'B', '1'),
+  ),
+]
+
+
+def _write(folder, name, content):
+  path = folder / name
+  data = content if isinstance(content, bytes) else content.encode('utf-8')
+  path.write_bytes(data)
+  return str(path)
+
+
+@pytest.mark.parametrize(
+  ('task', 'split', 'file', 'content', 'expected'),
+  _OFFICIAL_LAYOUTS,
+  ids=[f'{row[0]}-{row[1]}' for row in _OFFICIAL_LAYOUTS],
+)
+def test_official_layout_is_read(
+  tmp_path, task, split, file, content, expected
+):
+  _write(tmp_path, file, content)
+  assert tasks.get_task(task).read_split(str(tmp_path), split) == [expected]
+
+
+def test_every_task_has_a_hand_made_file():
+  assert {row[0] for row in _OFFICIAL_LAYOUTS} == set(tasks.task_names())
+
+
+@pytest.mark.parametrize(
+  ('name', 'num_rows'),
+  [
+    ('SST-2', {'train': 67_349, 'dev': 872, 'test': 1_821}),
+    ('CoLA', {'train': 8_551, 'dev': 1_043, 'test': 1_063}),
+    ('STS-B', {'train': 5_749, 'dev': 1_500, 'test': 1_379}),
+  ],
+)
+def test_real_files_are_read_whole(shared_data, name, num_rows):
+  task = tasks.get_task(name)
+  for split, expected in num_rows.items():
+    examples = task.read_split(str(shared_data / 'glue'), split)
+    assert len(examples) == expected
+    assert len({e.example_id for e in examples}) == expected
+    assert all(e.text_a for e in examples)
+    assert {e.label is None for e in examples} == {split == 'test'}
+    if not task.is_regression and split != 'test':
+      assert {e.label for e in examples} == set(task.labels)
+
+
+def test_labels_stand_in_the_original_order():
+  assert tasks.get_task('cola').labels == ('0', '1')
+  assert tasks.get_task('mrpc').labels == ('0', '1')
+  mnli = tasks.get_task('mnli')
+  assert mnli.labels == ('contradiction', 'entailment', 'neutral')
+  assert mnli.encode_label('neutral') == 2
+  assert tasks.get_task('RTE').encode_label('entailment') == 0
+
+
+def test_regression_has_one_output_and_numbers():
+  task = tasks.get_task('STS-B')
+  assert task.is_regression and task.is_pair and task.num_outputs == 1
+  assert task.encode_label('4.750') == 4.75
+  sst2 = tasks.get_task('SST-2')
+  assert not sst2.is_regression and not sst2.is_pair and sst2.num_outputs == 2
+
+
+@pytest.mark.parametrize(
+  ('name', 'found'),
+  [
+    ('cola', 'CoLA'),
+    ('MNLI', 'MNLI'),
+    ('sst-2', 'SST-2'),
+    ('SST2', 'SST-2'),
+    ('Sts-B', 'STS-B'),
+    ('stsb', 'STS-B'),
+  ],
+)
+def test_names_are_found_in_any_case(name, found):
+  assert tasks.get_task(name).name == found
+
+
+def test_unknown_task_and_split_list_the_known_ones(tmp_path):
+  with pytest.raises(UserError, match=r"'squad'.*CoLA, SST-2, MRPC.*WNLI"):
+    tasks.get_task('squad')
+  with pytest.raises(UserError, match=r"no split 'dev_mismatched'.*dev, test"):
+    tasks.get_task('cola').read_split(str(tmp_path), 'dev_mismatched')
+
+
+def test_file_is_found_in_the_folder_of_the_task_too(tmp_path):
+  (tmp_path / 'RTE').mkdir()
+  content = _table('index|sentence1|sentence2|label', '0|A|B|entailment')
+  _write(tmp_path / 'RTE', 'dev.tsv', content)
+  task = tasks.get_task('rte')
+  assert task.read_split(str(tmp_path), 'dev')[0].text_b == 'B'
+  _write(tmp_path, 'dev.tsv', content.replace('B', 'nearer'))
+  assert task.read_split(str(tmp_path), 'dev')[0].text_b == 'nearer'
+
+
+def test_only_line_ends_end_a_row_and_quotes_are_text(tmp_path):
+  text = 'a "b\u2028c\u0085d\x0ce\x1cf \'g'
+  _write(tmp_path, 'dev.tsv', f'sentence\tlabel\r\n{text}\t1\r\n"h\t0')
+  examples = tasks.get_task('sst2').read_split(str(tmp_path), 'dev')
+  assert [(e.text_a, e.label) for e in examples] == [(text, '1'), ('"h', '0')]
+
+
+@pytest.mark.parametrize(
+  ('task', 'content', 'message'),
+  [
+    (
+      'sst2',
+      _table('sentence|label', 'a|1', 'b'),
+      'line 3: found 1 columns, e',
+    ),
+    ('sst2', _table('sentence|label', 'a|b|1'), 'found 3 columns, expected 2'),
+    ('sst2', _table('sentence|label', '', 'a|1'), 'line 2: found a blank line'),
+    ('sst2', _table('sentence|label', 'a|2'), r"line 2: .*'2'.*'0', '1'"),
+    (
+      'sst2',
+      _table('sentence|score', 'a|1'),
+      r"line 1: .*'label', found.*score",
+    ),
+    ('sst2', _table('sentence|label'), 'no example'),
+    ('sst2', '', 'is empty'),
+    ('sst2', b'sentence\tlabel\na\t1\nb\xff\t0\n', 'line 3: .*UTF-8.*0xff'),
+    ('cola', '', 'no example'),
+    ('cola', _table('a|1||b', 'a|x||b'), "line 2: unknown label 'x'"),
+    ('cola', _table('index|sentence'), 'line 1: found 2 columns, expected 4'),
+    (
+      'stsb',
+      _table(f'{_STSB_HEAD}|score', f'3{_STSB_ROW}A|B|high'),
+      "line 2: label 'high' is not a number",
+    ),
+    (
+      'stsb',
+      _table(f'{_STSB_HEAD}|score', f'3{_STSB_ROW}A|B|nan'),
+      "line 2: label 'nan' is not a number",
+    ),
+  ],
+)
+def test_malformed_file_is_refused_by_name_and_line(
+  tmp_path, task, content, message
+):
+  path = _write(tmp_path, 'dev.tsv', content)
+  with pytest.raises(UserError, match=message) as error:
+    tasks.get_task(task).read_split(str(tmp_path), 'dev')
+  assert path in str(error.value)
+
+
+def test_missing_file_is_named(tmp_path):
+  with pytest.raises(UserError, match='dev split of CoLA.*dev.tsv'):
+    tasks.get_task('cola').read_split(str(tmp_path), 'dev')
+
+
+_QQP_HEAD = 'id|qid1|qid2|question1|question2|is_duplicate'
+
+
+def test_broken_rows_of_qqp_are_skipped_named_and_counted(tmp_path, caplog):
+  content = _table(
+    _QQP_HEAD, '1|2|3|a|b|0', '2|3|4|cut', '"|c|1', '5|6|7|d|e|1'
+  )
+  path = _write(tmp_path, 'train.tsv', content)
+  logger = logging.getLogger('absl')
+  logger.addHandler(caplog.handler)
+  try:
+    examples = tasks.get_task('qqp').read_split(str(tmp_path), 'train')
+  finally:
+    logger.removeHandler(caplog.handler)
+  assert [e.example_id for e in examples] == ['1', '5']
+  assert f'{path}, line 3: found 4 columns, expected 6' in caplog.text
+  assert f'{path}, line 4: found 3 columns, expected 6' in caplog.text
+  assert f'{path}: skipped 2 broken rows of 4' in caplog.text
+
+
+def test_skipping_does_not_hide_a_wrong_label_or_an_empty_result(tmp_path):
+  _write(tmp_path, 'train.tsv', _table(_QQP_HEAD, '1|2|3|a|b|yes'))
+  with pytest.raises(UserError, match="line 2: unknown label 'yes'"):
+    tasks.get_task('qqp').read_split(str(tmp_path), 'train')
+  _write(tmp_path, 'train.tsv', _table(_QQP_HEAD, '1|2|3|a'))
+  with pytest.raises(UserError, match='line 2: found 4 columns'):
+    tasks.get_task('qqp').read_split(str(tmp_path), 'train')
+
+
+def test_transfer_sentences_carry_file_and_line(tmp_path):
+  plain = _write(tmp_path, 'a.txt', 'One.\n\n  \nTwo\u2028too.\r\n')
+  zipped = _write(tmp_path, 'b', gzip.compress(b'Three.'))
+  assert list(tasks.read_transfer_text(f'{plain},{zipped}')) == [
+    ('a.txt:1', 'One.', None),
+    ('a.txt:4', 'Two\u2028too.', None),
+    ('b:1', 'Three.', None),
+  ]
+
+
+def test_transfer_ids_differ_for_files_of_one_name(tmp_path):
+  paths = []
+  for folder in ('x', 'y'):
+    (tmp_path / folder).mkdir()
+    paths.append(_write(tmp_path / folder, 'a.txt', 'One.\tUno.\n'))
+  assert list(tasks.read_transfer_text(paths)) == [
+    (f'{path}:1', 'One.', 'Uno.') for path in paths
+  ]
+
+
+@pytest.mark.parametrize(
+  ('content', 'message'),
+  [
+    ('One.\n\nOne.\tUno.\n', 'a.txt, line 3: found a tab-separated pair'),
+    ('One.\tUno.\nTwo.\n', 'a.txt, line 2: found a single sentence'),
+    ('One.\tUno.\tEin.\n', 'a.txt, line 1: found 3 columns'),
+    ('One.\t \n', 'a.txt, line 1: one half'),
+    ('\n \n', 'every line is blank'),
+    ('', 'no text'),
+  ],
+)
+def test_malformed_transfer_text_is_refused(tmp_path, content, message):
+  path = _write(tmp_path, 'a.txt', content)
+  with pytest.raises(UserError, match=message):
+    list(tasks.read_transfer_text(path))
+
+
+def test_held_out_text_is_found_whatever_its_form():
+  held_out = tasks.SentenceFilter(
+    [Example('0', "it 's  bad , I 'd say . ", None, '0')]
+  )
+  assert held_out.is_held_out("It's bad, I'd say.")
+  assert not held_out.is_held_out("It's bad.")
+  assert not held_out.is_held_out("It's bad, I'd say.", 'second')
+
+
+def test_held_out_pair_needs_both_halves():
+  held_out = tasks.SentenceFilter([Example('0', 'A b', 'C', '0')])
+  assert held_out.is_held_out('a B', 'c')
+  assert not held_out.is_held_out('a B', 'd')
+  assert not held_out.is_held_out('a B')
+  assert not held_out.is_held_out('c', 'a b')
+
+
+def test_read_lines_joins_gzip_members_and_keeps_empty_lines(tmp_path):
+  members = gzip.compress('\ufeffa\n\nb'.encode()) + gzip.compress(b'c\r\n')
+  assert list(read_lines(_write(tmp_path, 'x', members))) == ['a', '', 'bc']
+  assert list(read_lines(_write(tmp_path, 'empty', b''))) == []
+
+
+def test_read_lines_names_a_damaged_file(tmp_path):
+  whole = gzip.compress(b''.join(b'%d\n' % (i * i) for i in range(5000)))
+  cut = _write(tmp_path, 'cut.gz', whole[: len(whole) // 2])
+  with pytest.raises(UserError, match=r'cut.gz is damaged .* after line \d+'):
+    list(read_lines(cut))
+  flipped = _write(tmp_path, 'crc.gz', whole[:-8] + b'\0' * 8)
+  with pytest.raises(UserError, match='crc.gz is damaged'):
+    list(read_lines(flipped))
+  with pytest.raises(UserError, match='cannot read'):
+    list(read_lines(str(tmp_path)))
+
+
+def test_read_lines_reads_remote_files():
+  import tensorflow as tf
+
+  with tf.io.gfile.GFile('ram://tasks_test/a.gz', 'wb') as file:
+    file.write(gzip.compress('über\n'.encode()))
+  assert list(read_lines('ram://tasks_test/a.gz')) == ['über']
+
+
+def test_importing_tasks_imports_no_tensorflow():
+  code = 'import sys; import data.tasks; assert "tensorflow" not in sys.modules'
+  subprocess.run([sys.executable, '-c', code], check=True)

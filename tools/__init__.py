@@ -1,0 +1,1 @@
+"""Small scripts around the pipeline: import, export, corpora, reports."""

@@ -1,0 +1,153 @@
+"""How Hugging Face names and lays out what released BERT's checkpoints hold.
+
+Kernels are [outputs, inputs] there and [inputs, outputs] here. Embeddings and
+the heads' output weights have the same layout in both. Pure: no TensorFlow.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from data.errors import UserError
+from modeling.configs import BertConfig
+
+# Its 'gelu' is the exact form; released BERT's is the tanh form.
+ACTIVATIONS = {
+  'gelu': 'gelu_erf',
+  'gelu_python': 'gelu_erf',
+  'gelu_new': 'gelu',
+  'gelu_fast': 'gelu',
+  'gelu_pytorch_tanh': 'gelu',
+  'relu': 'relu',
+  'tanh': 'tanh',
+  'linear': 'linear',
+}
+
+# What `transformers` assumes of a key that config.json leaves out; other than
+# google-research/bert's defaults in type_vocab_size.
+_DEFAULTS = {
+  'vocab_size': 30522,
+  'hidden_size': 768,
+  'num_hidden_layers': 12,
+  'num_attention_heads': 12,
+  'intermediate_size': 3072,
+  'hidden_act': 'gelu',
+  'hidden_dropout_prob': 0.1,
+  'attention_probs_dropout_prob': 0.1,
+  'max_position_embeddings': 512,
+  'type_vocab_size': 2,
+  'initializer_range': 0.02,
+}
+
+# Keys that change what is computed: the only value that released BERT knows.
+_FIXED = {
+  'model_type': 'bert',
+  'position_embedding_type': 'absolute',
+  'layer_norm_eps': 1e-12,
+  'is_decoder': False,
+  'add_cross_attention': False,
+}
+
+_HEADS = {
+  'cls.predictions.bias': 'cls/predictions/output_bias',
+  # The decoder is tied: the same values under a second name.
+  'cls.predictions.decoder.bias': 'cls/predictions/output_bias',
+  'cls.predictions.decoder.weight': 'bert/embeddings/word_embeddings',
+  'cls.seq_relationship.weight': 'cls/seq_relationship/output_weights',
+  'cls.seq_relationship.bias': 'cls/seq_relationship/output_bias',
+  'classifier.weight': 'output_weights',
+  'classifier.bias': 'output_bias',
+}
+_LAYER_NORM = {
+  'weight': 'gamma',
+  'bias': 'beta',
+  'gamma': 'gamma',
+  'beta': 'beta',
+}
+_BUFFERS = ('embeddings.position_ids', 'embeddings.token_type_ids')
+_MODULE = re.compile(
+  r'(?P<module>(embeddings|encoder|pooler|cls\.predictions\.transform)\..+)'
+  r'\.(?P<leaf>weight|bias|gamma|beta)$'
+)
+
+
+def released_config(values: Mapping[str, Any]) -> BertConfig:
+  """Translates a Hugging Face config.json.
+
+  Args:
+    values: its content. Keys that do not change what BERT computes are
+      ignored.
+
+  Raises:
+    UserError: the model is none that released BERT's code could compute; the
+      key, its value and what was expected are told.
+  """
+  for key, expected in _FIXED.items():
+    if values.get(key, expected) not in (expected, None):
+      raise UserError(
+        f'{key} is {values[key]!r}: only {expected!r} can be imported'
+      )
+  config = {key: values.get(key, _DEFAULTS[key]) for key in _DEFAULTS}
+  if config['hidden_act'] not in ACTIVATIONS:
+    raise UserError(
+      f'hidden_act is {config["hidden_act"]!r}, expected one of'
+      f' {", ".join(ACTIVATIONS)}'
+    )
+  config['hidden_act'] = ACTIVATIONS[config['hidden_act']]
+  return BertConfig.from_dict(config)
+
+
+def released_weights(
+  tensors: Mapping[str, np.ndarray],
+) -> tuple[dict[str, np.ndarray], list[str]]:
+  """Renames and transposes the tensors of a BERT model.
+
+  Args:
+    tensors: name, with or without the prefix 'bert.' → values.
+
+  Returns:
+    released name → float32 values in the released layout; and the sorted names
+    of the tensors for which released BERT has no place.
+
+  Raises:
+    UserError: two tensors that must be equal, as a masked-LM decoder and the
+      word embeddings, are not.
+  """
+  weights: dict[str, np.ndarray] = {}
+  unused = []
+  for name in sorted(tensors):
+    plain = name.removeprefix('bert.')
+    if plain in _BUFFERS:
+      continue
+    if (released := _released_name(plain)) is None:
+      unused.append(name)
+      continue
+    value = np.asarray(tensors[name], np.float32)
+    if released.endswith('/kernel'):
+      value = value.T
+    if released in weights and not np.array_equal(weights[released], value):
+      raise UserError(
+        f'{name} differs from the other tensor that becomes {released}:'
+        ' released BERT ties the two'
+      )
+    weights[released] = value
+  return weights, unused
+
+
+def _released_name(name: str) -> str | None:
+  """Translates a name without the prefix 'bert.'; None where there is none."""
+  if name in _HEADS:
+    return _HEADS[name]
+  if not (match := _MODULE.match(name)):
+    return None
+  module, leaf = match['module'], match['leaf']
+  path = re.sub(r'\blayer\.(\d+)\b', r'layer_\1', module).replace('.', '/')
+  if not path.startswith('cls/'):
+    path = f'bert/{path}'
+  if path.endswith('/LayerNorm'):
+    return f'{path}/{_LAYER_NORM[leaf]}'
+  if path.endswith('_embeddings'):
+    return path
+  return f'{path}/{"kernel" if leaf == "weight" else leaf}'

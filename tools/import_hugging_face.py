@@ -1,0 +1,231 @@
+r"""Turns a Hugging Face BERT folder into a released-BERT checkpoint.
+
+  python -m tools.import_hugging_face \
+    --input_dir=all-MiniLM-L6-v2 --output_dir=minilm
+
+The input folder holds config.json, vocab.txt and model.safetensors. The output
+folder then holds bert_config.json, vocab.txt and bert_model.ckpt.
+"""
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+from absl import flags
+
+from data import files
+from data.errors import UserError
+from modeling import common_flags
+from modeling.configs import BertConfig
+from tools import hugging_face
+
+FLAGS = flags.FLAGS
+
+_CONFIG = 'config.json'
+_VOCAB = 'vocab.txt'
+_WEIGHTS = 'model.safetensors'
+
+
+def define_flags() -> None:
+  """Defines the flags of this script."""
+  flags.DEFINE_string(
+    'input_dir',
+    None,
+    f'The Hugging Face folder, with {_CONFIG}, {_VOCAB} and {_WEIGHTS}.',
+  )
+  flags.DEFINE_string(
+    'output_dir',
+    None,
+    f'The folder to make, with bert_config.json, {_VOCAB} and bert_model.ckpt.',
+  )
+  flags.DEFINE_bool(
+    'fresh_pooler',
+    False,
+    'Whether a model without a pooler gets one with random weights. Without '
+    'this flag such a model is refused.',
+  )
+
+
+def import_folder(
+  input_dir: str, output_dir: str, fresh_pooler: bool = False
+) -> list[str]:
+  """Imports a Hugging Face BERT model.
+
+  Everything is read and checked before anything is written.
+
+  Args:
+    input_dir: holds config.json, vocab.txt and model.safetensors.
+    output_dir: made where there is none.
+    fresh_pooler: whether a missing pooler is initialised instead of refused.
+
+  Returns:
+    A report, line by line: what became of each tensor.
+
+  Raises:
+    UserError: a file is missing or damaged, the model is no BERT, or weights
+      are missing or of the wrong shape; they are named.
+  """
+  paths = [_require(input_dir, name) for name in (_CONFIG, _VOCAB, _WEIGHTS)]
+  config_file, vocab_file, weights_file = paths
+  config = _read_config(config_file)
+  _check_vocab(vocab_file, config)
+  tensors = _read_tensors(weights_file)
+  weights, unused = hugging_face.released_weights(tensors)
+  fresh = _complete(weights, config, weights_file, fresh_pooler)
+  _write(output_dir, weights, config, vocab_file)
+  return [
+    f'{len(tensors)} tensors of {weights_file} → {len(weights)} variables of'
+    f' {output_dir}/bert_model.ckpt',
+    f'hidden_act: {config.hidden_act}',
+    *_named('heads', [n for n in weights if not n.startswith('bert/')]),
+    *_named('freshly initialised', fresh),
+    *_named('unused', unused),
+    *_casing(input_dir),
+  ]
+
+
+def _require(input_dir: str, name: str) -> str:
+  path = os.path.join(input_dir, name)
+  if files.exists(path):
+    return path
+  if not files.is_folder(input_dir):
+    raise UserError(f'--input_dir: there is no folder {input_dir!r}')
+  raise UserError(
+    f'--input_dir: there is no {name} in {input_dir!r}, which holds'
+    f' {", ".join(files.list_folder(input_dir)) or "nothing"}; expected are'
+    f' {_CONFIG}, {_VOCAB} and {_WEIGHTS}'
+  )
+
+
+def _read_config(path: str) -> BertConfig:
+  values = files.read_json(path)
+  if not isinstance(values, dict):
+    raise UserError(f'{path} is no JSON object')
+  try:
+    return hugging_face.released_config(values)
+  except UserError as error:
+    raise UserError(f'{path}: {error}') from error
+
+
+def _check_vocab(path: str, config: BertConfig) -> None:
+  # Not splitlines(): a token may be a line separator of Unicode.
+  num_tokens = len(files.read_text(path).rstrip('\n').split('\n'))
+  if num_tokens > config.vocab_size:
+    raise UserError(
+      f'{path} has {num_tokens} tokens, but the model has only'
+      f' {config.vocab_size} (vocab_size in {_CONFIG})'
+    )
+
+
+def _read_tensors(path: str) -> dict[str, np.ndarray]:
+  import safetensors
+  import safetensors.numpy
+
+  with files.open_read(path, 'rb') as file:
+    content = file.read()
+  try:
+    return safetensors.numpy.load(content)
+  except safetensors.SafetensorError as error:
+    raise UserError(f'{path} is damaged or cut short: {error}') from error
+  except KeyError as error:
+    raise UserError(
+      f'{path} holds numbers of type {error}, which NumPy lacks: save the model'
+      ' in float32 first'
+    ) from error
+
+
+def _complete(
+  weights: dict[str, np.ndarray],
+  config: BertConfig,
+  path: str,
+  fresh_pooler: bool,
+) -> list[str]:
+  """Checks the weights against the model, and adds a fresh pooler if allowed.
+
+  Returns:
+    The names of what was added.
+  """
+  from modeling import models
+
+  expected = models.released_variables(models.PreTrainer(config))
+  missing = [
+    name
+    for name in expected
+    if name not in weights and name.startswith('bert/')
+  ]
+  fresh = []
+  if fresh_pooler:
+    fresh = [name for name in missing if name.startswith('bert/pooler/')]
+  if missing := [name for name in missing if name not in fresh]:
+    raise UserError(
+      f'{path} lacks the weights of {", ".join(missing)}'
+      + _advice_on_pooler(missing)
+    )
+  weights |= {name: expected[name].numpy() for name in fresh}
+  _check_shapes(weights, expected, path)
+  return fresh
+
+
+def _advice_on_pooler(missing: list[str]) -> str:
+  if all(name.startswith('bert/pooler/') for name in missing):
+    return '; --fresh_pooler gives the model a random pooler'
+  return ''
+
+
+def _check_shapes(
+  weights: Mapping[str, np.ndarray], expected: Mapping, path: str
+) -> None:
+  """Raises a `UserError` that names each weight of the wrong shape.
+
+  A classifier's head is in `weights` alone: any number of classes will do.
+  """
+  wrong = [
+    f'{name} has the shape {list(value.shape)} instead of'
+    f' {list(expected[name].shape)}'
+    for name, value in weights.items()
+    if name in expected and value.shape != tuple(expected[name].shape)
+  ]
+  if wrong:
+    raise UserError(f'{path} does not fit {_CONFIG}: {"; ".join(wrong)}')
+
+
+def _write(
+  output_dir: str,
+  weights: Mapping[str, np.ndarray],
+  config: BertConfig,
+  vocab_file: str,
+) -> None:
+  from modeling import checkpoints
+
+  files.make_folder(output_dir)
+  config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
+  files.copy(vocab_file, os.path.join(output_dir, _VOCAB))
+  # Last: with the checkpoint in place the folder is whole.
+  checkpoints.write_released(
+    os.path.join(output_dir, 'bert_model.ckpt'), weights
+  )
+
+
+def _named(title: str, names: list[str]) -> list[str]:
+  return [f'{title} ({len(names)}): {", ".join(names)}'] if names else []
+
+
+def _casing(input_dir: str) -> list[str]:
+  """Says which --do_lower_case the vocabulary wants, where that is known."""
+  path = os.path.join(input_dir, 'tokenizer_config.json')
+  if not files.exists(path):
+    return []
+  lower_case = files.read_json(path).get('do_lower_case')
+  return [] if lower_case is None else [f'use --do_lower_case={lower_case}']
+
+
+def main(_) -> None:
+  """Imports one folder and prints what became of its tensors."""
+  common_flags.require('input_dir', 'output_dir')
+  lines = import_folder(FLAGS.input_dir, FLAGS.output_dir, FLAGS.fresh_pooler)
+  print('\n'.join(lines))
+
+
+if __name__ == '__main__':
+  define_flags()
+  common_flags.run(main)
