@@ -5,7 +5,7 @@ or ours; the output is a released-BERT checkpoint. A run that was stopped goes o
 when the same command is given again.
 """
 
-from absl import flags, logging
+from absl import flags
 
 from data.errors import UserError
 from modeling import common_flags
@@ -70,9 +70,8 @@ def main(_: list[str]) -> None:
     {'S': FLAGS.max_seq_length, 'P': FLAGS.max_predictions_per_seq},
     config.vocab_size,
   )
-  source.check()
   files.make_folder(FLAGS.output_dir)
-  with source.explained(), common_flags.strategy().scope():
+  with common_flags.strategy().scope():
     model = PreTrainer(config, seed=FLAGS.seed)
     if FLAGS.do_train:
       _train(model, source)
@@ -81,38 +80,17 @@ def main(_: list[str]) -> None:
 
 
 def _train(model, source) -> None:
-  from data import input_pipeline, records
-  from modeling import pretraining, run_folder, training
+  from modeling import pretraining, run_folder
 
-  settings = common_flags.training_settings(
-    FLAGS.num_train_steps, FLAGS.num_warmup_steps
-  )
-  indexes = [records.load_index(path) for path in source.paths]
-  order = input_pipeline.TrainingOrder(
-    indexes, settings.batch_size, settings.seed
-  )
-  logging.info('%d records in %d files', order.num_records, len(source.paths))
-  run_folder.claim(
-    settings.output_dir,
+  common_flags.train_on(
     'run_pretraining',
-    {
-      **settings.weights_decided_by(),
-      'bert_config': model.config.to_dict(),
-      'init_checkpoint': FLAGS.init_checkpoint,
-      'input_file': run_folder.fingerprint(source.paths),
-      'max_predictions_per_seq': FLAGS.max_predictions_per_seq,
-      'max_seq_length': FLAGS.max_seq_length,
-    },
-  )
-  training.fit(
     model,
     pretraining.make_loss_function(model),
-    lambda step, replicas: input_pipeline.training_batches(
-      source, order, step, replicas
-    ),
-    settings,
-    FLAGS.init_checkpoint,
-    FLAGS.vocab_file,
+    source,
+    {
+      'input_file': run_folder.fingerprint(source.paths),
+      'max_predictions_per_seq': FLAGS.max_predictions_per_seq,
+    },
   )
 
 
@@ -128,7 +106,8 @@ def _evaluate(model, source) -> None:
   batches = input_pipeline.inference_batches(
     source, FLAGS.eval_batch_size, FLAGS.max_eval_steps
   )
-  scores = pretraining.evaluate(model, batches)
+  with source.explained():
+    scores = pretraining.evaluate(model, batches)
   results.write_eval_results(FLAGS.output_dir, prefix, scores)
 
 

@@ -56,6 +56,7 @@ flags.DEFINE_float(
 
 
 def main(_: list[str]) -> None:
+  common_flags.require('input_file', 'output_file', 'vocab_file')
   options = Options(
     do_whole_word_mask=FLAGS.do_whole_word_mask,
     max_seq_length=FLAGS.max_seq_length,

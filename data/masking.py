@@ -109,7 +109,9 @@ def sample_pairs(
     parts.append(pairs)
     unfinished = nexts < block.documents[lanes + 1]
     lanes, starts = lanes[unfinished], nexts[unfinished]
-  pairs = Pairs(*(np.concatenate(columns) for columns in zip(*parts)))
+  pairs = Pairs(
+    *(np.concatenate(columns) for columns in zip(*parts, strict=True))
+  )
   return _truncate(pairs, max_seq_length - 3, rng)
 
 

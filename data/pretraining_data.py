@@ -87,8 +87,6 @@ def create(
     UserError: a flag, a file or the text is wrong. No output file has changed.
   """
   options.check()
-  if not input_files:
-    raise UserError('--input_file must be given')
   inputs = files.expand(input_files)
   for path in inputs:
     files.require_file(path, '--input_file')
@@ -106,9 +104,9 @@ def create(
 
 def _checked_outputs(output_files: str, inputs: list[str]) -> list[str]:
   """Splits the list of output files and checks that they can be written."""
-  outputs = [path for path in (output_files or '').split(',') if path]
+  outputs = [path for path in output_files.split(',') if path]
   if not outputs:
-    raise UserError('--output_file must be given')
+    raise UserError(f'--output_file {output_files!r} names no file')
   for path in outputs:
     if outputs.count(path) > 1:
       raise UserError(f'--output_file names {path!r} twice')

@@ -7,6 +7,7 @@ is squeezed out at the end. The bytes are a function of the values alone, which
 a protocol buffer's own map fields do not promise.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -61,7 +62,7 @@ def serialize(
   used = np.concatenate([piece.used for piece in pieces], axis=1)
   joined = values[used].tobytes()
   ends = np.cumsum(lengths).tolist()
-  return [joined[start:end] for start, end in zip([0, *ends], ends)]
+  return [joined[start:end] for start, end in itertools.pairwise([0, *ends])]
 
 
 def _entry(field: Field, values: np.ndarray) -> list[_Piece]:

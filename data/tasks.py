@@ -9,7 +9,7 @@ are reported. A new task is a new row of the table; a new file layout is a new
 import dataclasses
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from absl import logging
 
@@ -41,6 +41,7 @@ class Layout:
   label: str | None = None
   index: str = 'index'  # Read where the file has such a column.
   columns: tuple[str, ...] | None = None  # None: the first line names them.
+  has_optional_label: bool = False  # Read where the file has such a column.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +92,18 @@ class Task:
     if not math.isfinite(value):
       raise UserError(f'label {label!r} is not a number; {self.name} needs one')
     return value
+
+  def held_out_splits(self) -> list[str]:
+    """Returns the splits whose text no model may be trained on."""
+    return [split for split in self.splits if split != 'train']
+
+  def has_split(self, data_dir: str, split: str) -> bool:
+    """Returns whether a split's file is there."""
+    try:
+      self.split_path(data_dir, split)
+    except UserError:
+      return False
+    return True
 
   def split_path(self, data_dir: str, split: str) -> str:
     """Returns a split's file, in `data_dir` or in its folder of GLUE's name.
@@ -150,7 +163,7 @@ class Task:
     self, row: dict[str, str], layout: Layout, path: str, line: int, first: int
   ) -> Example:
     """Makes an example of a row that has all its columns."""
-    label = row[layout.label] if layout.label else None
+    label = row.get(layout.label) if layout.label else None
     if label is not None:
       try:
         self.encode_label(label)
@@ -172,7 +185,8 @@ def _read_header(
   if header is None:
     raise UserError(f'{path} is empty: expected a line that names its columns')
   columns = tuple(header.split('\t'))
-  for name in (layout.text_a, layout.text_b, layout.label):
+  label = None if layout.has_optional_label else layout.label
+  for name in (layout.text_a, layout.text_b, label):
     if name is not None and name not in columns:
       found = ', '.join(map(repr, columns))
       raise UserError(
@@ -284,6 +298,33 @@ _TASKS = (
 )
 
 
+def custom_task(labels: tuple[str, ...]) -> Task:
+  """Makes a task of a user's own: train.tsv, dev.tsv and test.tsv.
+
+  Args:
+    labels: as they stand in the files, in the order of the logits.
+
+  Returns:
+    A task of single sentences, scored by accuracy; the files' headers name the
+    columns `sentence` and `label`, which test.tsv may lack.
+
+  Raises:
+    UserError: fewer than two labels, or one twice.
+  """
+  if len(labels) < 2 or len(set(labels)) < len(labels):
+    raise UserError(f'expected two or more different labels, got {labels!r}')
+  splits = {
+    split: Layout(
+      f'{split}.tsv',
+      'sentence',
+      label='label',
+      has_optional_label=split == 'test',
+    )
+    for split in ('train', 'dev', 'test')
+  }
+  return Task('custom', labels, ('accuracy',), splits)
+
+
 def _key(name: str) -> str:
   return name.lower().replace('-', '').replace('_', '')
 
@@ -306,85 +347,3 @@ def get_task(name: str) -> Task:
     known = ', '.join(task_names())
     raise UserError(f'unknown task {name!r}; known tasks: {known}')
   return _TASK_OF_KEY[_key(name)]
-
-
-def read_transfer_text(
-  path_patterns: str | Iterable[str],
-) -> Iterator[tuple[str, str, str | None]]:
-  """Yields a transfer set's texts: a sentence, or a tab-separated pair, a line.
-
-  Args:
-    path_patterns: as for `files.expand`; plain or gzip UTF-8 text.
-
-  Yields:
-    (example_id, text_a, text_b): the id is 'file:line', where file is the name
-    without its folder as long as the names differ; text_b is None for single
-    sentences. Blank lines are left out, and logged with their number.
-
-  Raises:
-    UserError: no text at all, a line of more than two columns or with an empty
-      half, or single sentences and pairs in one set; file and line are named.
-  """
-  paths = files.expand(path_patterns)
-  base_names = [os.path.basename(path) for path in paths]
-  names = base_names if len(set(base_names)) == len(paths) else paths
-  first = None  # Where the first text stood, and its number of columns.
-  for path, name in zip(paths, names, strict=True):
-    num_blank = 0
-    for number, line in enumerate(text_files.read_lines(path), 1):
-      if not line.strip():
-        num_blank += 1
-        continue
-      texts = _transfer_columns(line, f'{path}, line {number}')
-      first = first or (f'{path}, line {number}', len(texts))
-      if len(texts) != first[1]:
-        raise UserError(
-          f'{path}, line {number}: found {_KIND[len(texts)]}, expected '
-          f'{_KIND[first[1]]} as in {first[0]}: one transfer set cannot hold '
-          'both'
-        )
-      yield f'{name}:{number}', texts[0], texts[1] if texts[1:] else None
-    if num_blank:
-      logging.info('%s: left out %d blank lines', path, num_blank)
-  if first is None:
-    raise UserError(f'no text in {", ".join(paths)}: every line is blank')
-
-
-_KIND = {1: 'a single sentence', 2: 'a tab-separated pair'}
-
-
-def _transfer_columns(line: str, where: str) -> list[str]:
-  """Splits a line into one or two texts, neither blank."""
-  texts = line.split('\t')
-  if len(texts) > 2:
-    raise UserError(
-      f'{where}: found {len(texts)} columns, expected a sentence or a '
-      'tab-separated pair'
-    )
-  if not all(text.strip() for text in texts):
-    raise UserError(f'{where}: one half of the pair is empty')
-  return texts
-
-
-class SentenceFilter:
-  """Tells which texts also stand in held-out examples, up to form.
-
-  Case and white space do not count, so that GLUE's tokenised `it 's` is found
-  in running text. A pair is held out if both halves match in their order.
-  """
-
-  def __init__(self, held_out: Iterable[Example]):
-    """Remembers the task's dev and test examples."""
-    self._keys = {_text_key(e.text_a, e.text_b) for e in held_out}
-
-  def is_held_out(self, text_a: str, text_b: str | None = None) -> bool:
-    """Returns whether a sentence, or pair, must be left out."""
-    return _text_key(text_a, text_b) in self._keys
-
-
-def _text_key(text_a: str, text_b: str | None) -> tuple[str, str | None]:
-  return _normalise(text_a), None if text_b is None else _normalise(text_b)
-
-
-def _normalise(text: str) -> str:
-  return ''.join(text.lower().split())

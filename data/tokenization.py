@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from data import files
+from data import files, text_files
 from data.errors import UserError
 
 PAD, UNK, CLS, SEP, MASK = '[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'
@@ -80,7 +80,7 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
   blank lines at the end are dropped.
 
   Args:
-    vocab_file: path of a UTF-8 file.
+    vocab_file: path of a UTF-8 file, plain or gzip.
 
   Returns:
     The vocabulary.
@@ -90,7 +90,9 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
       twice; a special token is missing. Names the file and the line.
   """
   files.require_file(vocab_file, '--vocab_file')
-  lines = _read_lines(vocab_file)
+  lines = list(text_files.read_lines(vocab_file))
+  while lines and not lines[-1]:
+    lines.pop()
   if not lines:
     raise UserError(f'{vocab_file} is empty; expected one token a line')
   first_lines: dict[str, int] = {}
@@ -110,25 +112,6 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
       f'expected a BERT vocabulary with {", ".join(specials)}'
     )
   return vocabulary
-
-
-def _read_lines(vocab_file: str) -> list[str]:
-  """Returns the lines with their ends and blank lines at the end removed."""
-  with files.open_read(vocab_file, 'rb') as file:
-    content = file.read()
-  try:
-    text = content.decode('utf-8')
-  except UnicodeDecodeError as error:
-    number = content.count(b'\n', 0, error.start) + 1
-    raise UserError(
-      f'{vocab_file}, line {number}: expected UTF-8 text, got byte '
-      f'0x{content[error.start]:02x} ({error.reason})'
-    ) from error
-  # Not splitlines(), which would also split at U+2028.
-  lines = [line.removesuffix('\r') for line in text.split('\n')]
-  while lines and not lines[-1]:
-    lines.pop()
-  return lines
 
 
 class BertTokenizer(tf.Module):

@@ -33,8 +33,9 @@ _OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 _TRAINING_STATE = re.compile(
   rf'(.*/(adam|lamb)_[mv]|global_step|{_OBJECT_GRAPH})$'
 )
-# Names in an error message; a BERT with both heads has 30, layers joined.
-_SHOWN = 30
+# Examples in an error message; the rest is counted.
+_SHOWN = 5
+_UNFINISHED = re.compile(r'\.model\.ckpt-\d+\.\d+\.tmp\.')
 _EXPORTED = re.compile(r'model\.ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})$')
 
 
@@ -67,7 +68,8 @@ def write_released(prefix: str, variables: Variables) -> None:
     for suffix in (_DATA, _INDEX):
       files.rename(temporary + suffix, prefix + suffix)
   except tf.errors.OpError as error:
-    raise UserError(f'cannot write {prefix}: {error.message}') from error
+    reason = error.message.split('}} ')[-1]  # After {{the op's node}}.
+    raise UserError(f'cannot write {prefix}: {reason}') from error
   finally:
     for suffix in (_DATA, _INDEX):
       if files.exists(temporary + suffix):
@@ -121,7 +123,15 @@ def export(
     # The index sorts last but goes first: never an index without its data.
     for name in sorted(by_step[old], reverse=True):
       files.remove(os.path.join(output_dir, name))
+  _remove_unfinished(output_dir)
   return prefix
+
+
+def _remove_unfinished(folder: str) -> None:
+  """Removes what killed exports left: as large as a model, each."""
+  for name in files.list_folder(folder):
+    if _UNFINISHED.match(name):
+      files.remove(os.path.join(folder, name))
 
 
 def _exported(folder: str) -> dict[int, list[str]]:
@@ -168,8 +178,8 @@ def _resolve_folder(folder: str) -> str:
   state = tf.train.get_checkpoint_state(folder)
   if state and state.model_checkpoint_path:
     latest = state.model_checkpoint_path
-    # An absolute path is stale once the folder has been moved.
-    prefixes += [latest, os.path.join(folder, os.path.basename(latest))]
+    # An absolute path is stale once the folder has been moved or copied.
+    prefixes += [os.path.join(folder, os.path.basename(latest)), latest]
   prefixes.append(os.path.join(folder, 'bert_model.ckpt'))
   for prefix in dict.fromkeys(prefixes):
     if files.exists(prefix + _INDEX):
@@ -199,9 +209,10 @@ def _candidates(folder: str, wanted: str) -> str:
   names = _prefixes(folder)
   if not names:
     return f'there is no checkpoint in {folder!r}'
-  near = difflib.get_close_matches(os.path.basename(wanted), names, 5, 0.0)
-  more = f' and {len(names) - len(near)} more' if len(names) > len(near) else ''
-  return f'in {folder!r} there are: {", ".join(near)}{more}'
+  near = difflib.get_close_matches(
+    os.path.basename(wanted), names, len(names), cutoff=0.0
+  )
+  return f'in {folder!r} there are: {_examples(near)}'
 
 
 def read_variables(prefix: str) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -244,7 +255,9 @@ def _damage_explained(what: str) -> Iterator[None]:
   # Its checkpoint reader raises IndexError where a data file is cut short.
   except (tf.errors.OpError, IndexError, RuntimeError) as error:
     reason = getattr(error, 'message', None) or str(error)
-    raise UserError(f'{what} is damaged or incomplete: {reason}') from error
+    raise UserError(
+      f'{what} cannot be read, it may be damaged or incomplete: {reason}'
+    ) from error
 
 
 def is_encoder(name: str) -> bool:
@@ -302,12 +315,11 @@ def load_released(
 
 def _check(report, is_required, allow_mismatch) -> None:
   if missing := [name for name in report.missing if is_required(name)]:
-    held = compact(report.loaded + list(report.mismatched) + report.unused)
-    more = [f'and {len(held) - _SHOWN} more'] if len(held) > _SHOWN else []
+    held = report.loaded + list(report.mismatched) + report.unused
     raise UserError(
       f'{report.prefix} lacks variables that the model needs:'
       f' {", ".join(compact(missing))}. It holds'
-      f' {", ".join(held[:_SHOWN] + more) or "none"}. Do its bert_config.json'
+      f' {_examples(compact(held)) or "no weights"}. Do its bert_config.json'
       ' and the one given agree?'
     )
   wrong = [
@@ -317,9 +329,14 @@ def _check(report, is_required, allow_mismatch) -> None:
   ]
   if wrong:
     raise UserError(
-      f'{report.prefix} does not fit the model: {"; ".join(wrong)}. Do the'
+      f'{report.prefix} does not fit the model: {_examples(wrong)}. Do the'
       ' bert_config.json and the vocabulary given belong to this checkpoint?'
     )
+
+
+def _examples(items: list[str]) -> str:
+  more = f'; and {len(items) - _SHOWN} more' if len(items) > _SHOWN else ''
+  return '; '.join(items[:_SHOWN]) + more
 
 
 def _read(reader, prefix: str, names: list[str]) -> dict[str, np.ndarray]:

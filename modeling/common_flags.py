@@ -134,6 +134,18 @@ def define_task_flags() -> None:
     True,
     'Whether to lower-case and strip accents: True for uncased models.',
   )
+  flags.DEFINE_list(
+    'labels',
+    None,
+    'Added: the labels of --task_name=custom, in the order of the logits, '
+    'separated by commas.',
+  )
+  flags.DEFINE_string(
+    'eval_split',
+    'dev',
+    'Added: the split that --do_eval takes: dev, dev_mismatched for MNLI, or '
+    'test where its labels are known.',
+  )
   flags.DEFINE_bool('do_predict', False, 'Whether to predict the test set.')
   flags.DEFINE_integer(
     'predict_batch_size', 8, 'Examples in a prediction batch.', lower_bound=1
@@ -244,23 +256,52 @@ def bert_config(vocab_size: int | None):
     config = configs.compact_config(FLAGS.bert_size, vocab_size)
   else:
     config = configs.BertConfig.from_json_file(FLAGS.bert_config_file)
-  if vocab_size is not None and vocab_size != config.vocab_size:
+  check_fit(config, config.vocab_size if vocab_size is None else vocab_size)
+  return config
+
+
+def check_fit(config, vocab_size: int) -> None:
+  """Checks that a model goes with --vocab_file and --max_seq_length.
+
+  Raises:
+    UserError: it does not; both numbers are told.
+  """
+  if vocab_size != config.vocab_size:
     raise UserError(
-      f'{FLAGS.vocab_file} has {vocab_size} entries, {FLAGS.bert_config_file} '
-      f'says vocab_size {config.vocab_size}: they do not belong together'
+      f"{FLAGS.vocab_file} has {vocab_size} entries, the model's "
+      f'bert_config.json says vocab_size {config.vocab_size}: they do not '
+      'belong together'
     )
   if FLAGS.max_seq_length > config.max_position_embeddings:
     raise UserError(
       f"--max_seq_length={FLAGS.max_seq_length} is more than the model's "
       f'{config.max_position_embeddings} positions (max_position_embeddings)'
     )
-  return config
 
 
-def training_settings(num_steps: int, num_warmup_steps: int):
-  """Returns the `training.Settings` that the flags describe."""
+def training_settings(num_examples: int):
+  """Returns the `training.Settings` that the flags describe.
+
+  Args:
+    num_examples: of an epoch, where the steps are given in epochs.
+
+  Raises:
+    UserError: the epochs come to no step.
+  """
   from modeling import training
 
+  if 'num_train_epochs' in FLAGS:
+    num_steps = int(
+      num_examples / FLAGS.train_batch_size * FLAGS.num_train_epochs
+    )
+    num_warmup_steps = int(num_steps * FLAGS.warmup_proportion)
+  else:
+    num_steps, num_warmup_steps = FLAGS.num_train_steps, FLAGS.num_warmup_steps
+  if not num_steps:
+    raise UserError(
+      f'--num_train_epochs={FLAGS.num_train_epochs} of {num_examples} examples '
+      f'with --train_batch_size={FLAGS.train_batch_size} is no step'
+    )
   return training.Settings(
     output_dir=FLAGS.output_dir,
     batch_size=FLAGS.train_batch_size,
@@ -321,3 +362,98 @@ def trained_checkpoint() -> str:
       'and --init_checkpoint is not given'
     )
   return checkpoints.resolve(FLAGS.init_checkpoint)
+
+
+def task():
+  """Returns the `data.tasks.Task` that the flags name."""
+  from data import tasks
+
+  if FLAGS.task_name.lower() == 'custom':
+    if not FLAGS.labels:
+      raise UserError('--task_name=custom needs --labels')
+    return tasks.custom_task(tuple(FLAGS.labels))
+  refuse_if_given(['labels'], f'{FLAGS.task_name} has labels of its own')
+  return tasks.get_task(FLAGS.task_name)
+
+
+def task_fingerprint(vocabulary: str) -> dict[str, object]:
+  """Returns what of the task decides a run's weights, for `run.json`."""
+  return {
+    'do_lower_case': FLAGS.do_lower_case,
+    'labels': FLAGS.labels,
+    'task_name': FLAGS.task_name.lower(),
+    'vocabulary': vocabulary,
+  }
+
+
+def evaluate_and_predict(model, run, splits) -> None:
+  """Does what --do_eval and --do_predict say, with the trained checkpoint.
+
+  Args:
+    model: a `Classifier`.
+    run: a `modeling.task_runs.TaskRun`.
+    splits: the examples of each split needed, by name.
+  """
+  if FLAGS.do_eval:
+    run.evaluate(
+      model,
+      trained_checkpoint(),
+      splits[FLAGS.eval_split],
+      FLAGS.eval_batch_size,
+    )
+  if FLAGS.do_predict:
+    run.predict(
+      model, trained_checkpoint(), splits['test'], FLAGS.predict_batch_size
+    )
+
+
+def train_on(script: str, model, loss_function, source, configuration) -> None:
+  """Trains on records, as far as --num_train_steps or --num_train_epochs says.
+
+  Args:
+    script: the script's name, for `run.json`.
+    model: with `config`.
+    loss_function: see `training.LossFunction`.
+    source: a `data.input_pipeline.RecordSource`.
+    configuration: what else decides the run's weights, for `run.json`.
+  """
+  from data import input_pipeline, records
+  from modeling import run_folder, training
+
+  source.check()
+  order = input_pipeline.TrainingOrder(
+    [records.load_index(path) for path in source.paths],
+    FLAGS.train_batch_size,
+    FLAGS.seed,
+  )
+  settings = training_settings(order.num_records)
+  logging.info(
+    '%d examples in %d files, %d steps of %d examples',
+    order.num_records,
+    len(source.paths),
+    settings.num_steps,
+    settings.batch_size,
+  )
+  run_folder.claim(
+    settings.output_dir,
+    script,
+    {
+      **settings.weights_decided_by(),
+      **configuration,
+      'bert_config': model.config.to_dict(),
+      'init_checkpoint': FLAGS.init_checkpoint,
+      'max_seq_length': FLAGS.max_seq_length,
+      'num_train_examples': order.num_records,
+    },
+  )
+  with source.explained():
+    training.fit(
+      model,
+      loss_function,
+      lambda step, replicas: input_pipeline.training_batches(
+        source, order, step, replicas
+      ),
+      settings,
+      FLAGS.init_checkpoint,
+      FLAGS.vocab_file,
+    )

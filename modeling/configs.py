@@ -107,8 +107,8 @@ class BertConfig:
 
   def _check_activation(self) -> None:
     name = self.hidden_act
-    known = not name or isinstance(name, str) and name.lower() in ACTIVATIONS
-    if not known:
+    lowered = name.lower() if isinstance(name, str) else name
+    if lowered not in (*ACTIVATIONS, '', None):
       raise UserError(
         f'hidden_act is {name!r}, expected one of {", ".join(ACTIVATIONS)}'
       )

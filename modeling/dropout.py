@@ -117,6 +117,9 @@ def _random_levels(shape: tf.Tensor, key: DropoutKey, site: int) -> tf.Tensor:
 
 
 def _mix(seed: int, site: int) -> tf.Tensor:
-  """Joins seed and site into 64 bits, such that near seeds share no site."""
-  mixed = (seed * 0x9E3779B97F4A7C15 + site) % (1 << 64)
-  return tf.constant(mixed - (1 << 64) * (mixed >> 63), tf.int64)
+  """Joins seed and site into 31 bits, such that near seeds share no site.
+
+  Compiled by XLA, StatelessRandomGetKeyCounter scrambles negative seeds, and
+  seeds of more than 32 bits, otherwise than uncompiled.
+  """
+  return tf.constant((seed * 0x9E3779B1 + site) % (1 << 31), tf.int64)

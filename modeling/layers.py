@@ -19,7 +19,12 @@ import tensorflow as tf
 import tf_keras
 
 from modeling.configs import BertConfig
-from modeling.dropout import DropoutKey, block_sites, stateless_dropout
+from modeling.dropout import (
+  EMBEDDINGS_SITE,
+  DropoutKey,
+  block_sites,
+  stateless_dropout,
+)
 
 _LAYER_NORM_EPSILON = 1e-12
 # What is added to the attention score of a padding token, before the softmax.
@@ -45,18 +50,12 @@ class WeightInit(NamedTuple):
 def get_activation(name: str | None) -> Callable[[tf.Tensor], tf.Tensor]:
   """Returns the function that `hidden_act` names."""
   return {
-    'gelu': _tanh_gelu,
+    'gelu': lambda x: tf.nn.gelu(x, approximate=True),
     'gelu_erf': lambda x: tf.nn.gelu(x, approximate=False),
     'relu': tf.nn.relu,
     'tanh': tf.tanh,
     'linear': tf.identity,
   }[(name or 'linear').lower()]
-
-
-def _tanh_gelu(x: tf.Tensor) -> tf.Tensor:
-  # As tf.nn.gelu(approximate=True), whose tf.pow(x, 3) is slow on CPU.
-  inner = math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
-  return 0.5 * x * (1.0 + tf.tanh(inner))
 
 
 class BaseLayer(tf_keras.layers.Layer):
@@ -112,10 +111,10 @@ class LayerNorm(BaseLayer):
 
   def call(self, x: tf.Tensor) -> tf.Tensor:
     """Normalises float32 [..., size]."""
-    mean, variance = tf.nn.moments(x, axes=[-1], keepdims=True)
-    return tf.nn.batch_normalization(
-      x, mean, variance, self.beta, self.gamma, _LAYER_NORM_EPSILON
-    )
+    centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
+    variance = tf.reduce_mean(centred * centred, axis=-1, keepdims=True)
+    unit = centred * tf.math.rsqrt(variance + _LAYER_NORM_EPSILON)
+    return unit * self.gamma + self.beta
 
 
 class Embeddings(BaseLayer):
@@ -156,7 +155,7 @@ class Embeddings(BaseLayer):
     types = tf.matmul(segments, self.token_type_embeddings)
     output = self.norm(words + types + self.position_embeddings[:length])
     return stateless_dropout(
-      output, self._config.hidden_dropout_prob, dropout, site=0
+      output, self._config.hidden_dropout_prob, dropout, site=EMBEDDINGS_SITE
     )
 
   def _look_up(self, input_ids: tf.Tensor) -> tf.Tensor:

@@ -47,7 +47,7 @@ def _section(title: str, names: list[str]) -> list[str]:
 
 
 def compact(names: Iterable[str]) -> list[str]:
-  """Writes names that differ only in the layer as one: 'layer_{0,1}/...'."""
+  """Writes names that differ only in the layer as one: 'layer_{0..5}/...'."""
   layers: dict[str, list[int]] = {}
   for name in names:
     if match := re.match(r'(.*/layer_)(\d+)(/.*)', name):
@@ -56,8 +56,18 @@ def compact(names: Iterable[str]) -> list[str]:
     else:
       layers[name] = []
   return [
-    pattern.format('{' + ','.join(map(str, sorted(numbers))) + '}')
-    if numbers
-    else pattern
+    pattern.format(_ranges(numbers)) if numbers else pattern
     for pattern, numbers in layers.items()
   ]
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+  """Writes 0, 1, 2, 5 as '{0..2,5}', and a single number as itself."""
+  numbers = sorted(numbers)
+  starts = [n for n in numbers if n - 1 not in numbers]
+  ends = [n for n in numbers if n + 1 not in numbers]
+  runs = [
+    str(start) if start == end else f'{start}..{end}'
+    for start, end in zip(starts, ends, strict=True)
+  ]
+  return str(numbers[0]) if len(numbers) == 1 else f'{{{",".join(runs)}}}'

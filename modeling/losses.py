@@ -2,7 +2,8 @@
 
 What a loss is divided by is computed on the global batch before the batch is
 split, and travels with it. So the losses, and the gradients, of the parts add
-up to those of the whole, whatever the split.
+up to those of the whole, whatever the split. Over a denominator of 0 (a batch
+of padding alone) a loss is 0.
 """
 
 import tensorflow as tf
@@ -122,8 +123,8 @@ def squared_error(
   """Sums the weighted squared errors over a denominator.
 
   Args:
-    predictions: float32 [B].
-    targets: float32 [B]; constants, no gradient flows.
+    predictions: float32 [B] or [B, C]; the errors of C outputs add up.
+    targets: as predictions; constants, no gradient flows.
     example_weights: float32 [B]; 1.0 real, 0.0 padding.
     denominator: as a rule the global batch's sum of weights.
 
@@ -135,6 +136,8 @@ def squared_error(
   """
   _check_same_shape('predictions', predictions.shape, 'targets', targets.shape)
   errors = tf.math.squared_difference(predictions, tf.stop_gradient(targets))
+  if errors.shape.rank == 2:
+    errors = tf.reduce_sum(errors, axis=-1)
   return _weighted_sum(errors, example_weights, denominator)
 
 
@@ -142,7 +145,8 @@ def _weighted_sum(
   values: tf.Tensor, weights: tf.Tensor, denominator: tf.Tensor | float
 ) -> tf.Tensor:
   _check_same_shape('losses', values.shape, 'weights', weights.shape)
-  return tf.reduce_sum(values * weights) / denominator
+  total = tf.reduce_sum(values * weights)
+  return tf.math.divide_no_nan(total, tf.cast(denominator, total.dtype))
 
 
 def _check_same_shape(

@@ -170,15 +170,17 @@ class OutputHead(layers.BaseLayer):
   ):
     super().__init__()
     name = f'{prefix}output_weights'
-    self.weights_ = self.add_weight(name, shape, initializer=init.normal(name))
-    self.bias = self.add_weight(
+    self.output_weights = self.add_weight(
+      name, shape, initializer=init.normal(name)
+    )
+    self.output_bias = self.add_weight(
       f'{prefix}output_bias', shape[:1], initializer='zeros'
     )
 
   def call(self, x: tf.Tensor) -> tf.Tensor:
     """Maps float32 [B, inputs] to [B, outputs]."""
     return tf.nn.bias_add(
-      tf.matmul(x, self.weights_, transpose_b=True), self.bias
+      tf.matmul(x, self.output_weights, transpose_b=True), self.output_bias
     )
 
 

@@ -1,8 +1,9 @@
-"""The files in which results are written, as google-research/bert names them."""
+"""The files of results, named and laid out as google-research/bert's."""
 
 import os
 from collections.abc import Mapping
 
+import numpy as np
 from absl import logging
 
 from data import files
@@ -26,3 +27,17 @@ def write_eval_results(
     logging.info('  %s', line)
   path = os.path.join(output_dir, 'eval_results.txt')
   files.write_text(path, ''.join(line + '\n' for line in lines))
+
+
+def write_test_results(output_dir: str, predictions: np.ndarray) -> None:
+  """Writes `test_results.tsv`: a line an example, no header.
+
+  Args:
+    output_dir: the folder.
+    predictions: [N, C], each class's probability, in the order of the task's
+      labels; [N, 1] predicted numbers for regression.
+  """
+  lines = ['\t'.join(map(str, row)) + '\n' for row in predictions.tolist()]
+  path = os.path.join(output_dir, 'test_results.tsv')
+  files.write_text(path, ''.join(lines))
+  logging.info('Wrote %d predictions to %s', len(lines), path)

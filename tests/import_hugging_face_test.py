@@ -1,7 +1,6 @@
 """Tests of tools/import_hugging_face.py and tools/hugging_face.py."""
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -330,26 +329,18 @@ def test_casing_of_the_vocabulary_is_said(folder):
   assert imported(folder)[1][-1] == 'use --do_lower_case=False'
 
 
-def run_script(*arguments):
-  return subprocess.run(
-    [sys.executable, '-m', 'tools.import_hugging_face', *arguments],
+def test_script_imports_a_folder(folder, tmp_path):
+  result = subprocess.run(
+    [
+      sys.executable,
+      '-m',
+      'tools.import_hugging_face',
+      f'--input_dir={folder}',
+      f'--output_dir={tmp_path}/out',
+    ],
     capture_output=True,
     text=True,
-    env=os.environ | {'CUDA_VISIBLE_DEVICES': ''},
   )
-
-
-def test_script_imports_a_folder(folder, tmp_path):
-  result = run_script(f'--input_dir={folder}', f'--output_dir={tmp_path}/out')
   assert result.returncode == 0, result.stderr
   assert '23 tensors' in result.stdout
   assert (tmp_path / 'out' / 'bert_model.ckpt.index').exists()
-
-
-def test_script_tells_a_mistake_in_one_line_and_ends_with_1(tmp_path):
-  result = run_script(
-    f'--input_dir={tmp_path}/nowhere', f'--output_dir={tmp_path}/out'
-  )
-  assert result.returncode == 1
-  assert "there is no folder '" in result.stderr
-  assert 'Traceback' not in result.stderr

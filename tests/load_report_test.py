@@ -4,11 +4,11 @@ from modeling import load_report
 
 
 def test_layers_are_written_together_in_the_order_of_their_numbers():
-  names = [f'bert/encoder/layer_{layer}/x' for layer in (0, 1, 10, 2)]
+  names = [f'bert/encoder/layer_{layer}/x' for layer in (0, 1, 10, 2, 5)]
   assert load_report.compact([*names, 'bert/y', 'bert/encoder/layer_1/z']) == [
-    'bert/encoder/layer_{0,1,2,10}/x',
+    'bert/encoder/layer_{0..2,5,10}/x',
     'bert/y',
-    'bert/encoder/layer_{1}/z',
+    'bert/encoder/layer_1/z',
   ]
 
 
@@ -23,7 +23,7 @@ def test_report_names_every_variable_under_what_became_of_it():
   assert report.lines() == [
     'Initialised from folder/bert_model.ckpt:',
     '  loaded (2):',
-    '    bert/encoder/layer_{0,1}/x',
+    '    bert/encoder/layer_{0..1}/x',
     '  freshly initialised, not in it (1):',
     '    output_bias',
     '  freshly initialised, of another shape in it (1):',

@@ -1,6 +1,5 @@
-"""Tests of data/tasks.py and data/text_files.py, on files in GLUE's layouts."""
+"""Tests of data/tasks.py on hand-made files in GLUE's official layouts."""
 
-import gzip
 import logging
 import subprocess
 import sys
@@ -10,7 +9,6 @@ import pytest
 from data import tasks
 from data.errors import UserError
 from data.tasks import Example
-from data.text_files import read_lines
 
 
 def _table(*rows):
@@ -27,40 +25,42 @@ _STSB_HEAD = (
 )
 _STSB_ROW = '|main-captions|MSRvid|2012test|0001|none|none|'
 
-# (task, split, file, its content, the one example expected).
+_MNLI_FILES = {
+  'dev': 'dev_matched.tsv',
+  'dev_mismatched': 'dev_mismatched.tsv',
+  'test': 'test_matched.tsv',
+  'test_mismatched': 'test_mismatched.tsv',
+}
+
+# (task, split, the file's content, the one example expected).
 _OFFICIAL_LAYOUTS = [
   (
     'CoLA',
     'train',
-    'train.tsv',
     _table('gj04|0|*|They drank the pub.'),
     Example('0', 'They drank the pub.', None, '0'),
   ),
   (
     'CoLA',
     'test',
-    'test.tsv',
     _table('index|sentence', '7|Bill whistled past the house.'),
     Example('7', 'Bill whistled past the house.', None, None),
   ),
   (
     'SST-2',
     'dev',
-    'dev.tsv',
     _table('sentence|label', "it 's a charming journey . |1"),
     Example('0', "it 's a charming journey . ", None, '1'),
   ),
   (
     'SST-2',
     'test',
-    'test.tsv',
     _table('index|sentence', '0|uneasy mishmash .'),
     Example('0', 'uneasy mishmash .', None, None),
   ),
   (
     'MRPC',
     'train',
-    'train.tsv',
     '\ufeff'
     + _table('Quality|#1 ID|#2 ID|#1 String|#2 String', '1|70|71|He "said|She'),
     Example('0', 'He "said', 'She', '1'),
@@ -68,7 +68,6 @@ _OFFICIAL_LAYOUTS = [
   (
     'MRPC',
     'test',
-    'test.tsv',
     '\ufeff'
     + _table('index|#1 ID|#2 ID|#1 String|#2 String', '4|70|71|One|Two'),
     Example('4', 'One', 'Two', None),
@@ -76,21 +75,18 @@ _OFFICIAL_LAYOUTS = [
   (
     'STS-B',
     'dev',
-    'dev.tsv',
     _table(f'{_STSB_HEAD}|score', f'3{_STSB_ROW}A man.|A boy.|4.750'),
     Example('3', 'A man.', 'A boy.', '4.750'),
   ),
   (
     'STS-B',
     'test',
-    'test.tsv',
     _table(_STSB_HEAD, f'3{_STSB_ROW}A man.|A boy.'),
     Example('3', 'A man.', 'A boy.', None),
   ),
   (
     'QQP',
     'train',
-    'train.tsv',
     _table(
       'id|qid1|qid2|question1|question2|is_duplicate', '133273|1|2|Why?|How?|0'
     ),
@@ -99,14 +95,12 @@ _OFFICIAL_LAYOUTS = [
   (
     'QQP',
     'test',
-    'test.tsv',
     _table('id|question1|question2', '9|Why?|How?'),
     Example('9', 'Why?', 'How?', None),
   ),
   (
     'MNLI',
     'train',
-    'train.tsv',
     _table(
       f'{_MNLI_HEAD}|label1|gold_label', f'5{_MNLI_ROW}A|B|neutral|neutral'
     ),
@@ -115,7 +109,6 @@ _OFFICIAL_LAYOUTS = [
   (
     'MNLI',
     'dev',
-    'dev_matched.tsv',
     _table(
       f'{_MNLI_HEAD}|label1|label2|label3|label4|label5|gold_label',
       f'5{_MNLI_ROW}A|B|neutral|neutral|neutral|neutral|neutral|entailment',
@@ -125,7 +118,6 @@ _OFFICIAL_LAYOUTS = [
   (
     'MNLI',
     'dev_mismatched',
-    'dev_mismatched.tsv',
     _table(
       f'{_MNLI_HEAD}|label1|label2|label3|label4|label5|gold_label',
       f'6{_MNLI_ROW}A|B|neutral|neutral|neutral|neutral|neutral|contradiction',
@@ -135,42 +127,36 @@ _OFFICIAL_LAYOUTS = [
   (
     'MNLI',
     'test',
-    'test_matched.tsv',
     _table(_MNLI_HEAD, f'5{_MNLI_ROW}A|B'),
     Example('5', 'A', 'B', None),
   ),
   (
     'MNLI',
     'test_mismatched',
-    'test_mismatched.tsv',
     _table(_MNLI_HEAD, f'8{_MNLI_ROW}A|B'),
     Example('8', 'A', 'B', None),
   ),
   (
     'QNLI',
     'train',
-    'train.tsv',
     _table('index|question|sentence|label', '0|When?|Then.|not_entailment'),
     Example('0', 'When?', 'Then.', 'not_entailment'),
   ),
   (
     'QNLI',
     'test',
-    'test.tsv',
     _table('index|question|sentence', '0|When?|Then.'),
     Example('0', 'When?', 'Then.', None),
   ),
   (
     'RTE',
     'dev',
-    'dev.tsv',
     _table('index|sentence1|sentence2|label', '0|A|B|entailment'),
     Example('0', 'A', 'B', 'entailment'),
   ),
   (
     'WNLI',
     'train',
-    'train.tsv',
     _table('index|sentence1|sentence2|label', '0|A|B|1'),
     Example('0', 'A', 'B', '1'),
   ),
@@ -185,14 +171,13 @@ def _write(folder, name, content):
 
 
 @pytest.mark.parametrize(
-  ('task', 'split', 'file', 'content', 'expected'),
+  ('task', 'split', 'content', 'expected'),
   _OFFICIAL_LAYOUTS,
   ids=[f'{row[0]}-{row[1]}' for row in _OFFICIAL_LAYOUTS],
 )
-def test_official_layout_is_read(
-  tmp_path, task, split, file, content, expected
-):
-  _write(tmp_path, file, content)
+def test_official_layout_is_read(tmp_path, task, split, content, expected):
+  names = _MNLI_FILES if task == 'MNLI' else {}
+  _write(tmp_path, names.get(split, f'{split}.tsv'), content)
   assert tasks.get_task(task).read_split(str(tmp_path), split) == [expected]
 
 
@@ -351,86 +336,6 @@ def test_skipping_does_not_hide_a_wrong_label_or_an_empty_result(tmp_path):
   _write(tmp_path, 'train.tsv', _table(_QQP_HEAD, '1|2|3|a'))
   with pytest.raises(UserError, match='line 2: found 4 columns'):
     tasks.get_task('qqp').read_split(str(tmp_path), 'train')
-
-
-def test_transfer_sentences_carry_file_and_line(tmp_path):
-  plain = _write(tmp_path, 'a.txt', 'One.\n\n  \nTwo\u2028too.\r\n')
-  zipped = _write(tmp_path, 'b', gzip.compress(b'Three.'))
-  assert list(tasks.read_transfer_text(f'{plain},{zipped}')) == [
-    ('a.txt:1', 'One.', None),
-    ('a.txt:4', 'Two\u2028too.', None),
-    ('b:1', 'Three.', None),
-  ]
-
-
-def test_transfer_ids_differ_for_files_of_one_name(tmp_path):
-  paths = []
-  for folder in ('x', 'y'):
-    (tmp_path / folder).mkdir()
-    paths.append(_write(tmp_path / folder, 'a.txt', 'One.\tUno.\n'))
-  assert list(tasks.read_transfer_text(paths)) == [
-    (f'{path}:1', 'One.', 'Uno.') for path in paths
-  ]
-
-
-@pytest.mark.parametrize(
-  ('content', 'message'),
-  [
-    ('One.\n\nOne.\tUno.\n', 'a.txt, line 3: found a tab-separated pair'),
-    ('One.\tUno.\nTwo.\n', 'a.txt, line 2: found a single sentence'),
-    ('One.\tUno.\tEin.\n', 'a.txt, line 1: found 3 columns'),
-    ('One.\t \n', 'a.txt, line 1: one half'),
-    ('\n \n', 'every line is blank'),
-    ('', 'no text'),
-  ],
-)
-def test_malformed_transfer_text_is_refused(tmp_path, content, message):
-  path = _write(tmp_path, 'a.txt', content)
-  with pytest.raises(UserError, match=message):
-    list(tasks.read_transfer_text(path))
-
-
-def test_held_out_text_is_found_whatever_its_form():
-  held_out = tasks.SentenceFilter(
-    [Example('0', "it 's  bad , I 'd say . ", None, '0')]
-  )
-  assert held_out.is_held_out("It's bad, I'd say.")
-  assert not held_out.is_held_out("It's bad.")
-  assert not held_out.is_held_out("It's bad, I'd say.", 'second')
-
-
-def test_held_out_pair_needs_both_halves():
-  held_out = tasks.SentenceFilter([Example('0', 'A b', 'C', '0')])
-  assert held_out.is_held_out('a B', 'c')
-  assert not held_out.is_held_out('a B', 'd')
-  assert not held_out.is_held_out('a B')
-  assert not held_out.is_held_out('c', 'a b')
-
-
-def test_read_lines_joins_gzip_members_and_keeps_empty_lines(tmp_path):
-  members = gzip.compress('\ufeffa\n\nb'.encode()) + gzip.compress(b'c\r\n')
-  assert list(read_lines(_write(tmp_path, 'x', members))) == ['a', '', 'bc']
-  assert list(read_lines(_write(tmp_path, 'empty', b''))) == []
-
-
-def test_read_lines_names_a_damaged_file(tmp_path):
-  whole = gzip.compress(b''.join(b'%d\n' % (i * i) for i in range(5000)))
-  cut = _write(tmp_path, 'cut.gz', whole[: len(whole) // 2])
-  with pytest.raises(UserError, match=r'cut.gz is damaged .* after line \d+'):
-    list(read_lines(cut))
-  flipped = _write(tmp_path, 'crc.gz', whole[:-8] + b'\0' * 8)
-  with pytest.raises(UserError, match='crc.gz is damaged'):
-    list(read_lines(flipped))
-  with pytest.raises(UserError, match='cannot read'):
-    list(read_lines(str(tmp_path)))
-
-
-def test_read_lines_reads_remote_files():
-  import tensorflow as tf
-
-  with tf.io.gfile.GFile('ram://tasks_test/a.gz', 'wb') as file:
-    file.write(gzip.compress('über\n'.encode()))
-  assert list(read_lines('ram://tasks_test/a.gz')) == ['über']
 
 
 def test_importing_tasks_imports_no_tensorflow():

@@ -44,6 +44,9 @@ LIBRARIES = {
 # TensorFlow still carries a copy of Keras.
 _MOVED_MODULES = {'tensorflow.python.keras': 'keras'}
 
+# Where packages keep the modules that users know by name.
+_PUBLIC_FOLDERS = ('', 'src', 'python', '_core', '_api/v2')
+
 # Tests have few docstrings and vendored code belongs to another library.
 _SKIPPED_FOLDERS = frozenset(
   ['tests', 'test', 'testing', 'externals', '_vendor', 'third_party', 'extern']
@@ -84,6 +87,17 @@ def installed_versions() -> dict[str, str]:
   return {name: importlib.metadata.version(name) for name in sorted(names)}
 
 
+def module_names(library: str) -> frozenset[str]:
+  """Returns the lower-case names of a library's packages and top modules."""
+  names = {library.lower()}
+  for package in LIBRARIES[library]:
+    names.add(package.lower())
+    for folder in package_folders(package):
+      for public in _PUBLIC_FOLDERS:
+        names.update(_modules_in(folder / public))
+  return frozenset(names)
+
+
 def read_library(library: str) -> Iterator[Module]:
   """Yields the modules of a library that have any prose, in path order."""
   for package in LIBRARIES[library]:
@@ -113,6 +127,13 @@ def docstrings(source: bytes) -> Iterator[str]:
   except (SyntaxError, ValueError):
     return
   yield from _docstrings_below(tree)
+
+
+def _modules_in(folder: pathlib.Path) -> Iterator[str]:
+  for path in folder.iterdir() if folder.is_dir() else ():
+    is_module = path.suffix == '.py' or path.is_dir()
+    if is_module and not path.name.startswith(('_', '.')):
+      yield path.stem.lower()
 
 
 def _library_of(module: str, library: str) -> str:

@@ -59,11 +59,14 @@ _ABBREVIATION = re.compile(
   r'|[Cc]h|[Ss]ec|[Nn]o|[Vv]ol|pp|Dr|Prof|St|Inc|[A-Z])\.)$'
 )
 _NOT_ALPHABETIC = re.compile(r'[^A-Za-z ]')
-_FOREIGN = re.compile(r'[\\`{}|<>=@#$^~*%;\[\]]|://|\.\.|--|__| [:,.]|[^\x20-\x7e]')
+_FOREIGN = re.compile(
+  r'[\\`{}|<>=@#$^~*%;\[\]]|://|\.\.|--|__| [:,.]|[^\x20-\x7e]'
+)
 # A sentence without any of these is a heading or a list of words.
-_FUNCTION_WORDS = frozenset(
-  'a an the of to in is are be and or for with this that it if as by on not '
-  'from at can will when which'.split()
+_FUNCTION_WORD = re.compile(
+  r'\b(?:an?|the|of|to|in|is|are|be|and|or|for|with|this|that|it|if|as|by|on'
+  r'|not|from|at|can|will|when|which)\b',
+  re.IGNORECASE,
 )
 
 
@@ -114,7 +117,7 @@ def is_prose(sentence: str) -> bool:
     return False
   if len(_NOT_ALPHABETIC.findall(sentence)) > MAX_OTHER * len(sentence):
     return False
-  return not _FUNCTION_WORDS.isdisjoint(word.lower() for word in words)
+  return bool(_FUNCTION_WORD.search(sentence))
 
 
 def _indent(line: str) -> int:

@@ -77,7 +77,7 @@ def import_folder(
     f'{len(tensors)} tensors of {weights_file} → {len(weights)} variables of'
     f' {output_dir}/bert_model.ckpt',
     f'hidden_act: {config.hidden_act}',
-    *_named('heads', [n for n in weights if not n.startswith('bert/')]),
+    *_named('heads', sorted(n for n in weights if not n.startswith('bert/'))),
     *_named('freshly initialised', fresh),
     *_named('unused', unused),
     *_casing(input_dir),

@@ -9,20 +9,21 @@ kept, and none if two libraries share them.
 import collections
 import dataclasses
 import hashlib
+import itertools
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tools.docstring_corpus import Module
 
 # One word of the released vocabulary that prose does not use otherwise.
 PLACEHOLDER = 'foo'
 
-# How the libraries are called in prose, where that isn't a package's name.
+# How the libraries are called in prose, where that is no package's name, and
+# the one class name that is not written in CamelCase.
 LIBRARY_NAMES = frozenset(
-  'tensorflow tf tf1 tf2 tfds tfmot tflite numpy np scipy sp sklearn scikit '
-  'pandas pd keras matplotlib mpl pyplot plt pylab matlab google official '
-  'scikit-learn ndarray ndarrays'.split()
+  ['tf', 'tfds', 'tfmot', 'tflite', 'np', 'pd', 'sp', 'plt', 'mpl']
+  + ['scikit', 'scikit-learn', 'ndarray', 'ndarrays']
 )
 
 # Words in a shingle. Two sentences that share eight words in a row, identifiers
@@ -32,10 +33,13 @@ SHINGLE_WORDS = 8
 # In dev and test: more from one module would make them few modules.
 MAX_PER_MODULE = 20
 
-# dotted.names, snake_case, CamelCase and calls().
+# A word with what hangs on to it: dotted.names, hyphen-ated words, calls().
+_TOKEN = re.compile(r'\w+(?:[.-]\w+)*(?:\(\))?')
+# dotted.names, snake_case, CamelCase, calls() and names with digits.
 _IDENTIFIER = re.compile(
-  r'\b(?:\w+(?:\.\w+)+|\w*_\w*|[A-Za-z]+[a-z][A-Z]\w*|\w+\(\)|[a-z]+\d+)'
+  r'[A-Za-z]\w*(?:\.\w+)+|.*(?:_|[a-z][A-Z]|\(\)|[A-Za-z]\d)'
 )
+_LATIN = frozenset(['e.g', 'i.e', 'a.k.a', 'w.r.t'])
 _REPEATED = re.compile(rf'\b{PLACEHOLDER}(?:[\s.-]+{PLACEHOLDER}\b)+')
 _WORD = re.compile(r'[a-z]+')
 _MIN_OWN_WORDS = 5
@@ -55,50 +59,57 @@ class Sizes:
 class Task:
   """The sentences of each split as (sentence, label), and the modules.
 
+  `names` are those that were masked.
   `module_splits` tells for every module of the task's libraries whether it
   went to 'train' (D_L and the transfer set), 'dev' or 'test'.
   """
 
   labels: tuple[str, ...]
+  names: frozenset[str]
   splits: Mapping[str, list[tuple[str, str]]]
   module_splits: Mapping[str, str]
 
 
-def name_pattern(names: Iterable[str]) -> re.Pattern[str]:
-  """Returns a pattern for whole words, in any case, longest first."""
-  ordered = sorted({name.lower() for name in names}, key=lambda n: (-len(n), n))
-  return re.compile(
-    r'\b(?:' + '|'.join(map(re.escape, ordered)) + r')\b', re.IGNORECASE
-  )
+def mask_names(sentence: str, names: frozenset[str]) -> str:
+  """Replaces identifiers and names by `PLACEHOLDER`, runs of them by one.
+
+  Args:
+    sentence: plain text.
+    names: in lower case; whole words, and parts of hyphenated ones, are
+      compared in any case.
+  """
+
+  def mask(match: re.Match[str]) -> str:
+    token = match[0]
+    plain = token.lower()
+    if plain in names or (_IDENTIFIER.match(token) and plain not in _LATIN):
+      return PLACEHOLDER
+    if '-' not in token:
+      return token
+    parts = token.split('-')
+    return '-'.join(PLACEHOLDER if p.lower() in names else p for p in parts)
+
+  return _REPEATED.sub(PLACEHOLDER, _TOKEN.sub(mask, sentence))
 
 
-def mask_names(sentence: str, names: re.Pattern[str]) -> str:
-  """Replaces identifiers and names by `PLACEHOLDER`, runs of them by one."""
-  sentence = _IDENTIFIER.sub(PLACEHOLDER, sentence)
-  return _REPEATED.sub(PLACEHOLDER, names.sub(PLACEHOLDER, sentence))
-
-
-def shingles(sentence: str) -> list[int]:
+def shingles(masked_sentence: str) -> list[int]:
   """Returns what near-duplicates have in common, as hashes.
 
   Args:
-    sentence: masked or not. Case, digits, punctuation and identifiers don't
-      count.
+    masked_sentence: case, digits, punctuation and placeholders don't count.
 
   Returns:
     A 64-bit hash of each run of `SHINGLE_WORDS` words; of the whole where the
     sentence is shorter. The same in every process.
   """
-  plain = _IDENTIFIER.sub(' ', sentence).lower()
-  words = [word for word in _WORD.findall(plain) if word != PLACEHOLDER]
+  words = _WORD.findall(masked_sentence.lower())
+  words = [word for word in words if word != PLACEHOLDER]
   runs = range(max(1, len(words) - SHINGLE_WORDS + 1))
-  return [
-    _stable_hash(' '.join(words[i : i + SHINGLE_WORDS])) for i in runs
-  ]
+  return [_stable_hash(' '.join(words[i : i + SHINGLE_WORDS])) for i in runs]
 
 
 def distinct_sentences(
-  modules: Sequence[Module], names: re.Pattern[str]
+  modules: Sequence[Module], names: frozenset[str]
 ) -> dict[str, list[str]]:
   """Masks sentences and leaves near-duplicates out.
 
@@ -106,24 +117,29 @@ def distinct_sentences(
     Module name → its masked sentences. Of sentences that share a shingle the
     first is kept; none, if they come from several libraries.
   """
+  masked = [
+    [(text, shingles(text)) for text in _masked_once(module, names)]
+    for module in modules
+  ]
   owners: dict[int, str] = {}
-  shared = set()
-  masked = [[mask_names(s, names) for s in m.sentences] for m in modules]
-  for module, sentences in zip(modules, masked, strict=True):
-    for shingle in _all_shingles(sentences):
+  seen = set()
+  for module, pairs in zip(modules, masked, strict=True):
+    for shingle in itertools.chain.from_iterable(found for _, found in pairs):
       if owners.setdefault(shingle, module.library) != module.library:
-        shared.add(shingle)
-  seen = shared
+        seen.add(shingle)
   distinct = {}
-  for module, sentences in zip(modules, masked, strict=True):
-    kept = []
-    for sentence in sentences:
-      found = shingles(sentence)
-      if seen.isdisjoint(found) and _says_something(sentence):
-        kept.append(sentence)
+  for module, pairs in zip(modules, masked, strict=True):
+    distinct[module.name] = []
+    for text, found in pairs:
+      if seen.isdisjoint(found) and _says_something(text):
+        distinct[module.name].append(text)
       seen.update(found)
-    distinct[module.name] = kept
   return distinct
+
+
+def _masked_once(module: Module, names: frozenset[str]) -> list[str]:
+  masked = (mask_names(sentence, names) for sentence in module.sentences)
+  return list(dict.fromkeys(masked))
 
 
 def largest_libraries(modules: Iterable[Module], count: int) -> tuple[str, ...]:
@@ -138,7 +154,7 @@ def largest_libraries(modules: Iterable[Module], count: int) -> tuple[str, ...]:
 def build_task(
   modules: Sequence[Module],
   labels: tuple[str, ...],
-  names: re.Pattern[str],
+  names: frozenset[str],
   sizes: Sizes,
   seed: int,
 ) -> Task:
@@ -179,7 +195,7 @@ def build_task(
   for pairs in splits.values():
     chance.shuffle(pairs)
   del splits['transfer'][sizes.transfer :]
-  return Task(labels, splits, module_splits)
+  return Task(labels, names, splits, module_splits)
 
 
 def _take(own, distinct, wanted, chance) -> list[tuple[str, list[str]]]:
@@ -207,11 +223,6 @@ def _require(pairs, wanted: int, label: str, split: str):
 def _says_something(sentence: str) -> bool:
   words = [word for word in sentence.split() if PLACEHOLDER not in word]
   return len(words) >= _MIN_OWN_WORDS
-
-
-def _all_shingles(sentences: Iterable[str]) -> Iterator[int]:
-  for sentence in sentences:
-    yield from shingles(sentence)
 
 
 def _stable_hash(text: str) -> int:

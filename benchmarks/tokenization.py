@@ -1,0 +1,124 @@
+"""Measures this project's tokenizer against google-research/bert's.
+
+    python benchmarks/tokenization.py --vocab_file=vocab.txt \
+        --input_file=wiki.txt --reference_dir=path/to/google-research-bert
+
+Both see the same lines in the same process: the original one line at a time,
+which is all it can do; ours in batches. Rounds of the two take turns, so that
+other load on the machine meets both. Ids that differ are an error.
+"""
+
+import importlib.util
+import itertools
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from unittest import mock
+
+from absl import app, flags
+
+_VOCAB_FILE = flags.DEFINE_string(
+  'vocab_file', None, 'The vocabulary of both tokenizers.', required=True
+)
+_INPUT_FILE = flags.DEFINE_string(
+  'input_file', None, 'Text, plain or gzip, a sentence a line.', required=True
+)
+_REFERENCE_DIR = flags.DEFINE_string(
+  'reference_dir', None, 'A checkout of google-research/bert.', required=True
+)
+_DO_LOWER_CASE = flags.DEFINE_bool(
+  'do_lower_case', True, 'Whether both tokenizers lower-case.'
+)
+_NUM_LINES = flags.DEFINE_integer(
+  'num_lines', 10_000, 'Lines to tokenize, blank ones left out.', 1
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+  'batch_size', 1_000, 'Lines that our tokenizer gets at once.', 1
+)
+_NUM_ROUNDS = flags.DEFINE_integer(
+  'num_rounds', 5, 'Rounds of each; medians are printed.', 1
+)
+
+
+def _original(
+  reference_dir: str, vocab_file: str, do_lower_case: bool
+) -> Callable[[list[str]], list[list[int]]]:
+  """Returns a function that tokenizes lines with google-research/bert."""
+  import tensorflow as tf
+
+  path = os.path.join(reference_dir, 'tokenization.py')
+  spec = importlib.util.spec_from_file_location('original_tokenization', path)
+  module = importlib.util.module_from_spec(spec)
+  # The original was written for TensorFlow 1.
+  with mock.patch.dict(sys.modules, tensorflow=tf.compat.v1):
+    spec.loader.exec_module(module)
+  tokenizer = module.FullTokenizer(vocab_file, do_lower_case)
+  return lambda lines: [
+    tokenizer.convert_tokens_to_ids(tokenizer.tokenize(line)) for line in lines
+  ]
+
+
+def _ours(
+  vocab_file: str, do_lower_case: bool, batch_size: int
+) -> Callable[[list[str]], list]:
+  """Returns a function that tokenizes lines in batches."""
+  from data.tokenization import BertTokenizer
+
+  tokenizer = BertTokenizer(vocab_file, do_lower_case)
+  return lambda lines: [
+    tokenizer.tokenize(lines[start : start + batch_size])
+    for start in range(0, len(lines), batch_size)
+  ]
+
+
+def _seconds(function: Callable, lines: list[str]) -> float:
+  start = time.perf_counter()
+  function(lines)
+  return time.perf_counter() - start
+
+
+def _check_equal(
+  expected: list[list[int]], batches: list, lines: list[str]
+) -> None:
+  """Raises a ValueError at the first line whose ids differ."""
+  actual = [ids for batch in batches for ids in batch.to_list()]
+  for line, wanted, got in zip(lines, expected, actual, strict=True):
+    if wanted != got:
+      raise ValueError(f'{line!r}: the original gives {wanted}, ours {got}')
+
+
+def main(argv: list[str]) -> None:
+  if len(argv) > 1:
+    raise app.UsageError(f'unexpected arguments: {argv[1:]}')
+  from data import text_files
+
+  lines = (line for line in text_files.read_lines(_INPUT_FILE.value) if line)
+  lines = list(itertools.islice(lines, _NUM_LINES.value))
+  megabytes = sum(len(line.encode()) for line in lines) / 1e6
+  original = _original(
+    _REFERENCE_DIR.value, _VOCAB_FILE.value, _DO_LOWER_CASE.value
+  )
+  ours = _ours(_VOCAB_FILE.value, _DO_LOWER_CASE.value, _BATCH_SIZE.value)
+  _check_equal(original(lines), ours(lines), lines)
+
+  rounds = [
+    (_seconds(original, lines), _seconds(ours, lines))
+    for _ in range(_NUM_ROUNDS.value)
+  ]
+  original_seconds, our_seconds = map(
+    statistics.median, zip(*rounds, strict=True)
+  )
+  ratios = sorted(slow / fast for slow, fast in rounds)
+  print(f'{len(lines):,} lines, {megabytes:.2f} MB, the same ids')
+  print(f'google-research/bert  {megabytes / original_seconds:6.2f} MB/s')
+  print(f'this project          {megabytes / our_seconds:6.2f} MB/s')
+  print(
+    f'ratio                 {statistics.median(ratios):6.1f}'
+    f' ({ratios[0]:.1f} to {ratios[-1]:.1f} in {len(ratios)} rounds)'
+  )
+
+
+if __name__ == '__main__':
+  app.run(main)

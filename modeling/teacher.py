@@ -1,0 +1,156 @@
+"""Scores a transfer set with a fine-tuned teacher and stores its logits."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from absl import logging
+
+from data import files, input_pipeline, logits_dump
+from data.classifier_features import encode_texts
+from data.errors import UserError
+from data.progress import Progress
+from data.tasks import Example
+from data.transfer_text import SentenceFilter
+from modeling import classification
+from modeling.models import Classifier, released_variables
+from modeling.task_runs import TaskRun, load_whole
+
+# (example_id, text_a, text_b or None)
+Text = tuple[str, str, str | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Teacher:
+  """A fine-tuned model, and how well it does on the task's dev split."""
+
+  model: Classifier
+  checkpoint: str
+  checksum: str
+  scores: dict[str, float]
+
+
+def load_teacher(
+  model: Classifier,
+  checkpoint: str,
+  run: TaskRun,
+  dev: Sequence[Example],
+  batch_size: int,
+  allow_weak: bool = False,
+) -> Teacher:
+  """Loads a teacher and scores it on dev.
+
+  Args:
+    model: takes the weights.
+    checkpoint: the prefix of a fine-tuned checkpoint, head included.
+    run: the task in its folder.
+    dev: labelled examples.
+    batch_size: B.
+    allow_weak: accept a teacher at chance level.
+
+  Raises:
+    UserError: the checkpoint has no head, or on dev the teacher is no better
+      than the best constant prediction.
+  """
+  logging.info('The teacher on dev:')
+  scores = run.evaluate(model, checkpoint, dev, batch_size)
+  name = f'eval_{run.task.metrics[0]}'
+  chance = classification.chance_score(run.task, dev)
+  if not scores[name] > chance and not allow_weak:
+    raise UserError(
+      f'the teacher {checkpoint} is at chance level on dev: {name} is '
+      f'{scores[name]:.4f}, a constant prediction gives {chance:.4f}. '
+      '--allow_weak_teacher takes it all the same.'
+    )
+  load_whole(checkpoint, released_variables(model))
+  return Teacher(model, checkpoint, checkpoint_checksum(checkpoint), scores)
+
+
+def checkpoint_checksum(prefix: str) -> str:
+  """Returns the SHA-256 of a checkpoint's data file, in hexadecimal."""
+  digest = hashlib.sha256()
+  with files.open_read(prefix + '.data-00000-of-00001', 'rb') as file:
+    while block := file.read(1 << 20):
+      digest.update(block)
+  return digest.hexdigest()
+
+
+def select_texts(
+  texts: Iterable[Text], held_out: Sequence[Example], is_pair: bool
+) -> tuple[list[Text], int]:
+  """Leaves out what stands in dev or test.
+
+  Args:
+    texts: the transfer set.
+    held_out: the task's dev and test examples.
+    is_pair: whether the task has pairs.
+
+  Returns:
+    The texts that stay, in their order, and how many were left out.
+
+  Raises:
+    UserError: nothing is left, or single sentences stand where the task has
+      pairs, or the other way round.
+  """
+  is_held_out = SentenceFilter(held_out).is_held_out
+  kept, num_held_out = [], 0
+  for text in texts:
+    example_id, text_a, text_b = text
+    if (text_b is not None) != is_pair:
+      wanted = 'tab-separated pairs' if is_pair else 'single sentences'
+      raise UserError(f'{example_id}: the task has {wanted}')
+    if is_held_out(text_a, text_b):
+      num_held_out += 1
+    else:
+      kept.append(text)
+  if not kept:
+    raise UserError('the transfer set has no text outside of dev and test')
+  return kept, num_held_out
+
+
+def dump_logits(
+  teacher: Teacher,
+  texts: Sequence[Text],
+  run: TaskRun,
+  num_shards: int,
+  batch_size: int,
+) -> list[str]:
+  """Scores texts and writes the shards of a dump; finished shards stay.
+
+  Args:
+    teacher: who scores.
+    texts: N texts.
+    run: the task; its folder takes the shards.
+    num_shards: how many; each holds N / num_shards texts in a row.
+    batch_size: B.
+
+  Returns:
+    The shards' paths.
+  """
+  paths = logits_dump.shard_paths(run.output_dir, num_shards)
+  bounds = np.linspace(0, len(texts), num_shards + 1).astype(int)
+  predictor = classification.Predictor(teacher.model)
+  with Progress(len(texts), 'examples') as progress:
+    for path, start, end in zip(paths, bounds[:-1], bounds[1:], strict=True):
+      if files.exists(path):
+        logging.info('%s is there already', os.path.basename(path))
+      else:
+        _dump_shard(predictor, texts[start:end], run, path, batch_size)
+      progress.update(end)
+  return paths
+
+
+def _dump_shard(predictor, texts, run: TaskRun, path, batch_size) -> None:
+  texts_b = [b for _, _, b in texts] if run.task.is_pair else None
+  ids, segments = encode_texts(
+    run.tokenizer, [a for _, a, _ in texts], texts_b, run.max_seq_length
+  )
+  batches = input_pipeline.inference_batches_from(
+    {'input_ids': ids, 'segment_ids': segments}, batch_size, run.max_seq_length
+  )
+  logits = predictor.predict(batches, len(texts))
+  logits_dump.write_shard(
+    path, ids, segments, logits, [example_id for example_id, _, _ in texts]
+  )

@@ -1,0 +1,68 @@
+"""Fine-tunes, evaluates and applies BERT on single sentences or pairs.
+
+A run that was stopped goes on when the same command is given again.
+"""
+
+from absl import flags
+
+from data.errors import UserError
+from modeling import common_flags
+
+FLAGS = flags.FLAGS
+
+common_flags.define_model_flags()
+common_flags.define_training_flags()
+common_flags.define_task_flags()
+common_flags.define_device_flags()
+flags.adopt_module_key_flags(common_flags)
+
+
+def main(_: list[str]) -> None:
+  """Checks the flags and reads the task, then does what they say."""
+  if not (FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict):
+    raise UserError(
+      'at least one of --do_train, --do_eval and --do_predict must be given'
+    )
+  common_flags.require('data_dir', 'task_name', 'vocab_file', 'output_dir')
+  common_flags.check_devices()
+  task = common_flags.task()
+  splits = {
+    split: task.read_split(FLAGS.data_dir, split)
+    for split, wanted in (
+      ('train', FLAGS.do_train),
+      (FLAGS.eval_split, FLAGS.do_eval),
+      ('test', FLAGS.do_predict),
+    )
+    if wanted
+  }
+
+  from data import files
+  from data.tokenization import BertTokenizer
+  from modeling.models import Classifier
+  from modeling.task_runs import TaskRun
+
+  tokenizer = BertTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
+  config = common_flags.bert_config(tokenizer.vocab_size)
+  files.make_folder(FLAGS.output_dir)
+  run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
+  with common_flags.strategy().scope():
+    model = Classifier(config, task.num_outputs, seed=FLAGS.seed)
+    if FLAGS.do_train:
+      _train(model, run, splits['train'])
+    common_flags.evaluate_and_predict(model, run, splits)
+
+
+def _train(model, run, examples) -> None:
+  from modeling import classification
+
+  common_flags.train_on(
+    'run_classifier',
+    model,
+    classification.make_task_loss(model, run.task),
+    run.write_records('train', examples),
+    common_flags.task_fingerprint(run.tokenizer.vocab_checksum),
+  )
+
+
+if __name__ == '__main__':
+  common_flags.run(main)

@@ -1,0 +1,222 @@
+"""Distils a fine-tuned teacher into a compact student, by way of a logits dump.
+
+--do_dump_logits scores a transfer set with the teacher and writes the dump to
+--logits_dir; --do_train trains a student on it; --do_eval and --do_predict are
+those of run_classifier.py. Afterwards run_classifier.py fine-tunes the student
+where --init_checkpoint names it. A command that was stopped goes on when it is
+given again.
+"""
+
+import os
+
+from absl import flags, logging
+
+from data.errors import UserError
+from modeling import common_flags
+
+FLAGS = flags.FLAGS
+
+common_flags.define_model_flags()
+common_flags.define_training_flags()
+common_flags.define_task_flags()
+common_flags.define_device_flags()
+flags.adopt_module_key_flags(common_flags)
+
+flags.DEFINE_bool('do_dump_logits', False, 'Whether to score the transfer set.')
+flags.DEFINE_string('logits_dir', None, 'The folder of the logits dump.')
+flags.DEFINE_string(
+  'teacher_checkpoint',
+  None,
+  'The fine-tuned teacher: a prefix, or the output_dir of run_classifier.py.',
+)
+flags.DEFINE_string(
+  'teacher_config_file',
+  None,
+  "The teacher's bert_config.json; beside its checkpoint where not given.",
+)
+flags.DEFINE_string(
+  'transfer_file',
+  None,
+  'The transfer set: a sentence or a tab-separated pair a line, plain or gzip; '
+  'names and globs, separated by commas.',
+)
+flags.DEFINE_string(
+  'transfer_split',
+  None,
+  "A split of the task whose text joins the transfer set: 'train'.",
+)
+flags.DEFINE_integer('num_logits_shards', 16, 'Files of a dump.', lower_bound=1)
+flags.DEFINE_bool(
+  'allow_weak_teacher',
+  False,
+  'Whether to take a teacher that is no better on dev than a constant '
+  'prediction.',
+)
+
+
+def main(_: list[str]) -> None:
+  """Checks the flags, then dumps, trains, evaluates and predicts."""
+  _check_flags()
+  task = common_flags.task()
+  splits = {
+    split: task.read_split(FLAGS.data_dir, split)
+    for split, wanted in (
+      ('dev', FLAGS.do_dump_logits),
+      (FLAGS.eval_split, FLAGS.do_eval),
+      ('test', FLAGS.do_predict),
+    )
+    if wanted
+  }
+  from data.tokenization import BertTokenizer
+
+  tokenizer = BertTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
+  with common_flags.strategy().scope():
+    if FLAGS.do_dump_logits:
+      _dump_logits(task, tokenizer, splits['dev'])
+    if FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict:
+      _run_student(task, tokenizer, splits)
+
+
+def _check_flags() -> None:
+  trains = FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict
+  if not FLAGS.do_dump_logits and not trains:
+    raise UserError(
+      'at least one of --do_dump_logits, --do_train, --do_eval and '
+      '--do_predict must be given'
+    )
+  common_flags.require('data_dir', 'task_name', 'vocab_file')
+  common_flags.check_devices()
+  if FLAGS.do_dump_logits or FLAGS.do_train:
+    common_flags.require('logits_dir')
+  if FLAGS.do_dump_logits:
+    common_flags.require('teacher_checkpoint')
+    if not FLAGS.transfer_file and not FLAGS.transfer_split:
+      raise UserError('give --transfer_file or --transfer_split, or both')
+  if trains:
+    common_flags.require('output_dir')
+
+
+def _dump_logits(task, tokenizer, dev) -> None:
+  from data import files, logits_dump
+  from modeling import checkpoints, run_folder, teacher
+  from modeling.configs import BertConfig
+  from modeling.models import Classifier
+  from modeling.task_runs import TaskRun
+
+  prefix = checkpoints.resolve(FLAGS.teacher_checkpoint)
+  config = BertConfig.from_json_file(
+    FLAGS.teacher_config_file
+    or os.path.join(os.path.dirname(prefix), 'bert_config.json')
+  )
+  common_flags.check_fit(config, tokenizer.vocab_size)
+  texts, num_held_out = teacher.select_texts(
+    _transfer_texts(task), _held_out(task), task.is_pair
+  )
+  logging.info(
+    '%d texts; left out %d that stand in dev or test', len(texts), num_held_out
+  )
+  files.make_folder(FLAGS.logits_dir)
+  run_folder.claim(
+    FLAGS.logits_dir,
+    'run_distillation --do_dump_logits',
+    {
+      **common_flags.task_fingerprint(tokenizer.vocab_checksum),
+      'max_seq_length': FLAGS.max_seq_length,
+      'num_logits_shards': FLAGS.num_logits_shards,
+      'num_texts': len(texts),
+      'teacher_checkpoint': teacher.checkpoint_checksum(prefix),
+      'transfer_file': FLAGS.transfer_file,
+      'transfer_split': FLAGS.transfer_split,
+    },
+  )
+  run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.logits_dir)
+  who = teacher.load_teacher(
+    Classifier(config, task.num_outputs),
+    prefix,
+    run,
+    dev,
+    FLAGS.predict_batch_size,
+    FLAGS.allow_weak_teacher,
+  )
+  paths = teacher.dump_logits(
+    who, texts, run, FLAGS.num_logits_shards, FLAGS.predict_batch_size
+  )
+  logits_dump.write_manifest(
+    FLAGS.logits_dir,
+    logits_dump.Manifest(
+      task=task.name,
+      labels=list(task.labels),
+      teacher=who.checkpoint,
+      teacher_checksum=who.checksum,
+      teacher_scores=who.scores,
+      vocabulary=tokenizer.vocab_checksum,
+      vocab_size=tokenizer.vocab_size,
+      do_lower_case=FLAGS.do_lower_case,
+      max_seq_length=FLAGS.max_seq_length,
+      num_examples=len(texts),
+      num_held_out=num_held_out,
+      shards=[os.path.basename(path) for path in paths],
+    ),
+  )
+
+
+def _transfer_texts(task):
+  from data import transfer_text
+
+  if FLAGS.transfer_file:
+    yield from transfer_text.read_transfer_text(FLAGS.transfer_file)
+  if FLAGS.transfer_split:
+    split = FLAGS.transfer_split
+    for example in task.read_split(FLAGS.data_dir, split):
+      yield f'{split}:{example.example_id}', example.text_a, example.text_b
+
+
+def _held_out(task) -> list:
+  """Reads dev, and test where there is one."""
+  held_out = []
+  for split in task.held_out_splits():
+    if split.startswith('dev') or task.has_split(FLAGS.data_dir, split):
+      held_out += task.read_split(FLAGS.data_dir, split)
+    else:
+      logging.warning('no %s split to keep out of the transfer set', split)
+  return held_out
+
+
+def _run_student(task, tokenizer, splits) -> None:
+  from data import files
+  from modeling.models import Classifier
+  from modeling.task_runs import TaskRun
+
+  config = common_flags.bert_config(tokenizer.vocab_size)
+  files.make_folder(FLAGS.output_dir)
+  model = Classifier(config, task.num_outputs, seed=FLAGS.seed)
+  run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
+  if FLAGS.do_train:
+    _train(model, run)
+  common_flags.evaluate_and_predict(model, run, splits)
+
+
+def _train(model, run) -> None:
+  from data import logits_dump
+  from modeling import classification
+
+  manifest, source = logits_dump.open_dump(
+    FLAGS.logits_dir,
+    run.task,
+    run.tokenizer.vocab_checksum,
+    FLAGS.max_seq_length,
+  )
+  common_flags.train_on(
+    'run_distillation',
+    model,
+    classification.make_distillation_loss(model, run.task),
+    source,
+    {
+      **common_flags.task_fingerprint(manifest.vocabulary),
+      'teacher_checksum': manifest.teacher_checksum,
+    },
+  )
+
+
+if __name__ == '__main__':
+  common_flags.run(main)

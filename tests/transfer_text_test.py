@@ -1,0 +1,69 @@
+"""Tests of data/transfer_text.py."""
+
+import gzip
+
+import pytest
+
+from data import transfer_text
+from data.errors import UserError
+from data.tasks import Example
+
+
+def _write(folder, name, content):
+  path = folder / name
+  path.write_bytes(content if isinstance(content, bytes) else content.encode())
+  return str(path)
+
+
+def test_transfer_sentences_carry_file_and_line(tmp_path):
+  plain = _write(tmp_path, 'a.txt', 'One.\n\n  \nTwo\u2028too.\r\n')
+  zipped = _write(tmp_path, 'b', gzip.compress(b'Three.'))
+  assert list(transfer_text.read_transfer_text(f'{plain},{zipped}')) == [
+    ('a.txt:1', 'One.', None),
+    ('a.txt:4', 'Two\u2028too.', None),
+    ('b:1', 'Three.', None),
+  ]
+
+
+def test_transfer_ids_differ_for_files_of_one_name(tmp_path):
+  paths = []
+  for folder in ('x', 'y'):
+    (tmp_path / folder).mkdir()
+    paths.append(_write(tmp_path / folder, 'a.txt', 'One.\tUno.\n'))
+  assert list(transfer_text.read_transfer_text(paths)) == [
+    (f'{path}:1', 'One.', 'Uno.') for path in paths
+  ]
+
+
+@pytest.mark.parametrize(
+  ('content', 'message'),
+  [
+    ('One.\n\nOne.\tUno.\n', 'a.txt, line 3: found a tab-separated pair'),
+    ('One.\tUno.\nTwo.\n', 'a.txt, line 2: found a single sentence'),
+    ('One.\tUno.\tEin.\n', 'a.txt, line 1: found 3 columns'),
+    ('One.\t \n', 'a.txt, line 1: one half'),
+    ('\n \n', 'every line is blank'),
+    ('', 'no text'),
+  ],
+)
+def test_malformed_transfer_text_is_refused(tmp_path, content, message):
+  path = _write(tmp_path, 'a.txt', content)
+  with pytest.raises(UserError, match=message):
+    list(transfer_text.read_transfer_text(path))
+
+
+def test_held_out_text_is_found_whatever_its_form():
+  held_out = transfer_text.SentenceFilter(
+    [Example('0', "it 's  bad , I 'd say . ", None, '0')]
+  )
+  assert held_out.is_held_out("It's bad, I'd say.")
+  assert not held_out.is_held_out("It's bad.")
+  assert not held_out.is_held_out("It's bad, I'd say.", 'second')
+
+
+def test_held_out_pair_needs_both_halves():
+  held_out = transfer_text.SentenceFilter([Example('0', 'A b', 'C', '0')])
+  assert held_out.is_held_out('a B', 'c')
+  assert not held_out.is_held_out('a B', 'd')
+  assert not held_out.is_held_out('a B')
+  assert not held_out.is_held_out('c', 'a b')

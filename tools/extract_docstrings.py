@@ -1,0 +1,227 @@
+r"""Makes the quickstart's data from the docstrings of installed packages.
+
+  python -m tools.extract_docstrings --output_dir=quickstart/data --seed=1
+
+writes
+
+  docstrings.txt            pre-training text: a sentence a line, a blank line
+  docstrings-heldout.txt    between documents (modules); the second: dev modules
+  train.tsv dev.tsv test.tsv  the task "which library is this sentence from?",
+                            with the header sentence, label
+  transfer.txt              more sentences of the task, without labels
+  labels.txt                a library a line
+  manifest.json             versions, flags and counts; empty until all is done
+
+The same installed versions and flags give the same bytes. Packages are parsed,
+not imported. A run that has finished is not repeated.
+"""
+
+import collections
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from absl import flags
+
+from data.errors import UserError
+from data.progress import Progress
+from modeling import common_flags
+from tools import docstring_corpus, library_task, local_files
+from tools.docstring_corpus import Module
+from tools.library_task import Task
+
+FLAGS = flags.FLAGS
+
+_MANIFEST = 'manifest.json'
+
+
+def define_flags() -> None:
+  """Defines the flags of this script."""
+  flags.DEFINE_string('output_dir', None, 'The local folder to write to.')
+  flags.DEFINE_integer('seed', 1, 'Seed of every choice.', lower_bound=0)
+  counts = {
+    'num_labels': (8, 'Libraries in the task: those with most sentences.'),
+    'train_sentences': (2000, 'Labelled sentences for training (D_L).'),
+    'dev_sentences': (1000, 'Sentences of dev.tsv.'),
+    'test_sentences': (2000, 'Sentences of test.tsv.'),
+    'transfer_sentences': (60000, 'The most sentences of transfer.txt (D_T).'),
+  }
+  for name, (default, meaning) in counts.items():
+    flags.DEFINE_integer(name, default, meaning, lower_bound=2)
+
+
+def extract(
+  output_dir: str, num_labels: int, sizes: library_task.Sizes, seed: int
+) -> dict[str, object]:
+  """Extracts, splits and writes everything; does nothing if that is done.
+
+  Args:
+    output_dir: a local folder, made where there is none.
+    num_labels: how many libraries the task tells apart.
+    sizes: numbers of sentences.
+    seed: of the choice of modules and sentences.
+
+  Returns:
+    The manifest: 'asked' (versions and arguments), 'sentences' of each library,
+    'bytes' of each file and 'splits', their numbers of sentences.
+
+  Raises:
+    UserError: the folder can't be written, or too little text is installed.
+  """
+  asked = {
+    'versions': docstring_corpus.installed_versions(),
+    'num_labels': num_labels,
+    'seed': seed,
+    **dataclasses.asdict(sizes),
+  }
+  folder = pathlib.Path(output_dir)
+  finished = _finished(folder / _MANIFEST, asked)
+  if finished:
+    print(f'{folder} is complete, nothing to do')
+    return finished
+  # Found out now whether the folder can be written, not after the reading.
+  local_files.write(folder / _MANIFEST, '{}\n')
+  modules = read_modules()
+  task = _build_task(modules, num_labels, sizes, seed)
+  train_text, heldout_text = pretraining_modules(modules, task)
+  texts = {
+    'docstrings.txt': _documents(train_text),
+    'docstrings-heldout.txt': _documents(heldout_text),
+    **_task_files(task),
+  }
+  manifest = {
+    'asked': asked,
+    'sentences': _count_by_library(train_text),
+    'splits': {name: len(pairs) for name, pairs in task.splits.items()},
+    'bytes': {name: len(text.encode()) for name, text in texts.items()},
+  }
+  for name, text in texts.items():
+    local_files.write(folder / name, text)
+  local_files.write(folder / _MANIFEST, json.dumps(manifest, indent=2) + '\n')
+  return manifest
+
+
+def read_modules() -> list[Module]:
+  """Reads every library that is installed, and says which are not."""
+  libraries = sorted(docstring_corpus.LIBRARIES)
+  modules: list[Module] = []
+  with Progress(len(libraries), ' libraries') as progress:
+    for done, library in enumerate(libraries):
+      progress.update(done, f'reading {library}')
+      found = list(docstring_corpus.read_library(library))
+      if not found:
+        print(f'{library} is not installed: left out')
+      modules += found
+  return modules
+
+
+def pretraining_modules(
+  modules: Iterable[Module], task: Task
+) -> tuple[list[Module], list[Module]]:
+  """Splits the pre-training text, and keeps the task's test out of it.
+
+  Returns:
+    (training, held out): modules with what remains of their sentences. The
+    test modules are in neither, the dev modules held out. No sentence stands
+    twice; none in training is a near-duplicate of one in dev or test.
+  """
+  kept_apart = {
+    shingle
+    for split in ('dev', 'test')
+    for text, _ in task.splits[split]
+    for shingle in library_task.shingles(text)
+  }
+  parts: dict[str, list[Module]] = {'train': [], 'dev': []}
+  seen: set[str] = set()
+  for module in modules:
+    split = task.module_splits.get(module.name, 'train')
+    if split not in parts:
+      continue
+    fresh = [s for s in dict.fromkeys(module.sentences) if s not in seen]
+    seen.update(fresh)
+    if split == 'train':
+      fresh = [
+        sentence
+        for sentence in fresh
+        if kept_apart.isdisjoint(
+          library_task.shingles(library_task.mask_names(sentence, task.names))
+        )
+      ]
+    if fresh:
+      parts[split].append(dataclasses.replace(module, sentences=tuple(fresh)))
+  return parts['train'], parts['dev']
+
+
+def main(_) -> None:
+  """Extracts, and prints what came out."""
+  common_flags.require('output_dir')
+  sizes = library_task.Sizes(
+    train=FLAGS.train_sentences,
+    dev=FLAGS.dev_sentences,
+    test=FLAGS.test_sentences,
+    transfer=FLAGS.transfer_sentences,
+  )
+  manifest = extract(FLAGS.output_dir, FLAGS.num_labels, sizes, FLAGS.seed)
+  for name in ('sentences', 'splits', 'bytes'):
+    counts = (f'{key} {count:,}' for key, count in manifest[name].items())
+    print(f'{name}: {", ".join(counts)}')
+
+
+def _build_task(
+  modules: Sequence[Module], num_labels: int, sizes, seed: int
+) -> Task:
+  labels = library_task.largest_libraries(modules, num_labels)
+  if len(labels) < num_labels:
+    raise UserError(
+      f'--num_labels={num_labels}, but only {len(labels)} libraries with '
+      f'docstrings are installed: {", ".join(labels)}'
+    )
+  names = library_task.LIBRARY_NAMES.union(
+    docstring_corpus.LIBRARIES,
+    *(docstring_corpus.module_names(label) for label in labels),
+  )
+  try:
+    return library_task.build_task(modules, labels, names, sizes, seed)
+  except ValueError as error:
+    raise UserError(f'the installed packages are too small: {error}') from error
+
+
+def _finished(path: pathlib.Path, asked: Mapping) -> dict | None:
+  """Returns the manifest of a finished run that was asked the same."""
+  try:
+    manifest = json.loads(path.read_text(encoding='utf-8'))
+  except (OSError, ValueError):
+    return None
+  return manifest if manifest.get('asked') == asked else None
+
+
+def _task_files(task: Task) -> dict[str, str]:
+  texts = {
+    'labels.txt': _lines(task.labels),
+    'transfer.txt': _lines(text for text, _ in task.splits['transfer']),
+  }
+  for split in ('train', 'dev', 'test'):
+    rows = ('\t'.join(pair) for pair in task.splits[split])
+    texts[f'{split}.tsv'] = _lines(['sentence\tlabel', *rows])
+  return texts
+
+
+def _documents(modules: Iterable[Module]) -> str:
+  return '\n'.join(_lines(module.sentences) for module in modules)
+
+
+def _lines(lines: Iterable[str]) -> str:
+  return ''.join(f'{line}\n' for line in lines)
+
+
+def _count_by_library(modules: Iterable[Module]) -> dict[str, int]:
+  counts = collections.Counter()
+  for module in modules:
+    counts[module.library] += len(module.sentences)
+  return dict(counts.most_common())
+
+
+if __name__ == '__main__':
+  define_flags()
+  common_flags.run(main)
