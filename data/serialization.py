@@ -60,7 +60,7 @@ def serialize(
   lengths = _total(pieces)
   values = np.concatenate([piece.values for piece in pieces], axis=1)
   used = np.concatenate([piece.used for piece in pieces], axis=1)
-  joined = values[used].tobytes()
+  joined = np.compress(used.ravel(), values.ravel()).tobytes()
   ends = np.cumsum(lengths).tolist()
   return [joined[start:end] for start, end in itertools.pairwise([0, *ends])]
 

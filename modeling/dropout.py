@@ -66,7 +66,7 @@ def stateless_dropout(
   Returns:
     A tensor of x's shape and dtype.
   """
-  dropped_levels = round(rate * _LEVELS)
+  dropped_levels = min(round(rate * _LEVELS), _LEVELS - 1)
   if key is None or not dropped_levels:
     return x
   keep = _random_levels(tf.shape(x), key, site) >= tf.constant(

@@ -41,3 +41,14 @@ def write_test_results(output_dir: str, predictions: np.ndarray) -> None:
   path = os.path.join(output_dir, 'test_results.tsv')
   files.write_text(path, ''.join(lines))
   logging.info('Wrote %d predictions to %s', len(lines), path)
+
+
+def write_speed(
+  output_dir: str, name: str, examples_per_second: float
+) -> None:
+  """Logs how fast examples were scored and writes `<name>_speed.json`."""
+  logging.info('%.0f examples/s', examples_per_second)
+  files.write_json(
+    os.path.join(output_dir, f'{name}_speed.json'),
+    {'examples_per_second': round(examples_per_second, 1)},
+  )

@@ -87,9 +87,11 @@ class TaskRun:
   ) -> np.ndarray:
     load_whole(checkpoint, released_variables(model))
     source = self.write_records(name, examples)
-    return classification.predict_records(
-      classification.Predictor(model), source, len(examples), batch_size
-    )
+    batches = input_pipeline.inference_batches(source, batch_size)
+    predictor = classification.Predictor(model)
+    logits = predictor.predict(batches, len(examples))
+    results.write_speed(self.output_dir, name, predictor.examples_per_second)
+    return logits
 
 
 def load_whole(checkpoint: str, variables: Mapping[str, tf.Variable]) -> None:

@@ -238,6 +238,9 @@ def fit(
 
   checkpointer = Checkpointer(settings.output_dir, variables, optimizer, export)
   step = _start(checkpointer, init_checkpoint, variables)
+  if not step:
+    # As the original does: the weights that the run began with.
+    checkpointer.save(step)
   if step >= settings.num_steps:
     logging.info('This run has finished: all %d steps are done.', step)
     return

@@ -124,6 +124,14 @@ def test_dtype_is_kept_and_the_mask_is_that_of_float32(dtype):
   np.testing.assert_array_equal(out != 0, mask([5, 9]))
 
 
+def test_rate_just_below_one_keeps_one_level():
+  out = stateless_dropout(tf.ones([1000, 200]), 0.9999999, make_key(), 0)
+  kept = out.numpy()[out.numpy() != 0]
+  # 200,000 decisions at 1/65536 keep 3 on average.
+  assert len(kept) < 15
+  np.testing.assert_array_equal(kept, 65536)
+
+
 def test_without_a_key_or_a_rate_the_input_passes():
   x = tf.ones([2, 3])
   assert stateless_dropout(x, 0.5, None, 0) is x

@@ -1,0 +1,38 @@
+# Every target makes the virtual environment first, if it is not there.
+# PYTHON names the interpreter to make it with: 3.11 or 3.12.
+PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3; do \
+  $$p -c 'import sys; exit(not (3, 11) <= sys.version_info < (3, 13))' \
+  2>/dev/null && echo $$p; done))
+VENV ?= .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+
+.PHONY: quickstart test lint format slow bench clean
+
+quickstart: $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[quickstart]'
+	PATH="$(abspath $(BIN)):$$PATH" bash runs/quickstart.sh
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
+
+$(STAMP): setup.cfg pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || \
+	  { echo 'ERROR: no Python 3.11 or 3.12 found; set PYTHON=...'; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# The paper's comparison on SST-2, in small: BERT-Tiny pre-trained on 20 MB of
+# Wikipedia, a teacher of 6 layers, 100,000 sentences of film reviews to distil on.
+#
+#   runs/sst2.sh DATA_DIR [WORK_DIR]
+#
+# DATA_DIR holds wiki/, glue/SST-2, imdb/ and vocab/ (runs/README.md says where
+# they come from). Give the command again after an interruption: every step goes
+# on where it stopped. About three hours on 2 CPU cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+data=$1
+work=${2:-work/sst2}
+results=runs/results/sst2
+python=${PYTHON:-python}
+vocab=$data/vocab/uncased_vocab.txt
+task=(--task_name=SST-2 "--data_dir=$data/glue/SST-2" "--vocab_file=$vocab")
+mkdir -p "$work" "$results"
+
+say() { printf '\n== %s (%s)\n' "$*" "$(date -u +%H:%M:%S)"; }
+
+record() {  # method, seed, folder
+  "$python" -m tools.record_result --run_dir="$3" --method="$1" --seed="$2" \
+    --results_dir="$results"
+}
+
+say 'Pre-training records'
+for name in train-00 heldout; do
+  [ -e "$work/$name.tfrecord.index.json" ] ||
+    "$python" data/create_pretraining_data.py \
+      --input_file="$data/wiki/$name.txt.gz" --vocab_file="$vocab" \
+      --output_file="$work/$name.tfrecord" --dupe_factor=5
+done
+
+say 'BERT-Tiny, pre-trained'
+tiny=(--bert_size=tiny "--vocab_file=$vocab")
+"$python" run_pretraining.py "${tiny[@]}" --do_train \
+  --input_file="$work/train-00.tfrecord" --output_dir="$work/tiny" \
+  --learning_rate=1e-3 --num_warmup_steps=500 --num_train_steps=5000 \
+  --keep_checkpoint_max=0
+for step in 0 5000; do
+  [ -e "$work/heldout-$step/eval_results.txt" ] ||
+    "$python" run_pretraining.py "${tiny[@]}" --do_eval \
+      --input_file="$work/heldout.tfrecord" --output_dir="$work/heldout-$step" \
+      --init_checkpoint="$work/tiny/model.ckpt-$step" \
+      --eval_batch_size=32 --max_eval_steps=250
+  cp "$work/heldout-$step/eval_results.txt" "$results/heldout-$step.txt"
+done
+"$python" -m tools.most_frequent_token --input_file="$work/heldout.tfrecord" \
+  --max_records=8000 --vocab_file="$vocab" | tee "$results/most_frequent.txt"
+
+say 'The teacher: MiniLM, fine-tuned'
+model=$(PYTHON=$python bash runs/fetch_minilm.sh "$work")
+[ -e "$work/minilm/bert_config.json" ] ||
+  "$python" -m tools.import_hugging_face --input_dir="$model" \
+    --output_dir="$work/minilm"
+"$python" run_classifier.py "${task[@]}" --do_train --do_eval \
+  --bert_config_file="$work/minilm/bert_config.json" \
+  --init_checkpoint="$work/minilm" --output_dir="$work/teacher" \
+  --num_train_epochs=1 --learning_rate=5e-5 --eval_batch_size=64
+record teacher 1 "$work/teacher"
+
+say 'Its logits'
+[ -e "$work/reviews.txt" ] ||
+  "$python" -m tools.sample_sentences --num_sentences=100000 \
+    --input_file="$data/imdb/unlabelled_reviews.txt.gz" \
+    --output_file="$work/reviews.txt"
+[ -e "$work/dump/manifest.json" ] ||
+  "$python" run_distillation.py "${task[@]}" --do_dump_logits \
+    --logits_dir="$work/dump" --teacher_checkpoint="$work/teacher" \
+    --transfer_file="$work/reviews.txt" --transfer_split=train \
+    --predict_batch_size=64
+
+fine_tune() {  # method, seed, more flags
+  "$python" run_classifier.py "${task[@]}" --bert_size=tiny --do_train --do_eval \
+    --output_dir="$work/$1-$2" --seed="$2" --learning_rate=3e-4 \
+    --num_train_epochs=3 --eval_batch_size=64 "${@:3}"
+  record "$1" "$2" "$work/$1-$2"
+}
+distil() {  # method, seed, more flags
+  "$python" run_distillation.py "${task[@]}" --bert_size=tiny --do_train \
+    --do_eval --logits_dir="$work/dump" --output_dir="$work/$1-$2" --seed="$2" \
+    --learning_rate=1e-3 --num_train_epochs=3 --eval_batch_size=64 "${@:3}"
+  record "$1" "$2" "$work/$1-$2"
+}
+
+for seed in 1 2 3; do
+  say "Students, seed $seed"
+  fine_tune PF "$seed" --init_checkpoint="$work/tiny"
+  distil PD "$seed" --init_checkpoint="$work/tiny"
+  if [ "$seed" = 1 ]; then
+    fine_tune basic 1
+    distil distillation 1
+  fi
+done
+"$python" -m tools.report --results_dir="$results"

@@ -1,0 +1,59 @@
+"""Records what a run gave as one small JSON file, for `tools.report`."""
+
+import os
+
+from absl import flags, logging
+
+from data.errors import UserError
+from modeling import common_flags
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string(
+  'run_dir', None, 'The output_dir of a script that was run with --do_eval.'
+)
+flags.DEFINE_string('method', None, 'What the run stands for: PD, say.')
+flags.DEFINE_integer('seed', None, "The run's seed.")
+flags.DEFINE_string('results_dir', None, 'Gets <method>-seed<seed>.json.')
+
+
+def read_result(run_dir: str) -> dict[str, float]:
+  """Returns a run's accuracy, speed and number of parameters.
+
+  Raises:
+    UserError: the run was not evaluated.
+  """
+  from data import files
+  from modeling.configs import BertConfig, count_parameters
+
+  path = os.path.join(run_dir, 'eval_results.txt')
+  lines = files.read_text(files.require_file(path, '--run_dir')).splitlines()
+  scores = dict(line.split(' = ', 1) for line in lines)
+  if 'eval_accuracy' not in scores:
+    raise UserError(f'{path} has no eval_accuracy')
+  config = BertConfig.from_json_file(os.path.join(run_dir, 'bert_config.json'))
+  speed = files.read_json(os.path.join(run_dir, 'eval_speed.json'))
+  return {
+    'test_accuracy': float(scores['eval_accuracy']),
+    'parameters': count_parameters(config),
+    'examples_per_second': speed['examples_per_second'],
+  }
+
+
+def main(_: list[str]) -> None:
+  """Writes the file."""
+  common_flags.require('run_dir', 'method', 'seed', 'results_dir')
+  from data import files
+
+  result = {
+    'method': FLAGS.method,
+    'seed': FLAGS.seed,
+    **read_result(FLAGS.run_dir),
+  }
+  files.make_folder(FLAGS.results_dir)
+  name = f'{FLAGS.method}-seed{FLAGS.seed}.json'
+  files.write_json(os.path.join(FLAGS.results_dir, name), result)
+  logging.info('%s', result)
+
+
+if __name__ == '__main__':
+  common_flags.run(main)

@@ -1,0 +1,67 @@
+"""Samples sentences from running text, for a transfer set.
+
+The text has a document a line, plain or gzip, HTML line breaks included. A
+sentence is taken with the same probability wherever it stands; the sample is a
+function of the text and the seed, and holds each sentence once.
+"""
+
+import random
+import re
+
+from absl import flags, logging
+
+from data.errors import UserError
+from modeling import common_flags
+from tools.docstring_prose import split_sentences
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string(
+  'input_file', None, 'Text files: globs, separated by commas.'
+)
+flags.DEFINE_string('output_file', None, 'Gets a sentence a line.')
+flags.DEFINE_integer(
+  'num_sentences', 100_000, 'How many to take.', lower_bound=1
+)
+flags.DEFINE_integer('min_words', 3, 'The shortest sentence, in words.')
+flags.DEFINE_integer('max_words', 60, 'The longest sentence, in words.')
+flags.DEFINE_integer('seed', 12345, 'Another seed takes other sentences.')
+
+_BREAK = re.compile(r'<br\s*/?>')
+# Where the source lost a line break: 'too.It'.
+_LOST_SPACE = re.compile(r'(?<=[a-z)"][.!?])(?=[A-Z"(])')
+
+
+def sentences_of(document: str, min_words: int, max_words: int) -> list[str]:
+  """Splits one document; leaves out what is too short or too long."""
+  sentences = []
+  for paragraph in _BREAK.split(document):
+    text = _LOST_SPACE.sub(' ', ' '.join(paragraph.split()))
+    for sentence in split_sentences(text):
+      if min_words <= len(sentence.split()) <= max_words:
+        sentences.append(sentence)
+  return sentences
+
+
+def main(_: list[str]) -> None:
+  """Reads all sentences, samples and writes them in a shuffled order."""
+  common_flags.require('input_file', 'output_file')
+  from data import files, text_files
+
+  found: dict[str, None] = {}
+  for path in files.expand(FLAGS.input_file):
+    for line in text_files.read_lines(path):
+      found.update(
+        dict.fromkeys(sentences_of(line, FLAGS.min_words, FLAGS.max_words))
+      )
+  if len(found) < FLAGS.num_sentences:
+    raise UserError(
+      f'--num_sentences={FLAGS.num_sentences}, but {FLAGS.input_file} holds '
+      f'{len(found)} different sentences'
+    )
+  sample = random.Random(FLAGS.seed).sample(list(found), FLAGS.num_sentences)
+  files.write_text(FLAGS.output_file, ''.join(s + '\n' for s in sample))
+  logging.info('%d of %d sentences', len(sample), len(found))
+
+
+if __name__ == '__main__':
+  common_flags.run(main)
