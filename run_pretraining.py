@@ -1,8 +1,8 @@
 """Pre-trains BERT by masked LM and next-sentence prediction.
 
-The input is what `data/create_pretraining_data.py` writes, google-research/bert's
-or ours; the output is a released-BERT checkpoint. A run that was stopped goes on
-when the same command is given again.
+The input is what `data/create_pretraining_data.py` writes, or
+google-research/bert's script of that name; the output is a released-BERT
+checkpoint. A run that was stopped goes on when the same command is given again.
 """
 
 from absl import flags

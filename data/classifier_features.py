@@ -1,7 +1,8 @@
 """Sentences and pairs → the features of a classifier.
 
   one text    [CLS] the dog barks [SEP]            segments 0 0 0 0 0
-  a pair      [CLS] is it ? [SEP] no , it is [SEP]  0 up to the first [SEP], then 1
+  a pair      [CLS] is it ? [SEP] no , it is [SEP]  0 up to the first [SEP],
+                                                    then 1
 
 The functions on tensors are TensorFlow ops, so that a SavedModel can hold them.
 """

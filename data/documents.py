@@ -5,8 +5,10 @@ documents. As there, a document goes on from one file to the next where no blank
 line stands between them.
 
 A block holds `BLOCK_DOCUMENTS` documents, or fewer where they come to
-`BLOCK_TOKENS` tokens. Blocks end where documents end; only a document that is
-longer than a block by itself is cut.
+`BLOCK_TOKENS` tokens. It is handed on when there is text for another one, so
+that no handful of documents is left over: the last block is up to twice as
+large. Blocks end where documents end; only a document that is longer than a
+block by itself is cut.
 """
 
 import itertools
@@ -18,8 +20,8 @@ from data import files, text_files
 from data.masking import Documents
 
 BLOCK_DOCUMENTS = 4096
-# int32: 64 MB of ids, and about as much English text.
-BLOCK_TOKENS = 1 << 24
+# int32: 32 MB of ids; about 40 MB of English text.
+BLOCK_TOKENS = 1 << 23
 # Text that is tokenised in one call: about 8,000 lines of English.
 _BATCH_CHARACTERS = 1 << 20
 
@@ -32,6 +34,7 @@ class BlockReader:
 
   Attributes:
     bytes_read: UTF-8 bytes of text read so far.
+    tokens_read: what they came to; some are in no block yet.
   """
 
   def __init__(
@@ -42,6 +45,7 @@ class BlockReader:
     block_tokens: int = BLOCK_TOKENS,
   ):
     self.bytes_read = 0
+    self.tokens_read = 0
     self._paths = paths
     self._tokenize = tokenize
     self._block_documents = block_documents
@@ -73,6 +77,7 @@ class BlockReader:
     blank = np.fromiter((not line for line in lines), np.int64, len(lines))
     numbers = np.cumsum(blank) + ended
     tokens, lengths = self._tokenize([line for line in lines if line])
+    self.tokens_read += len(tokens)
     # Of some lines nothing is left: control characters only, say.
     sentence = lengths > 0
     in_document = numbers[blank == 0][sentence]
@@ -81,12 +86,13 @@ class BlockReader:
 
   def _block_end(self, pending: '_Pending') -> int:
     """Returns how many pending sentences make a block, 0 for too few."""
-    starts = pending.num_documents - 1  # The last document may go on.
-    if starts >= self._block_documents:
-      return pending.document_start(self._block_documents)
-    if pending.num_tokens < self._block_tokens:
+    complete = pending.num_documents - 1  # The last one may go on.
+    if (
+      complete < 2 * self._block_documents
+      and pending.num_tokens < 2 * self._block_tokens
+    ):
       return 0
-    return pending.document_start(starts) or pending.num_sentences
+    return pending.block_end(self._block_documents, self._block_tokens)
 
 
 class _Pending:
@@ -114,9 +120,15 @@ class _Pending:
     self._begins.append(begins)
     self._count()
 
-  def document_start(self, number: int) -> int:
-    """Returns the sentence with which a document begins."""
-    return int(np.flatnonzero(np.concatenate(self._begins))[number])
+  def block_end(self, num_documents: int, num_tokens: int) -> int:
+    """Returns how many sentences are so many documents, or those that have no
+    more than so many tokens, or such a part of the first document."""
+    ends = np.cumsum(np.concatenate(self._lengths))
+    fitting = int(np.searchsorted(ends, num_tokens, 'right'))
+    starts = np.flatnonzero(np.concatenate(self._begins))
+    starts = starts[1 : num_documents + 1]
+    starts = starts[starts <= fitting]
+    return int(starts[-1]) if len(starts) else max(fitting, 1)
 
   def take(self, num_sentences: int) -> Documents:
     """Removes the first sentences and returns them."""

@@ -2,12 +2,12 @@
 
 Training. All records of all files form one stream that goes on from epoch to
 epoch: in each epoch the index's windows are permuted, and the records inside
-each window. The stream is cut into groups of a whole number of batches. Inside a
-group records are shuffled, sorted into length buckets and cut into batches; the
-batches are shuffled. Every permutation is a function of (seed, epoch, window) or
-(seed, group), so any step is reached by arithmetic: a run that resumes reads only
-the windows of its group. Every epoch sees every record once; an epoch's last
-group may also hold the first records of the next epoch.
+each window. The stream is cut into groups of a whole number of batches. Inside
+a group records are shuffled, sorted into length buckets and cut into batches;
+the batches are shuffled. Every permutation is a function of (seed, epoch,
+window) or (seed, group), so any step is reached by arithmetic: a run that
+resumes reads only the windows of its group. Every epoch sees every record once;
+an epoch's last group may also hold the first records of the next epoch.
 
 Inference. Records keep their order but for the bucketing inside a group; each
 row carries its `example_index`, padding rows carry -1.
@@ -286,16 +286,10 @@ def training_batches(
       )
       number += 1
 
-  vector = lambda dtype: tf.TensorSpec([None], dtype)
+  dtypes = (tf.int32, tf.int64, tf.int64, tf.int64, tf.int64)
   dataset = tf.data.Dataset.from_generator(
     groups,
-    output_signature=(
-      vector(tf.int32),
-      vector(tf.int64),
-      vector(tf.int64),
-      vector(tf.int64),
-      vector(tf.int64),
-    ),
+    output_signature=tuple(tf.TensorSpec([None], dtype) for dtype in dtypes),
   )
   paths = tf.constant(source.paths)
 

@@ -1,8 +1,9 @@
 """Text files → pre-training TFRecords, as google-research/bert makes them.
 
 Documents are worked through in blocks (`data/documents.py`: 4,096 documents,
-fewer where they are long), so that memory is bounded however much text there
-is. What the original does over the whole input happens within a block:
+fewer where they are long, more at the end), so that memory is bounded however
+much text there is. What the original does over the whole input happens within a
+block:
 
 - the random next sentences of a document come from the other documents of its
   block. One that is alone in its block gives them itself; they are labelled
@@ -178,16 +179,19 @@ def _batches(
     tokenizer.continuation_mask,
   )
   reader = documents.BlockReader(inputs, functools.partial(_ids, tokenizer))
-  done = 0
+  tokens_done = 0
   for number, block in enumerate(reader):
     summary.documents += len(block.documents) - 1
     records = BlockRecords(block, number, special, options)
-    step = (reader.bytes_read - done) / len(records)
     for columns in records:
       yield serialization.serialize(columns, features.PRETRAINING)
       summary.add_batch(columns)
-      done += step * len(columns['input_ids'])
-      progress.update(done, _note(summary, progress.seconds))
+      share = len(columns['input_ids']) / len(records)
+      tokens_done += share * len(block.tokens)
+      progress.update(
+        reader.bytes_read * tokens_done / reader.tokens_read,
+        _note(summary, progress.seconds),
+      )
 
 
 def _ids(

@@ -176,9 +176,13 @@ class BertTokenizer(tf.Module):
 
     Returns:
       int32 [N, (tokens)]; a row is empty where a text has no words.
+
+    Raises:
+      ValueError: `strings` is not of rank 1.
     """
     strings = tf.convert_to_tensor(strings, tf.string)
-    return self._tokenize(tf.ensure_shape(strings, [None]))
+    strings.shape.assert_has_rank(1)
+    return self._tokenize(strings)
 
   def tokens_of(self, ids: Iterable[int]) -> list[str]:
     """Returns the tokens of ids, for people to read.
@@ -193,16 +197,19 @@ class BertTokenizer(tf.Module):
 
 
 def _matchable(vocabulary: Vocabulary) -> list[str]:
-  """Returns a token for each id, those that no text can match replaced.
+  """Returns a token for each id, those that no word can match replaced.
 
-  The kernel wants them distinct, not empty ('##' has nothing to match) and free
-  of control characters, some of which it uses itself. Text has none once it is
+  The kernel wants them distinct, not empty ('##' has nothing to match), without
+  white space (it would match 'New York' across two words) and without control
+  characters, some of which it uses itself. Text has none of these once it is
   cleaned, so that the replacements, which hold one, never match.
   """
 
   def can_match(token: str, i: int) -> bool:
     letters = token.removeprefix(CONTINUATION)
-    return bool(letters) and min(letters) >= ' ' and vocabulary.ids[token] == i
+    is_one_word = bool(letters) and len(token.split()) == 1
+    is_last = vocabulary.ids[token] == i
+    return is_one_word and is_last and min(letters) >= ' '
 
   return [
     token if can_match(token, i) else f'\x01{i}'
@@ -225,16 +232,18 @@ def _separate_words(strings: tf.Tensor, do_lower_case: bool) -> tf.Tensor:
     # ASCII first and by bytes: ICU's lower-casing follows the locale, and the
     # Turkish one turns I into a dotless i.
     strings = tf.strings.lower(strings)
+  # Most English lines are ASCII and need none of the rest, which would cost as
+  # much again as everything else (61 ms instead of 107 on 10,000 lines).
   is_ascii = tf.strings.regex_full_match(strings, _ASCII)
   rows = tf.where(~is_ascii)
   strings = tf.tensor_scatter_nd_update(
-    strings, rows, _to_simple(tf.gather_nd(strings, rows), do_lower_case)
+    strings, rows, _clean_unicode(tf.gather_nd(strings, rows), do_lower_case)
   )
   strings = tf.strings.regex_replace(strings, rf'[{_ASCII_CONTROL}]+', '')
   return tf.strings.regex_replace(strings, _LONG_WORD, _TOO_LONG)
 
 
-def _to_simple(strings: tf.Tensor, do_lower_case: bool) -> tf.Tensor:
+def _clean_unicode(strings: tf.Tensor, do_lower_case: bool) -> tf.Tensor:
   """Does what only non-ASCII text needs; see `_separate_words`."""
   replace = tf.strings.regex_replace
   strings = tf.strings.unicode_transcode(

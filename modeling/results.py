@@ -43,9 +43,7 @@ def write_test_results(output_dir: str, predictions: np.ndarray) -> None:
   logging.info('Wrote %d predictions to %s', len(lines), path)
 
 
-def write_speed(
-  output_dir: str, name: str, examples_per_second: float
-) -> None:
+def write_speed(output_dir: str, name: str, examples_per_second: float) -> None:
   """Logs how fast examples were scored and writes `<name>_speed.json`."""
   logging.info('%.0f examples/s', examples_per_second)
   files.write_json(

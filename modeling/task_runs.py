@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from data import classifier_features
+from data import classifier_features, input_pipeline
 from data.tasks import Example, Task
 from data.tokenization import BertTokenizer
 from modeling import checkpoints, classification, results

@@ -14,6 +14,16 @@ SHARED = pathlib.Path(
 )
 
 
+def pytest_configure():
+  """Gives TensorFlow two CPU devices; later it would be too late."""
+  import tensorflow as tf
+
+  cpu = tf.config.list_physical_devices('CPU')[0]
+  tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+  )
+
+
 def _existing(path: pathlib.Path) -> pathlib.Path:
   if not path.exists():
     pytest.skip(f'no real data at {path} (set WELL_READ_BERT_SHARED)')

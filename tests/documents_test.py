@@ -70,20 +70,32 @@ def test_text_without_documents_gives_no_block(tmp_path):
 def test_blocks_hold_so_many_documents(tmp_path):
   text = 'a\n\nb\nc\n\nd\n\ne\n\nf\n'
   blocks = read(tmp_path, text, block_documents=2)
-  assert blocks == [[['a'], ['b', 'c']], [['d'], ['e']], [['f']]]
+  # The rest is no block of its own, but goes with the last one.
+  assert blocks == [[['a'], ['b', 'c']], [['d'], ['e'], ['f']]]
 
 
-def test_block_of_many_tokens_ends_with_a_document(tmp_path, monkeypatch):
-  monkeypatch.setattr(documents, '_BATCH_CHARACTERS', 1)
-  text = 'aaa\n\nbbb\n\nccc\nc\n\nd\n'
+@pytest.mark.usefixtures('batch_characters')
+def test_block_of_many_tokens_ends_with_a_document(tmp_path):
+  text = 'aaa\n\nb\n\ncc\n\nddd\n\neeee\n\nf\n\nggg\n'
   blocks = read(tmp_path, text, block_tokens=5)
-  assert blocks == [[['aaa']], [['bbb']], [['ccc', 'c']], [['d']]]
+  assert blocks == [
+    [['aaa'], ['b']],
+    [['cc'], ['ddd']],
+    [['eeee'], ['f'], ['ggg']],
+  ]
 
 
-def test_only_a_document_longer_than_a_block_is_cut(tmp_path, monkeypatch):
-  monkeypatch.setattr(documents, '_BATCH_CHARACTERS', 1)
-  blocks = read(tmp_path, 'aaa\naaa\naaa\naa\n\nb\n', block_tokens=5)
-  assert blocks == [[['aaa', 'aaa']], [['aaa', 'aa']], [['b']]]
+@pytest.mark.usefixtures('batch_characters')
+def test_only_a_document_longer_than_a_block_is_cut(tmp_path):
+  blocks = read(
+    tmp_path, 'aa\naa\naa\naaaaaaaa\n\nbbb\nb\n\nc\n', block_tokens=5
+  )
+  assert blocks == [
+    [['aa', 'aa']],
+    [['aa']],
+    [['aaaaaaaa']],
+    [['bbb', 'b'], ['c']],
+  ]
 
 
 def test_bytes_read_counts_all_text(tmp_path):

@@ -196,8 +196,8 @@ def test_single_document_ends_and_is_labelled_random(folder):
 
 
 def test_text_with_many_blocks_uses_every_document(folder, monkeypatch):
-  monkeypatch.setattr(documents.BlockReader.__init__, '__defaults__', (2, 9))
-  monkeypatch.setattr(documents, '_BATCH_CHARACTERS', 4)
+  small = functools.partial(documents.BlockReader, block_documents=2)
+  monkeypatch.setattr(documents, 'BlockReader', small)
   (folder / 'text.txt').write_text('a b\n\nc d\n\ne\n\nf f\n\nh\n')
   summary = create(folder, Options(max_seq_length=16, dupe_factor=1))
   assert (summary.documents, summary.records) == (5, 5)

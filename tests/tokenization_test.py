@@ -211,8 +211,8 @@ def test_describes_its_vocabulary(uncased):
   assert uncased.vocab_size == 5 + len(WORDS)
   assert uncased.tokens == SPECIALS + WORDS
   assert uncased.tokens_of([0, 1, 2, 3, 4, 6]) == SPECIALS + ['un']
-  ids = [getattr(uncased, f'{n}_id') for n in 'pad unk cls sep mask'.split()]
-  assert ids == [0, 1, 2, 3, 4]
+  assert (uncased.pad_id, uncased.unk_id) == (0, 1)
+  assert (uncased.cls_id, uncased.sep_id, uncased.mask_id) == (2, 3, 4)
   assert uncased.continuation_mask.dtype == np.bool_
   assert uncased.continuation_mask[5:11].tolist() == (
     [False, False, True, True, False, True]
@@ -243,6 +243,14 @@ def test_of_tokens_that_differ_in_white_space_the_last_counts(tmp_path):
   # As in the original, whose dictionary the later line overwrites.
   file = write_vocabulary(tmp_path, [*SPECIALS, 'a', 'a\u2028', 'b'])
   assert BertTokenizer(file).tokenize(['a b']).to_list() == [[6, 7]]
+
+
+def test_a_token_never_matches_across_words(tmp_path):
+  file = write_vocabulary(tmp_path, [*SPECIALS, 'a b', '##b c', 'a', 'b', '-b'])
+  texts = ['a b', 'ab c', 'a-b', 'a', '-b']
+  assert BertTokenizer(file).tokenize(texts).to_list() == (
+    [[7, 8], [1, 1], [7, 1, 8], [7], [1, 8]]
+  )
 
 
 @pytest.mark.parametrize(

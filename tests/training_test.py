@@ -1,13 +1,222 @@
 """Training: parity with google-research/bert, replicas, resuming."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from modeling import checkpoints, losses, pretraining
+from data import features, input_pipeline, records
+from data.errors import UserError
+from data.serialization import serialize
+from modeling import checkpoints, pretraining, run_folder, training
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
-from modeling.optimization import AdamW, learning_rate_at
+from modeling.optimization import AdamW
+
+_S, _P = 16, 4
+_CONFIG = BertConfig(
+  vocab_size=20,
+  hidden_size=8,
+  num_hidden_layers=2,
+  num_attention_heads=2,
+  intermediate_size=16,
+  max_position_embeddings=_S,
+  type_vocab_size=2,
+)
+
+
+@pytest.fixture
+def source(tmp_path):
+  """50 records of random lengths, with 0 to 4 masked positions each."""
+  rng = np.random.default_rng(0)
+  mask = np.arange(_S) < rng.integers(5, _S + 1, [50, 1])
+  weights = np.arange(_P) < rng.integers(0, _P + 1, [50, 1])
+  columns = {
+    'input_ids': rng.integers(1, 20, [50, _S]) * mask,
+    'input_mask': mask.astype(np.int64),
+    'segment_ids': mask * (np.arange(_S) > 3),
+    'masked_lm_positions': rng.integers(0, 5, [50, _P]) * weights,
+    'masked_lm_ids': rng.integers(1, 20, [50, _P]) * weights,
+    'masked_lm_weights': weights.astype(np.float32),
+    'next_sentence_labels': rng.integers(0, 2, [50, 1]),
+  }
+  path = str(tmp_path / 'records')
+  with records.RecordWriter(path) as writer:
+    for record in serialize(columns, features.PRETRAINING):
+      writer.write(record)
+  return input_pipeline.RecordSource(
+    (path,), features.PRETRAINING, {'S': _S, 'P': _P}, _CONFIG.vocab_size
+  )
+
+
+def _settings(output_dir, num_steps=20, **changes):
+  settings = training.Settings(
+    output_dir=str(output_dir),
+    batch_size=16,
+    learning_rate=1e-2,
+    num_steps=num_steps,
+    num_warmup_steps=2,
+    save_steps=4,
+    log_steps=3,
+    iterations_per_loop=5,
+    keep_checkpoints=0,
+    bias_correction=False,
+    seed=7,
+  )
+  return dataclasses.replace(settings, **changes)
+
+
+def _fit(source, settings, strategy=None, init_checkpoint=None):
+  order = input_pipeline.TrainingOrder(
+    [records.load_index(path) for path in source.paths],
+    settings.batch_size,
+    settings.seed,
+  )
+  with (strategy or tf.distribute.get_strategy()).scope():
+    model = PreTrainer(_CONFIG, seed=settings.seed)
+    training.fit(
+      model,
+      pretraining.make_loss_function(model),
+      lambda step, replicas: input_pipeline.training_batches(
+        source, order, step, replicas
+      ),
+      settings,
+      init_checkpoint,
+    )
+  return {k: v.numpy() for k, v in released_variables(model).items()}
+
+
+def _bytes(folder, step):
+  return [
+    (folder / f'model.ckpt-{step}{suffix}').read_bytes()
+    for suffix in ('.index', '.data-00000-of-00001')
+  ]
+
+
+def test_two_replicas_train_as_one_device_does(source, tmp_path):
+  # Dropout 0.1, masked positions that differ between the replicas' rows.
+  one = _fit(source, _settings(tmp_path / 'one'))
+  two = _fit(
+    source,
+    _settings(tmp_path / 'two'),
+    tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1']),
+  )
+  for name, value in one.items():
+    np.testing.assert_allclose(two[name], value, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize('killed_after', [4, 8, 16])
+def test_a_resumed_run_ends_with_the_same_bytes(
+  source, tmp_path, killed_after, monkeypatch
+):
+  # An epoch is 50 / 16 steps, so the 20 steps cross several.
+  whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+  _fit(source, _settings(whole))
+
+  class Killed(BaseException):
+    pass
+
+  save = training.Checkpointer.save
+
+  def save_and_die(self, step):
+    save(self, step)
+    if step == killed_after:
+      raise Killed
+
+  with monkeypatch.context() as patch:
+    patch.setattr(training.Checkpointer, 'save', save_and_die)
+    with pytest.raises(Killed):
+      _fit(source, _settings(killed))
+  # Logged after the checkpoint from which the run will go on.
+  with open(killed / 'metrics.jsonl', 'a') as log:
+    log.write(json.dumps({'step': killed_after + 1, 'loss': 0.0}) + '\n')
+  _fit(source, _settings(killed))
+
+  assert _bytes(killed, 20) == _bytes(whole, 20)
+  assert (killed / 'metrics.jsonl').read_text() == (
+    whole / 'metrics.jsonl'
+  ).read_text()
+
+
+def test_a_run_killed_between_its_two_checkpoints_exports_the_second(
+  source, tmp_path, monkeypatch
+):
+  export = checkpoints.export
+
+  def export_until_8(output_dir, step, *arguments):
+    if step == 8:
+      raise KeyboardInterrupt
+    return export(output_dir, step, *arguments)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(checkpoints, 'export', export_until_8)
+    with pytest.raises(KeyboardInterrupt):
+      _fit(source, _settings(tmp_path / 'run'))
+  assert not (tmp_path / 'run' / 'model.ckpt-8.index').exists()
+  _fit(source, _settings(tmp_path / 'run'))
+  assert (tmp_path / 'run' / 'model.ckpt-8.index').exists()
+  _fit(source, _settings(tmp_path / 'whole'))
+  assert _bytes(tmp_path / 'run', 8) == _bytes(tmp_path / 'whole', 8)
+
+
+def test_a_finished_run_says_so_and_trains_no_more(source, tmp_path, caplog):
+  caplog.set_level('INFO')
+  _fit(source, _settings(tmp_path, num_steps=4))
+  before = _bytes(tmp_path, 4)
+  _fit(source, _settings(tmp_path, num_steps=4))
+  assert 'This run has finished: all 4 steps are done' in caplog.text
+  assert _bytes(tmp_path, 4) == before
+
+
+def test_a_warm_start_begins_with_the_given_weights(source, tmp_path):
+  _fit(source, _settings(tmp_path / 'first', num_steps=4))
+  _fit(
+    source,
+    _settings(tmp_path / 'second', num_steps=4, seed=8),
+    init_checkpoint=str(tmp_path / 'first'),
+  )
+  assert _bytes(tmp_path / 'second', 0) == _bytes(tmp_path / 'first', 4)
+
+
+def test_every_variable_is_trained(source, tmp_path):
+  after = _fit(source, _settings(tmp_path, num_steps=4))
+  reader = tf.train.load_checkpoint(str(tmp_path / 'model.ckpt-0'))
+  for name, value in after.items():
+    assert np.any(reader.get_tensor(name) != value), name
+
+
+def test_the_host_stops_at_multiples_of_each_stride_and_at_the_end():
+  settings = _settings('', save_steps=4, log_steps=3, iterations_per_loop=5)
+  stops, step = [], 0
+  while step < 20:
+    step = settings.next_stop(step)
+    stops.append(step)
+  assert stops == [3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 18, 20]
+
+
+def test_metrics_are_means_over_the_steps_since_the_last_stop(source, tmp_path):
+  _fit(source, _settings(tmp_path, num_steps=4, log_steps=1))
+  each = [json.loads(x) for x in open(tmp_path / 'metrics.jsonl')]
+  _fit(source, _settings(tmp_path / 'b', num_steps=4, log_steps=4))
+  (joined,) = [json.loads(x) for x in open(tmp_path / 'b' / 'metrics.jsonl')]
+  assert joined['step'] == 4
+  for name in ('loss', 'masked_lm_loss', 'next_sentence_loss'):
+    mean = np.mean([line[name] for line in each])
+    np.testing.assert_allclose(joined[name], mean, rtol=1e-5)
+
+
+def test_a_folder_of_another_configuration_is_refused(tmp_path):
+  run_folder.claim(str(tmp_path), 'run_x', {'learning_rate': 1e-3, 'seed': 1})
+  run_folder.claim(str(tmp_path), 'run_x', {'learning_rate': 1e-3, 'seed': 1})
+  before = (tmp_path / 'run.json').read_text()
+  with pytest.raises(
+    UserError,
+    match='learning_rate: 0.001 there, 0.01 now; seed: 1 there, 2 now',
+  ):
+    run_folder.claim(str(tmp_path), 'run_x', {'learning_rate': 1e-2, 'seed': 2})
+  assert (tmp_path / 'run.json').read_text() == before
 
 
 def test_eight_steps_equal_those_of_google_research_bert(fixtures_dir):

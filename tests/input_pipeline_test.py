@@ -1,0 +1,209 @@
+"""The order of examples and the cutting of batches."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data import features, input_pipeline, records
+from data.errors import UserError
+from data.input_pipeline import RecordSource, TrainingOrder
+from data.serialization import serialize
+
+_S = 24
+_FIELDS = features.CLASSIFIER
+
+
+def _write(path, lengths, first=0):
+  """Writes a record for each length; label_ids number them from `first`."""
+  position = np.arange(_S)
+  lengths = np.asarray(lengths)
+  mask = (position < lengths[:, np.newaxis]).astype(np.int64)
+  numbers = first + np.arange(len(lengths))[:, np.newaxis]
+  columns = {
+    'input_ids': mask * 7,
+    'input_mask': mask,
+    'segment_ids': mask * 0,
+    'label_ids': numbers,
+    'is_real_example': np.ones_like(numbers),
+  }
+  with records.RecordWriter(str(path)) as writer:
+    for record in serialize(columns, _FIELDS):
+      writer.write(record)
+  return str(path)
+
+
+def _source(*paths, max_seq_length=_S, vocab_size=10):
+  return RecordSource(paths, _FIELDS, {'S': max_seq_length}, vocab_size)
+
+
+def _order(source, batch_size, seed=1):
+  indexes = [records.load_index(path) for path in source.paths]
+  return TrainingOrder(indexes, batch_size, seed)
+
+
+def _labels(source, order, start_step, num_steps, num_replicas=1):
+  dataset = input_pipeline.training_batches(
+    source, order, start_step, num_replicas
+  )
+  return [
+    batch['label_ids'].tolist()
+    for batch in dataset.take(num_steps * num_replicas).as_numpy_iterator()
+  ]
+
+
+@pytest.fixture
+def two_files(tmp_path):
+  rng = np.random.default_rng(0)
+  lengths = rng.integers(3, _S + 1, 150)
+  return _source(
+    _write(tmp_path / 'a', lengths[:90]),
+    _write(tmp_path / 'b', lengths[90:], 90),
+  )
+
+
+def test_buckets_grow_with_the_length_and_end_at_the_maximum():
+  assert input_pipeline.bucket_lengths(24) == (8, 16, 24)
+  assert input_pipeline.bucket_lengths(100) == (*range(8, 65, 8), 80, 96, 100)
+  assert input_pipeline.bucket_lengths(512)[-2:] == (448, 512)
+  assert len(input_pipeline.bucket_lengths(512)) == 20
+
+
+def test_an_epoch_holds_every_record_once(two_files):
+  order = _order(two_files, batch_size=10)
+  for epoch in range(2):
+    seen = _labels(two_files, order, epoch * 15, 15)
+    assert sorted(itertools.chain(*seen)) == list(range(150))
+
+
+def test_epochs_and_seeds_differ_in_their_order(two_files):
+  order = _order(two_files, batch_size=10)
+  first = _labels(two_files, order, 0, 15)
+  assert first != _labels(two_files, order, 15, 15)
+  assert first != _labels(two_files, _order(two_files, 10, seed=2), 0, 15)
+  assert first == _labels(two_files, _order(two_files, 10), 0, 15)
+
+
+def test_records_that_fill_no_batch_come_in_the_next_epoch(two_files):
+  # An epoch is 9 batches of 16, a group, and 6 records; 25 groups, 24 epochs.
+  order = _order(two_files, batch_size=16)
+  seen = list(itertools.chain(*_labels(two_files, order, 0, 225)))
+  assert np.bincount(seen).tolist() == [24] * 150
+
+
+def test_a_data_set_smaller_than_a_batch_repeats(tmp_path):
+  source = _source(_write(tmp_path / 'a', [3, 4, 5]))
+  (batch,) = _labels(source, _order(source, batch_size=6), 0, 1)
+  assert sorted(batch) == [0, 0, 1, 1, 2, 2]
+
+
+def test_any_step_is_reached_without_those_before_it(two_files):
+  order = _order(two_files, batch_size=4)
+  whole = _labels(two_files, order, 0, 90)
+  for step in (1, 36, 37, 38, 74, 80):
+    assert _labels(two_files, order, step, 3) == whole[step : step + 3]
+
+
+def test_replicas_cut_their_rows_from_the_same_global_batch(two_files):
+  order = _order(two_files, batch_size=12)
+  whole = _labels(two_files, order, 5, 4)
+  parts = _labels(two_files, order, 5, 4, num_replicas=3)
+  assert [len(part) for part in parts] == [4] * 12
+  joined = [sum(parts[i : i + 3], []) for i in range(0, 12, 3)]
+  assert joined == whole
+
+
+def test_replicas_know_where_their_rows_begin_and_the_global_denominator(
+  two_files,
+):
+  dataset = input_pipeline.training_batches(
+    two_files, _order(two_files, batch_size=12), 0, 3
+  )
+  parts = list(dataset.take(3).as_numpy_iterator())
+  assert [part['first_example'] for part in parts] == [0, 4, 8]
+  assert [part['example_denominator'] for part in parts] == [12.0] * 3
+
+
+def test_a_batch_that_replicas_cannot_share_is_refused(two_files):
+  with pytest.raises(UserError, match='train_batch_size=10.* 3 equal parts'):
+    input_pipeline.training_batches(two_files, _order(two_files, 10), 0, 3)
+
+
+def test_batches_are_padded_to_their_own_bucket(two_files):
+  order = _order(two_files, batch_size=10)
+  dataset = input_pipeline.training_batches(two_files, order, 0)
+  widths = []
+  for batch in dataset.take(15).as_numpy_iterator():
+    longest = batch['input_mask'].sum(axis=1).max()
+    widths.append(batch['input_ids'].shape[1])
+    assert widths[-1] - 8 < longest <= widths[-1]
+    np.testing.assert_array_equal(batch['input_ids'], batch['input_mask'] * 7)
+  assert set(widths) == {8, 16, 24}
+
+
+@pytest.mark.parametrize('batch_size', [1, 7, 64, 200])
+def test_inference_counts_every_record_once(two_files, batch_size):
+  seen = {}
+  dataset = input_pipeline.inference_batches(two_files, batch_size)
+  for batch in dataset.as_numpy_iterator():
+    assert len(batch['example_index']) == batch_size
+    for index, label in zip(
+      batch['example_index'], batch['label_ids'], strict=True
+    ):
+      assert index not in seen or index == -1
+      seen[index] = label
+  seen.pop(-1, None)
+  assert seen == {i: i for i in range(150)}
+
+
+def test_inference_takes_the_first_records_when_told_how_many(two_files):
+  dataset = input_pipeline.inference_batches(two_files, 10, max_batches=3)
+  labels = [x['label_ids'].tolist() for x in dataset.as_numpy_iterator()]
+  assert sorted(itertools.chain(*labels)) == list(range(30))
+
+
+def test_examples_in_memory_make_the_same_batches(two_files):
+  ids = tf.ragged.constant([[7] * n for n in (3, 20, 9)], dtype=tf.int32)
+  dataset = input_pipeline.inference_batches_from(
+    {'input_ids': ids, 'segment_ids': ids * 0}, 2, _S
+  )
+  first, second = dataset.as_numpy_iterator()
+  assert first['example_index'].tolist() == [0, -1]
+  assert first['input_mask'].tolist() == [[1] * 3 + [0] * 5, [0] * 8]
+  assert second['example_index'].tolist() == [2, 1]
+  assert second['input_ids'].shape == (2, 24)
+
+
+def test_a_record_of_another_length_is_named(two_files):
+  source = _source(*two_files.paths, max_seq_length=32)
+  with pytest.raises(
+    UserError, match='a, record 0: input_ids has 24 values, expected 32 .*'
+  ):
+    source.check()
+
+
+def test_ids_of_a_larger_vocabulary_are_named(two_files):
+  source = _source(*two_files.paths, vocab_size=7)
+  with pytest.raises(UserError, match='token id 7 .* vocabulary of 7'):
+    source.check()
+
+
+def test_a_missing_field_is_named(two_files):
+  fields = (*_FIELDS, features.Field('teacher_logits', 'float32', 2))
+  source = RecordSource(two_files.paths, fields, {'S': _S}, 10)
+  with pytest.raises(UserError, match="no field 'teacher_logits'.* label_ids"):
+    source.check()
+
+
+def test_a_damaged_record_is_named_when_a_run_meets_it(two_files):
+  path = two_files.paths[1]
+  with open(path, 'r+b') as file:
+    file.seek(-30, 2)
+    file.write(b'\xff\xff')
+  order = _order(two_files, 10)
+  with (
+    pytest.raises(UserError, match='b is damaged .*record 59'),
+    two_files.explained(),
+  ):
+    _labels(two_files, order, 0, 15)

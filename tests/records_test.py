@@ -1,0 +1,76 @@
+"""TFRecord files and their indexes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data import files, records
+from data.errors import UserError
+
+
+def _write(path, count):
+  with records.RecordWriter(str(path)) as writer:
+    for i in range(count):
+      writer.write(b'x' * (i % 5 + 1))
+  return str(path)
+
+
+def test_written_records_are_tfrecords(tmp_path):
+  path = _write(tmp_path / 'a', 7)
+  read = [raw.numpy() for raw in tf.data.TFRecordDataset(path)]
+  assert read == [b'x' * (i % 5 + 1) for i in range(7)]
+
+
+def test_the_index_written_equals_the_index_scanned(tmp_path):
+  path = _write(tmp_path / 'a', 130)
+  stored, scanned = records.load_index(path), records.scan(path)
+  assert files.exists(records.index_path(path))
+  assert stored.num_records == scanned.num_records == 130
+  # 16 bytes frame each record; five records have 1 + 2 + 3 + 4 + 5 bytes.
+  assert stored.offsets.tolist() == [0, 64 * 16 + 12 * 15 + 10, 2429]
+  np.testing.assert_array_equal(stored.offsets, scanned.offsets)
+  assert stored.window_sizes().tolist() == [64, 64, 2]
+
+
+def test_an_index_of_another_file_is_not_believed(tmp_path):
+  path = _write(tmp_path / 'a', 3)
+  with tf.io.TFRecordWriter(path) as writer:
+    writer.write(b'another')
+  assert records.load_index(path).num_records == 1
+
+
+def test_an_exception_leaves_the_earlier_file(tmp_path):
+  path = _write(tmp_path / 'a', 3)
+  with pytest.raises(RuntimeError), records.RecordWriter(path) as writer:
+    writer.write(b'half')
+    raise RuntimeError
+  assert records.load_index(path).num_records == 3
+  assert sorted(p.name for p in tmp_path.iterdir()) == ['a', 'a.index.json']
+
+
+def test_a_file_cut_short_is_named(tmp_path):
+  path = _write(tmp_path / 'a', 10)
+  content = (tmp_path / 'a').read_bytes()
+  (tmp_path / 'a').write_bytes(content[:-3])
+  with pytest.raises(
+    UserError, match='record 9 .*counted from 0.* at byte 169'
+  ):
+    records.load_index(path)
+
+
+def test_an_empty_file_is_named(tmp_path):
+  (tmp_path / 'a').write_bytes(b'')
+  with pytest.raises(UserError, match='a is empty'):
+    records.load_index(str(tmp_path / 'a'))
+
+
+def test_a_missing_file_is_named():
+  with pytest.raises(UserError, match="no file '/no/such/file'"):
+    records.load_index('/no/such/file')
+
+
+def test_shards_are_numbered():
+  assert records.shard_names('dir/x', 2) == [
+    'dir/x-00000-of-00002',
+    'dir/x-00001-of-00002',
+  ]
