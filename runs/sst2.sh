@@ -36,9 +36,9 @@ say 'BERT-Tiny, pre-trained'
 tiny=(--bert_size=tiny "--vocab_file=$vocab")
 "$python" run_pretraining.py "${tiny[@]}" --do_train \
   --input_file="$work/train-00.tfrecord" --output_dir="$work/tiny" \
-  --learning_rate=1e-3 --num_warmup_steps=500 --num_train_steps=5000 \
+  --learning_rate=2e-3 --num_warmup_steps=1000 --num_train_steps=9000 \
   --keep_checkpoint_max=0
-for step in 0 5000; do
+for step in 0 9000; do
   [ -e "$work/heldout-$step/eval_results.txt" ] ||
     "$python" run_pretraining.py "${tiny[@]}" --do_eval \
       --input_file="$work/heldout.tfrecord" --output_dir="$work/heldout-$step" \

@@ -54,11 +54,9 @@ def test_decay_is_decoupled_from_the_moments():
 
 def test_gradients_are_clipped_by_their_joint_norm():
   # The norm of (3, 4) is 5: they become (0.6, 0.8).
-  clipped = [
-    tf.Variable([0.0], name='a/bias'),
-    tf.Variable([0.0], name='b/bias'),
-  ]
-  small = [tf.Variable([0.0], name='a/bias'), tf.Variable([0.0], name='b/bias')]
+  clipped, small = (
+    [tf.Variable([0.0], name=f'{name}/bias') for name in 'ab'] for _ in range(2)
+  )
   AdamW(clipped, 0.1, 10, 0).apply([tf.constant([3.0]), tf.constant([4.0])])
   AdamW(small, 0.1, 10, 0).apply([tf.constant([0.6]), tf.constant([0.8])])
   np.testing.assert_allclose(clipped[0], small[0], rtol=1e-5)

@@ -95,6 +95,11 @@ def _bytes(folder, step):
   ]
 
 
+def _metrics(folder):
+  lines = (folder / 'metrics.jsonl').read_text().splitlines()
+  return [json.loads(line) for line in lines]
+
+
 def test_two_replicas_train_as_one_device_does(source, tmp_path):
   # Dropout 0.1, masked positions that differ between the replicas' rows.
   one = _fit(source, _settings(tmp_path / 'one'))
@@ -198,9 +203,9 @@ def test_the_host_stops_at_multiples_of_each_stride_and_at_the_end():
 
 def test_metrics_are_means_over_the_steps_since_the_last_stop(source, tmp_path):
   _fit(source, _settings(tmp_path, num_steps=4, log_steps=1))
-  each = [json.loads(x) for x in open(tmp_path / 'metrics.jsonl')]
+  each = _metrics(tmp_path)
   _fit(source, _settings(tmp_path / 'b', num_steps=4, log_steps=4))
-  (joined,) = [json.loads(x) for x in open(tmp_path / 'b' / 'metrics.jsonl')]
+  (joined,) = _metrics(tmp_path / 'b')
   assert joined['step'] == 4
   for name in ('loss', 'masked_lm_loss', 'next_sentence_loss'):
     mean = np.mean([line[name] for line in each])
