@@ -206,11 +206,16 @@ def refuse_if_given(names: list[str], reason: str) -> None:
     raise UserError(f'{", ".join(given)} cannot take effect: {reason}')
 
 
+def set_environment() -> None:
+  """Sets what TensorFlow reads when it is imported, if the user has not."""
+  # Its fast matrix products, and silence about GPUs that are not there.
+  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+
 def run(main: Callable[[list[str]], None]) -> None:
   """Runs a script: flags, environment, and one line for a user's mistake."""
-  # Before TensorFlow is imported: its fast matrix products, and its silence.
-  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  set_environment()
   logging.set_verbosity(logging.INFO)
   logging.use_absl_handler()
 

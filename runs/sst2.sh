@@ -93,4 +93,4 @@ for seed in 1 2 3; do
     distil distillation 1
   fi
 done
-"$python" -m tools.report --results_dir="$results"
+"$python" -m tools.report --results_dir="$results" --output_dir="$results"

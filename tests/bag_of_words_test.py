@@ -16,7 +16,7 @@ def test_evaluate_scores_dev_and_test():
   test = [*dev, ('it purrs', 'cat'), ('it barks', 'cat')]
   result = bag_of_words.evaluate(CATS + DOGS, dev, test)
   assert result['dev_accuracy'] == 1.0
-  assert result['test_accuracy'] == 0.75
+  assert result['accuracy'] == 0.75
   # Two classes need one row: the, cat, dog, purrs, barks, now, then, here.
   assert result['parameters'] == 8 + 1
   assert result['examples_per_second'] > 0
@@ -63,7 +63,7 @@ def test_script_writes_its_result(tmp_path):
   subprocess.run([*command, *files], check=True)
   result = json.loads(output.read_text())
   assert (result['method'], result['seed']) == ('bag-of-words', 3)
-  assert result['test_accuracy'] == 1.0
+  assert result['accuracy'] == 1.0
 
 
 def test_script_ends_with_one_line_where_a_file_is_missing(tmp_path):

@@ -16,6 +16,9 @@ SHARED = pathlib.Path(
 
 def pytest_configure():
   """Gives TensorFlow two CPU devices; later it would be too late."""
+  from modeling import common_flags
+
+  common_flags.set_environment()
   import tensorflow as tf
 
   cpu = tf.config.list_physical_devices('CPU')[0]

@@ -45,8 +45,8 @@ def evaluate(
   """Fits on train, scores on dev and test.
 
   Returns:
-    'dev_accuracy' and 'test_accuracy' in [0, 1]; 'parameters', the weights and
-    biases of the regression; 'examples_per_second', predicting test, text to
+    'dev_accuracy' and, on test, 'accuracy' in [0, 1]; 'parameters', the weights
+    and biases of the regression; 'examples_per_second', predicting test, text to
     label, on one core.
   """
   from sklearn.feature_extraction.text import TfidfVectorizer
@@ -65,7 +65,7 @@ def evaluate(
   regression = model[-1]
   return {
     'dev_accuracy': float(dev_accuracy),
-    'test_accuracy': float(test_accuracy),
+    'accuracy': float(test_accuracy),
     'parameters': int(regression.coef_.size + regression.intercept_.size),
     'examples_per_second': round(len(test) / seconds, 1),
   }

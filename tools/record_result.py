@@ -33,7 +33,7 @@ def read_result(run_dir: str) -> dict[str, float]:
   config = BertConfig.from_json_file(os.path.join(run_dir, 'bert_config.json'))
   speed = files.read_json(os.path.join(run_dir, 'eval_speed.json'))
   return {
-    'test_accuracy': float(scores['eval_accuracy']),
+    'accuracy': float(scores['eval_accuracy']),
     'parameters': count_parameters(config),
     'examples_per_second': speed['examples_per_second'],
   }

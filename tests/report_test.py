@@ -5,15 +5,15 @@ import sys
 import pytest
 
 from data.errors import UserError
-from tools import quickstart_report
-from tools.quickstart_report import METHODS
+from tools import report
+from tools.report import METHODS
 
 
 def _result(method, seed, accuracy, parameters=1000, speed=10.0):
   return {
     'method': method,
     'seed': seed,
-    'test_accuracy': accuracy,
+    'accuracy': accuracy,
     'parameters': parameters,
     'examples_per_second': speed,
   }
@@ -26,7 +26,7 @@ def _write(folder, *results):
 
 
 def test_summarise_takes_medians_in_the_order_of_methods():
-  rows = quickstart_report.summarise(
+  rows = report.summarise(
     [
       _result('teacher', 1, 0.9),
       _result('PD', 3, 0.6, speed=30.0),
@@ -41,14 +41,14 @@ def test_summarise_takes_medians_in_the_order_of_methods():
 
 
 def test_markdown_is_aligned_and_names_what_is_missing():
-  rows = quickstart_report.summarise(
+  rows = report.summarise(
     [
       _result('bag-of-words', 1, 0.25, parameters=25576, speed=33757.9),
       _result('PF', 1, 0.5),
       _result('PF', 2, 0.75),
     ]
   )
-  assert quickstart_report.as_markdown(rows).splitlines() == [
+  assert report.as_markdown(rows, 'test').splitlines() == [
     '| method       | test accuracy | lowest–highest | seeds '
     '| parameters | examples/s |',
     '| ------------ | ------------: | -------------: | ----: '
@@ -63,16 +63,16 @@ def test_markdown_is_aligned_and_names_what_is_missing():
 
 
 def test_nothing_is_missing_of_a_whole_run():
-  rows = quickstart_report.summarise([_result(m, 1, 0.5) for m in METHODS])
-  assert 'Missing' not in quickstart_report.as_markdown(rows)
+  rows = report.summarise([_result(m, 1, 0.5) for m in METHODS])
+  assert 'Missing' not in report.as_markdown(rows, 'test')
 
 
 def test_json_has_every_seed():
-  rows = quickstart_report.summarise(
+  rows = report.summarise(
     [_result('PF', 1, 0.5), _result('PF', 2, 0.75)]
   )
-  report = json.loads(quickstart_report.as_json(rows))
-  assert report['rows'] == [
+  described = json.loads(report.as_json(rows))
+  assert described['rows'] == [
     {
       'method': 'PF',
       'seeds': [1, 2],
@@ -84,7 +84,7 @@ def test_json_has_every_seed():
       'highest_accuracy': 0.75,
     }
   ]
-  assert report['missing'] == [
+  assert described['missing'] == [
     'bag-of-words',
     'basic',
     'distillation',
@@ -95,7 +95,7 @@ def test_json_has_every_seed():
 
 def test_seeds_of_different_models_are_refused():
   with pytest.raises(UserError, match='PF .*sizes: 1,000, 2,000 parameters'):
-    quickstart_report.summarise(
+    report.summarise(
       [_result('PF', 1, 0.5), _result('PF', 2, 0.5, parameters=2000)]
     )
 
@@ -106,7 +106,7 @@ def test_seeds_of_different_models_are_refused():
     ('{', 'cannot read'),
     ('[1]', 'expected an object whose method is one of bag-of-words'),
     (json.dumps(_result('PDF', 1, 0.5)), 'whose method is one of'),
-    (json.dumps(_result('PF', 1, None)), 'test_accuracy must be a number'),
+    (json.dumps(_result('PF', 1, None)), 'accuracy must be a number'),
     (json.dumps(_result('PF', 1, 61.5)), r'must lie in \[0, 1\], got 61.5'),
     (json.dumps({'method': 'PF'}), 'seed must be a number, got None'),
   ],
@@ -114,19 +114,19 @@ def test_seeds_of_different_models_are_refused():
 def test_malformed_results_are_named(tmp_path, text, message):
   (tmp_path / 'PF-seed1.json').write_text(text)
   with pytest.raises(UserError, match=f'PF-seed1.json: .*{message}|{message}'):
-    quickstart_report.read_results(tmp_path)
+    report.read_results(tmp_path)
 
 
 def test_a_seed_that_stands_twice_is_refused(tmp_path):
   _write(tmp_path, _result('PF', 1, 0.5))
   (tmp_path / 'again-seed1.json').write_text(json.dumps(_result('PF', 1, 0.5)))
   with pytest.raises(UserError, match='a second result of PF, seed 1'):
-    quickstart_report.read_results(tmp_path)
+    report.read_results(tmp_path)
 
 
 def test_an_empty_folder_is_refused(tmp_path):
   with pytest.raises(UserError, match='no <method>-seed<k>.json'):
-    quickstart_report.read_results(tmp_path)
+    report.read_results(tmp_path)
 
 
 def test_script_writes_table_numbers_and_plot(tmp_path):
@@ -136,7 +136,7 @@ def test_script_writes_table_numbers_and_plot(tmp_path):
   _write(results, _result('basic', 1, 0.3), _result('basic', 2, 0.35))
   done = subprocess.run(
     [
-      *[sys.executable, '-m', 'tools.quickstart_report'],
+      *[sys.executable, '-m', 'tools.report'],
       *[f'--results_dir={results}', f'--output_dir={tmp_path}'],
     ],
     capture_output=True,

@@ -1,12 +1,12 @@
-r"""Prints and saves what the quickstart's steps gave: one table, one plot.
+r"""Prints and saves what the runs of a recipe gave: one table, one plot.
 
-  python -m tools.quickstart_report --results_dir=quickstart/results \
-    --output_dir=quickstart
+  python -m tools.report --results_dir=quickstart/results \
+    --output_dir=quickstart --split=test
 
 Reads every <method>-seed<k>.json of the folder, an object with the keys method
-(one of `METHODS`), seed, test_accuracy (in [0, 1]), parameters and
-examples_per_second; other keys are ignored. Writes report.md, report.json and
-report.png. Methods without a result are said to be missing, in all three.
+(one of `METHODS`), seed, accuracy (in [0, 1], on the split named), parameters
+and examples_per_second; other keys are ignored. Writes report.md, report.json
+and report.png. Methods without a result are said to be missing, in all three.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ FLAGS = flags.FLAGS
 # From what costs least to what costs most; basic to PD are the same student.
 METHODS = ('bag-of-words', 'basic', 'PF', 'distillation', 'PD', 'teacher')
 
-_NUMBERS = ('seed', 'test_accuracy', 'parameters', 'examples_per_second')
+_NUMBERS = ('seed', 'accuracy', 'parameters', 'examples_per_second')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +56,7 @@ def define_flags() -> None:
     'results_dir', None, 'The folder with <method>-seed<k>.json files.'
   )
   flags.DEFINE_string('output_dir', None, 'Where to write report.*.')
+  flags.DEFINE_string('split', 'dev', 'The split that was scored.')
 
 
 def read_results(folder: str | pathlib.Path) -> list[dict]:
@@ -100,7 +101,7 @@ def summarise(results: Sequence[Mapping]) -> list[Row]:
         Row(
           method,
           tuple(result['seed'] for result in own),
-          tuple(result['test_accuracy'] for result in own),
+          tuple(result['accuracy'] for result in own),
           sizes[0],
           statistics.median(speeds),
         )
@@ -113,9 +114,9 @@ def missing_methods(rows: Sequence[Row]) -> list[str]:
   return [name for name in METHODS if name not in {row.method for row in rows}]
 
 
-def as_markdown(rows: Sequence[Row]) -> str:
+def as_markdown(rows: Sequence[Row], split: str) -> str:
   """Returns the table, with the columns aligned, and what is missing."""
-  header = ['method', 'test accuracy', 'lowest–highest', 'seeds']
+  header = ['method', f'{split} accuracy', 'lowest–highest', 'seeds']
   header += ['parameters', 'examples/s']
   cells = [header] + [_cells(row) for row in rows]
   widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -150,7 +151,7 @@ def as_json(rows: Sequence[Row]) -> str:
   return json.dumps(report, indent=2) + '\n'
 
 
-def draw(rows: Sequence[Row]) -> bytes:
+def draw(rows: Sequence[Row], split: str) -> bytes:
   """Draws a bar of the median accuracy of each method.
 
   The line over a bar goes from the lowest to the highest seed, the dots on it
@@ -181,7 +182,7 @@ def draw(rows: Sequence[Row]) -> bytes:
   axes.set_xlim(-0.6, len(METHODS) - 0.4)
   axes.set_ylim(bottom=0)
   axes.margins(y=0.12)
-  axes.set_ylabel('test accuracy')
+  axes.set_ylabel(f'{split} accuracy')
   axes.set_title('Median over seeds; dots are seeds', fontsize='medium')
   axes.spines[['top', 'right']].set_visible(False)
   image = io.BytesIO()
@@ -193,11 +194,11 @@ def main(_) -> None:
   """Prints the table and writes the three files."""
   common_flags.require('results_dir', 'output_dir')
   rows = summarise(read_results(FLAGS.results_dir))
-  print(as_markdown(rows), end='')
+  print(as_markdown(rows, FLAGS.split), end='')
   folder = pathlib.Path(FLAGS.output_dir)
-  local_files.write(folder / 'report.md', as_markdown(rows))
+  local_files.write(folder / 'report.md', as_markdown(rows, FLAGS.split))
   local_files.write(folder / 'report.json', as_json(rows))
-  local_files.write(folder / 'report.png', draw(rows))
+  local_files.write(folder / 'report.png', draw(rows, FLAGS.split))
   print(f'saved {folder}/report.md, report.json and report.png')
 
 
@@ -214,9 +215,9 @@ def _read_result(path: pathlib.Path) -> dict:
     value = result.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
       raise UserError(f'{path}: {key} must be a number, got {value!r}')
-  if not 0 <= result['test_accuracy'] <= 1:
+  if not 0 <= result['accuracy'] <= 1:
     raise UserError(
-      f'{path}: test_accuracy must lie in [0, 1], got {result["test_accuracy"]}'
+      f'{path}: accuracy must lie in [0, 1], got {result["accuracy"]}'
     )
   return result
 
