@@ -6,7 +6,7 @@ A run that was stopped goes on when the same command is given again.
 from absl import flags
 
 from data.errors import UserError
-from modeling import common_flags
+from modeling import common_flags, from_flags
 
 FLAGS = flags.FLAGS
 
@@ -24,8 +24,8 @@ def main(_: list[str]) -> None:
       'at least one of --do_train, --do_eval and --do_predict must be given'
     )
   common_flags.require('data_dir', 'task_name', 'vocab_file', 'output_dir')
-  common_flags.check_devices()
-  task = common_flags.task()
+  from_flags.check_devices()
+  task = from_flags.task()
   splits = {
     split: task.read_split(FLAGS.data_dir, split)
     for split, wanted in (
@@ -42,25 +42,25 @@ def main(_: list[str]) -> None:
   from modeling.task_runs import TaskRun
 
   tokenizer = BertTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
-  config = common_flags.bert_config(tokenizer.vocab_size)
+  config = from_flags.bert_config(tokenizer.vocab_size)
   files.make_folder(FLAGS.output_dir)
   run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
-  with common_flags.strategy().scope():
+  with from_flags.strategy().scope():
     model = Classifier(config, task.num_outputs, seed=FLAGS.seed)
     if FLAGS.do_train:
       _train(model, run, splits['train'])
-    common_flags.evaluate_and_predict(model, run, splits)
+    from_flags.evaluate_and_predict(model, run, splits)
 
 
 def _train(model, run, examples) -> None:
   from modeling import classification
 
-  common_flags.train_on(
+  from_flags.train_on(
     'run_classifier',
     model,
     classification.make_task_loss(model, run.task),
     run.write_records('train', examples),
-    common_flags.task_fingerprint(run.tokenizer.vocab_checksum),
+    from_flags.task_fingerprint(run.tokenizer.vocab_checksum),
   )
 
 

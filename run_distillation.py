@@ -9,10 +9,10 @@ given again.
 
 import os
 
-from absl import flags, logging
+from absl import flags
 
 from data.errors import UserError
-from modeling import common_flags
+from modeling import common_flags, from_flags
 
 FLAGS = flags.FLAGS
 
@@ -57,7 +57,7 @@ flags.DEFINE_bool(
 def main(_: list[str]) -> None:
   """Checks the flags, then dumps, trains, evaluates and predicts."""
   _check_flags()
-  task = common_flags.task()
+  task = from_flags.task()
   splits = {
     split: task.read_split(FLAGS.data_dir, split)
     for split, wanted in (
@@ -70,7 +70,7 @@ def main(_: list[str]) -> None:
   from data.tokenization import BertTokenizer
 
   tokenizer = BertTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
-  with common_flags.strategy().scope():
+  with from_flags.strategy().scope():
     if FLAGS.do_dump_logits:
       _dump_logits(task, tokenizer, splits['dev'])
     if FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict:
@@ -85,7 +85,7 @@ def _check_flags() -> None:
       '--do_predict must be given'
     )
   common_flags.require('data_dir', 'task_name', 'vocab_file')
-  common_flags.check_devices()
+  from_flags.check_devices()
   if FLAGS.do_dump_logits or FLAGS.do_train:
     common_flags.require('logits_dir')
   if FLAGS.do_dump_logits:
@@ -97,7 +97,7 @@ def _check_flags() -> None:
 
 
 def _dump_logits(task, tokenizer, dev) -> None:
-  from data import files, logits_dump
+  from data import files, logits_dump, transfer_text
   from modeling import checkpoints, run_folder, teacher
   from modeling.configs import BertConfig
   from modeling.models import Classifier
@@ -108,19 +108,20 @@ def _dump_logits(task, tokenizer, dev) -> None:
     FLAGS.teacher_config_file
     or os.path.join(os.path.dirname(prefix), 'bert_config.json')
   )
-  common_flags.check_fit(config, tokenizer.vocab_size)
-  texts, num_held_out = teacher.select_texts(
-    _transfer_texts(task), _held_out(task), task.is_pair
-  )
-  logging.info(
-    '%d texts; left out %d that stand in dev or test', len(texts), num_held_out
+  from_flags.check_fit(config, tokenizer.vocab_size)
+  texts, num_held_out = transfer_text.select(
+    transfer_text.read(
+      task, FLAGS.data_dir, FLAGS.transfer_file, FLAGS.transfer_split
+    ),
+    transfer_text.held_out_examples(task, FLAGS.data_dir),
+    task.is_pair,
   )
   files.make_folder(FLAGS.logits_dir)
   run_folder.claim(
     FLAGS.logits_dir,
     'run_distillation --do_dump_logits',
     {
-      **common_flags.task_fingerprint(tokenizer.vocab_checksum),
+      **from_flags.task_fingerprint(tokenizer.vocab_checksum),
       'max_seq_length': FLAGS.max_seq_length,
       'num_logits_shards': FLAGS.num_logits_shards,
       'num_texts': len(texts),
@@ -160,40 +161,18 @@ def _dump_logits(task, tokenizer, dev) -> None:
   )
 
 
-def _transfer_texts(task):
-  from data import transfer_text
-
-  if FLAGS.transfer_file:
-    yield from transfer_text.read_transfer_text(FLAGS.transfer_file)
-  if FLAGS.transfer_split:
-    split = FLAGS.transfer_split
-    for example in task.read_split(FLAGS.data_dir, split):
-      yield f'{split}:{example.example_id}', example.text_a, example.text_b
-
-
-def _held_out(task) -> list:
-  """Reads dev, and test where there is one."""
-  held_out = []
-  for split in task.held_out_splits():
-    if split.startswith('dev') or task.has_split(FLAGS.data_dir, split):
-      held_out += task.read_split(FLAGS.data_dir, split)
-    else:
-      logging.warning('no %s split to keep out of the transfer set', split)
-  return held_out
-
-
 def _run_student(task, tokenizer, splits) -> None:
   from data import files
   from modeling.models import Classifier
   from modeling.task_runs import TaskRun
 
-  config = common_flags.bert_config(tokenizer.vocab_size)
+  config = from_flags.bert_config(tokenizer.vocab_size)
   files.make_folder(FLAGS.output_dir)
   model = Classifier(config, task.num_outputs, seed=FLAGS.seed)
   run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
   if FLAGS.do_train:
     _train(model, run)
-  common_flags.evaluate_and_predict(model, run, splits)
+  from_flags.evaluate_and_predict(model, run, splits)
 
 
 def _train(model, run) -> None:
@@ -206,13 +185,13 @@ def _train(model, run) -> None:
     run.tokenizer.vocab_checksum,
     FLAGS.max_seq_length,
   )
-  common_flags.train_on(
+  from_flags.train_on(
     'run_distillation',
     model,
     classification.make_distillation_loss(model, run.task),
     source,
     {
-      **common_flags.task_fingerprint(manifest.vocabulary),
+      **from_flags.task_fingerprint(manifest.vocabulary),
       'teacher_checksum': manifest.teacher_checksum,
     },
   )

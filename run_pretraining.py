@@ -8,7 +8,7 @@ checkpoint. A run that was stopped goes on when the same command is given again.
 from absl import flags
 
 from data.errors import UserError
-from modeling import common_flags
+from modeling import common_flags, from_flags
 
 FLAGS = flags.FLAGS
 
@@ -53,17 +53,17 @@ def main(_: list[str]) -> None:
   if not FLAGS.do_train and not FLAGS.do_eval:
     raise UserError('at least one of --do_train and --do_eval must be given')
   common_flags.require('input_file', 'output_dir')
-  common_flags.check_devices()
+  from_flags.check_devices()
 
   from data import files, tokenization
   from data.features import PRETRAINING
-  from data.input_pipeline import RecordSource
+  from data.record_source import RecordSource
   from modeling.models import PreTrainer
 
   vocab_size = None
   if FLAGS.vocab_file:
     vocab_size = len(tokenization.load_vocabulary(FLAGS.vocab_file).tokens)
-  config = common_flags.bert_config(vocab_size)
+  config = from_flags.bert_config(vocab_size)
   source = RecordSource(
     tuple(files.expand(FLAGS.input_file)),
     PRETRAINING,
@@ -71,7 +71,7 @@ def main(_: list[str]) -> None:
     config.vocab_size,
   )
   files.make_folder(FLAGS.output_dir)
-  with common_flags.strategy().scope():
+  with from_flags.strategy().scope():
     model = PreTrainer(config, seed=FLAGS.seed)
     if FLAGS.do_train:
       _train(model, source)
@@ -82,7 +82,7 @@ def main(_: list[str]) -> None:
 def _train(model, source) -> None:
   from modeling import pretraining, run_folder
 
-  common_flags.train_on(
+  from_flags.train_on(
     'run_pretraining',
     model,
     pretraining.make_loss_function(model),
@@ -99,7 +99,7 @@ def _evaluate(model, source) -> None:
   from modeling import checkpoints, pretraining, results
   from modeling.models import released_variables
 
-  prefix = common_flags.trained_checkpoint()
+  prefix = from_flags.trained_checkpoint()
   checkpoints.load_released(
     prefix, released_variables(model), is_required=lambda name: True
   )

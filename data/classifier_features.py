@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from data.errors import UserError
 from data.features import CLASSIFIER, Field
-from data.input_pipeline import RecordSource
+from data.record_source import RecordSource
 from data.records import RecordWriter
 from data.serialization import serialize
 from data.tasks import Example, Task

@@ -1,38 +1,21 @@
-"""Records → batches, in an order that is computed, not drawn.
+"""Records → batches.
 
-Training. All records of all files form one stream that goes on from epoch to
-epoch: in each epoch the index's windows are permuted, and the records inside
-each window. The stream is cut into groups of a whole number of batches. Inside
-a group records are shuffled, sorted into length buckets and cut into batches;
-the batches are shuffled. Every permutation is a function of (seed, epoch,
-window) or (seed, group), so any step is reached by arithmetic: a run that
-resumes reads only the windows of its group. Every epoch sees every record once;
-an epoch's last group may also hold the first records of the next epoch.
-
-Inference. Records keep their order but for the bucketing inside a group; each
-row carries its `example_index`, padding rows carry -1.
+Training batches come in the order of `data.training_order`, cut from groups
+that are sorted into length buckets. Inference batches keep the records' order
+but for the bucketing inside a group; each row carries its `example_index`,
+padding rows carry -1.
 
 Shapes of a batch: [B, S'] where S' is the bucket's length, at most S.
 """
 
-import contextlib
-import dataclasses
-import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from data import records
 from data.errors import UserError
-from data.features import Field
-
-# Records that are bucketed together: with the 20 buckets below, about one batch
-# in six of 32 examples holds two neighbouring lengths.
-GROUP_RECORDS = 4096
-
-# Rows of the order's random keys, so that no two permutations share one.
-_WINDOWS, _IN_WINDOW, _IN_GROUP, _BATCHES = range(4)
+from data.record_source import RecordSource, dense
+from data.training_order import GROUP_RECORDS, TrainingOrder
 
 _SEQUENCE_FIELDS = ('input_ids', 'input_mask', 'segment_ids')
 
@@ -45,199 +28,6 @@ def bucket_lengths(max_seq_length: int) -> tuple[int, ...]:
     lengths += range(last + step, limit + 1, step)
     last = limit
   return (*(n for n in lengths if n < max_seq_length), max_seq_length)
-
-
-@dataclasses.dataclass(frozen=True)
-class Group:
-  """What one group reads and how it is arranged."""
-
-  files: np.ndarray  # int32 [W], the file of each window.
-  offsets: np.ndarray  # int64 [W], bytes.
-  counts: np.ndarray  # int64 [W], records to read.
-  take: np.ndarray  # int64 [k*B], positions among the records read.
-  batch_order: np.ndarray  # int64 [k].
-
-
-class TrainingOrder:
-  """The order of the examples of a whole run, as arithmetic."""
-
-  def __init__(
-    self, indexes: Sequence[records.Index], batch_size: int, seed: int
-  ):
-    """Lays the windows of all files in one row.
-
-    Args:
-      indexes: one for each file, in the order of the files.
-      batch_size: B, examples in a global batch.
-      seed: the run's seed.
-    """
-    self.batch_size = batch_size
-    self.num_records = sum(index.num_records for index in indexes)
-    self.group_batches = max(
-      1, min(GROUP_RECORDS // batch_size, self.num_records // batch_size)
-    )
-    self._seed = seed
-    self._files = np.concatenate(
-      [np.full(len(x.offsets), i, np.int32) for i, x in enumerate(indexes)]
-    )
-    self._offsets = np.concatenate([x.offsets for x in indexes])
-    self._sizes = np.concatenate([x.window_sizes() for x in indexes])
-    self._epoch = functools.lru_cache(maxsize=2)(self._permute_epoch)
-
-  def group(self, number: int) -> Group:
-    """Computes one group; group 0 holds the first `group_batches` batches."""
-    size = self.group_batches * self.batch_size
-    pieces = list(self._pieces(number * size, (number + 1) * size))
-    windows = np.array([window for window, _ in pieces])
-    counts = self._sizes[windows]
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    take = np.concatenate(
-      [start + rows for start, (_, rows) in zip(starts, pieces, strict=True)]
-    )
-    return Group(
-      self._files[windows],
-      self._offsets[windows],
-      counts,
-      self._random(_IN_GROUP, number).permutation(take),
-      self._random(_BATCHES, number).permutation(self.group_batches),
-    )
-
-  def _pieces(self, start: int, end: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields (window, rows of it) for the stream's positions [start, end)."""
-    while start < end:
-      epoch, position = divmod(start, self.num_records)
-      windows, ends = self._epoch(epoch)
-      i = int(np.searchsorted(ends, position, side='right'))
-      window = int(windows[i])
-      first = position - (ends[i] - self._sizes[window])
-      count = min(end - start, ends[i] - position)
-      rows = self._random(_IN_WINDOW, epoch, window).permutation(
-        self._sizes[window]
-      )
-      yield window, rows[first : first + count]
-      start += count
-
-  def _permute_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    windows = self._random(_WINDOWS, epoch).permutation(len(self._sizes))
-    return windows, np.cumsum(self._sizes[windows])
-
-  def _random(self, *key: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64([self._seed, *key]))
-
-
-@dataclasses.dataclass(frozen=True)
-class RecordSource:
-  """Which records, and what their fields look like.
-
-  Attributes:
-    paths: TFRecord files.
-    fields: the record's fields, from `data.features`.
-    dims: the numbers behind the letters of the fields' lengths, such as
-      {'S': 128, 'P': 20}.
-    vocab_size: token ids must lie below it.
-  """
-
-  paths: tuple[str, ...]
-  fields: tuple[Field, ...]
-  dims: Mapping[str, int]
-  vocab_size: int
-
-  def check(self, every_record: bool = False) -> None:
-    """Checks the first, or every, record of every file against the fields.
-
-    Raises:
-      UserError: the first record that does not fit, by file and number.
-    """
-    for path in self.paths:
-      if every_record:
-        records.scan(path)
-      dataset = tf.data.TFRecordDataset(path)
-      for number, raw in enumerate(
-        dataset if every_record else dataset.take(1)
-      ):
-        self._check_record(raw.numpy(), f'{path}, record {number}')
-
-  def _check_record(self, raw: bytes, where: str) -> None:
-    try:
-      features = tf.train.Example.FromString(raw).features.feature
-    except Exception as error:  # protobuf's DecodeError has no stable home.
-      raise UserError(f'{where}: not a tf.train.Example: {error}') from error
-    for field in self.fields:
-      if field.name not in features:
-        raise UserError(
-          f'{where}: there is no field {field.name!r}; the record holds '
-          f'{", ".join(sorted(features))}'
-        )
-      kind = {'int64': 'int64_list', 'float32': 'float_list'}.get(
-        field.dtype, 'bytes_list'
-      )
-      values = getattr(features[field.name], kind).value
-      expected = self.dims.get(field.length, field.length)
-      if expected is not None and len(values) != expected:
-        raise UserError(
-          f'{where}: {field.name} has {len(values)} values, expected '
-          f'{expected} ({_explain_length(field)})'
-        )
-      if field.length is None and len(values) > self.dims['S']:
-        raise UserError(
-          f'{where}: {field.name} has {len(values)} values, more than '
-          f'--max_seq_length={self.dims["S"]}'
-        )
-      if field.name == 'input_ids' and (
-        max(values) >= self.vocab_size or min(values) < 0
-      ):
-        raise UserError(
-          f'{where}: token id {max(values)} does not fit a vocabulary of '
-          f'{self.vocab_size}: the records were made with another one'
-        )
-
-  @contextlib.contextmanager
-  def explained(self) -> Iterator[None]:
-    """Looks for a damaged record when the block fails for a data error."""
-    try:
-      yield
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
-      self.check(every_record=True)
-      raise
-
-  def parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Parses string [G] to the fields, int32 or float32 [G, length]."""
-    spec = {field.name: self._feature(field) for field in self.fields}
-    parsed = tf.io.parse_example(serialized, spec)
-    length = self.dims['S']
-    if isinstance(parsed['input_ids'], tf.RaggedTensor):
-      lengths = parsed['input_ids'].row_lengths()
-      parsed['input_mask'] = tf.sequence_mask(lengths, length, tf.int32)
-    in_range = tf.reduce_all(parsed['input_ids'] < self.vocab_size)
-    with tf.control_dependencies(
-      [tf.debugging.Assert(in_range, ['a token id beyond the vocabulary'])]
-    ):
-      return {
-        name: _dense(value, length)
-        for name, value in parsed.items()
-        if value.dtype != tf.string
-      }
-
-  def _feature(self, field: Field):
-    dtype = {'int64': tf.int64, 'float32': tf.float32, 'bytes': tf.string}[
-      field.dtype
-    ]
-    if field.length is None:
-      return tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int64)
-    length = self.dims.get(field.length, field.length)
-    return tf.io.FixedLenFeature([] if length == 1 else [length], dtype)
-
-
-def _explain_length(field: Field) -> str:
-  return {'S': '--max_seq_length', 'P': '--max_predictions_per_seq'}.get(
-    field.length, f'the length of {field.name}'
-  )
-
-
-def _dense(value, length: int) -> tf.Tensor:
-  if isinstance(value, tf.RaggedTensor):
-    value = value.to_tensor(shape=[None, length])
-  return tf.cast(value, tf.int32) if value.dtype == tf.int64 else value
 
 
 def training_batches(
@@ -363,7 +153,7 @@ def inference_batches_from(
   def densify(group):
     lengths = group['input_ids'].row_lengths()
     group['input_mask'] = tf.sequence_mask(lengths, max_seq_length, tf.int32)
-    return {name: _dense(x, max_seq_length) for name, x in group.items()}
+    return {name: dense(x, max_seq_length) for name, x in group.items()}
 
   return _inference(dataset.map(densify), batch_size, max_seq_length)
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 from data import files, records
 from data.errors import UserError
 from data.features import LOGITS_DUMP
-from data.input_pipeline import RecordSource
+from data.record_source import RecordSource
 from data.tasks import Task
 
 _MANIFEST = 'manifest.json'

@@ -1,18 +1,21 @@
 """A transfer set's texts, and which of them must be left out."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from absl import logging
 
 from data import files, text_files
 from data.errors import UserError
-from data.tasks import Example
+from data.tasks import Example, Task
+
+# (example_id, text_a, text_b or None)
+Text = tuple[str, str, str | None]
 
 
 def read_transfer_text(
   path_patterns: str | Iterable[str],
-) -> Iterator[tuple[str, str, str | None]]:
+) -> Iterator[Text]:
   """Yields a transfer set's texts: a sentence, or a tab-separated pair, a line.
 
   Args:
@@ -90,3 +93,68 @@ def _text_key(text_a: str, text_b: str | None) -> tuple[str, str | None]:
 
 def _normalise(text: str) -> str:
   return ''.join(text.lower().split())
+
+
+def select(
+  texts: Iterable[Text], held_out: Sequence[Example], is_pair: bool
+) -> tuple[list[Text], int]:
+  """Leaves out what stands in dev or test.
+
+  Args:
+    texts: the transfer set.
+    held_out: the task's dev and test examples.
+    is_pair: whether the task has pairs.
+
+  Returns:
+    The texts that stay, in their order, and how many were left out.
+
+  Raises:
+    UserError: nothing is left, or single sentences stand where the task has
+      pairs, or the other way round.
+  """
+  is_held_out = SentenceFilter(held_out).is_held_out
+  kept, num_held_out = [], 0
+  for text in texts:
+    example_id, text_a, text_b = text
+    if (text_b is not None) != is_pair:
+      wanted = 'tab-separated pairs' if is_pair else 'single sentences'
+      raise UserError(f'{example_id}: the task has {wanted}')
+    if is_held_out(text_a, text_b):
+      num_held_out += 1
+    else:
+      kept.append(text)
+  if not kept:
+    raise UserError('the transfer set has no text outside of dev and test')
+  logging.info(
+    '%d texts; left out %d that stand in dev or test', len(kept), num_held_out
+  )
+  return kept, num_held_out
+
+
+def read(
+  task: Task, data_dir: str, transfer_file: str | None, split: str | None
+) -> Iterator[Text]:
+  """Yields the texts of files, then those of a split of the task.
+
+  Args:
+    task: the task.
+    data_dir: its folder.
+    transfer_file: as for `read_transfer_text`; None for no file.
+    split: whose text, without its labels, joins; None for none.
+  """
+  if transfer_file:
+    yield from read_transfer_text(transfer_file)
+  if split:
+    for example in task.read_split(data_dir, split):
+      yield f'{split}:{example.example_id}', example.text_a, example.text_b
+
+
+def held_out_examples(task: Task, data_dir: str) -> list[Example]:
+  """Reads what no student may see: dev and, where there is one, test."""
+  held_out = []
+  for split in task.held_out_splits():
+    if split == 'dev' or task.has_split(data_dir, split):
+      held_out += task.read_split(data_dir, split)
+    else:
+      logging.warning('no %s split to keep out of the transfer set', split)
+  return held_out

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from absl import logging
@@ -13,13 +13,10 @@ from data.classifier_features import encode_texts
 from data.errors import UserError
 from data.progress import Progress
 from data.tasks import Example
-from data.transfer_text import SentenceFilter
+from data.transfer_text import Text
 from modeling import classification
 from modeling.models import Classifier, released_variables
 from modeling.task_runs import TaskRun, load_whole
-
-# (example_id, text_a, text_b or None)
-Text = tuple[str, str, str | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,39 +74,6 @@ def checkpoint_checksum(prefix: str) -> str:
   return digest.hexdigest()
 
 
-def select_texts(
-  texts: Iterable[Text], held_out: Sequence[Example], is_pair: bool
-) -> tuple[list[Text], int]:
-  """Leaves out what stands in dev or test.
-
-  Args:
-    texts: the transfer set.
-    held_out: the task's dev and test examples.
-    is_pair: whether the task has pairs.
-
-  Returns:
-    The texts that stay, in their order, and how many were left out.
-
-  Raises:
-    UserError: nothing is left, or single sentences stand where the task has
-      pairs, or the other way round.
-  """
-  is_held_out = SentenceFilter(held_out).is_held_out
-  kept, num_held_out = [], 0
-  for text in texts:
-    example_id, text_a, text_b = text
-    if (text_b is not None) != is_pair:
-      wanted = 'tab-separated pairs' if is_pair else 'single sentences'
-      raise UserError(f'{example_id}: the task has {wanted}')
-    if is_held_out(text_a, text_b):
-      num_held_out += 1
-    else:
-      kept.append(text)
-  if not kept:
-    raise UserError('the transfer set has no text outside of dev and test')
-  return kept, num_held_out
-
-
 def dump_logits(
   teacher: Teacher,
   texts: Sequence[Text],
@@ -132,7 +96,7 @@ def dump_logits(
   paths = logits_dump.shard_paths(run.output_dir, num_shards)
   bounds = np.linspace(0, len(texts), num_shards + 1).astype(int)
   predictor = classification.Predictor(teacher.model)
-  with Progress(len(texts), 'examples') as progress:
+  with Progress(len(texts), ' examples') as progress:
     for path, start, end in zip(paths, bounds[:-1], bounds[1:], strict=True):
       if files.exists(path):
         logging.info('%s is there already', os.path.basename(path))

@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from data import features, input_pipeline, records
 from data.errors import UserError
-from data.input_pipeline import RecordSource, TrainingOrder
+from data.record_source import RecordSource
 from data.serialization import serialize
+from data.training_order import TrainingOrder
 
 _S = 24
 _FIELDS = features.CLASSIFIER

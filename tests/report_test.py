@@ -68,9 +68,7 @@ def test_nothing_is_missing_of_a_whole_run():
 
 
 def test_json_has_every_seed():
-  rows = report.summarise(
-    [_result('PF', 1, 0.5), _result('PF', 2, 0.75)]
-  )
+  rows = report.summarise([_result('PF', 1, 0.5), _result('PF', 2, 0.75)])
   described = json.loads(report.as_json(rows))
   assert described['rows'] == [
     {

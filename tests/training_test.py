@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from data import features, input_pipeline, records
 from data.errors import UserError
+from data.record_source import RecordSource
 from data.serialization import serialize
+from data.training_order import TrainingOrder
 from modeling import checkpoints, pretraining, run_folder, training
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
@@ -46,7 +48,7 @@ def source(tmp_path):
   with records.RecordWriter(path) as writer:
     for record in serialize(columns, features.PRETRAINING):
       writer.write(record)
-  return input_pipeline.RecordSource(
+  return RecordSource(
     (path,), features.PRETRAINING, {'S': _S, 'P': _P}, _CONFIG.vocab_size
   )
 
@@ -69,7 +71,7 @@ def _settings(output_dir, num_steps=20, **changes):
 
 
 def _fit(source, settings, strategy=None, init_checkpoint=None):
-  order = input_pipeline.TrainingOrder(
+  order = TrainingOrder(
     [records.load_index(path) for path in source.paths],
     settings.batch_size,
     settings.seed,

@@ -46,8 +46,8 @@ def evaluate(
 
   Returns:
     'dev_accuracy' and, on test, 'accuracy' in [0, 1]; 'parameters', the weights
-    and biases of the regression; 'examples_per_second', predicting test, text to
-    label, on one core.
+    and biases of the regression; 'examples_per_second', predicting test, text
+    to label, on one core.
   """
   from sklearn.feature_extraction.text import TfidfVectorizer
   from sklearn.linear_model import LogisticRegression

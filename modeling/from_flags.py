@@ -1,0 +1,242 @@
+"""What the shared flags describe: a model's configuration, a task, a run.
+
+The scripts call these after their flags are parsed; TensorFlow is imported in
+the functions, so that a script's `--help` never waits for it.
+"""
+
+import os
+
+from absl import flags, logging
+
+from data.errors import UserError
+from modeling.common_flags import refuse_if_given
+
+FLAGS = flags.FLAGS
+
+
+def bert_config(vocab_size: int | None):
+  """Returns the `BertConfig` of --bert_config_file or --bert_size.
+
+  Args:
+    vocab_size: of the vocabulary, if there is one; --bert_size needs it, and
+      a --bert_config_file must agree with it.
+
+  Raises:
+    UserError: neither or both flags are given, or the vocabulary is larger
+      than the model's.
+  """
+  from modeling import configs
+
+  if bool(FLAGS.bert_config_file) == bool(FLAGS.bert_size):
+    raise UserError(
+      'give either --bert_config_file or --bert_size; received '
+      f'{FLAGS.bert_config_file!r} and {FLAGS.bert_size!r}'
+    )
+  if FLAGS.bert_size:
+    if vocab_size is None:
+      raise UserError('--bert_size needs --vocab_file, for its size')
+    config = configs.compact_config(FLAGS.bert_size, vocab_size)
+  else:
+    config = configs.BertConfig.from_json_file(FLAGS.bert_config_file)
+  check_fit(config, config.vocab_size if vocab_size is None else vocab_size)
+  return config
+
+
+def check_fit(config, vocab_size: int) -> None:
+  """Checks that a model goes with --vocab_file and --max_seq_length.
+
+  Raises:
+    UserError: it does not; both numbers are told.
+  """
+  if vocab_size != config.vocab_size:
+    raise UserError(
+      f"{FLAGS.vocab_file} has {vocab_size} entries, the model's "
+      f'bert_config.json says vocab_size {config.vocab_size}: they do not '
+      'belong together'
+    )
+  if FLAGS.max_seq_length > config.max_position_embeddings:
+    raise UserError(
+      f"--max_seq_length={FLAGS.max_seq_length} is more than the model's "
+      f'{config.max_position_embeddings} positions (max_position_embeddings)'
+    )
+
+
+def training_settings(num_examples: int):
+  """Returns the `training.Settings` that the flags describe.
+
+  Args:
+    num_examples: of an epoch, where the steps are given in epochs.
+
+  Raises:
+    UserError: the epochs come to no step.
+  """
+  from modeling import training
+
+  if 'num_train_epochs' in FLAGS:
+    num_steps = int(
+      num_examples / FLAGS.train_batch_size * FLAGS.num_train_epochs
+    )
+    num_warmup_steps = int(num_steps * FLAGS.warmup_proportion)
+  else:
+    num_steps, num_warmup_steps = FLAGS.num_train_steps, FLAGS.num_warmup_steps
+  if not num_steps:
+    raise UserError(
+      f'--num_train_epochs={FLAGS.num_train_epochs} of {num_examples} examples '
+      f'with --train_batch_size={FLAGS.train_batch_size} is no step'
+    )
+  return training.Settings(
+    output_dir=FLAGS.output_dir,
+    batch_size=FLAGS.train_batch_size,
+    learning_rate=FLAGS.learning_rate,
+    num_steps=num_steps,
+    num_warmup_steps=num_warmup_steps,
+    save_steps=FLAGS.save_checkpoints_steps,
+    log_steps=FLAGS.log_steps,
+    iterations_per_loop=FLAGS.iterations_per_loop,
+    keep_checkpoints=FLAGS.keep_checkpoint_max,
+    bias_correction=FLAGS.adam_bias_correction,
+    seed=FLAGS.seed,
+  )
+
+
+def check_devices() -> None:
+  """Refuses flags about devices that contradict each other.
+
+  Raises:
+    UserError: the flags are named.
+  """
+  tpu_flags = ['tpu_name', 'tpu_zone', 'gcp_project', 'master']
+  if not FLAGS.use_tpu and FLAGS.distribution_strategy != 'tpu':
+    refuse_if_given(tpu_flags, '--use_tpu is not given')
+  elif FLAGS.distribution_strategy not in ('auto', 'tpu'):
+    raise UserError(
+      f'--use_tpu and --distribution_strategy={FLAGS.distribution_strategy} '
+      'contradict each other'
+    )
+  if FLAGS.distribution_strategy != 'mirrored':
+    refuse_if_given(['num_cpu_devices'], 'the strategy is not mirrored')
+
+
+def strategy():
+  """Returns the tf.distribute strategy that the flags describe."""
+  from modeling import strategies
+
+  name = 'tpu' if FLAGS.use_tpu else FLAGS.distribution_strategy
+  return strategies.make_strategy(
+    name, FLAGS.num_cpu_devices, FLAGS.tpu_name or FLAGS.master
+  )
+
+
+def trained_checkpoint() -> str:
+  """Returns the checkpoint to evaluate: the run's own, else --init_checkpoint.
+
+  Raises:
+    UserError: there is neither.
+  """
+  from data import files
+  from modeling import checkpoints
+
+  if files.exists(os.path.join(FLAGS.output_dir, 'checkpoint')):
+    return checkpoints.resolve(FLAGS.output_dir)
+  if not FLAGS.init_checkpoint:
+    raise UserError(
+      f'there is nothing to evaluate: no checkpoint in {FLAGS.output_dir}, '
+      'and --init_checkpoint is not given'
+    )
+  return checkpoints.resolve(FLAGS.init_checkpoint)
+
+
+def task():
+  """Returns the `data.tasks.Task` that the flags name."""
+  from data import tasks
+
+  if FLAGS.task_name.lower() == 'custom':
+    if not FLAGS.labels:
+      raise UserError('--task_name=custom needs --labels')
+    return tasks.custom_task(tuple(FLAGS.labels))
+  refuse_if_given(['labels'], f'{FLAGS.task_name} has labels of its own')
+  return tasks.get_task(FLAGS.task_name)
+
+
+def task_fingerprint(vocabulary: str) -> dict[str, object]:
+  """Returns what of the task decides a run's weights, for `run.json`."""
+  return {
+    'do_lower_case': FLAGS.do_lower_case,
+    'labels': FLAGS.labels,
+    'task_name': FLAGS.task_name.lower(),
+    'vocabulary': vocabulary,
+  }
+
+
+def evaluate_and_predict(model, run, splits) -> None:
+  """Does what --do_eval and --do_predict say, with the trained checkpoint.
+
+  Args:
+    model: a `Classifier`.
+    run: a `modeling.task_runs.TaskRun`.
+    splits: the examples of each split needed, by name.
+  """
+  if FLAGS.do_eval:
+    run.evaluate(
+      model,
+      trained_checkpoint(),
+      splits[FLAGS.eval_split],
+      FLAGS.eval_batch_size,
+    )
+  if FLAGS.do_predict:
+    run.predict(
+      model, trained_checkpoint(), splits['test'], FLAGS.predict_batch_size
+    )
+
+
+def train_on(script: str, model, loss_function, source, configuration) -> None:
+  """Trains on records, as far as --num_train_steps or --num_train_epochs says.
+
+  Args:
+    script: the script's name, for `run.json`.
+    model: with `config`.
+    loss_function: see `training.LossFunction`.
+    source: a `data.record_source.RecordSource`.
+    configuration: what else decides the run's weights, for `run.json`.
+  """
+  from data import input_pipeline, records
+  from data.training_order import TrainingOrder
+  from modeling import run_folder, training
+
+  source.check()
+  order = TrainingOrder(
+    [records.load_index(path) for path in source.paths],
+    FLAGS.train_batch_size,
+    FLAGS.seed,
+  )
+  settings = training_settings(order.num_records)
+  logging.info(
+    '%d examples in %d files, %d steps of %d examples',
+    order.num_records,
+    len(source.paths),
+    settings.num_steps,
+    settings.batch_size,
+  )
+  run_folder.claim(
+    settings.output_dir,
+    script,
+    {
+      **settings.weights_decided_by(),
+      **configuration,
+      'bert_config': model.config.to_dict(),
+      'init_checkpoint': FLAGS.init_checkpoint,
+      'max_seq_length': FLAGS.max_seq_length,
+      'num_train_examples': order.num_records,
+    },
+  )
+  with source.explained():
+    training.fit(
+      model,
+      loss_function,
+      lambda step, replicas: input_pipeline.training_batches(
+        source, order, step, replicas
+      ),
+      settings,
+      FLAGS.init_checkpoint,
+      FLAGS.vocab_file,
+    )
