@@ -14,6 +14,7 @@ FLAGS = flags.FLAGS
 
 common_flags.define_model_flags()
 common_flags.define_training_flags()
+common_flags.define_vocab_file()
 common_flags.define_device_flags()
 flags.adopt_module_key_flags(common_flags)
 
@@ -39,12 +40,6 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_integer(
   'max_eval_steps', 100, 'The most evaluation batches.', lower_bound=1
-)
-flags.DEFINE_string(
-  'vocab_file',
-  None,
-  'Added: the vocabulary of the records. --bert_size needs it; it is copied '
-  'to --output_dir.',
 )
 
 

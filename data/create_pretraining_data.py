@@ -13,6 +13,10 @@ from data.pretraining_records import Options
 from modeling import common_flags
 
 FLAGS = flags.FLAGS
+
+common_flags.define_vocabulary_flags()
+flags.adopt_module_key_flags(common_flags)
+
 flags.DEFINE_string(
   'input_file',
   None,
@@ -23,12 +27,6 @@ flags.DEFINE_string(
   None,
   'TFRecord files to write, separated by commas; the records go to them in '
   'turn.',
-)
-flags.DEFINE_string('vocab_file', None, 'The WordPiece vocabulary.')
-flags.DEFINE_bool(
-  'do_lower_case',
-  True,
-  'Whether to lower-case and strip accents: True for uncased models.',
 )
 flags.DEFINE_bool(
   'do_whole_word_mask',

@@ -55,6 +55,28 @@ def define_model_flags() -> None:
 
 
 @functools.cache
+def define_vocab_file() -> None:
+  """The vocabulary; `run_pretraining.py` needs no other word on text."""
+  flags.DEFINE_string(
+    'vocab_file',
+    None,
+    'The WordPiece vocabulary. For run_pretraining.py it is an addition: '
+    '--bert_size needs it, and it is copied to --output_dir.',
+  )
+
+
+@functools.cache
+def define_vocabulary_flags() -> None:
+  """How text becomes ids."""
+  define_vocab_file()
+  flags.DEFINE_bool(
+    'do_lower_case',
+    True,
+    'Whether to lower-case and strip accents: True for uncased models.',
+  )
+
+
+@functools.cache
 def define_training_flags() -> None:
   """What a training run needs."""
   flags.DEFINE_bool('do_train', False, 'Whether to train.')
@@ -128,12 +150,7 @@ def define_task_flags() -> None:
     'QNLI, RTE or custom (tab-separated files with a header: sentence, an '
     'optional sentence2, label).',
   )
-  flags.DEFINE_string('vocab_file', None, 'The WordPiece vocabulary.')
-  flags.DEFINE_bool(
-    'do_lower_case',
-    True,
-    'Whether to lower-case and strip accents: True for uncased models.',
-  )
+  define_vocabulary_flags()
   flags.DEFINE_list(
     'labels',
     None,

@@ -50,7 +50,7 @@ done
   --max_records=8000 --vocab_file="$vocab" | tee "$results/most_frequent.txt"
 
 say 'The teacher: MiniLM, fine-tuned'
-model=$(PYTHON=$python bash runs/fetch_minilm.sh "$work")
+model=$(PYTHON=$python bash runs/fetch_minilm.sh "$work/download")
 [ -e "$work/minilm/bert_config.json" ] ||
   "$python" -m tools.import_hugging_face --input_dir="$model" \
     --output_dir="$work/minilm"
@@ -80,7 +80,7 @@ fine_tune() {  # method, seed, more flags
 distil() {  # method, seed, more flags
   "$python" run_distillation.py "${task[@]}" --bert_size=tiny --do_train \
     --do_eval --logits_dir="$work/dump" --output_dir="$work/$1-$2" --seed="$2" \
-    --learning_rate=1e-3 --num_train_epochs=3 --eval_batch_size=64 "${@:3}"
+    --learning_rate=1e-3 --num_train_epochs=2 --eval_batch_size=64 "${@:3}"
   record "$1" "$2" "$work/$1-$2"
 }
 

@@ -4,6 +4,7 @@ import os
 import pathlib
 
 import pytest
+import tiny_world
 
 # Developers have real data here; a user has none, and those tests skip.
 SHARED = pathlib.Path(
@@ -43,3 +44,9 @@ def shared_data() -> pathlib.Path:
 def fixtures_dir() -> pathlib.Path:
   """The folder with results of google-research/bert's own code."""
   return _existing(SHARED / 'fixtures')
+
+
+@pytest.fixture
+def world(tmp_path) -> pathlib.Path:
+  """A folder with everything that a tiny run needs; see `tiny_world`."""
+  return tiny_world.make(tmp_path)

@@ -6,13 +6,14 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 from data import features, input_pipeline, records
 from data.errors import UserError
 from data.record_source import RecordSource
 from data.serialization import serialize
 from data.training_order import TrainingOrder
-from modeling import checkpoints, pretraining, run_folder, training
+from modeling import checkpoints, layers, pretraining, run_folder, training
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
 from modeling.optimization import AdamW
@@ -145,6 +146,18 @@ def test_a_resumed_run_ends_with_the_same_bytes(
   assert (killed / 'metrics.jsonl').read_text() == (
     whole / 'metrics.jsonl'
   ).read_text()
+
+
+def test_a_run_does_not_depend_on_the_layers_made_before_it(source, tmp_path):
+  # Were layers numbered through the process, the first attention's queries,
+  # keys and values would be dense_98, _99 and _100, which sort otherwise.
+  tf_keras.backend.clear_session()
+  _fit(source, _settings(tmp_path / 'first', num_steps=4))
+  tf_keras.backend.clear_session()
+  for _ in range(98):
+    layers.Dense('other', (1, 1), layers.WeightInit(0.02, 0), 'float32')
+  _fit(source, _settings(tmp_path / 'later', num_steps=4))
+  assert _bytes(tmp_path / 'later', 4) == _bytes(tmp_path / 'first', 4)
 
 
 def test_a_run_killed_between_its_two_checkpoints_exports_the_second(

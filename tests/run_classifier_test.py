@@ -1,0 +1,180 @@
+"""run_classifier.py: from a task's files to scores and predictions."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_world
+
+from data.errors import UserError
+
+
+def _flags(world, **changes):
+  values = {
+    'task_name': 'sst-2',
+    'data_dir': world / 'task',
+    'vocab_file': world / 'vocab.txt',
+    'bert_config_file': world / 'bert_config.json',
+    'output_dir': world / 'out',
+    'learning_rate': 1e-2,
+    'num_train_epochs': 10,
+    'train_batch_size': 8,
+    **changes,
+  }
+  named = [f'--{k}={v}' for k, v in values.items() if v is not None]
+  return [*tiny_world.MODEL_FLAGS, *named]
+
+
+def _run(world, *arguments, **changes):
+  tiny_world.run('run_classifier', *_flags(world, **changes), *arguments)
+
+
+def test_script_trains_evaluates_and_predicts(world):
+  command = [
+    *[sys.executable, 'run_classifier.py', *_flags(world)],
+    *['--do_train', '--do_eval', '--do_predict'],
+  ]
+  done = subprocess.run(command, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr
+  out = world / 'out'
+  lines = (out / 'eval_results.txt').read_text().splitlines()
+  scores = dict(line.split(' = ') for line in lines)
+  assert sorted(scores) == ['eval_accuracy', 'eval_loss', 'global_step', 'loss']
+  assert scores['global_step'] == '60'
+  # 11 examples in batches of 8: each counts once.
+  assert float(scores['eval_accuracy']) * 11 % 1 == pytest.approx(0, abs=1e-6)
+  assert float(scores['eval_accuracy']) > 0.9
+  rows = np.loadtxt(out / 'test_results.tsv', delimiter='\t')
+  assert rows.shape == (7, 2)
+  np.testing.assert_allclose(rows.sum(axis=1), 1.0, atol=1e-6)
+  assert 'step 60 of 60' in done.stderr and 'examples/s' in done.stderr
+
+
+def test_help_shows_shared_flags_at_once_without_tensorflow():
+  started = time.monotonic()
+  done = subprocess.run(
+    [sys.executable, '-X', 'importtime', 'run_classifier.py', '--help'],
+    capture_output=True,
+    text=True,
+  )
+  assert time.monotonic() - started < 5
+  assert 'tensorflow' not in done.stderr
+  for name in (
+    'task_name',
+    'init_checkpoint',
+    'num_tpu_cores',
+    'do_lower_case',
+  ):
+    assert f'--{name}:' in done.stdout or f'--[no]{name}:' in done.stdout
+
+
+def test_a_finished_run_is_not_repeated_and_can_still_be_evaluated(
+  world, caplog
+):
+  caplog.set_level('INFO')
+  _run(world, '--do_train')
+  before = (world / 'out' / 'model.ckpt-60.data-00000-of-00001').read_bytes()
+  _run(world, '--do_train', '--do_eval')
+  assert 'This run has finished: all 60 steps are done' in caplog.text
+  assert (world / 'out' / 'eval_results.txt').exists()
+  after = (world / 'out' / 'model.ckpt-60.data-00000-of-00001').read_bytes()
+  assert before == after
+
+
+def test_regression_predicts_numbers(world):
+  header = 'index\tsentence1\tsentence2\tscore'
+  rows = [f'{i}\tthe film\tthe plot\t{i % 5}.5' for i in range(16)]
+  for split in ('train', 'dev'):
+    path = world / 'task' / f'{split}.tsv'
+    path.write_text('\n'.join([header, *rows]) + '\n')
+  (world / 'task' / 'test.tsv').write_text(
+    'index\tsentence1\tsentence2\n0\ta film\tthe plot\n'
+  )
+  _run(world, '--do_train', '--do_eval', '--do_predict', task_name='STS-B')
+  assert 'eval_pearson' in (world / 'out' / 'eval_results.txt').read_text()
+  (number,) = (world / 'out' / 'test_results.tsv').read_text().splitlines()
+  assert np.isfinite(float(number))
+
+
+def test_a_head_of_another_task_starts_afresh_and_is_said(world, caplog):
+  caplog.set_level('INFO')
+  _run(world, '--do_train')
+  data = 'sentence\tlabel\nthe film\tx\na plot\ty\nthe plot\tz\n' * 1
+  for split in ('train', 'dev', 'test'):
+    (world / 'task' / f'{split}.tsv').write_text(data)
+  _run(
+    world,
+    '--do_train',
+    task_name='custom',
+    labels='x,y,z',
+    init_checkpoint=world / 'out',
+    output_dir=world / 'second',
+  )
+  assert 'output_weights (checkpoint [2, 8], model [3, 8])' in caplog.text
+  first = tf.train.load_checkpoint(str(world / 'out'))
+  second = tf.train.load_checkpoint(str(world / 'second' / 'model.ckpt-0'))
+  name = 'bert/embeddings/word_embeddings'
+  np.testing.assert_array_equal(first.get_tensor(name), second.get_tensor(name))
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'changes', 'message'),
+  [
+    ([], {}, 'at least one of --do_train, --do_eval'),
+    (['--do_train'], {'task_name': None}, '--task_name must be given'),
+    (['--do_train'], {'task_name': 'sst'}, "unknown task 'sst'; known"),
+    (['--do_train'], {'data_dir': '/none'}, "no file '/none/train.tsv'"),
+    (['--do_train'], {'vocab_file': '/none'}, "no file '/none'"),
+    (['--do_train'], {'bert_config_file': '/none'}, '/none'),
+    (['--do_train'], {'bert_size': 'tiny'}, 'either --bert_config_file or'),
+    (['--do_train'], {'max_seq_length': 64}, '64 is more than .* 32 positions'),
+    (['--do_train'], {'init_checkpoint': '/none/x'}, '/none/x'),
+    (['--do_train'], {'num_train_epochs': 0.01}, 'is no step'),
+    (['--do_train'], {'labels': 'a,b'}, '--labels cannot take effect'),
+    (['--do_train'], {'tpu_name': 'x'}, '--tpu_name cannot take effect'),
+    (['--do_eval'], {}, 'there is nothing to evaluate'),
+    (
+      ['--do_train'],
+      {'output_dir': '/proc/none'},
+      'cannot write to /proc/none',
+    ),
+  ],
+)
+def test_mistakes_are_told_in_one_message(world, arguments, changes, message):
+  with pytest.raises(UserError, match=message):
+    _run(world, *arguments, **changes)
+
+
+def test_a_malformed_row_is_named_by_file_and_line(world):
+  with open(world / 'task' / 'train.tsv', 'a') as file:
+    file.write('no label\n')
+  with pytest.raises(UserError, match='train.tsv, line 50: found 1 columns'):
+    _run(world, '--do_train')
+  assert not (world / 'out').exists()
+
+
+def test_an_unknown_label_is_named_by_file_and_line(world):
+  with open(world / 'task' / 'train.tsv', 'a') as file:
+    file.write('a film\tmaybe\n')
+  with pytest.raises(UserError, match="line 50: unknown label 'maybe'"):
+    _run(world, '--do_train')
+
+
+def test_a_vocabulary_of_another_size_is_refused(world):
+  with open(world / 'vocab.txt', 'a') as file:
+    file.write('more\n')
+  with pytest.raises(UserError, match='has 21 entries.* vocab_size 20'):
+    _run(world, '--do_train')
+
+
+def test_another_configuration_in_the_same_folder_is_refused(world):
+  _run(world, '--do_train')
+  before = (world / 'out' / 'run.json').read_text()
+  with pytest.raises(UserError, match='learning_rate: 0.01 there, 0.02 now'):
+    _run(world, '--do_train', learning_rate=2e-2)
+  assert (world / 'out' / 'run.json').read_text() == before
+  assert json.loads(before)['configuration']['num_train_examples'] == 48

@@ -1,0 +1,126 @@
+"""run_pretraining.py: from records to a checkpoint and its scores."""
+
+import subprocess
+import sys
+
+import pytest
+import tiny_world
+
+from data import pretraining_data
+from data.errors import UserError
+from data.pretraining_records import Options
+
+
+@pytest.fixture
+def records(world):
+  path = world / 'records'
+  pretraining_data.create(
+    [str(world / 'text.txt')],
+    [str(path)],
+    str(world / 'vocab.txt'),
+    True,
+    Options(max_seq_length=16, max_predictions_per_seq=3, dupe_factor=3),
+  )
+  return path
+
+
+def _flags(world, **changes):
+  values = {
+    'input_file': world / 'records',
+    'bert_config_file': world / 'bert_config.json',
+    'output_dir': world / 'out',
+    'max_predictions_per_seq': 3,
+    'num_train_steps': 6,
+    'num_warmup_steps': 2,
+    'train_batch_size': 8,
+    **changes,
+  }
+  named = [f'--{k}={v}' for k, v in values.items() if v is not None]
+  return [*tiny_world.MODEL_FLAGS, *named]
+
+
+def _run(world, *arguments, **changes):
+  tiny_world.run('run_pretraining', *_flags(world, **changes), *arguments)
+
+
+def test_script_trains_and_evaluates(world, records):
+  done = subprocess.run(
+    [
+      *[sys.executable, 'run_pretraining.py', *_flags(world)],
+      *['--do_train', '--do_eval'],
+    ],
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  lines = (world / 'out' / 'eval_results.txt').read_text().splitlines()
+  scores = {k: float(v) for k, v in (line.split(' = ') for line in lines)}
+  assert scores['global_step'] == 6
+  assert scores['loss'] == pytest.approx(
+    scores['masked_lm_loss'] + scores['next_sentence_loss']
+  )
+  assert 0 <= scores['masked_lm_accuracy'] <= 1
+  assert (world / 'out' / 'model.ckpt-6.index').exists()
+  assert (world / 'out' / 'bert_config.json').exists()
+
+
+def test_a_size_by_name_takes_the_vocabulary_s_size(world, records):
+  _run(
+    world,
+    '--do_train',
+    bert_config_file=None,
+    bert_size='2/128',
+    vocab_file=world / 'vocab.txt',
+    num_train_steps=1,
+  )
+  assert (
+    '"hidden_size": 128' in (world / 'out' / 'bert_config.json').read_text()
+  )
+  assert (world / 'out' / 'vocab.txt').exists()
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'changes', 'message'),
+  [
+    ([], {}, 'at least one of --do_train and --do_eval'),
+    (['--do_train'], {'input_file': None}, '--input_file must be given'),
+    (['--do_train'], {'input_file': '/none*'}, "no file matches '/none"),
+    (['--do_train'], {'bert_config_file': None}, 'either --bert_config_file'),
+    (
+      ['--do_train'],
+      {'bert_config_file': None, 'bert_size': 'tiny'},
+      '--bert_size needs --vocab_file',
+    ),
+    (
+      ['--do_train'],
+      {'max_seq_length': 32},
+      'records, record 0: input_ids has 16 values, expected 32',
+    ),
+    (
+      ['--do_train'],
+      {'max_predictions_per_seq': 4},
+      'masked_lm_.* has 3 values, expected 4 .--max_predictions_per_seq',
+    ),
+    (['--do_eval'], {}, 'there is nothing to evaluate'),
+  ],
+)
+def test_mistakes_are_told_in_one_message(
+  world, records, arguments, changes, message
+):
+  with pytest.raises(UserError, match=message):
+    _run(world, *arguments, **changes)
+
+
+def test_a_truncated_file_is_named_and_earlier_output_stays(world, records):
+  _run(world, '--do_train')
+  before = (world / 'out' / 'model.ckpt-6.index').read_bytes()
+  content = records.read_bytes()
+  records.write_bytes(content[:-7])
+  with pytest.raises(UserError, match='records is damaged or cut short'):
+    _run(world, '--do_train', output_dir=world / 'second')
+  assert (world / 'out' / 'model.ckpt-6.index').read_bytes() == before
+
+
+def test_text_that_is_no_record_file_is_named(world):
+  with pytest.raises(UserError, match='text.txt.* is damaged'):
+    _run(world, '--do_train', input_file=world / 'text.txt')
