@@ -56,11 +56,14 @@ def _train(model, run, examples) -> None:
   from modeling import classification
 
   from_flags.train_on(
-    'run_classifier',
+    run.write_records('train', examples),
     model,
     classification.make_task_loss(model, run.task),
-    run.write_records('train', examples),
-    from_flags.task_fingerprint(run.tokenizer.vocab_checksum),
+    from_flags.steps_of_epochs,
+    {
+      'script': 'run_classifier',
+      **from_flags.task_fingerprint(run.tokenizer.vocab_checksum),
+    },
   )
 
 

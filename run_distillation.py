@@ -119,14 +119,16 @@ def _dump_logits(task, tokenizer, dev) -> None:
   files.make_folder(FLAGS.logits_dir)
   run_folder.claim(
     FLAGS.logits_dir,
-    'run_distillation --do_dump_logits',
     {
+      'script': 'run_distillation --do_dump_logits',
       **from_flags.task_fingerprint(tokenizer.vocab_checksum),
       'max_seq_length': FLAGS.max_seq_length,
       'num_logits_shards': FLAGS.num_logits_shards,
       'num_texts': len(texts),
       'teacher_checkpoint': teacher.checkpoint_checksum(prefix),
-      'transfer_file': FLAGS.transfer_file,
+      'transfer_file': run_folder.fingerprint(
+        files.expand(FLAGS.transfer_file or [])
+      ),
       'transfer_split': FLAGS.transfer_split,
     },
   )
@@ -186,11 +188,12 @@ def _train(model, run) -> None:
     FLAGS.max_seq_length,
   )
   from_flags.train_on(
-    'run_distillation',
+    source,
     model,
     classification.make_distillation_loss(model, run.task),
-    source,
+    from_flags.steps_of_epochs,
     {
+      'script': 'run_distillation',
       **from_flags.task_fingerprint(manifest.vocabulary),
       'teacher_checksum': manifest.teacher_checksum,
     },

@@ -78,11 +78,12 @@ def _train(model, source) -> None:
   from modeling import pretraining, run_folder
 
   from_flags.train_on(
-    'run_pretraining',
+    source,
     model,
     pretraining.make_loss_function(model),
-    source,
+    from_flags.steps_as_given,
     {
+      'script': 'run_pretraining',
       'input_file': run_folder.fingerprint(source.paths),
       'max_predictions_per_seq': FLAGS.max_predictions_per_seq,
     },

@@ -62,7 +62,7 @@ def expand(patterns: str | Iterable[str]) -> list[str]:
       one pattern are sorted.
 
   Returns:
-    Paths, each once.
+    Paths, each once; none for an empty list.
 
   Raises:
     UserError: a pattern matches no file; the pattern is named.
@@ -76,8 +76,6 @@ def expand(patterns: str | Iterable[str]) -> list[str]:
     if not matches:
       raise UserError(f'no file matches {pattern!r}')
     paths.update(dict.fromkeys(matches))
-  if not paths:
-    raise UserError('no input file was given')
   return list(paths)
 
 

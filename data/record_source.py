@@ -37,11 +37,10 @@ class RecordSource:
     for path in self.paths:
       if every_record:
         records.scan(path)
-      dataset = tf.data.TFRecordDataset(path)
       for number, raw in enumerate(
-        dataset if every_record else dataset.take(1)
+        records.read(path, None if every_record else 1)
       ):
-        self._check_record(raw.numpy(), f'{path}, record {number}')
+        self._check_record(raw, f'{path}, record {number}')
 
   def _check_record(self, raw: bytes, where: str) -> None:
     try:

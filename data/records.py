@@ -8,6 +8,7 @@ scanned once.
 
 import dataclasses
 import os
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -146,10 +147,23 @@ def scan(path: str) -> Index:
   return Index(path, num_records, WINDOW, offsets)
 
 
-def check_all(paths: list[str]) -> None:
-  """Scans every file; raises a `UserError` at the first damaged record."""
-  for path in paths:
-    scan(path)
+def read(path: str, count: int | None = None) -> Iterator[bytes]:
+  """Yields the first `count` serialized records of a file, or all.
+
+  Raises:
+    UserError: the file is missing, holds no record, or a record is damaged.
+  """
+  files.require_file(path, 'a TFRecord file')
+  dataset = tf.data.TFRecordDataset(path)
+  num_read = 0
+  try:
+    for record in dataset.take(-1 if count is None else count):
+      yield record.numpy()
+      num_read += 1
+  except tf.errors.OpError as error:
+    raise _damage(path, num_read) from error
+  if not num_read:
+    raise UserError(f'{path} is empty: it holds no record')
 
 
 def _damage(path: str, first_unread: int) -> UserError:

@@ -61,29 +61,10 @@ def check_fit(config, vocab_size: int) -> None:
     )
 
 
-def training_settings(num_examples: int):
-  """Returns the `training.Settings` that the flags describe.
-
-  Args:
-    num_examples: of an epoch, where the steps are given in epochs.
-
-  Raises:
-    UserError: the epochs come to no step.
-  """
+def _settings(num_steps: int, num_warmup_steps: int):
+  """Returns the `training.Settings` that the flags describe."""
   from modeling import training
 
-  if 'num_train_epochs' in FLAGS:
-    num_steps = int(
-      num_examples / FLAGS.train_batch_size * FLAGS.num_train_epochs
-    )
-    num_warmup_steps = int(num_steps * FLAGS.warmup_proportion)
-  else:
-    num_steps, num_warmup_steps = FLAGS.num_train_steps, FLAGS.num_warmup_steps
-  if not num_steps:
-    raise UserError(
-      f'--num_train_epochs={FLAGS.num_train_epochs} of {num_examples} examples '
-      f'with --train_batch_size={FLAGS.train_batch_size} is no step'
-    )
   return training.Settings(
     output_dir=FLAGS.output_dir,
     batch_size=FLAGS.train_batch_size,
@@ -97,6 +78,29 @@ def training_settings(num_examples: int):
     bias_correction=FLAGS.adam_bias_correction,
     seed=FLAGS.seed,
   )
+
+
+def steps_of_epochs(num_examples: int) -> tuple[int, int]:
+  """Returns the steps of --num_train_epochs, and those of the warm-up.
+
+  Raises:
+    UserError: the epochs come to no step.
+  """
+  num_steps = int(
+    num_examples / FLAGS.train_batch_size * FLAGS.num_train_epochs
+  )
+  if not num_steps:
+    raise UserError(
+      f'--num_train_epochs={FLAGS.num_train_epochs} of {num_examples} examples '
+      f'with --train_batch_size={FLAGS.train_batch_size} is no step'
+    )
+  return num_steps, int(num_steps * FLAGS.warmup_proportion)
+
+
+def steps_as_given(num_examples: int) -> tuple[int, int]:
+  """Returns --num_train_steps and --num_warmup_steps."""
+  del num_examples
+  return FLAGS.num_train_steps, FLAGS.num_warmup_steps
 
 
 def check_devices() -> None:
@@ -189,14 +193,14 @@ def evaluate_and_predict(model, run, splits) -> None:
     )
 
 
-def train_on(script: str, model, loss_function, source, configuration) -> None:
-  """Trains on records, as far as --num_train_steps or --num_train_epochs says.
+def train_on(source, model, loss_function, steps, configuration) -> None:
+  """Trains on records.
 
   Args:
-    script: the script's name, for `run.json`.
+    source: a `data.record_source.RecordSource`.
     model: with `config`.
     loss_function: see `training.LossFunction`.
-    source: a `data.record_source.RecordSource`.
+    steps: `steps_of_epochs` or `steps_as_given`.
     configuration: what else decides the run's weights, for `run.json`.
   """
   from data import input_pipeline, records
@@ -209,7 +213,7 @@ def train_on(script: str, model, loss_function, source, configuration) -> None:
     FLAGS.train_batch_size,
     FLAGS.seed,
   )
-  settings = training_settings(order.num_records)
+  settings = _settings(*steps(order.num_records))
   logging.info(
     '%d examples in %d files, %d steps of %d examples',
     order.num_records,
@@ -219,7 +223,6 @@ def train_on(script: str, model, loss_function, source, configuration) -> None:
   )
   run_folder.claim(
     settings.output_dir,
-    script,
     {
       **settings.weights_decided_by(),
       **configuration,

@@ -18,14 +18,11 @@ from data.errors import UserError
 _PACKAGES = ('tensorflow', 'tf_keras', 'tensorflow-text', 'tf-models-official')
 
 
-def claim(
-  output_dir: str, script: str, configuration: Mapping[str, Any]
-) -> None:
+def claim(output_dir: str, configuration: Mapping[str, Any]) -> None:
   """Writes `run.json`, or compares the one that is there.
 
   Args:
     output_dir: the run's folder; it is made.
-    script: the script's name.
     configuration: all that decides the run's weights: flags by their names,
       the model's configuration, fingerprints of the data. JSON values.
 
@@ -36,7 +33,7 @@ def claim(
   files.make_folder(output_dir)
   path = os.path.join(output_dir, 'run.json')
   # Through JSON once, so that tuples compare as lists.
-  wanted = json.loads(json.dumps({'script': script, **configuration}))
+  wanted = json.loads(json.dumps(configuration))
   if files.exists(path):
     found = files.read_json(path)['configuration']
     differences = [

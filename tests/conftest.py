@@ -1,7 +1,8 @@
-"""What tests share: the real data, where there is any."""
+"""What tests share: the real data, where there is any, and a tiny world."""
 
 import os
 import pathlib
+import shutil
 
 import pytest
 import tiny_world
@@ -50,3 +51,17 @@ def fixtures_dir() -> pathlib.Path:
 def world(tmp_path) -> pathlib.Path:
   """A folder with everything that a tiny run needs; see `tiny_world`."""
   return tiny_world.make(tmp_path)
+
+
+@pytest.fixture(scope='session')
+def _teacher_world(tmp_path_factory) -> pathlib.Path:
+  folder = tiny_world.make(tmp_path_factory.mktemp('world'))
+  flags = tiny_world.task_flags(folder, output_dir=folder / 'teacher')
+  tiny_world.run('run_classifier', *flags, '--do_train')
+  return folder
+
+
+@pytest.fixture
+def teacher_world(_teacher_world, tmp_path) -> pathlib.Path:
+  """A `world` with a fine-tuned model in `teacher`."""
+  return shutil.copytree(_teacher_world, tmp_path, dirs_exist_ok=True)

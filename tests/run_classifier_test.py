@@ -13,29 +13,14 @@ import tiny_world
 from data.errors import UserError
 
 
-def _flags(world, **changes):
-  values = {
-    'task_name': 'sst-2',
-    'data_dir': world / 'task',
-    'vocab_file': world / 'vocab.txt',
-    'bert_config_file': world / 'bert_config.json',
-    'output_dir': world / 'out',
-    'learning_rate': 1e-2,
-    'num_train_epochs': 10,
-    'train_batch_size': 8,
-    **changes,
-  }
-  named = [f'--{k}={v}' for k, v in values.items() if v is not None]
-  return [*tiny_world.MODEL_FLAGS, *named]
-
-
 def _run(world, *arguments, **changes):
-  tiny_world.run('run_classifier', *_flags(world, **changes), *arguments)
+  flags = tiny_world.task_flags(world, **changes)
+  tiny_world.run('run_classifier', *flags, *arguments)
 
 
 def test_script_trains_evaluates_and_predicts(world):
   command = [
-    *[sys.executable, 'run_classifier.py', *_flags(world)],
+    *[sys.executable, 'run_classifier.py', *tiny_world.task_flags(world)],
     *['--do_train', '--do_eval', '--do_predict'],
   ]
   done = subprocess.run(command, capture_output=True, text=True)
@@ -73,16 +58,16 @@ def test_help_shows_shared_flags_at_once_without_tensorflow():
 
 
 def test_a_finished_run_is_not_repeated_and_can_still_be_evaluated(
-  world, caplog
+  teacher_world, caplog
 ):
   caplog.set_level('INFO')
-  _run(world, '--do_train')
-  before = (world / 'out' / 'model.ckpt-60.data-00000-of-00001').read_bytes()
-  _run(world, '--do_train', '--do_eval')
+  teacher = teacher_world / 'teacher'
+  weights = teacher / 'model.ckpt-60.data-00000-of-00001'
+  before = weights.read_bytes()
+  _run(teacher_world, '--do_train', '--do_eval', output_dir=teacher)
   assert 'This run has finished: all 60 steps are done' in caplog.text
-  assert (world / 'out' / 'eval_results.txt').exists()
-  after = (world / 'out' / 'model.ckpt-60.data-00000-of-00001').read_bytes()
-  assert before == after
+  assert (teacher / 'eval_results.txt').exists()
+  assert weights.read_bytes() == before
 
 
 def test_regression_predicts_numbers(world):
@@ -94,31 +79,40 @@ def test_regression_predicts_numbers(world):
   (world / 'task' / 'test.tsv').write_text(
     'index\tsentence1\tsentence2\n0\ta film\tthe plot\n'
   )
-  _run(world, '--do_train', '--do_eval', '--do_predict', task_name='STS-B')
+  _run(
+    world,
+    *['--do_train', '--do_eval', '--do_predict'],
+    task_name='STS-B',
+    num_train_epochs=1,
+  )
   assert 'eval_pearson' in (world / 'out' / 'eval_results.txt').read_text()
   (number,) = (world / 'out' / 'test_results.tsv').read_text().splitlines()
   assert np.isfinite(float(number))
 
 
-def test_a_head_of_another_task_starts_afresh_and_is_said(world, caplog):
+def test_a_head_of_another_task_starts_afresh_and_is_said(
+  teacher_world, caplog
+):
   caplog.set_level('INFO')
-  _run(world, '--do_train')
-  data = 'sentence\tlabel\nthe film\tx\na plot\ty\nthe plot\tz\n' * 1
   for split in ('train', 'dev', 'test'):
-    (world / 'task' / f'{split}.tsv').write_text(data)
+    path = teacher_world / 'task' / f'{split}.tsv'
+    path.write_text('sentence\tlabel\nthe film\tx\na plot\ty\nthe plot\tz\n')
   _run(
-    world,
+    teacher_world,
     '--do_train',
     task_name='custom',
     labels='x,y,z',
-    init_checkpoint=world / 'out',
-    output_dir=world / 'second',
+    train_batch_size=3,
+    num_train_epochs=1,
+    init_checkpoint=teacher_world / 'teacher',
   )
   assert 'output_weights (checkpoint [2, 8], model [3, 8])' in caplog.text
-  first = tf.train.load_checkpoint(str(world / 'out'))
-  second = tf.train.load_checkpoint(str(world / 'second' / 'model.ckpt-0'))
+  teacher = tf.train.load_checkpoint(str(teacher_world / 'teacher'))
+  start = tf.train.load_checkpoint(str(teacher_world / 'out' / 'model.ckpt-0'))
   name = 'bert/embeddings/word_embeddings'
-  np.testing.assert_array_equal(first.get_tensor(name), second.get_tensor(name))
+  np.testing.assert_array_equal(
+    teacher.get_tensor(name), start.get_tensor(name)
+  )
 
 
 @pytest.mark.parametrize(
@@ -171,10 +165,10 @@ def test_a_vocabulary_of_another_size_is_refused(world):
     _run(world, '--do_train')
 
 
-def test_another_configuration_in_the_same_folder_is_refused(world):
-  _run(world, '--do_train')
-  before = (world / 'out' / 'run.json').read_text()
+def test_another_configuration_in_the_same_folder_is_refused(teacher_world):
+  teacher = teacher_world / 'teacher'
+  before = (teacher / 'run.json').read_text()
   with pytest.raises(UserError, match='learning_rate: 0.01 there, 0.02 now'):
-    _run(world, '--do_train', learning_rate=2e-2)
-  assert (world / 'out' / 'run.json').read_text() == before
+    _run(teacher_world, '--do_train', output_dir=teacher, learning_rate=2e-2)
+  assert (teacher / 'run.json').read_text() == before
   assert json.loads(before)['configuration']['num_train_examples'] == 48

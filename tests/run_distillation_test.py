@@ -1,6 +1,7 @@
 """run_distillation.py: teacher → dump → student → fine-tuned student."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -12,46 +13,43 @@ import tiny_world
 from data.errors import UserError
 
 
-def _flags(world, **changes):
+def _dump_flags(world, **changes):
   values = {
     'task_name': 'SST-2',
     'data_dir': world / 'task',
     'vocab_file': world / 'vocab.txt',
+    'max_seq_length': 16,
     'logits_dir': world / 'dump',
-    **changes,
-  }
-  named = [f'--{k}={v}' for k, v in values.items() if v is not None]
-  return ['--max_seq_length=16', *named]
-
-
-def _dump_flags(world, **changes):
-  values = {
     'teacher_checkpoint': world / 'teacher',
     'transfer_file': world / 'transfer.txt',
     'transfer_split': 'train',
     'num_logits_shards': 3,
     **changes,
   }
-  return [*_flags(world, **values), '--do_dump_logits']
+  return [*tiny_world.named_flags(values), '--do_dump_logits']
 
 
 def _student_flags(world, **changes):
   values = {
-    'bert_config_file': world / 'bert_config.json',
     'output_dir': world / 'student',
-    'learning_rate': 1e-2,
-    'num_train_epochs': 10,
-    'train_batch_size': 8,
+    'logits_dir': world / 'dump',
     **changes,
   }
-  return _flags(world, **values)
+  return tiny_world.task_flags(world, **values)
+
+
+@pytest.fixture(scope='session')
+def _dump_world(_teacher_world, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('dump_world')
+  shutil.copytree(_teacher_world, folder, dirs_exist_ok=True)
+  _run(*_dump_flags(folder))
+  return folder
 
 
 @pytest.fixture
-def teacher(world):
-  flags = _student_flags(world, output_dir=world / 'teacher', logits_dir=None)
-  tiny_world.run('run_classifier', *flags, '--do_train')
-  return world / 'teacher'
+def dump_world(_dump_world, tmp_path):
+  """A `teacher_world` with its logits in `dump`."""
+  return shutil.copytree(_dump_world, tmp_path, dirs_exist_ok=True)
 
 
 def _run(*arguments):
@@ -66,10 +64,11 @@ def _records(world):
   ]
 
 
-def test_script_dumps_and_distils(world, teacher):
+def test_script_dumps_and_distils(teacher_world):
+  student_flags = _student_flags(teacher_world, num_train_epochs=30)
   for arguments in (
-    _dump_flags(world),
-    [*_student_flags(world), '--do_train', '--do_eval', '--do_predict'],
+    _dump_flags(teacher_world),
+    [*student_flags, '--do_train', '--do_eval', '--do_predict'],
   ):
     done = subprocess.run(
       [sys.executable, 'run_distillation.py', *arguments],
@@ -77,46 +76,58 @@ def test_script_dumps_and_distils(world, teacher):
       text=True,
     )
     assert done.returncode == 0, done.stderr
-  scores = (world / 'student' / 'eval_results.txt').read_text()
+  scores = (teacher_world / 'student' / 'eval_results.txt').read_text()
   accuracy = float(scores.splitlines()[0].removeprefix('eval_accuracy = '))
   assert accuracy > 0.9
-  assert len((world / 'student' / 'test_results.tsv').read_text().split()) == 14
+  assert (
+    len((teacher_world / 'student' / 'test_results.tsv').read_text().split())
+    == 14
+  )
 
   # PDF: the student is fine-tuned, head included.
   fine_tuned = _student_flags(
-    world,
+    teacher_world,
     logits_dir=None,
-    output_dir=world / 'pdf',
-    init_checkpoint=world / 'student',
+    output_dir=teacher_world / 'pdf',
+    init_checkpoint=teacher_world / 'student',
     num_train_epochs=1,
   )
   tiny_world.run('run_classifier', *fine_tuned, '--do_train')
-  student = tf.train.load_checkpoint(str(world / 'student'))
-  start = tf.train.load_checkpoint(str(world / 'pdf' / 'model.ckpt-0'))
+  student = tf.train.load_checkpoint(str(teacher_world / 'student'))
+  start = tf.train.load_checkpoint(str(teacher_world / 'pdf' / 'model.ckpt-0'))
   for name in ('output_weights', 'bert/pooler/dense/kernel'):
     np.testing.assert_array_equal(
       student.get_tensor(name), start.get_tensor(name)
     )
 
 
-def test_a_dump_leaves_dev_and_test_out_and_says_what_it_is(world, teacher):
-  dev = (world / 'task' / 'dev.tsv').read_text().splitlines()[1].split('\t')[0]
-  with open(world / 'transfer.txt', 'a') as file:
+def test_a_dump_leaves_dev_and_test_out_and_says_what_it_is(teacher_world):
+  dev = (
+    (teacher_world / 'task' / 'dev.tsv')
+    .read_text()
+    .splitlines()[1]
+    .split('\t')[0]
+  )
+  with open(teacher_world / 'transfer.txt', 'a') as file:
     file.write(dev.upper() + '\nthe film is bad .\n')
   held_out = {
     line.split('\t')[column]
     for split, column in (('dev', 0), ('test', 1))
-    for line in (world / 'task' / f'{split}.tsv').read_text().splitlines()
+    for line in (teacher_world / 'task' / f'{split}.tsv')
+    .read_text()
+    .splitlines()
   }
-  given = (world / 'transfer.txt').read_text().lower().splitlines() + [
+  given = (teacher_world / 'transfer.txt').read_text().lower().splitlines() + [
     line.split('\t')[0]
-    for line in (world / 'task' / 'train.tsv').read_text().splitlines()[1:]
+    for line in (teacher_world / 'task' / 'train.tsv')
+    .read_text()
+    .splitlines()[1:]
   ]
   expected = [text for text in given if text not in held_out]
 
-  _run(*_dump_flags(world))
-  records = _records(world)
-  manifest = json.loads((world / 'dump' / 'manifest.json').read_text())
+  _run(*_dump_flags(teacher_world))
+  records = _records(teacher_world)
+  manifest = json.loads((teacher_world / 'dump' / 'manifest.json').read_text())
   assert len(records) == manifest['num_examples'] == len(expected)
   assert manifest['num_held_out'] == len(given) - len(expected) > 0
   assert manifest['labels'] == ['0', '1']
@@ -132,27 +143,27 @@ def test_a_dump_leaves_dev_and_test_out_and_says_what_it_is(world, teacher):
   assert all(len(r['teacher_logits'].float_list.value) == 2 for r in records)
 
 
-def test_a_dump_is_the_same_for_every_batch_size(world, teacher):
-  _run(*_dump_flags(world, predict_batch_size=3))
-  first = [r['teacher_logits'].float_list.value for r in _records(world)]
-  _run(*_dump_flags(world, predict_batch_size=64, logits_dir=world / 'b'))
-  (world / 'dump').rename(world / 'a')
-  (world / 'b').rename(world / 'dump')
-  second = [r['teacher_logits'].float_list.value for r in _records(world)]
+def test_a_dump_is_the_same_for_every_batch_size(dump_world):
+  first = [r['teacher_logits'].float_list.value for r in _records(dump_world)]
+  _run(
+    *_dump_flags(dump_world, predict_batch_size=3, logits_dir=dump_world / 'b')
+  )
+  (dump_world / 'dump').rename(dump_world / 'a')
+  (dump_world / 'b').rename(dump_world / 'dump')
+  second = [r['teacher_logits'].float_list.value for r in _records(dump_world)]
   np.testing.assert_allclose(first, second, atol=1e-5)
 
 
-def test_a_dump_goes_on_where_it_stopped(world, teacher):
-  _run(*_dump_flags(world))
-  folder = world / 'dump'
+def test_a_dump_goes_on_where_it_stopped(dump_world):
+  folder = dump_world / 'dump'
   last = folder / 'logits-00002-of-00003'
   whole = {p.name: p.read_bytes() for p in folder.glob('logits-*')}
   for path in (last, folder / 'manifest.json'):
     path.unlink()
   kept = (folder / 'logits-00000-of-00003').stat().st_mtime_ns
   with pytest.raises(UserError, match='no whole dump in .*no manifest.json'):
-    _run(*_student_flags(world), '--do_train')
-  _run(*_dump_flags(world))
+    _run(*_student_flags(dump_world), '--do_train')
+  _run(*_dump_flags(dump_world))
   assert (folder / 'logits-00000-of-00003').stat().st_mtime_ns == kept
   assert {p.name: p.read_bytes() for p in folder.glob('logits-*')} == whole
 
@@ -173,18 +184,16 @@ def test_a_teacher_at_chance_level_is_refused_unless_allowed(world):
   assert (world / 'dump' / 'manifest.json').exists()
 
 
-def test_a_student_of_another_vocabulary_is_refused(world, teacher):
-  _run(*_dump_flags(world))
+def test_a_student_of_another_vocabulary_is_refused(dump_world):
   words = tiny_world.VOCABULARY
   text = '\n'.join([*words[:-2], words[-1], words[-2]]) + '\n'
-  (world / 'vocab.txt').write_text(text)
+  (dump_world / 'vocab.txt').write_text(text)
   with pytest.raises(UserError, match='does not fit: vocabulary is'):
-    _run(*_student_flags(world), '--do_train')
+    _run(*_student_flags(dump_world), '--do_train')
 
 
-def test_a_student_of_another_task_is_refused(world, teacher):
-  _run(*_dump_flags(world))
-  flags = _student_flags(world, task_name='custom', labels='1,0')
+def test_a_student_of_another_task_is_refused(dump_world):
+  flags = _student_flags(dump_world, task_name='custom', labels='1,0')
   with pytest.raises(UserError, match="task is 'SST-2' in the dump, 'custom'"):
     _run(*flags, '--do_train')
 
@@ -199,12 +208,12 @@ def test_a_student_of_another_task_is_refused(world, teacher):
     ({'logits_dir': None}, '--logits_dir must be given'),
   ],
 )
-def test_mistakes_are_told_in_one_message(world, teacher, changes, message):
+def test_mistakes_are_told_in_one_message(teacher_world, changes, message):
   with pytest.raises(UserError, match=message):
-    _run(*_dump_flags(world, **changes))
+    _run(*_dump_flags(teacher_world, **changes))
 
 
-def test_pairs_where_the_task_has_sentences_are_refused(world, teacher):
-  (world / 'transfer.txt').write_text('a film\ta plot\n')
+def test_pairs_where_the_task_has_sentences_are_refused(teacher_world):
+  (teacher_world / 'transfer.txt').write_text('a film\ta plot\n')
   with pytest.raises(UserError, match='transfer.txt:1: the task has single'):
-    _run(*_dump_flags(world))
+    _run(*_dump_flags(teacher_world))

@@ -15,8 +15,8 @@ from data.pretraining_records import Options
 def records(world):
   path = world / 'records'
   pretraining_data.create(
-    [str(world / 'text.txt')],
-    [str(path)],
+    str(world / 'text.txt'),
+    str(path),
     str(world / 'vocab.txt'),
     True,
     Options(max_seq_length=16, max_predictions_per_seq=3, dupe_factor=3),
@@ -30,13 +30,13 @@ def _flags(world, **changes):
     'bert_config_file': world / 'bert_config.json',
     'output_dir': world / 'out',
     'max_predictions_per_seq': 3,
+    'max_seq_length': 16,
     'num_train_steps': 6,
     'num_warmup_steps': 2,
     'train_batch_size': 8,
     **changes,
   }
-  named = [f'--{k}={v}' for k, v in values.items() if v is not None]
-  return [*tiny_world.MODEL_FLAGS, *named]
+  return tiny_world.named_flags(values)
 
 
 def _run(world, *arguments, **changes):

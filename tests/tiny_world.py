@@ -5,7 +5,7 @@ import json
 import pathlib
 import random
 
-from absl import flags
+from absl import flags, logging
 from absl.testing import flagsaver
 
 _WORDS = (
@@ -25,8 +25,6 @@ CONFIG = {
   'type_vocab_size': 2,
   'vocab_size': len(VOCABULARY),
 }
-# What all scripts are given; a test adds or overrides.
-MODEL_FLAGS = ('--max_seq_length=16', '--log_steps=2')
 
 
 def make(folder: pathlib.Path) -> pathlib.Path:
@@ -56,6 +54,28 @@ def make(folder: pathlib.Path) -> pathlib.Path:
   return folder
 
 
+def task_flags(world: pathlib.Path, **changes) -> list[str]:
+  """Returns the flags of a short training run on the task; None omits one."""
+  values = {
+    'task_name': 'SST-2',
+    'data_dir': world / 'task',
+    'vocab_file': world / 'vocab.txt',
+    'bert_config_file': world / 'bert_config.json',
+    'output_dir': world / 'out',
+    'max_seq_length': 16,
+    'learning_rate': 1e-2,
+    'num_train_epochs': 10,
+    'train_batch_size': 8,
+    **changes,
+  }
+  return named_flags(values)
+
+
+def named_flags(values: dict) -> list[str]:
+  """Returns '--name=value' for each value but None."""
+  return [f'--{k}={v}' for k, v in values.items() if v is not None]
+
+
 def _write(path: pathlib.Path, lines: list[str]) -> None:
   path.write_text('\n'.join(lines) + '\n')
 
@@ -66,4 +86,5 @@ def run(script: str, *arguments: str) -> None:
   with flagsaver.flagsaver():
     flags.FLAGS.unparse_flags()
     flags.FLAGS([script, *arguments])
+    logging.set_verbosity(logging.INFO)
     module.main([script])

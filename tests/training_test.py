@@ -228,14 +228,14 @@ def test_metrics_are_means_over_the_steps_since_the_last_stop(source, tmp_path):
 
 
 def test_a_folder_of_another_configuration_is_refused(tmp_path):
-  run_folder.claim(str(tmp_path), 'run_x', {'learning_rate': 1e-3, 'seed': 1})
-  run_folder.claim(str(tmp_path), 'run_x', {'learning_rate': 1e-3, 'seed': 1})
+  run_folder.claim(str(tmp_path), {'learning_rate': 1e-3, 'seed': 1})
+  run_folder.claim(str(tmp_path), {'learning_rate': 1e-3, 'seed': 1})
   before = (tmp_path / 'run.json').read_text()
   with pytest.raises(
     UserError,
     match='learning_rate: 0.001 there, 0.01 now; seed: 1 there, 2 now',
   ):
-    run_folder.claim(str(tmp_path), 'run_x', {'learning_rate': 1e-2, 'seed': 2})
+    run_folder.claim(str(tmp_path), {'learning_rate': 1e-2, 'seed': 2})
   assert (tmp_path / 'run.json').read_text() == before
 
 
