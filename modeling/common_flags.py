@@ -235,6 +235,10 @@ def run(main: Callable[[list[str]], None]) -> None:
   set_environment()
   logging.set_verbosity(logging.INFO)
   logging.use_absl_handler()
+  # TensorFlow's saver logs its sharding at every checkpoint.
+  logging.get_absl_handler().addFilter(
+    lambda record: record.module != 'functional_saver'
+  )
 
   def guarded(arguments: list[str]) -> None:
     if len(arguments) > 1:
