@@ -2,16 +2,16 @@
 # The paper's comparison on SST-2, in small: BERT-Tiny pre-trained on 20 MB of
 # Wikipedia, a teacher of 6 layers, 100,000 sentences of film reviews to distil on.
 #
-#   runs/sst2.sh DATA_DIR [WORK_DIR]
+#   runs/sst2.sh DATA_DIR [WORK_DIR [RESULTS_DIR]]
 #
 # DATA_DIR holds wiki/, glue/SST-2, imdb/ and vocab/ (runs/README.md says where
 # they come from). Give the command again after an interruption: every step goes
-# on where it stopped. About three hours on 2 CPU cores.
+# on where it stopped, and a result that is in RESULTS_DIR is not made again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=$1
 work=${2:-work/sst2}
-results=runs/results/sst2
+results=${3:-$work/results}
 python=${PYTHON:-python}
 vocab=$data/vocab/uncased_vocab.txt
 task=(--task_name=SST-2 "--data_dir=$data/glue/SST-2" "--vocab_file=$vocab")
@@ -72,12 +72,14 @@ say 'Its logits'
     --predict_batch_size=64
 
 fine_tune() {  # method, seed, more flags
+  [ ! -e "$results/$1-seed$2.json" ] || return 0
   "$python" run_classifier.py "${task[@]}" --bert_size=tiny --do_train --do_eval \
     --output_dir="$work/$1-$2" --seed="$2" --learning_rate=3e-4 \
     --num_train_epochs=3 --eval_batch_size=64 "${@:3}"
   record "$1" "$2" "$work/$1-$2"
 }
 distil() {  # method, seed, more flags
+  [ ! -e "$results/$1-seed$2.json" ] || return 0
   "$python" run_distillation.py "${task[@]}" --bert_size=tiny --do_train \
     --do_eval --logits_dir="$work/dump" --output_dir="$work/$1-$2" --seed="$2" \
     --learning_rate=1e-3 --num_train_epochs=2 --eval_batch_size=64 "${@:3}"

@@ -65,17 +65,19 @@ def _records(world):
 
 
 def test_script_dumps_and_distils(teacher_world):
-  student_flags = _student_flags(teacher_world, num_train_epochs=30)
-  for arguments in (
-    _dump_flags(teacher_world),
-    [*student_flags, '--do_train', '--do_eval', '--do_predict'],
-  ):
-    done = subprocess.run(
-      [sys.executable, 'run_distillation.py', *arguments],
-      capture_output=True,
-      text=True,
-    )
-    assert done.returncode == 0, done.stderr
+  flags = dict.fromkeys(
+    [
+      *_dump_flags(teacher_world),
+      *_student_flags(teacher_world, num_train_epochs=30),
+      *['--do_train', '--do_eval', '--do_predict'],
+    ]
+  )
+  done = subprocess.run(
+    [sys.executable, 'run_distillation.py', *flags],
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
   scores = (teacher_world / 'student' / 'eval_results.txt').read_text()
   accuracy = float(scores.splitlines()[0].removeprefix('eval_accuracy = '))
   assert accuracy > 0.9
