@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: quickstart test lint format slow bench clean
+.PHONY: quickstart test lint format slow clean
 
 quickstart: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[quickstart]'
