@@ -25,6 +25,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 slow: $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,parity]'
 	$(BIN)/python -m pytest -m slow
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt

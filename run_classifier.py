@@ -25,16 +25,12 @@ def main(_: list[str]) -> None:
     )
   common_flags.require('data_dir', 'task_name', 'vocab_file', 'output_dir')
   from_flags.check_devices()
+  from_flags.check_casing()
   task = from_flags.task()
-  splits = {
-    split: task.read_split(FLAGS.data_dir, split)
-    for split, wanted in (
-      ('train', FLAGS.do_train),
-      (FLAGS.eval_split, FLAGS.do_eval),
-      ('test', FLAGS.do_predict),
-    )
-    if wanted
-  }
+  strategy = from_flags.strategy()
+  splits = from_flags.read_splits(
+    task, train=FLAGS.do_train, eval=FLAGS.do_eval, test=FLAGS.do_predict
+  )
 
   from data import files
   from data.tokenization import BertTokenizer
@@ -43,9 +39,10 @@ def main(_: list[str]) -> None:
 
   tokenizer = BertTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
   config = from_flags.bert_config(tokenizer.vocab_size)
+  from_flags.check_init_checkpoint(config, tokenizer.vocab_checksum)
   files.make_folder(FLAGS.output_dir)
   run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
-  with from_flags.strategy().scope():
+  with strategy.scope():
     model = Classifier(config, task.num_outputs, seed=FLAGS.seed)
     if FLAGS.do_train:
       _train(model, run, splits['train'])
@@ -53,15 +50,18 @@ def main(_: list[str]) -> None:
 
 
 def _train(model, run, examples) -> None:
+  from data.classifier_features import checksum
   from modeling import classification
 
   from_flags.train_on(
-    run.write_records('train', examples),
+    lambda: run.write_records('train', examples),
     model,
     classification.make_task_loss(model, run.task),
-    from_flags.steps_of_epochs,
+    from_flags.steps_of_epochs(len(examples)),
     {
       'script': 'run_classifier',
+      'num_train_examples': len(examples),
+      'train_data': checksum(examples),
       **from_flags.task_fingerprint(run.tokenizer.vocab_checksum),
     },
   )

@@ -57,29 +57,33 @@ flags.DEFINE_bool(
 def main(_: list[str]) -> None:
   """Checks the flags, then dumps, trains, evaluates and predicts."""
   _check_flags()
+  from_flags.check_casing()
   task = from_flags.task()
-  splits = {
-    split: task.read_split(FLAGS.data_dir, split)
-    for split, wanted in (
-      ('dev', FLAGS.do_dump_logits),
-      (FLAGS.eval_split, FLAGS.do_eval),
-      ('test', FLAGS.do_predict),
-    )
-    if wanted
-  }
+  strategy = from_flags.strategy()
+  splits = from_flags.read_splits(
+    task, dev=FLAGS.do_dump_logits, eval=FLAGS.do_eval, test=FLAGS.do_predict
+  )
+  from data import files
   from data.tokenization import BertTokenizer
 
   tokenizer = BertTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
-  with from_flags.strategy().scope():
+  if _runs_student():
+    config = from_flags.bert_config(tokenizer.vocab_size)
+    from_flags.check_init_checkpoint(config, tokenizer.vocab_checksum)
+    files.make_folder(FLAGS.output_dir)
+  with strategy.scope():
     if FLAGS.do_dump_logits:
       _dump_logits(task, tokenizer, splits['dev'])
-    if FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict:
-      _run_student(task, tokenizer, splits)
+    if _runs_student():
+      _run_student(task, tokenizer, config, splits)
+
+
+def _runs_student() -> bool:
+  return FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict
 
 
 def _check_flags() -> None:
-  trains = FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict
-  if not FLAGS.do_dump_logits and not trains:
+  if not FLAGS.do_dump_logits and not _runs_student():
     raise UserError(
       'at least one of --do_dump_logits, --do_train, --do_eval and '
       '--do_predict must be given'
@@ -92,12 +96,18 @@ def _check_flags() -> None:
     common_flags.require('teacher_checkpoint')
     if not FLAGS.transfer_file and not FLAGS.transfer_split:
       raise UserError('give --transfer_file or --transfer_split, or both')
-  if trains:
+  else:
+    common_flags.refuse_if_given(
+      ['teacher_checkpoint', 'teacher_config_file', 'transfer_file']
+      + ['transfer_split', 'num_logits_shards', 'allow_weak_teacher'],
+      '--do_dump_logits is not given',
+    )
+  if _runs_student():
     common_flags.require('output_dir')
 
 
 def _dump_logits(task, tokenizer, dev) -> None:
-  from data import files, logits_dump, transfer_text
+  from data import logits_dump, transfer_text
   from modeling import checkpoints, run_folder, teacher
   from modeling.configs import BertConfig
   from modeling.models import Classifier
@@ -116,21 +126,20 @@ def _dump_logits(task, tokenizer, dev) -> None:
     transfer_text.held_out_examples(task, FLAGS.data_dir),
     task.is_pair,
   )
-  files.make_folder(FLAGS.logits_dir)
+  num_shards = min(FLAGS.num_logits_shards, len(texts))
   run_folder.claim(
     FLAGS.logits_dir,
     {
       'script': 'run_distillation --do_dump_logits',
       **from_flags.task_fingerprint(tokenizer.vocab_checksum),
       'max_seq_length': FLAGS.max_seq_length,
-      'num_logits_shards': FLAGS.num_logits_shards,
+      'num_logits_shards': num_shards,
       'num_texts': len(texts),
-      'teacher_checkpoint': teacher.checkpoint_checksum(prefix),
-      'transfer_file': run_folder.fingerprint(
-        files.expand(FLAGS.transfer_file or [])
-      ),
-      'transfer_split': FLAGS.transfer_split,
+      'teacher_checkpoint': checkpoints.checksum(prefix),
+      'texts': transfer_text.checksum(texts),
     },
+    has_progress=logits_dump.has_shards(FLAGS.logits_dir, num_shards),
+    flag='--logits_dir',
   )
   run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.logits_dir)
   who = teacher.load_teacher(
@@ -141,35 +150,15 @@ def _dump_logits(task, tokenizer, dev) -> None:
     FLAGS.predict_batch_size,
     FLAGS.allow_weak_teacher,
   )
-  paths = teacher.dump_logits(
-    who, texts, run, FLAGS.num_logits_shards, FLAGS.predict_batch_size
-  )
-  logits_dump.write_manifest(
-    FLAGS.logits_dir,
-    logits_dump.Manifest(
-      task=task.name,
-      labels=list(task.labels),
-      teacher=who.checkpoint,
-      teacher_checksum=who.checksum,
-      teacher_scores=who.scores,
-      vocabulary=tokenizer.vocab_checksum,
-      vocab_size=tokenizer.vocab_size,
-      do_lower_case=FLAGS.do_lower_case,
-      max_seq_length=FLAGS.max_seq_length,
-      num_examples=len(texts),
-      num_held_out=num_held_out,
-      shards=[os.path.basename(path) for path in paths],
-    ),
+  teacher.dump_logits(
+    who, texts, num_held_out, run, num_shards, FLAGS.predict_batch_size
   )
 
 
-def _run_student(task, tokenizer, splits) -> None:
-  from data import files
+def _run_student(task, tokenizer, config, splits) -> None:
   from modeling.models import Classifier
   from modeling.task_runs import TaskRun
 
-  config = from_flags.bert_config(tokenizer.vocab_size)
-  files.make_folder(FLAGS.output_dir)
   model = Classifier(config, task.num_outputs, seed=FLAGS.seed)
   run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
   if FLAGS.do_train:
@@ -179,23 +168,23 @@ def _run_student(task, tokenizer, splits) -> None:
 
 def _train(model, run) -> None:
   from data import logits_dump
-  from modeling import classification
+  from modeling import classification, run_folder
 
   manifest, source = logits_dump.open_dump(
     FLAGS.logits_dir,
     run.task,
-    run.tokenizer.vocab_checksum,
+    run.tokenizer,
     FLAGS.max_seq_length,
   )
   from_flags.train_on(
-    source,
+    lambda: source,
     model,
     classification.make_distillation_loss(model, run.task),
-    from_flags.steps_of_epochs,
+    from_flags.steps_of_epochs(manifest.num_examples),
     {
       'script': 'run_distillation',
       **from_flags.task_fingerprint(manifest.vocabulary),
-      'teacher_checksum': manifest.teacher_checksum,
+      'shards': run_folder.fingerprint(source.paths),
     },
   )
 

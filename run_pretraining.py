@@ -55,16 +55,19 @@ def main(_: list[str]) -> None:
   from data.record_source import RecordSource
   from modeling.models import PreTrainer
 
-  vocab_size = None
+  vocab_size = vocabulary = None
   if FLAGS.vocab_file:
-    vocab_size = len(tokenization.load_vocabulary(FLAGS.vocab_file).tokens)
+    tokens = tokenization.load_vocabulary(FLAGS.vocab_file)
+    vocab_size, vocabulary = len(tokens.tokens), tokens.checksum
   config = from_flags.bert_config(vocab_size)
+  from_flags.check_init_checkpoint(config, vocabulary)
   source = RecordSource(
     tuple(files.expand(FLAGS.input_file)),
     PRETRAINING,
     {'S': FLAGS.max_seq_length, 'P': FLAGS.max_predictions_per_seq},
     config.vocab_size,
   )
+  source.check()
   files.make_folder(FLAGS.output_dir)
   with from_flags.strategy().scope():
     model = PreTrainer(config, seed=FLAGS.seed)
@@ -78,10 +81,10 @@ def _train(model, source) -> None:
   from modeling import pretraining, run_folder
 
   from_flags.train_on(
-    source,
+    lambda: source,
     model,
     pretraining.make_loss_function(model),
-    from_flags.steps_as_given,
+    (FLAGS.num_train_steps, FLAGS.num_warmup_steps),
     {
       'script': 'run_pretraining',
       'input_file': run_folder.fingerprint(source.paths),

@@ -7,6 +7,7 @@
 The functions on tensors are TensorFlow ops, so that a SavedModel can hold them.
 """
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,14 +47,18 @@ def encode_texts(
     kept_a = tf.minimum(a.row_lengths(), max_seq_length - 2)
     return _assemble(tokenizer, [_first(a, kept_a)])
   b = tokenizer.tokenize(texts_b)
+  # Without any token, B leaves no [SEP] either, as in BERT.
+  num_special = tf.where(b.row_lengths() > 0, 3, 2)
   kept_a, kept_b = trimmed_lengths(
-    a.row_lengths(), b.row_lengths(), max_seq_length - 3
+    a.row_lengths(),
+    b.row_lengths(),
+    tf.cast(max_seq_length - num_special, tf.int64),
   )
   return _assemble(tokenizer, [_first(a, kept_a), _first(b, kept_b)])
 
 
 def trimmed_lengths(
-  length_a: tf.Tensor, length_b: tf.Tensor, limit: int
+  length_a: tf.Tensor, length_b: tf.Tensor, limit: tf.Tensor | int
 ) -> tuple[tf.Tensor, tf.Tensor]:
   """Computes how much of a pair stays if tokens leave the longer half's end.
 
@@ -64,7 +69,7 @@ def trimmed_lengths(
   Args:
     length_a: int64 [N].
     length_b: int64 [N].
-    limit: the most tokens of both together.
+    limit: the most tokens of both together, int64 [N] or a number.
 
   Returns:
     The two lengths that stay, int64 [N].
@@ -87,8 +92,10 @@ def _assemble(
   ids = [column * tokenizer.cls_id]
   segments = [column * 0]
   for segment, part in enumerate(parts):
-    ids += [part, column * tokenizer.sep_id]
-    segments += [tf.ones_like(part) * segment, column * segment]
+    ends = part.row_lengths() > 0 if segment else tf.fill([part.nrows()], True)
+    separator = tf.ragged.boolean_mask(column, ends[:, tf.newaxis])
+    ids += [part, separator * tokenizer.sep_id]
+    segments += [tf.ones_like(part) * segment, separator * segment]
   return tf.concat(ids, axis=1), tf.concat(segments, axis=1)
 
 
@@ -99,6 +106,15 @@ def record_fields(task: Task) -> tuple[Field, ...]:
     field._replace(dtype=label_type) if field.name == 'label_ids' else field
     for field in CLASSIFIER
   )
+
+
+def checksum(examples: Sequence[Example]) -> str:
+  """Returns what identifies a split: the SHA-256 of its texts and labels."""
+  digest = hashlib.sha256()
+  for example in examples:
+    fields = (example.text_a, example.text_b, example.label)
+    digest.update(repr(fields).encode())
+  return digest.hexdigest()
 
 
 def write_records(

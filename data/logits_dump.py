@@ -18,6 +18,7 @@ from data.errors import UserError
 from data.features import LOGITS_DUMP
 from data.record_source import RecordSource
 from data.tasks import Task
+from data.tokenization import BertTokenizer
 
 _MANIFEST = 'manifest.json'
 
@@ -43,6 +44,11 @@ class Manifest:
 def shard_paths(dump_dir: str, num_shards: int) -> list[str]:
   """Returns the paths of a dump's shards."""
   return records.shard_names(os.path.join(dump_dir, 'logits'), num_shards)
+
+
+def has_shards(dump_dir: str, num_shards: int) -> bool:
+  """Whether a dump of so many shards has been begun in the folder."""
+  return any(files.exists(path) for path in shard_paths(dump_dir, num_shards))
 
 
 def write_shard(
@@ -106,14 +112,14 @@ def read_manifest(dump_dir: str) -> Manifest:
 
 
 def open_dump(
-  dump_dir: str, task: Task, vocabulary: str, max_seq_length: int
+  dump_dir: str, task: Task, tokenizer: BertTokenizer, max_seq_length: int
 ) -> tuple[Manifest, RecordSource]:
   """Opens a dump for a student, if they fit each other.
 
   Args:
     dump_dir: the dump's folder.
     task: the student's.
-    vocabulary: checksum of the student's vocabulary.
+    tokenizer: the student's.
     max_seq_length: the student's S.
 
   Raises:
@@ -124,7 +130,8 @@ def open_dump(
   expected = {
     'task': (manifest.task, task.name),
     'labels': (manifest.labels, list(task.labels)),
-    'vocabulary': (manifest.vocabulary, vocabulary),
+    'vocabulary': (manifest.vocabulary, tokenizer.vocab_checksum),
+    'do_lower_case': (manifest.do_lower_case, tokenizer.do_lower_case),
   }
   differences = [
     f'{name} is {theirs!r} in the dump, {ours!r} for the student'
@@ -150,4 +157,5 @@ def open_dump(
     {'S': max_seq_length, 'C': task.num_outputs},
     manifest.vocab_size,
   )
+  source.check()
   return manifest, source

@@ -68,7 +68,7 @@ class RecordSource:
           f'{where}: {field.name} has {len(values)} values, more than '
           f'--max_seq_length={self.dims["S"]}'
         )
-      if field.name == 'input_ids' and (
+      if field.name in ('input_ids', 'masked_lm_ids') and (
         max(values) >= self.vocab_size or min(values) < 0
       ):
         raise UserError(
@@ -94,6 +94,8 @@ class RecordSource:
       lengths = parsed['input_ids'].row_lengths()
       parsed['input_mask'] = tf.sequence_mask(lengths, length, tf.int32)
     in_range = tf.reduce_all(parsed['input_ids'] < self.vocab_size)
+    if 'masked_lm_ids' in parsed:
+      in_range &= tf.reduce_all(parsed['masked_lm_ids'] < self.vocab_size)
     with tf.control_dependencies(
       [tf.debugging.Assert(in_range, ['a token id beyond the vocabulary'])]
     ):

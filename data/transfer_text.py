@@ -1,5 +1,6 @@
 """A transfer set's texts, and which of them must be left out."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -129,6 +130,14 @@ def select(
     '%d texts; left out %d that stand in dev or test', len(kept), num_held_out
   )
   return kept, num_held_out
+
+
+def checksum(texts: Sequence[Text]) -> str:
+  """Returns what identifies a transfer set, its SHA-256."""
+  digest = hashlib.sha256()
+  for text in texts:
+    digest.update(repr(text).encode())
+  return digest.hexdigest()
 
 
 def read(

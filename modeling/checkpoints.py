@@ -7,6 +7,7 @@ Google's zip files loads ours. Resuming needs more than weights and is
 """
 
 import difflib
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -213,6 +214,15 @@ def _candidates(folder: str, wanted: str) -> str:
     os.path.basename(wanted), names, len(names), cutoff=0.0
   )
   return f'in {folder!r} there are: {_examples(near)}'
+
+
+def checksum(prefix: str) -> str:
+  """Returns the SHA-256 of a checkpoint's data file, in hexadecimal."""
+  digest = hashlib.sha256()
+  with files.open_read(prefix + '.data-00000-of-00001', 'rb') as file:
+    while block := file.read(1 << 20):
+      digest.update(block)
+  return digest.hexdigest()
 
 
 def read_variables(prefix: str) -> dict[str, tuple[tuple[int, ...], str]]:

@@ -73,16 +73,20 @@ class Predictor:
       float32 [N, C], in the order of the examples.
     """
     rows, outputs = [], []
-    started = None
+    seen, timed, seconds = set(), 0, 0.0
     for batch in batches:
       inputs = {
         name: batch[name] for name in ('input_ids', 'input_mask', 'segment_ids')
       }
       rows.append(batch['example_index'].numpy())
+      started = time.perf_counter()
       outputs.append(self._logits(inputs).numpy())
-      # The first batch traces the function; the speed is that of the others.
-      started = started or (time.perf_counter(), len(rows[0]))
-    self._measure(started, num_examples)
+      # A shape's first batch may trace the function: it is not timed.
+      if inputs['input_ids'].shape in seen:
+        timed += len(rows[-1])
+        seconds += time.perf_counter() - started
+      seen.add(inputs['input_ids'].shape)
+    self.examples_per_second = timed / seconds if seconds else 0.0
     rows, outputs = np.concatenate(rows), np.concatenate(outputs)
     logits = np.empty([num_examples, outputs.shape[1]], np.float32)
     real = rows >= 0
@@ -92,13 +96,6 @@ class Predictor:
       raise RuntimeError('an example was not scored exactly once')
     logits[rows[real]] = outputs[real]
     return logits
-
-  def _measure(self, started: tuple[float, int], num_examples: int) -> None:
-    """Computes `examples_per_second` of all batches but the first."""
-    start, first = started
-    seconds = time.perf_counter() - start
-    if num_examples > first:
-      self.examples_per_second = (num_examples - first) / seconds
 
 
 def score(

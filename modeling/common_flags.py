@@ -147,8 +147,8 @@ def define_task_flags() -> None:
     'task_name',
     None,
     'The name of the task, in any case: CoLA, SST-2, MRPC, STS-B, QQP, MNLI, '
-    'QNLI, RTE or custom (tab-separated files with a header: sentence, an '
-    'optional sentence2, label).',
+    'QNLI, RTE, WNLI or custom (tab-separated files with a header: sentence, '
+    'label).',
   )
   define_vocabulary_flags()
   flags.DEFINE_list(

@@ -83,6 +83,9 @@ def _settings(num_steps: int, num_warmup_steps: int):
 def steps_of_epochs(num_examples: int) -> tuple[int, int]:
   """Returns the steps of --num_train_epochs, and those of the warm-up.
 
+  Args:
+    num_examples: of an epoch.
+
   Raises:
     UserError: the epochs come to no step.
   """
@@ -95,12 +98,6 @@ def steps_of_epochs(num_examples: int) -> tuple[int, int]:
       f'with --train_batch_size={FLAGS.train_batch_size} is no step'
     )
   return num_steps, int(num_steps * FLAGS.warmup_proportion)
-
-
-def steps_as_given(num_examples: int) -> tuple[int, int]:
-  """Returns --num_train_steps and --num_warmup_steps."""
-  del num_examples
-  return FLAGS.num_train_steps, FLAGS.num_warmup_steps
 
 
 def check_devices() -> None:
@@ -193,33 +190,107 @@ def evaluate_and_predict(model, run, splits) -> None:
     )
 
 
-def train_on(source, model, loss_function, steps, configuration) -> None:
+def read_splits(task, **wanted: bool) -> dict[str, list]:
+  """Reads the splits that are wanted; --eval_split must have labels.
+
+  Args:
+    task: a `data.tasks.Task`.
+    **wanted: 'train', 'dev', 'test' or 'eval', which is --eval_split.
+
+  Returns:
+    The examples of each split, by the split's name.
+
+  Raises:
+    UserError: a file is missing or malformed, or there is nothing to score.
+  """
+  names = [
+    FLAGS.eval_split if name == 'eval' else name
+    for name, is_wanted in wanted.items()
+    if is_wanted
+  ]
+  splits = {
+    name: task.read_split(FLAGS.data_dir, name) for name in dict.fromkeys(names)
+  }
+  if wanted.get('eval') and splits[FLAGS.eval_split][0].label is None:
+    raise UserError(
+      f'--eval_split={FLAGS.eval_split}: '
+      f'{task.split_path(FLAGS.data_dir, FLAGS.eval_split)} has no labels'
+    )
+  return splits
+
+
+def check_init_checkpoint(config, vocabulary: str | None = None) -> None:
+  """Checks what can be told of --init_checkpoint before a model is built.
+
+  Args:
+    config: the model's `BertConfig`.
+    vocabulary: the checksum of --vocab_file, if there is one.
+
+  Raises:
+    UserError: there is no such checkpoint, or the files beside it say another
+      activation, number of heads or vocabulary.
+  """
+  from data import files, tokenization
+  from modeling import checkpoints
+  from modeling.configs import BertConfig
+
+  if not FLAGS.init_checkpoint:
+    return
+  folder = os.path.dirname(checkpoints.resolve(FLAGS.init_checkpoint))
+  config_file = os.path.join(folder, 'bert_config.json')
+  if files.exists(config_file):
+    theirs = BertConfig.from_json_file(config_file)
+    for key in ('hidden_act', 'num_attention_heads'):
+      if getattr(theirs, key) != getattr(config, key):
+        raise UserError(
+          f'{config_file} says {key} {getattr(theirs, key)}, the model has '
+          f'{getattr(config, key)}'
+        )
+  vocab_file = os.path.join(folder, 'vocab.txt')
+  if vocabulary and files.exists(vocab_file):
+    theirs = tokenization.load_vocabulary(vocab_file).checksum
+    if theirs != vocabulary:
+      raise UserError(
+        f'{FLAGS.vocab_file} is not the vocabulary of --init_checkpoint: '
+        f'{vocab_file} differs'
+      )
+
+
+def check_casing() -> None:
+  """Compares --do_lower_case with the folder of --init_checkpoint.
+
+  Raises:
+    UserError: the folder's name is that of a released model of the other kind.
+  """
+  name = os.path.basename(os.path.dirname(FLAGS.init_checkpoint or ''))
+  uncased = name.startswith(('uncased_', 'multilingual_L', 'chinese_L'))
+  cased = name.startswith(('cased_', 'multi_cased_'))
+  if (uncased and not FLAGS.do_lower_case) or (cased and FLAGS.do_lower_case):
+    kind = 'cased' if cased else 'uncased'
+    raise UserError(
+      f'--do_lower_case={FLAGS.do_lower_case} does not fit --init_checkpoint: '
+      f'{name} is a {kind} model'
+    )
+
+
+def train_on(make_source, model, loss_function, steps, configuration) -> None:
   """Trains on records.
 
   Args:
-    source: a `data.record_source.RecordSource`.
+    make_source: returns a `data.record_source.RecordSource`; called when it is
+      sure that the run may use its folder.
     model: with `config`.
     loss_function: see `training.LossFunction`.
-    steps: `steps_of_epochs` or `steps_as_given`.
+    steps: of the whole run, and of the warm-up.
     configuration: what else decides the run's weights, for `run.json`.
   """
   from data import input_pipeline, records
   from data.training_order import TrainingOrder
-  from modeling import run_folder, training
+  from modeling import checkpoints, run_folder, training
 
-  source.check()
-  order = TrainingOrder(
-    [records.load_index(path) for path in source.paths],
-    FLAGS.train_batch_size,
-    FLAGS.seed,
-  )
-  settings = _settings(*steps(order.num_records))
-  logging.info(
-    '%d examples in %d files, %d steps of %d examples',
-    order.num_records,
-    len(source.paths),
-    settings.num_steps,
-    settings.batch_size,
+  settings = _settings(*steps)
+  start = FLAGS.init_checkpoint and checkpoints.checksum(
+    checkpoints.resolve(FLAGS.init_checkpoint)
   )
   run_folder.claim(
     settings.output_dir,
@@ -227,10 +298,24 @@ def train_on(source, model, loss_function, steps, configuration) -> None:
       **settings.weights_decided_by(),
       **configuration,
       'bert_config': model.config.to_dict(),
-      'init_checkpoint': FLAGS.init_checkpoint,
+      'init_checkpoint': start,
       'max_seq_length': FLAGS.max_seq_length,
-      'num_train_examples': order.num_records,
     },
+    training.has_progress(settings.output_dir),
+  )
+  source = make_source()
+  source.check()
+  order = TrainingOrder(
+    [records.load_index(path) for path in source.paths],
+    settings.batch_size,
+    settings.seed,
+  )
+  logging.info(
+    '%d examples in %d files, %d steps of %d examples',
+    order.num_records,
+    len(source.paths),
+    settings.num_steps,
+    settings.batch_size,
   )
   with source.explained():
     training.fit(

@@ -9,32 +9,48 @@ metrics.jsonl  one line a log interval, without wall-clock times, so that a run
 import importlib.metadata
 import json
 import os
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from data import files
 from data.errors import UserError
 
+_END_BYTES = 1 << 20
 _PACKAGES = ('tensorflow', 'tf_keras', 'tensorflow-text', 'tf-models-official')
 
 
-def claim(output_dir: str, configuration: Mapping[str, Any]) -> None:
-  """Writes `run.json`, or compares the one that is there.
+def claim(
+  output_dir: str,
+  configuration: Mapping[str, Any],
+  has_progress: bool,
+  flag: str = '--output_dir',
+) -> None:
+  """Writes `run.json`, or compares the one of the run that is to go on.
 
   Args:
     output_dir: the run's folder; it is made.
     configuration: all that decides the run's weights: flags by their names,
       the model's configuration, fingerprints of the data. JSON values.
+    has_progress: whether there is something to go on from; what a run without
+      progress was started with doesn't matter.
+    flag: which flag named the folder.
 
   Raises:
-    UserError: the folder holds a run with another configuration; each
-      difference is named with both values.
+    UserError: the folder holds the progress of a run with another
+      configuration, each difference is named with both values; or checkpoints
+      of somebody else.
   """
   files.make_folder(output_dir)
   path = os.path.join(output_dir, 'run.json')
   # Through JSON once, so that tuples compare as lists.
   wanted = json.loads(json.dumps(configuration))
-  if files.exists(path):
+  if not files.exists(path) and _has_exports(output_dir):
+    raise UserError(
+      f'{output_dir} holds checkpoints (model.ckpt-*) but no run.json: they '
+      f'are of a run that this one cannot go on from. Give another {flag}.'
+    )
+  if has_progress and files.exists(path):
     found = files.read_json(path)['configuration']
     differences = [
       f'{key}: {found.get(key)!r} there, {wanted.get(key)!r} now'
@@ -44,7 +60,7 @@ def claim(output_dir: str, configuration: Mapping[str, Any]) -> None:
     if differences:
       raise UserError(
         f'{output_dir} holds a run with another configuration '
-        f'({"; ".join(differences)}). Give another --output_dir, or remove '
+        f'({"; ".join(differences)}). Give another {flag}, or remove '
         'this one to start afresh.'
       )
     return
@@ -52,9 +68,29 @@ def claim(output_dir: str, configuration: Mapping[str, Any]) -> None:
   files.write_json(path, {'configuration': wanted, 'versions': versions})
 
 
-def fingerprint(paths: list[str]) -> list[list[Any]]:
-  """Returns [name, size in bytes] of each file, for `claim`."""
-  return [[os.path.basename(path), files.size(path)] for path in paths]
+def _has_exports(output_dir: str) -> bool:
+  return any(
+    name.startswith('model.ckpt-') for name in files.list_folder(output_dir)
+  )
+
+
+def fingerprint(paths: Iterable[str]) -> list[list[Any]]:
+  """Returns [name, size in bytes, CRC-32 of the ends] of each file.
+
+  The ends are the first and the last MiB, so that it takes no time even on a
+  corpus of terabytes.
+  """
+  return [
+    [os.path.basename(path), files.size(path), _crc_of_ends(path)]
+    for path in paths
+  ]
+
+
+def _crc_of_ends(path: str) -> str:
+  with files.open_read(path, 'rb') as file:
+    crc = zlib.crc32(file.read(_END_BYTES))
+    file.seek(max(0, files.size(path) - _END_BYTES))
+    return f'{zlib.crc32(file.read(_END_BYTES), crc):08x}'
 
 
 class MetricsLog:

@@ -1,7 +1,6 @@
 """Scores a transfer set with a fine-tuned teacher and stores its logits."""
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Sequence
 
@@ -14,7 +13,7 @@ from data.errors import UserError
 from data.progress import Progress
 from data.tasks import Example
 from data.transfer_text import Text
-from modeling import classification
+from modeling import checkpoints, classification
 from modeling.models import Classifier, released_variables
 from modeling.task_runs import TaskRun, load_whole
 
@@ -62,36 +61,26 @@ def load_teacher(
       '--allow_weak_teacher takes it all the same.'
     )
   load_whole(checkpoint, released_variables(model))
-  return Teacher(model, checkpoint, checkpoint_checksum(checkpoint), scores)
-
-
-def checkpoint_checksum(prefix: str) -> str:
-  """Returns the SHA-256 of a checkpoint's data file, in hexadecimal."""
-  digest = hashlib.sha256()
-  with files.open_read(prefix + '.data-00000-of-00001', 'rb') as file:
-    while block := file.read(1 << 20):
-      digest.update(block)
-  return digest.hexdigest()
+  return Teacher(model, checkpoint, checkpoints.checksum(checkpoint), scores)
 
 
 def dump_logits(
   teacher: Teacher,
   texts: Sequence[Text],
+  num_held_out: int,
   run: TaskRun,
   num_shards: int,
   batch_size: int,
-) -> list[str]:
-  """Scores texts and writes the shards of a dump; finished shards stay.
+) -> None:
+  """Scores texts and writes a dump; shards that are whole already stay.
 
   Args:
     teacher: who scores.
     texts: N texts.
-    run: the task; its folder takes the shards.
-    num_shards: how many; each holds N / num_shards texts in a row.
+    num_held_out: how many were left out; goes into the manifest.
+    run: the task; its folder takes the dump.
+    num_shards: how many, at most N; each holds N / num_shards texts in a row.
     batch_size: B.
-
-  Returns:
-    The shards' paths.
   """
   paths = logits_dump.shard_paths(run.output_dir, num_shards)
   bounds = np.linspace(0, len(texts), num_shards + 1).astype(int)
@@ -103,7 +92,23 @@ def dump_logits(
       else:
         _dump_shard(predictor, texts[start:end], run, path, batch_size)
       progress.update(end)
-  return paths
+  logits_dump.write_manifest(
+    run.output_dir,
+    logits_dump.Manifest(
+      task=run.task.name,
+      labels=list(run.task.labels),
+      teacher=teacher.checkpoint,
+      teacher_checksum=teacher.checksum,
+      teacher_scores=teacher.scores,
+      vocabulary=run.tokenizer.vocab_checksum,
+      vocab_size=run.tokenizer.vocab_size,
+      do_lower_case=run.tokenizer.do_lower_case,
+      max_seq_length=run.max_seq_length,
+      num_examples=len(texts),
+      num_held_out=num_held_out,
+      shards=[os.path.basename(path) for path in paths],
+    ),
+  )
 
 
 def _dump_shard(predictor, texts, run: TaskRun, path, batch_size) -> None:

@@ -7,6 +7,7 @@ the time that is left.
 
 import dataclasses
 import datetime
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ import tensorflow as tf
 from absl import logging
 
 from data import files
+from data.errors import UserError
 from modeling import checkpoints
 from modeling.dropout import DropoutKey
 from modeling.models import released_variables
@@ -140,6 +142,15 @@ class Trainer(orbit.StandardTrainer):
     return tf.stack([*summed[len(gradients) :], norm])
 
 
+def has_progress(output_dir: str) -> bool:
+  """Whether `output_dir` holds a checkpoint to go on from."""
+  return tf.train.latest_checkpoint(_progress_dir(output_dir)) is not None
+
+
+def _progress_dir(output_dir: str) -> str:
+  return os.path.join(output_dir, 'checkpoints')
+
+
 class Checkpointer:
   """Saves what a run needs to go on, and what others can load."""
 
@@ -168,7 +179,7 @@ class Checkpointer:
       optimizer=optimizer,
     )
     self._manager = tf.train.CheckpointManager(
-      state, os.path.join(output_dir, 'checkpoints'), max_to_keep=2
+      state, _progress_dir(output_dir), max_to_keep=2
     )
 
   @property
@@ -288,6 +299,12 @@ def _train(trainer, checkpointer, optimizer, settings: Settings) -> None:
       sums = trainer.train(tf.constant(step - first))
       means = {name: total / (step - first) for name, total in sums.items()}
       means['learning_rate'] = float(optimizer.current_learning_rate())
+      if not math.isfinite(means['loss']):
+        raise UserError(
+          f'the loss is {means["loss"]} between steps {first} and {step}; the '
+          'last good checkpoint is kept. Is --learning_rate='
+          f'{settings.learning_rate} too high?'
+        )
       metrics.append(step, means)
       speed = (step - first) / (time.perf_counter() - started)
       _report(step, means, speed, settings)

@@ -131,6 +131,12 @@ def test_a_head_of_another_task_starts_afresh_and_is_said(
     (['--do_train'], {'labels': 'a,b'}, '--labels cannot take effect'),
     (['--do_train'], {'tpu_name': 'x'}, '--tpu_name cannot take effect'),
     (['--do_eval'], {}, 'there is nothing to evaluate'),
+    (['--do_eval'], {'eval_split': 'test'}, 'test.tsv has no labels'),
+    (
+      ['--do_train'],
+      {'init_checkpoint': 'cased_L-12_H-768_A-12/bert_model.ckpt'},
+      '--do_lower_case=True does not fit .* is a cased model',
+    ),
     (
       ['--do_train'],
       {'output_dir': '/proc/none'},
@@ -172,3 +178,35 @@ def test_another_configuration_in_the_same_folder_is_refused(teacher_world):
     _run(teacher_world, '--do_train', output_dir=teacher, learning_rate=2e-2)
   assert (teacher / 'run.json').read_text() == before
   assert json.loads(before)['configuration']['num_train_examples'] == 48
+
+
+def test_a_refused_command_leaves_the_records_of_the_other_run(teacher_world):
+  teacher = teacher_world / 'teacher'
+  before = (teacher / 'train.tf_record').read_bytes()
+  with open(teacher_world / 'task' / 'train.tsv', 'a') as file:
+    file.write('one more film\t1\n')
+  with pytest.raises(UserError, match='num_train_examples: 48 there, 49 now'):
+    _run(teacher_world, '--do_train', output_dir=teacher)
+  assert (teacher / 'train.tf_record').read_bytes() == before
+
+
+def test_another_vocabulary_than_the_checkpoint_s_is_refused(teacher_world):
+  words = tiny_world.VOCABULARY
+  swapped = [*words[:-2], words[-1], words[-2]]
+  (teacher_world / 'vocab.txt').write_text('\n'.join(swapped) + '\n')
+  with pytest.raises(
+    UserError, match='not the vocabulary of --init_checkpoint'
+  ):
+    _run(teacher_world, '--do_train', init_checkpoint=teacher_world / 'teacher')
+
+
+def test_the_script_mirrors_over_logical_cpus(world):
+  flags = tiny_world.task_flags(world, num_train_epochs=1)
+  mirrored = ['--distribution_strategy=mirrored', '--num_cpu_devices=2']
+  done = subprocess.run(
+    [sys.executable, 'run_classifier.py', *flags, *mirrored, '--do_train'],
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  assert 'step 6 of 6' in done.stderr

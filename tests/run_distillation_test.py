@@ -194,6 +194,20 @@ def test_a_student_of_another_vocabulary_is_refused(dump_world):
     _run(*_student_flags(dump_world), '--do_train')
 
 
+def test_a_student_of_the_other_casing_is_refused(dump_world):
+  flags = _student_flags(dump_world, do_lower_case='false')
+  with pytest.raises(UserError, match='do_lower_case is True in the dump'):
+    _run(*flags, '--do_train')
+
+
+def test_a_dump_of_few_texts_has_no_empty_shards(teacher_world):
+  (teacher_world / 'transfer.txt').write_text('a film .\na plot .\n')
+  _run(*_dump_flags(teacher_world, transfer_split=None))
+  manifest = json.loads((teacher_world / 'dump' / 'manifest.json').read_text())
+  assert manifest['num_examples'] == 2
+  assert len(manifest['shards']) == 2
+
+
 def test_a_student_of_another_task_is_refused(dump_world):
   flags = _student_flags(dump_world, task_name='custom', labels='1,0')
   with pytest.raises(UserError, match="task is 'SST-2' in the dump, 'custom'"):

@@ -124,3 +124,12 @@ def test_a_truncated_file_is_named_and_earlier_output_stays(world, records):
 def test_text_that_is_no_record_file_is_named(world):
   with pytest.raises(UserError, match='text.txt.* is damaged'):
     _run(world, '--do_train', input_file=world / 'text.txt')
+
+
+def test_an_empty_file_is_named_before_anything_is_written(world):
+  (world / 'records').write_bytes(b'')
+  (world / 'out').mkdir()
+  (world / 'out' / 'eval_results.txt').write_text('earlier')
+  with pytest.raises(UserError, match='records is empty'):
+    _run(world, '--do_eval')
+  assert (world / 'out' / 'eval_results.txt').read_text() == 'earlier'

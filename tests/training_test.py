@@ -235,15 +235,38 @@ def test_metrics_are_means_over_the_steps_since_the_last_stop(
 
 
 def test_a_folder_of_another_configuration_is_refused(tmp_path):
-  run_folder.claim(str(tmp_path), {'learning_rate': 1e-3, 'seed': 1})
-  run_folder.claim(str(tmp_path), {'learning_rate': 1e-3, 'seed': 1})
+  folder, first = str(tmp_path), {'learning_rate': 1e-3, 'seed': 1}
+  run_folder.claim(folder, first, has_progress=False)
+  run_folder.claim(folder, first, has_progress=True)
   before = (tmp_path / 'run.json').read_text()
   with pytest.raises(
     UserError,
     match='learning_rate: 0.001 there, 0.01 now; seed: 1 there, 2 now',
   ):
-    run_folder.claim(str(tmp_path), {'learning_rate': 1e-2, 'seed': 2})
+    run_folder.claim(
+      folder, {'learning_rate': 1e-2, 'seed': 2}, has_progress=True
+    )
   assert (tmp_path / 'run.json').read_text() == before
+
+
+def test_a_folder_without_progress_takes_another_configuration(tmp_path):
+  run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=False)
+  run_folder.claim(str(tmp_path), {'seed': 2}, has_progress=False)
+  assert '"seed": 2' in (tmp_path / 'run.json').read_text()
+
+
+def test_checkpoints_of_somebody_else_are_left_alone(tmp_path):
+  (tmp_path / 'model.ckpt-3.index').write_bytes(b'')
+  with pytest.raises(UserError, match='holds checkpoints .* no run.json'):
+    run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=False)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(source, tmp_path):
+  with pytest.raises(UserError, match='loss is nan between steps 0 and 3'):
+    _fit(source, _settings(tmp_path, learning_rate=1e38, num_warmup_steps=0))
+  assert [p.name for p in tmp_path.glob('model.ckpt-*.index')] == [
+    'model.ckpt-0.index'
+  ]
 
 
 def test_eight_steps_equal_those_of_google_research_bert(fixtures_dir):
