@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import tiny_world
+from absl import logging
 
 # Developers have real data here; a user has none, and those tests skip.
 SHARED = pathlib.Path(
@@ -27,6 +28,12 @@ def pytest_configure():
   tf.config.set_logical_device_configuration(
     cpu, [tf.config.LogicalDeviceConfiguration()] * 2
   )
+
+
+@pytest.fixture(autouse=True)
+def _logs_are_seen():
+  """Absl logs from INFO on, whatever flags an earlier test parsed."""
+  logging.set_verbosity(logging.INFO)
 
 
 def _existing(path: pathlib.Path) -> pathlib.Path:
