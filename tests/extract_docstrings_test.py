@@ -143,7 +143,7 @@ def test_script_extracts_the_installed_packages(tmp_path):
 
 
 def test_help_does_not_import_tensorflow():
-  for script in ('extract_docstrings', 'bag_of_words', 'quickstart_report'):
+  for script in ('extract_docstrings', 'bag_of_words', 'report'):
     code = f'import sys, tools.{script}; print("tensorflow" in sys.modules)'
     done = subprocess.run(
       [sys.executable, '-c', code],
