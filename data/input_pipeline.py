@@ -8,6 +8,7 @@ padding rows carry -1.
 Shapes of a batch: [B, S'] where S' is the bucket's length, at most S.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -60,11 +61,37 @@ def training_batches(
       f'--train_batch_size={order.batch_size} cannot be cut into '
       f'{num_replicas} equal parts, one for each replica'
     )
+  paths = tf.constant(source.paths)
+  buckets = bucket_lengths(source.dims['S'])
+
+  def load(file_numbers, offsets, counts, take, batch_order):
+    serialized = _read_windows(tf.gather(paths, file_numbers), offsets, counts)
+    return source.parse(tf.gather(serialized, take)), batch_order
+
+  def cut(group, batch_order):
+    return _cut_into_batches(group, batch_order, order.batch_size, buckets)
+
+  dataset = _groups_from(order, start_step)
+  dataset = dataset.map(load, num_parallel_calls=1, deterministic=True)
+  dataset = dataset.prefetch(1).flat_map(cut).map(_add_denominators)
+  rows = order.batch_size // num_replicas
+  dataset = dataset.flat_map(
+    lambda batch: tf.data.Dataset.range(num_replicas).map(
+      lambda replica: _rows_from(batch, replica * rows, rows)
+    )
+  )
+  return dataset.prefetch(4 * num_replicas)
+
+
+def _groups_from(order: TrainingOrder, start_step: int) -> tf.data.Dataset:
+  """Yields each `Group` as a tuple, from the one that holds `start_step` on.
+
+  The first group's `batch_order` begins with that step's batch.
+  """
   first_group, skip = divmod(start_step, order.group_batches)
 
   def groups():
-    number = first_group
-    while True:
+    for number in itertools.count(first_group):
       group = order.group(number)
       first = skip if number == first_group else 0
       yield (
@@ -74,37 +101,12 @@ def training_batches(
         group.take,
         group.batch_order[first:],
       )
-      number += 1
 
   dtypes = (tf.int32, tf.int64, tf.int64, tf.int64, tf.int64)
-  dataset = tf.data.Dataset.from_generator(
+  return tf.data.Dataset.from_generator(
     groups,
     output_signature=tuple(tf.TensorSpec([None], dtype) for dtype in dtypes),
   )
-  paths = tf.constant(source.paths)
-
-  def load(file_numbers, offsets, counts, take, batch_order):
-    serialized = _read_windows(tf.gather(paths, file_numbers), offsets, counts)
-    return source.parse(tf.gather(serialized, take)), batch_order
-
-  buckets = bucket_lengths(source.dims['S'])
-
-  def cut(group, batch_order):
-    return _cut_into_batches(group, batch_order, order.batch_size, buckets)
-
-  dataset = dataset.map(load, num_parallel_calls=1, deterministic=True)
-  dataset = dataset.prefetch(1).flat_map(cut)
-  dataset = dataset.map(_add_denominators)
-  rows = order.batch_size // num_replicas
-  if num_replicas == 1:
-    dataset = dataset.map(lambda batch: _rows_from(batch, 0, rows))
-  else:
-    dataset = dataset.flat_map(
-      lambda batch: tf.data.Dataset.range(num_replicas).map(
-        lambda replica: _rows_from(batch, replica * rows, rows)
-      )
-    )
-  return dataset.prefetch(4 * num_replicas)
 
 
 def inference_batches(
