@@ -1,5 +1,7 @@
 """The one exception that means: the user can mend this."""
 
+import re
+
 
 class UserError(ValueError):
   """A mistake in the input, the flags or the files, told in one message.
@@ -8,3 +10,13 @@ class UserError(ValueError):
   message names the file, record or flag, says what was received and what was
   expected. Any other exception that reaches a user is a bug of ours.
   """
+
+
+def reason_of(error: BaseException) -> str:
+  """Returns why something failed, without the names of TensorFlow's nodes.
+
+  Its messages read '{{function_node ...}} the reason [Op:SaveV2] name: '.
+  """
+  reason = getattr(error, 'message', None) or str(error)
+  reason = re.sub(r'\{\{.*?\}\}\s*', '', reason)
+  return re.sub(r'\s*\[Op:\w+\].*', '', reason, flags=re.DOTALL).strip()

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, TextIO
 
-from data.errors import UserError
+from data.errors import UserError, reason_of
 
 
 def _gfile():
@@ -28,8 +28,7 @@ def _explained(action: str, path: str) -> Iterator[None]:
   try:
     yield
   except (tf.errors.OpError, OSError, UnicodeDecodeError) as error:
-    reason = getattr(error, 'message', None) or str(error)
-    raise UserError(f'cannot {action} {path}: {reason}') from error
+    raise UserError(f'cannot {action} {path}: {reason_of(error)}') from error
 
 
 def exists(path: str) -> bool:

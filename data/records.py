@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from data import files
-from data.errors import UserError
+from data.errors import UserError, reason_of
 
 # Records between two entries of the index. Small windows shuffle well; at 64,
 # ten million records need 156,250 offsets, a 2 MB index.
@@ -62,7 +62,7 @@ class RecordWriter:
     try:
       self._writer = tf.io.TFRecordWriter(self._temporary)
     except tf.errors.OpError as error:
-      raise UserError(f'cannot write {self.path}: {error.message}') from error
+      raise UserError(f'cannot write {self.path}: {reason_of(error)}') from error
     return self
 
   def write(self, record: bytes) -> None:
@@ -72,7 +72,7 @@ class RecordWriter:
     try:
       self._writer.write(record)
     except tf.errors.OpError as error:
-      raise UserError(f'cannot write {self.path}: {error.message}') from error
+      raise UserError(f'cannot write {self.path}: {reason_of(error)}') from error
     self._bytes += _FRAME_BYTES + len(record)
     self.num_records += 1
 
@@ -82,7 +82,7 @@ class RecordWriter:
     except tf.errors.OpError as close_error:
       files.remove(self._temporary)
       raise UserError(
-        f'cannot write {self.path}: {close_error.message}'
+        f'cannot write {self.path}: {reason_of(close_error)}'
       ) from close_error
     if error_type is not None:
       files.remove(self._temporary)
@@ -176,7 +176,7 @@ def _damage(path: str, first_unread: int) -> UserError:
   except tf.errors.OpError as error:
     return UserError(
       f'{path} is damaged or cut short: record {number} (counted from 0) at '
-      f'byte {offset} of {files.size(path)} cannot be read: {error.message}'
+      f'byte {offset} of {files.size(path)} cannot be read: {reason_of(error)}'
     )
   return UserError(f'{path} cannot be read after record {first_unread}')
 

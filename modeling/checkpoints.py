@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from data import files
-from data.errors import UserError
+from data.errors import UserError, reason_of
 from modeling.load_report import LoadReport, compact
 
 Variables = Mapping[str, tf.Variable | np.ndarray]
@@ -69,8 +69,7 @@ def write_released(prefix: str, variables: Variables) -> None:
     for suffix in (_DATA, _INDEX):
       files.rename(temporary + suffix, prefix + suffix)
   except tf.errors.OpError as error:
-    reason = error.message.split('}} ')[-1]  # After {{the op's node}}.
-    raise UserError(f'cannot write {prefix}: {reason}') from error
+    raise UserError(f'cannot write {prefix}: {reason_of(error)}') from error
   finally:
     for suffix in (_DATA, _INDEX):
       if files.exists(temporary + suffix):
@@ -264,9 +263,9 @@ def _damage_explained(what: str) -> Iterator[None]:
     yield
   # Its checkpoint reader raises IndexError where a data file is cut short.
   except (tf.errors.OpError, IndexError, RuntimeError) as error:
-    reason = getattr(error, 'message', None) or str(error)
     raise UserError(
-      f'{what} cannot be read, it may be damaged or incomplete: {reason}'
+      f'{what} cannot be read, it may be damaged or incomplete: '
+      f'{reason_of(error)}'
     ) from error
 
 

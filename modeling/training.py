@@ -9,6 +9,7 @@ import dataclasses
 import datetime
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 
@@ -17,7 +18,7 @@ import tensorflow as tf
 from absl import logging
 
 from data import files
-from data.errors import UserError
+from data.errors import UserError, reason_of
 from modeling import checkpoints
 from modeling.dropout import DropoutKey
 from modeling.models import released_variables
@@ -29,6 +30,8 @@ from modeling.run_folder import MetricsLog
 LossFunction = Callable[
   [Mapping[str, tf.Tensor], DropoutKey], dict[str, tf.Tensor]
 ]
+
+_SAVED = re.compile(r'ckpt-(\d+)\.index$')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,11 +147,24 @@ class Trainer(orbit.StandardTrainer):
 
 def has_progress(output_dir: str) -> bool:
   """Whether `output_dir` holds a checkpoint to go on from."""
-  return tf.train.latest_checkpoint(_progress_dir(output_dir)) is not None
+  return bool(_saved(output_dir))
 
 
 def _progress_dir(output_dir: str) -> str:
   return os.path.join(output_dir, 'checkpoints')
+
+
+def _saved(output_dir: str) -> list[str]:
+  """Returns the prefixes of what a run can go on from, the newest first.
+
+  The files tell, not the `checkpoint` file beside them, which may be damaged.
+  """
+  folder = _progress_dir(output_dir)
+  if not files.is_folder(folder):
+    return []
+  matches = map(_SAVED.match, files.list_folder(folder))
+  steps = sorted((int(match[1]) for match in matches if match), reverse=True)
+  return [os.path.join(folder, f'ckpt-{step}') for step in steps]
 
 
 class Checkpointer:
@@ -185,12 +201,28 @@ class Checkpointer:
   @property
   def can_restore(self) -> bool:
     """Whether there is a checkpoint to go on from."""
-    return self._manager.latest_checkpoint is not None
+    return has_progress(self._output_dir)
 
   def restore(self) -> int:
-    """Restores the newest checkpoint and returns its step."""
-    latest = self._manager.latest_checkpoint
-    self._manager.checkpoint.restore(latest).assert_consumed()
+    """Restores the newest whole checkpoint and returns its step.
+
+    Raises:
+      UserError: none can be read.
+    """
+    for prefix in _saved(self._output_dir):
+      try:
+        self._manager.checkpoint.restore(prefix).assert_consumed()
+        break
+      # Its reader raises IndexError where a data file is cut short.
+      except (tf.errors.OpError, IndexError, RuntimeError) as error:
+        logging.warning(
+          '%s is damaged and is skipped: %s', prefix, reason_of(error)
+        )
+    else:
+      raise UserError(
+        f'no checkpoint in {_progress_dir(self._output_dir)} can be read. '
+        'Remove that folder to start this run again from its beginning.'
+      )
     step = int(self._optimizer.step.numpy())
     # A run may have been killed between the two files of one step.
     exported = os.path.join(self._output_dir, f'model.ckpt-{step}.index')

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -181,6 +182,37 @@ def test_a_run_killed_between_its_two_checkpoints_exports_the_second(
   assert not (tmp_path / 'model.ckpt-16.index').exists()
   _fit(source, _settings(tmp_path))
   assert _bytes(tmp_path, 16) == _bytes(whole, 16)
+
+
+def _damage(path, how):
+  content = bytearray(path.read_bytes())
+  if how == 'flipped':
+    content[len(content) // 2] ^= 0xFF
+  path.write_bytes(content[:40] if how == 'cut short' else content)
+
+
+@pytest.mark.parametrize('how', ['flipped', 'cut short'])
+def test_a_damaged_checkpoint_is_skipped_and_named(
+  source, whole, tmp_path, how, caplog
+):
+  shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+  _damage(tmp_path / 'checkpoints' / 'ckpt-20.data-00000-of-00001', how)
+  (tmp_path / 'checkpoints' / 'checkpoint').write_text('nonsense')
+  _fit(source, _settings(tmp_path))
+  assert 'ckpt-20 is damaged and is skipped' in caplog.text
+  assert 'Resumed at step 16' in caplog.text
+  assert _bytes(tmp_path, 20) == _bytes(whole, 20)
+
+
+def test_a_run_with_no_whole_checkpoint_ends_with_advice(
+  source, whole, tmp_path
+):
+  shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+  for path in (tmp_path / 'checkpoints').glob('ckpt-*.data*'):
+    _damage(path, 'cut short')
+  with pytest.raises(UserError, match='checkpoints can be read. Remove that'):
+    _fit(source, _settings(tmp_path))
+  assert _bytes(tmp_path, 20) == _bytes(whole, 20)
 
 
 def test_a_finished_run_says_so_and_trains_no_more(source, whole, caplog):

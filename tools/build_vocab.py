@@ -12,14 +12,19 @@ from data.errors import UserError
 from modeling import common_flags
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
-  'input_file', None, 'Text files, plain or gzip: globs, separated by commas.'
-)
-flags.DEFINE_string('output_file', None, 'Gets a token a line.')
-flags.DEFINE_integer(
-  'vocab_size', 30_000, 'The size that is aimed at.', lower_bound=100
-)
-flags.DEFINE_bool('do_lower_case', True, 'Lower-case and strip accents.')
+
+
+def define_flags() -> None:
+  """Defines this script's flags."""
+  flags.DEFINE_string(
+    'input_file', None, 'Text files, plain or gzip: globs, separated by commas.'
+  )
+  flags.DEFINE_string('output_file', None, 'Gets a token a line.')
+  flags.DEFINE_integer(
+    'vocab_size', 30_000, 'The size that is aimed at.', lower_bound=100
+  )
+  flags.DEFINE_bool('do_lower_case', True, 'Lower-case and strip accents.')
+
 
 _SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
 
@@ -71,4 +76,5 @@ def learn(
 
 
 if __name__ == '__main__':
+  define_flags()
   common_flags.run(main)

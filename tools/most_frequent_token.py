@@ -9,13 +9,17 @@ from absl import flags
 from modeling import common_flags
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
-  'input_file', None, 'Pre-training TFRecords: globs, separated by commas.'
-)
-flags.DEFINE_string('vocab_file', None, "The records' vocabulary.")
-flags.DEFINE_integer(
-  'max_records', None, 'Count the first so many records only.', lower_bound=1
-)
+
+
+def define_flags() -> None:
+  """Defines this script's flags."""
+  flags.DEFINE_string(
+    'input_file', None, 'Pre-training TFRecords: globs, separated by commas.'
+  )
+  flags.DEFINE_string('vocab_file', None, "The records' vocabulary.")
+  flags.DEFINE_integer(
+    'max_records', None, 'Count the first so many records only.', lower_bound=1
+  )
 
 
 def count_masked(paths: list[str], max_records: int | None) -> np.ndarray:
@@ -52,4 +56,5 @@ def main(_: list[str]) -> None:
 
 
 if __name__ == '__main__':
+  define_flags()
   common_flags.run(main)

@@ -8,12 +8,16 @@ from data.errors import UserError
 from modeling import common_flags
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
-  'run_dir', None, 'The output_dir of a script that was run with --do_eval.'
-)
-flags.DEFINE_string('method', None, 'What the run stands for: PD, say.')
-flags.DEFINE_integer('seed', None, "The run's seed.")
-flags.DEFINE_string('results_dir', None, 'Gets <method>-seed<seed>.json.')
+
+
+def define_flags() -> None:
+  """Defines this script's flags."""
+  flags.DEFINE_string(
+    'run_dir', None, 'The output_dir of a script that was run with --do_eval.'
+  )
+  flags.DEFINE_string('method', None, 'What the run stands for: PD, say.')
+  flags.DEFINE_integer('seed', None, "The run's seed.")
+  flags.DEFINE_string('results_dir', None, 'Gets <method>-seed<seed>.json.')
 
 
 def read_result(run_dir: str) -> dict[str, float]:
@@ -56,4 +60,5 @@ def main(_: list[str]) -> None:
 
 
 if __name__ == '__main__':
+  define_flags()
   common_flags.run(main)
