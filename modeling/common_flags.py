@@ -126,6 +126,15 @@ def define_training_flags() -> None:
     False,
     "Added: correct the bias of Adam's moments. BERT did not.",
   )
+  flags.DEFINE_float(
+    'dropout_rate',
+    None,
+    "Added: the rate of every dropout in this run, instead of the model's "
+    '(0.1 where released); bert_config.json stays as it is. 0 suits compact '
+    'models that are trained for a short time.',
+    lower_bound=0.0,
+    upper_bound=0.9,
+  )
   flags.DEFINE_integer(
     'seed',
     12345,

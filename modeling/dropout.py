@@ -22,11 +22,13 @@ class DropoutKey(NamedTuple):
     step: int64 scalar.
     first_example: int64 scalar, the global batch's index of the first row that
       this replica holds.
+    rate: stands for every rate in the model's configuration, if not None.
   """
 
   seed: int
   step: tf.Tensor
   first_example: tf.Tensor
+  rate: float | None = None
 
 
 class BlockSites(NamedTuple):
@@ -59,13 +61,15 @@ def stateless_dropout(
   Args:
     x: float [B, ...]; row i is example `key.first_example + i`. A row's mask
       depends on the row's size, not on B.
-    rate: the share to drop, in [0, 1).
+    rate: the share to drop, in [0, 1); the key may have another.
     key: None for no dropout.
     site: the place in the model; no two places share one.
 
   Returns:
     A tensor of x's shape and dtype.
   """
+  if key is not None and key.rate is not None:
+    rate = key.rate
   dropped_levels = min(round(rate * _LEVELS), _LEVELS - 1)
   if key is None or not dropped_levels:
     return x

@@ -77,6 +77,7 @@ def _settings(num_steps: int, num_warmup_steps: int):
     keep_checkpoints=FLAGS.keep_checkpoint_max,
     bias_correction=FLAGS.adam_bias_correction,
     seed=FLAGS.seed,
+    dropout_rate=FLAGS.dropout_rate,
   )
 
 

@@ -49,6 +49,7 @@ class Settings:
   keep_checkpoints: int
   bias_correction: bool
   seed: int
+  dropout_rate: float | None = None  # None: what the model's configuration says
 
   def next_stop(self, step: int) -> int:
     """Returns the step at which the host looks at the run next.
@@ -72,6 +73,7 @@ class Settings:
       'num_warmup_steps': self.num_warmup_steps,
       'adam_bias_correction': self.bias_correction,
       'seed': self.seed,
+      'dropout_rate': self.dropout_rate,
     }
 
 
@@ -85,6 +87,7 @@ class Trainer(orbit.StandardTrainer):
     loss_function: LossFunction,
     dataset: tf.data.Dataset,
     seed: int,
+    dropout_rate: float | None = None,
   ):
     """Makes a trainer.
 
@@ -94,12 +97,14 @@ class Trainer(orbit.StandardTrainer):
       loss_function: see `LossFunction`.
       dataset: distributed; its elements as `input_pipeline.training_batches`.
       seed: of dropout.
+      dropout_rate: instead of the model's rates, where not None.
     """
     super().__init__(dataset)
     self._variables = variables
     self._optimizer = optimizer
     self._loss_function = loss_function
     self._seed = seed
+    self._dropout_rate = dropout_rate
     self._names: list[str] = []
     self._totals: tf.Variable | None = None
 
@@ -124,7 +129,12 @@ class Trainer(orbit.StandardTrainer):
     return dict(zip(self._names, self._totals.numpy().tolist(), strict=True))
 
   def _replica_step(self, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    key = DropoutKey(self._seed, self._optimizer.step, batch['first_example'])
+    key = DropoutKey(
+      self._seed,
+      self._optimizer.step,
+      batch['first_example'],
+      self._dropout_rate,
+    )
     with tf.GradientTape() as tape:
       losses = self._loss_function(batch, key)
     gradients = [
@@ -293,7 +303,12 @@ def fit(
     lambda context: make_batches(step, context.num_replicas_in_sync)
   )
   trainer = Trainer(
-    list(variables.values()), optimizer, loss_function, dataset, settings.seed
+    list(variables.values()),
+    optimizer,
+    loss_function,
+    dataset,
+    settings.seed,
+    settings.dropout_rate,
   )
   _train(trainer, checkpointer, optimizer, settings)
 

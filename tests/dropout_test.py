@@ -142,3 +142,12 @@ def test_every_place_of_the_deepest_model_has_its_own_site():
   sites = [site for index in range(48) for site in dropout.block_sites(index)]
   sites += [dropout.EMBEDDINGS_SITE, dropout.HEAD_SITE]
   assert len(set(sites)) == len(sites)
+
+
+def test_a_key_s_rate_stands_for_every_other():
+  x = tf.ones([4, 1000])
+  zero = tf.constant(0, tf.int64)
+  never = DropoutKey(1, zero, zero, rate=0.0)
+  assert stateless_dropout(x, 0.5, never, site=1) is x
+  half = stateless_dropout(x, 0.0, never._replace(rate=0.5), site=1).numpy()
+  assert set(half.ravel().tolist()) == {0.0, 2.0}
