@@ -62,7 +62,9 @@ class RecordWriter:
     try:
       self._writer = tf.io.TFRecordWriter(self._temporary)
     except tf.errors.OpError as error:
-      raise UserError(f'cannot write {self.path}: {reason_of(error)}') from error
+      raise UserError(
+        f'cannot write {self.path}: {reason_of(error)}'
+      ) from error
     return self
 
   def write(self, record: bytes) -> None:
@@ -72,7 +74,9 @@ class RecordWriter:
     try:
       self._writer.write(record)
     except tf.errors.OpError as error:
-      raise UserError(f'cannot write {self.path}: {reason_of(error)}') from error
+      raise UserError(
+        f'cannot write {self.path}: {reason_of(error)}'
+      ) from error
     self._bytes += _FRAME_BYTES + len(record)
     self.num_records += 1
 

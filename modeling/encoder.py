@@ -14,8 +14,6 @@ class BertEncoder(layers.BaseLayer):
     config: the model's dimensions.
     compute_dtype: of the matrix products: 'float32', 'bfloat16' or 'float16'.
     seed: the initial weights are a function of it and of their names.
-    use_one_hot_embeddings: whether words are looked up by a matrix product,
-      which can be faster on TPU, instead of a gather.
   """
 
   def __init__(
@@ -23,12 +21,11 @@ class BertEncoder(layers.BaseLayer):
     config: BertConfig,
     compute_dtype: str = 'float32',
     seed: int = 0,
-    use_one_hot_embeddings: bool = False,
   ):
     super().__init__()
     self.config = config
     init = layers.WeightInit(config.initializer_range, seed)
-    self.embeddings = layers.Embeddings(config, init, use_one_hot_embeddings)
+    self.embeddings = layers.Embeddings(config, init)
     self.blocks = [
       layers.TransformerBlock(index, config, init, compute_dtype)
       for index in range(config.num_hidden_layers)
@@ -84,7 +81,7 @@ class BertEncoder(layers.BaseLayer):
     }
 
   def _pool(self, cls_output: tf.Tensor) -> tf.Tensor:
-    return tf.tanh(tf.cast(self.pooler(cls_output), tf.float32))
+    return tf.tanh(self.pooler(cls_output))
 
   def _length_checks(self, input_ids: tf.Tensor) -> list[tf.Operation]:
     limit = self.config.max_position_embeddings

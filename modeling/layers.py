@@ -5,9 +5,12 @@ the released one (`bert/encoder/layer_0/attention/self/query/kernel:0`) and a
 checkpoint maps name to name. Activations travel as matrices, [B*S, H]: the
 reshapes are free, and each dense layer is one matrix product.
 
-Weights are float32. Under a `compute_dtype` of bfloat16 or float16 the matrix
-products and the activations between them are of that type; softmax, LayerNorm
-and the residual stream stay float32.
+Weights are float32. Under a `compute_dtype` of bfloat16 or float16 the factors
+of the matrix products are rounded to it; all else stays float32: what is between
+the products, biases, activation functions, softmax, LayerNorm, the residual
+stream. Looking embeddings up is no matrix product in this sense, even where it
+is done by one-hot rows; nor are the output layers, of a few columns, rounded:
+they cost nothing, and their logits are what is dumped and compared.
 """
 
 import math
@@ -73,6 +76,14 @@ class BaseLayer(tf_keras.layers.Layer):
     super().__init__(name=name, dtype='float32', autocast=False)
 
 
+def product(
+  a: tf.Tensor, b: tf.Tensor, dtype: str, transpose_b: bool = False
+) -> tf.Tensor:
+  """Multiplies matrices, both rounded to `dtype`; returns float32."""
+  a, b = tf.cast(a, dtype), tf.cast(b, dtype)
+  return tf.cast(tf.matmul(a, b, transpose_b=transpose_b), tf.float32)
+
+
 class Dense(BaseLayer):
   """A matrix product in `compute_dtype`, and a bias.
 
@@ -80,7 +91,7 @@ class Dense(BaseLayer):
     name_scope: the released name without the trailing '/kernel'.
     shape: [inputs, outputs] of the kernel.
     init: how the kernel starts; the bias starts at zero.
-    compute_dtype: the product's and the output's dtype.
+    compute_dtype: of the product.
   """
 
   def __init__(
@@ -99,10 +110,10 @@ class Dense(BaseLayer):
     )
 
   def call(self, x: tf.Tensor) -> tf.Tensor:
-    """Maps [N, inputs] to [N, outputs] of `compute_dtype`."""
-    dtype = self._product_dtype
-    product = tf.matmul(tf.cast(x, dtype), tf.cast(self.kernel, dtype))
-    return tf.nn.bias_add(product, tf.cast(self.bias, dtype))
+    """Maps float32 [N, inputs] to [N, outputs]."""
+    return tf.nn.bias_add(
+      product(x, self.kernel, self._product_dtype), self.bias
+    )
 
 
 class LayerNorm(BaseLayer):
@@ -128,10 +139,9 @@ class LayerNorm(BaseLayer):
 class Embeddings(BaseLayer):
   """Sums word, segment and position embeddings and normalises them."""
 
-  def __init__(self, config: BertConfig, init: WeightInit, one_hot: bool):
+  def __init__(self, config: BertConfig, init: WeightInit):
     super().__init__()
     self._config = config
-    self._one_hot = one_hot
     scope = 'bert/embeddings'
     self.word_embeddings = self._table(
       f'{scope}/word_embeddings', config.vocab_size, init
@@ -156,7 +166,7 @@ class Embeddings(BaseLayer):
   ) -> tf.Tensor:
     """Embeds int [B, S] ids and segments as float32 [B, S, H]."""
     length = tf.shape(input_ids)[1]
-    words = self._look_up(input_ids)
+    words = tf.gather(self.word_embeddings, input_ids)
     # One-hot products, as the original: the gradient of a gather from a table
     # of two rows would add up B*S rows one by one.
     segments = tf.one_hot(segment_ids, self._config.type_vocab_size)
@@ -165,12 +175,6 @@ class Embeddings(BaseLayer):
     return stateless_dropout(
       output, self._config.hidden_dropout_prob, dropout, site=EMBEDDINGS_SITE
     )
-
-  def _look_up(self, input_ids: tf.Tensor) -> tf.Tensor:
-    if not self._one_hot:
-      return tf.gather(self.word_embeddings, input_ids)
-    one_hot = tf.one_hot(input_ids, self._config.vocab_size)
-    return tf.matmul(one_hot, self.word_embeddings)
 
 
 class SelfAttention(BaseLayer):
@@ -207,24 +211,26 @@ class SelfAttention(BaseLayer):
       site: of the attention probabilities' dropout.
 
     Returns:
-      [B*F, H] of the compute dtype.
+      float32 [B*F, H].
     """
     batch = tf.shape(padding)[0]
     query = self._split_heads(self.query(queries), batch)
     key = self._split_heads(self.key(memory), batch)
     value = self._split_heads(self.value(memory), batch)
-    scores = tf.matmul(query, key, transpose_b=True)  # [B, A, F, S]
-    scores = tf.cast(scores, tf.float32) * (1.0 / math.sqrt(self._head_size))
+    dtype = self._product_dtype
+    scores = product(query, key, dtype, transpose_b=True)  # [B, A, F, S]
+    scores *= 1.0 / math.sqrt(self._head_size)
     probabilities = tf.nn.softmax(scores + padding)
     probabilities = stateless_dropout(
       probabilities, self._dropout_rate, dropout, site
     )
-    context = tf.matmul(tf.cast(probabilities, self._product_dtype), value)
+    context = product(probabilities, value, dtype)
     context = tf.transpose(context, [0, 2, 1, 3])  # [B, F, A, H/A]
     return tf.reshape(context, [-1, self._num_heads * self._head_size])
 
   def _split_heads(self, x: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
-    """Turns [B*S, H] into [B, A, S, H/A]."""
+    """Turns [B*S, H] into [B, A, S, H/A] of the products' dtype."""
+    x = tf.cast(x, self._product_dtype)  # First, so that less is transposed.
     x = tf.reshape(x, [batch, -1, self._num_heads, self._head_size])
     return tf.transpose(x, [0, 2, 1, 3])
 
@@ -296,8 +302,7 @@ class TransformerBlock(BaseLayer):
     dropout: DropoutKey | None,
     site: int,
   ) -> tf.Tensor:
-    """Casts [B*F, H] to float32 and drops values example by example."""
-    x = tf.cast(x, tf.float32)
+    """Drops values of [B*F, H] example by example."""
     if dropout is None:
       return x
     by_example = tf.reshape(x, [batch, -1, x.shape[-1]])

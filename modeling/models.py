@@ -20,7 +20,6 @@ class PreTrainer(layers.BaseLayer):
     config: the encoder's dimensions.
     compute_dtype: of the matrix products.
     seed: of the initial weights.
-    use_one_hot_embeddings: see `BertEncoder`.
   """
 
   def __init__(
@@ -28,13 +27,10 @@ class PreTrainer(layers.BaseLayer):
     config: BertConfig,
     compute_dtype: str = 'float32',
     seed: int = 0,
-    use_one_hot_embeddings: bool = False,
   ):
     super().__init__()
     self.config = config
-    self.encoder = BertEncoder(
-      config, compute_dtype, seed, use_one_hot_embeddings
-    )
+    self.encoder = BertEncoder(config, compute_dtype, seed)
     init = layers.WeightInit(config.initializer_range, seed)
     self.masked_lm_head = MaskedLmHead(config, init, compute_dtype)
     self.next_sentence_head = OutputHead(
@@ -73,7 +69,6 @@ class Classifier(layers.BaseLayer):
     num_outputs: C, the number of classes; 1 for regression.
     compute_dtype: of the encoder's matrix products.
     seed: of the initial weights.
-    use_one_hot_embeddings: see `BertEncoder`.
   """
 
   def __init__(
@@ -82,13 +77,10 @@ class Classifier(layers.BaseLayer):
     num_outputs: int,
     compute_dtype: str = 'float32',
     seed: int = 0,
-    use_one_hot_embeddings: bool = False,
   ):
     super().__init__()
     self.config = config
-    self.encoder = BertEncoder(
-      config, compute_dtype, seed, use_one_hot_embeddings
-    )
+    self.encoder = BertEncoder(config, compute_dtype, seed)
     init = layers.WeightInit(_CLASSIFIER_INITIALIZER_RANGE, seed)
     self.head = OutputHead('', (num_outputs, config.hidden_size), init)
 
@@ -148,12 +140,12 @@ class MaskedLmHead(layers.BaseLayer):
     """
     masked = tf.gather(sequence_output, positions, batch_dims=1)
     x = tf.reshape(masked, [-1, masked.shape[-1]])
-    x = tf.cast(self._activation(self.transform(x)), tf.float32)
-    x = tf.cast(self.norm(x), self._product_dtype)
-    table = tf.cast(word_embeddings, self._product_dtype)
-    logits = tf.cast(tf.matmul(x, table, transpose_b=True), tf.float32)
+    x = self.norm(self._activation(self.transform(x)))
+    logits = layers.product(
+      x, word_embeddings, self._product_dtype, transpose_b=True
+    )
     logits = tf.nn.bias_add(logits, self.output_bias)
-    return tf.reshape(logits, [-1, tf.shape(positions)[1], table.shape[0]])
+    return tf.reshape(logits, [-1, tf.shape(positions)[1], logits.shape[-1]])
 
 
 class OutputHead(layers.BaseLayer):
