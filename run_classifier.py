@@ -25,6 +25,7 @@ def main(_: list[str]) -> None:
     )
   common_flags.require('data_dir', 'task_name', 'vocab_file', 'output_dir')
   from_flags.check_devices()
+  from_flags.check_training()
   from_flags.check_casing()
   task = from_flags.task()
   strategy = from_flags.strategy()
@@ -43,7 +44,7 @@ def main(_: list[str]) -> None:
   files.make_folder(FLAGS.output_dir)
   run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
   with strategy.scope():
-    model = Classifier(config, task.num_outputs, seed=FLAGS.seed)
+    model = Classifier(config, task.num_outputs, FLAGS.precision, FLAGS.seed)
     if FLAGS.do_train:
       _train(model, run, splits['train'])
     from_flags.evaluate_and_predict(model, run, splits)
@@ -64,6 +65,7 @@ def _train(model, run, examples) -> None:
       'train_data': checksum(examples),
       **from_flags.task_fingerprint(run.tokenizer.vocab_checksum),
     },
+    num_labelled_examples=len(examples),
   )
 
 

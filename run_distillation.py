@@ -90,6 +90,7 @@ def _check_flags() -> None:
     )
   common_flags.require('data_dir', 'task_name', 'vocab_file')
   from_flags.check_devices()
+  from_flags.check_training()
   if FLAGS.do_dump_logits or FLAGS.do_train:
     common_flags.require('logits_dir')
   if FLAGS.do_dump_logits:
@@ -135,6 +136,7 @@ def _dump_logits(task, tokenizer, dev) -> None:
       'max_seq_length': FLAGS.max_seq_length,
       'num_logits_shards': num_shards,
       'num_texts': len(texts),
+      'precision': FLAGS.precision,
       'teacher_checkpoint': checkpoints.checksum(prefix),
       'texts': transfer_text.checksum(texts),
     },
@@ -143,7 +145,7 @@ def _dump_logits(task, tokenizer, dev) -> None:
   )
   run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.logits_dir)
   who = teacher.load_teacher(
-    Classifier(config, task.num_outputs),
+    Classifier(config, task.num_outputs, FLAGS.precision),
     prefix,
     run,
     dev,
@@ -159,7 +161,7 @@ def _run_student(task, tokenizer, config, splits) -> None:
   from modeling.models import Classifier
   from modeling.task_runs import TaskRun
 
-  model = Classifier(config, task.num_outputs, seed=FLAGS.seed)
+  model = Classifier(config, task.num_outputs, FLAGS.precision, FLAGS.seed)
   run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
   if FLAGS.do_train:
     _train(model, run)

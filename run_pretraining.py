@@ -49,6 +49,7 @@ def main(_: list[str]) -> None:
     raise UserError('at least one of --do_train and --do_eval must be given')
   common_flags.require('input_file', 'output_dir')
   from_flags.check_devices()
+  from_flags.check_training()
 
   from data import files, tokenization
   from data.features import PRETRAINING
@@ -70,7 +71,7 @@ def main(_: list[str]) -> None:
   source.check()
   files.make_folder(FLAGS.output_dir)
   with from_flags.strategy().scope():
-    model = PreTrainer(config, seed=FLAGS.seed)
+    model = PreTrainer(config, FLAGS.precision, FLAGS.seed)
     if FLAGS.do_train:
       _train(model, source)
     if FLAGS.do_eval:

@@ -93,7 +93,7 @@ def define_training_flags() -> None:
   flags.DEFINE_float(
     'learning_rate',
     5e-5,
-    'The peak learning rate of AdamW, after the warm-up.',
+    'The peak learning rate, after the warm-up.',
     lower_bound=0.0,
   )
   flags.DEFINE_integer(
@@ -121,10 +121,47 @@ def define_training_flags() -> None:
     'Added: steps between two progress lines and two points in TensorBoard.',
     lower_bound=1,
   )
+  flags.DEFINE_enum(
+    'optimizer',
+    'adamw',
+    ['adamw', 'lamb'],
+    "Added: adamw is BERT's; lamb (You et al. 2020) scales each update to the "
+    'size of the weights, for batches of thousands.',
+  )
   flags.DEFINE_bool(
     'adam_bias_correction',
-    False,
-    "Added: correct the bias of Adam's moments. BERT did not.",
+    None,
+    "Added: correct the bias of Adam's moments. BERT did not, so its first "
+    'steps are up to three times too large; with few examples, and so few '
+    'steps, fine-tuning then fails for some seeds (Mosbach et al. 2021, arXiv '
+    '2006.04884; Zhang et al. 2021, arXiv 2006.05987). Where not given: on in '
+    'run_classifier.py below 10,000 training examples and with '
+    '--optimizer=lamb, which its paper corrects; off otherwise.',
+  )
+  flags.DEFINE_integer(
+    'gradient_accumulation_steps',
+    1,
+    'Added: each device works its share of --train_batch_size off in so many '
+    'equal parts, one after another: less memory, the same result. The number '
+    'of examples of a step remains --train_batch_size.',
+    lower_bound=1,
+  )
+  flags.DEFINE_float(
+    'layer_decay',
+    1.0,
+    'Added: the learning rate falls by this factor from layer to layer, from '
+    "the top down: 1 of the heads and the pooler, layer_decay of the encoder's "
+    'top layer, layer_decay^(L + 1) of the embeddings below its L layers. '
+    'About 0.8 to 0.95 for fine-tuning.',
+    lower_bound=0.0,
+    upper_bound=1.0,
+  )
+  flags.DEFINE_string(
+    'freeze',
+    None,
+    'Added: which weights stay as they are: embeddings; a number k, for the '
+    'embeddings and the k layers next to them; or encoder, for all but the '
+    'heads.',
   )
   flags.DEFINE_float(
     'dropout_rate',
@@ -190,7 +227,15 @@ def define_task_flags() -> None:
 
 @functools.cache
 def define_device_flags() -> None:
-  """Where to run."""
+  """Where to run, and how precisely."""
+  flags.DEFINE_enum(
+    'precision',
+    'float32',
+    ['float32', 'bfloat16', 'float16'],
+    'Added: of the matrix products, in training and out of it. All else, the '
+    'weights and the logits too, is float32. float16 scales the loss and skips '
+    'steps whose gradients overflow.',
+  )
   flags.DEFINE_bool('use_tpu', False, 'Whether to run on a TPU.')
   flags.DEFINE_string('tpu_name', None, 'The name or address of the TPU.')
   flags.DEFINE_string('tpu_zone', None, 'The zone of the TPU.')
@@ -199,7 +244,7 @@ def define_device_flags() -> None:
   flags.DEFINE_integer(
     'num_tpu_cores',
     8,
-    'How many TPU cores there must be; only with --use_tpu.',
+    'How many TPU cores there must be, where given; only with --use_tpu.',
     lower_bound=1,
   )
   flags.DEFINE_enum(

@@ -5,12 +5,12 @@ the released one (`bert/encoder/layer_0/attention/self/query/kernel:0`) and a
 checkpoint maps name to name. Activations travel as matrices, [B*S, H]: the
 reshapes are free, and each dense layer is one matrix product.
 
-Weights are float32. Under a `compute_dtype` of bfloat16 or float16 the factors
-of the matrix products are rounded to it; all else stays float32: what is between
-the products, biases, activation functions, softmax, LayerNorm, the residual
-stream. Looking embeddings up is no matrix product in this sense, even where it
-is done by one-hot rows; nor are the output layers, of a few columns, rounded:
-they cost nothing, and their logits are what is dumped and compared.
+Weights are float32. Under a `compute_dtype` of bfloat16 or float16 the matrix
+products are of that type; all else stays float32: biases, activation functions,
+softmax, LayerNorm, the residual stream. Two products stay float32 too: the
+one-hot one that looks segments up, because a look-up is exact, and the output
+layer of a few columns, because it costs nothing and its logits are what is
+dumped and compared.
 """
 
 import math

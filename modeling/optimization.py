@@ -1,13 +1,17 @@
-"""AdamW and the learning rate as google-research/bert used them.
+"""AdamW and the learning rate as google-research/bert used them; LAMB.
 
-The update is Adam's without bias correction, with decoupled weight decay on all
-but LayerNorm and biases, after the gradients' global norm was clipped to 1.0.
-Source: Kingma & Ba 2015 (Adam), Loshchilov & Hutter 2019 (decoupled decay).
+AdamW's update is Adam's without bias correction, with decoupled weight decay on
+all but LayerNorm and biases, after the gradients' global norm was clipped to
+1.0. Source: Kingma & Ba 2015 (Adam), Loshchilov & Hutter 2019 (decoupled
+decay). LAMB (You et al. 2020) scales the same update, see `Lamb`.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
+
+from modeling.precision import LossScale
 
 # Substrings of the names of variables without weight decay, as in BERT.
 _WITHOUT_DECAY = ('LayerNorm', 'layer_norm', 'bias')
@@ -40,6 +44,16 @@ def learning_rate_at(
   return tf.where(done < float(num_warmup_steps), warm, decayed)
 
 
+class _Numbers(NamedTuple):
+  """The scalars of one step, float32."""
+
+  rate: tf.Tensor
+  beta_1: tf.Tensor | float
+  beta_2: tf.Tensor | float
+  beta_1_power: tf.Tensor | float
+  beta_2_power: tf.Tensor | float
+
+
 class AdamW(tf.Module):
   """Updates variables from aggregated gradients; counts the steps.
 
@@ -54,7 +68,8 @@ class AdamW(tf.Module):
     num_steps: int,
     num_warmup_steps: int,
     bias_correction: bool = False,
-    weight_decay_rate: float = 0.01,
+    rate_factors: Sequence[float] | None = None,
+    loss_scale: LossScale | None = None,
   ):
     """Creates the slots.
 
@@ -66,17 +81,19 @@ class AdamW(tf.Module):
       num_warmup_steps: steps of the warm-up.
       bias_correction: divide the moments by 1 - beta^t, as Adam does and BERT
         does not.
-      weight_decay_rate: multiplies a weight, times the learning rate.
+      rate_factors: of the variables, multiply their learning rates and so
+        their decay; 1 where not given.
+      loss_scale: of float16: gradients come scaled by it, and a step where
+        they are not finite changes neither weights nor moments.
     """
-    super().__init__(name='adamw')
+    super().__init__(name='optimizer')
     self.beta_1, self.beta_2, self.epsilon = 0.9, 0.999, 1e-6
-    self.clip_norm = 1.0
+    self.clip_norm, self.weight_decay_rate = 1.0, 0.01
+    self.loss_scale = loss_scale
     self._schedule = (learning_rate, num_steps, num_warmup_steps)
     self._bias_correction = bias_correction
     self._variables = list(variables)
-    self._decay_rates = [
-      weight_decay_rate if has_weight_decay(v.name) else 0.0 for v in variables
-    ]
+    self._rate_factors = rate_factors or [1.0] * len(variables)
     self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name='step')
     self._m = [_slot(v, 'adam_m') for v in variables]
     self._v = [_slot(v, 'adam_v') for v in variables]
@@ -85,7 +102,13 @@ class AdamW(tf.Module):
     """Returns the rate that the next step will use, float32 scalar."""
     return learning_rate_at(self.step, *self._schedule)
 
-  def apply(self, gradients: Sequence[tf.Tensor | None]) -> tf.Tensor:
+  def scale_loss(self, loss: tf.Tensor) -> tf.Tensor:
+    """Returns what to differentiate: the loss, times the loss scale."""
+    return loss * self.loss_scale.value if self.loss_scale else loss
+
+  def apply(
+    self, gradients: Sequence[tf.Tensor | None]
+  ) -> dict[str, tf.Tensor]:
     """Clips and applies gradients that are already summed over replicas.
 
     Call it in the replica context. The norm that clips is the norm of the
@@ -93,10 +116,13 @@ class AdamW(tf.Module):
     there are.
 
     Args:
-      gradients: one for each variable, dense and of its shape.
+      gradients: of `scale_loss`, one for each variable, dense and of its
+        shape.
 
     Returns:
-      float32 scalar, the global norm before clipping.
+      `gradient_norm`, float32 scalar, the global norm before clipping. With a
+      loss scale also `loss_scale`, and `skipped_steps`: 1 if this step is one,
+      whose norm then counts as 0.
 
     Raises:
       ValueError: a variable has no gradient; it is named.
@@ -108,34 +134,74 @@ class AdamW(tf.Module):
     ]
     if without:
       raise ValueError(f'no gradient for {", ".join(without)}')
-    clipped, norm = tf.clip_by_global_norm(list(gradients), self.clip_norm)
     context = tf.distribute.get_replica_context()
-    context.merge_call(self._update_all, args=(clipped,))
-    return norm
+    if not self.loss_scale:
+      clipped, norm = tf.clip_by_global_norm(list(gradients), self.clip_norm)
+      context.merge_call(self._update_all, args=(clipped,))
+      return {'gradient_norm': norm}
+    scale = tf.identity(self.loss_scale.value)  # before it is adapted
+    unscaled = [gradient / scale for gradient in gradients]
+    clipped, norm = tf.clip_by_global_norm(unscaled, self.clip_norm)
+    is_finite = tf.math.is_finite(norm)
+    clipped = [tf.where(is_finite, x, 0.0) for x in clipped]
+    context.merge_call(self._update_all, args=(clipped, is_finite))
+    return {
+      'gradient_norm': tf.where(is_finite, norm, 0.0),
+      'loss_scale': scale,
+      'skipped_steps': tf.cast(~is_finite, tf.float32),
+    }
 
-  def _update_all(self, strategy, gradients) -> None:
+  def _update_all(self, strategy, gradients, is_finite=None) -> None:
     """Updates every variable on every device, in the cross-replica context."""
-    rate = self.current_learning_rate()
-    beta_powers = (0.0, 0.0)
-    if self._bias_correction:
-      t = tf.cast(self.step + 1, tf.float32)
-      beta_powers = tf.pow(self.beta_1, t), tf.pow(self.beta_2, t)
-    for variable, gradient, m, v, decay in zip(
+    if is_finite is not None:
+      is_finite = strategy.experimental_local_results(is_finite)[0]
+    numbers = self._numbers(is_finite)
+    for variable, gradient, m, v, factor in zip(
       self._variables,
       gradients,
       self._m,
       self._v,
-      self._decay_rates,
+      self._rate_factors,
       strict=True,
     ):
+      decay = self.weight_decay_rate if has_weight_decay(variable.name) else 0.0
+      own = numbers
+      if factor != 1.0:
+        own = numbers._replace(rate=numbers.rate * factor)
       strategy.extended.update(
-        variable,
-        self._update_one,
-        args=(gradient, m, v, rate, decay, beta_powers),
+        variable, self._update_one, args=(gradient, m, v, decay, own)
       )
+    if is_finite is not None:
+      self.loss_scale.update(is_finite)
     self.step.assign_add(1)
 
-  def _update_one(self, variable, gradient, m, v, rate, decay, beta_powers):
+  def _numbers(self, is_finite: tf.Tensor | None) -> _Numbers:
+    """Computes the scalars of the step that is to be done.
+
+    A skipped step counts: the order of the examples, the learning rate and the
+    checkpoints go by the step. Only the bias correction counts the updates that
+    the moments have seen.
+    """
+    rate = self.current_learning_rate()
+    beta_powers = (0.0, 0.0)
+    if self._bias_correction:
+      updates = self.step + 1
+      if self.loss_scale:
+        # At least 1, for a skipped first step; its rate is 0.
+        updates = tf.maximum(updates - self.loss_scale.skipped_steps, 1)
+      t = tf.cast(updates, tf.float32)
+      beta_powers = tf.pow(self.beta_1, t), tf.pow(self.beta_2, t)
+    numbers = _Numbers(rate, self.beta_1, self.beta_2, *beta_powers)
+    if is_finite is None:
+      return numbers
+    # Exact: moments + 0 * (0 - moments), weights - 0 * update.
+    return numbers._replace(
+      rate=tf.where(is_finite, rate, 0.0),
+      beta_1=tf.where(is_finite, self.beta_1, 1.0),
+      beta_2=tf.where(is_finite, self.beta_2, 1.0),
+    )
+
+  def _update_one(self, variable, gradient, m, v, decay, numbers: _Numbers):
     """Updates one copy of one variable and its slots.
 
     TensorFlow's kernel makes one pass over memory where separate ops make ten.
@@ -148,19 +214,51 @@ class AdamW(tf.Module):
     """
     if decay:
       # First, because the decay is of the weight as it was.
-      variable.assign_sub(rate * decay * variable, read_value=False)
+      variable.assign_sub(numbers.rate * decay * variable, read_value=False)
     tf.raw_ops.ResourceApplyAdam(
       var=variable.handle,
       m=m.handle,
       v=v.handle,
-      beta1_power=beta_powers[0],
-      beta2_power=beta_powers[1],
-      lr=rate,
-      beta1=self.beta_1,
-      beta2=self.beta_2,
-      epsilon=self.epsilon * tf.sqrt(1.0 - beta_powers[1]),
+      beta1_power=numbers.beta_1_power,
+      beta2_power=numbers.beta_2_power,
+      lr=numbers.rate,
+      beta1=numbers.beta_1,
+      beta2=numbers.beta_2,
+      epsilon=self.epsilon * tf.sqrt(1.0 - numbers.beta_2_power),
       grad=gradient,
     )
+
+
+class Lamb(AdamW):
+  """AdamW's update, decay included, scaled to the size of the weights.
+
+  Source: You et al. 2020 (arXiv 1904.00962), algorithm 2, with the identity for
+  phi: the update of a variable w is multiplied by its trust ratio,
+  |w| / |update| (2-norms over the whole variable; 1 where one of them is 0).
+  LayerNorm and biases, which do not decay, have no trust ratio, as in
+  tf-models-official. The paper corrects the bias of the moments:
+  `bias_correction` does.
+  """
+
+  def _update_one(self, variable, gradient, m, v, decay, numbers: _Numbers):
+    beta_1, beta_2 = numbers.beta_1, numbers.beta_2
+    next_m = beta_1 * m + (1.0 - beta_1) * gradient
+    next_v = beta_2 * v + (1.0 - beta_2) * tf.square(gradient)
+    m.assign(next_m, read_value=False)
+    v.assign(next_v, read_value=False)
+    mean = next_m / (1.0 - numbers.beta_1_power)
+    deviation = tf.sqrt(next_v / (1.0 - numbers.beta_2_power))
+    update = mean / (deviation + self.epsilon)
+    if decay:
+      update += decay * variable
+      update *= _trust_ratio(variable, update)
+    variable.assign_sub(numbers.rate * update, read_value=False)
+
+
+def _trust_ratio(variable: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
+  size, update_size = tf.norm(variable), tf.norm(update)
+  are_both = (size > 0.0) & (update_size > 0.0)
+  return tf.where(are_both, tf.math.divide_no_nan(size, update_size), 1.0)
 
 
 def has_weight_decay(name: str) -> bool:

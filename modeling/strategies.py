@@ -1,12 +1,23 @@
 """Flags → tf.distribute strategy."""
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
-from data.errors import UserError
+from data.errors import UserError, reason_of
+
+
+class Tpu(NamedTuple):
+  """Which TPU, and what is expected of it."""
+
+  name: str | None = None  # or its address; None finds the one of this host
+  zone: str | None = None
+  project: str | None = None
+  num_cores: int | None = None  # None takes any number
 
 
 def make_strategy(
-  name: str, num_cpu_devices: int = 1, tpu: str | None = None
+  name: str, num_cpu_devices: int = 1, tpu: Tpu | None = None
 ) -> tf.distribute.Strategy:
   """Makes the strategy that a run distributes its work by.
 
@@ -14,13 +25,13 @@ def make_strategy(
     name: 'auto', 'one_device', 'mirrored' or 'tpu'. 'auto' mirrors over several
       GPUs and takes one device otherwise.
     num_cpu_devices: logical CPU devices to mirror over where there is no GPU.
-    tpu: name or address of the TPU, for 'tpu'.
+    tpu: for 'tpu'.
 
   Raises:
     UserError: the devices asked for are not there.
   """
   if name == 'tpu':
-    return _tpu_strategy(tpu)
+    return _tpu_strategy(tpu or Tpu())
   gpus = tf.config.list_physical_devices('GPU')
   if name == 'mirrored' or (name == 'auto' and len(gpus) > 1):
     devices = (
@@ -47,11 +58,22 @@ def _logical_cpus(count: int) -> list[str]:
   return [f'/cpu:{i}' for i in range(count)]
 
 
-def _tpu_strategy(tpu: str | None) -> tf.distribute.Strategy:
+def _tpu_strategy(tpu: Tpu) -> tf.distribute.Strategy:
   try:
-    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=tpu or '')
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
+      tpu=tpu.name or '', zone=tpu.zone, project=tpu.project
+    )
     tf.config.experimental_connect_to_cluster(resolver)
     tf.tpu.experimental.initialize_tpu_system(resolver)
-  except (ValueError, tf.errors.OpError) as error:
-    raise UserError(f'no TPU answers as --tpu_name={tpu}: {error}') from error
-  return tf.distribute.TPUStrategy(resolver)
+  except (ValueError, RuntimeError, tf.errors.OpError) as error:
+    raise UserError(
+      f'no TPU answers as --tpu_name={tpu.name} (--tpu_zone={tpu.zone}, '
+      f'--gcp_project={tpu.project}): {reason_of(error)}'
+    ) from error
+  strategy = tf.distribute.TPUStrategy(resolver)
+  found = strategy.num_replicas_in_sync
+  if tpu.num_cores not in (None, found):
+    raise UserError(
+      f'--num_tpu_cores={tpu.num_cores}, but the TPU has {found} cores'
+    )
+  return strategy

@@ -13,23 +13,18 @@ import re
 import time
 from collections.abc import Callable, Mapping
 
-import orbit
 import tensorflow as tf
 from absl import logging
 
 from data import files
 from data.errors import UserError, reason_of
-from modeling import checkpoints
+from modeling import checkpoints, variable_groups
 from modeling.dropout import DropoutKey
 from modeling.models import released_variables
-from modeling.optimization import AdamW
+from modeling.optimization import AdamW, Lamb
+from modeling.precision import LossScale
 from modeling.run_folder import MetricsLog
-
-# (batch, dropout key) → the losses of this replica's rows, already divided by
-# the denominators of the global batch; 'loss' is what is minimised.
-LossFunction = Callable[
-  [Mapping[str, tf.Tensor], DropoutKey], dict[str, tf.Tensor]
-]
+from modeling.train_step import LossFunction, Trainer
 
 _SAVED = re.compile(r'ckpt-(\d+)\.index$')
 
@@ -50,6 +45,28 @@ class Settings:
   bias_correction: bool
   seed: int
   dropout_rate: float | None = None  # None: what the model's configuration says
+  optimizer: str = 'adamw'  # or 'lamb'
+  gradient_accumulation_steps: int = 1
+  layer_decay: float = 1.0  # see `variable_groups.rate_factor`
+  freeze: str | None = None  # see `variable_groups.is_frozen`
+  precision: str = 'float32'  # the model's compute dtype
+
+  def check(self, num_replicas: int, num_layers: int) -> None:
+    """Checks what depends on the devices and the model.
+
+    Raises:
+      UserError: a batch cannot be cut into equal parts, or --freeze does not
+        fit the model.
+    """
+    num_parts = num_replicas * self.gradient_accumulation_steps
+    if self.batch_size % num_parts:
+      raise UserError(
+        f'--train_batch_size={self.batch_size} cannot be cut into {num_parts} '
+        'equal parts, --gradient_accumulation_steps='
+        f'{self.gradient_accumulation_steps} on each of {num_replicas} '
+        'replicas (devices)'
+      )
+    variable_groups.check_freeze(self.freeze, num_layers)
 
   def next_stop(self, step: int) -> int:
     """Returns the step at which the host looks at the run next.
@@ -74,85 +91,12 @@ class Settings:
       'adam_bias_correction': self.bias_correction,
       'seed': self.seed,
       'dropout_rate': self.dropout_rate,
+      'optimizer': self.optimizer,
+      'gradient_accumulation_steps': self.gradient_accumulation_steps,
+      'layer_decay': self.layer_decay,
+      'freeze': self.freeze,
+      'precision': self.precision,
     }
-
-
-class Trainer(orbit.StandardTrainer):
-  """Runs training steps on the devices of the current strategy."""
-
-  def __init__(
-    self,
-    variables: list[tf.Variable],
-    optimizer: AdamW,
-    loss_function: LossFunction,
-    dataset: tf.data.Dataset,
-    seed: int,
-    dropout_rate: float | None = None,
-  ):
-    """Makes a trainer.
-
-    Args:
-      variables: what is trained, in the optimizer's order.
-      optimizer: made from the same variables.
-      loss_function: see `LossFunction`.
-      dataset: distributed; its elements as `input_pipeline.training_batches`.
-      seed: of dropout.
-      dropout_rate: instead of the model's rates, where not None.
-    """
-    super().__init__(dataset)
-    self._variables = variables
-    self._optimizer = optimizer
-    self._loss_function = loss_function
-    self._seed = seed
-    self._dropout_rate = dropout_rate
-    self._names: list[str] = []
-    self._totals: tf.Variable | None = None
-
-  def train_loop_begin(self) -> None:
-    """Starts the interval's sums from zero."""
-    if self._totals is not None:
-      self._totals.assign(tf.zeros_like(self._totals))
-
-  def train_step(self, iterator) -> None:
-    """Runs one step on every replica and adds up its losses."""
-    strategy = tf.distribute.get_strategy()
-    outputs = strategy.run(self._replica_step, args=(next(iterator),))
-    # Aggregated already, so the same on every replica.
-    values = strategy.experimental_local_results(outputs)[0]
-    if self._totals is None:
-      with tf.init_scope():
-        self._totals = tf.Variable(tf.zeros(values.shape), trainable=False)
-    self._totals.assign_add(values)
-
-  def train_loop_end(self) -> dict[str, float]:
-    """Returns the interval's sums, by name."""
-    return dict(zip(self._names, self._totals.numpy().tolist(), strict=True))
-
-  def _replica_step(self, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    key = DropoutKey(
-      self._seed,
-      self._optimizer.step,
-      batch['first_example'],
-      self._dropout_rate,
-    )
-    with tf.GradientTape() as tape:
-      losses = self._loss_function(batch, key)
-    gradients = [
-      tf.convert_to_tensor(gradient)
-      for gradient in tape.gradient(
-        losses['loss'],
-        self._variables,
-        unconnected_gradients=tf.UnconnectedGradients.ZERO,
-      )
-    ]
-    # One reduction for all: a second one beside the optimizer's was seen to
-    # abort.
-    summed = tf.distribute.get_replica_context().all_reduce(
-      tf.distribute.ReduceOp.SUM, [*gradients, *losses.values()]
-    )
-    norm = self._optimizer.apply(summed[: len(gradients)])
-    self._names = [*losses, 'gradient_norm']
-    return tf.stack([*summed[len(gradients) :], norm])
 
 
 def has_progress(output_dir: str) -> bool:
@@ -271,13 +215,8 @@ def fit(
   """
   strategy = tf.distribute.get_strategy()
   variables = released_variables(model)
-  optimizer = AdamW(
-    list(variables.values()),
-    settings.learning_rate,
-    settings.num_steps,
-    settings.num_warmup_steps,
-    settings.bias_correction,
-  )
+  trained = _trained(variables, settings, model.config.num_hidden_layers)
+  optimizer = _make_optimizer(trained, settings, model.config.num_hidden_layers)
 
   def export(step: int) -> str:
     return checkpoints.export(
@@ -303,14 +242,52 @@ def fit(
     lambda context: make_batches(step, context.num_replicas_in_sync)
   )
   trainer = Trainer(
-    list(variables.values()),
+    list(trained.values()),
     optimizer,
     loss_function,
     dataset,
-    settings.seed,
-    settings.dropout_rate,
+    DropoutKey(settings.seed, optimizer.step, 0, settings.dropout_rate),
+    settings.gradient_accumulation_steps,
   )
   _train(trainer, checkpointer, optimizer, settings)
+
+
+def _trained(
+  variables: Mapping[str, tf.Variable], settings: Settings, num_layers: int
+) -> dict[str, tf.Variable]:
+  """Returns the variables that are not frozen; says how many are."""
+  trained = {
+    name: variable
+    for name, variable in variables.items()
+    if not variable_groups.is_frozen(name, num_layers, settings.freeze)
+  }
+  if settings.freeze:
+    logging.info(
+      'Frozen: %d of %d variables (--freeze=%s).',
+      len(variables) - len(trained),
+      len(variables),
+      settings.freeze,
+    )
+  return trained
+
+
+def _make_optimizer(
+  trained: Mapping[str, tf.Variable], settings: Settings, num_layers: int
+) -> AdamW:
+  """Makes the optimizer of a run, with the state that it keeps."""
+  make = {'adamw': AdamW, 'lamb': Lamb}[settings.optimizer]
+  return make(
+    list(trained.values()),
+    settings.learning_rate,
+    settings.num_steps,
+    settings.num_warmup_steps,
+    settings.bias_correction,
+    [
+      variable_groups.rate_factor(name, num_layers, settings.layer_decay)
+      for name in trained
+    ],
+    LossScale() if settings.precision == 'float16' else None,
+  )
 
 
 def _start(
@@ -346,17 +323,27 @@ def _train(trainer, checkpointer, optimizer, settings: Settings) -> None:
       sums = trainer.train(tf.constant(step - first))
       means = {name: total / (step - first) for name, total in sums.items()}
       means['learning_rate'] = float(optimizer.current_learning_rate())
-      if not math.isfinite(means['loss']):
-        raise UserError(
-          f'the loss is {means["loss"]} between steps {first} and {step}; the '
-          'last good checkpoint is kept. Is --learning_rate='
-          f'{settings.learning_rate} too high?'
-        )
+      _check_progress(means, f'between steps {first} and {step}', settings)
       metrics.append(step, means)
       speed = (step - first) / (time.perf_counter() - started)
       _report(step, means, speed, settings)
       if settings.is_due(step, settings.save_steps):
         checkpointer.save(step)
+
+
+def _check_progress(means, when: str, settings: Settings) -> None:
+  """Raises a `UserError` if the steps since the last stop came to nothing."""
+  if not math.isfinite(means['loss']):
+    raise UserError(
+      f'the loss is {means["loss"]} {when}; the last good checkpoint is kept. '
+      f'Is --learning_rate={settings.learning_rate} too high?'
+    )
+  # Below 1 the scale would not fall: the gradients are beyond float16.
+  if means.get('skipped_steps') == 1.0 and means['loss_scale'] == 1.0:
+    raise UserError(
+      f'the gradients are not finite in float16 {when}, whatever the loss '
+      'scale; the last good checkpoint is kept. Try --precision=bfloat16'
+    )
 
 
 def _report(step: int, means, speed: float, settings: Settings) -> None:

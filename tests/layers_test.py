@@ -70,9 +70,12 @@ def test_dense_multiplies_and_adds_its_bias():
 
 
 @pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
-def test_reduced_precision_changes_the_products_and_no_weight(dtype):
-  dense = layers.Dense('a', (2, 3), INIT, dtype)
-  assert dense(tf.ones([1, 2])).dtype == dtype
+def test_reduced_precision_rounds_the_factors_and_nothing_else(dtype):
+  # 1 + 2^-12 is 1 in both; the bias is not rounded.
+  dense = layers.Dense('a', (1, 1), INIT, dtype)
+  dense.kernel.assign([[1 + 2.0**-12]])
+  dense.bias.assign([2.0**-12])
+  assert float(dense(tf.ones([1, 1]))[0, 0]) == 1 + 2.0**-12
   assert {v.dtype for v in dense.weights} == {tf.float32}
   x = tf.random.stateless_normal([6, 4], seed=[1, 2])
   padding = layers.padding_scores(tf.ones([2, 3], tf.int32))
@@ -177,7 +180,7 @@ def test_block_of_cls_only_gives_the_first_positions():
 
 
 def test_embeddings_sum_word_segment_and_position():
-  layer = layers.Embeddings(CONFIG, INIT, one_hot=False)
+  layer = layers.Embeddings(CONFIG, INIT)
   layer.word_embeddings.assign(tf.one_hot([0] * 10, 4) * 8)
   layer.token_type_embeddings.assign([[0, 0, 0, 0], [0, 4, 0, 0]])
   layer.position_embeddings.assign([[0, 0, 0, 0]] + [[0, 0, 0, 4]] * 5)
@@ -188,11 +191,3 @@ def test_embeddings_sum_word_segment_and_position():
   np.testing.assert_allclose(
     output, [[[3 * near, -near, -near, -near], [far, 0, -far, 0]]], atol=1e-6
   )
-
-
-def test_one_hot_look_up_equals_a_gather():
-  ids = tf.constant([[1, 9, 0], [5, 5, 2]], tf.int64)
-  segments = tf.constant([[0, 1, 1], [0, 0, 0]], tf.int64)
-  gathered = layers.Embeddings(CONFIG, INIT, one_hot=False)(ids, segments)
-  multiplied = layers.Embeddings(CONFIG, INIT, one_hot=True)(ids, segments)
-  np.testing.assert_allclose(gathered, multiplied, atol=1e-6)

@@ -18,6 +18,7 @@ from modeling import checkpoints, layers, pretraining, run_folder, training
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
 from modeling.optimization import AdamW
+from modeling.precision import LossScale
 
 _S, _P = 16, 4
 _CONFIG = BertConfig(
@@ -79,7 +80,7 @@ def _fit(source, settings, strategy=None, init_checkpoint=None):
     settings.seed,
   )
   with (strategy or tf.distribute.get_strategy()).scope():
-    model = PreTrainer(_CONFIG, seed=settings.seed)
+    model = PreTrainer(_CONFIG, settings.precision, settings.seed)
     training.fit(
       model,
       pretraining.make_loss_function(model),
@@ -112,15 +113,112 @@ def _metrics(folder):
   return [json.loads(line) for line in lines]
 
 
-def test_two_replicas_train_as_one_device_does(source, whole, tmp_path):
-  # Dropout 0.1, masked positions that differ between the replicas' rows.
-  strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
-  two = _fit(source, _settings(tmp_path), strategy)
+def _assert_near_whole(weights, whole):
   one = tf.train.load_checkpoint(str(whole / 'model.ckpt-20'))
-  for name, value in two.items():
+  for name, value in weights.items():
     np.testing.assert_allclose(
       value, one.get_tensor(name), atol=1e-5, err_msg=name
     )
+
+
+def test_two_replicas_train_as_one_device_does(source, whole, tmp_path):
+  # Dropout 0.1, masked positions that differ between the replicas' rows.
+  strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
+  _assert_near_whole(_fit(source, _settings(tmp_path), strategy), whole)
+
+
+@pytest.mark.parametrize('parts', [pytest.param(1, marks=pytest.mark.slow), 2])
+def test_accumulated_gradients_train_as_the_large_batch_does(
+  source, whole, tmp_path, parts
+):
+  # Four rows at once, which hold 0 to 16 masked positions.
+  strategy = tf.distribute.MirroredStrategy([f'/cpu:{i}' for i in range(parts)])
+  settings = _settings(tmp_path, gradient_accumulation_steps=4 // parts)
+  _assert_near_whole(_fit(source, settings, strategy), whole)
+  for ours, expected in zip(_metrics(tmp_path), _metrics(whole), strict=True):
+    assert ours == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_batch_that_cannot_be_cut_is_refused_with_both_flags():
+  settings = _settings('', gradient_accumulation_steps=8)
+  settings.check(num_replicas=2, num_layers=2)
+  with pytest.raises(
+    UserError,
+    match='train_batch_size=16 .* 24 .*gradient_accumulation_steps=8 .* 3 rep',
+  ):
+    settings.check(num_replicas=3, num_layers=2)
+
+
+class _Killed(BaseException):
+  pass
+
+
+def _fit_and_die(source, settings, killed_after, monkeypatch):
+  """Trains until the checkpoint of a step is saved."""
+  save = training.Checkpointer.save
+
+  def save_and_die(self, step):
+    save(self, step)
+    if step == killed_after:
+      raise _Killed
+
+  with monkeypatch.context() as patch:
+    patch.setattr(training.Checkpointer, 'save', save_and_die)
+    with pytest.raises(_Killed):
+      _fit(source, settings)
+
+
+def test_the_options_together_train_and_resume_with_the_same_bytes(
+  source, tmp_path, monkeypatch
+):
+  # Doubled at every step the scale soon is too large, so steps are skipped.
+  monkeypatch.setattr(training, 'LossScale', lambda: LossScale(growth_steps=1))
+  alone, killed = (
+    _settings(
+      tmp_path / name,
+      log_steps=1,
+      freeze='1',
+      gradient_accumulation_steps=2,
+      layer_decay=0.5,
+      optimizer='lamb',
+      precision='float16',
+    )
+    for name in ('alone', 'killed')
+  )
+  weights = _fit(source, alone)
+  _fit_and_die(source, killed, 16, monkeypatch)
+  _fit(source, killed)
+  assert _bytes(tmp_path / 'killed', 20) == _bytes(tmp_path / 'alone', 20)
+  lines = _metrics(tmp_path / 'killed')
+  assert lines == _metrics(tmp_path / 'alone')
+  assert lines[0]['loss_scale'] == 2.0**15
+  assert 0 < sum(line['skipped_steps'] for line in lines) < 15
+  losses = [line['loss'] for line in lines]
+  assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.05
+  _assert_frozen(tmp_path / 'alone', weights)
+
+
+def _assert_frozen(folder, weights):
+  """Checks what --freeze=1 leaves as it was, and that all is exported."""
+  first, last = (
+    tf.train.load_checkpoint(str(folder / f'model.ckpt-{step}'))
+    for step in (0, 20)
+  )
+  assert weights.keys() == last.get_variable_to_shape_map().keys()
+  assert set(last.get_variable_to_dtype_map().values()) == {tf.float32}
+  for name, value in weights.items():
+    np.testing.assert_array_equal(value, last.get_tensor(name))
+    assert np.array_equal(value, first.get_tensor(name)) == name.startswith(
+      ('bert/embeddings/', 'bert/encoder/layer_0/')
+    ), name
+
+
+def test_gradients_that_float16_cannot_hold_end_the_run():
+  means = {'loss': 1.0, 'skipped_steps': 1.0, 'loss_scale': 2.0}
+  settings = _settings('')
+  training._check_progress(means, '', settings)
+  with pytest.raises(UserError, match='not finite .* --precision=bfloat16'):
+    training._check_progress({**means, 'loss_scale': 1.0}, '', settings)
 
 
 @pytest.mark.parametrize('killed_after', [4, 16])
@@ -128,20 +226,7 @@ def test_a_resumed_run_ends_with_the_same_bytes(
   source, whole, tmp_path, killed_after, monkeypatch
 ):
   # An epoch is 50 / 16 steps, so the 20 steps cross several.
-  class Killed(BaseException):
-    pass
-
-  save = training.Checkpointer.save
-
-  def save_and_die(self, step):
-    save(self, step)
-    if step == killed_after:
-      raise Killed
-
-  with monkeypatch.context() as patch:
-    patch.setattr(training.Checkpointer, 'save', save_and_die)
-    with pytest.raises(Killed):
-      _fit(source, _settings(tmp_path))
+  _fit_and_die(source, _settings(tmp_path), killed_after, monkeypatch)
   # Logged after the checkpoint from which the run will go on.
   with open(tmp_path / 'metrics.jsonl', 'a') as log:
     log.write(json.dumps({'step': killed_after + 1, 'loss': 0.0}) + '\n')
