@@ -28,32 +28,42 @@ def main(_: list[str]) -> None:
   from_flags.check_training()
   from_flags.check_casing()
   task = from_flags.task()
+  from_flags.check_evaluation(task)
   strategy = from_flags.strategy()
   splits = from_flags.read_splits(
-    task, train=FLAGS.do_train, eval=FLAGS.do_eval, test=FLAGS.do_predict
+    task,
+    train=FLAGS.do_train,
+    eval=FLAGS.do_eval or FLAGS.eval_steps > 0,
+    predict=FLAGS.do_predict,
   )
 
-  from data import files
   from data.tokenization import BertTokenizer
-  from modeling.models import Classifier
-  from modeling.task_runs import TaskRun
 
   tokenizer = BertTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
   config = from_flags.bert_config(tokenizer.vocab_size)
   from_flags.check_init_checkpoint(config, tokenizer.vocab_checksum)
+  with strategy.scope():
+    from_flags.run_seeds(lambda: _run(task, tokenizer, config, splits))
+
+
+def _run(task, tokenizer, config, splits) -> dict[str, float]:
+  from data import files
+  from modeling.models import Classifier
+  from modeling.task_runs import TaskRun
+
   files.make_folder(FLAGS.output_dir)
   run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
-  with strategy.scope():
-    model = Classifier(config, task.num_outputs, FLAGS.precision, FLAGS.seed)
-    if FLAGS.do_train:
-      _train(model, run, splits['train'])
-    from_flags.evaluate_and_predict(model, run, splits)
+  model = Classifier(config, task.num_outputs, FLAGS.precision, FLAGS.seed)
+  if FLAGS.do_train:
+    _train(model, run, splits)
+  return from_flags.evaluate_and_predict(model, run, splits)
 
 
-def _train(model, run, examples) -> None:
+def _train(model, run, splits) -> None:
   from data.classifier_features import checksum
   from modeling import classification
 
+  examples = splits['train']
   from_flags.train_on(
     lambda: run.write_records('train', examples),
     model,
@@ -64,8 +74,10 @@ def _train(model, run, examples) -> None:
       'num_train_examples': len(examples),
       'train_data': checksum(examples),
       **from_flags.task_fingerprint(run.tokenizer.vocab_checksum),
+      **from_flags.evaluation_fingerprint(run.task, splits),
     },
     num_labelled_examples=len(examples),
+    evaluation=from_flags.evaluation(model, run, splits),
   )
 
 

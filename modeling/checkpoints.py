@@ -3,7 +3,8 @@
 A released checkpoint is `prefix.index` and `prefix.data-00000-of-00001`:
 weights alone, float32, under the names of google-research/bert. What loads
 Google's zip files loads ours. Resuming needs more than weights and is
-`training`'s affair.
+`training`'s affair. Where a checkpoint is read, a Hugging Face folder will do;
+its `prefix` is the path of its model.safetensors.
 """
 
 import difflib
@@ -19,6 +20,8 @@ import tensorflow as tf
 
 from data import files
 from data.errors import UserError, reason_of
+from modeling import hugging_face, initialisation
+from modeling.configs import BertConfig
 from modeling.load_report import LoadReport, compact
 
 Variables = Mapping[str, tf.Variable | np.ndarray]
@@ -149,10 +152,10 @@ def resolve(path: str) -> str:
   Args:
     path: a prefix; one of a checkpoint's two files; or a folder: the latest
       checkpoint that its `checkpoint` file names, else `bert_model.ckpt`, else
-      the only checkpoint in it.
+      the only checkpoint in it, else Hugging Face's `model.safetensors`.
 
   Returns:
-    The prefix of an existing checkpoint.
+    The prefix of an existing checkpoint, or the path of model.safetensors.
 
   Raises:
     UserError: there is none. The message says what was received and what was
@@ -163,6 +166,8 @@ def resolve(path: str) -> str:
   prefix = re.sub(r'\.(index|data-\d{5}-of-\d{5})$', '', path)
   if files.exists(prefix + _INDEX):
     return prefix
+  if _is_hugging_face(path) and files.exists(path):
+    return path
   if files.is_folder(path):
     return _resolve_folder(path)
   folder = os.path.dirname(prefix) or '.'
@@ -187,10 +192,40 @@ def _resolve_folder(folder: str) -> str:
     looked_for.append(prefix + _INDEX)
   if len(only := _prefixes(folder)) == 1:
     return os.path.join(folder, only[0])
+  weights = os.path.join(folder, hugging_face.WEIGHTS_FILE)
+  if files.exists(weights):
+    return weights
+  looked_for.append(weights)
   raise UserError(
     f'no checkpoint was found in the folder {folder!r}: looked for'
     f' {", ".join(looked_for)}; {_candidates(folder, folder)}'
   )
+
+
+def _is_hugging_face(prefix: str) -> bool:
+  return os.path.basename(prefix) == hugging_face.WEIGHTS_FILE
+
+
+def config_beside(prefix: str) -> tuple[str, BertConfig] | None:
+  """Reads the model's configuration from the folder of its checkpoint.
+
+  Args:
+    prefix: as `resolve` returns it.
+
+  Returns:
+    The file and what it says; None where there is no such file.
+
+  Raises:
+    UserError: the file is malformed, or the model is no BERT.
+  """
+  folder = os.path.dirname(prefix)
+  path = os.path.join(folder, 'bert_config.json')
+  if files.exists(path):
+    return path, BertConfig.from_json_file(path)
+  path = os.path.join(folder, hugging_face.CONFIG_FILE)
+  if _is_hugging_face(prefix) and files.exists(path):
+    return path, hugging_face.read_config(path)
+  return None
 
 
 def _prefixes(folder: str) -> list[str]:
@@ -218,7 +253,8 @@ def _candidates(folder: str, wanted: str) -> str:
 def checksum(prefix: str) -> str:
   """Returns the SHA-256 of a checkpoint's data file, in hexadecimal."""
   digest = hashlib.sha256()
-  with files.open_read(prefix + '.data-00000-of-00001', 'rb') as file:
+  path = prefix if _is_hugging_face(prefix) else prefix + _DATA
+  with files.open_read(path, 'rb') as file:
     while block := file.read(1 << 20):
       digest.update(block)
   return digest.hexdigest()
@@ -251,6 +287,8 @@ def _weights(reader) -> dict[str, tuple[tuple[int, ...], str]]:
 
 
 def _open(prefix: str):
+  if _is_hugging_face(prefix):
+    return hugging_face.Reader(prefix)
   with _damage_explained(prefix + _INDEX):
     # `tf.train.load_checkpoint` takes a prefix on ram:// for a folder.
     return tf.compat.v1.train.NewCheckpointReader(prefix)
@@ -279,6 +317,7 @@ def load_released(
   variables: Mapping[str, tf.Variable],
   is_required: Callable[[str], bool] = is_encoder,
   allow_mismatch: Callable[[str], bool] = lambda name: not is_encoder(name),
+  init: str = initialisation.ALL,
 ) -> LoadReport:
   """Assigns a checkpoint's weights to the variables of the same names.
 
@@ -291,6 +330,7 @@ def load_released(
     allow_mismatch: of a name: may its shape differ, so that it keeps its fresh
       value? By default true of heads: a classifier of three labels initialises
       the encoder of one of two.
+    init: which of the weights, and for which layers; a value of --init.
 
   Returns:
     What was loaded, missing, unused, and of another shape.
@@ -302,24 +342,84 @@ def load_released(
   prefix = resolve(path)
   reader = _open(prefix)
   stored = _weights(reader)
-  shared = sorted(set(variables) & set(stored))
-  mismatched = {
-    name: (stored[name][0], tuple(variables[name].shape))
-    for name in shared
-    if stored[name][0] != tuple(variables[name].shape)
-  }
-  report = LoadReport(
-    prefix=prefix,
-    loaded=[name for name in shared if name not in mismatched],
-    missing=sorted(set(variables) - set(stored)),
-    unused=sorted(set(stored) - set(variables)),
-    mismatched=mismatched,
-  )
+  report = _plan(prefix, variables, stored, init)
   _check(report, is_required, allow_mismatch)
-  values = _read(reader, prefix, report.loaded)
-  for name, value in values.items():
-    variables[name].assign(value)
+  source = initialisation.sources(init, variables, stored)
+  values = _read(reader, prefix, [source[name] for name in report.loaded])
+  for name in report.loaded:
+    variables[name].assign(values[source[name]])
   return report
+
+
+def _plan(prefix: str, variables, stored, init: str) -> LoadReport:
+  """Says what will become of each variable; reads no weights."""
+  try:
+    source = initialisation.sources(init, variables, stored)
+  except UserError as error:
+    raise UserError(f'{prefix}: {error}') from error
+  found = sorted(name for name in source if source[name] in stored)
+  mismatched = {
+    name: (stored[source[name]][0], tuple(variables[name].shape))
+    for name in found
+    if stored[source[name]][0] != tuple(variables[name].shape)
+  }
+  return LoadReport(
+    prefix=prefix,
+    loaded=[name for name in found if name not in mismatched],
+    missing=sorted(set(source) - set(found)),
+    unused=sorted(set(stored) - set(source.values())),
+    mismatched=mismatched,
+    left_fresh=sorted(set(variables) - set(source)),
+    layers=_moved_layers(init, variables, stored),
+  )
+
+
+def _moved_layers(init: str, variables, stored) -> list[int]:
+  """Returns each layer's source where --init chooses among them."""
+  if init not in (initialisation.BOTTOM_LAYERS, initialisation.EVERY_KTH_LAYER):
+    return []
+  return initialisation.layer_sources(
+    init,
+    initialisation.num_layers(variables),
+    initialisation.num_layers(stored),
+  )
+
+
+def check_start(prefix: str, config: BertConfig, init: str) -> None:
+  """Checks, before a model is built, that it can start from a checkpoint.
+
+  Args:
+    prefix: as `resolve` returns it.
+    config: the model's.
+    init: a value of --init.
+
+  Raises:
+    UserError: the number of layers, the width or the vocabulary's size does not
+      fit; both are told.
+  """
+  stored = read_variables(prefix)
+  if initialisation.WORDS not in stored:
+    raise UserError(
+      f'{prefix} lacks {initialisation.WORDS}. It holds'
+      f' {_examples(compact(stored)) or "no weights"}'
+    )
+  vocab_size, width = stored[initialisation.WORDS][0]
+  for name, theirs, ours in (
+    ('hidden_size', width, config.hidden_size),
+    ('vocab_size', vocab_size, config.vocab_size),
+  ):
+    if theirs != ours:
+      raise UserError(
+        f'{prefix} has {name} {theirs}, the model {ours}: the model can only'
+        f' start from a checkpoint of the same {name}'
+      )
+  if init != initialisation.WORD_EMBEDDINGS:
+    try:
+      initialisation.layer_sources(
+        init, config.num_hidden_layers, initialisation.num_layers(stored)
+      )
+    except UserError as error:
+      raise UserError(f'{prefix}: {error}') from error
 
 
 def _check(report, is_required, allow_mismatch) -> None:
@@ -328,8 +428,7 @@ def _check(report, is_required, allow_mismatch) -> None:
     raise UserError(
       f'{report.prefix} lacks variables that the model needs:'
       f' {", ".join(compact(missing))}. It holds'
-      f' {_examples(compact(held)) or "no weights"}. Do its bert_config.json'
-      ' and the one given agree?'
+      f' {_examples(compact(held)) or "no weights"}. {_advice(missing)}'
     )
   wrong = [
     f'{name} is {list(theirs)} in the checkpoint, {list(ours)} in the model'
@@ -341,6 +440,12 @@ def _check(report, is_required, allow_mismatch) -> None:
       f'{report.prefix} does not fit the model: {_examples(wrong)}. Do the'
       ' bert_config.json and the vocabulary given belong to this checkpoint?'
     )
+
+
+def _advice(missing: list[str]) -> str:
+  if any(map(is_encoder, missing)):
+    return 'Do its bert_config.json and the one given agree?'
+  return 'Its head was never trained: --do_train comes first.'
 
 
 def _examples(items: list[str]) -> str:

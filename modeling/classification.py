@@ -24,42 +24,83 @@ def make_task_loss(model: Classifier, task: Task) -> LossFunction:
     logits = model(batch, dropout=dropout)['logits']
     weights = tf.cast(batch['is_real_example'], tf.float32)
     labels, denominator = batch['label_ids'], batch['example_denominator']
-    if task.is_regression:
-      loss = losses.squared_error(logits[:, 0], labels, weights, denominator)
-    else:
-      loss = losses.cross_entropy(logits, labels, weights, denominator)
-    return {'loss': loss}
+    return {'loss': _hard_loss(task, logits, labels, weights, denominator)}
 
   return loss_function
 
 
-def make_distillation_loss(model: Classifier, task: Task) -> LossFunction:
-  """Returns the cross-entropy under the teacher's soft labels (Turc et al.,
-  section 2), or the squared distance to its predicted numbers."""
+def make_distillation_loss(
+  model: Classifier,
+  task: Task,
+  temperature: float = 1.0,
+  hard_label_weight: float = 0.0,
+) -> LossFunction:
+  """Returns the loss of a student under its teacher's predictions.
+
+  An example's soft loss is the cross-entropy under the teacher's soft labels,
+  at a temperature (`losses.soft_cross_entropy`), or the squared distance to its
+  predicted number. Where an example has a label, its loss is (1 - w) soft + w
+  hard, with the label's cross-entropy or squared error; where it has none, its
+  loss is the soft one. All are divided by the number of examples in the global
+  batch. At T = 1 and w = 0 this is Turc et al.'s (section 2).
+
+  Args:
+    model: the student.
+    task: says whether numbers are predicted.
+    temperature: T; of no effect on numbers.
+    hard_label_weight: w in [0, 1]; above 0, batches have `label_ids`, with -1,
+      or NaN for numbers, where there is no label.
+  """
+
+  def soft_loss(logits, batch, weights):
+    teacher, denominator = batch['teacher_logits'], batch['example_denominator']
+    if task.is_regression:
+      targets = tf.reshape(teacher, [-1])
+      return losses.squared_error(logits[:, 0], targets, weights, denominator)
+    return losses.soft_cross_entropy(
+      logits, teacher, weights, denominator, temperature
+    )
 
   def loss_function(batch, dropout: DropoutKey | None):
     logits = model(batch, dropout=dropout)['logits']
-    teacher, denominator = batch['teacher_logits'], batch['example_denominator']
-    weights = tf.ones_like(logits[:, 0])
-    if task.is_regression:
-      loss = losses.squared_error(
-        logits[:, 0], tf.reshape(teacher, [-1]), weights, denominator
-      )
-    else:
-      loss = losses.soft_cross_entropy(logits, teacher, weights, denominator)
-    return {'loss': loss}
+    if not hard_label_weight:
+      return {'loss': soft_loss(logits, batch, tf.ones_like(logits[:, 0]))}
+    labels, denominator = batch['label_ids'], batch['example_denominator']
+    known = tf.math.is_finite(labels) if task.is_regression else labels >= 0
+    labels = tf.where(known, labels, tf.zeros_like(labels))
+    weights = hard_label_weight * tf.cast(known, tf.float32)
+    hard = _hard_loss(task, logits, labels, weights, denominator)
+    soft = soft_loss(logits, batch, 1.0 - weights)
+    return {'loss': soft + hard, 'soft_loss': soft, 'hard_loss': hard}
 
   return loss_function
 
 
+def _hard_loss(task: Task, logits, labels, weights, denominator) -> tf.Tensor:
+  if task.is_regression:
+    return losses.squared_error(logits[:, 0], labels, weights, denominator)
+  return losses.cross_entropy(logits, labels, weights, denominator)
+
+
 class Predictor:
-  """Computes a model's logits; one traced function for all its calls."""
+  """Computes a model's logits; one traced function for all its calls.
+
+  Every local replica of the strategy, in whose scope the predictor was made,
+  takes its share of a batch's rows.
+  """
 
   def __init__(self, model: Classifier):
     """Traces nothing yet; the first batch does."""
     self.examples_per_second = 0.0
+    self._strategy = strategy = tf.distribute.get_strategy()
+    # Other workers' replicas don't count: each worker computes every row.
+    local = strategy.experimental_distribute_values_from_function(lambda _: 0)
+    self._num_replicas = len(strategy.experimental_local_results(local))
     self._logits = tf.function(
-      lambda batch: model(batch)['logits'], reduce_retracing=True
+      lambda inputs: strategy.run(
+        lambda batch: model(batch)['logits'], args=(inputs,)
+      ),
+      reduce_retracing=True,
     )
 
   def predict(self, batches: tf.data.Dataset, num_examples: int) -> np.ndarray:
@@ -75,17 +116,14 @@ class Predictor:
     rows, outputs = [], []
     seen, timed, seconds = set(), 0, 0.0
     for batch in batches:
-      inputs = {
-        name: batch[name] for name in ('input_ids', 'input_mask', 'segment_ids')
-      }
       rows.append(batch['example_index'].numpy())
       started = time.perf_counter()
-      outputs.append(self._logits(inputs).numpy())
+      outputs.append(self._batch_logits(batch)[: len(rows[-1])])
       # A shape's first batch may trace the function: it is not timed.
-      if inputs['input_ids'].shape in seen:
+      if batch['input_ids'].shape in seen:
         timed += len(rows[-1])
         seconds += time.perf_counter() - started
-      seen.add(inputs['input_ids'].shape)
+      seen.add(batch['input_ids'].shape)
     self.examples_per_second = timed / seconds if seconds else 0.0
     rows, outputs = np.concatenate(rows), np.concatenate(outputs)
     logits = np.empty([num_examples, outputs.shape[1]], np.float32)
@@ -96,6 +134,34 @@ class Predictor:
       raise RuntimeError('an example was not scored exactly once')
     logits[rows[real]] = outputs[real]
     return logits
+
+  def _batch_logits(self, batch) -> np.ndarray:
+    """Computes the logits of a batch's B rows, and of some zeros after them."""
+    share = -(-batch['input_ids'].shape[0] // self._num_replicas)
+    missing = share * self._num_replicas - batch['input_ids'].shape[0]
+    inputs = {
+      name: tf.pad(batch[name], [[0, missing], [0, 0]]) if missing else x
+      for name, x in batch.items()
+      if name in ('input_ids', 'input_mask', 'segment_ids')
+    }
+
+    def rows_of_replica(context):
+      start = share * (context.replica_id_in_sync_group % self._num_replicas)
+      return {name: x[start : start + share] for name, x in inputs.items()}
+
+    outputs = self._logits(
+      self._strategy.experimental_distribute_values_from_function(
+        rows_of_replica
+      )
+    )
+    return np.concatenate(
+      [x.numpy() for x in self._strategy.experimental_local_results(outputs)]
+    )
+
+
+def decide(task: Task, logits: np.ndarray) -> np.ndarray:
+  """Returns what is predicted: label ids [N], or the numbers, float32 [N]."""
+  return logits[:, 0] if task.is_regression else np.argmax(logits, axis=-1)
 
 
 def score(
@@ -113,11 +179,10 @@ def score(
     cross-entropy in nats, or mean squared error) and `loss`, the same.
   """
   labels = np.array([task.encode_label(e.label) for e in examples])
+  predictions = decide(task, logits)
   if task.is_regression:
-    predictions = logits[:, 0]
     loss = float(np.mean((predictions - labels) ** 2, dtype=np.float64))
   else:
-    predictions = np.argmax(logits, axis=-1)
     log_probabilities = tf.nn.log_softmax(logits.astype(np.float64)).numpy()
     loss = float(-log_probabilities[np.arange(len(labels)), labels].mean())
   scores = compute_scores(task.metrics, labels, predictions)
@@ -125,6 +190,35 @@ def score(
     **{f'eval_{name}': value for name, value in scores.items()},
     'eval_loss': loss,
     'loss': loss,
+  }
+
+
+def agreement(
+  task: Task, teacher_logits: np.ndarray, logits: np.ndarray
+) -> dict[str, float]:
+  """Measures how well a student imitates its teacher.
+
+  Args:
+    task: says whether numbers are predicted.
+    teacher_logits: float32 [N, C].
+    logits: float32 [N, C], the student's.
+
+  Returns:
+    `eval_teacher_agreement`, the share of examples of which both predict the
+    same class, and `eval_teacher_kl`, the mean of KL(teacher || student) in
+    nats; for numbers `eval_teacher_mse`, their mean squared difference.
+  """
+  teacher_logits = teacher_logits.astype(np.float64)
+  logits = logits.astype(np.float64)
+  if task.is_regression:
+    return {'eval_teacher_mse': float(np.mean((teacher_logits - logits) ** 2))}
+  same = teacher_logits.argmax(axis=-1) == logits.argmax(axis=-1)
+  teacher = tf.nn.log_softmax(teacher_logits).numpy()
+  student = tf.nn.log_softmax(logits).numpy()
+  divergences = np.sum(np.exp(teacher) * (teacher - student), axis=-1)
+  return {
+    'eval_teacher_agreement': float(same.mean()),
+    'eval_teacher_kl': float(divergences.mean()),
   }
 
 

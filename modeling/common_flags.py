@@ -42,8 +42,18 @@ def define_model_flags() -> None:
   flags.DEFINE_string(
     'init_checkpoint',
     None,
-    'The checkpoint to start from: a prefix (".../bert_model.ckpt") or the '
-    'folder that holds it. Random weights where it is not given.',
+    'The checkpoint to start from: a prefix (".../bert_model.ckpt"), the '
+    'folder that holds it, or a Hugging Face folder (config.json, vocab.txt, '
+    'model.safetensors). Random weights where it is not given.',
+  )
+  flags.DEFINE_enum(
+    'init',
+    'all',
+    ['all', 'bottom_layers', 'every_kth_layer', 'word_embeddings'],
+    'Added: how much of --init_checkpoint a run starts from. all: everything; '
+    'bottom_layers: of a deeper checkpoint of the same width the layers next '
+    'to the embeddings; every_kth_layer: of one k times as deep its layers k, '
+    '2k, ...; word_embeddings: these alone, all else is random.',
   )
   flags.DEFINE_integer(
     'max_seq_length',
@@ -131,12 +141,13 @@ def define_training_flags() -> None:
   flags.DEFINE_bool(
     'adam_bias_correction',
     None,
-    "Added: correct the bias of Adam's moments. BERT did not, so its first "
-    'steps are up to three times too large; with few examples, and so few '
-    'steps, fine-tuning then fails for some seeds (Mosbach et al. 2021, arXiv '
-    '2006.04884; Zhang et al. 2021, arXiv 2006.05987). Where not given: on in '
-    'run_classifier.py below 10,000 training examples and with '
-    '--optimizer=lamb, which its paper corrects; off otherwise.',
+    "Added: correct the bias of Adam's moments. BERT did not, which makes "
+    'the steps of the first hundreds up to 6.5 times as large; with few '
+    'examples, and so few steps, fine-tuning then fails for some seeds '
+    '(Mosbach et al. 2021, arXiv 2006.04884; Zhang et al. 2021, arXiv '
+    '2006.05987). Where not given: on in run_classifier.py below 10,000 '
+    'training examples and with --optimizer=lamb, which its paper corrects; '
+    'off otherwise.',
   )
   flags.DEFINE_integer(
     'gradient_accumulation_steps',
@@ -206,10 +217,13 @@ def define_task_flags() -> None:
   flags.DEFINE_string(
     'eval_split',
     'dev',
-    'Added: the split that --do_eval takes: dev, dev_mismatched for MNLI, or '
-    'test where its labels are known.',
+    'Added: the split that --do_eval and --eval_steps take: dev, or test where '
+    "its labels are known. --do_eval takes MNLI's mismatched split too.",
   )
-  flags.DEFINE_bool('do_predict', False, 'Whether to predict the test set.')
+  define_evaluation_flags()
+  flags.DEFINE_bool(
+    'do_predict', False, 'Whether to predict --predict_split, the test set.'
+  )
   flags.DEFINE_integer(
     'predict_batch_size', 8, 'Examples in a prediction batch.', lower_bound=1
   )
@@ -222,6 +236,47 @@ def define_task_flags() -> None:
     'The share of the steps over which the learning rate rises from 0.',
     lower_bound=0.0,
     upper_bound=1.0,
+  )
+
+
+@functools.cache
+def define_evaluation_flags() -> None:
+  """What is evaluated and predicted, when and how often; all additions."""
+  flags.DEFINE_integer(
+    'eval_steps',
+    0,
+    'Added: steps between two evaluations on --eval_split in training; the '
+    'last step is evaluated too. The best checkpoint is kept in '
+    'output_dir/best, and --do_eval and --do_predict take it. 0 evaluates at '
+    'the end only.',
+    lower_bound=0,
+  )
+  flags.DEFINE_string(
+    'metric_for_best',
+    None,
+    'Added: the score that decides which checkpoint is the best: one of the '
+    "task's, or loss. The task's main one where not given.",
+  )
+  flags.DEFINE_integer(
+    'early_stopping_patience',
+    None,
+    'Added: training ends after so many evaluations in a row that bring no '
+    'better score. The learning rate still falls as if all steps were to come.',
+    lower_bound=1,
+  )
+  flags.DEFINE_string(
+    'predict_split',
+    'test',
+    "Added: the split that --do_predict takes: test, or dev; MNLI's "
+    'mismatched one too.',
+  )
+  flags.DEFINE_integer(
+    'num_seeds',
+    1,
+    'Added: trains and evaluates with so many seeds, --seed and those after '
+    'it, each in output_dir/seed-<seed>, and writes the median and the spread '
+    'of their scores to output_dir/seeds.json.',
+    lower_bound=1,
   )
 
 

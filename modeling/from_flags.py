@@ -4,6 +4,7 @@ The scripts call these after their flags are parsed; TensorFlow is imported in
 the functions, so that a script's `--help` never waits for it.
 """
 
+import gc
 import os
 
 from absl import flags, logging
@@ -22,22 +23,32 @@ _SMALL_TRAINING_SET = 10_000
 def bert_config(vocab_size: int | None):
   """Returns the `BertConfig` of --bert_config_file or --bert_size.
 
+  Where neither is given, it is that beside --init_checkpoint.
+
   Args:
     vocab_size: of the vocabulary, if there is one; --bert_size needs it, and
       a --bert_config_file must agree with it.
 
   Raises:
-    UserError: neither or both flags are given, or the vocabulary is larger
-      than the model's.
+    UserError: both flags are given, or there is no configuration at all, or
+      the vocabulary does not have the model's size.
   """
-  from modeling import configs
+  from modeling import checkpoints, configs
 
-  if bool(FLAGS.bert_config_file) == bool(FLAGS.bert_size):
+  beside = None
+  if FLAGS.init_checkpoint and not (FLAGS.bert_config_file or FLAGS.bert_size):
+    beside = checkpoints.config_beside(
+      checkpoints.resolve(FLAGS.init_checkpoint)
+    )
+  if beside is None and bool(FLAGS.bert_config_file) == bool(FLAGS.bert_size):
     raise UserError(
       'give either --bert_config_file or --bert_size; received '
       f'{FLAGS.bert_config_file!r} and {FLAGS.bert_size!r}'
     )
-  if FLAGS.bert_size:
+  if beside:
+    path, config = beside
+    logging.info('The configuration is that of %s.', path)
+  elif FLAGS.bert_size:
     if vocab_size is None:
       raise UserError('--bert_size needs --vocab_file, for its size')
     config = configs.compact_config(FLAGS.bert_size, vocab_size)
@@ -72,14 +83,45 @@ def check_training() -> None:
   Raises:
     UserError: the flags are named.
   """
+  if not FLAGS.init_checkpoint:
+    refuse_if_given(['init'], '--init_checkpoint is not given')
   if not FLAGS.do_train:
     refuse_if_given(
       ['adam_bias_correction', 'freeze', 'gradient_accumulation_steps']
-      + ['layer_decay', 'optimizer'],
+      + ['init', 'layer_decay', 'optimizer'],
       '--do_train is not given',
     )
   if FLAGS.freeze == 'encoder':
     refuse_if_given(['layer_decay'], '--freeze=encoder leaves the heads alone')
+
+
+def check_evaluation(task) -> None:
+  """Refuses flags about evaluation and prediction that cannot take effect.
+
+  Args:
+    task: a `data.tasks.Task`.
+
+  Raises:
+    UserError: the flags are named.
+  """
+  metric_for_best(task)
+  if not FLAGS.do_train:
+    refuse_if_given(['eval_steps'], '--do_train is not given')
+  if not FLAGS.eval_steps:
+    refuse_if_given(
+      ['metric_for_best', 'early_stopping_patience'],
+      '--eval_steps is not given',
+    )
+  if not FLAGS.do_eval and not FLAGS.eval_steps:
+    refuse_if_given(
+      ['eval_split'], 'neither --do_eval nor --eval_steps is given'
+    )
+  if not FLAGS.do_predict:
+    refuse_if_given(['predict_split'], '--do_predict is not given')
+  if FLAGS.num_seeds > 1 and not FLAGS.do_eval:
+    raise UserError(
+      f'--num_seeds={FLAGS.num_seeds} needs --do_eval, whose scores it sums up'
+    )
 
 
 def _bias_correction(num_examples: int | None) -> bool:
@@ -108,7 +150,12 @@ def _bias_correction(num_examples: int | None) -> bool:
   return chosen
 
 
-def _settings(num_steps: int, num_warmup_steps: int, num_examples: int | None):
+def _settings(
+  num_steps: int,
+  num_warmup_steps: int,
+  num_examples: int | None,
+  eval_steps: int,
+):
   """Returns the `training.Settings` that the flags describe."""
   from modeling import training
 
@@ -130,6 +177,7 @@ def _settings(num_steps: int, num_warmup_steps: int, num_examples: int | None):
     layer_decay=FLAGS.layer_decay,
     freeze=FLAGS.freeze,
     precision=FLAGS.precision,
+    eval_steps=eval_steps,
   )
 
 
@@ -186,14 +234,21 @@ def strategy():
 
 
 def trained_checkpoint() -> str:
-  """Returns the checkpoint to evaluate: the run's own, else --init_checkpoint.
+  """Returns the checkpoint to evaluate, and says which.
+
+  It is, in order of precedence: 1. the best of the run in --output_dir, if
+  that was trained with --eval_steps; 2. the run's last; 3. --init_checkpoint.
 
   Raises:
-    UserError: there is neither.
+    UserError: there is none.
   """
   from data import files
-  from modeling import checkpoints
+  from modeling import best_checkpoint, checkpoints
 
+  if best_checkpoint.exists(FLAGS.output_dir):
+    best = checkpoints.resolve(best_checkpoint.folder(FLAGS.output_dir))
+    logging.info('The best checkpoint of the run is taken: %s', best)
+    return best
   if files.exists(os.path.join(FLAGS.output_dir, 'checkpoint')):
     return checkpoints.resolve(FLAGS.output_dir)
   if not FLAGS.init_checkpoint:
@@ -226,25 +281,106 @@ def task_fingerprint(vocabulary: str) -> dict[str, object]:
   }
 
 
-def evaluate_and_predict(model, run, splits) -> None:
-  """Does what --do_eval and --do_predict say, with the trained checkpoint.
+def evaluation(model, run, splits):
+  """Returns what --eval_steps does in training; None where it is not given.
 
   Args:
     model: a `Classifier`.
     run: a `modeling.task_runs.TaskRun`.
     splits: the examples of each split needed, by name.
   """
+  from modeling import best_checkpoint
+
+  if not FLAGS.eval_steps:
+    return None
+  return best_checkpoint.Evaluation(
+    run.make_scorer(model, splits[FLAGS.eval_split], FLAGS.eval_batch_size),
+    f'eval_{metric_for_best(run.task)}',
+    FLAGS.early_stopping_patience,
+  )
+
+
+def metric_for_best(task) -> str:
+  """Returns --metric_for_best, or the task's main score.
+
+  Raises:
+    UserError: the task has no such score.
+  """
+  known = (*task.metrics, 'loss')
+  name = FLAGS.metric_for_best or task.metrics[0]
+  if name not in known:
+    raise UserError(
+      f'--metric_for_best={name}: {task.name} has {", ".join(known)}'
+    )
+  return name
+
+
+def evaluation_fingerprint(task, splits) -> dict[str, object]:
+  """Returns what of --eval_steps decides a run, for `run.json`."""
+  from data.classifier_features import checksum
+
+  if not FLAGS.eval_steps:
+    return {}
+  return {
+    'early_stopping_patience': FLAGS.early_stopping_patience,
+    'eval_data': checksum(splits[FLAGS.eval_split]),
+    'eval_steps': FLAGS.eval_steps,
+    'metric_for_best': metric_for_best(task),
+  }
+
+
+def evaluate_and_predict(
+  model, run, splits, teacher_logits_on=lambda examples: None
+) -> dict[str, float]:
+  """Does what --do_eval and --do_predict say, with `trained_checkpoint`.
+
+  Args:
+    model: a `Classifier`.
+    run: a `modeling.task_runs.TaskRun`.
+    splits: the examples of each split needed, by name.
+    teacher_logits_on: examples → a teacher's logits on them, float32 [N, C],
+      or None where there is no teacher or they are not known.
+
+  Returns:
+    The scores; of MNLI's mismatched split too, as `<name>_mismatched`.
+  """
+  if not FLAGS.do_eval and not FLAGS.do_predict:
+    return {}
+  checkpoint, scores = trained_checkpoint(), {}
   if FLAGS.do_eval:
-    run.evaluate(
-      model,
-      trained_checkpoint(),
-      splits[FLAGS.eval_split],
-      FLAGS.eval_batch_size,
-    )
+    for split in _with_mismatched(run.task, FLAGS.eval_split):
+      suffix = _suffix(split)
+      values = run.evaluate(
+        model,
+        checkpoint,
+        splits[split],
+        FLAGS.eval_batch_size,
+        suffix,
+        teacher_logits_on(splits[split]),
+      )
+      scores |= {f'{name}{suffix}': value for name, value in values.items()}
   if FLAGS.do_predict:
-    run.predict(
-      model, trained_checkpoint(), splits['test'], FLAGS.predict_batch_size
-    )
+    for split in _with_mismatched(run.task, FLAGS.predict_split):
+      run.predict(
+        model,
+        checkpoint,
+        splits[split],
+        FLAGS.predict_batch_size,
+        _suffix(split),
+      )
+  return scores
+
+
+def _suffix(split: str) -> str:
+  """Returns what marks a split's files of results; '' but for mismatched."""
+  return '_mismatched' if split.endswith('_mismatched') else ''
+
+
+def _with_mismatched(task, split: str) -> list[str]:
+  """Returns a split, and MNLI's mismatched one beside it if it is there."""
+  other = f'{split}_mismatched'
+  is_there = other in task.splits and task.has_split(FLAGS.data_dir, other)
+  return [split, other] if is_there else [split]
 
 
 def read_splits(task, **wanted: bool) -> dict[str, list]:
@@ -252,7 +388,9 @@ def read_splits(task, **wanted: bool) -> dict[str, list]:
 
   Args:
     task: a `data.tasks.Task`.
-    **wanted: 'train', 'dev', 'test' or 'eval', which is --eval_split.
+    **wanted: 'train', 'dev', 'eval', which is --eval_split, or 'predict',
+      which is --predict_split; of MNLI the mismatched splits come with the
+      last two.
 
   Returns:
     The examples of each split, by the split's name.
@@ -260,20 +398,49 @@ def read_splits(task, **wanted: bool) -> dict[str, list]:
   Raises:
     UserError: a file is missing or malformed, or there is nothing to score.
   """
-  names = [
-    FLAGS.eval_split if name == 'eval' else name
-    for name, is_wanted in wanted.items()
-    if is_wanted
-  ]
+  flags_of = {'eval': FLAGS.eval_split, 'predict': FLAGS.predict_split}
+  names = []
+  for name in (name for name, is_wanted in wanted.items() if is_wanted):
+    if name in flags_of:
+      names += _with_mismatched(task, flags_of[name])
+    else:
+      names.append(name)
   splits = {
     name: task.read_split(FLAGS.data_dir, name) for name in dict.fromkeys(names)
   }
-  if wanted.get('eval') and splits[FLAGS.eval_split][0].label is None:
-    raise UserError(
-      f'--eval_split={FLAGS.eval_split}: '
-      f'{task.split_path(FLAGS.data_dir, FLAGS.eval_split)} has no labels'
-    )
+  if wanted.get('eval'):
+    for name in _with_mismatched(task, FLAGS.eval_split):
+      if splits[name][0].label is None:
+        raise UserError(
+          f'--eval_split={FLAGS.eval_split}: '
+          f'{task.split_path(FLAGS.data_dir, name)} has no labels'
+        )
   return splits
+
+
+def run_seeds(job) -> None:
+  """Runs a job once, or with each seed of --num_seeds in its own folder.
+
+  Args:
+    job: makes the model, trains and evaluates it as --seed and --output_dir
+      say; returns the scores.
+  """
+  if FLAGS.num_seeds == 1:
+    job()
+    return
+  from modeling import seeds
+
+  first, output_dir, scores = FLAGS.seed, FLAGS.output_dir, {}
+  try:
+    for seed in range(first, first + FLAGS.num_seeds):
+      FLAGS.seed, FLAGS.output_dir = seed, seeds.folder(output_dir, seed)
+      logging.info('Seed %d, in %s', seed, FLAGS.output_dir)
+      scores[seed] = job()
+      # A model and its graphs refer to each other: only this frees them.
+      gc.collect()
+  finally:
+    FLAGS.seed, FLAGS.output_dir = first, output_dir
+  seeds.report(output_dir, scores)
 
 
 def check_init_checkpoint(config, vocabulary: str | None = None) -> None:
@@ -284,20 +451,22 @@ def check_init_checkpoint(config, vocabulary: str | None = None) -> None:
     vocabulary: the checksum of --vocab_file, if there is one.
 
   Raises:
-    UserError: there is no such checkpoint, or the files beside it say another
-      activation, number of heads or vocabulary.
+    UserError: there is no such checkpoint, --init cannot take from it what the
+      model needs, or the files beside it say another activation, number of
+      heads or vocabulary.
   """
   from data import files, tokenization
-  from modeling import checkpoints
-  from modeling.configs import BertConfig
+  from modeling import checkpoints, initialisation
 
   if not FLAGS.init_checkpoint:
     return
-  folder = os.path.dirname(checkpoints.resolve(FLAGS.init_checkpoint))
-  config_file = os.path.join(folder, 'bert_config.json')
-  if files.exists(config_file):
-    theirs = BertConfig.from_json_file(config_file)
-    for key in ('hidden_act', 'num_attention_heads'):
+  prefix = checkpoints.resolve(FLAGS.init_checkpoint)
+  checkpoints.check_start(prefix, config, FLAGS.init)
+  folder = os.path.dirname(prefix)
+  beside = checkpoints.config_beside(prefix)
+  if beside and FLAGS.init != initialisation.WORD_EMBEDDINGS:
+    config_file, theirs = beside
+    for key in ('hidden_act', 'num_attention_heads', 'intermediate_size'):
       if getattr(theirs, key) != getattr(config, key):
         raise UserError(
           f'{config_file} says {key} {getattr(theirs, key)}, the model has '
@@ -337,6 +506,7 @@ def train_on(
   steps,
   configuration,
   num_labelled_examples=None,
+  evaluation=None,
 ) -> None:
   """Trains on records.
 
@@ -348,14 +518,17 @@ def train_on(
     steps: of the whole run, and of the warm-up.
     configuration: what else decides the run's weights, for `run.json`.
     num_labelled_examples: of the training set, where a task is fine-tuned.
+    evaluation: a `best_checkpoint.Evaluation`, where --eval_steps is given.
   """
   import tensorflow as tf
 
   from data import input_pipeline, records
   from data.training_order import TrainingOrder
-  from modeling import checkpoints, run_folder, training
+  from modeling import checkpoints, initialisation, run_folder, training
 
-  settings = _settings(*steps, num_labelled_examples)
+  settings = _settings(
+    *steps, num_labelled_examples, FLAGS.eval_steps if evaluation else 0
+  )
   settings.check(
     tf.distribute.get_strategy().num_replicas_in_sync,
     model.config.num_hidden_layers,
@@ -369,6 +542,7 @@ def train_on(
       **settings.weights_decided_by(),
       **configuration,
       'bert_config': model.config.to_dict(),
+      'init': FLAGS.init,
       'init_checkpoint': start,
       'max_seq_length': FLAGS.max_seq_length,
     },
@@ -396,6 +570,7 @@ def train_on(
         source, order, step, replicas
       ),
       settings,
-      FLAGS.init_checkpoint,
+      initialisation.Start(FLAGS.init_checkpoint, FLAGS.init),
       FLAGS.vocab_file,
+      evaluation,
     )

@@ -16,6 +16,9 @@ class LoadReport:
     unused: names of weights in the checkpoint that the model lacks.
     mismatched: name → (shape in the checkpoint, shape in the model), where
       the caller allowed it; they keep their fresh values.
+    left_fresh: names that --init leaves at their fresh values.
+    layers: for each layer of the model the layer of the checkpoint whose
+      weights it took; empty where they are the same.
   """
 
   prefix: str
@@ -23,10 +26,23 @@ class LoadReport:
   missing: list[str]
   unused: list[str]
   mismatched: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+  left_fresh: list[str] = dataclasses.field(default_factory=list)
+  layers: list[int] = dataclasses.field(default_factory=list)
+
+  def summary(self) -> str:
+    """Returns one line, for a checkpoint that holds all that is needed."""
+    unused = f'; in it but unused: {", ".join(compact(self.unused))}'
+    return f'{len(self.loaded)} variables from {self.prefix}' + (
+      unused if self.unused else ''
+    )
 
   def lines(self) -> list[str]:
     """Returns the report as text, every variable by name."""
     lines = [f'Initialised from {self.prefix}:']
+    lines += [
+      f'  layer_{ours} from its layer_{theirs}'
+      for ours, theirs in enumerate(self.layers)
+    ]
     lines += _section('loaded', self.loaded)
     lines += _section('freshly initialised, not in it', self.missing)
     lines += _section(
@@ -36,6 +52,7 @@ class LoadReport:
         for name, (theirs, ours) in self.mismatched.items()
       ],
     )
+    lines += _section('freshly initialised, as --init says', self.left_fresh)
     lines += _section('in it but unused', self.unused)
     return lines
 

@@ -88,14 +88,20 @@ def soft_cross_entropy(
   teacher_logits: tf.Tensor,
   example_weights: tf.Tensor,
   denominator: tf.Tensor | float,
+  temperature: float = 1.0,
 ) -> tf.Tensor:
   """Sums the student's cross-entropies under the teacher's soft labels.
+
+  At a temperature T both logits are divided by T, and the cross-entropy is
+  multiplied by T^2, so that its gradient keeps its size (Hinton et al. 2015,
+  arXiv 1503.02531, section 2). At 1, the default, it is that of Turc et al.
 
   Args:
     student_logits: float32 [B, C], unnormalised.
     teacher_logits: float32 [B, C]; constants, no gradient flows.
     example_weights: float32 [B]; 1.0 real, 0.0 padding.
     denominator: as a rule the global batch's sum of weights.
+    temperature: T, above 0.
 
   Returns:
     float32 scalar in nats.
@@ -109,9 +115,11 @@ def soft_cross_entropy(
     'teacher_logits',
     teacher_logits.shape,
   )
-  soft_labels = tf.stop_gradient(tf.nn.softmax(teacher_logits))
-  nats = tf.nn.softmax_cross_entropy_with_logits(soft_labels, student_logits)
-  return _weighted_sum(nats, example_weights, denominator)
+  soft_labels = tf.stop_gradient(tf.nn.softmax(teacher_logits / temperature))
+  nats = tf.nn.softmax_cross_entropy_with_logits(
+    soft_labels, student_logits / temperature
+  )
+  return temperature**2 * _weighted_sum(nats, example_weights, denominator)
 
 
 def squared_error(

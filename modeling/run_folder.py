@@ -94,10 +94,10 @@ def _crc_of_ends(path: str) -> str:
 
 
 class MetricsLog:
-  """Appends one JSON object a line to `metrics.jsonl`."""
+  """Appends one JSON object a line to `metrics.jsonl` or its like."""
 
-  def __init__(self, output_dir: str):
-    self._path = os.path.join(output_dir, 'metrics.jsonl')
+  def __init__(self, output_dir: str, name: str = 'metrics.jsonl'):
+    self._path = os.path.join(output_dir, name)
     self._lines: list[str] = []
 
   def resume(self, step: int) -> None:
@@ -115,6 +115,10 @@ class MetricsLog:
     """Adds a line."""
     self._lines.append(json.dumps({'step': step, **values}))
     self._write()
+
+  def lines(self) -> list[dict[str, float]]:
+    """Returns what was logged: `step` and the values of each line."""
+    return [json.loads(line) for line in self._lines]
 
   def _write(self) -> None:
     # Rewritten whole: object stores cannot append, and a line cut in the

@@ -1,16 +1,21 @@
 """A model on a task's splits, for `run_classifier` and `run_distillation`."""
 
+import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from data import classifier_features, input_pipeline
+from data.errors import UserError
 from data.tasks import Example, Task
 from data.tokenization import BertTokenizer
 from modeling import checkpoints, classification, results
 from modeling.models import Classifier, released_variables
+
+_HEAD_BIAS = 'output_bias'
 
 
 class TaskRun:
@@ -52,6 +57,8 @@ class TaskRun:
     checkpoint: str,
     examples: Sequence[Example],
     batch_size: int,
+    suffix: str = '',
+    teacher_logits: np.ndarray | None = None,
   ) -> dict[str, float]:
     """Scores a checkpoint on labelled examples; writes `eval_results.txt`.
 
@@ -60,14 +67,40 @@ class TaskRun:
       checkpoint: its prefix.
       examples: with labels.
       batch_size: B.
+      suffix: of the files' names, as in `results`.
+      teacher_logits: float32 [N, C], a teacher's on the same examples.
 
     Returns:
-      The scores, as `classification.score`.
+      The scores, as `classification.score`, and where there is a teacher, as
+      `classification.agreement`.
     """
-    logits = self._logits(model, checkpoint, 'eval', examples, batch_size)
+    name = f'eval{suffix}'
+    logits = self._logits(model, checkpoint, name, examples, batch_size)
     scores = classification.score(self.task, examples, logits)
-    results.write_eval_results(self.output_dir, checkpoint, scores)
+    if teacher_logits is not None:
+      scores |= classification.agreement(self.task, teacher_logits, logits)
+    results.write_eval_results(self.output_dir, checkpoint, scores, suffix)
     return scores
+
+  def make_scorer(
+    self, model: Classifier, examples: Sequence[Example], batch_size: int
+  ) -> Callable[[], dict[str, float]]:
+    """Returns a function that scores the model as it is, while it trains.
+
+    The scores are those of `evaluate`. The first call writes the records.
+    """
+    predictor = classification.Predictor(model)
+
+    @functools.cache
+    def make_batches() -> tf.data.Dataset:
+      source = self.write_records('eval', examples)
+      return input_pipeline.inference_batches(source, batch_size)
+
+    def score() -> dict[str, float]:
+      logits = predictor.predict(make_batches(), len(examples))
+      return classification.score(self.task, examples, logits)
+
+    return score
 
   def predict(
     self,
@@ -75,12 +108,31 @@ class TaskRun:
     checkpoint: str,
     examples: Sequence[Example],
     batch_size: int,
+    suffix: str = '',
   ) -> None:
-    """Predicts examples and writes `test_results.tsv`."""
-    logits = self._logits(model, checkpoint, 'predict', examples, batch_size)
+    """Predicts examples; writes `test_results.tsv` and `predictions.tsv`.
+
+    Args:
+      model: takes the checkpoint's weights, head included.
+      checkpoint: its prefix.
+      examples: N, with or without labels.
+      batch_size: B.
+      suffix: of the files' names, as in `results`.
+    """
+    name = f'predict{suffix}'
+    logging.info('Predictions of %s', checkpoint)
+    logits = self._logits(model, checkpoint, name, examples, batch_size)
+    outputs = logits
     if not self.task.is_regression:
-      logits = tf.nn.softmax(logits).numpy()
-    results.write_test_results(self.output_dir, logits)
+      outputs = tf.nn.softmax(logits).numpy()
+    results.write_test_results(self.output_dir, outputs, suffix)
+    results.write_predictions(
+      os.path.join(self.output_dir, f'predictions{suffix}.tsv'),
+      self.task,
+      examples,
+      classification.decide(self.task, logits),
+      outputs,
+    )
 
   def _logits(
     self, model, checkpoint, name, examples, batch_size
@@ -97,12 +149,27 @@ class TaskRun:
 def load_whole(checkpoint: str, variables: Mapping[str, tf.Variable]) -> None:
   """Loads a checkpoint that must hold every variable, heads included.
 
+  A head that was never trained is said: its bias is still all zeros, which a
+  single step of training would have changed.
+
   Raises:
     UserError: a variable is missing or of another shape.
   """
-  checkpoints.load_released(
+  if _HEAD_BIAS not in checkpoints.read_variables(checkpoint):
+    raise UserError(
+      f'{checkpoint} holds no head for a task (output_weights, {_HEAD_BIAS}): '
+      'it was pre-trained only. Fine-tune it first, with --do_train.'
+    )
+  report = checkpoints.load_released(
     checkpoint,
     variables,
     is_required=lambda name: True,
     allow_mismatch=lambda name: False,
   )
+  logging.info('%s', report.summary())
+  if not np.any(variables[_HEAD_BIAS].numpy()):
+    logging.warning(
+      'The head of %s was never trained (its bias is all zeros): what it '
+      'predicts is chance.',
+      checkpoint,
+    )

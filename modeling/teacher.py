@@ -7,25 +7,47 @@ from collections.abc import Sequence
 import numpy as np
 from absl import logging
 
-from data import files, input_pipeline, logits_dump
+from data import classifier_features, files, input_pipeline, logits_dump
 from data.classifier_features import encode_texts
 from data.errors import UserError
 from data.progress import Progress
 from data.tasks import Example
+from data.transfer_set import TransferSet
 from data.transfer_text import Text
-from modeling import checkpoints, classification
+from modeling import checkpoints, classification, results
 from modeling.models import Classifier, released_variables
 from modeling.task_runs import TaskRun, load_whole
+
+
+@dataclasses.dataclass(frozen=True)
+class DumpJob:
+  """How a dump is laid out, and which part of it a job makes.
+
+  Attributes:
+    num_shards: of the dump.
+    batch_size: B.
+    keeps_text: whether the texts are stored too.
+    job: this job's number among `num_jobs` that share the dump; it makes the
+      shards whose number leaves `job` as remainder.
+    num_jobs: 1 for the whole dump.
+  """
+
+  num_shards: int
+  batch_size: int
+  keeps_text: bool = False
+  job: int = 0
+  num_jobs: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Teacher:
   """A fine-tuned model, and how well it does on the task's dev split."""
 
-  model: Classifier
   checkpoint: str
   checksum: str
   scores: dict[str, float]
+  dev_split: str  # The checksum of the examples that were scored.
+  predictor: classification.Predictor
 
 
 def load_teacher(
@@ -36,12 +58,12 @@ def load_teacher(
   batch_size: int,
   allow_weak: bool = False,
 ) -> Teacher:
-  """Loads a teacher and scores it on dev.
+  """Loads a teacher, scores it on dev and keeps its logits there.
 
   Args:
     model: takes the weights.
     checkpoint: the prefix of a fine-tuned checkpoint, head included.
-    run: the task in its folder.
+    run: the task in the dump's folder.
     dev: labelled examples.
     batch_size: B.
     allow_weak: accept a teacher at chance level.
@@ -50,8 +72,15 @@ def load_teacher(
     UserError: the checkpoint has no head, or on dev the teacher is no better
       than the best constant prediction.
   """
+  load_whole(checkpoint, released_variables(model))
+  predictor = classification.Predictor(model)
+  logits = logits_dump.read_dev_logits(run.output_dir)
+  if logits is None:
+    texts = [Text(e.example_id, e.text_a, e.text_b) for e in dev]
+    logits, _, _ = _score(predictor, texts, run, batch_size)
   logging.info('The teacher on dev:')
-  scores = run.evaluate(model, checkpoint, dev, batch_size)
+  scores = classification.score(run.task, dev, logits)
+  results.write_eval_results(run.output_dir, checkpoint, scores)
   name = f'eval_{run.task.metrics[0]}'
   chance = classification.chance_score(run.task, dev)
   if not scores[name] > chance and not allow_weak:
@@ -60,66 +89,124 @@ def load_teacher(
       f'{scores[name]:.4f}, a constant prediction gives {chance:.4f}. '
       '--allow_weak_teacher takes it all the same.'
     )
-  load_whole(checkpoint, released_variables(model))
-  return Teacher(model, checkpoint, checkpoints.checksum(checkpoint), scores)
-
-
-def dump_logits(
-  teacher: Teacher,
-  texts: Sequence[Text],
-  num_held_out: int,
-  run: TaskRun,
-  num_shards: int,
-  batch_size: int,
-) -> None:
-  """Scores texts and writes a dump; shards that are whole already stay.
-
-  Args:
-    teacher: who scores.
-    texts: N texts.
-    num_held_out: how many were left out; goes into the manifest.
-    run: the task; its folder takes the dump.
-    num_shards: how many, at most N; each holds N / num_shards texts in a row.
-    batch_size: B.
-  """
-  paths = logits_dump.shard_paths(run.output_dir, num_shards)
-  bounds = np.linspace(0, len(texts), num_shards + 1).astype(int)
-  predictor = classification.Predictor(teacher.model)
-  with Progress(len(texts), ' examples') as progress:
-    for path, start, end in zip(paths, bounds[:-1], bounds[1:], strict=True):
-      if files.exists(path):
-        logging.info('%s is there already', os.path.basename(path))
-      else:
-        _dump_shard(predictor, texts[start:end], run, path, batch_size)
-      progress.update(end)
-  logits_dump.write_manifest(
-    run.output_dir,
-    logits_dump.Manifest(
-      task=run.task.name,
-      labels=list(run.task.labels),
-      teacher=teacher.checkpoint,
-      teacher_checksum=teacher.checksum,
-      teacher_scores=teacher.scores,
-      vocabulary=run.tokenizer.vocab_checksum,
-      vocab_size=run.tokenizer.vocab_size,
-      do_lower_case=run.tokenizer.do_lower_case,
-      max_seq_length=run.max_seq_length,
-      num_examples=len(texts),
-      num_held_out=num_held_out,
-      shards=[os.path.basename(path) for path in paths],
-    ),
+  # Only now: a teacher that was refused leaves nothing to go on from.
+  logits_dump.write_dev_logits(run.output_dir, logits)
+  return Teacher(
+    checkpoint,
+    checkpoints.checksum(checkpoint),
+    scores,
+    classifier_features.checksum(dev),
+    predictor,
   )
 
 
-def _dump_shard(predictor, texts, run: TaskRun, path, batch_size) -> None:
-  texts_b = [b for _, _, b in texts] if run.task.is_pair else None
+def dump_logits(
+  teacher: Teacher, transfer: TransferSet, run: TaskRun, job: DumpJob
+) -> None:
+  """Scores texts and writes a dump, or a job's part of it.
+
+  Shards that are whole already stay. The manifest is written where no shard is
+  missing any more; where some are, they are told.
+
+  Args:
+    teacher: who scores.
+    transfer: N texts, at least one for each shard; each shard holds
+      N / num_shards of them in a row.
+    run: the task; its folder takes the dump.
+    job: which shards.
+  """
+  paths = logits_dump.shard_paths(run.output_dir, job.num_shards)
+  bounds = np.linspace(0, len(transfer.texts), job.num_shards + 1).astype(int)
+  shards = list(zip(paths, bounds[:-1], bounds[1:], strict=True))
+  mine = shards[job.job :: job.num_jobs]
+  num_done = 0
+  with Progress(sum(b - a for _, a, b in mine), ' examples') as progress:
+    for path, start, end in mine:
+      if files.exists(path):
+        logging.info('%s is there already', os.path.basename(path))
+      else:
+        texts = transfer.texts[start:end]
+        _dump_shard(teacher.predictor, texts, run, path, job)
+      num_done += end - start
+      progress.update(num_done)
+  missing = [n for n, path in enumerate(paths) if not files.exists(path)]
+  if missing:
+    _tell_missing(missing, paths, job)
+  else:
+    manifest = _manifest(teacher, transfer, run, paths, job.keeps_text)
+    logits_dump.write_manifest(run.output_dir, manifest)
+
+
+def _tell_missing(missing: list[int], paths: list[str], job: DumpJob) -> None:
+  jobs = sorted({number % job.num_jobs for number in missing})
+  logging.warning(
+    'The shards of job %d are done; the dump is not whole yet: %s are missing, '
+    'of --shard_index=%s. Whichever job ends last completes the dump, and so '
+    'does the command without --shard_index and --num_shards.',
+    job.job,
+    ', '.join(os.path.basename(paths[number]) for number in missing),
+    ', '.join(map(str, jobs)),
+  )
+
+
+def _manifest(
+  teacher: Teacher,
+  transfer: TransferSet,
+  run: TaskRun,
+  paths: Sequence[str],
+  keeps_text: bool,
+) -> logits_dump.Manifest:
+  return logits_dump.Manifest(
+    task=run.task.name,
+    labels=list(run.task.labels),
+    teacher=teacher.checkpoint,
+    teacher_checksum=teacher.checksum,
+    teacher_scores=teacher.scores,
+    vocabulary=run.tokenizer.vocab_checksum,
+    vocab_size=run.tokenizer.vocab_size,
+    do_lower_case=run.tokenizer.do_lower_case,
+    max_seq_length=run.max_seq_length,
+    num_examples=len(transfer.texts),
+    num_held_out=transfer.num_held_out,
+    shards=[os.path.basename(path) for path in paths],
+    num_labelled=sum(text.label is not None for text in transfer.texts),
+    keeps_text=keeps_text,
+    dev_split=teacher.dev_split,
+  )
+
+
+def _dump_shard(predictor, texts, run: TaskRun, path, job: DumpJob) -> None:
+  logits, ids, segments = _score(predictor, texts, run, job.batch_size)
+  rows = [
+    logits_dump.Row(
+      text.example_id,
+      row_ids,
+      row_segments,
+      row_logits,
+      None if text.label is None else run.task.encode_label(text.label),
+      *((text.text_a, text.text_b) if job.keeps_text else ()),
+    )
+    for text, row_ids, row_segments, row_logits in zip(
+      texts,
+      logits_dump.cut(ids),
+      logits_dump.cut(segments),
+      logits,
+      strict=True,
+    )
+  ]
+  logits_dump.write_shard(path, rows, run.task.is_regression)
+
+
+def _score(predictor, texts: Sequence[Text], run: TaskRun, batch_size: int):
+  """Returns the logits of texts, and the ids and segments they came from."""
+  texts_b = [text.text_b for text in texts] if run.task.is_pair else None
   ids, segments = encode_texts(
-    run.tokenizer, [a for _, a, _ in texts], texts_b, run.max_seq_length
+    run.tokenizer,
+    [text.text_a for text in texts],
+    texts_b,
+    run.max_seq_length,
   )
   batches = input_pipeline.inference_batches_from(
     {'input_ids': ids, 'segment_ids': segments}, batch_size, run.max_seq_length
   )
-  logits = predictor.predict(batches, len(texts))
-  logits_dump.write_shard(
-    path, ids, segments, logits, [example_id for example_id, _, _ in texts]
-  )
+  return predictor.predict(batches, len(texts)), ids, segments

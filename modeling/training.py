@@ -18,8 +18,14 @@ from absl import logging
 
 from data import files
 from data.errors import UserError, reason_of
-from modeling import checkpoints, variable_groups
+from modeling import (
+  best_checkpoint,
+  checkpoints,
+  initialisation,
+  variable_groups,
+)
 from modeling.dropout import DropoutKey
+from modeling.initialisation import Start
 from modeling.models import released_variables
 from modeling.optimization import AdamW, Lamb
 from modeling.precision import LossScale
@@ -50,6 +56,7 @@ class Settings:
   layer_decay: float = 1.0  # see `variable_groups.rate_factor`
   freeze: str | None = None  # see `variable_groups.is_frozen`
   precision: str = 'float32'  # the model's compute dtype
+  eval_steps: int = 0  # steps between two evaluations; 0: none in training
 
   def check(self, num_replicas: int, num_layers: int) -> None:
     """Checks what depends on the devices and the model.
@@ -74,12 +81,13 @@ class Settings:
     The stops are a function of the step alone, so that a resumed run logs the
     same intervals as one left alone.
     """
-    strides = (self.save_steps, self.log_steps, self.iterations_per_loop)
+    strides = [self.save_steps, self.log_steps, self.iterations_per_loop]
+    strides += [self.eval_steps] if self.eval_steps else []
     return min(self.num_steps, *(step - step % n + n for n in strides))
 
   def is_due(self, step: int, every: int) -> bool:
-    """Says whether something done `every` so many steps is due."""
-    return step % every == 0 or step == self.num_steps
+    """Says whether something done `every` so many steps is due; 0 is never."""
+    return bool(every) and (step % every == 0 or step == self.num_steps)
 
   def weights_decided_by(self) -> dict[str, float]:
     """Returns the settings that decide a run's weights, by their flags."""
@@ -195,14 +203,14 @@ def fit(
   loss_function: LossFunction,
   make_batches: Callable[[int, int], tf.data.Dataset],
   settings: Settings,
-  init_checkpoint: str | None = None,
+  start: Start,
   vocab_file: str | None = None,
+  evaluation: best_checkpoint.Evaluation | None = None,
 ) -> None:
   """Trains a model to its last step, from wherever its folder says it is.
 
   Call it under the strategy's scope, in which the model was made. How a run
-  starts, in order of precedence: 1. resumed from `output_dir/checkpoints`;
-  2. from `init_checkpoint`; 3. from random weights.
+  starts, in order of precedence, is numbered in `initialisation`.
 
   Args:
     model: with `config`; its trainable weights carry released names.
@@ -210,31 +218,38 @@ def fit(
     make_batches: (first step, number of replicas) → dataset, as
       `data.input_pipeline.training_batches`.
     settings: the run's.
-    init_checkpoint: where to start from; its heads may be missing.
+    start: where to start from, if not resumed; its heads may be missing.
     vocab_file: exported beside the weights where given.
+    evaluation: what is done every `settings.eval_steps`; it may end the run
+      before its last step.
   """
   strategy = tf.distribute.get_strategy()
   variables = released_variables(model)
   trained = _trained(variables, settings, model.config.num_hidden_layers)
   optimizer = _make_optimizer(trained, settings, model.config.num_hidden_layers)
 
-  def export(step: int) -> str:
+  def export(
+    step: int,
+    folder: str = settings.output_dir,
+    keep: int = settings.keep_checkpoints,
+  ) -> str:
     return checkpoints.export(
-      settings.output_dir,
-      step,
-      variables,
-      model.config,
-      vocab_file,
-      settings.keep_checkpoints,
+      folder, step, variables, model.config, vocab_file, keep
     )
 
   checkpointer = Checkpointer(settings.output_dir, variables, optimizer, export)
-  step = _start(checkpointer, init_checkpoint, variables)
+  step = _start(checkpointer, start, variables)
   if not step:
+    best_checkpoint.discard(settings.output_dir)
     # As the original does: the weights that the run began with.
     checkpointer.save(step)
-  if step >= settings.num_steps:
-    logging.info('This run has finished: all %d steps are done.', step)
+  if evaluation:
+    best = best_checkpoint.folder(settings.output_dir)
+    files.make_folder(best)
+    evaluation.resume(
+      settings.output_dir, step, lambda step: export(step, best, keep=1)
+    )
+  if _is_over(step, settings, evaluation):
     return
   # Every replica takes the next element; the elements are cut from the global
   # batch in the order of the replicas.
@@ -249,7 +264,23 @@ def fit(
     DropoutKey(settings.seed, optimizer.step, 0, settings.dropout_rate),
     settings.gradient_accumulation_steps,
   )
-  _train(trainer, checkpointer, optimizer, settings)
+  _train(trainer, checkpointer, optimizer, settings, evaluation)
+
+
+def _is_over(step: int, settings: Settings, evaluation) -> bool:
+  """Says whether there is nothing left to train, and why."""
+  if step >= settings.num_steps:
+    logging.info('This run has finished: all %d steps are done.', step)
+    return True
+  if evaluation and evaluation.has_stopped:
+    logging.info(
+      'This run has stopped early, at step %d of %d: the evaluations brought '
+      'no better score (--early_stopping_patience).',
+      step,
+      settings.num_steps,
+    )
+    return True
+  return False
 
 
 def _trained(
@@ -292,32 +323,44 @@ def _make_optimizer(
 
 def _start(
   checkpointer: Checkpointer,
-  init_checkpoint: str | None,
+  start: Start,
   variables: Mapping[str, tf.Variable],
 ) -> int:
   """Gives the weights their first values; says how; returns the step."""
   if checkpointer.can_restore:
+    _log(initialisation.explain(initialisation.RESUMED))
     step = checkpointer.restore()
     logging.info('Resumed at step %d.', step)
     return step
-  if init_checkpoint:
-    report = checkpoints.load_released(init_checkpoint, variables)
-    for line in report.lines():
-      logging.info('%s', line)
+  if start.checkpoint:
+    _log(initialisation.explain(initialisation.WARM))
+    report = checkpoints.load_released(
+      start.checkpoint, variables, init=start.init
+    )
+    _log(report.lines())
     logging.info('A warm start: step 0 of a new run.')
   else:
+    _log(initialisation.explain(initialisation.FRESH))
     logging.info('A fresh start: step 0, random weights.')
   return 0
 
 
-def _train(trainer, checkpointer, optimizer, settings: Settings) -> None:
-  """Trains to the last step, logging and saving on the way."""
+def _log(lines: list[str]) -> None:
+  for line in lines:
+    logging.info('%s', line)
+
+
+def _train(
+  trainer, checkpointer, optimizer, settings: Settings, evaluation
+) -> None:
+  """Trains to the end, logging, evaluating and saving on the way."""
   step = int(optimizer.step.numpy())
   metrics = MetricsLog(settings.output_dir)
   metrics.resume(step)
   folder = os.path.join(settings.output_dir, 'events')
   with tf.summary.create_file_writer(folder).as_default():
-    while step < settings.num_steps:
+    is_over = False
+    while not is_over:
       started = time.perf_counter()
       first, step = step, settings.next_stop(step)
       sums = trainer.train(tf.constant(step - first))
@@ -327,7 +370,11 @@ def _train(trainer, checkpointer, optimizer, settings: Settings) -> None:
       metrics.append(step, means)
       speed = (step - first) / (time.perf_counter() - started)
       _report(step, means, speed, settings)
-      if settings.is_due(step, settings.save_steps):
+      if settings.is_due(step, settings.eval_steps):
+        _write_scalars(evaluation.run(step), step)
+      is_over = _is_over(step, settings, evaluation)
+      # Saved last: a run killed before it does this interval again.
+      if settings.is_due(step, settings.save_steps) or is_over:
         checkpointer.save(step)
 
 
@@ -358,6 +405,11 @@ def _report(step: int, means, speed: float, settings: Settings) -> None:
     rate,
     datetime.timedelta(seconds=left),
   )
-  for name, value in {**means, 'examples_per_second': rate}.items():
+  _write_scalars({**means, 'examples_per_second': rate}, step)
+
+
+def _write_scalars(values: Mapping[str, float], step: int) -> None:
+  """Writes points for TensorBoard."""
+  for name, value in values.items():
     tf.summary.scalar(name, value, step=step)
   tf.summary.flush()

@@ -393,3 +393,68 @@ def test_missing_data_file_is_a_user_error(prefix, tmp_path):
   (tmp_path / 'bert_model.ckpt.data-00000-of-00001').unlink()
   with pytest.raises(UserError, match=r'data-00000-of-00001 cannot'):
     checkpoints.load_released(prefix, make_variables())
+
+
+def deeper(folder, num_layers=4, width=2):
+  """Writes a checkpoint whose layer i has the bias [i, i, ...]."""
+  values = {
+    WORDS: np.arange(3 * width, dtype=np.float32).reshape(3, width),
+    'bert/pooler/dense/bias': np.float32([7.0, 8.0]),
+  }
+  for layer in range(num_layers):
+    name = f'bert/encoder/layer_{layer}/output/dense/bias'
+    values[name] = np.full([2], layer, np.float32)
+  checkpoints.write_released(str(folder / 'deeper'), values)
+  return str(folder / 'deeper')
+
+
+@pytest.mark.parametrize(
+  ('init', 'layers'),
+  [('bottom_layers', [0, 1]), ('every_kth_layer', [1, 3])],
+)
+def test_layers_of_a_deeper_checkpoint_are_taken(tmp_path, init, layers):
+  variables = make_variables()
+  report = checkpoints.load_released(deeper(tmp_path), variables, init=init)
+  for ours, theirs in enumerate(layers):
+    bias = variables[f'bert/encoder/layer_{ours}/output/dense/bias'].numpy()
+    assert bias.tolist() == [theirs, theirs]
+    assert f'  layer_{ours} from its layer_{theirs}' in report.lines()
+  assert variables['bert/pooler/dense/bias'].numpy().tolist() == [7, 8]
+  left = sorted({0, 1, 2, 3} - set(layers))
+  assert report.unused == [
+    f'bert/encoder/layer_{i}/output/dense/bias' for i in left
+  ]
+
+
+def test_word_embeddings_alone_are_taken(tmp_path):
+  variables = make_variables()
+  report = checkpoints.load_released(
+    deeper(tmp_path), variables, init='word_embeddings'
+  )
+  np.testing.assert_array_equal(variables.pop(WORDS), [[0, 1], [2, 3], [4, 5]])
+  assert_untouched(variables)
+  assert report.left_fresh == sorted(variables)
+
+
+@pytest.mark.parametrize(
+  ('changes', 'init', 'message'),
+  [
+    ({'hidden_size': 4}, 'bottom_layers', 'has hidden_size 2, the model 4'),
+    ({'vocab_size': 4}, 'word_embeddings', 'has vocab_size 3, the model 4'),
+    ({'num_hidden_layers': 5}, 'bottom_layers', 'has 4 layers, the model 5'),
+    ({}, 'all', 'has 4 layers, the model 2'),
+  ],
+)
+def test_what_cannot_start_a_model_is_told_before_it_is_made(
+  tmp_path, changes, init, message
+):
+  fits = {
+    'vocab_size': 3,
+    'hidden_size': 2,
+    'num_hidden_layers': 2,
+    'num_attention_heads': 1,
+  }
+  prefix = deeper(tmp_path)
+  checkpoints.check_start(prefix, BertConfig(**fits), 'bottom_layers')
+  with pytest.raises(UserError, match=f'deeper.*{message}'):
+    checkpoints.check_start(prefix, BertConfig(**fits | changes), init)

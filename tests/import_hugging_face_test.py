@@ -1,4 +1,4 @@
-"""Tests of tools/import_hugging_face.py and tools/hugging_face.py."""
+"""Tests of tools/import_hugging_face.py and modeling/hugging_face.py."""
 
 import json
 import pathlib
@@ -11,9 +11,8 @@ import safetensors.numpy
 import tensorflow as tf
 
 from data.errors import UserError
-from modeling import checkpoints, models
+from modeling import checkpoints, hugging_face, models
 from modeling.configs import BertConfig
-from tools import hugging_face
 from tools.import_hugging_face import import_folder
 
 # V=5, H=4, L=1, A=2, intermediate 6.
@@ -342,5 +341,21 @@ def test_script_imports_a_folder(folder, tmp_path):
     text=True,
   )
   assert result.returncode == 0, result.stderr
-  assert '23 tensors' in result.stdout
+  assert '23 variables' in result.stdout
   assert (tmp_path / 'out' / 'bert_model.ckpt.index').exists()
+
+
+def test_a_hugging_face_folder_is_read_as_what_is_imported_from_it(folder):
+  values, _ = imported(folder)
+  prefix = checkpoints.resolve(str(folder))
+  assert prefix == f'{folder}/model.safetensors'
+  path, config = checkpoints.config_beside(prefix)
+  assert path == f'{folder}/config.json'
+  # Its 'gelu' is the exact form, which is 'gelu_erf' here.
+  assert config.hidden_act == 'gelu_erf'
+  variables = models.released_variables(models.Classifier(config, 2))
+  report = checkpoints.load_released(str(folder), variables)
+  assert report.missing == ['output_bias', 'output_weights']
+  for name, value in values.items():
+    np.testing.assert_array_equal(variables[name].numpy(), value)
+  assert len(checkpoints.checksum(prefix)) == 64

@@ -63,6 +63,22 @@ def test_soft_cross_entropy_sends_its_gradient_to_the_student_only():
   assert to_teacher is None
 
 
+def test_soft_cross_entropy_at_a_temperature_is_scaled_by_its_square():
+  student = floats([[0, 0]])
+  # At T = 2 its probabilities are 3/4 and 1/4.
+  teacher = floats([[2 * math.log(3), 0]])
+  with tf.GradientTape() as tape:
+    tape.watch(student)
+    loss = losses.soft_cross_entropy(
+      student, teacher, floats([1]), 1, temperature=2.0
+    )
+  np.testing.assert_allclose(loss, 4 * LOG2, rtol=1e-6)
+  # T^2 / T times the student's - the teacher's probabilities.
+  np.testing.assert_allclose(
+    tape.gradient(loss, student), [[-0.5, 0.5]], rtol=1e-6
+  )
+
+
 def test_soft_cross_entropy_of_a_sure_teacher_is_cross_entropy():
   student = floats([[0.3, -1.2, 2.0]])
   soft = losses.soft_cross_entropy(

@@ -210,3 +210,54 @@ def test_the_script_mirrors_over_logical_cpus(world):
   )
   assert done.returncode == 0, done.stderr
   assert 'step 6 of 6' in done.stderr
+
+
+def _with_layers(world, num_layers):
+  config = {**tiny_world.CONFIG, 'num_hidden_layers': num_layers}
+  (world / 'config.json').write_text(json.dumps(config))
+  return world / 'config.json'
+
+
+@pytest.mark.parametrize(
+  ('init', 'source'), [('bottom_layers', 0), ('every_kth_layer', 1)]
+)
+def test_a_run_starts_from_layers_of_a_deeper_checkpoint(
+  teacher_world, init, source, caplog
+):
+  _run(
+    teacher_world,
+    '--do_train',
+    init=init,
+    init_checkpoint=teacher_world / 'teacher',
+    bert_config_file=_with_layers(teacher_world, 1),
+    num_train_epochs=1,
+  )
+  theirs = tf.train.load_checkpoint(str(teacher_world / 'teacher'))
+  ours = tf.train.load_checkpoint(str(teacher_world / 'out' / 'model.ckpt-0'))
+  kernel = 'bert/encoder/layer_{}/intermediate/dense/kernel'
+  np.testing.assert_array_equal(
+    ours.get_tensor(kernel.format(0)), theirs.get_tensor(kernel.format(source))
+  )
+  assert f'layer_0 from its layer_{source}' in caplog.text
+  assert '→ 2. warm: --init_checkpoint' in caplog.text
+  run = json.loads((teacher_world / 'out' / 'run.json').read_text())
+  assert run['configuration']['init'] == init
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'changes', 'message'),
+  [
+    (['--do_train'], {'init': 'word_embeddings'}, '--init_checkpoint is not'),
+    (['--do_eval'], {'init': 'bottom_layers'}, '--init cannot take effect'),
+    (['--do_train'], {'init_checkpoint': 'teacher'}, 'has 2 layers, the model'),
+  ],
+)
+def test_starts_that_make_no_sense_are_told(
+  teacher_world, arguments, changes, message
+):
+  if 'init_checkpoint' in changes:
+    changes = {'init_checkpoint': teacher_world / 'teacher'}
+  config = _with_layers(teacher_world, 3)
+  with pytest.raises(UserError, match=message):
+    _run(teacher_world, *arguments, bert_config_file=config, **changes)
+  assert not (teacher_world / 'out' / 'train.tf_record').exists()

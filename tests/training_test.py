@@ -14,7 +14,14 @@ from data.errors import UserError
 from data.record_source import RecordSource
 from data.serialization import serialize
 from data.training_order import TrainingOrder
-from modeling import checkpoints, layers, pretraining, run_folder, training
+from modeling import (
+  checkpoints,
+  initialisation,
+  layers,
+  pretraining,
+  run_folder,
+  training,
+)
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
 from modeling.optimization import AdamW
@@ -88,7 +95,7 @@ def _fit(source, settings, strategy=None, init_checkpoint=None):
         source, order, step, replicas
       ),
       settings,
-      init_checkpoint,
+      initialisation.Start(init_checkpoint),
     )
   return {k: v.numpy() for k, v in released_variables(model).items()}
 

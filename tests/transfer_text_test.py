@@ -18,10 +18,22 @@ def _write(folder, name, content):
 def test_transfer_sentences_carry_file_and_line(tmp_path):
   plain = _write(tmp_path, 'a.txt', 'One.\n\n  \nTwo\u2028too.\r\n')
   zipped = _write(tmp_path, 'b', gzip.compress(b'Three.'))
-  assert list(transfer_text.read_transfer_text(f'{plain},{zipped}')) == [
-    ('a.txt:1', 'One.', None),
-    ('a.txt:4', 'Two\u2028too.', None),
-    ('b:1', 'Three.', None),
+  assert transfer_text.read_files([plain, zipped]) == [
+    [
+      ('a.txt:1', 'One.', None, None),
+      ('a.txt:4', 'Two\u2028too.', None, None),
+    ],
+    [('b:1', 'Three.', None, None)],
+  ]
+
+
+def test_a_file_belongs_to_the_first_pattern_that_matches_it(tmp_path):
+  a = _write(tmp_path, 'a.txt', 'One.\n')
+  _write(tmp_path, 'b.txt', 'Two.\n')
+  groups = transfer_text.read_files([a, f'{tmp_path}/*.txt'])
+  assert [[text.text_a for text in group] for group in groups] == [
+    ['One.'],
+    ['Two.'],
   ]
 
 
@@ -30,16 +42,19 @@ def test_transfer_ids_differ_for_files_of_one_name(tmp_path):
   for folder in ('x', 'y'):
     (tmp_path / folder).mkdir()
     paths.append(_write(tmp_path / folder, 'a.txt', 'One.\tUno.\n'))
-  assert list(transfer_text.read_transfer_text(paths)) == [
-    (f'{path}:1', 'One.', 'Uno.') for path in paths
+  assert transfer_text.read_files(paths) == [
+    [(f'{path}:1', 'One.', 'Uno.', None)] for path in paths
   ]
 
 
 @pytest.mark.parametrize(
   ('content', 'message'),
   [
-    ('One.\n\nOne.\tUno.\n', 'a.txt, line 3: found a tab-separated pair'),
-    ('One.\tUno.\nTwo.\n', 'a.txt, line 2: found a single sentence'),
+    (
+      'One.\n\nOne.\tUno.\n',
+      'a.txt:3: found a tab-separated pair.*as in a.txt:1',
+    ),
+    ('One.\tUno.\nTwo.\n', 'a.txt:2: found a single sentence'),
     ('One.\tUno.\tEin.\n', 'a.txt, line 1: found 3 columns'),
     ('One.\t \n', 'a.txt, line 1: one half'),
     ('\n \n', 'every line is blank'),
@@ -49,7 +64,7 @@ def test_transfer_ids_differ_for_files_of_one_name(tmp_path):
 def test_malformed_transfer_text_is_refused(tmp_path, content, message):
   path = _write(tmp_path, 'a.txt', content)
   with pytest.raises(UserError, match=message):
-    list(transfer_text.read_transfer_text(path))
+    transfer_text.read_files([path])
 
 
 def test_held_out_text_is_found_whatever_its_form():

@@ -15,15 +15,14 @@ from absl import flags
 
 from data import files
 from data.errors import UserError
-from modeling import common_flags
+from modeling import common_flags, hugging_face
 from modeling.configs import BertConfig
-from tools import hugging_face
 
 FLAGS = flags.FLAGS
 
-_CONFIG = 'config.json'
+_CONFIG = hugging_face.CONFIG_FILE
 _VOCAB = 'vocab.txt'
-_WEIGHTS = 'model.safetensors'
+_WEIGHTS = hugging_face.WEIGHTS_FILE
 
 
 def define_flags() -> None:
@@ -67,14 +66,13 @@ def import_folder(
   """
   paths = [_require(input_dir, name) for name in (_CONFIG, _VOCAB, _WEIGHTS)]
   config_file, vocab_file, weights_file = paths
-  config = _read_config(config_file)
+  config = hugging_face.read_config(config_file)
   _check_vocab(vocab_file, config)
-  tensors = _read_tensors(weights_file)
-  weights, unused = hugging_face.released_weights(tensors)
+  weights, unused = hugging_face.read_weights(weights_file)
   fresh = _complete(weights, config, weights_file, fresh_pooler)
   _write(output_dir, weights, config, vocab_file)
   return [
-    f'{len(tensors)} tensors of {weights_file} → {len(weights)} variables of'
+    f'{weights_file} → {len(weights)} variables of'
     f' {output_dir}/bert_model.ckpt',
     f'hidden_act: {config.hidden_act}',
     *_named('heads', sorted(n for n in weights if not n.startswith('bert/'))),
@@ -97,16 +95,6 @@ def _require(input_dir: str, name: str) -> str:
   )
 
 
-def _read_config(path: str) -> BertConfig:
-  values = files.read_json(path)
-  if not isinstance(values, dict):
-    raise UserError(f'{path} is no JSON object')
-  try:
-    return hugging_face.released_config(values)
-  except UserError as error:
-    raise UserError(f'{path}: {error}') from error
-
-
 def _check_vocab(path: str, config: BertConfig) -> None:
   # Not splitlines(): a token may be a line separator of Unicode.
   num_tokens = len(files.read_text(path).rstrip('\n').split('\n'))
@@ -115,23 +103,6 @@ def _check_vocab(path: str, config: BertConfig) -> None:
       f'{path} has {num_tokens} tokens, but the model has only'
       f' {config.vocab_size} (vocab_size in {_CONFIG})'
     )
-
-
-def _read_tensors(path: str) -> dict[str, np.ndarray]:
-  import safetensors
-  import safetensors.numpy
-
-  with files.open_read(path, 'rb') as file:
-    content = file.read()
-  try:
-    return safetensors.numpy.load(content)
-  except safetensors.SafetensorError as error:
-    raise UserError(f'{path} is damaged or cut short: {error}') from error
-  except KeyError as error:
-    raise UserError(
-      f'{path} holds numbers of type {error}, which NumPy lacks: save the model'
-      ' in float32 first'
-    ) from error
 
 
 def _complete(

@@ -1,7 +1,8 @@
 """How Hugging Face names and lays out what released BERT's checkpoints hold.
 
 Kernels are [outputs, inputs] there and [inputs, outputs] here. Embeddings and
-the heads' output weights have the same layout in both. Pure: no TensorFlow.
+the heads' output weights have the same layout in both. A folder of theirs holds
+config.json, vocab.txt and model.safetensors.
 """
 
 import re
@@ -10,8 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from data import files
 from data.errors import UserError
 from modeling.configs import BertConfig
+
+CONFIG_FILE = 'config.json'
+WEIGHTS_FILE = 'model.safetensors'
 
 # Its 'gelu' is the exact form; released BERT's is the tanh form.
 ACTIVATIONS = {
@@ -134,6 +139,64 @@ def released_weights(
       )
     weights[released] = value
   return weights, unused
+
+
+def read_config(path: str) -> BertConfig:
+  """Reads and translates a config.json; a `UserError` names the file."""
+  values = files.read_json(path)
+  if not isinstance(values, dict):
+    raise UserError(f'{path} is no JSON object')
+  try:
+    return released_config(values)
+  except UserError as error:
+    raise UserError(f'{path}: {error}') from error
+
+
+def read_weights(
+  path: str,
+) -> tuple[dict[str, np.ndarray], list[str]]:
+  """Reads a model.safetensors.
+
+  Returns:
+    As `released_weights`.
+
+  Raises:
+    UserError: the file is missing or damaged, or as for `released_weights`.
+  """
+  import safetensors
+  import safetensors.numpy
+
+  with files.open_read(path, 'rb') as file:
+    content = file.read()
+  try:
+    return released_weights(safetensors.numpy.load(content))
+  except safetensors.SafetensorError as error:
+    raise UserError(f'{path} is damaged or cut short: {error}') from error
+  except KeyError as error:
+    raise UserError(
+      f'{path} holds numbers of type {error}, which NumPy lacks: save the model'
+      ' in float32 first'
+    ) from error
+
+
+class Reader:
+  """Reads a model.safetensors as TensorFlow's reader does a checkpoint."""
+
+  def __init__(self, path: str):
+    """Reads the whole file; raises as `read_weights`."""
+    self._weights, _ = read_weights(path)
+
+  def get_variable_to_shape_map(self) -> dict[str, tuple[int, ...]]:
+    """Maps released names to shapes."""
+    return {name: value.shape for name, value in self._weights.items()}
+
+  def get_variable_to_dtype_map(self) -> dict[str, np.dtype]:
+    """Maps released names to dtypes."""
+    return {name: value.dtype for name, value in self._weights.items()}
+
+  def get_tensor(self, name: str) -> np.ndarray:
+    """Returns a variable's values by its released name, float32."""
+    return self._weights[name]
 
 
 def _released_name(name: str) -> str | None:

@@ -1,0 +1,53 @@
+"""Logits of a whole split, on one device and on several."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_world
+
+from data import input_pipeline
+from modeling.classification import Predictor
+from modeling.configs import BertConfig
+from modeling.models import Classifier
+
+
+def _batches(batch_size):
+  """21 examples of 3 to 16 tokens."""
+  rng = np.random.default_rng(0)
+  rows = [rng.integers(5, 20, n) for n in rng.integers(3, 17, 21)]
+  ids = tf.ragged.constant([row.tolist() for row in rows], dtype=tf.int32)
+  return input_pipeline.inference_batches_from(
+    {'input_ids': ids, 'segment_ids': tf.zeros_like(ids)}, batch_size, 16
+  )
+
+
+def _logits(strategy, batch_size):
+  with strategy.scope():
+    model = Classifier(BertConfig(**tiny_world.CONFIG), 3, seed=5)
+    return Predictor(model).predict(_batches(batch_size), 21)
+
+
+# 5 and 1 cannot be cut into halves; 8 leaves 3 rows of padding at the end.
+@pytest.mark.parametrize('batch_size', [8, 5, 1])
+def test_two_replicas_predict_as_one_device_does(batch_size):
+  mirrored = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
+  one = _logits(tf.distribute.get_strategy(), 8)
+  assert len(np.unique(one, axis=0)) == 21
+  np.testing.assert_allclose(_logits(mirrored, batch_size), one, atol=1e-6)
+
+
+def test_both_replicas_take_their_share():
+  shares = []
+
+  class Spy(tf.Module):
+    def __call__(self, features):
+      context = tf.distribute.get_replica_context()
+      shares.append(
+        (context.replica_id_in_sync_group, features['input_ids'].shape[0])
+      )
+      return {'logits': tf.cast(features['input_ids'][:, :1], tf.float32)}
+
+  strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
+  with strategy.scope():
+    Predictor(Spy()).predict(_batches(8), 21)
+  assert {rows for _, rows in shares} == {4} and len(shares) % 2 == 0

@@ -1,0 +1,275 @@
+"""Tests of data/merged_dump.py and data/logits_dump.py."""
+
+import dataclasses
+import math
+import pathlib
+
+import numpy as np
+import pytest
+
+from data import logits_dump, merged_dump, records, tasks
+from data.errors import UserError
+from data.logits_dump import Dump, Manifest, Row
+from data.tokenization import BertTokenizer
+
+WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'good', 'bad', 'film']
+MANIFEST = Manifest(
+  task='SST-2',
+  labels=['0', '1'],
+  teacher='teacher/model.ckpt-1',
+  teacher_checksum='00',
+  teacher_scores={},
+  vocabulary='',
+  vocab_size=len(WORDS),
+  do_lower_case=True,
+  max_seq_length=8,
+  num_examples=3,
+  num_held_out=0,
+  shards=[],
+)
+ROWS = [
+  Row('a:1', np.array([2, 5, 3]), np.zeros(3, int), None, 1, 'good', None),
+  Row('a:2', np.array([2, 6, 3]), np.zeros(3, int), None, None, 'bad', None),
+  Row('a:3', np.array([2, 7, 6, 3]), np.zeros(4, int), None, 0, 'film bad'),
+]
+LOGITS = np.float32([[0, 1], [2, 0], [0, 0]])
+
+
+@pytest.fixture
+def tokenizer(tmp_path):
+  return _tokenizer(tmp_path, WORDS)
+
+
+def _tokenizer(folder, words):
+  path = folder / f'vocab-{words[-1]}.txt'
+  path.write_text('\n'.join(words) + '\n')
+  return BertTokenizer(str(path), True)
+
+
+def _write(folder, tokenizer, logits, rows=ROWS, num_shards=2, **changes):
+  """Writes a dump of three rows in two shards."""
+  folder.mkdir()
+  rows = [
+    row._replace(teacher_logits=values)
+    for row, values in zip(rows, logits, strict=True)
+  ]
+  paths = logits_dump.shard_paths(str(folder), num_shards)
+  for path, part in zip(paths, (rows[:1], rows[1:]), strict=True):
+    logits_dump.write_shard(path, part, is_regression=False)
+  manifest = dataclasses.replace(
+    MANIFEST,
+    vocabulary=tokenizer.vocab_checksum,
+    keeps_text=rows[0].text_a is not None,
+    num_labelled=2,
+    shards=[pathlib.Path(path).name for path in paths],
+    **changes,
+  )
+  logits_dump.write_manifest(str(folder), manifest)
+  return Dump(str(folder), manifest)
+
+
+def _student(tokenizer, max_seq_length=8, task='SST-2'):
+  return merged_dump.Student(tasks.get_task(task), tokenizer, max_seq_length)
+
+
+def _without_text(rows):
+  return [row._replace(text_a=None, text_b=None) for row in rows]
+
+
+def _make(dumps, tokenizer, folder, temperature=1.0, **student):
+  student = _student(tokenizer, **student)
+  assert merged_dump.check(dumps, student)
+  prints = [dump.folder for dump in dumps]
+  return merged_dump.make(dumps, prints, student, temperature, str(folder))
+
+
+def test_rows_are_read_as_they_were_written(tmp_path, tokenizer):
+  dump = _write(tmp_path / 'a', tokenizer, LOGITS)
+  for row, expected, logits in zip(dump.rows(), ROWS, LOGITS, strict=True):
+    assert row.example_id == expected.example_id
+    assert row.input_ids.tolist() == expected.input_ids.tolist()
+    assert row.label == expected.label
+    assert (row.text_a, row.text_b) == (expected.text_a, None)
+    np.testing.assert_array_equal(row.teacher_logits, logits)
+
+
+def test_a_manifest_without_the_newer_keys_is_read(tmp_path):
+  old = dataclasses.asdict(MANIFEST)
+  for name in ('num_labelled', 'keeps_text', 'dev_split', 'made_from'):
+    del old[name]
+  logits_dump.files.write_json(str(tmp_path / 'manifest.json'), old)
+  (dump,) = logits_dump.open_dumps([str(tmp_path)], tasks.get_task('SST-2'))
+  assert dump.manifest == MANIFEST
+
+
+def test_probabilities_are_averaged():
+  # softmax([0, 0]) = [.5, .5], softmax([log 9, 0]) = [.9, .1]; mean [.7, .3].
+  logits = np.float32([[[0, 0]], [[math.log(9), 0]]])
+  mean = merged_dump.mean_logits(logits, is_regression=False)
+  np.testing.assert_allclose(mean, np.log([[0.7, 0.3]]), rtol=1e-6)
+
+
+def test_probabilities_are_averaged_at_the_temperature():
+  # At T = 2 softmax([log 81, 0] / 2) = [.9, .1].
+  logits = np.float32([[[0, 0]], [[math.log(81), 0]]])
+  mean = merged_dump.mean_logits(logits, False, temperature=2.0)
+  exponents = np.exp(mean / 2)
+  np.testing.assert_allclose(
+    exponents / exponents.sum(), [[0.7, 0.3]], rtol=1e-6
+  )
+
+
+def test_sure_teachers_that_disagree_have_a_finite_mean():
+  logits = np.float32([[[1000, 0]], [[0, 1000]]])
+  mean = merged_dump.mean_logits(logits, is_regression=False)
+  np.testing.assert_allclose(mean, np.log([[0.5, 0.5]]), rtol=1e-6)
+
+
+def test_numbers_are_averaged_as_they_are():
+  mean = merged_dump.mean_logits(np.float32([[[1.5]], [[4.5]]]), True)
+  assert mean.tolist() == [[3.0]]
+
+
+def test_dumps_are_merged_and_found_again(tmp_path, tokenizer):
+  rows = _without_text(ROWS)
+  other = np.float32([[0, 3], [1, 0], [5, 0]])
+  dumps = [
+    _write(tmp_path / 'a', tokenizer, LOGITS, rows),
+    _write(tmp_path / 'b', tokenizer, other, rows),
+  ]
+  merged = _make(dumps, tokenizer, tmp_path / 'merged')
+  expected = merged_dump.mean_logits(np.stack([LOGITS, other]), False)
+  for row, theirs, logits in zip(merged.rows(), ROWS, expected, strict=True):
+    assert row.example_id == theirs.example_id
+    assert row.input_ids.tolist() == theirs.input_ids.tolist()
+    assert row.label == theirs.label
+    np.testing.assert_array_equal(row.teacher_logits, logits)
+  shards = [pathlib.Path(path) for path in merged.paths]
+  sizes = [records.load_index(path).num_records for path in merged.paths]
+  assert sizes == [1, 2]
+  before = [path.stat().st_mtime_ns for path in shards]
+  whole = [path.read_bytes() for path in shards]
+  assert _make(dumps, tokenizer, tmp_path / 'merged') == merged
+  assert [path.stat().st_mtime_ns for path in shards] == before
+  # Killed before its end it is made again, with the same bytes.
+  (tmp_path / 'merged' / 'manifest.json').unlink()
+  shards[1].unlink()
+  _make(dumps, tokenizer, tmp_path / 'merged')
+  assert [path.read_bytes() for path in shards] == whole
+  # Another temperature is another dump.
+  _make(dumps, tokenizer, tmp_path / 'merged', temperature=2.0)
+  assert [path.read_bytes() for path in shards] != whole
+
+
+def test_a_merged_dump_is_trained_on_with_its_labels(tmp_path, tokenizer):
+  dump = _write(tmp_path / 'a', tokenizer, LOGITS)
+  source = dump.source(tasks.get_task('SST-2'), 8, with_labels=True)
+  raw = [*records.read(dump.paths[0]), *records.read(dump.paths[1])]
+  batch = source.parse(raw)
+  assert batch['label_ids'].numpy().tolist() == [1, -1, 0]
+  assert batch['teacher_logits'].numpy().tolist() == LOGITS.tolist()
+  plain = dump.source(tasks.get_task('SST-2'), 8).parse(raw)
+  assert 'label_ids' not in plain
+
+
+def test_dumps_of_other_texts_are_told_apart(tmp_path, tokenizer):
+  rows = _without_text(ROWS)
+  first = _write(tmp_path / 'a', tokenizer, LOGITS, rows)
+  moved = [rows[0], rows[2], rows[1]]
+  second = _write(tmp_path / 'b', tokenizer, LOGITS, moved)
+  with pytest.raises(UserError, match='/a has a:2, .*/b has a:3'):
+    _make([first, second], tokenizer, tmp_path / 'merged')
+  changed = [rows[0], rows[1]._replace(input_ids=rows[0].input_ids), rows[2]]
+  third = _write(tmp_path / 'c', tokenizer, LOGITS, changed)
+  with pytest.raises(UserError, match='another text of that name: a:2'):
+    _make([first, third], tokenizer, tmp_path / 'other')
+  assert not logits_dump.is_whole(str(tmp_path / 'other'))
+
+
+def test_dumps_of_other_sizes_are_told_before_they_are_read(
+  tmp_path, tokenizer
+):
+  _write(tmp_path / 'a', tokenizer, LOGITS)
+  _write(tmp_path / 'b', tokenizer, LOGITS, num_examples=4)
+  with pytest.raises(UserError, match='/a has 3 examples, .*/b has 4'):
+    logits_dump.open_dumps(
+      [str(tmp_path / 'a'), str(tmp_path / 'b')], tasks.get_task('SST-2')
+    )
+
+
+def test_a_student_of_another_vocabulary_tokenizes_kept_text(
+  tmp_path, tokenizer
+):
+  dump = _write(tmp_path / 'a', tokenizer, LOGITS)
+  words = [*WORDS[:5], 'film', 'bad', 'good']
+  own = _make([dump], _tokenizer(tmp_path, words), tmp_path / 'own')
+  assert [row.input_ids.tolist() for row in own.rows()] == [
+    [2, 7, 3],
+    [2, 6, 3],
+    [2, 5, 6, 3],
+  ]
+  logits = [row.teacher_logits.tolist() for row in own.rows()]
+  assert logits == LOGITS.tolist()
+  assert own.manifest.vocabulary != dump.manifest.vocabulary
+
+
+def test_a_student_of_shorter_inputs_cuts_kept_text(tmp_path, tokenizer):
+  dump = _write(tmp_path / 'a', tokenizer, LOGITS)
+  own = _make([dump], tokenizer, tmp_path / 'own', max_seq_length=3)
+  assert [row.input_ids.tolist() for row in own.rows()] == [
+    [2, 5, 3],
+    [2, 6, 3],
+    [2, 7, 3],
+  ]
+
+
+def test_a_dump_without_text_fits_its_own_vocabulary_only(tmp_path, tokenizer):
+  dump = _write(tmp_path / 'a', tokenizer, LOGITS, _without_text(ROWS))
+  assert not merged_dump.check([dump], _student(tokenizer))
+  other = _tokenizer(tmp_path, [*WORDS, 'plot'])
+  with pytest.raises(UserError, match='vocabulary is .*--keep_text'):
+    merged_dump.check([dump], _student(other))
+  second = _write(tmp_path / 'b', other, LOGITS, _without_text(ROWS))
+  with pytest.raises(UserError, match='/a and .*/b differ in vocabulary'):
+    merged_dump.check([dump, second], _student(tokenizer))
+
+
+def test_teachers_of_two_vocabularies_are_compared_by_text(tmp_path, tokenizer):
+  other = _tokenizer(tmp_path, [*WORDS[:5], 'film', 'bad', 'good'])
+  rows = [
+    row._replace(input_ids=np.array(ids))
+    for row, ids in zip(ROWS, ([2, 7, 3], [2, 6, 3], [2, 5, 6, 3]), strict=True)
+  ]
+  dumps = [
+    _write(tmp_path / 'a', tokenizer, LOGITS),
+    _write(tmp_path / 'b', other, LOGITS, rows),
+  ]
+  # The student takes the ids of the dump that has its vocabulary.
+  merged = _make(dumps, other, tmp_path / 'merged')
+  assert [row.input_ids.tolist() for row in merged.rows()] == [
+    row.input_ids.tolist() for row in rows
+  ]
+
+
+def test_dev_logits_are_averaged_where_they_are_known(tmp_path, tokenizer):
+  dumps = [
+    _write(tmp_path / name, tokenizer, LOGITS, dev_split='x')
+    for name in ('a', 'b')
+  ]
+  assert merged_dump.dev_logits(dumps, 'x', False) is None
+  logits_dump.write_dev_logits(dumps[0].folder, np.float32([[0, 0]]))
+  logits_dump.write_dev_logits(dumps[1].folder, np.float32([[math.log(9), 0]]))
+  mean = merged_dump.dev_logits(dumps, 'x', False)
+  np.testing.assert_allclose(mean, np.log([[0.7, 0.3]]), rtol=1e-6)
+  assert merged_dump.dev_logits(dumps, 'y', False) is None
+
+
+def test_numbers_without_a_label_are_told_from_zero(tmp_path):
+  path = str(tmp_path / 'logits')
+  rows = [
+    row._replace(teacher_logits=np.float32([1.5]), label=label)
+    for row, label in zip(ROWS, (0.0, None, 2.5), strict=True)
+  ]
+  logits_dump.write_shard(path, rows, is_regression=True)
+  read = [row.label for row in logits_dump.read_shard(path)]
+  assert read == [0.0, None, 2.5]
