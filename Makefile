@@ -6,6 +6,9 @@ PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3; do \
 VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
+# Two processes, each of which imports TensorFlow: 2 GB. A file's tests share
+# their fixtures.
+PARALLEL = -n 2 --dist loadfile
 
 .PHONY: quickstart test lint format slow clean
 
@@ -14,7 +17,7 @@ quickstart: $(STAMP)
 	PATH="$(abspath $(BIN)):$$PATH" bash runs/quickstart.sh
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -26,7 +29,7 @@ format: $(STAMP)
 
 slow: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,parity]'
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || \

@@ -17,8 +17,11 @@ SHARED = pathlib.Path(
 )
 
 
-def pytest_configure():
+def pytest_configure(config):
   """Gives TensorFlow two CPU devices; later it would be too late."""
+  is_worker = hasattr(config, 'workerinput')
+  if config.getoption('numprocesses', None) and not is_worker:
+    return  # pytest-xdist's controller runs no test.
   from modeling import common_flags
 
   common_flags.set_environment()
