@@ -33,6 +33,14 @@ def define_model_flags() -> None:
     'Added: one of the 24 compact sizes as layers/hidden, "2/128" to "12/768", '
     'or tiny, mini, small, medium, base. Instead of --bert_config_file.',
   )
+  flags.DEFINE_float(
+    'initializer_range',
+    None,
+    'Added: with --bert_size, the standard deviation of the random initial '
+    'weights, 0.02 as released where not given. A narrow model that is '
+    'trained briefly learns faster with more.',
+    lower_bound=0.0,
+  )
   flags.DEFINE_string(
     'output_dir',
     None,

@@ -4,6 +4,7 @@ The scripts call these after their flags are parsed; TensorFlow is imported in
 the functions, so that a script's `--help` never waits for it.
 """
 
+import dataclasses
 import gc
 import os
 
@@ -35,6 +36,8 @@ def bert_config(vocab_size: int | None):
   """
   from modeling import checkpoints, configs
 
+  if not FLAGS.bert_size:
+    refuse_if_given(['initializer_range'], '--bert_size is not given')
   beside = None
   if FLAGS.init_checkpoint and not (FLAGS.bert_config_file or FLAGS.bert_size):
     beside = checkpoints.config_beside(
@@ -52,6 +55,10 @@ def bert_config(vocab_size: int | None):
     if vocab_size is None:
       raise UserError('--bert_size needs --vocab_file, for its size')
     config = configs.compact_config(FLAGS.bert_size, vocab_size)
+    if FLAGS.initializer_range is not None:
+      config = dataclasses.replace(
+        config, initializer_range=FLAGS.initializer_range
+      )
   else:
     config = configs.BertConfig.from_json_file(FLAGS.bert_config_file)
   check_fit(config, config.vocab_size if vocab_size is None else vocab_size)

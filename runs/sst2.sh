@@ -37,15 +37,18 @@ for name in train heldout; do
 done
 
 say 'BERT-Tiny, pre-trained'
-tiny=(--bert_size=tiny "--vocab_file=$vocab" "${lengths[@]}")
-steps=16000
-"$python" run_pretraining.py "${tiny[@]}" --do_train \
+# With the released 0.02 attention begins to learn later: after 800 steps the
+# loss was 7.66, with 0.06 it was 7.56.
+tiny=(--bert_size=tiny --initializer_range=0.06)
+pretraining=("${tiny[@]}" "--vocab_file=$vocab" "${lengths[@]}")
+steps=14000
+"$python" run_pretraining.py "${pretraining[@]}" --do_train \
   --input_file="$work/train.tfrecord" --output_dir="$work/tiny" \
   --learning_rate=1e-3 --num_warmup_steps=1000 --num_train_steps=$steps \
   --dropout_rate=0 --keep_checkpoint_max=0
 for step in 0 $steps; do
   [ -e "$work/heldout-$step/eval_results.txt" ] ||
-    "$python" run_pretraining.py "${tiny[@]}" --do_eval \
+    "$python" run_pretraining.py "${pretraining[@]}" --do_eval \
       --input_file="$work/heldout.tfrecord" --output_dir="$work/heldout-$step" \
       --init_checkpoint="$work/tiny/model.ckpt-$step" \
       --eval_batch_size=32 --max_eval_steps=500
@@ -78,14 +81,14 @@ say 'Its logits'
 
 fine_tune() {  # method, seed, learning rate, more flags
   [ ! -e "$results/$1-seed$2.json" ] || return 0
-  "$python" run_classifier.py "${task[@]}" --bert_size=tiny --do_train --do_eval \
+  "$python" run_classifier.py "${task[@]}" "${tiny[@]}" --do_train --do_eval \
     --output_dir="$work/$1-$2" --seed="$2" --learning_rate="$3" \
     --num_train_epochs=3 --eval_batch_size=64 "${@:4}"
   record "$1" "$2" "$work/$1-$2"
 }
 distil() {  # method, seed, more flags
   [ ! -e "$results/$1-seed$2.json" ] || return 0
-  "$python" run_distillation.py "${task[@]}" --bert_size=tiny --do_train \
+  "$python" run_distillation.py "${task[@]}" "${tiny[@]}" --do_train \
     --do_eval --logits_dir="$work/dump" --output_dir="$work/$1-$2" --seed="$2" \
     --learning_rate=1e-3 --num_train_epochs=1 --eval_batch_size=64 "${@:3}"
   record "$1" "$2" "$work/$1-$2"

@@ -131,3 +131,17 @@ def test_mistakes_are_told_before_anything_is_written(
   with pytest.raises(UserError, match=message):
     _run(world, *arguments, **changes)
   assert not list((world / 'out').glob('*'))
+
+
+def _configuration(*arguments):
+  with flagsaver.flagsaver():
+    flags.FLAGS.unparse_flags()
+    flags.FLAGS(['run_classifier', *arguments])
+    return from_flags.bert_config(vocab_size=100)
+
+
+def test_the_spread_of_the_initial_weights_goes_with_a_size():
+  config = _configuration('--bert_size=2/128', '--initializer_range=0.06')
+  assert config.initializer_range == 0.06
+  with pytest.raises(UserError, match='initializer_range.*--bert_size'):
+    _configuration('--bert_config_file=x', '--initializer_range=0.06')
