@@ -52,19 +52,22 @@ say 'Pre-training records'
     --output_file="$work/docstrings.tfrecord" --dupe_factor=5 \
     --max_seq_length=64 --max_predictions_per_seq=10
 
-pretrain() {  # size, folder, steps
-  "$python" run_pretraining.py --do_train --bert_size="$1" \
+# A narrow model that is trained briefly learns faster from larger weights.
+tiny=(--bert_size=tiny --initializer_range=0.06)
+
+pretrain() {  # folder, steps, size
+  "$python" run_pretraining.py --do_train "${@:3}" \
     --vocab_file="$vocab" --input_file="$work/docstrings.tfrecord" \
-    --output_dir="$2" --max_seq_length=64 --max_predictions_per_seq=10 \
-    --learning_rate=1e-3 --num_train_steps="$3" --dropout_rate=0 \
-    --num_warmup_steps=$(($3 / 10)) --log_steps=50
+    --output_dir="$1" --max_seq_length=64 --max_predictions_per_seq=10 \
+    --learning_rate=1e-3 --num_train_steps="$2" --dropout_rate=0 \
+    --num_warmup_steps=$(($2 / 10)) --log_steps=50
 }
 
 say 'BERT-Tiny, pre-trained on the docstrings'
-pretrain tiny "$work/tiny" 1600
+pretrain "$work/tiny" 1600 "${tiny[@]}"
 if [ ! -e "$work/teacher-0/bert_config.json" ]; then
   say 'BERT-Mini, pre-trained on the docstrings'
-  pretrain mini "$work/mini" 1000
+  pretrain "$work/mini" 1000 --bert_size=mini
   teacher=$work/mini
 else
   teacher=$work/teacher-0
@@ -94,13 +97,13 @@ say 'Its logits on the unlabelled sentences'
     --predict_batch_size=64
 
 fine_tune() {  # method, seed, more flags
-  "$python" run_classifier.py "${task[@]}" --bert_size=tiny --do_train \
+  "$python" run_classifier.py "${task[@]}" "${tiny[@]}" --do_train \
     --do_eval --output_dir="$work/$1-$2" --seed="$2" --learning_rate=1e-3 \
     --num_train_epochs=8 "${@:3}"
   record "$1" "$2" "$work/$1-$2"
 }
 distil() {  # method, seed, more flags
-  "$python" run_distillation.py "${task[@]}" --bert_size=tiny --do_train \
+  "$python" run_distillation.py "${task[@]}" "${tiny[@]}" --do_train \
     --do_eval --logits_dir="$work/dump" --output_dir="$work/$1-$2" \
     --seed="$2" --learning_rate=1e-3 --num_train_epochs=3 "${@:3}"
   record "$1" "$2" "$work/$1-$2"
