@@ -1,6 +1,7 @@
 """How far a long job has come: a bar on a terminal, a line now and then in a
 log."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -56,8 +57,8 @@ class Progress:
         unit=self._unit,
         unit_scale=self._unit == 'B',
         file=self._stream,
-        dynamic_ncols=True,
         leave=None,  # A bar below another one vanishes when it is done.
+        **_size(self._stream),
       )
       _Above.put(self._stream)
     return self
@@ -94,6 +95,17 @@ class Progress:
       left = self.seconds * (self._total - done) / (done - self._initial)
       parts.append(f'{tqdm.tqdm.format_interval(left)} left')
     return ', '.join(parts)
+
+
+def _size(stream: TextIO) -> dict[str, int | bool]:
+  """Returns tqdm's arguments about the terminal's size."""
+  try:
+    has_size = os.get_terminal_size(stream.fileno()).columns > 0
+  except OSError:
+    has_size = False
+  # Terminals that nobody looks at, of `script` and containers, may say that
+  # they are 0 wide, and tqdm would write nothing.
+  return {'dynamic_ncols': True} if has_size else {'ncols': 80, 'nrows': 24}
 
 
 class _Above:

@@ -9,7 +9,6 @@ TensorFlow.
 
 import functools
 import os
-import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -17,7 +16,7 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 from data.errors import UserError
-from modeling import run_flags
+from modeling import interrupt, run_flags
 
 FLAGS = flags.FLAGS
 
@@ -376,13 +375,7 @@ def run(main: Callable[[list[str]], None]) -> None:
     except UserError as error:
       fail(str(error))
 
-  try:
-    app.run(guarded, flags_parser=_parse_flags)
-  except KeyboardInterrupt:
-    end(
-      'INTERRUPTED: what was saved is whole; the same command goes on from it',
-      128 + signal.SIGINT,
-    )
+  interrupt.run(lambda: app.run(guarded, flags_parser=_parse_flags))
 
 
 def _parse_flags(arguments: list[str]) -> list[str]:
@@ -394,11 +387,6 @@ def _parse_flags(arguments: list[str]) -> list[str]:
 
 def fail(message: str) -> NoReturn:
   """Prints one message and ends the process with status 1."""
-  end(f'ERROR: {message}', 1)
-
-
-def end(line: str, status: int) -> NoReturn:
-  """Prints the last line of a process and ends it."""
   sys.stdout.flush()
-  print(line, file=sys.stderr, flush=True)
-  sys.exit(status)
+  print(f'ERROR: {message}', file=sys.stderr, flush=True)
+  sys.exit(1)
