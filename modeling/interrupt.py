@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import NoReturn
 
 # As of a process that the signal ended.
 STATUS = 128 + signal.SIGINT
@@ -26,21 +25,23 @@ def run(main: Callable[[], None]) -> None:
   reader, writer = os.pipe()
   os.set_blocking(writer, False)
   signal.set_wakeup_fd(writer)
-  threading.Thread(target=_watch, args=(reader,), daemon=True).start()
+  is_ending = threading.Event()
+  threading.Thread(target=_watch, args=(reader, is_ending), daemon=True).start()
   try:
     main()
   except KeyboardInterrupt:
+    is_ending.set()
     _tell()
     sys.exit(STATUS)
 
 
-def _watch(reader: int) -> NoReturn:
+def _watch(reader: int, is_ending: threading.Event) -> None:
   """Waits for the signal, and a while for Python; then ends the process."""
   while signal.SIGINT not in os.read(reader, 1):
     pass
-  threading.Event().wait(_PATIENCE)
-  _tell()
-  os._exit(STATUS)
+  if not is_ending.wait(_PATIENCE):
+    _tell()
+    os._exit(STATUS)
 
 
 def _tell() -> None:
