@@ -6,7 +6,7 @@ A run that was stopped goes on when the same command is given again.
 from absl import flags
 
 from data.errors import UserError
-from modeling import common_flags, from_flags
+from modeling import common_flags, from_flags, run_flags
 
 FLAGS = flags.FLAGS
 
@@ -15,6 +15,7 @@ common_flags.define_training_flags()
 common_flags.define_task_flags()
 common_flags.define_device_flags()
 flags.adopt_module_key_flags(common_flags)
+flags.adopt_module_key_flags(run_flags)
 
 
 def main(_: list[str]) -> None:
@@ -40,7 +41,7 @@ def main(_: list[str]) -> None:
   from data.tokenization import BertTokenizer
 
   tokenizer = BertTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
-  config = from_flags.bert_config(tokenizer.vocab_size)
+  config = from_flags.bert_config(tokenizer.vocab_size, task.is_pair)
   from_flags.check_init_checkpoint(config, tokenizer.vocab_checksum)
   with strategy.scope():
     from_flags.run_seeds(lambda: _run(task, tokenizer, config, splits))

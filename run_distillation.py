@@ -9,7 +9,7 @@ command that was stopped goes on when it is given again.
 
 from absl import flags
 
-from modeling import common_flags, distillation_flags, from_flags
+from modeling import common_flags, distillation_flags, from_flags, run_flags
 
 FLAGS = flags.FLAGS
 
@@ -19,6 +19,7 @@ common_flags.define_task_flags()
 common_flags.define_device_flags()
 distillation_flags.define()
 flags.adopt_module_key_flags(common_flags)
+flags.adopt_module_key_flags(run_flags)
 flags.adopt_module_key_flags(distillation_flags)
 
 
@@ -28,6 +29,7 @@ def main(_: list[str]) -> None:
   from_flags.check_devices()
   from_flags.check_training()
   from_flags.check_casing()
+  from_flags.check_casing('teacher_checkpoint')
   task = from_flags.task()
   from_flags.check_evaluation(task)
   strategy = from_flags.strategy()
@@ -41,7 +43,7 @@ def main(_: list[str]) -> None:
 
   tokenizer = BertTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
   if distillation_flags.runs_student():
-    config = from_flags.bert_config(tokenizer.vocab_size)
+    config = from_flags.bert_config(tokenizer.vocab_size, task.is_pair)
     from_flags.check_init_checkpoint(config, tokenizer.vocab_checksum)
   with strategy.scope():
     if FLAGS.do_dump_logits:
@@ -61,7 +63,8 @@ def _dump_logits(task, tokenizer, dev) -> None:
   sources = distillation_flags.sources()
   prefix = checkpoints.resolve(FLAGS.teacher_checkpoint)
   config = distillation.teacher_config(prefix, FLAGS.teacher_config_file)
-  from_flags.check_fit(config, tokenizer.vocab_size)
+  from_flags.check_fit(config, tokenizer.vocab_size, task.is_pair)
+  from_flags.check_casing_beside(prefix, 'teacher_checkpoint')
   dumping = distillation.Dumping(
     TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.logits_dir[0]),
     transfer_set.make(task, FLAGS.data_dir, sources),
@@ -77,7 +80,9 @@ def _dump_logits(task, tokenizer, dev) -> None:
     FLAGS.allow_weak_teacher,
   )
   fingerprint = from_flags.task_fingerprint(tokenizer.vocab_checksum)
-  distillation.dump(dumping, config, FLAGS.precision, fingerprint)
+  distillation.dump(
+    dumping, config, FLAGS.precision, fingerprint, run_flags.command()
+  )
 
 
 def _run_student(task, tokenizer, config, splits) -> dict[str, float]:

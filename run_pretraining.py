@@ -8,7 +8,7 @@ checkpoint. A run that was stopped goes on when the same command is given again.
 from absl import flags
 
 from data.errors import UserError
-from modeling import common_flags, from_flags
+from modeling import common_flags, from_flags, run_flags
 
 FLAGS = flags.FLAGS
 
@@ -17,6 +17,7 @@ common_flags.define_training_flags()
 common_flags.define_vocab_file()
 common_flags.define_device_flags()
 flags.adopt_module_key_flags(common_flags)
+flags.adopt_module_key_flags(run_flags)
 
 flags.DEFINE_string(
   'input_file',
@@ -61,12 +62,13 @@ def main(_: list[str]) -> None:
     tokens = tokenization.load_vocabulary(FLAGS.vocab_file)
     vocab_size, vocabulary = len(tokens.tokens), tokens.checksum
   config = from_flags.bert_config(vocab_size)
-  from_flags.check_init_checkpoint(config, vocabulary)
+  from_flags.check_init_checkpoint(config, vocabulary, has_casing=False)
   source = RecordSource(
     tuple(files.expand(FLAGS.input_file)),
     PRETRAINING,
     {'S': FLAGS.max_seq_length, 'P': FLAGS.max_predictions_per_seq},
     config.vocab_size,
+    config.type_vocab_size,
   )
   source.check()
   files.make_folder(FLAGS.output_dir)
@@ -107,7 +109,7 @@ def _evaluate(model, source) -> None:
     source, FLAGS.eval_batch_size, FLAGS.max_eval_steps
   )
   with source.explained():
-    scores = pretraining.evaluate(model, batches)
+    scores = pretraining.evaluate(model, batches, FLAGS.max_eval_steps)
   results.write_eval_results(FLAGS.output_dir, prefix, scores)
 
 

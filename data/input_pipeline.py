@@ -23,12 +23,13 @@ _SEQUENCE_FIELDS = ('input_ids', 'input_mask', 'segment_ids')
 
 def bucket_lengths(max_seq_length: int) -> tuple[int, ...]:
   """Returns the static sequence lengths that batches are padded to."""
-  steps = [(64, 8), (128, 16), (256, 32), (512, 64)]
-  lengths, last = [], 0
-  for limit, step in steps:
-    lengths += range(last + step, limit + 1, step)
-    last = limit
-  return (*(n for n in lengths if n < max_seq_length), max_seq_length)
+  lengths, length, step = [], 8, 8
+  while length < max_seq_length:
+    lengths.append(length)
+    # Every 8 up to 64, every 16 up to 128, every 32 up to 256, and so on.
+    step = max(step, 1 << (length.bit_length() - 3))
+    length += step
+  return (*lengths, max_seq_length)
 
 
 def training_batches(

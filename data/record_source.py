@@ -21,12 +21,14 @@ class RecordSource:
     dims: the numbers behind the letters of the fields' lengths, such as
       {'S': 128, 'P': 20}.
     vocab_size: token ids must lie below it.
+    type_vocab_size: segment ids must lie below it.
   """
 
   paths: tuple[str, ...]
   fields: tuple[Field, ...]
   dims: Mapping[str, int]
   vocab_size: int
+  type_vocab_size: int = 2
 
   def check(self, every_record: bool = False) -> None:
     """Checks the first, or every, record of every file against the fields.
@@ -75,6 +77,11 @@ class RecordSource:
           f'{where}: token id {max(values)} does not fit a vocabulary of '
           f'{self.vocab_size}: the records were made with another one'
         )
+      if field.name == 'segment_ids' and max(values) >= self.type_vocab_size:
+        raise UserError(
+          f'{where}: segment id {max(values)} does not fit the model, whose '
+          f'type_vocab_size is {self.type_vocab_size}'
+        )
 
   @contextlib.contextmanager
   def explained(self) -> Iterator[None]:
@@ -96,8 +103,9 @@ class RecordSource:
     in_range = tf.reduce_all(parsed['input_ids'] < self.vocab_size)
     if 'masked_lm_ids' in parsed:
       in_range &= tf.reduce_all(parsed['masked_lm_ids'] < self.vocab_size)
+    in_range &= tf.reduce_all(parsed['segment_ids'] < self.type_vocab_size)
     with tf.control_dependencies(
-      [tf.debugging.Assert(in_range, ['a token id beyond the vocabulary'])]
+      [tf.debugging.Assert(in_range, ['an id beyond its table'])]
     ):
       return {
         name: dense(value, length)

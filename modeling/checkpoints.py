@@ -22,6 +22,7 @@ from data import files
 from data.errors import UserError, reason_of
 from modeling import hugging_face, initialisation
 from modeling.configs import BertConfig
+from modeling.initialisation import POSITIONS, SEGMENTS
 from modeling.load_report import LoadReport, compact
 
 Variables = Mapping[str, tf.Variable | np.ndarray]
@@ -318,6 +319,7 @@ def load_released(
   is_required: Callable[[str], bool] = is_encoder,
   allow_mismatch: Callable[[str], bool] = lambda name: not is_encoder(name),
   init: str = initialisation.ALL,
+  extends_positions: bool = False,
 ) -> LoadReport:
   """Assigns a checkpoint's weights to the variables of the same names.
 
@@ -331,9 +333,11 @@ def load_released(
       value? By default true of heads: a classifier of three labels initialises
       the encoder of one of two.
     init: which of the weights, and for which layers; a value of --init.
+    extends_positions: whether the checkpoint may have fewer positions than the
+      model, whose other ones keep their fresh values.
 
   Returns:
-    What was loaded, missing, unused, and of another shape.
+    What was loaded, extended, missing, unused, and of another shape.
 
   Raises:
     UserError: there is no such checkpoint, it is damaged, a required variable
@@ -342,16 +346,23 @@ def load_released(
   prefix = resolve(path)
   reader = _open(prefix)
   stored = _weights(reader)
-  report = _plan(prefix, variables, stored, init)
+  report = _plan(prefix, variables, stored, init, extends_positions)
   _check(report, is_required, allow_mismatch)
   source = initialisation.sources(init, variables, stored)
-  values = _read(reader, prefix, [source[name] for name in report.loaded])
-  for name in report.loaded:
-    variables[name].assign(values[source[name]])
+  wanted = [*report.loaded, *report.extended]
+  values = _read(reader, prefix, [source[name] for name in wanted])
+  for name in wanted:
+    value = values[source[name]]
+    if name in report.extended:
+      fresh = _float32(variables[name])[len(value) :]
+      value = np.concatenate([value, fresh])
+    variables[name].assign(value)
   return report
 
 
-def _plan(prefix: str, variables, stored, init: str) -> LoadReport:
+def _plan(
+  prefix: str, variables, stored, init: str, extends_positions: bool
+) -> LoadReport:
   """Says what will become of each variable; reads no weights."""
   try:
     source = initialisation.sources(init, variables, stored)
@@ -363,14 +374,26 @@ def _plan(prefix: str, variables, stored, init: str) -> LoadReport:
     for name in found
     if stored[source[name]][0] != tuple(variables[name].shape)
   }
+  loaded = [name for name in found if name not in mismatched]
+  extended = {}
+  if extends_positions and _is_longer(mismatched.get(POSITIONS)):
+    extended[POSITIONS] = mismatched.pop(POSITIONS)
   return LoadReport(
     prefix=prefix,
-    loaded=[name for name in found if name not in mismatched],
+    loaded=loaded,
+    extended=extended,
     missing=sorted(set(source) - set(found)),
     unused=sorted(set(stored) - set(source.values())),
     mismatched=mismatched,
     left_fresh=sorted(set(variables) - set(source)),
     layers=_moved_layers(init, variables, stored),
+  )
+
+
+def _is_longer(shapes) -> bool:
+  """Whether a table of the model only has more rows than the checkpoint's."""
+  return bool(shapes) and (
+    shapes[0][1:] == shapes[1][1:] and shapes[0][0] < shapes[1][0]
   )
 
 
@@ -385,17 +408,20 @@ def _moved_layers(init: str, variables, stored) -> list[int]:
   )
 
 
-def check_start(prefix: str, config: BertConfig, init: str) -> None:
+def check_start(
+  prefix: str, config: BertConfig, init: str, extends_positions: bool = False
+) -> None:
   """Checks, before a model is built, that it can start from a checkpoint.
 
   Args:
     prefix: as `resolve` returns it.
     config: the model's.
     init: a value of --init.
+    extends_positions: as for `load_released`.
 
   Raises:
-    UserError: the number of layers, the width or the vocabulary's size does not
-      fit; both are told.
+    UserError: the number of layers, the width, the vocabulary's size or the
+      number of positions or segments does not fit; both are told.
   """
   stored = read_variables(prefix)
   if initialisation.WORDS not in stored:
@@ -414,12 +440,42 @@ def check_start(prefix: str, config: BertConfig, init: str) -> None:
         f' start from a checkpoint of the same {name}'
       )
   if init != initialisation.WORD_EMBEDDINGS:
+    _check_tables(prefix, stored, config, extends_positions)
     try:
       initialisation.layer_sources(
         init, config.num_hidden_layers, initialisation.num_layers(stored)
       )
     except UserError as error:
       raise UserError(f'{prefix}: {error}') from error
+
+
+def _check_tables(
+  prefix: str, stored, config: BertConfig, extends_positions: bool
+) -> None:
+  """Compares the numbers of segments and positions, where there are such."""
+  (types, _), _ = stored.get(SEGMENTS, ((config.type_vocab_size, 0), ''))
+  if types != config.type_vocab_size:
+    raise UserError(
+      f'{prefix} has type_vocab_size {types}, the model'
+      f' {config.type_vocab_size}: do its bert_config.json and the one given'
+      ' agree?'
+    )
+  ours = config.max_position_embeddings
+  (theirs, _), _ = stored.get(POSITIONS, ((ours, 0), ''))
+  if theirs < ours and not extends_positions:
+    raise UserError(
+      f'{prefix} has {theirs} positions (max_position_embeddings), the model'
+      f' {ours}. --extend_positions keeps the {theirs} and initialises the'
+      ' others.'
+    )
+  # Fewer could be taken, the first ones; but inputs are bounded by
+  # --max_seq_length, so that no run needs fewer, and a bert_config.json with
+  # fewer is rather one of another model.
+  if theirs > ours:
+    raise UserError(
+      f'{prefix} has {theirs} positions (max_position_embeddings), the model'
+      f' {ours}: expected as many. --max_seq_length alone makes inputs shorter.'
+    )
 
 
 def _check(report, is_required, allow_mismatch) -> None:

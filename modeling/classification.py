@@ -4,11 +4,12 @@ A regressor is a classifier of one output whose logit is the predicted number.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from data.progress import Progress
 from data.tasks import Example, Task
 from modeling import losses
 from modeling.dropout import DropoutKey
@@ -103,18 +104,29 @@ class Predictor:
       reduce_retracing=True,
     )
 
-  def predict(self, batches: tf.data.Dataset, num_examples: int) -> np.ndarray:
+  def predict(
+    self,
+    batches: tf.data.Dataset,
+    num_examples: int,
+    on_progress: Callable[[int], None] | None = None,
+  ) -> np.ndarray:
     """Computes the logits of every example once.
 
     Args:
       batches: as `input_pipeline.inference_batches`.
       num_examples: N.
+      on_progress: told how many are done, after each batch; where it is not
+        given, progress is shown here.
 
     Returns:
       float32 [N, C], in the order of the examples.
     """
+    if on_progress is None:
+      with Progress(num_examples, ' examples') as progress:
+        return self.predict(batches, num_examples, progress.update)
     rows, outputs = [], []
     seen, timed, seconds = set(), 0, 0.0
+    num_done = 0
     for batch in batches:
       rows.append(batch['example_index'].numpy())
       started = time.perf_counter()
@@ -124,6 +136,8 @@ class Predictor:
         timed += len(rows[-1])
         seconds += time.perf_counter() - started
       seen.add(batch['input_ids'].shape)
+      num_done += len(rows[-1])
+      on_progress(min(num_done, num_examples))
     self.examples_per_second = timed / seconds if seconds else 0.0
     rows, outputs = np.concatenate(rows), np.concatenate(outputs)
     logits = np.empty([num_examples, outputs.shape[1]], np.float32)

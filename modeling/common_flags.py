@@ -11,10 +11,12 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from absl import app, flags, logging
 
 from data.errors import UserError
+from modeling import interrupt, run_flags
 
 FLAGS = flags.FLAGS
 
@@ -22,6 +24,7 @@ FLAGS = flags.FLAGS
 @functools.cache
 def define_model_flags() -> None:
   """Which model, where it starts and where it goes."""
+  run_flags.define()
   flags.DEFINE_string(
     'bert_config_file',
     None,
@@ -62,6 +65,13 @@ def define_model_flags() -> None:
     'bottom_layers: of a deeper checkpoint of the same width the layers next '
     'to the embeddings; every_kth_layer: of one k times as deep its layers k, '
     '2k, ...; word_embeddings: these alone, all else is random.',
+  )
+  flags.DEFINE_bool(
+    'extend_positions',
+    False,
+    'Added: whether the model may have more positions than --init_checkpoint, '
+    'or than its configuration says where --max_seq_length is longer. Those '
+    'that there are stay, the others start from random weights.',
   )
   flags.DEFINE_integer(
     'max_seq_length',
@@ -335,7 +345,11 @@ def require(*names: str) -> None:
 
 def refuse_if_given(names: list[str], reason: str) -> None:
   """Raises a `UserError` if a flag that cannot take effect was given."""
-  given = [f'--{name}' for name in names if FLAGS[name].present]
+  given = [
+    f'--{name}'
+    for name in names
+    if FLAGS[name].present and not run_flags.is_inherited(name)
+  ]
   if given:
     raise UserError(f'{", ".join(given)} cannot take effect: {reason}')
 
@@ -348,7 +362,11 @@ def set_environment() -> None:
 
 
 def run(main: Callable[[list[str]], None]) -> None:
-  """Runs a script: flags, environment, and one line for a user's mistake."""
+  """Runs a script: flags, environment, and one line for a user's mistake.
+
+  The process ends with status 0 where all is done or help was asked for, 1 for
+  a mistake of the user's, told in one message, and 130 on Ctrl-C.
+  """
   set_environment()
   logging.set_verbosity(logging.INFO)
   logging.use_absl_handler()
@@ -365,10 +383,17 @@ def run(main: Callable[[list[str]], None]) -> None:
     except UserError as error:
       fail(str(error))
 
-  app.run(guarded)
+  interrupt.run(lambda: app.run(guarded, flags_parser=_parse_flags))
 
 
-def fail(message: str) -> None:
+def _parse_flags(arguments: list[str]) -> list[str]:
+  try:
+    return run_flags.parse(arguments)
+  except (flags.Error, UserError) as error:
+    fail(str(error))
+
+
+def fail(message: str) -> NoReturn:
   """Prints one message and ends the process with status 1."""
   sys.stdout.flush()
   print(f'ERROR: {message}', file=sys.stderr, flush=True)

@@ -62,6 +62,7 @@ def dump(
   config: BertConfig,
   precision: str,
   fingerprint: Mapping[str, Any],
+  command: Mapping[str, Any],
 ) -> None:
   """Writes a dump, goes on with one, or finds it whole.
 
@@ -70,6 +71,7 @@ def dump(
     config: the teacher's.
     precision: of its matrix products.
     fingerprint: what else decides the dump, for `run.json`.
+    command: the script and its flags, for `run.json` too.
 
   Raises:
     UserError: the folder holds the beginning of another dump, or the teacher
@@ -100,6 +102,7 @@ def dump(
     # Of jobs that begin together none has progress; the first one's word holds.
     has_progress=logits_dump.is_begun(run.output_dir) or job.num_jobs > 1,
     flag='--logits_dir',
+    command=command,
   )
   if logits_dump.is_whole(run.output_dir):
     logging.info('The dump in %s is whole already.', run.output_dir)

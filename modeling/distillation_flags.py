@@ -22,6 +22,7 @@ _DUMP_FLAGS = [
 _TRAINING_FLAGS = ['temperature', 'hard_label_weight']
 _STUDENT_FLAGS = [
   *['bert_config_file', 'bert_size', 'init_checkpoint', 'output_dir'],
+  'extend_positions',
 ]
 
 
@@ -41,8 +42,8 @@ def define() -> None:
   flags.DEFINE_string(
     'teacher_checkpoint',
     None,
-    'Added: the fine-tuned teacher: a prefix, or the output_dir of '
-    'run_classifier.py.',
+    'Added: the fine-tuned teacher: a prefix, the folder that holds it (the '
+    'output_dir of run_classifier.py, say), or a Hugging Face folder.',
   )
   flags.DEFINE_string(
     'teacher_config_file',

@@ -11,6 +11,7 @@ import os
 from absl import flags, logging
 
 from data.errors import UserError
+from modeling import casing, run_flags
 from modeling.common_flags import refuse_if_given
 
 FLAGS = flags.FLAGS
@@ -21,18 +22,20 @@ FLAGS = flags.FLAGS
 _SMALL_TRAINING_SET = 10_000
 
 
-def bert_config(vocab_size: int | None):
+def bert_config(vocab_size: int | None, is_pair: bool = False):
   """Returns the `BertConfig` of --bert_config_file or --bert_size.
 
-  Where neither is given, it is that beside --init_checkpoint.
+  Where neither is given, it is that beside --init_checkpoint. With
+  --extend_positions it has --max_seq_length positions at least.
 
   Args:
     vocab_size: of the vocabulary, if there is one; --bert_size needs it, and
       a --bert_config_file must agree with it.
+    is_pair: whether the task has pairs of texts.
 
   Raises:
     UserError: both flags are given, or there is no configuration at all, or
-      the vocabulary does not have the model's size.
+      as `check_fit`.
   """
   from modeling import checkpoints, configs
 
@@ -61,12 +64,47 @@ def bert_config(vocab_size: int | None):
       )
   else:
     config = configs.BertConfig.from_json_file(FLAGS.bert_config_file)
-  check_fit(config, config.vocab_size if vocab_size is None else vocab_size)
+  config = _with_positions(config)
+  check_fit(
+    config, config.vocab_size if vocab_size is None else vocab_size, is_pair
+  )
   return config
 
 
-def check_fit(config, vocab_size: int) -> None:
-  """Checks that a model goes with --vocab_file and --max_seq_length.
+def _with_positions(config):
+  """Raises a configuration's number of positions, if --extend_positions."""
+  number = config.max_position_embeddings
+  if FLAGS.max_seq_length <= number:
+    if not FLAGS.init_checkpoint:
+      refuse_if_given(
+        ['extend_positions'],
+        f'the model has {number} positions, and --max_seq_length='
+        f'{FLAGS.max_seq_length} needs no more',
+      )
+    return config
+  if not FLAGS.extend_positions:
+    raise UserError(
+      f"--max_seq_length={FLAGS.max_seq_length} is more than the model's "
+      f'{number} positions (max_position_embeddings). --extend_positions adds '
+      'positions to it.'
+    )
+  logging.info(
+    'max_position_embeddings is raised from %d to %d (--extend_positions).',
+    number,
+    FLAGS.max_seq_length,
+  )
+  return dataclasses.replace(
+    config, max_position_embeddings=FLAGS.max_seq_length
+  )
+
+
+def check_fit(config, vocab_size: int, is_pair: bool) -> None:
+  """Checks that a model goes with the vocabulary, the lengths and the task.
+
+  Args:
+    config: its `BertConfig`.
+    vocab_size: of --vocab_file.
+    is_pair: whether the task has pairs of texts, and so two segments.
 
   Raises:
     UserError: it does not; both numbers are told.
@@ -81,6 +119,11 @@ def check_fit(config, vocab_size: int) -> None:
     raise UserError(
       f"--max_seq_length={FLAGS.max_seq_length} is more than the model's "
       f'{config.max_position_embeddings} positions (max_position_embeddings)'
+    )
+  if is_pair and config.type_vocab_size < 2:
+    raise UserError(
+      f'{FLAGS.task_name} has pairs, whose second texts are segment 1: the '
+      f"model's type_vocab_size is {config.type_vocab_size}, expected 2 or more"
     )
 
 
@@ -435,11 +478,16 @@ def run_seeds(job) -> None:
   if FLAGS.num_seeds == 1:
     job()
     return
-  from modeling import seeds
+  from modeling import run_folder, seeds, training
 
   first, output_dir, scores = FLAGS.seed, FLAGS.output_dir, {}
+  number = FLAGS.num_seeds
+  if not training.has_progress(output_dir):
+    run_folder.claim(output_dir, {}, False, command=run_flags.command())
   try:
-    for seed in range(first, first + FLAGS.num_seeds):
+    # What a seed's run.json says starts that seed alone again.
+    FLAGS.num_seeds = 1
+    for seed in range(first, first + number):
       FLAGS.seed, FLAGS.output_dir = seed, seeds.folder(output_dir, seed)
       logging.info('Seed %d, in %s', seed, FLAGS.output_dir)
       scores[seed] = job()
@@ -447,20 +495,24 @@ def run_seeds(job) -> None:
       gc.collect()
   finally:
     FLAGS.seed, FLAGS.output_dir = first, output_dir
+    FLAGS.num_seeds = number
   seeds.report(output_dir, scores)
 
 
-def check_init_checkpoint(config, vocabulary: str | None = None) -> None:
+def check_init_checkpoint(
+  config, vocabulary: str | None = None, has_casing: bool = True
+) -> None:
   """Checks what can be told of --init_checkpoint before a model is built.
 
   Args:
     config: the model's `BertConfig`.
     vocabulary: the checksum of --vocab_file, if there is one.
+    has_casing: whether the script reads text, as --do_lower_case says.
 
   Raises:
     UserError: there is no such checkpoint, --init cannot take from it what the
       model needs, or the files beside it say another activation, number of
-      heads or vocabulary.
+      heads, vocabulary or casing.
   """
   from data import files, tokenization
   from modeling import checkpoints, initialisation
@@ -468,7 +520,9 @@ def check_init_checkpoint(config, vocabulary: str | None = None) -> None:
   if not FLAGS.init_checkpoint:
     return
   prefix = checkpoints.resolve(FLAGS.init_checkpoint)
-  checkpoints.check_start(prefix, config, FLAGS.init)
+  checkpoints.check_start(prefix, config, FLAGS.init, FLAGS.extend_positions)
+  if has_casing:
+    check_casing_beside(prefix)
   folder = os.path.dirname(prefix)
   beside = checkpoints.config_beside(prefix)
   if beside and FLAGS.init != initialisation.WORD_EMBEDDINGS:
@@ -489,20 +543,38 @@ def check_init_checkpoint(config, vocabulary: str | None = None) -> None:
       )
 
 
-def check_casing() -> None:
-  """Compares --do_lower_case with the folder of --init_checkpoint.
+def check_casing(flag: str = 'init_checkpoint') -> None:
+  """Compares --do_lower_case with the name of a checkpoint's folder.
+
+  Args:
+    flag: which names the checkpoint.
 
   Raises:
     UserError: the folder's name is that of a released model of the other kind.
   """
-  name = os.path.basename(os.path.dirname(FLAGS.init_checkpoint or ''))
-  uncased = name.startswith(('uncased_', 'multilingual_L', 'chinese_L'))
-  cased = name.startswith(('cased_', 'multi_cased_'))
-  if (uncased and not FLAGS.do_lower_case) or (cased and FLAGS.do_lower_case):
-    kind = 'cased' if cased else 'uncased'
+  _check_lower_case(flag, casing.of_name(FLAGS[flag].value or ''))
+
+
+def check_casing_beside(prefix: str, flag: str = 'init_checkpoint') -> None:
+  """Compares --do_lower_case with the files beside a checkpoint.
+
+  Args:
+    prefix: as `checkpoints.resolve` returns it.
+    flag: which flag named it.
+
+  Raises:
+    UserError: they say the other; the file is named.
+  """
+  _check_lower_case(flag, casing.beside(prefix))
+
+
+def _check_lower_case(flag: str, said: tuple[str, bool] | None) -> None:
+  """Compares --do_lower_case with who says what of a checkpoint."""
+  if said and said[1] != FLAGS.do_lower_case:
+    kind = 'an uncased' if said[1] else 'a cased'
     raise UserError(
-      f'--do_lower_case={FLAGS.do_lower_case} does not fit --init_checkpoint: '
-      f'{name} is a {kind} model'
+      f'--do_lower_case={FLAGS.do_lower_case} does not fit --{flag}: {said[0]} '
+      f'says that it is {kind} model'
     )
 
 
@@ -554,6 +626,7 @@ def train_on(
       'max_seq_length': FLAGS.max_seq_length,
     },
     training.has_progress(settings.output_dir),
+    command=run_flags.command(),
   )
   source = make_source()
   source.check()
@@ -577,7 +650,9 @@ def train_on(
         source, order, step, replicas
       ),
       settings,
-      initialisation.Start(FLAGS.init_checkpoint, FLAGS.init),
+      initialisation.Start(
+        FLAGS.init_checkpoint, FLAGS.init, FLAGS.extend_positions
+      ),
       FLAGS.vocab_file,
       evaluation,
     )

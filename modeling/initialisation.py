@@ -18,6 +18,8 @@ EVERY_KTH_LAYER = 'every_kth_layer'
 WORD_EMBEDDINGS = 'word_embeddings'
 
 WORDS = 'bert/embeddings/word_embeddings'
+POSITIONS = 'bert/embeddings/position_embeddings'
+SEGMENTS = 'bert/embeddings/token_type_embeddings'
 
 _LAYER = re.compile(r'(bert/encoder/layer_)(\d+)(/.*)')
 
@@ -37,10 +39,12 @@ class Start:
   Attributes:
     checkpoint: as for `checkpoints.resolve`; None for random weights.
     init: which of its weights, a value of --init.
+    extends_positions: whether it may have fewer positions than the model.
   """
 
   checkpoint: str | None = None
   init: str = ALL
+  extends_positions: bool = False
 
 
 def explain(way: int) -> list[str]:

@@ -16,6 +16,8 @@ class LoadReport:
     unused: names of weights in the checkpoint that the model lacks.
     mismatched: name → (shape in the checkpoint, shape in the model), where
       the caller allowed it; they keep their fresh values.
+    extended: name → (shape in the checkpoint, shape in the model) of those
+      whose first rows took the checkpoint's values; the others are fresh.
     left_fresh: names that --init leaves at their fresh values.
     layers: for each layer of the model the layer of the checkpoint whose
       weights it took; empty where they are the same.
@@ -26,6 +28,9 @@ class LoadReport:
   missing: list[str]
   unused: list[str]
   mismatched: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+  extended: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = (
+    dataclasses.field(default_factory=dict)
+  )
   left_fresh: list[str] = dataclasses.field(default_factory=list)
   layers: list[int] = dataclasses.field(default_factory=list)
 
@@ -44,6 +49,14 @@ class LoadReport:
       for ours, theirs in enumerate(self.layers)
     ]
     lines += _section('loaded', self.loaded)
+    lines += _section(
+      'loaded and extended, its rows first',
+      [
+        f'{name} ({theirs[0]} rows of it, {ours[0] - theirs[0]} freshly '
+        'initialised)'
+        for name, (theirs, ours) in self.extended.items()
+      ],
+    )
     lines += _section('freshly initialised, not in it', self.missing)
     lines += _section(
       'freshly initialised, of another shape in it',

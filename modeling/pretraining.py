@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from data.progress import Progress
 from modeling import losses
 from modeling.dropout import DropoutKey
 from modeling.metrics import WeightedMean
@@ -36,12 +37,15 @@ def make_loss_function(model: PreTrainer) -> LossFunction:
   return loss_function
 
 
-def evaluate(model: PreTrainer, batches: tf.data.Dataset) -> dict[str, float]:
+def evaluate(
+  model: PreTrainer, batches: tf.data.Dataset, max_batches: int
+) -> dict[str, float]:
   """Measures both tasks; every masked token and every pair counts once.
 
   Args:
     model: the model.
     batches: as `input_pipeline.inference_batches`.
+    max_batches: how many there may be, to tell how far it has come.
 
   Returns:
     `masked_lm_accuracy` and `next_sentence_accuracy` in [0, 1],
@@ -54,10 +58,13 @@ def evaluate(model: PreTrainer, batches: tf.data.Dataset) -> dict[str, float]:
   count_batch = tf.function(
     lambda batch: _sums(model, batch), reduce_retracing=True
   )
-  for batch in batches:
-    for name, (correct, nats, weight) in count_batch(batch).items():
-      accuracy[name].update(correct, weight)
-      loss[name].update(nats, weight)
+  with Progress(max_batches, ' batches') as progress:
+    for number, batch in enumerate(batches, start=1):
+      for name, (correct, nats, weight) in count_batch(batch).items():
+        accuracy[name].update(correct, weight)
+        loss[name].update(nats, weight)
+      progress.update(number)
+    progress.update(max_batches)
   results = {'loss': sum(loss[name].result() for name in names)}
   for name in names:
     results[f'{name}_accuracy'] = accuracy[name].result()

@@ -25,6 +25,7 @@ def claim(
   configuration: Mapping[str, Any],
   has_progress: bool,
   flag: str = '--output_dir',
+  command: Mapping[str, Any] | None = None,
 ) -> None:
   """Writes `run.json`, or compares the one of the run that is to go on.
 
@@ -35,6 +36,8 @@ def claim(
     has_progress: whether there is something to go on from; what a run without
       progress was started with doesn't matter.
     flag: which flag named the folder.
+    command: the script and its flags, which --from_run takes up; that of a run
+      that goes on stays as it is.
 
   Raises:
     UserError: the folder holds the progress of a run with another
@@ -65,7 +68,10 @@ def claim(
       )
     return
   versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-  files.write_json(path, {'configuration': wanted, 'versions': versions})
+  content = {'configuration': wanted, 'versions': versions}
+  if command:
+    content['command'] = command
+  files.write_json(path, content)
 
 
 def _has_exports(output_dir: str) -> bool:

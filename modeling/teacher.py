@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from absl import logging
@@ -126,7 +126,15 @@ def dump_logits(
         logging.info('%s is there already', os.path.basename(path))
       else:
         texts = transfer.texts[start:end]
-        _dump_shard(teacher.predictor, texts, run, path, job)
+        before = num_done
+        _dump_shard(
+          teacher.predictor,
+          texts,
+          run,
+          path,
+          job,
+          lambda done, before=before: progress.update(before + done),
+        )
       num_done += end - start
       progress.update(num_done)
   missing = [n for n, path in enumerate(paths) if not files.exists(path)]
@@ -175,8 +183,12 @@ def _manifest(
   )
 
 
-def _dump_shard(predictor, texts, run: TaskRun, path, job: DumpJob) -> None:
-  logits, ids, segments = _score(predictor, texts, run, job.batch_size)
+def _dump_shard(
+  predictor, texts, run: TaskRun, path, job: DumpJob, on_progress
+) -> None:
+  logits, ids, segments = _score(
+    predictor, texts, run, job.batch_size, on_progress
+  )
   rows = [
     logits_dump.Row(
       text.example_id,
@@ -197,7 +209,13 @@ def _dump_shard(predictor, texts, run: TaskRun, path, job: DumpJob) -> None:
   logits_dump.write_shard(path, rows, run.task.is_regression)
 
 
-def _score(predictor, texts: Sequence[Text], run: TaskRun, batch_size: int):
+def _score(
+  predictor,
+  texts: Sequence[Text],
+  run: TaskRun,
+  batch_size: int,
+  on_progress: Callable[[int], None] | None = None,
+):
   """Returns the logits of texts, and the ids and segments they came from."""
   texts_b = [text.text_b for text in texts] if run.task.is_pair else None
   ids, segments = encode_texts(
@@ -209,4 +227,5 @@ def _score(predictor, texts: Sequence[Text], run: TaskRun, batch_size: int):
   batches = input_pipeline.inference_batches_from(
     {'input_ids': ids, 'segment_ids': segments}, batch_size, run.max_seq_length
   )
-  return predictor.predict(batches, len(texts)), ids, segments
+  logits = predictor.predict(batches, len(texts), on_progress)
+  return logits, ids, segments

@@ -18,6 +18,7 @@ from absl import logging
 
 from data import files
 from data.errors import UserError, reason_of
+from data.progress import Progress
 from modeling import (
   best_checkpoint,
   checkpoints,
@@ -335,7 +336,10 @@ def _start(
   if start.checkpoint:
     _log(initialisation.explain(initialisation.WARM))
     report = checkpoints.load_released(
-      start.checkpoint, variables, init=start.init
+      start.checkpoint,
+      variables,
+      init=start.init,
+      extends_positions=start.extends_positions,
     )
     _log(report.lines())
     logging.info('A warm start: step 0 of a new run.')
@@ -358,7 +362,10 @@ def _train(
   metrics = MetricsLog(settings.output_dir)
   metrics.resume(step)
   folder = os.path.join(settings.output_dir, 'events')
-  with tf.summary.create_file_writer(folder).as_default():
+  with (
+    tf.summary.create_file_writer(folder).as_default(),
+    Progress(settings.num_steps, ' steps', initial=step) as progress,
+  ):
     is_over = False
     while not is_over:
       started = time.perf_counter()
@@ -369,7 +376,7 @@ def _train(
       _check_progress(means, f'between steps {first} and {step}', settings)
       metrics.append(step, means)
       speed = (step - first) / (time.perf_counter() - started)
-      _report(step, means, speed, settings)
+      _report(step, means, speed, settings, progress)
       if settings.is_due(step, settings.eval_steps):
         _write_scalars(evaluation.run(step), step)
       is_over = _is_over(step, settings, evaluation)
@@ -393,18 +400,23 @@ def _check_progress(means, when: str, settings: Settings) -> None:
     )
 
 
-def _report(step: int, means, speed: float, settings: Settings) -> None:
-  """Prints one progress line and writes TensorBoard's scalars."""
+def _report(
+  step: int, means, speed: float, settings: Settings, progress: Progress
+) -> None:
+  """Moves the bar or prints a line, and writes TensorBoard's scalars."""
   rate = speed * settings.batch_size
-  left = round((settings.num_steps - step) / speed)
-  logging.info(
-    'step %d of %d · loss %.4f · %.1f examples/s · %s left',
-    step,
-    settings.num_steps,
-    means['loss'],
-    rate,
-    datetime.timedelta(seconds=left),
-  )
+  note = f'loss {means["loss"]:.4f} · {rate:.1f} examples/s'
+  if progress.is_bar:
+    progress.update(step, note)
+  else:
+    left = round((settings.num_steps - step) / speed)
+    logging.info(
+      'step %d of %d · %s · %s left',
+      step,
+      settings.num_steps,
+      note,
+      datetime.timedelta(seconds=left),
+    )
   _write_scalars({**means, 'examples_per_second': rate}, step)
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from data.errors import UserError
 from modeling import checkpoints
 from modeling.configs import BertConfig
+from modeling.initialisation import POSITIONS
 
 INDEX, DATA = '.index', '.data-00000-of-00001'
 CONFIG = BertConfig(vocab_size=3, hidden_size=12)
@@ -458,3 +459,36 @@ def test_what_cannot_start_a_model_is_told_before_it_is_made(
   checkpoints.check_start(prefix, BertConfig(**fits), 'bottom_layers')
   with pytest.raises(UserError, match=f'deeper.*{message}'):
     checkpoints.check_start(prefix, BertConfig(**fits | changes), init)
+
+
+def test_rows_for_more_positions_follow_those_of_the_checkpoint(tmp_path):
+  stored = {**make_values(), POSITIONS: np.float32([[1, 2], [3, 4]])}
+  prefix = str(tmp_path / 'short')
+  checkpoints.write_released(prefix, stored)
+  strategy = tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])
+  with strategy.scope():
+    variables = make_variables()
+    variables[POSITIONS] = tf.Variable(tf.fill([3, 2], -9.0))
+  with pytest.raises(UserError, match=r'is \[2, 2\] in the checkpoint'):
+    checkpoints.load_released(prefix, variables)
+  assert_untouched(variables)
+  report = checkpoints.load_released(prefix, variables, extends_positions=True)
+  for copy in strategy.experimental_local_results(variables[POSITIONS]):
+    assert copy.numpy().tolist() == [[1, 2], [3, 4], [-9, -9]]
+  assert f'    {POSITIONS} (2 rows of it, 1 freshly initialised)' in (
+    report.lines()
+  )
+  assert POSITIONS not in report.loaded and not report.mismatched
+
+
+def test_fewer_or_narrower_positions_are_never_cut_to_fit(tmp_path):
+  prefix = str(tmp_path / 'long')
+  checkpoints.write_released(
+    prefix, {**make_values(), POSITIONS: np.ones([3, 2], np.float32)}
+  )
+  for shape in ([2, 2], [4, 3]):
+    variables = make_variables()
+    variables[POSITIONS] = tf.Variable(tf.fill(shape, -9.0))
+    with pytest.raises(UserError, match=r'is \[3, 2\] in the checkpoint'):
+      checkpoints.load_released(prefix, variables, extends_positions=True)
+    assert_untouched(variables)

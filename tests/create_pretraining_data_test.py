@@ -68,9 +68,19 @@ def test_help_shows_every_flag_at_once(script):
     assert f'--{name}' in result.stdout or f'--[no]{name}' in result.stdout
 
 
+def test_flags_come_from_a_file(tmp_path):
+  (tmp_path / 'flags').write_text('--input_file=a\n--vocab_file=b\n')
+  result = run(*AS_FILE, f'--flagfile={tmp_path}/flags')
+  assert result.stderr == 'ERROR: --output_file must be given\n'
+
+
 @pytest.mark.parametrize(
   'arguments, message',
   [
+    (
+      ['--dupe_factor=x'],
+      "flag --dupe_factor=x: invalid literal for int() with base 10: 'x'",
+    ),
     (['--input_file=a'], '--output_file, --vocab_file must be given'),
     (
       ['--input_file=a', '--output_file=b', '--vocab_file=c']

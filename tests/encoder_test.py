@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -245,3 +246,35 @@ def test_every_weight_receives_a_gradient(encoder):
     if np.max(np.abs(tf.convert_to_tensor(gradient))) < 1e-5
     and 'self/key/bias' not in variable.name
   } == set()
+
+
+def test_a_thousand_positions_are_computed_and_padding_changes_nothing():
+  config = dataclasses.replace(CONFIG, max_position_embeddings=1024)
+  encoder = BertEncoder(config)
+  ids = np.random.default_rng(0).integers(1, 10, [1, 1024])
+  mask = np.int32(np.arange(1024) < 600)[np.newaxis]
+  segments = np.zeros([1, 1024], np.int32)
+  positions = encoder.embeddings.position_embeddings
+
+  def output(length):
+    inputs = (ids[:, :length], mask[:, :length], segments[:, :length])
+    return encoder(*map(tf.constant, inputs))['sequence_output'][0, :600]
+
+  long = output(1024)
+  np.testing.assert_allclose(output(640), long, atol=1e-5)
+  positions.scatter_nd_add([[600]], [[9.0] * 8])  # That of a padding token.
+  np.testing.assert_allclose(output(1024), long, atol=1e-5)
+  positions.scatter_nd_add([[599]], [np.arange(8.0)])
+  assert np.abs(output(1024) - long).max() > 0.01
+
+
+@pytest.mark.parametrize('number', [1, 3, 16])
+def test_each_segment_has_its_own_row(number):
+  encoder = BertEncoder(dataclasses.replace(CONFIG, type_vocab_size=number))
+  ids, mask, segments = batch()
+  table = encoder.embeddings.token_type_embeddings
+  assert table.shape == (number, 8)
+  first = encoder(ids, mask, segments * 0)['pooled_output']
+  table.assign(tf.reverse(table, axis=[0]))
+  last = encoder(ids, mask, segments * 0 + number - 1)['pooled_output']
+  np.testing.assert_array_equal(first, last)

@@ -257,10 +257,15 @@ def test_each_seed_is_the_run_of_that_seed_alone(world, caplog):
     np.mean(each)
   )
   assert report['summary']['eval_loss']['highest'] == max(each)
+  # What starts them all again, and what starts one.
+  for folder, number, seed in ((out, 2, 3), (out / 'seed-4', 1, 4)):
+    command = json.loads((folder / 'run.json').read_text())['command']
+    expected = [f'--num_seeds={number}', f'--seed={seed}']
+    assert {*expected, f'--output_dir={folder}'} < set(command['flags'])
 
   caplog.clear()
   before = _bytes(out / 'seed-3')
-  _run(world, *jobs, '--num_seeds=3', **changes)
+  tiny_world.run('run_classifier', f'--from_run={out}', '--num_seeds=3')
   assert caplog.text.count('This run has finished: all 12 steps') == 3
   assert caplog.text.count('Resumed at step 12') == 2
   assert _bytes(out / 'seed-3') == before

@@ -69,6 +69,7 @@ def test_buckets_grow_with_the_length_and_end_at_the_maximum():
   assert input_pipeline.bucket_lengths(100) == (*range(8, 65, 8), 80, 96, 100)
   assert input_pipeline.bucket_lengths(512)[-2:] == (448, 512)
   assert len(input_pipeline.bucket_lengths(512)) == 20
+  assert input_pipeline.bucket_lengths(1024)[-5:] == (512, 640, 768, 896, 1024)
 
 
 def test_an_epoch_holds_every_record_once(two_files):

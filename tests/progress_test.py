@@ -1,4 +1,7 @@
 import io
+import re
+
+from absl import flags, logging
 
 from data.progress import Progress
 
@@ -50,3 +53,53 @@ def test_terminal_gets_a_bar():
     progress.update(100, '6 documents')
   assert '100%' in terminal.getvalue()
   assert '6 documents' in terminal.getvalue()
+
+
+def test_terminal_without_a_size_gets_a_bar_too():
+  # StringIO has no file descriptor, so no size.
+  terminal = Terminal()
+  with Progress(100, ' steps', terminal, initial=40) as progress:
+    progress.update(70)
+  assert ' 40/100 [' in terminal.getvalue()
+  assert ' 70/100 [' in terminal.getvalue()
+
+
+def test_time_left_is_told_by_what_was_done_now_not_before():
+  clock, log = Clock(), io.StringIO()
+  with Progress(100, ' steps', log, clock, initial=40) as progress:
+    clock.now += 20
+    progress.update(60)  # 20 steps in 20 s, 40 are left.
+  assert log.getvalue() == '60 % of 100 steps, 00:40 left\n'
+
+
+def test_log_lines_do_not_tear_the_bars():
+  if not flags.FLAGS.is_parsed():
+    flags.FLAGS.mark_as_parsed()  # Else Absl logs to sys.stderr.
+  handler = logging.get_absl_handler().python_handler
+  terminal = Terminal()
+  before = handler.setStream(terminal)
+  try:
+    with Progress(9, ' steps', terminal) as outer:
+      outer.update(3, 'loss 0.5')
+      with Progress(7, ' examples', terminal) as inner:
+        inner.update(7)
+        handler.handle(_record('above both'))
+      handler.handle(_record('above one'))
+    handler.handle(_record('after all'))
+    assert handler.stream is terminal
+  finally:
+    handler.setStream(before)
+  text = terminal.getvalue()
+  for line in ('above both\n', 'above one\n', 'after all\n'):
+    # What stands before it on its line was wiped out with spaces.
+    start = text[: text.index(line)].split('\n')[-1].split('\r')[-1]
+    assert re.fullmatch(r'(\x1b\[A| )*I\d{4} \S+ \d+ x.py:1] ', start), start
+  # The inner bar is gone, the outer one stays with its last state.
+  last = text[text.index('after all') - 200 : text.index('after all')]
+  assert '3/9 [' in last and '7/7' not in last.split('\n')[-2]
+
+
+def _record(message):
+  return logging.get_absl_logger().makeRecord(
+    'absl', logging.INFO, 'x.py', 1, message, (), None
+  )

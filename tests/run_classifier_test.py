@@ -212,10 +212,61 @@ def test_the_script_mirrors_over_logical_cpus(world):
   assert 'step 6 of 6' in done.stderr
 
 
-def _with_layers(world, num_layers):
-  config = {**tiny_world.CONFIG, 'num_hidden_layers': num_layers}
+def _with(world, **changes):
+  config = {**tiny_world.CONFIG, **changes}
   (world / 'config.json').write_text(json.dumps(config))
   return world / 'config.json'
+
+
+def _with_layers(world, num_layers):
+  return _with(world, num_hidden_layers=num_layers)
+
+
+@pytest.mark.parametrize(
+  ('config', 'changes', 'message'),
+  [
+    (
+      {'max_position_embeddings': 64},
+      {},
+      r'model.ckpt-60 has 32 positions .* the model 64\. --extend_positions '
+      'keeps the 32',
+    ),
+    (
+      {'max_position_embeddings': 16},
+      {'extend_positions': True},
+      'has 32 positions .* the model 16: expected as many',
+    ),
+    ({}, {'max_seq_length': 33}, '33 is more than .* 32 .* --extend_positions'),
+    (
+      {},
+      {'extend_positions': True, 'init_checkpoint': None},
+      '--extend_positions cannot take effect: the model has 32 positions',
+    ),
+    ({'type_vocab_size': 16}, {}, 'has type_vocab_size 2, the model 16'),
+    (
+      {'type_vocab_size': 1},
+      {'task_name': 'STS-B', 'data_dir': 'pairs', 'init_checkpoint': None},
+      'STS-B has pairs, .* segment 1: the .* type_vocab_size is 1, expected 2',
+    ),
+  ],
+)
+def test_tables_that_do_not_fit_are_told_before_anything_is_written(
+  teacher_world, config, changes, message
+):
+  pairs = teacher_world / 'pairs'
+  pairs.mkdir()
+  header = 'index\tsentence1\tsentence2\tscore'
+  (pairs / 'train.tsv').write_text(f'{header}\n0\tthe film\tthe plot\t1.5\n')
+  if 'data_dir' in changes:
+    changes = {**changes, 'data_dir': pairs}
+  values = {
+    'bert_config_file': _with(teacher_world, **config),
+    'init_checkpoint': teacher_world / 'teacher',
+    **changes,
+  }
+  with pytest.raises(UserError, match=message):
+    _run(teacher_world, '--do_train', **values)
+  assert not (teacher_world / 'out').exists()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """run_pretraining.py: from records to a checkpoint and its scores."""
 
+import json
 import subprocess
 import sys
 
@@ -109,6 +110,16 @@ def test_mistakes_are_told_in_one_message(
 ):
   with pytest.raises(UserError, match=message):
     _run(world, *arguments, **changes)
+
+
+def test_a_segment_that_the_model_lacks_is_named_by_its_record(world, records):
+  config = {**tiny_world.CONFIG, 'type_vocab_size': 1}
+  (world / 'bert_config.json').write_text(json.dumps(config))
+  with pytest.raises(
+    UserError,
+    match='record 0: segment id 1 does not fit .* type_vocab_size is 1',
+  ):
+    _run(world, '--do_train')
 
 
 def test_a_truncated_file_is_named_and_earlier_output_stays(world, records):

@@ -8,6 +8,8 @@ import random
 from absl import flags, logging
 from absl.testing import flagsaver
 
+from modeling import run_flags
+
 _WORDS = (
   'good fine great nice bad poor awful dull film plot a the is was'.split()
 )
@@ -85,6 +87,6 @@ def run(script: str, *arguments: str) -> None:
   module = importlib.import_module(script)
   with flagsaver.flagsaver():
     flags.FLAGS.unparse_flags()
-    flags.FLAGS([script, *arguments])
+    run_flags.parse([script, *arguments])
     logging.set_verbosity(logging.INFO)
     module.main([script])

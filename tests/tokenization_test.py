@@ -317,3 +317,63 @@ def test_all_reference_texts_give_the_reference_ids(
     if reference[field] != row
   ]
   assert not wrong
+
+
+# Laid out as the released Chinese vocabulary: [unused*] before the specials.
+# fmt: off
+CHINESE = [
+  '[PAD]', '[unused1]', '[unused2]', '[UNK]', '[CLS]', '[SEP]', '[MASK]',
+  '<S>', '<T>', '！', '，', '我', '用', '模', '型', 'be', '##rt', '2018', '年',
+  '##年', '[', ']', 'unused', '##1', '<', '>', 's',
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+  ('text', 'expected'),
+  [
+    # Latin words are lower-cased, ideographs stand alone.
+    ('我用BERT模型！', [11, 12, 15, 16, 13, 14, 9]),
+    # So '##年' never matches.
+    ('2018年，', [17, 18, 10]),
+    ('我X', [11, 3]),
+    # What stands in the vocabulary between brackets is no word.
+    ('[unused1]', [20, 22, 23, 21]),
+    ('<S>', [24, 26, 25]),
+  ],
+)
+def test_chinese_text_with_latin_words(tmp_path, text, expected):
+  tokenizer = BertTokenizer(write_vocabulary(tmp_path, CHINESE))
+  assert tokenizer.tokenize([text]).to_list() == [expected]
+  assert (tokenizer.pad_id, tokenizer.unk_id, tokenizer.mask_id) == (0, 3, 6)
+
+
+# fmt: off
+MULTILINGUAL = [
+  *SPECIALS, 'Äpfel', 'äpfel', 'apfel', 'Straße', 'straße',
+  'ที่', 'ท', 'नमस्ते', 'नमसत', '한', 'ᄒ', '##ᅡ', '##ᆫ',
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+  ('text', 'cased', 'uncased'),
+  [
+    ('Äpfel', [5], [7]),
+    ('A\u0308pfel', [1], [7]),  # Composed by nobody, taken apart by uncased.
+    ('Straße STRASSE', [8, 1], [9, 1]),
+    # Vowels and tones of Thai and Devanagari are combining marks (Mn), which
+    # uncased models lose: why the original advises the cased one for them.
+    ('ที่', [10], [11]),
+    ('नमस्ते', [12], [13]),
+    # NFD takes a syllable apart into letters that are no marks.
+    ('한', [14], [15, 16, 17]),
+  ],
+)
+def test_multilingual_text_keeps_its_marks_only_where_it_is_cased(
+  tmp_path, text, cased, uncased
+):
+  file = write_vocabulary(tmp_path, MULTILINGUAL)
+  for do_lower_case, expected in ((False, cased), (True, uncased)):
+    tokenizer = BertTokenizer(file, do_lower_case)
+    assert tokenizer.tokenize([text]).to_list() == [expected]

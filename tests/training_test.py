@@ -358,6 +358,31 @@ def test_metrics_are_means_over_the_steps_since_the_last_stop(
   assert first == 20
 
 
+def test_tensorboard_shows_what_the_log_does_and_the_speed(whole):
+  points = {}
+  for path in (whole / 'events').iterdir():
+    for raw in tf.data.TFRecordDataset(str(path)):
+      event = tf.compat.v1.Event.FromString(raw.numpy())
+      for value in event.summary.value:
+        number = float(tf.make_ndarray(value.tensor))
+        points.setdefault(value.tag, {})[event.step] = number
+  speeds = points.pop('examples_per_second')
+  lines = [
+    json.loads(line)
+    for line in (whole / 'metrics.jsonl').read_text().splitlines()
+  ]
+  expected = {
+    name: {line['step']: pytest.approx(line[name]) for line in lines}
+    for name in lines[0]
+    if name != 'step'
+  }
+  assert points == expected
+  assert {'loss', 'masked_lm_loss', 'next_sentence_loss'} < points.keys()
+  assert {'learning_rate', 'gradient_norm'} < points.keys()
+  assert speeds.keys() == points['loss'].keys()
+  assert min(speeds.values()) > 0
+
+
 def test_a_folder_of_another_configuration_is_refused(tmp_path):
   folder, first = str(tmp_path), {'learning_rate': 1e-3, 'seed': 1}
   run_folder.claim(folder, first, has_progress=False)

@@ -1,0 +1,129 @@
+"""The command that started a run, and --from_run, which starts it again.
+
+run.json records the script and the flags that were given to it. What a flag of
+this command says counts more than what the run's said; and a flag of the run
+that cannot take effect in this command is no mistake of the user's.
+"""
+
+import dataclasses
+import functools
+import os
+import sys
+
+from absl import flags
+
+from data.errors import UserError
+
+FLAGS = flags.FLAGS
+
+_RUN_FILE = 'run.json'
+
+
+@dataclasses.dataclass(frozen=True)
+class _Command:
+  """What Absl's FLAGS do not keep of a command.
+
+  Attributes:
+    script: 'run_classifier', say.
+    inherited: the names of the flags that --from_run brought.
+  """
+
+  script: str = ''
+  inherited: frozenset[str] = frozenset()
+
+
+_command = _Command()
+
+
+@functools.cache
+def define() -> None:
+  """What run to start again."""
+  flags.DEFINE_string(
+    'from_run',
+    None,
+    "Added: starts a run again, with the flags in its run.json: the run's "
+    'folder or the file. Flags beside this one count more than those of the '
+    'run, --output_dir for example.',
+  )
+
+
+def parse(arguments: list[str]) -> list[str]:
+  """Parses a command line and takes up the flags of --from_run.
+
+  Args:
+    arguments: as `sys.argv`; a script's name comes first.
+
+  Returns:
+    The name, and the arguments that are no flags.
+
+  Raises:
+    flags.Error: a flag is unknown or its value is illegal.
+    UserError: --from_run names no run of this script.
+  """
+  global _command
+  script = os.path.basename(arguments[0]).removesuffix('.py')
+  rest = _parse(arguments)
+  given = {name for name in FLAGS if FLAGS[name].present}
+  _command = _Command(script)
+  # Only now is a file read, which takes TensorFlow: the command's own mistakes
+  # are told at once.
+  if 'from_run' in given and (path := FLAGS.from_run):
+    recorded = _recorded_flags(path, script)
+    try:
+      _parse([arguments[0], *recorded, *arguments[1:]])
+    except flags.Error as error:
+      raise UserError(f'--from_run={path}: {error}') from error
+    now = {name for name in FLAGS if FLAGS[name].present}
+    _command = _Command(script, frozenset(now - given))
+  return rest
+
+
+def _parse(arguments: list[str]) -> list[str]:
+  try:
+    return FLAGS(arguments)
+  except SystemExit:
+    # Absl has shown the --help that was asked for, and would fail.
+    sys.exit(0)
+
+
+def _recorded_flags(path: str, script: str) -> list[str]:
+  from data import files
+
+  if files.is_folder(path):
+    path = os.path.join(path, _RUN_FILE)
+  files.require_file(path, '--from_run')
+  command = files.read_json(path).get('command')
+  if command is None:
+    raise UserError(
+      f'--from_run: {path} does not tell the flags of its run: an earlier '
+      'version wrote it'
+    )
+  if command['script'] != script:
+    raise UserError(
+      f'--from_run: {path} is of {command["script"]}.py, this is {script}.py'
+    )
+  return command['flags']
+
+
+def is_inherited(name: str) -> bool:
+  """Returns whether a flag comes from --from_run and not from the command."""
+  return name in _command.inherited
+
+
+def command() -> dict[str, object]:
+  """Returns the script and its flags but for defaults, for `run.json`."""
+  ours = [
+    flag
+    for module, defined in FLAGS.flags_by_module_dict().items()
+    if not module.startswith('absl')
+    for flag in defined
+  ]
+  given = {
+    flag.name: flag.serialize()
+    for flag in ours
+    if (flag.present or flag.value != flag.default) and flag.name != 'from_run'
+  }
+  return {
+    'script': _command.script,
+    'flags': [text for _, text in sorted(given.items()) if text],
+  }
