@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from data.tasks import Example, Task
+from data.examples import Example
+from data.tasks import Task
 from modeling import losses
 from modeling.dropout import DropoutKey
 from modeling.metrics import compute_scores
