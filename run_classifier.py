@@ -6,16 +6,18 @@ A run that was stopped goes on when the same command is given again.
 from absl import flags
 
 from data.errors import UserError
-from modeling import common_flags, from_flags, run_flags
+from modeling import common_flags, from_flags, run_flags, task_flags
 
 FLAGS = flags.FLAGS
 
 common_flags.define_model_flags()
 common_flags.define_training_flags()
-common_flags.define_task_flags()
+common_flags.define_fine_tuning_flags()
+task_flags.define()
 common_flags.define_device_flags()
 flags.adopt_module_key_flags(common_flags)
 flags.adopt_module_key_flags(run_flags)
+flags.adopt_module_key_flags(task_flags)
 
 
 def main(_: list[str]) -> None:
@@ -24,13 +26,14 @@ def main(_: list[str]) -> None:
     raise UserError(
       'at least one of --do_train, --do_eval and --do_predict must be given'
     )
-  common_flags.require('data_dir', 'task_name', 'vocab_file', 'output_dir')
+  common_flags.require('task_name', 'vocab_file', 'output_dir')
   from_flags.check_devices()
   from_flags.check_training()
   from_flags.check_casing()
-  task = from_flags.task()
-  from_flags.check_evaluation(task)
+  task_flags.check()
   strategy = from_flags.strategy()
+  task = task_flags.task()
+  from_flags.check_evaluation(task)
   splits = from_flags.read_splits(
     task,
     train=FLAGS.do_train,
@@ -66,7 +69,7 @@ def _train(model, run, splits) -> None:
 
   examples = splits['train']
   from_flags.train_on(
-    lambda: run.write_records('train', examples),
+    lambda: run.write_training_records(examples),
     model,
     classification.make_task_loss(model, run.task),
     from_flags.steps_of_epochs(len(examples)),
@@ -74,7 +77,7 @@ def _train(model, run, splits) -> None:
       'script': 'run_classifier',
       'num_train_examples': len(examples),
       'train_data': checksum(examples),
-      **from_flags.task_fingerprint(run.tokenizer.vocab_checksum),
+      **from_flags.task_fingerprint(run.task, run.tokenizer.vocab_checksum),
       **from_flags.evaluation_fingerprint(run.task, splits),
     },
     num_labelled_examples=len(examples),

@@ -9,17 +9,25 @@ command that was stopped goes on when it is given again.
 
 from absl import flags
 
-from modeling import common_flags, distillation_flags, from_flags, run_flags
+from modeling import (
+  common_flags,
+  distillation_flags,
+  from_flags,
+  run_flags,
+  task_flags,
+)
 
 FLAGS = flags.FLAGS
 
 common_flags.define_model_flags()
 common_flags.define_training_flags()
-common_flags.define_task_flags()
+common_flags.define_fine_tuning_flags()
+task_flags.define()
 common_flags.define_device_flags()
 distillation_flags.define()
 flags.adopt_module_key_flags(common_flags)
 flags.adopt_module_key_flags(run_flags)
+flags.adopt_module_key_flags(task_flags)
 flags.adopt_module_key_flags(distillation_flags)
 
 
@@ -30,9 +38,10 @@ def main(_: list[str]) -> None:
   from_flags.check_training()
   from_flags.check_casing()
   from_flags.check_casing('teacher_checkpoint')
-  task = from_flags.task()
-  from_flags.check_evaluation(task)
+  task_flags.check()
   strategy = from_flags.strategy()
+  task = task_flags.task()
+  from_flags.check_evaluation(task)
   splits = from_flags.read_splits(
     task,
     dev=FLAGS.do_dump_logits,
@@ -79,7 +88,7 @@ def _dump_logits(task, tokenizer, dev) -> None:
     ),
     FLAGS.allow_weak_teacher,
   )
-  fingerprint = from_flags.task_fingerprint(tokenizer.vocab_checksum)
+  fingerprint = from_flags.task_fingerprint(task, tokenizer.vocab_checksum)
   distillation.dump(
     dumping, config, FLAGS.precision, fingerprint, run_flags.command()
   )
@@ -126,7 +135,7 @@ def _train(model, run, splits, dumps) -> None:
     from_flags.steps_of_epochs(lesson.num_examples),
     {
       'script': 'run_distillation',
-      **from_flags.task_fingerprint(run.tokenizer.vocab_checksum),
+      **from_flags.task_fingerprint(run.task, run.tokenizer.vocab_checksum),
       **lesson.fingerprint(),
       **from_flags.evaluation_fingerprint(run.task, splits),
     },

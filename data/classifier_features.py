@@ -14,11 +14,12 @@ import numpy as np
 import tensorflow as tf
 
 from data.errors import UserError
+from data.examples import Example
 from data.features import CLASSIFIER, Field
 from data.record_source import RecordSource
 from data.records import RecordWriter
 from data.serialization import serialize
-from data.tasks import Example, Task
+from data.tasks import Task
 from data.tokenization import BertTokenizer
 
 # Texts that are tokenized at once, and records serialized at once.

@@ -1,47 +1,37 @@
-"""GLUE's tasks as one table, and the text that is read for them.
+"""GLUE's tasks, XNLI and a user's own: labels, scores, and where the data is.
 
-A task says where a split's columns stand, which labels there are and in what
-order (an example's label id is its place in `Task.labels`), and which scores
-are reported. A new task is a new row of the table; a new file layout is a new
-`Layout`.
+A task says which labels there are and in what order (an example's label id is
+its place in `Task.labels`), which scores are reported, and for each split where
+its examples come from: `task_files` or `task_tfds`. A new task is a new row of
+the table; a new file layout is a new `Layout`.
 """
 
 import dataclasses
 import math
-import os
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
-from absl import logging
-
-from data import files, text_files
+from data import table_rows
 from data.errors import UserError
-
-# A warning names this many broken rows and counts the rest. QQP's training
-# file has a few dozen.
-_MAX_NAMED_ROWS = 100
+from data.examples import Example, Fields
+from data.task_files import FileSplit, Layout, Selection
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Example:
-  """One sentence or pair of a task, as it stands in the file."""
+class Split(Protocol):
+  """Where a split's examples come from."""
 
-  example_id: str  # The file's own index, or the row's number from 0.
-  text_a: str
-  text_b: str | None  # None where the task has single sentences.
-  label: str | None  # As in the file, a number's text too; None in test.
+  @property
+  def is_pair(self) -> bool:
+    """Returns whether an example has two texts."""
 
+  def place(self, data_dir: str | None) -> str:
+    """Returns what a user calls it; a `UserError` where it is not there."""
 
-@dataclasses.dataclass(frozen=True)
-class Layout:
-  """Where one split's fields stand: the file and its columns' names."""
+  def declared_labels(self, data_dir: str | None) -> tuple[str, ...] | None:
+    """Returns the labels in the data's own order, where it has one."""
 
-  file: str
-  text_a: str
-  text_b: str | None = None
-  label: str | None = None
-  index: str = 'index'  # Read where the file has such a column.
-  columns: tuple[str, ...] | None = None  # None: the first line names them.
-  has_optional_label: bool = False  # Read where the file has such a column.
+  def read(self, data_dir: str | None) -> Iterator[tuple[str, Example]]:
+    """Yields the examples, each with where it stands."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +40,9 @@ class Task:
 
   name: str  # GLUE's spelling, which is also its folder's name.
   labels: tuple[str, ...]  # Empty for regression.
-  metrics: tuple[
-    str, ...
-  ]  # Names from modeling/metrics.py, the main one first.
-  splits: Mapping[str, Layout] = dataclasses.field(hash=False)
-  # Whether the official files are known to have rows with missing or excess
-  # columns; such rows are skipped, named and counted.
-  skips_broken_rows: bool = False
+  # Names from modeling/metrics.py, the main one first.
+  metrics: tuple[str, ...]
+  splits: Mapping[str, Split] = dataclasses.field(hash=False)
 
   @property
   def is_regression(self) -> bool:
@@ -66,7 +52,7 @@ class Task:
   @property
   def is_pair(self) -> bool:
     """Returns whether an example has two texts."""
-    return any(layout.text_b for layout in self.splits.values())
+    return any(split.is_pair for split in self.splits.values())
 
   @property
   def num_outputs(self) -> int:
@@ -97,138 +83,77 @@ class Task:
     """Returns the splits whose text no model may be trained on."""
     return [split for split in self.splits if split != 'train']
 
-  def has_split(self, data_dir: str, split: str) -> bool:
-    """Returns whether a split's file is there."""
+  def has_split(self, data_dir: str | None, split: str) -> bool:
+    """Returns whether a split's data is there."""
     try:
-      self.split_path(data_dir, split)
+      self.place(data_dir, split)
     except UserError:
       return False
     return True
 
-  def split_path(self, data_dir: str, split: str) -> str:
-    """Returns a split's file, in `data_dir` or in its folder of GLUE's name.
+  def place(self, data_dir: str | None, split: str) -> str:
+    """Returns where a split's examples are: a file, in most cases.
 
     Raises:
-      UserError: the task has no such split, or there is no such file.
+      UserError: the task has no such split, or its data is not there.
     """
     if split not in self.splits:
       known = ', '.join(self.splits)
       raise UserError(f'{self.name} has no split {split!r}; it has {known}')
-    path = os.path.join(data_dir, self.splits[split].file)
-    nested = os.path.join(data_dir, self.name, self.splits[split].file)
-    if not files.exists(path) and files.exists(nested):
-      path = nested
-    return files.require_file(path, f'the {split} split of {self.name}')
+    try:
+      return self.splits[split].place(data_dir)
+    except UserError as error:
+      raise UserError(f'the {split} split of {self.name}: {error}') from error
 
-  def read_split(self, data_dir: str, split: str) -> list[Example]:
-    """Reads a split's examples in the file's order.
+  def read_split(self, data_dir: str | None, split: str) -> list[Example]:
+    """Reads a split's examples in their order.
 
     Args:
-      data_dir: the folder with the task's TSV files, or GLUE's with the task's
-        folder in it.
+      data_dir: the folder with the task's files, or GLUE's with the task's
+        folder in it; that of tensorflow-datasets where the task is read from
+        there, None for its default.
       split: 'train', 'dev' or 'test'; MNLI's are the matched ones, and it has
         'dev_mismatched' and 'test_mismatched' too.
 
     Returns:
-      One example a row. Quotes are text. Labels are checked, not encoded.
+      One example a row. Labels are checked, not encoded.
 
     Raises:
-      UserError: the file is missing, empty, not UTF-8 or lacks a column; a row
-        has more or fewer columns than the header, or a label that
-        `encode_label` refuses. File and line (from 1) are named. Where
-        `skips_broken_rows`, rows with other columns are logged instead.
+      UserError: the data is missing or malformed, see `FileSplit.read`, or has
+        a label that `encode_label` refuses. File and line (from 1) are named.
     """
-    path = self.split_path(data_dir, split)
-    layout = self.splits[split]
-    lines = enumerate(text_files.read_lines(path), 1)
-    columns = layout.columns or _read_header(lines, layout, path)
-    first_row = 1 if layout.columns else 2
-    examples: list[Example] = []
-    broken: list[str] = []
-    for number, line in lines:
-      fields = line.split('\t')
-      if len(fields) == len(columns):
-        row = dict(zip(columns, fields, strict=True))
-        examples.append(self._example(row, layout, path, number, first_row))
-      else:
-        broken.append(_broken_row(path, number, fields, columns))
-        if not self.skips_broken_rows:
-          raise UserError(broken[0])
-    _report_broken(path, broken, len(examples))
-    if not examples:
-      raise UserError(broken[0] if broken else f'{path} holds no example')
+    self.place(data_dir, split)
+    examples = []
+    for where, example in self.splits[split].read(data_dir):
+      if example.label is not None:
+        try:
+          self.encode_label(example.label)
+        except UserError as error:
+          raise UserError(f'{where}: {error}') from error
+      examples.append(example)
     return examples
 
-  def _example(
-    self, row: dict[str, str], layout: Layout, path: str, line: int, first: int
-  ) -> Example:
-    """Makes an example of a row that has all its columns."""
-    label = row.get(layout.label) if layout.label else None
-    if label is not None:
-      try:
-        self.encode_label(label)
-      except UserError as error:
-        raise UserError(f'{path}, line {line}: {error}') from error
-    return Example(
-      example_id=row.get(layout.index, str(line - first)),
-      text_a=row[layout.text_a],
-      text_b=row[layout.text_b] if layout.text_b else None,
-      label=label,
-    )
 
-
-def _read_header(
-  lines: Iterator[tuple[int, str]], layout: Layout, path: str
-) -> tuple[str, ...]:
-  """Takes the first line and checks that it names the columns needed."""
-  _, header = next(lines, (0, None))
-  if header is None:
-    raise UserError(f'{path} is empty: expected a line that names its columns')
-  columns = tuple(header.split('\t'))
-  label = None if layout.has_optional_label else layout.label
-  for name in (layout.text_a, layout.text_b, label):
-    if name is not None and name not in columns:
-      found = ', '.join(map(repr, columns))
-      raise UserError(
-        f'{path}, line 1: expected a header with a column {name!r}, '
-        f'found {found}'
-      )
-  return columns
-
-
-def _broken_row(
-  path: str, line: int, fields: list[str], columns: tuple[str, ...]
-) -> str:
-  found = 'a blank line' if fields == [''] else f'{len(fields)} columns'
-  names = ', '.join(columns)
-  return (
-    f'{path}, line {line}: found {found}, expected {len(columns)} columns '
-    f'({names})'
-  )
-
-
-def _report_broken(path: str, broken: list[str], num_examples: int) -> None:
-  """Logs the rows that were skipped, each by name, and their number."""
-  for message in broken[:_MAX_NAMED_ROWS]:
-    logging.warning('skipped a broken row: %s', message)
-  if broken:
-    logging.warning(
-      '%s: skipped %d broken rows of %d',
-      path,
-      len(broken),
-      len(broken) + num_examples,
-    )
-
-
-def _splits(
-  file_names: Mapping[str, str] | None = None, **columns
+def _layouts(
+  fields: Fields, names: Mapping[str, str] | None = None, **train_and_dev
 ) -> dict[str, Layout]:
   """Lays out GLUE's splits; test has a header, an index and no label."""
-  names = file_names or {s: f'{s}.tsv' for s in ('train', 'dev', 'test')}
-  unlabelled = columns | {'label': None, 'columns': None}
+  names = names or {s: f'{s}.tsv' for s in ('train', 'dev', 'test')}
   return {
-    split: Layout(file, **unlabelled if split.startswith('test') else columns)
+    split: Layout(file, fields.without_label())
+    if split.startswith('test')
+    else Layout(file, fields, **train_and_dev)
     for split, file in names.items()
+  }
+
+
+def _in_files(
+  name: str, *variants: Mapping[str, Layout]
+) -> dict[str, FileSplit]:
+  """Returns splits in files that are laid out in one of several ways."""
+  return {
+    split: FileSplit(name, tuple(v[split] for v in variants))
+    for split in variants[0]
   }
 
 
@@ -239,8 +164,54 @@ _MNLI_FILES = {
   'test': 'test_matched.tsv',
   'test_mismatched': 'test_mismatched.tsv',
 }
-_PAIR = {'text_a': 'sentence1', 'text_b': 'sentence2', 'label': 'label'}
+_PAIR = Fields('sentence1', 'sentence2')
 _BINARY = ('0', '1')
+_NLI = ('contradiction', 'entailment', 'neutral')
+_COLA_COLUMNS = ('source', 'label', 'star', 'sentence')
+_MRPC = Fields('#1 String', '#2 String', 'Quality')
+
+
+def _mrpc_as_released() -> dict[str, Layout]:
+  """Lays out Microsoft's files, which hold train and dev in one.
+
+  GLUE's list says which pairs are dev's. Downloads have these where GLUE's
+  script could not make train.tsv, dev.tsv and test.tsv of them.
+  """
+  listed = Selection(('#1 ID', '#2 ID'), file='dev_ids.tsv')
+  others = dataclasses.replace(listed, is_inverted=True)
+  file = 'msr_paraphrase_train.txt'
+  return {
+    'train': Layout(file, _MRPC, selection=others),
+    'dev': Layout(file, _MRPC, selection=listed),
+    'test': Layout('msr_paraphrase_test.txt', _MRPC.without_label()),
+  }
+
+
+def xnli(language: str) -> Task:
+  """Returns XNLI in one of its `XNLI_LANGUAGES`; the test split has labels."""
+  train = Fields(
+    'premise',
+    'hypothesis',
+    renamed_labels={'contradictory': 'contradiction'},
+  )
+  fields = Fields('sentence1', 'sentence2', 'gold_label', index='pairID')
+  layouts = {
+    # By place, as in google-research/bert: the header says 'hypo'.
+    'train': Layout(
+      f'multinli/multinli.train.{language}.tsv', train, columns=train.required()
+    )
+  }
+  for split in ('dev', 'test'):
+    layouts[split] = Layout(
+      f'xnli.{split}.tsv',
+      fields,
+      selection=Selection(('language',), (language,)),
+    )
+  return Task('XNLI', _NLI, ('accuracy',), _in_files('XNLI', layouts))
+
+
+XNLI_LANGUAGES = tuple('ar bg de el en es fr hi ru sw th tr ur vi zh'.split())
+
 
 # The order of the labels is google-research/bert's where it has the task.
 _TASKS = (
@@ -248,81 +219,129 @@ _TASKS = (
     'CoLA',
     _BINARY,
     ('matthews_correlation', 'accuracy'),
-    _splits(
-      text_a='sentence',
-      label='label',
-      columns=('source', 'label', 'star', 'sentence'),
+    _in_files(
+      'CoLA', _layouts(Fields(), columns=_COLA_COLUMNS, has_header=False)
     ),
   ),
-  Task(
-    'SST-2',
-    _BINARY,
-    ('accuracy',),
-    _splits(text_a='sentence', label='label'),
-  ),
+  Task('SST-2', _BINARY, ('accuracy',), _in_files('SST-2', _layouts(Fields()))),
   Task(
     'MRPC',
     _BINARY,
     ('f1', 'accuracy'),
-    _splits(text_a='#1 String', text_b='#2 String', label='Quality'),
+    _in_files('MRPC', _layouts(_MRPC), _mrpc_as_released()),
   ),
   Task(
-    'STS-B', (), ('pearson', 'spearman'), _splits(**_PAIR | {'label': 'score'})
+    'STS-B',
+    (),
+    ('pearson', 'spearman'),
+    _in_files('STS-B', _layouts(dataclasses.replace(_PAIR, label='score'))),
   ),
   Task(
     'QQP',
     _BINARY,
     ('f1', 'accuracy'),
-    _splits(
-      text_a='question1', text_b='question2', label='is_duplicate', index='id'
+    _in_files(
+      'QQP',
+      _layouts(
+        Fields('question1', 'question2', 'is_duplicate', 'id'),
+        skips_broken_rows=True,
+      ),
     ),
-    skips_broken_rows=True,
   ),
   Task(
     'MNLI',
-    ('contradiction', 'entailment', 'neutral'),
+    _NLI,
     ('accuracy',),
-    _splits(_MNLI_FILES, **_PAIR | {'label': 'gold_label'}),
-    skips_broken_rows=True,
+    _in_files(
+      'MNLI',
+      _layouts(
+        dataclasses.replace(_PAIR, label='gold_label'),
+        _MNLI_FILES,
+        skips_broken_rows=True,
+      ),
+    ),
   ),
   Task(
     'QNLI',
     ('entailment', 'not_entailment'),
     ('accuracy',),
-    _splits(text_a='question', text_b='sentence', label='label'),
+    _in_files('QNLI', _layouts(Fields('question', 'sentence'))),
   ),
   Task(
-    'RTE', ('entailment', 'not_entailment'), ('accuracy',), _splits(**_PAIR)
+    'RTE',
+    ('entailment', 'not_entailment'),
+    ('accuracy',),
+    _in_files('RTE', _layouts(_PAIR)),
   ),
-  Task('WNLI', _BINARY, ('accuracy',), _splits(**_PAIR)),
+  Task('WNLI', _BINARY, ('accuracy',), _in_files('WNLI', _layouts(_PAIR))),
+  # GLUE's diagnostic set: only a test set, for a model of MNLI.
+  Task(
+    'AX',
+    _NLI,
+    ('matthews_correlation',),
+    _in_files(
+      'AX',
+      *(
+        _layouts(_PAIR, {'test': file})
+        for file in ('diagnostic/diagnostic.tsv', 'diagnostic.tsv', 'test.tsv')
+      ),
+    ),
+  ),
+  xnli('zh'),
 )
 
 
-def custom_task(labels: tuple[str, ...]) -> Task:
-  """Makes a task of a user's own: train.tsv, dev.tsv and test.tsv.
+def custom_files(
+  fields: Fields = Fields(),  # noqa: B008
+  file_format: str | None = None,
+) -> dict[str, FileSplit]:
+  """Lays out a user's own files, `train`, `dev` and `test`.
 
   Args:
-    labels: as they stand in the files, in the order of the logits.
+    fields: the columns; test may lack the label.
+    file_format: one of `table_rows.FORMATS`, which is also the files' ending;
+      None tells it by the ending. '.gz' may follow.
+  """
+  formats = (file_format,) if file_format else table_rows.FORMATS
+  unlabelled = dataclasses.replace(fields, has_optional_label=True)
+  return {
+    split: FileSplit(
+      'custom',
+      tuple(
+        Layout(
+          f'{split}.{ending}{gz}',
+          unlabelled if split == 'test' else fields,
+          ending,
+        )
+        for ending in formats
+        for gz in ('', '.gz')
+      ),
+      is_unique=True,
+    )
+    for split in ('train', 'dev', 'test')
+  }
 
-  Returns:
-    A task of single sentences, scored by accuracy; the files' headers name the
-    columns `sentence` and `label`, which test.tsv may lack.
+
+def custom_task(
+  labels: tuple[str, ...], splits: Mapping[str, Split] | None = None
+) -> Task:
+  """Makes a task of a user's own, scored by accuracy.
+
+  Args:
+    labels: as they stand in the data, in the order of the logits.
+    splits: where the data is; `custom_files()` where not given.
 
   Raises:
     UserError: fewer than two labels, or one twice.
   """
   if len(labels) < 2 or len(set(labels)) < len(labels):
     raise UserError(f'expected two or more different labels, got {labels!r}')
-  splits = {
-    split: Layout(
-      f'{split}.tsv',
-      'sentence',
-      label='label',
-      has_optional_label=split == 'test',
-    )
-    for split in ('train', 'dev', 'test')
-  }
-  return Task('custom', labels, ('accuracy',), splits)
+  return Task('custom', labels, ('accuracy',), splits or custom_files())
+
+
+def custom_regression(splits: Mapping[str, Split]) -> Task:
+  """Makes a task of a user's own that predicts numbers."""
+  return Task('custom', (), ('pearson', 'spearman'), splits)
 
 
 def _key(name: str) -> str:

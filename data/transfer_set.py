@@ -15,7 +15,9 @@ import numpy as np
 from absl import logging
 
 from data.errors import UserError
-from data.tasks import Example, Task
+from data.examples import Example
+from data.tasks import Task
+from data.tfds_source import TfdsSource
 from data.transfer_text import SentenceFilter, Text, read_files
 
 # name[:version]:split:column or name[:version]:split:column_a+column_b
@@ -30,6 +32,7 @@ class Sources:
     files: names and globs.
     split: of the task; its labels come with it.
     tfds: 'name:split:column', or 'name:split:column_a+column_b' for pairs.
+    tfds_dir: where tensorflow-datasets keeps it; None is its default.
     weights: each source's share of the set, relative to the others'; empty
       where all texts are alike.
     max_examples: how many texts are taken at most; None takes all.
@@ -39,6 +42,7 @@ class Sources:
   files: tuple[str, ...] = ()
   split: str | None = None
   tfds: str | None = None
+  tfds_dir: str | None = None
   weights: tuple[float, ...] = ()
   max_examples: int | None = None
   seed: int = 0
@@ -80,7 +84,7 @@ class TransferSet:
     return digest.hexdigest()
 
 
-def make(task: Task, data_dir: str, sources: Sources) -> TransferSet:
+def make(task: Task, data_dir: str | None, sources: Sources) -> TransferSet:
   """Reads the sources and takes what is wanted.
 
   Raises:
@@ -116,7 +120,9 @@ def make(task: Task, data_dir: str, sources: Sources) -> TransferSet:
   return result
 
 
-def _read(task: Task, data_dir: str, sources: Sources) -> list[list[Text]]:
+def _read(
+  task: Task, data_dir: str | None, sources: Sources
+) -> list[list[Text]]:
   groups = read_files(sources.files) if sources.files else []
   if sources.split:
     groups.append(
@@ -126,32 +132,19 @@ def _read(task: Task, data_dir: str, sources: Sources) -> list[list[Text]]:
       ]
     )
   if sources.tfds:
-    groups.append(_read_tfds(sources.tfds))
+    groups.append(_read_tfds(sources.tfds, sources.tfds_dir))
   return groups
 
 
-def _read_tfds(spec: str) -> list[Text]:
+def _read_tfds(spec: str, data_dir: str | None) -> list[Text]:
   """Reads a split of tensorflow-datasets, which downloads it if need be."""
-  import tensorflow_datasets as tfds
-
   name, split, columns = _TFDS.fullmatch(spec).groups()
-  try:
-    rows = tfds.as_numpy(tfds.load(name, split=split))
-  # It raises classes of many modules: unknown names, splits, no network.
-  except Exception as error:
-    raise UserError(f'--transfer_tfds={spec}: {error}') from error
-  texts = []
-  for number, row in enumerate(rows):
-    halves = []
-    for column in columns.split('+'):
-      if not isinstance(row.get(column), bytes):
-        raise UserError(
-          f'--transfer_tfds={spec}: {column!r} is no text column; there are '
-          f'{", ".join(sorted(row))}'
-        )
-      halves.append(row[column].decode())
-    texts.append(Text(f'{name}:{split}:{number}', *(*halves, None)[:2]))
-  return texts
+  names = columns.split('+')
+  source = TfdsSource(name, data_dir, f'--transfer_tfds={spec}')
+  return [
+    Text(f'{name}:{split}:{number}', *(*map(row.get, names), None)[:2])
+    for number, row in enumerate(source.rows(split, names))
+  ]
 
 
 def _outside(
@@ -201,7 +194,7 @@ def draw(
   ]
 
 
-def held_out_examples(task: Task, data_dir: str) -> list[Example]:
+def held_out_examples(task: Task, data_dir: str | None) -> list[Example]:
   """Reads what no student may see: dev and, where there is one, test."""
   held_out = []
   for split in task.held_out_splits():

@@ -8,7 +8,7 @@ from absl import logging
 
 from data import files, text_files
 from data.errors import UserError
-from data.tasks import Example
+from data.examples import Example
 
 
 class Text(NamedTuple):

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from data.examples import Example
 from data.progress import Progress
-from data.tasks import Example, Task
+from data.tasks import Task
 from modeling import losses
 from modeling.dropout import DropoutKey
 from modeling.metrics import compute_scores

@@ -211,27 +211,9 @@ def define_training_flags() -> None:
 
 
 @functools.cache
-def define_task_flags() -> None:
-  """The task that `run_classifier.py` and `run_distillation.py` share."""
-  flags.DEFINE_string(
-    'data_dir',
-    None,
-    "The folder with the task's files: train.tsv, dev.tsv, test.tsv.",
-  )
-  flags.DEFINE_string(
-    'task_name',
-    None,
-    'The name of the task, in any case: CoLA, SST-2, MRPC, STS-B, QQP, MNLI, '
-    'QNLI, RTE, WNLI or custom (tab-separated files with a header: sentence, '
-    'label).',
-  )
+def define_fine_tuning_flags() -> None:
+  """What `run_classifier.py` and `run_distillation.py` do with a task."""
   define_vocabulary_flags()
-  flags.DEFINE_list(
-    'labels',
-    None,
-    'Added: the labels of --task_name=custom, in the order of the logits, '
-    'separated by commas.',
-  )
   flags.DEFINE_string(
     'eval_split',
     'dev',

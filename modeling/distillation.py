@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from data import classifier_features, logits_dump, merged_dump
+from data import classifier_features, label_order, logits_dump, merged_dump
 from data.errors import UserError
+from data.examples import Example
 from data.logits_dump import Dump
 from data.record_source import RecordSource
-from data.tasks import Example, Task
+from data.tasks import Task
 from data.transfer_set import TransferSet
 from modeling import checkpoints, run_folder, teacher
 from modeling.configs import BertConfig
@@ -104,6 +105,7 @@ def dump(
     flag='--logits_dir',
     command=command,
   )
+  label_order.write(run.output_dir, run.task)
   if logits_dump.is_whole(run.output_dir):
     logging.info('The dump in %s is whole already.', run.output_dir)
     return
@@ -173,7 +175,11 @@ class Lesson:
     }
 
   def source(self) -> RecordSource:
-    """Returns the records; merges or tokenizes first where that is needed."""
+    """Returns the records; merges or tokenizes first where that is needed.
+
+    Writes `labels.txt` beside what is trained.
+    """
+    label_order.write(self.output_dir, self.student.task)
     dump = self.dumps[0]
     if merged_dump.check(self.dumps, self.student):
       dump = merged_dump.make(

@@ -94,7 +94,8 @@ def _define_transfer_flags() -> None:
     'transfer_tfds',
     None,
     'Added: a split of tensorflow-datasets whose text joins the transfer set: '
-    'name:split:column, or name:split:column_a+column_b for pairs.',
+    'name:split:column, or name:split:column_a+column_b for pairs. It is kept '
+    'where --data_dir says if --data_source=tfds.',
   )
   flags.DEFINE_list(
     'transfer_weights',
@@ -158,7 +159,7 @@ def check() -> None:
       'at least one of --do_dump_logits, --do_train, --do_eval and '
       '--do_predict must be given'
     )
-  common_flags.require('data_dir', 'task_name', 'vocab_file')
+  common_flags.require('task_name', 'vocab_file')
   if FLAGS.do_dump_logits:
     _check_dump()
   else:
@@ -217,6 +218,7 @@ def sources():
     tuple(FLAGS.transfer_file or ()),
     FLAGS.transfer_split,
     FLAGS.transfer_tfds,
+    FLAGS.data_dir if FLAGS.data_source == 'tfds' else None,
     tuple(map(_number, FLAGS.transfer_weights or ())),
     FLAGS.max_transfer_examples,
     FLAGS.transfer_seed,

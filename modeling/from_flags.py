@@ -309,24 +309,13 @@ def trained_checkpoint() -> str:
   return checkpoints.resolve(FLAGS.init_checkpoint)
 
 
-def task():
-  """Returns the `data.tasks.Task` that the flags name."""
-  from data import tasks
-
-  if FLAGS.task_name.lower() == 'custom':
-    if not FLAGS.labels:
-      raise UserError('--task_name=custom needs --labels')
-    return tasks.custom_task(tuple(FLAGS.labels))
-  refuse_if_given(['labels'], f'{FLAGS.task_name} has labels of its own')
-  return tasks.get_task(FLAGS.task_name)
-
-
-def task_fingerprint(vocabulary: str) -> dict[str, object]:
+def task_fingerprint(task, vocabulary: str) -> dict[str, object]:
   """Returns what of the task decides a run's weights, for `run.json`."""
   return {
     'do_lower_case': FLAGS.do_lower_case,
-    'labels': FLAGS.labels,
-    'task_name': FLAGS.task_name.lower(),
+    # Of the other tasks they are fixed.
+    'labels': list(task.labels) if task.name == 'custom' else None,
+    'task_name': task.name.lower(),
     'vocabulary': vocabulary,
   }
 
@@ -460,10 +449,11 @@ def read_splits(task, **wanted: bool) -> dict[str, list]:
   }
   if wanted.get('eval'):
     for name in _with_mismatched(task, FLAGS.eval_split):
-      if splits[name][0].label is None:
+      if unlabelled := [e for e in splits[name] if e.label is None]:
+        place = task.place(FLAGS.data_dir, name)
         raise UserError(
-          f'--eval_split={FLAGS.eval_split}: '
-          f'{task.split_path(FLAGS.data_dir, name)} has no labels'
+          f'--eval_split={FLAGS.eval_split}: {place} has no labels for '
+          f'{len(unlabelled)} of {len(splits[name])} examples'
         )
   return splits
 

@@ -19,7 +19,8 @@ from absl import logging
 
 from data import files
 from data.errors import UserError
-from data.tasks import Example, Task
+from data.examples import Example
+from data.tasks import Task
 
 # What would break a row; the backslash, so that it can be told apart.
 _ESCAPES = {'\\': r'\\', '\t': r'\t', '\n': r'\n', '\r': r'\r'}

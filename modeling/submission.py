@@ -26,7 +26,6 @@ class TestSet(NamedTuple):
 
   file: str  # As the site wants it.
   task: str  # Whose run predicts it.
-  labels_of: str  # The task that has its labels.
   predictions: str  # The file in the run's folder.
   num_rows: int
   filler: str  # A frequent label, where nothing was predicted.
@@ -34,7 +33,7 @@ class TestSet(NamedTuple):
 
 def _test_set(file, num_rows, filler, task=None, **changes) -> TestSet:
   task = task or file
-  defaults = {'labels_of': task, 'predictions': 'predictions.tsv'} | changes
+  defaults = {'predictions': 'predictions.tsv'} | changes
   return TestSet(
     f'{file}.tsv', task, num_rows=num_rows, filler=filler, **defaults
   )
@@ -57,7 +56,7 @@ TEST_SETS = (
   _test_set('QNLI', 5463, 'entailment'),
   _test_set('RTE', 3000, 'entailment'),
   _test_set('WNLI', 146, '0'),
-  _test_set('AX', 1104, 'entailment', labels_of='MNLI'),
+  _test_set('AX', 1104, 'entailment'),
 )
 
 
@@ -140,7 +139,7 @@ def _read(test_set: TestSet, path: str) -> list[str]:
       f'{path}: the ids of {test_set.file} are 0 to {test_set.num_rows - 1}; '
       f'{len(absent)} are not there, the first is {absent[0]}'
     )
-  labels = tasks.get_task(test_set.labels_of).labels
+  labels = tasks.get_task(test_set.task).labels
   check = _check_label if labels else _clip
   return [check(by_index[index], labels, path) for index in expected]
 

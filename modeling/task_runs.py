@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from data import classifier_features, input_pipeline
+from data import classifier_features, input_pipeline, label_order
 from data.errors import UserError
-from data.tasks import Example, Task
+from data.examples import Example
+from data.tasks import Task
 from data.tokenization import BertTokenizer
 from modeling import checkpoints, classification, results
 from modeling.models import Classifier, released_variables
@@ -50,6 +51,11 @@ class TaskRun:
       self.tokenizer,
       self.max_seq_length,
     )
+
+  def write_training_records(self, examples: Sequence[Example]):
+    """Writes `labels.txt` and `train.tf_record`, as `write_records`."""
+    label_order.write(self.output_dir, self.task)
+    return self.write_records('train', examples)
 
   def evaluate(
     self,

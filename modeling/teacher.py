@@ -10,8 +10,8 @@ from absl import logging
 from data import classifier_features, files, input_pipeline, logits_dump
 from data.classifier_features import encode_texts
 from data.errors import UserError
+from data.examples import Example
 from data.progress import Progress
-from data.tasks import Example
 from data.transfer_set import TransferSet
 from data.transfer_text import Text
 from modeling import checkpoints, classification, results

@@ -5,7 +5,7 @@ import pytest
 
 from data import tasks
 from data.errors import UserError
-from data.tasks import Example
+from data.examples import Example
 from modeling import results
 
 

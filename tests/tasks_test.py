@@ -8,7 +8,7 @@ import pytest
 
 from data import tasks
 from data.errors import UserError
-from data.tasks import Example
+from data.examples import Example
 
 
 def _table(*rows):
@@ -160,7 +160,22 @@ _OFFICIAL_LAYOUTS = [
     _table('index|sentence1|sentence2|label', '0|A|B|1'),
     Example('0', 'A', 'B', '1'),
   ),
+  (
+    'AX',
+    'test',
+    _table('index|sentence1|sentence2', '4|A "cat.|B'),
+    Example('4', 'A "cat.', 'B', None),
+  ),
 ]
+
+# With a header of 19 columns, of which google-research/bert takes 0, 1, 6, 7.
+_XNLI_HEAD = (
+  'language|gold_label|sentence1_binary_parse|sentence2_binary_parse|'
+  'sentence1_parse|sentence2_parse|sentence1|sentence2|promptID|pairID|genre|'
+  'label1|label2|label3|label4|label5|sentence1_tokenized|sentence2_tokenized|'
+  'match'
+)
+_XNLI_ROW = '|1|{}|facetoface|x|x|x|x|x|a b|c d|True'
 
 
 def _write(folder, name, content):
@@ -182,7 +197,94 @@ def test_official_layout_is_read(tmp_path, task, split, content, expected):
 
 
 def test_every_task_has_a_hand_made_file():
-  assert {row[0] for row in _OFFICIAL_LAYOUTS} == set(tasks.task_names())
+  assert {row[0] for row in _OFFICIAL_LAYOUTS} | {'XNLI'} == set(
+    tasks.task_names()
+  )
+
+
+def _write_xnli(folder):
+  (folder / 'multinli').mkdir()
+  for language in ('zh', 'de'):
+    train = _table(
+      'premise|hypo|label',
+      f'{language} a|b "c|contradictory',
+      f'{language} d|e|neutral',
+    )
+    _write(folder / 'multinli', f'multinli.train.{language}.tsv', train)
+  rows = [
+    f'ar|neutral|||||ar a|ar b{_XNLI_ROW.format(1)}',
+    f'zh|entailment|||||zh a|zh b{_XNLI_ROW.format(1)}',
+    f'de|contradiction|||||de a|de b{_XNLI_ROW.format(2)}',
+    f'zh|neutral|||||zh c|zh d{_XNLI_ROW.format(2)}',
+  ]
+  for split in ('dev', 'test'):
+    _write(folder, f'xnli.{split}.tsv', _table(_XNLI_HEAD, *rows))
+
+
+def test_xnli_is_read_as_the_original_reads_it(tmp_path):
+  _write_xnli(tmp_path)
+  task = tasks.get_task('xnli')
+  assert task.labels == ('contradiction', 'entailment', 'neutral')
+  assert task.read_split(str(tmp_path), 'train') == [
+    Example('0', 'zh a', 'b "c', 'contradiction'),
+    Example('1', 'zh d', 'e', 'neutral'),
+  ]
+  chinese = [
+    Example('1', 'zh a', 'zh b', 'entailment'),
+    Example('2', 'zh c', 'zh d', 'neutral'),
+  ]
+  for split in ('dev', 'test'):
+    assert task.read_split(str(tmp_path), split) == chinese
+
+
+def test_xnli_takes_another_language(tmp_path):
+  _write_xnli(tmp_path)
+  task = tasks.xnli('de')
+  assert task.read_split(str(tmp_path), 'train')[0].text_a == 'de a'
+  assert task.read_split(str(tmp_path), 'dev') == [
+    Example('2', 'de a', 'de b', 'contradiction')
+  ]
+  with pytest.raises(UserError, match='no example whose language is sw'):
+    tasks.xnli('sw').read_split(str(tmp_path), 'dev')
+
+
+def test_glue_s_diagnostic_set_is_found_in_its_own_folder(tmp_path):
+  content = _table('index|sentence1|sentence2', '0|A|B')
+  ax = tasks.get_task('AX')
+  assert not ax.has_split(str(tmp_path), 'test')
+  with pytest.raises(UserError, match='diagnostic.tsv.*, nor .*test.tsv'):
+    ax.read_split(str(tmp_path), 'test')
+  for folder, name in (('diagnostic', 'diagnostic.tsv'), ('AX', 'test.tsv')):
+    (tmp_path / folder).mkdir()
+    _write(tmp_path / folder, name, content)
+  assert ax.place(str(tmp_path), 'test').endswith('diagnostic/diagnostic.tsv')
+  (tmp_path / 'diagnostic' / 'diagnostic.tsv').unlink()
+  assert ax.place(str(tmp_path), 'test').endswith('AX/test.tsv')
+  assert ax.read_split(str(tmp_path), 'test')[0].label is None
+  with pytest.raises(UserError, match="AX has no split 'train'; it has test"):
+    ax.read_split(str(tmp_path), 'train')
+
+
+def test_mrpc_is_read_as_microsoft_released_it(tmp_path):
+  """Downloads of today lack what GLUE's script made of these files."""
+  head = '\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n'
+  rows = ['1\t10\t11\tHe "said\tShe\r\n', '0\t20\t21\tOne\tTwo\r\n']
+  _write(tmp_path, 'msr_paraphrase_train.txt', head + ''.join(rows))
+  _write(tmp_path, 'msr_paraphrase_test.txt', head + rows[1])
+  task = tasks.get_task('mrpc')
+  with pytest.raises(UserError, match='the list that splits .*dev_ids.tsv'):
+    task.read_split(str(tmp_path), 'train')
+  _write(tmp_path, 'dev_ids.tsv', '10\t11\n12\t13\n')
+  assert task.read_split(str(tmp_path), 'train') == [
+    Example('1', 'One', 'Two', '0')
+  ]
+  assert task.read_split(str(tmp_path), 'dev') == [
+    Example('0', 'He "said', 'She', '1')
+  ]
+  # GLUE keeps its test labels; a submission must not see them.
+  assert task.read_split(str(tmp_path), 'test') == [
+    Example('0', 'One', 'Two', None)
+  ]
 
 
 @pytest.mark.parametrize(
@@ -231,6 +333,9 @@ def test_regression_has_one_output_and_numbers():
     ('SST2', 'SST-2'),
     ('Sts-B', 'STS-B'),
     ('stsb', 'STS-B'),
+    ('mrpc', 'MRPC'),
+    ('xnli', 'XNLI'),
+    ('ax', 'AX'),
   ],
 )
 def test_names_are_found_in_any_case(name, found):
@@ -339,5 +444,5 @@ def test_skipping_does_not_hide_a_wrong_label_or_an_empty_result(tmp_path):
 
 
 def test_importing_tasks_imports_no_tensorflow():
-  code = 'import sys; import data.tasks; assert "tensorflow" not in sys.modules'
+  code = 'import sys, data.task_tfds; assert "tensorflow" not in sys.modules'
   subprocess.run([sys.executable, '-c', code], check=True)

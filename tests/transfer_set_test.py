@@ -1,8 +1,7 @@
 """Tests of data/transfer_set.py."""
 
-import functools
-
 import pytest
+import tiny_tfds
 
 from data import tasks, transfer_set
 from data.errors import UserError
@@ -134,42 +133,25 @@ def test_names_of_tensorflow_datasets_are_split(spec, parts):
   assert transfer_set._TFDS.fullmatch(spec).groups() == parts
 
 
-def test_text_comes_from_tensorflow_datasets(sst2, monkeypatch):
-  import tensorflow_datasets as tfds
-
-  rows = {'train': [{'a': b'x 1', 'b': b'y 1'}, {'a': b'x 2', 'b': b'y 2'}]}
-
-  class OwnTexts(tfds.core.GeneratorBasedBuilder):
-    """Two pairs of texts."""
-
-    VERSION = tfds.core.Version('1.0.0')
-
-    def _info(self):
-      text = tfds.features.Text()
-      features = tfds.features.FeaturesDict({'a': text, 'b': text})
-      return tfds.core.DatasetInfo(builder=self, features=features)
-
-    def _split_generators(self, manager):
-      return {name: self._generate_examples(name) for name in rows}
-
-    def _generate_examples(self, name):
-      yield from enumerate(rows[name])
-
-  load = functools.partial(tfds.load, data_dir=str(sst2 / 'tfds'))
-  monkeypatch.setattr(tfds, 'load', load)
-  made = _make(sst2, tfds='own_texts:train:a')
+def test_text_comes_from_tensorflow_datasets(sst2):
+  folder = tiny_tfds.own_texts(
+    sst2, {'train': [{'a': 'x 1', 'b': 'y 1'}, {'a': 'x 2', 'b': 'y 2'}]}
+  )
+  made = _make(sst2, tfds='own_texts:train:a', tfds_dir=folder)
   assert sorted((t.text_a, t.text_b) for t in made.texts) == [
     ('x 1', None),
     ('x 2', None),
   ]
   assert made.texts[0].example_id == 'own_texts:train:0'
-  pair = transfer_set._read_tfds('own_texts:train:a+b')
+  pair = transfer_set._read_tfds('own_texts:train:a+b', folder)
   assert sorted((t.text_a, t.text_b) for t in pair) == [
     ('x 1', 'y 1'),
     ('x 2', 'y 2'),
   ]
   with pytest.raises(UserError, match="'c' is no text column; there are a, b"):
-    _make(sst2, tfds='own_texts:train:c')
+    _make(sst2, tfds='own_texts:train:c', tfds_dir=folder)
+  with pytest.raises(UserError, match='own_texts:dev:a, dev: .*Unknown split'):
+    _make(sst2, tfds='own_texts:dev:a', tfds_dir=folder)
 
 
 def test_a_set_that_tensorflow_datasets_does_not_know_is_told(sst2):

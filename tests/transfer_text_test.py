@@ -6,7 +6,7 @@ import pytest
 
 from data import transfer_text
 from data.errors import UserError
-from data.tasks import Example
+from data.examples import Example
 
 
 def _write(folder, name, content):
