@@ -42,20 +42,20 @@ def main(_: list[str]) -> None:
   )
 
   from data.tokenization import BertTokenizer
+  from modeling import workers
 
   tokenizer = BertTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
   config = from_flags.bert_config(tokenizer.vocab_size, task.is_pair)
   from_flags.check_init_checkpoint(config, tokenizer.vocab_checksum)
-  with strategy.scope():
+  with workers.running(strategy):
     from_flags.run_seeds(lambda: _run(task, tokenizer, config, splits))
 
 
 def _run(task, tokenizer, config, splits) -> dict[str, float]:
-  from data import files
   from modeling.models import Classifier
   from modeling.task_runs import TaskRun
 
-  files.make_folder(FLAGS.output_dir)
+  from_flags.make_output_dir()
   run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
   model = Classifier(config, task.num_outputs, FLAGS.precision, FLAGS.seed)
   if FLAGS.do_train:

@@ -49,12 +49,13 @@ def main(_: list[str]) -> None:
     predict=FLAGS.do_predict,
   )
   from data.tokenization import BertTokenizer
+  from modeling import workers
 
   tokenizer = BertTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
   if distillation_flags.runs_student():
     config = from_flags.bert_config(tokenizer.vocab_size, task.is_pair)
     from_flags.check_init_checkpoint(config, tokenizer.vocab_checksum)
-  with strategy.scope():
+  with workers.running(strategy):
     if FLAGS.do_dump_logits:
       _dump_logits(task, tokenizer, splits['dev'])
     if distillation_flags.runs_student():
@@ -95,13 +96,13 @@ def _dump_logits(task, tokenizer, dev) -> None:
 
 
 def _run_student(task, tokenizer, config, splits) -> dict[str, float]:
-  from data import files, logits_dump
+  from data import logits_dump
   from modeling import distillation
   from modeling.models import Classifier
   from modeling.task_runs import TaskRun
 
   dumps = logits_dump.open_dumps(FLAGS.logits_dir or [], task)
-  files.make_folder(FLAGS.output_dir)
+  from_flags.make_output_dir()
   run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
   model = Classifier(config, task.num_outputs, FLAGS.precision, FLAGS.seed)
   if FLAGS.do_train:

@@ -55,6 +55,7 @@ def main(_: list[str]) -> None:
   from data import files, tokenization
   from data.features import PRETRAINING
   from data.record_source import RecordSource
+  from modeling import workers
   from modeling.models import PreTrainer
 
   vocab_size = vocabulary = None
@@ -63,21 +64,24 @@ def main(_: list[str]) -> None:
     vocab_size, vocabulary = len(tokens.tokens), tokens.checksum
   config = from_flags.bert_config(vocab_size)
   from_flags.check_init_checkpoint(config, vocabulary, has_casing=False)
+  paths = tuple(files.expand(FLAGS.input_file))
+  strategy = from_flags.strategy()
   source = RecordSource(
-    tuple(files.expand(FLAGS.input_file)),
+    paths,
     PRETRAINING,
     {'S': FLAGS.max_seq_length, 'P': FLAGS.max_predictions_per_seq},
     config.vocab_size,
     config.type_vocab_size,
   )
   source.check()
-  files.make_folder(FLAGS.output_dir)
-  with from_flags.strategy().scope():
+  with workers.running(strategy):
+    from_flags.make_output_dir()
     model = PreTrainer(config, FLAGS.precision, FLAGS.seed)
     if FLAGS.do_train:
       _train(model, source)
     if FLAGS.do_eval:
-      _evaluate(model, source)
+      # The others wait: the batches are few (--max_eval_steps).
+      workers.chief_does(lambda: _evaluate(model, source))
 
 
 def _train(model, source) -> None:

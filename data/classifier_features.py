@@ -124,13 +124,10 @@ def write_records(
   task: Task,
   tokenizer: BertTokenizer,
   max_seq_length: int,
-) -> RecordSource:
+) -> None:
   """Writes a split's examples as records, padded to `max_seq_length`.
 
   An example without a label gets label 0, as in google-research/bert.
-
-  Returns:
-    The records, ready for `data.input_pipeline`.
   """
   if not examples:
     raise UserError(f'there are no examples to write to {path}')
@@ -141,9 +138,14 @@ def write_records(
       columns = _columns(chunk, task, tokenizer, max_seq_length)
       for record in serialize(columns, fields):
         writer.write(record)
-  return RecordSource(
-    (path,), fields, {'S': max_seq_length}, tokenizer.vocab_size
-  )
+
+
+def source(
+  path: str, task: Task, tokenizer: BertTokenizer, max_seq_length: int
+) -> RecordSource:
+  """Returns what `write_records` wrote, ready for `data.input_pipeline`."""
+  dims = {'S': max_seq_length}
+  return RecordSource((path,), record_fields(task), dims, tokenizer.vocab_size)
 
 
 def _columns(

@@ -1,4 +1,4 @@
-"""The one exception that means: the user can mend this."""
+"""The exceptions that mean: the user can mend this, or another start will."""
 
 import re
 
@@ -9,6 +9,13 @@ class UserError(ValueError):
   Scripts print the message without a traceback and exit with status 1. The
   message names the file, record or flag, says what was received and what was
   expected. Any other exception that reaches a user is a bug of ours.
+  """
+
+
+class LostWorker(Exception):
+  """Another worker of a job has gone; the message says how it was noticed.
+
+  Scripts start themselves again, see `modeling.restart`.
   """
 
 

@@ -37,6 +37,7 @@ def training_batches(
   order: TrainingOrder,
   start_step: int,
   num_replicas: int = 1,
+  own: range | None = None,
 ) -> tf.data.Dataset:
   """Makes the batches of a run from one step on, without end.
 
@@ -46,13 +47,16 @@ def training_batches(
     start_step: the first step whose batch is wanted.
     num_replicas: R; each global batch becomes R elements of B / R rows, in the
       order of the replicas.
+    own: of which replicas the elements are wanted, counted from 0; None wants
+      all. With several workers each feeds its own replicas.
 
   Returns:
-    A dataset of dictionaries: the record's fields, int32 or float32
-    [B/R, ...]; and of the global batch, float32 scalars, what the losses are
-    divided by (`example_denominator`, and `masked_lm_denominator` where there
-    are masked positions), and `first_example`, int64 scalar, the row of the
-    global batch at which this element begins.
+    A dataset, known to be without end, of dictionaries: the record's fields,
+    int32 or float32 [B/R, ...]; and of the global batch, float32 scalars, what
+    the losses are divided by (`example_denominator`, and
+    `masked_lm_denominator` where there are masked positions), and
+    `first_example`, int64 scalar, the row of the global batch at which this
+    element begins.
 
   Raises:
     UserError: the batch cannot be cut into `num_replicas` equal parts.
@@ -76,12 +80,18 @@ def training_batches(
   dataset = dataset.map(load, num_parallel_calls=1, deterministic=True)
   dataset = dataset.prefetch(1).flat_map(cut).map(_add_denominators)
   rows = order.batch_size // num_replicas
+  own = range(num_replicas) if own is None else own
   dataset = dataset.flat_map(
-    lambda batch: tf.data.Dataset.range(num_replicas).map(
+    lambda batch: tf.data.Dataset.range(own.start, own.stop).map(
       lambda replica: _rows_from(batch, replica * rows, rows)
     )
   )
-  return dataset.prefetch(4 * num_replicas)
+  # Told so, the workers of a job need not agree in each step on whether there
+  # is another one: that would be a second reduction.
+  dataset = dataset.apply(
+    tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+  )
+  return dataset.prefetch(4 * len(own))
 
 
 def _groups_from(order: TrainingOrder, start_step: int) -> tf.data.Dataset:

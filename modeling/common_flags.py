@@ -15,10 +15,17 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from data.errors import UserError
-from modeling import interrupt, run_flags
+from data.errors import LostWorker, UserError
+from modeling import interrupt, restart, run_flags
 
 FLAGS = flags.FLAGS
+
+# Modules of TensorFlow that log what tells a user nothing, such as the sharding
+# of every checkpoint.
+_CHATTERING = (
+  *['functional_saver', 'mirrored_strategy', 'cross_device_ops'],
+  'collective_all_reduce_strategy',
+)
 
 
 @functools.cache
@@ -305,9 +312,13 @@ def define_device_flags() -> None:
   flags.DEFINE_enum(
     'distribution_strategy',
     'auto',
-    ['auto', 'one_device', 'mirrored', 'tpu'],
-    'Added: auto takes the TPU with --use_tpu, all GPUs where there are '
-    'several, and one device otherwise.',
+    ['auto', 'one_device', 'mirrored', 'multi_worker_mirrored', 'tpu'],
+    'Added: auto takes the TPU with --use_tpu; multi_worker_mirrored where the '
+    'environment variable TF_CONFIG names several workers; all GPUs where '
+    'there are several; and one device otherwise. multi_worker_mirrored: the '
+    'same command runs on every worker, with the same --output_dir, which '
+    'all of them see. A worker that is lost can be started again; the others '
+    'wait for it, and all go on from the last checkpoint.',
   )
   flags.DEFINE_integer(
     'num_cpu_devices',
@@ -352,9 +363,10 @@ def run(main: Callable[[list[str]], None]) -> None:
   set_environment()
   logging.set_verbosity(logging.INFO)
   logging.use_absl_handler()
-  # TensorFlow's saver logs its sharding at every checkpoint.
   logging.get_absl_handler().addFilter(
-    lambda record: record.module != 'functional_saver'
+    lambda record: (
+      record.module not in _CHATTERING or record.levelname != 'INFO'
+    )
   )
 
   def guarded(arguments: list[str]) -> None:
@@ -364,6 +376,8 @@ def run(main: Callable[[list[str]], None]) -> None:
       main(arguments)
     except UserError as error:
       fail(str(error))
+    except LostWorker as lost:
+      restart.again(str(lost))
 
   interrupt.run(lambda: app.run(guarded, flags_parser=_parse_flags))
 

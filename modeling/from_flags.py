@@ -5,13 +5,14 @@ the functions, so that a script's `--help` never waits for it.
 """
 
 import dataclasses
+import functools
 import gc
 import os
 
 from absl import flags, logging
 
 from data.errors import UserError
-from modeling import casing, run_flags
+from modeling import casing, cluster, run_flags
 from modeling.common_flags import refuse_if_given
 
 FLAGS = flags.FLAGS
@@ -267,10 +268,18 @@ def check_devices() -> None:
     )
   if FLAGS.distribution_strategy != 'mirrored':
     refuse_if_given(['num_cpu_devices'], 'the strategy is not mirrored')
+  if FLAGS.distribution_strategy == 'multi_worker_mirrored':
+    cluster.required()
+  elif FLAGS.distribution_strategy == 'auto' and not FLAGS.use_tpu:
+    cluster.from_environment()
 
 
 def strategy():
-  """Returns the tf.distribute strategy that the flags describe."""
+  """Returns the tf.distribute strategy that the flags describe.
+
+  Call it before anything runs TensorFlow's ops, which would fix the devices.
+  Of several workers it waits for all.
+  """
   from modeling import strategies
 
   name = 'tpu' if FLAGS.use_tpu else FLAGS.distribution_strategy
@@ -281,6 +290,14 @@ def strategy():
     FLAGS.num_tpu_cores if FLAGS['num_tpu_cores'].present else None,
   )
   return strategies.make_strategy(name, FLAGS.num_cpu_devices, tpu)
+
+
+def make_output_dir() -> None:
+  """Makes --output_dir and checks that the chief can write there."""
+  from data import files
+  from modeling import workers
+
+  workers.chief_does(lambda: files.make_folder(FLAGS.output_dir))
 
 
 def trained_checkpoint() -> str:
@@ -380,11 +397,27 @@ def evaluate_and_predict(
     teacher_logits_on: examples → a teacher's logits on them, float32 [N, C],
       or None where there is no teacher or they are not known.
 
+  Of several workers the chief does it all, and the others wait: the rows of
+  a dev or test set are few, and scores that two machines computed might differ
+  in their last bits.
+
   Returns:
-    The scores; of MNLI's mismatched split too, as `<name>_mismatched`.
+    The scores, the chief's; of MNLI's mismatched split too, as
+    `<name>_mismatched`.
   """
+  from modeling import workers
+
   if not FLAGS.do_eval and not FLAGS.do_predict:
     return {}
+  job = functools.partial(
+    _evaluate_and_predict, model, run, splits, teacher_logits_on
+  )
+  return workers.chief_does(job) or {}
+
+
+def _evaluate_and_predict(
+  model, run, splits, teacher_logits_on
+) -> dict[str, float]:
   checkpoint, scores = trained_checkpoint(), {}
   if FLAGS.do_eval:
     for split in _with_mismatched(run.task, FLAGS.eval_split):
@@ -468,7 +501,7 @@ def run_seeds(job) -> None:
   if FLAGS.num_seeds == 1:
     job()
     return
-  from modeling import run_folder, seeds, training
+  from modeling import run_folder, seeds, training, workers
 
   first, output_dir, scores = FLAGS.seed, FLAGS.output_dir, {}
   number = FLAGS.num_seeds
@@ -486,7 +519,7 @@ def run_seeds(job) -> None:
   finally:
     FLAGS.seed, FLAGS.output_dir = first, output_dir
     FLAGS.num_seeds = number
-  seeds.report(output_dir, scores)
+  workers.chief_does(lambda: seeds.report(output_dir, scores))
 
 
 def check_init_checkpoint(
@@ -581,7 +614,8 @@ def train_on(
 
   Args:
     make_source: returns a `data.record_source.RecordSource`; called when it is
-      sure that the run may use its folder.
+      sure that the run may use its folder. Of several workers the chief calls
+      it first, and the others find what it wrote.
     model: with `config`.
     loss_function: see `training.LossFunction`.
     steps: of the whole run, and of the warm-up.
@@ -593,7 +627,13 @@ def train_on(
 
   from data import input_pipeline, records
   from data.training_order import TrainingOrder
-  from modeling import checkpoints, initialisation, run_folder, training
+  from modeling import (
+    checkpoints,
+    initialisation,
+    run_folder,
+    training,
+    workers,
+  )
 
   settings = _settings(
     *steps, num_labelled_examples, FLAGS.eval_steps if evaluation else 0
@@ -618,8 +658,9 @@ def train_on(
     training.has_progress(settings.output_dir),
     command=run_flags.command(),
   )
-  source = make_source()
-  source.check()
+  with workers.chief_first():
+    source = make_source()
+    source.check()
   order = TrainingOrder(
     [records.load_index(path) for path in source.paths],
     settings.batch_size,
@@ -636,9 +677,7 @@ def train_on(
     training.fit(
       model,
       loss_function,
-      lambda step, replicas: input_pipeline.training_batches(
-        source, order, step, replicas
-      ),
+      functools.partial(input_pipeline.training_batches, source, order),
       settings,
       initialisation.Start(
         FLAGS.init_checkpoint, FLAGS.init, FLAGS.extend_positions

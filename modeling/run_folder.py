@@ -15,6 +15,7 @@ from typing import Any
 
 from data import files
 from data.errors import UserError
+from modeling import workers
 
 _END_BYTES = 1 << 20
 _PACKAGES = ('tensorflow', 'tf_keras', 'tensorflow-text', 'tf-models-official')
@@ -28,6 +29,8 @@ def claim(
   command: Mapping[str, Any] | None = None,
 ) -> None:
   """Writes `run.json`, or compares the one of the run that is to go on.
+
+  Of several workers the chief does so; the others compare theirs with it.
 
   Args:
     output_dir: the run's folder; it is made.
@@ -44,7 +47,15 @@ def claim(
       configuration, each difference is named with both values; or checkpoints
       of somebody else.
   """
-  files.make_folder(output_dir)
+  with workers.chief_first():
+    if workers.is_chief():
+      files.make_folder(output_dir)
+    _claim(output_dir, configuration, has_progress, flag, command)
+
+
+def _claim(
+  output_dir: str, configuration, has_progress: bool, flag, command
+) -> None:
   path = os.path.join(output_dir, 'run.json')
   # Through JSON once, so that tuples compare as lists.
   wanted = json.loads(json.dumps(configuration))
@@ -53,7 +64,12 @@ def claim(
       f'{output_dir} holds checkpoints (model.ckpt-*) but no run.json: they '
       f'are of a run that this one cannot go on from. Give another {flag}.'
     )
-  if has_progress and files.exists(path):
+  if not workers.is_chief() and not files.exists(path):
+    raise UserError(
+      f'worker {workers.index()} finds no {path}, which the chief has written: '
+      f'{flag} must be a folder that all workers see'
+    )
+  if (has_progress or not workers.is_chief()) and files.exists(path):
     found = files.read_json(path)['configuration']
     differences = [
       f'{key}: {found.get(key)!r} there, {wanted.get(key)!r} now'

@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 import tensorflow as tf
+from absl import logging
 
-from data.errors import UserError, reason_of
+from data.errors import LostWorker, UserError, reason_of
+from modeling import cluster, workers
 
 
 class Tpu(NamedTuple):
@@ -22,16 +24,22 @@ def make_strategy(
   """Makes the strategy that a run distributes its work by.
 
   Args:
-    name: 'auto', 'one_device', 'mirrored' or 'tpu'. 'auto' mirrors over several
-      GPUs and takes one device otherwise.
+    name: 'auto', 'one_device', 'mirrored', 'multi_worker_mirrored' or 'tpu'.
+      'auto' takes all workers where TF_CONFIG names several, else mirrors over
+      several GPUs, and takes one device otherwise.
     num_cpu_devices: logical CPU devices to mirror over where there is no GPU.
     tpu: for 'tpu'.
 
   Raises:
     UserError: the devices asked for are not there.
+    LostWorker: another worker does not come, or has gone again.
   """
   if name == 'tpu':
     return _tpu_strategy(tpu or Tpu())
+  if name == 'multi_worker_mirrored' or (
+    name == 'auto' and cluster.has_several_workers()
+  ):
+    return _multi_worker_strategy(cluster.required())
   gpus = tf.config.list_physical_devices('GPU')
   if name == 'mirrored' or (name == 'auto' and len(gpus) > 1):
     devices = (
@@ -41,6 +49,41 @@ def make_strategy(
     )
     return tf.distribute.MirroredStrategy(devices)
   return tf.distribute.get_strategy()
+
+
+def _multi_worker_strategy(job: cluster.Cluster) -> tf.distribute.Strategy:
+  """Joins the other workers; waits until all of them are there."""
+  if job.index:
+    # The chief tells how the run goes; of the others only what is wrong.
+    logging.get_absl_handler().addFilter(_marked_with(job.index))
+    logging.info('Worker %d of %d joins.', job.index, len(job.addresses))
+    logging.set_verbosity(logging.WARNING)
+  else:
+    logging.info('Waiting for the workers: %s', ', '.join(job.addresses))
+  kinds = tf.distribute.experimental.CommunicationImplementation
+  has_gpus = bool(tf.config.list_physical_devices('GPU'))
+  options = tf.distribute.experimental.CommunicationOptions(
+    implementation=kinds.AUTO if has_gpus else kinds.RING
+  )
+  try:
+    return tf.distribute.MultiWorkerMirroredStrategy(
+      communication_options=options
+    )
+  except workers.LOSSES as error:
+    raise LostWorker(reason_of(error).split('\n')[0]) from error
+  except (RuntimeError, tf.errors.OpError) as error:
+    raise UserError(
+      f'worker {job.index} cannot listen on {job.addresses[job.index]}: '
+      f'{reason_of(error)}'
+    ) from error
+
+
+def _marked_with(index: int):
+  def mark(record) -> bool:
+    record.msg = f'[worker {index}] {record.msg}'
+    return True
+
+  return mark
 
 
 def _logical_cpus(count: int) -> list[str]:

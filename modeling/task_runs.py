@@ -13,7 +13,7 @@ from data.errors import UserError
 from data.examples import Example
 from data.tasks import Task
 from data.tokenization import BertTokenizer
-from modeling import checkpoints, classification, results
+from modeling import checkpoints, classification, results, workers
 from modeling.models import Classifier, released_variables
 
 _HEAD_BIAS = 'output_bias'
@@ -43,13 +43,17 @@ class TaskRun:
     self.output_dir = output_dir
 
   def write_records(self, name: str, examples: Sequence[Example]):
-    """Writes `<name>.tf_record`, padded, and returns it as a source."""
-    return classifier_features.write_records(
-      os.path.join(self.output_dir, f'{name}.tf_record'),
-      examples,
-      self.task,
-      self.tokenizer,
-      self.max_seq_length,
+    """Writes `<name>.tf_record`, padded, and returns it as a source.
+
+    Of several workers only the chief writes.
+    """
+    path = os.path.join(self.output_dir, f'{name}.tf_record')
+    if workers.is_chief():
+      classifier_features.write_records(
+        path, examples, self.task, self.tokenizer, self.max_seq_length
+      )
+    return classifier_features.source(
+      path, self.task, self.tokenizer, self.max_seq_length
     )
 
   def write_training_records(self, examples: Sequence[Example]):

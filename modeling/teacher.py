@@ -14,7 +14,13 @@ from data.examples import Example
 from data.progress import Progress
 from data.transfer_set import TransferSet
 from data.transfer_text import Text
-from modeling import checkpoints, classification, results
+from modeling import (
+  checkpoints,
+  classification,
+  restart,
+  results,
+  workers,
+)
 from modeling.models import Classifier, released_variables
 from modeling.task_runs import TaskRun, load_whole
 
@@ -45,7 +51,7 @@ class Teacher:
 
   checkpoint: str
   checksum: str
-  scores: dict[str, float]
+  scores: dict[str, float] | None  # Of several workers the chief knows them.
   dev_split: str  # The checksum of the examples that were scored.
   predictor: classification.Predictor
 
@@ -74,6 +80,21 @@ def load_teacher(
   """
   load_whole(checkpoint, released_variables(model))
   predictor = classification.Predictor(model)
+  return Teacher(
+    checkpoint,
+    checkpoints.checksum(checkpoint),
+    workers.chief_does(
+      lambda: _judge(predictor, checkpoint, run, dev, batch_size, allow_weak)
+    ),
+    classifier_features.checksum(dev),
+    predictor,
+  )
+
+
+def _judge(
+  predictor, checkpoint: str, run: TaskRun, dev, batch_size: int, allow_weak
+) -> dict[str, float]:
+  """Scores a teacher on dev, keeps its logits, refuses a weak one."""
   logits = logits_dump.read_dev_logits(run.output_dir)
   if logits is None:
     texts = [Text(e.example_id, e.text_a, e.text_b) for e in dev]
@@ -91,13 +112,7 @@ def load_teacher(
     )
   # Only now: a teacher that was refused leaves nothing to go on from.
   logits_dump.write_dev_logits(run.output_dir, logits)
-  return Teacher(
-    checkpoint,
-    checkpoints.checksum(checkpoint),
-    scores,
-    classifier_features.checksum(dev),
-    predictor,
-  )
+  return scores
 
 
 def dump_logits(
@@ -107,6 +122,10 @@ def dump_logits(
 
   Shards that are whole already stay. The manifest is written where no shard is
   missing any more; where some are, they are told.
+
+  Several workers deal the shards out among them, for a transfer set may take
+  hours; a shard has the same bytes whoever writes it. The chief writes the
+  manifest when all are through.
 
   Args:
     teacher: who scores.
@@ -118,7 +137,7 @@ def dump_logits(
   paths = logits_dump.shard_paths(run.output_dir, job.num_shards)
   bounds = np.linspace(0, len(transfer.texts), job.num_shards + 1).astype(int)
   shards = list(zip(paths, bounds[:-1], bounds[1:], strict=True))
-  mine = shards[job.job :: job.num_jobs]
+  mine = shards[job.job :: job.num_jobs][workers.index() :: workers.count()]
   num_done = 0
   with Progress(sum(b - a for _, a, b in mine), ' examples') as progress:
     for path, start, end in mine:
@@ -135,8 +154,21 @@ def dump_logits(
           job,
           lambda done, before=before: progress.update(before + done),
         )
+        restart.progressed()
       num_done += end - start
       progress.update(num_done)
+  workers.wait()
+  workers.chief_does(lambda: _finish(teacher, transfer, run, paths, job))
+
+
+def _finish(
+  teacher: Teacher,
+  transfer: TransferSet,
+  run: TaskRun,
+  paths: Sequence[str],
+  job: DumpJob,
+) -> None:
+  """Completes a dump, or tells which of its shards are missing."""
   missing = [n for n, path in enumerate(paths) if not files.exists(path)]
   if missing:
     _tell_missing(missing, paths, job)
@@ -145,7 +177,9 @@ def dump_logits(
     logits_dump.write_manifest(run.output_dir, manifest)
 
 
-def _tell_missing(missing: list[int], paths: list[str], job: DumpJob) -> None:
+def _tell_missing(
+  missing: list[int], paths: Sequence[str], job: DumpJob
+) -> None:
   jobs = sorted({number % job.num_jobs for number in missing})
   logging.warning(
     'The shards of job %d are done; the dump is not whole yet: %s are missing, '

@@ -23,7 +23,9 @@ from modeling import (
   best_checkpoint,
   checkpoints,
   initialisation,
+  restart,
   variable_groups,
+  workers,
 )
 from modeling.dropout import DropoutKey
 from modeling.initialisation import Start
@@ -131,7 +133,11 @@ def _saved(output_dir: str) -> list[str]:
 
 
 class Checkpointer:
-  """Saves what a run needs to go on, and what others can load."""
+  """Saves what a run needs to go on, and what others can load.
+
+  Of several workers each restores, and the chief saves. What is saved is the
+  same on all of them, and reading it needs no other worker.
+  """
 
   def __init__(
     self,
@@ -157,6 +163,8 @@ class Checkpointer:
       ),
       optimizer=optimizer,
     )
+    # Made by the first look at it, and a variable is made by all workers.
+    _ = state.save_counter
     self._manager = tf.train.CheckpointManager(
       state, _progress_dir(output_dir), max_to_keep=2
     )
@@ -189,20 +197,22 @@ class Checkpointer:
     step = int(self._optimizer.step.numpy())
     # A run may have been killed between the two files of one step.
     exported = os.path.join(self._output_dir, f'model.ckpt-{step}.index')
-    if not files.exists(exported):
+    if not files.exists(exported) and workers.is_chief():
       self._export(step)
     return step
 
   def save(self, step: int) -> None:
     """Saves both checkpoints of one step."""
-    self._manager.save(checkpoint_number=step)
-    self._export(step)
+    if workers.is_chief():
+      self._manager.save(checkpoint_number=step)
+      self._export(step)
+    restart.progressed()
 
 
 def fit(
   model: tf.Module,
   loss_function: LossFunction,
-  make_batches: Callable[[int, int], tf.data.Dataset],
+  make_batches: Callable[[int, int, range], tf.data.Dataset],
   settings: Settings,
   start: Start,
   vocab_file: str | None = None,
@@ -216,8 +226,8 @@ def fit(
   Args:
     model: with `config`; its trainable weights carry released names.
     loss_function: see `LossFunction`.
-    make_batches: (first step, number of replicas) → dataset, as
-      `data.input_pipeline.training_batches`.
+    make_batches: (first step, number of replicas, those of this worker) →
+      dataset, as `data.input_pipeline.training_batches`.
     settings: the run's.
     start: where to start from, if not resumed; its heads may be missing.
     vocab_file: exported beside the weights where given.
@@ -240,8 +250,13 @@ def fit(
 
   checkpointer = Checkpointer(settings.output_dir, variables, optimizer, export)
   step = _start(checkpointer, start, variables)
-  if not step:
+  # None looks for something to go on from when the first checkpoint is written.
+  workers.check_same(step, 'the step to go on from')
+  if not workers.is_chief():
+    evaluation = None
+  elif not step:
     best_checkpoint.discard(settings.output_dir)
+  if not step:
     # As the original does: the weights that the run began with.
     checkpointer.save(step)
   if evaluation:
@@ -255,7 +270,9 @@ def fit(
   # Every replica takes the next element; the elements are cut from the global
   # batch in the order of the replicas.
   dataset = strategy.distribute_datasets_from_function(
-    lambda context: make_batches(step, context.num_replicas_in_sync)
+    lambda context: make_batches(
+      step, context.num_replicas_in_sync, _own_replicas(context)
+    )
   )
   trainer = Trainer(
     list(trained.values()),
@@ -268,20 +285,32 @@ def fit(
   _train(trainer, checkpointer, optimizer, settings, evaluation)
 
 
+def _own_replicas(context: tf.distribute.InputContext) -> range:
+  """Returns which of all replicas this worker feeds."""
+  count = context.num_replicas_in_sync // context.num_input_pipelines
+  first = count * context.input_pipeline_id
+  return range(first, first + count)
+
+
 def _is_over(step: int, settings: Settings, evaluation) -> bool:
-  """Says whether there is nothing left to train, and why."""
+  """Says whether there is nothing left to train, and why.
+
+  Of several workers only the chief has an evaluation; it decides for all.
+  """
   if step >= settings.num_steps:
     logging.info('This run has finished: all %d steps are done.', step)
     return True
-  if evaluation and evaluation.has_stopped:
+  if not settings.eval_steps:
+    return False
+  has_stopped = evaluation is not None and evaluation.has_stopped
+  if has_stopped:
     logging.info(
       'This run has stopped early, at step %d of %d: the evaluations brought '
       'no better score (--early_stopping_patience).',
       step,
       settings.num_steps,
     )
-    return True
-  return False
+  return bool(workers.from_chief(has_stopped))
 
 
 def _trained(
@@ -360,10 +389,13 @@ def _train(
   """Trains to the end, logging, evaluating and saving on the way."""
   step = int(optimizer.step.numpy())
   metrics = MetricsLog(settings.output_dir)
-  metrics.resume(step)
-  folder = os.path.join(settings.output_dir, 'events')
+  events = tf.summary.create_noop_writer()
+  if is_chief := workers.is_chief():
+    metrics.resume(step)
+    folder = os.path.join(settings.output_dir, 'events')
+    events = tf.summary.create_file_writer(folder)
   with (
-    tf.summary.create_file_writer(folder).as_default(),
+    events.as_default(),
     Progress(settings.num_steps, ' steps', initial=step) as progress,
   ):
     is_over = False
@@ -374,10 +406,11 @@ def _train(
       means = {name: total / (step - first) for name, total in sums.items()}
       means['learning_rate'] = float(optimizer.current_learning_rate())
       _check_progress(means, f'between steps {first} and {step}', settings)
-      metrics.append(step, means)
-      speed = (step - first) / (time.perf_counter() - started)
-      _report(step, means, speed, settings, progress)
-      if settings.is_due(step, settings.eval_steps):
+      if is_chief:
+        metrics.append(step, means)
+        speed = (step - first) / (time.perf_counter() - started)
+        _report(step, means, speed, settings, progress)
+      if evaluation and settings.is_due(step, settings.eval_steps):
         _write_scalars(evaluation.run(step), step)
       is_over = _is_over(step, settings, evaluation)
       # Saved last: a run killed before it does this interval again.

@@ -1,6 +1,7 @@
 """Training: parity with google-research/bert, replicas, resuming."""
 
 import dataclasses
+import functools
 import json
 import shutil
 
@@ -91,9 +92,7 @@ def _fit(source, settings, strategy=None, init_checkpoint=None):
     training.fit(
       model,
       pretraining.make_loss_function(model),
-      lambda step, replicas: input_pipeline.training_batches(
-        source, order, step, replicas
-      ),
+      functools.partial(input_pipeline.training_batches, source, order),
       settings,
       initialisation.Start(init_checkpoint),
     )
