@@ -7,18 +7,23 @@ checkpoint. A run that was stopped goes on when the same command is given again.
 
 from absl import flags
 
+from cli import (
+  device_flags,
+  model_flags,
+  run_flags,
+  script,
+  training_flags,
+  vocabulary_flags,
+)
 from data.errors import UserError
-from modeling import common_flags, from_flags, run_flags
 
 FLAGS = flags.FLAGS
 
-common_flags.define_model_flags()
-common_flags.define_training_flags()
-common_flags.define_vocab_file()
-common_flags.define_device_flags()
-flags.adopt_module_key_flags(common_flags)
-flags.adopt_module_key_flags(run_flags)
-
+for group in (run_flags, model_flags, training_flags, device_flags):
+  group.define()
+  flags.adopt_module_key_flags(group)
+vocabulary_flags.define_vocab_file()
+flags.adopt_module_key_flags(vocabulary_flags)
 flags.DEFINE_string(
   'input_file',
   None,
@@ -48,9 +53,9 @@ def main(_: list[str]) -> None:
   """Checks the flags, then trains and evaluates as they say."""
   if not FLAGS.do_train and not FLAGS.do_eval:
     raise UserError('at least one of --do_train and --do_eval must be given')
-  common_flags.require('input_file', 'output_dir')
-  from_flags.check_devices()
-  from_flags.check_training()
+  script.require('input_file', 'output_dir')
+  device_flags.check()
+  training_flags.check()
 
   from data import files, tokenization
   from data.features import PRETRAINING
@@ -62,10 +67,10 @@ def main(_: list[str]) -> None:
   if FLAGS.vocab_file:
     tokens = tokenization.load_vocabulary(FLAGS.vocab_file)
     vocab_size, vocabulary = len(tokens.tokens), tokens.checksum
-  config = from_flags.bert_config(vocab_size)
-  from_flags.check_init_checkpoint(config, vocabulary, has_casing=False)
+  config = model_flags.bert_config(vocab_size)
+  model_flags.check_init_checkpoint(config, vocabulary, has_casing=False)
   paths = tuple(files.expand(FLAGS.input_file))
-  strategy = from_flags.strategy()
+  strategy = device_flags.strategy()
   source = RecordSource(
     paths,
     PRETRAINING,
@@ -75,7 +80,7 @@ def main(_: list[str]) -> None:
   )
   source.check()
   with workers.running(strategy):
-    from_flags.make_output_dir()
+    model_flags.make_output_dir()
     model = PreTrainer(config, FLAGS.precision, FLAGS.seed)
     if FLAGS.do_train:
       _train(model, source)
@@ -87,7 +92,7 @@ def main(_: list[str]) -> None:
 def _train(model, source) -> None:
   from modeling import pretraining, run_folder
 
-  from_flags.train_on(
+  training_flags.train_on(
     lambda: source,
     model,
     pretraining.make_loss_function(model),
@@ -105,7 +110,7 @@ def _evaluate(model, source) -> None:
   from modeling import checkpoints, pretraining, results
   from modeling.models import released_variables
 
-  prefix = from_flags.trained_checkpoint()
+  prefix = model_flags.trained_checkpoint()
   checkpoints.load_released(
     prefix, released_variables(model), is_required=lambda name: True
   )
@@ -118,4 +123,4 @@ def _evaluate(model, source) -> None:
 
 
 if __name__ == '__main__':
-  common_flags.run(main)
+  script.run(main)

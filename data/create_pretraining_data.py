@@ -8,14 +8,14 @@ The text has a sentence a line and blank lines between documents, plain or gzip.
 
 from absl import flags
 
+from cli import script, vocabulary_flags
 from data import pretraining_data
 from data.pretraining_records import Options
-from modeling import common_flags
 
 FLAGS = flags.FLAGS
 
-common_flags.define_vocabulary_flags()
-flags.adopt_module_key_flags(common_flags)
+vocabulary_flags.define()
+flags.adopt_module_key_flags(vocabulary_flags)
 
 flags.DEFINE_string(
   'input_file',
@@ -54,7 +54,7 @@ flags.DEFINE_float(
 
 
 def main(_: list[str]) -> None:
-  common_flags.require('input_file', 'output_file', 'vocab_file')
+  script.require('input_file', 'output_file', 'vocab_file')
   options = Options(
     do_whole_word_mask=FLAGS.do_whole_word_mask,
     max_seq_length=FLAGS.max_seq_length,
@@ -74,4 +74,4 @@ def main(_: list[str]) -> None:
 
 
 if __name__ == '__main__':
-  common_flags.run(main)
+  script.run(main)

@@ -22,9 +22,9 @@ def pytest_configure(config):
   is_worker = hasattr(config, 'workerinput')
   if config.getoption('numprocesses', None) and not is_worker:
     return  # pytest-xdist's controller runs no test.
-  from modeling import common_flags
+  from cli import script
 
-  common_flags.set_environment()
+  script.set_environment()
   import tensorflow as tf
 
   cpu = tf.config.list_physical_devices('CPU')[0]

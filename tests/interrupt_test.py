@@ -17,9 +17,9 @@ _LINE = (
 
 def _start(body: str) -> subprocess.Popen:
   program = (
-    'import hashlib, time; from modeling import common_flags, interrupt\n'
+    'import hashlib, time; from cli import interrupt, script\n'
     'interrupt._PATIENCE = 0.2\n'
-    f'common_flags.run(lambda _: (print("begun", flush=True), {body}))'
+    f'script.run(lambda _: (print("begun", flush=True), {body}))'
   )
   process = subprocess.Popen(
     [sys.executable, '-c', program],

@@ -16,8 +16,9 @@ from absl.testing import flagsaver
 import run_classifier  # noqa: F401 - defines the flags
 import run_distillation  # noqa: F401
 import run_pretraining  # noqa: F401
+from cli import model_flags, run_flags
 from data.errors import UserError
-from modeling import checkpoints, from_flags, run_flags
+from modeling import checkpoints
 from modeling.initialisation import POSITIONS
 
 FLAGS = flags.FLAGS
@@ -233,10 +234,10 @@ def test_a_checkpoint_is_named_in_any_way(teacher_world, form):
       ['run_pretraining', f'--init_checkpoint={teacher_world / form}']
       + ['--max_seq_length=16', f'--output_dir={teacher_world}/none']
     )
-    config = from_flags.bert_config(vocab_size=None)
-    from_flags.check_init_checkpoint(config)
+    config = model_flags.bert_config(vocab_size=None)
+    model_flags.check_init_checkpoint(config)
     assert config.to_dict() == tiny_world.CONFIG
-    prefix = from_flags.trained_checkpoint()
+    prefix = model_flags.trained_checkpoint()
   name = 'bert/encoder/layer_1/output/dense/kernel'
   np.testing.assert_array_equal(
     checkpoints._open(prefix).get_tensor(name),

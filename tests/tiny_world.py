@@ -8,7 +8,7 @@ import random
 from absl import flags, logging
 from absl.testing import flagsaver
 
-from modeling import run_flags
+from cli import run_flags
 
 _WORDS = (
   'good fine great nice bad poor awful dull film plot a the is was'.split()

@@ -10,8 +10,8 @@ from absl import flags
 from absl.testing import flagsaver
 
 import run_classifier  # noqa: F401 - defines the flags
+from cli import model_flags, training_flags
 from data.errors import UserError
-from modeling import from_flags
 
 _OPTIONS = {
   'freeze': 'embeddings',
@@ -103,7 +103,7 @@ def test_the_bias_is_corrected_where_examples_are_few(
   with flagsaver.flagsaver(adam_bias_correction=given, optimizer=optimizer):
     if not flags.FLAGS.is_parsed():
       flags.FLAGS.mark_as_parsed()
-    assert from_flags._bias_correction(num_examples) is expected
+    assert training_flags._bias_correction(num_examples) is expected
   assert reason in caplog.text
 
 
@@ -137,7 +137,7 @@ def _configuration(*arguments):
   with flagsaver.flagsaver():
     flags.FLAGS.unparse_flags()
     flags.FLAGS(['run_classifier', *arguments])
-    return from_flags.bert_config(vocab_size=100)
+    return model_flags.bert_config(vocab_size=100)
 
 
 def test_the_spread_of_the_initial_weights_goes_with_a_size():

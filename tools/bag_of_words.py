@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from cli import script
 from data.errors import UserError
-from modeling import common_flags
 from tools import local_files
 
 FLAGS = flags.FLAGS
@@ -106,7 +106,7 @@ def read_rows(path: str | pathlib.Path) -> list[Row]:
 
 def main(_) -> None:
   """Prints the scores, and writes them where a file is given."""
-  common_flags.require('data_dir')
+  script.require('data_dir')
   folder = pathlib.Path(FLAGS.data_dir)
   rows = [read_rows(folder / f'{s}.tsv') for s in ('train', 'dev', 'test')]
   result = {'method': 'bag-of-words', 'seed': FLAGS.seed, **evaluate(*rows)}
@@ -122,4 +122,4 @@ def _columns(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
 
 if __name__ == '__main__':
   define_flags()
-  common_flags.run(main)
+  script.run(main)

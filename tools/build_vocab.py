@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from absl import flags, logging
 
+from cli import script
 from data.errors import UserError
-from modeling import common_flags
 
 FLAGS = flags.FLAGS
 
@@ -31,7 +31,7 @@ _SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
 
 def main(_: list[str]) -> None:
   """Reads the text, learns and writes the vocabulary."""
-  common_flags.require('input_file', 'output_file')
+  script.require('input_file', 'output_file')
   from data import files, text_files
 
   paths = files.expand(FLAGS.input_file)
@@ -77,4 +77,4 @@ def learn(
 
 if __name__ == '__main__':
   define_flags()
-  common_flags.run(main)
+  script.run(main)

@@ -24,9 +24,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from absl import flags
 
+from cli import script
 from data.errors import UserError
 from data.progress import Progress
-from modeling import common_flags
 from tools import docstring_corpus, library_task, local_files
 from tools.docstring_corpus import Module
 from tools.library_task import Task
@@ -155,7 +155,7 @@ def pretraining_modules(
 
 def main(_) -> None:
   """Extracts, and prints what came out."""
-  common_flags.require('output_dir')
+  script.require('output_dir')
   sizes = library_task.Sizes(
     train=FLAGS.train_sentences,
     dev=FLAGS.dev_sentences,
@@ -224,4 +224,4 @@ def _count_by_library(modules: Iterable[Module]) -> dict[str, int]:
 
 if __name__ == '__main__':
   define_flags()
-  common_flags.run(main)
+  script.run(main)

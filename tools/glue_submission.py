@@ -9,7 +9,7 @@ Each run is one of `run_classifier.py` or `run_distillation.py` with
 
 from absl import flags, logging
 
-from modeling import common_flags
+from cli import script
 
 FLAGS = flags.FLAGS
 
@@ -33,7 +33,7 @@ def define_flags() -> None:
 
 def main(_: list[str]) -> None:
   """Writes the zip file."""
-  common_flags.require('predictions', 'output_file')
+  script.require('predictions', 'output_file')
   from modeling import submission
 
   texts, filled = submission.collect(
@@ -47,4 +47,4 @@ def main(_: list[str]) -> None:
 
 if __name__ == '__main__':
   define_flags()
-  common_flags.run(main)
+  script.run(main)

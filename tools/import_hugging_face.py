@@ -13,9 +13,10 @@ from collections.abc import Mapping
 import numpy as np
 from absl import flags
 
+from cli import script
 from data import files
 from data.errors import UserError
-from modeling import common_flags, hugging_face
+from modeling import hugging_face
 from modeling.configs import BertConfig
 
 FLAGS = flags.FLAGS
@@ -192,11 +193,11 @@ def _casing(input_dir: str) -> list[str]:
 
 def main(_) -> None:
   """Imports one folder and prints what became of its tensors."""
-  common_flags.require('input_dir', 'output_dir')
+  script.require('input_dir', 'output_dir')
   lines = import_folder(FLAGS.input_dir, FLAGS.output_dir, FLAGS.fresh_pooler)
   print('\n'.join(lines))
 
 
 if __name__ == '__main__':
   define_flags()
-  common_flags.run(main)
+  script.run(main)

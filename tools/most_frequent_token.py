@@ -6,7 +6,7 @@ The floor that a masked-LM accuracy is to be compared with.
 import numpy as np
 from absl import flags
 
-from modeling import common_flags
+from cli import script
 
 FLAGS = flags.FLAGS
 
@@ -44,7 +44,7 @@ def count_masked(paths: list[str], max_records: int | None) -> np.ndarray:
 
 def main(_: list[str]) -> None:
   """Prints the most frequent token and its share."""
-  common_flags.require('input_file', 'vocab_file')
+  script.require('input_file', 'vocab_file')
   from data import files, tokenization
 
   vocabulary = tokenization.load_vocabulary(FLAGS.vocab_file)
@@ -57,4 +57,4 @@ def main(_: list[str]) -> None:
 
 if __name__ == '__main__':
   define_flags()
-  common_flags.run(main)
+  script.run(main)

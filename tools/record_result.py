@@ -4,8 +4,8 @@ import os
 
 from absl import flags, logging
 
+from cli import script
 from data.errors import UserError
-from modeling import common_flags
 
 FLAGS = flags.FLAGS
 
@@ -45,7 +45,7 @@ def read_result(run_dir: str) -> dict[str, float]:
 
 def main(_: list[str]) -> None:
   """Writes the file."""
-  common_flags.require('run_dir', 'method', 'seed', 'results_dir')
+  script.require('run_dir', 'method', 'seed', 'results_dir')
   from data import files
 
   result = {
@@ -61,4 +61,4 @@ def main(_: list[str]) -> None:
 
 if __name__ == '__main__':
   define_flags()
-  common_flags.run(main)
+  script.run(main)

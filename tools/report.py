@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 
 from absl import flags
 
+from cli import script
 from data.errors import UserError
-from modeling import common_flags
 from tools import local_files
 
 FLAGS = flags.FLAGS
@@ -192,7 +192,7 @@ def draw(rows: Sequence[Row], split: str) -> bytes:
 
 def main(_) -> None:
   """Prints the table and writes the three files."""
-  common_flags.require('results_dir', 'output_dir')
+  script.require('results_dir', 'output_dir')
   rows = summarise(read_results(FLAGS.results_dir))
   print(as_markdown(rows, FLAGS.split), end='')
   folder = pathlib.Path(FLAGS.output_dir)
@@ -255,4 +255,4 @@ def _draw_bar(axes, position: int, row: Row) -> None:
 
 if __name__ == '__main__':
   define_flags()
-  common_flags.run(main)
+  script.run(main)

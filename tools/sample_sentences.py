@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from absl import flags, logging
 
+from cli import script
 from data.errors import UserError
-from modeling import common_flags
 from tools.docstring_prose import split_sentences
 
 FLAGS = flags.FLAGS
@@ -67,7 +67,7 @@ def sample(
 
 def main(_: list[str]) -> None:
   """Reads all sentences, samples and writes them."""
-  common_flags.require('input_file', 'output_file')
+  script.require('input_file', 'output_file')
   from data import files, text_files
 
   sentences = (
@@ -83,4 +83,4 @@ def main(_: list[str]) -> None:
 
 if __name__ == '__main__':
   define_flags()
-  common_flags.run(main)
+  script.run(main)

@@ -7,8 +7,8 @@ import functools
 
 from absl import flags
 
+from cli import script
 from data.errors import UserError
-from modeling import common_flags
 
 FLAGS = flags.FLAGS
 
@@ -159,21 +159,21 @@ def check() -> None:
       'at least one of --do_dump_logits, --do_train, --do_eval and '
       '--do_predict must be given'
     )
-  common_flags.require('task_name', 'vocab_file')
+  script.require('task_name', 'vocab_file')
   if FLAGS.do_dump_logits:
     _check_dump()
   else:
-    common_flags.refuse_if_given(_DUMP_FLAGS, '--do_dump_logits is not given')
+    script.refuse_if_given(_DUMP_FLAGS, '--do_dump_logits is not given')
   if FLAGS.do_train:
-    common_flags.require('logits_dir')
+    script.require('logits_dir')
   else:
-    common_flags.refuse_if_given(_TRAINING_FLAGS, '--do_train is not given')
+    script.refuse_if_given(_TRAINING_FLAGS, '--do_train is not given')
   if not (FLAGS.do_dump_logits or FLAGS.do_train or FLAGS.do_eval):
-    common_flags.refuse_if_given(['logits_dir'], 'a prediction needs no dump')
+    script.refuse_if_given(['logits_dir'], 'a prediction needs no dump')
   if runs_student():
-    common_flags.require('output_dir')
+    script.require('output_dir')
   else:
-    common_flags.refuse_if_given(
+    script.refuse_if_given(
       _STUDENT_FLAGS,
       'there is no student: neither --do_train, --do_eval nor --do_predict is '
       'given',
@@ -181,7 +181,7 @@ def check() -> None:
 
 
 def _check_dump() -> None:
-  common_flags.require('logits_dir', 'teacher_checkpoint')
+  script.require('logits_dir', 'teacher_checkpoint')
   if len(FLAGS.logits_dir) > 1:
     raise UserError(
       '--do_dump_logits writes one dump; --logits_dir names '

@@ -8,10 +8,10 @@ import os
 
 from absl import flags, logging
 
+from cli import script
 from data import files, label_order, table_rows, task_tfds, tasks
 from data.errors import UserError
 from data.examples import Fields
-from modeling import best_checkpoint, common_flags, seeds
 
 FLAGS = flags.FLAGS
 
@@ -113,23 +113,23 @@ def check() -> None:
   """
   from_tfds, name = FLAGS.data_source == 'tfds', FLAGS.task_name.lower()
   if not from_tfds:
-    common_flags.require('data_dir')
-    common_flags.refuse_if_given(['tfds_name'], '--data_source is not tfds')
+    script.require('data_dir')
+    script.refuse_if_given(['tfds_name'], '--data_source is not tfds')
   if name != 'custom':
-    common_flags.refuse_if_given(
+    script.refuse_if_given(
       _CUSTOM_FLAGS, f'{FLAGS.task_name} has labels and columns of its own'
     )
   elif from_tfds:
-    common_flags.require('tfds_name')
-    common_flags.refuse_if_given(['file_format'], '--data_source=tfds')
+    script.require('tfds_name')
+    script.refuse_if_given(['file_format'], '--data_source=tfds')
   if FLAGS.regression:
-    common_flags.refuse_if_given(
+    script.refuse_if_given(
       ['labels', 'labels_file'], '--regression predicts numbers'
     )
   if FLAGS.labels and FLAGS.labels_file:
     raise UserError('give either --labels or --labels_file')
   if name != 'xnli':
-    common_flags.refuse_if_given(['xnli_language'], 'the task is not XNLI')
+    script.refuse_if_given(['xnli_language'], 'the task is not XNLI')
 
 
 def task():
@@ -215,6 +215,8 @@ def _value(name: str):
 
 def _model_folders() -> list[str]:
   """Returns where the labels of the models that are used may stand."""
+  from modeling import best_checkpoint, seeds
+
   models = []
   if _value('do_dump_logits'):
     models.append(FLAGS.teacher_checkpoint)
@@ -230,3 +232,14 @@ def _model_folders() -> list[str]:
     run if best_checkpoint.folder(run) == os.path.normpath(folder) else folder
     for run, folder in zip(runs, folders, strict=True)
   ]
+
+
+def fingerprint(task, vocabulary: str) -> dict[str, object]:
+  """Returns what of the task decides a run's weights, for `run.json`."""
+  return {
+    'do_lower_case': FLAGS.do_lower_case,
+    # Of the other tasks they are fixed.
+    'labels': list(task.labels) if task.name == 'custom' else None,
+    'task_name': task.name.lower(),
+    'vocabulary': vocabulary,
+  }

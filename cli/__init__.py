@@ -1,0 +1,1 @@
+"""What the scripts share: their flags, and what these describe."""

@@ -1,0 +1,95 @@
+"""How every script runs, and how it refuses flags.
+
+A script calls `define` of the groups of flags that it needs (the modules
+`*_flags` beside this one), adopts them so that its own --help shows them, and
+calls `run`. Names, defaults and meanings are google-research/bert's; what was
+added says so in its help. Nothing in this package imports TensorFlow before
+the flags are parsed and checked.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from absl import app, flags, logging
+
+from cli import interrupt, run_flags
+from data.errors import LostWorker, UserError
+from modeling import restart
+
+FLAGS = flags.FLAGS
+
+# Modules of TensorFlow that log what tells a user nothing, such as the sharding
+# of every checkpoint.
+_CHATTERING = (
+  *['functional_saver', 'mirrored_strategy', 'cross_device_ops'],
+  'collective_all_reduce_strategy',
+)
+
+
+def require(*names: str) -> None:
+  """Raises a `UserError` that names every one of these flags not given."""
+  missing = [f'--{name}' for name in names if FLAGS[name].value in (None, '')]
+  if missing:
+    raise UserError(f'{", ".join(missing)} must be given')
+
+
+def refuse_if_given(names: list[str], reason: str) -> None:
+  """Raises a `UserError` if a flag that cannot take effect was given."""
+  given = [
+    f'--{name}'
+    for name in names
+    if FLAGS[name].present and not run_flags.is_inherited(name)
+  ]
+  if given:
+    raise UserError(f'{", ".join(given)} cannot take effect: {reason}')
+
+
+def set_environment() -> None:
+  """Sets what TensorFlow reads when it is imported, if the user has not."""
+  # Its fast matrix products, and silence about GPUs that are not there.
+  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+
+def run(main: Callable[[list[str]], None]) -> None:
+  """Runs a script: flags, environment, and one line for a user's mistake.
+
+  The process ends with status 0 where all is done or help was asked for, 1 for
+  a mistake of the user's, told in one message, and 130 on Ctrl-C.
+  """
+  set_environment()
+  logging.set_verbosity(logging.INFO)
+  logging.use_absl_handler()
+  logging.get_absl_handler().addFilter(
+    lambda record: (
+      record.module not in _CHATTERING or record.levelname != 'INFO'
+    )
+  )
+
+  def guarded(arguments: list[str]) -> None:
+    if len(arguments) > 1:
+      fail(f'these arguments are no flags: {" ".join(arguments[1:])}')
+    try:
+      main(arguments)
+    except UserError as error:
+      fail(str(error))
+    except LostWorker as lost:
+      restart.again(str(lost))
+
+  interrupt.run(lambda: app.run(guarded, flags_parser=_parse_flags))
+
+
+def _parse_flags(arguments: list[str]) -> list[str]:
+  try:
+    return run_flags.parse(arguments)
+  except (flags.Error, UserError) as error:
+    fail(str(error))
+
+
+def fail(message: str) -> NoReturn:
+  """Prints one message and ends the process with status 1."""
+  sys.stdout.flush()
+  print(f'ERROR: {message}', file=sys.stderr, flush=True)
+  sys.exit(1)
