@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.examples import Example
-from data.tasks import Task
+from data.task import Task
 from modeling import losses
 from modeling.dropout import DropoutKey
 from modeling.metrics import compute_scores
