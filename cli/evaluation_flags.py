@@ -69,7 +69,7 @@ def check(task) -> None:
   """Refuses flags about evaluation and prediction that cannot take effect.
 
   Args:
-    task: a `data.tasks.Task`.
+    task: a `data.task.Task`.
 
   Raises:
     UserError: the flags are named.
@@ -98,7 +98,7 @@ def read_splits(task, **wanted: bool) -> dict[str, list]:
   """Reads the splits that are wanted; --eval_split must have labels.
 
   Args:
-    task: a `data.tasks.Task`.
+    task: a `data.task.Task`.
     **wanted: 'train', 'dev', 'eval', which is --eval_split, or 'predict',
       which is --predict_split; of MNLI the mismatched splits come with the
       last two.

@@ -9,7 +9,7 @@ import os
 from absl import flags, logging
 
 from cli import script
-from data import files, label_order, table_rows, task_tfds, tasks
+from data import custom_task, files, label_order, table_rows, task_tfds, tasks
 from data.errors import UserError
 from data.examples import Fields
 
@@ -133,7 +133,7 @@ def check() -> None:
 
 
 def task():
-  """Returns the `data.tasks.Task` that the flags describe.
+  """Returns the `data.task.Task` that the flags describe.
 
   Raises:
     UserError: there is no such task, it cannot be trained or evaluated as
@@ -179,14 +179,16 @@ def _custom_task():
     splits = task_tfds.custom_splits(FLAGS.tfds_name, fields)
   else:
     file_format = None if FLAGS.file_format == 'auto' else FLAGS.file_format
-    splits = tasks.custom_files(fields, file_format)
+    splits = custom_task.in_files(fields, file_format)
   if FLAGS.regression:
-    return tasks.custom_regression(splits)
+    return custom_task.regression(splits)
   if FLAGS.labels_file:
-    return tasks.custom_task(label_order.read(FLAGS.labels_file), splits)
-  if FLAGS.labels:
-    return tasks.custom_task(tuple(FLAGS.labels), splits)
-  return tasks.custom_task(_found_labels(splits['train']), splits)
+    labels = label_order.read(FLAGS.labels_file)
+  elif FLAGS.labels:
+    labels = tuple(FLAGS.labels)
+  else:
+    labels = _found_labels(splits['train'])
+  return custom_task.classification(labels, splits)
 
 
 def _found_labels(train) -> tuple[str, ...]:

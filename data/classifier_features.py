@@ -19,7 +19,7 @@ from data.features import CLASSIFIER, Field
 from data.record_source import RecordSource
 from data.records import RecordWriter
 from data.serialization import serialize
-from data.tasks import Task
+from data.task import Task
 from data.tokenization import BertTokenizer
 
 # Texts that are tokenized at once, and records serialized at once.

@@ -24,7 +24,7 @@ class Fields:
     label: None where a split has no labels.
     index: the example's id; where a row has no such column, its number is.
     needs_index: whether a missing `index` is a mistake.
-    has_optional_label: whether a row may lack its label.
+    has_optional_label: whether a row may lack its label, or leave it empty.
     renamed_labels: a label in the data → the task's word for it.
   """
 

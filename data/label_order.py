@@ -10,7 +10,7 @@ from absl import logging
 
 from data import files, text_files
 from data.errors import UserError
-from data.tasks import Split, Task
+from data.task import Split, Task
 
 _FILE = 'labels.txt'
 

@@ -20,7 +20,7 @@ from data import files, records
 from data.errors import UserError
 from data.features import LOGITS_DUMP, Field
 from data.record_source import RecordSource
-from data.tasks import Task
+from data.task import Task
 
 _MANIFEST = 'manifest.json'
 _DEV_LOGITS = 'dev_logits.npy'

@@ -21,7 +21,7 @@ from data import files, logits_dump
 from data.classifier_features import encode_texts
 from data.errors import UserError
 from data.logits_dump import Dump, Row
-from data.tasks import Task
+from data.task import Task
 from data.tokenization import BertTokenizer
 
 _CHUNK = 4096  # Examples in memory at a time.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from data.errors import UserError
 from data.examples import Example, Fields
-from data.tasks import Task
+from data.task import Task
 from data.tfds_source import TfdsSource
 
 

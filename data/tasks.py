@@ -1,137 +1,15 @@
-"""GLUE's tasks, XNLI and a user's own: labels, scores, and where the data is.
+"""GLUE's tasks and XNLI as one table, in the layouts of their own files.
 
-A task says which labels there are and in what order (an example's label id is
-its place in `Task.labels`), which scores are reported, and for each split where
-its examples come from: `task_files` or `task_tfds`. A new task is a new row of
-the table; a new file layout is a new `Layout`.
+A new task is a new row of the table; a new file layout is a new `Layout`.
 """
 
 import dataclasses
-import math
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Mapping
 
-from data import table_rows
 from data.errors import UserError
-from data.examples import Example, Fields
+from data.examples import Fields
+from data.task import Task
 from data.task_files import FileSplit, Layout, Selection
-
-
-class Split(Protocol):
-  """Where a split's examples come from."""
-
-  @property
-  def is_pair(self) -> bool:
-    """Returns whether an example has two texts."""
-
-  def place(self, data_dir: str | None) -> str:
-    """Returns what a user calls it; a `UserError` where it is not there."""
-
-  def declared_labels(self, data_dir: str | None) -> tuple[str, ...] | None:
-    """Returns the labels in the data's own order, where it has one."""
-
-  def read(self, data_dir: str | None) -> Iterator[tuple[str, Example]]:
-    """Yields the examples, each with where it stands."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Task:
-  """A task: its splits, its labels in order, its scores."""
-
-  name: str  # GLUE's spelling, which is also its folder's name.
-  labels: tuple[str, ...]  # Empty for regression.
-  # Names from modeling/metrics.py, the main one first.
-  metrics: tuple[str, ...]
-  splits: Mapping[str, Split] = dataclasses.field(hash=False)
-
-  @property
-  def is_regression(self) -> bool:
-    """Returns whether labels are numbers."""
-    return not self.labels
-
-  @property
-  def is_pair(self) -> bool:
-    """Returns whether an example has two texts."""
-    return any(split.is_pair for split in self.splits.values())
-
-  @property
-  def num_outputs(self) -> int:
-    """Returns the number of logits: of labels, or 1 for regression."""
-    return len(self.labels) or 1
-
-  def encode_label(self, label: str) -> int | float:
-    """Returns a label's place in `labels`, or the number it spells.
-
-    Raises:
-      UserError: the label is unknown, or not a finite number; says which labels
-        are known.
-    """
-    if self.labels:
-      if label not in self.labels:
-        known = ', '.join(map(repr, self.labels))
-        raise UserError(f'unknown label {label!r}; {self.name} has {known}')
-      return self.labels.index(label)
-    try:
-      value = float(label)
-    except ValueError:
-      value = math.nan
-    if not math.isfinite(value):
-      raise UserError(f'label {label!r} is not a number; {self.name} needs one')
-    return value
-
-  def held_out_splits(self) -> list[str]:
-    """Returns the splits whose text no model may be trained on."""
-    return [split for split in self.splits if split != 'train']
-
-  def has_split(self, data_dir: str | None, split: str) -> bool:
-    """Returns whether a split's data is there."""
-    try:
-      self.place(data_dir, split)
-    except UserError:
-      return False
-    return True
-
-  def place(self, data_dir: str | None, split: str) -> str:
-    """Returns where a split's examples are: a file, in most cases.
-
-    Raises:
-      UserError: the task has no such split, or its data is not there.
-    """
-    if split not in self.splits:
-      known = ', '.join(self.splits)
-      raise UserError(f'{self.name} has no split {split!r}; it has {known}')
-    try:
-      return self.splits[split].place(data_dir)
-    except UserError as error:
-      raise UserError(f'the {split} split of {self.name}: {error}') from error
-
-  def read_split(self, data_dir: str | None, split: str) -> list[Example]:
-    """Reads a split's examples in their order.
-
-    Args:
-      data_dir: the folder with the task's files, or GLUE's with the task's
-        folder in it; that of tensorflow-datasets where the task is read from
-        there, None for its default.
-      split: 'train', 'dev' or 'test'; MNLI's are the matched ones, and it has
-        'dev_mismatched' and 'test_mismatched' too.
-
-    Returns:
-      One example a row. Labels are checked, not encoded.
-
-    Raises:
-      UserError: the data is missing or malformed, see `FileSplit.read`, or has
-        a label that `encode_label` refuses. File and line (from 1) are named.
-    """
-    self.place(data_dir, split)
-    examples = []
-    for where, example in self.splits[split].read(data_dir):
-      if example.label is not None:
-        try:
-          self.encode_label(example.label)
-        except UserError as error:
-          raise UserError(f'{where}: {error}') from error
-      examples.append(example)
-    return examples
 
 
 def _layouts(
@@ -289,59 +167,6 @@ _TASKS = (
   ),
   xnli('zh'),
 )
-
-
-def custom_files(
-  fields: Fields = Fields(),  # noqa: B008
-  file_format: str | None = None,
-) -> dict[str, FileSplit]:
-  """Lays out a user's own files, `train`, `dev` and `test`.
-
-  Args:
-    fields: the columns; test may lack the label.
-    file_format: one of `table_rows.FORMATS`, which is also the files' ending;
-      None tells it by the ending. '.gz' may follow.
-  """
-  formats = (file_format,) if file_format else table_rows.FORMATS
-  unlabelled = dataclasses.replace(fields, has_optional_label=True)
-  return {
-    split: FileSplit(
-      'custom',
-      tuple(
-        Layout(
-          f'{split}.{ending}{gz}',
-          unlabelled if split == 'test' else fields,
-          ending,
-        )
-        for ending in formats
-        for gz in ('', '.gz')
-      ),
-      is_unique=True,
-    )
-    for split in ('train', 'dev', 'test')
-  }
-
-
-def custom_task(
-  labels: tuple[str, ...], splits: Mapping[str, Split] | None = None
-) -> Task:
-  """Makes a task of a user's own, scored by accuracy.
-
-  Args:
-    labels: as they stand in the data, in the order of the logits.
-    splits: where the data is; `custom_files()` where not given.
-
-  Raises:
-    UserError: fewer than two labels, or one twice.
-  """
-  if len(labels) < 2 or len(set(labels)) < len(labels):
-    raise UserError(f'expected two or more different labels, got {labels!r}')
-  return Task('custom', labels, ('accuracy',), splits or custom_files())
-
-
-def custom_regression(splits: Mapping[str, Split]) -> Task:
-  """Makes a task of a user's own that predicts numbers."""
-  return Task('custom', (), ('pearson', 'spearman'), splits)
 
 
 def _key(name: str) -> str:

@@ -16,7 +16,7 @@ from absl import logging
 
 from data.errors import UserError
 from data.examples import Example
-from data.tasks import Task
+from data.task import Task
 from data.tfds_source import TfdsSource
 from data.transfer_text import SentenceFilter, Text, read_files
 

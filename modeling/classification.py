@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from data.examples import Example
 from data.progress import Progress
-from data.tasks import Task
+from data.task import Task
 from modeling import losses
 from modeling.dropout import DropoutKey
 from modeling.metrics import compute_scores

@@ -13,7 +13,7 @@ from data.errors import UserError
 from data.examples import Example
 from data.logits_dump import Dump
 from data.record_source import RecordSource
-from data.tasks import Task
+from data.task import Task
 from data.transfer_set import TransferSet
 from modeling import checkpoints, run_folder, teacher
 from modeling.configs import BertConfig

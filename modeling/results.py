@@ -20,7 +20,7 @@ from absl import logging
 from data import files
 from data.errors import UserError
 from data.examples import Example
-from data.tasks import Task
+from data.task import Task
 
 # What would break a row; the backslash, so that it can be told apart.
 _ESCAPES = {'\\': r'\\', '\t': r'\t', '\n': r'\n', '\r': r'\r'}

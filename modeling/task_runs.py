@@ -11,7 +11,7 @@ from absl import logging
 from data import classifier_features, input_pipeline, label_order
 from data.errors import UserError
 from data.examples import Example
-from data.tasks import Task
+from data.task import Task
 from data.tokenization import BertTokenizer
 from modeling import checkpoints, classification, results, workers
 from modeling.models import Classifier, released_variables

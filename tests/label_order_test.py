@@ -2,14 +2,14 @@
 
 import pytest
 
-from data import label_order, tasks
+from data import custom_task, label_order, tasks
 from data.errors import UserError
 
 
 def _found(folder, *labels):
   rows = [f'a\t{label}\n' for label in labels]
   (folder / 'train.tsv').write_text('sentence\tlabel\n' + ''.join(rows))
-  return label_order.labels_in(tasks.custom_files()['train'], str(folder))
+  return label_order.labels_in(custom_task.in_files()['train'], str(folder))
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_an_empty_label_and_a_single_one_are_told(tmp_path):
 
 
 def test_labels_are_read_as_they_were_written(tmp_path):
-  task = tasks.custom_task(('b', ' a', 'c\td'))
+  task = custom_task.classification(('b', ' a', 'c\td'))
   label_order.write(str(tmp_path), task)
   path = tmp_path / 'labels.txt'
   assert path.read_text() == 'b\n a\nc\td\n'
@@ -41,7 +41,9 @@ def test_labels_are_read_as_they_were_written(tmp_path):
   assert label_order.find(['/none']) is None
   label_order.check(task, [str(tmp_path)])
   with pytest.raises(UserError, match='would be confused'):
-    label_order.check(tasks.custom_task((' a', 'b', 'c\td')), [str(tmp_path)])
+    label_order.check(
+      custom_task.classification((' a', 'b', 'c\td')), [str(tmp_path)]
+    )
   # Another task's labels are no contradiction.
   label_order.check(tasks.get_task('SST-2'), [str(tmp_path)])
 

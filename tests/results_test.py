@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data import tasks
+from data import custom_task, tasks
 from data.errors import UserError
 from data.examples import Example
 from modeling import results
@@ -21,7 +21,7 @@ def _write(path, task, examples, decisions, probabilities):
 
 
 def test_predictions_have_a_header_ids_labels_and_probabilities(tmp_path):
-  task = tasks.custom_task(('no', 'yes'))
+  task = custom_task.classification(('no', 'yes'))
   path = tmp_path / 'predictions.tsv'
   _write(
     path,
@@ -38,7 +38,7 @@ def test_predictions_have_a_header_ids_labels_and_probabilities(tmp_path):
 
 
 def test_without_labels_there_is_no_column_of_labels(tmp_path):
-  task = tasks.custom_task(('no', 'yes'))
+  task = custom_task.classification(('no', 'yes'))
   rows = _write(
     tmp_path / 'p', task, [Example('0', 'x', None, None)], [0], [[1.0, 0.0]]
   )
@@ -70,7 +70,7 @@ def test_tabs_and_newlines_break_nothing_and_numbers_are_exact(tmp_path):
     Example(f'{label}{i}', 'x', None, label) for i, label in enumerate(labels)
   ]
   path = tmp_path / 'p'
-  task = tasks.custom_task(labels)
+  task = custom_task.classification(labels)
   rows = _write(path, task, examples, [3, 2, 1, 0], probabilities)
   assert [row['example_id'] for row in rows] == [e.example_id for e in examples]
   assert [row['label'] for row in rows] == list(labels)

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from data import tasks
+from data import custom_task
 from data.errors import UserError
 from data.examples import Example, Fields
 
@@ -12,7 +12,9 @@ from data.examples import Example, Fields
 def _read(folder, name, content, split='train', labels=('no', 'yes'), **fields):
   data = content.encode()
   (folder / name).write_bytes(gzip.compress(data) if 'gz' in name else data)
-  task = tasks.custom_task(labels, tasks.custom_files(Fields(**fields)))
+  task = custom_task.classification(
+    labels, custom_task.in_files(Fields(**fields))
+  )
   return task.read_split(str(folder), split)
 
 
@@ -104,6 +106,6 @@ def test_files_of_two_formats_side_by_side_are_refused(tmp_path):
   for name in ('train.csv', 'train.tsv.gz'):
     (tmp_path / name).write_text('')
   with pytest.raises(UserError, match='--file_format must say which'):
-    tasks.custom_task(('a', 'b')).read_split(str(tmp_path), 'train')
-  files = tasks.custom_files(Fields(), 'csv')
+    custom_task.classification(('a', 'b')).read_split(str(tmp_path), 'train')
+  files = custom_task.in_files(Fields(), 'csv')
   assert files['train'].place(str(tmp_path)) == str(tmp_path / 'train.csv')

@@ -5,7 +5,7 @@ import pytest
 import tensorflow_datasets as tfds
 import tiny_tfds
 
-from data import label_order, task_tfds, tasks
+from data import custom_task, label_order, task_tfds, tasks
 from data.errors import UserError
 from data.examples import Example, Fields
 
@@ -134,7 +134,7 @@ def test_a_data_set_of_one_s_own_has_labels_in_its_order(tmp_path):
   splits = task_tfds.custom_splits('own_texts', fields)
   labels = label_order.labels_in(splits['train'], folder)
   assert labels == ('good', 'bad')
-  task = tasks.custom_task(labels, splits)
+  task = custom_task.classification(labels, splits)
   for split, expected in (
     ('train', Example('k1', 'a', None, 'good')),
     ('dev', Example('k2', 'b', None, 'bad')),
@@ -143,10 +143,10 @@ def test_a_data_set_of_one_s_own_has_labels_in_its_order(tmp_path):
     assert task.read_split(folder, split) == [expected]
   wrong = task_tfds.custom_splits('own_texts', Fields('text', label='z'))
   with pytest.raises(UserError, match="train, example 0: there is no 'z', fo"):
-    tasks.custom_task(labels, wrong).read_split(folder, 'train')
+    custom_task.classification(labels, wrong).read_split(folder, 'train')
   wrong = task_tfds.custom_splits('own_texts', Fields('y', label='y'))
   with pytest.raises(UserError, match="'y' is no text column; .* key, text, y"):
-    tasks.custom_task(labels, wrong).read_split(folder, 'train')
+    custom_task.classification(labels, wrong).read_split(folder, 'train')
 
 
 def test_numbers_without_names_are_labels_too(tmp_path):
