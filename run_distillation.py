@@ -48,6 +48,7 @@ def main(_: list[str]) -> None:
   task_flags.check()
   strategy = device_flags.strategy()
   task = task_flags.task()
+  distillation_flags.check_task(task)
   evaluation_flags.check(task)
   splits = evaluation_flags.read_splits(
     task,
@@ -81,7 +82,9 @@ def _dump_logits(task, tokenizer, dev) -> None:
   prefix = checkpoints.resolve(FLAGS.teacher_checkpoint)
   config = distillation.teacher_config(prefix, FLAGS.teacher_config_file)
   model_flags.check_fit(config, tokenizer.vocab_size, task.is_pair)
-  vocabulary_flags.check_casing_beside(prefix, 'teacher_checkpoint')
+  vocabulary_flags.check_beside(
+    prefix, tokenizer.vocab_checksum, True, 'teacher_checkpoint'
+  )
   dumping = distillation.Dumping(
     TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.logits_dir[0]),
     transfer_set.make(task, FLAGS.data_dir, sources),

@@ -86,7 +86,7 @@ def main(_: list[str]) -> None:
       _train(model, source)
     if FLAGS.do_eval:
       # The others wait: the batches are few (--max_eval_steps).
-      workers.chief_does(lambda: _evaluate(model, source))
+      workers.chief_does(lambda: _evaluate(model, source, vocabulary))
 
 
 def _train(model, source) -> None:
@@ -105,12 +105,12 @@ def _train(model, source) -> None:
   )
 
 
-def _evaluate(model, source) -> None:
+def _evaluate(model, source, vocabulary) -> None:
   from data import input_pipeline
   from modeling import checkpoints, pretraining, results
   from modeling.models import released_variables
 
-  prefix = model_flags.trained_checkpoint()
+  prefix = model_flags.trained_checkpoint(vocabulary, has_casing=False)
   checkpoints.load_released(
     prefix, released_variables(model), is_required=lambda name: True
   )

@@ -22,6 +22,7 @@ _DUMP_FLAGS = [
 _TRAINING_FLAGS = ['temperature', 'hard_label_weight']
 _STUDENT_FLAGS = [
   *['bert_config_file', 'bert_size', 'init_checkpoint', 'output_dir'],
+  *['initializer_range', 'dropout_rate', 'log_steps', 'keep_checkpoint_max'],
   'extend_positions',
 ]
 
@@ -180,6 +181,19 @@ def check() -> None:
     )
 
 
+def check_task(task) -> None:
+  """Refuses flags that cannot take effect on a task.
+
+  Args:
+    task: a `data.task.Task`.
+
+  Raises:
+    UserError: the flag is named.
+  """
+  if task.is_regression and FLAGS.temperature != 1.0:
+    script.refuse_if_given(['temperature'], f'{task.name} predicts numbers')
+
+
 def _check_dump() -> None:
   script.require('logits_dir', 'teacher_checkpoint')
   if len(FLAGS.logits_dir) > 1:
@@ -198,6 +212,11 @@ def _check_dump() -> None:
     raise UserError(
       f'--shard_index={FLAGS.shard_index} must be below '
       f'--num_shards={FLAGS.num_shards}'
+    )
+  if FLAGS.do_train and FLAGS.hard_label_weight and not FLAGS.transfer_split:
+    raise UserError(
+      f'--hard_label_weight={FLAGS.hard_label_weight} cannot take effect: no '
+      'text of the dump has a label (--transfer_split=train brings some)'
     )
   if FLAGS.num_shards > 1 and runs_student():
     raise UserError(

@@ -211,7 +211,8 @@ def evaluate_and_predict(
 def _evaluate_and_predict(
   model, run, splits, teacher_logits_on
 ) -> dict[str, float]:
-  checkpoint, scores = model_flags.trained_checkpoint(), {}
+  vocabulary = run.tokenizer.vocab_checksum
+  checkpoint, scores = model_flags.trained_checkpoint(vocabulary), {}
   if FLAGS.do_eval:
     for split in _with_mismatched(run.task, FLAGS.eval_split):
       suffix = _suffix(split)
@@ -258,11 +259,11 @@ def run_seeds(job) -> None:
   if FLAGS.num_seeds == 1:
     job()
     return
-  from modeling import run_folder, seeds, training, workers
+  from modeling import resuming, run_folder, seeds, workers
 
   first, output_dir, scores = FLAGS.seed, FLAGS.output_dir, {}
   number = FLAGS.num_seeds
-  if not training.has_progress(output_dir):
+  if not resuming.has_progress(output_dir):
     run_folder.claim(output_dir, {}, False, command=run_flags.command())
   try:
     # What a seed's run.json says starts that seed alone again.

@@ -7,7 +7,7 @@ import os
 from absl import flags, logging
 
 from cli.script import refuse_if_given
-from cli.vocabulary_flags import check_casing_beside
+from cli.vocabulary_flags import check_beside
 from data.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -193,16 +193,13 @@ def check_init_checkpoint(
       model needs, or the files beside it say another activation, number of
       heads, vocabulary or casing.
   """
-  from data import files, tokenization
   from modeling import checkpoints, initialisation
 
   if not FLAGS.init_checkpoint:
     return
   prefix = checkpoints.resolve(FLAGS.init_checkpoint)
   checkpoints.check_start(prefix, config, FLAGS.init, FLAGS.extend_positions)
-  if has_casing:
-    check_casing_beside(prefix)
-  folder = os.path.dirname(prefix)
+  check_beside(prefix, vocabulary, has_casing, 'init_checkpoint')
   beside = checkpoints.config_beside(prefix)
   if beside and FLAGS.init != initialisation.WORD_EMBEDDINGS:
     config_file, theirs = beside
@@ -212,40 +209,42 @@ def check_init_checkpoint(
           f'{config_file} says {key} {getattr(theirs, key)}, the model has '
           f'{getattr(config, key)}'
         )
-  vocab_file = os.path.join(folder, 'vocab.txt')
-  if vocabulary and files.exists(vocab_file):
-    theirs = tokenization.load_vocabulary(vocab_file).checksum
-    if theirs != vocabulary:
-      raise UserError(
-        f'{FLAGS.vocab_file} is not the vocabulary of --init_checkpoint: '
-        f'{vocab_file} differs'
-      )
 
 
-def trained_checkpoint() -> str:
+def trained_checkpoint(
+  vocabulary: str | None = None, has_casing: bool = True
+) -> str:
   """Returns the checkpoint to evaluate, and says which.
 
   It is, in order of precedence: 1. the best of the run in --output_dir, if
   that was trained with --eval_steps; 2. the run's last; 3. --init_checkpoint.
 
+  Args:
+    vocabulary: the checksum of --vocab_file, if there is one.
+    has_casing: whether the script reads text, as --do_lower_case says.
+
   Raises:
-    UserError: there is none.
+    UserError: there is none, or the files beside it say another vocabulary or
+      casing.
   """
   from data import files
   from modeling import best_checkpoint, checkpoints
 
+  flag = 'output_dir'
   if best_checkpoint.exists(FLAGS.output_dir):
-    best = checkpoints.resolve(best_checkpoint.folder(FLAGS.output_dir))
-    logging.info('The best checkpoint of the run is taken: %s', best)
-    return best
-  if files.exists(os.path.join(FLAGS.output_dir, 'checkpoint')):
-    return checkpoints.resolve(FLAGS.output_dir)
-  if not FLAGS.init_checkpoint:
+    prefix = checkpoints.resolve(best_checkpoint.folder(FLAGS.output_dir))
+    logging.info('The best checkpoint of the run is taken: %s', prefix)
+  elif files.exists(os.path.join(FLAGS.output_dir, 'checkpoint')):
+    prefix = checkpoints.resolve(FLAGS.output_dir)
+  elif FLAGS.init_checkpoint:
+    flag, prefix = 'init_checkpoint', checkpoints.resolve(FLAGS.init_checkpoint)
+  else:
     raise UserError(
       f'there is nothing to evaluate: no checkpoint in {FLAGS.output_dir}, '
       'and --init_checkpoint is not given'
     )
-  return checkpoints.resolve(FLAGS.init_checkpoint)
+  check_beside(prefix, vocabulary, has_casing, flag)
+  return prefix
 
 
 def make_output_dir() -> None:

@@ -147,8 +147,9 @@ def check() -> None:
     refuse_if_given(['init'], '--init_checkpoint is not given')
   if not FLAGS.do_train:
     refuse_if_given(
-      ['adam_bias_correction', 'freeze', 'gradient_accumulation_steps']
-      + ['init', 'layer_decay', 'optimizer'],
+      ['adam_bias_correction', 'dropout_rate', 'freeze']
+      + ['gradient_accumulation_steps', 'init', 'keep_checkpoint_max']
+      + ['layer_decay', 'log_steps', 'optimizer'],
       '--do_train is not given',
     )
   if FLAGS.freeze == 'encoder':
@@ -187,10 +188,10 @@ def _settings(
   num_examples: int | None,
   eval_steps: int,
 ):
-  """Returns the `training.Settings` that the flags describe."""
-  from modeling import training
+  """Returns the `settings.Settings` that the flags describe."""
+  from modeling.settings import Settings
 
-  return training.Settings(
+  return Settings(
     output_dir=FLAGS.output_dir,
     batch_size=FLAGS.train_batch_size,
     learning_rate=FLAGS.learning_rate,
@@ -261,6 +262,7 @@ def train_on(
   from modeling import (
     checkpoints,
     initialisation,
+    resuming,
     run_folder,
     training,
     workers,
@@ -286,7 +288,7 @@ def train_on(
       'init_checkpoint': start,
       'max_seq_length': FLAGS.max_seq_length,
     },
-    training.has_progress(settings.output_dir),
+    resuming.has_progress(settings.output_dir),
     command=run_flags.command(),
   )
   with workers.chief_first():

@@ -1,6 +1,7 @@
 """The vocabulary, and whether text is lower-cased."""
 
 import functools
+import os
 
 from absl import flags
 
@@ -44,17 +45,32 @@ def check_casing(flag: str = 'init_checkpoint') -> None:
   _check_lower_case(flag, casing.of_name(FLAGS[flag].value or ''))
 
 
-def check_casing_beside(prefix: str, flag: str = 'init_checkpoint') -> None:
-  """Compares --do_lower_case with the files beside a checkpoint.
+def check_beside(
+  prefix: str, vocabulary: str | None, has_casing: bool, flag: str
+) -> None:
+  """Compares --vocab_file and --do_lower_case with a checkpoint's folder.
 
   Args:
     prefix: as `checkpoints.resolve` returns it.
-    flag: which flag named it.
+    vocabulary: the checksum of --vocab_file, if there is one.
+    has_casing: whether the script reads text, as --do_lower_case says.
+    flag: which flag named the checkpoint.
 
   Raises:
-    UserError: they say the other; the file is named.
+    UserError: the files there say another; the file is named.
   """
-  _check_lower_case(flag, casing.beside(prefix))
+  from data import files, tokenization
+
+  if has_casing:
+    _check_lower_case(flag, casing.beside(prefix))
+  vocab_file = os.path.join(os.path.dirname(prefix), 'vocab.txt')
+  if vocabulary and files.exists(vocab_file):
+    theirs = tokenization.load_vocabulary(vocab_file).checksum
+    if theirs != vocabulary:
+      raise UserError(
+        f'{FLAGS.vocab_file} is not the vocabulary of --{flag}: '
+        f'{vocab_file} differs'
+      )
 
 
 def _check_lower_case(flag: str, said: tuple[str, bool] | None) -> None:

@@ -145,11 +145,6 @@ class Lesson:
       UserError: they do not; or a flag can have no effect.
     """
     merged_dump.check(self.dumps, self.student)
-    if self.student.task.is_regression and self.temperature != 1.0:
-      raise UserError(
-        f'--temperature={self.temperature} cannot take effect: '
-        f'{self.student.task.name} predicts numbers'
-      )
     if self.hard_label_weight and not self.num_labelled:
       raise UserError(
         f'--hard_label_weight={self.hard_label_weight} cannot take effect: no '

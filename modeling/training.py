@@ -5,11 +5,9 @@ The device's loop is Orbit's; the host's is `_train` below, because Orbit's own
 the time that is left.
 """
 
-import dataclasses
 import datetime
 import math
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 
@@ -17,13 +15,12 @@ import tensorflow as tf
 from absl import logging
 
 from data import files
-from data.errors import UserError, reason_of
+from data.errors import UserError
 from data.progress import Progress
 from modeling import (
   best_checkpoint,
   checkpoints,
   initialisation,
-  restart,
   variable_groups,
   workers,
 )
@@ -32,181 +29,10 @@ from modeling.initialisation import Start
 from modeling.models import released_variables
 from modeling.optimization import AdamW, Lamb
 from modeling.precision import LossScale
+from modeling.resuming import Checkpointer
 from modeling.run_folder import MetricsLog
+from modeling.settings import Settings
 from modeling.train_step import LossFunction, Trainer
-
-_SAVED = re.compile(r'ckpt-(\d+)\.index$')
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-  """What a training run is told. Counts of steps are of the whole run."""
-
-  output_dir: str
-  batch_size: int
-  learning_rate: float
-  num_steps: int
-  num_warmup_steps: int
-  save_steps: int
-  log_steps: int
-  iterations_per_loop: int
-  keep_checkpoints: int
-  bias_correction: bool
-  seed: int
-  dropout_rate: float | None = None  # None: what the model's configuration says
-  optimizer: str = 'adamw'  # or 'lamb'
-  gradient_accumulation_steps: int = 1
-  layer_decay: float = 1.0  # see `variable_groups.rate_factor`
-  freeze: str | None = None  # see `variable_groups.is_frozen`
-  precision: str = 'float32'  # the model's compute dtype
-  eval_steps: int = 0  # steps between two evaluations; 0: none in training
-
-  def check(self, num_replicas: int, num_layers: int) -> None:
-    """Checks what depends on the devices and the model.
-
-    Raises:
-      UserError: a batch cannot be cut into equal parts, or --freeze does not
-        fit the model.
-    """
-    num_parts = num_replicas * self.gradient_accumulation_steps
-    if self.batch_size % num_parts:
-      raise UserError(
-        f'--train_batch_size={self.batch_size} cannot be cut into {num_parts} '
-        'equal parts, --gradient_accumulation_steps='
-        f'{self.gradient_accumulation_steps} on each of {num_replicas} '
-        'replicas (devices)'
-      )
-    variable_groups.check_freeze(self.freeze, num_layers)
-
-  def next_stop(self, step: int) -> int:
-    """Returns the step at which the host looks at the run next.
-
-    The stops are a function of the step alone, so that a resumed run logs the
-    same intervals as one left alone.
-    """
-    strides = [self.save_steps, self.log_steps, self.iterations_per_loop]
-    strides += [self.eval_steps] if self.eval_steps else []
-    return min(self.num_steps, *(step - step % n + n for n in strides))
-
-  def is_due(self, step: int, every: int) -> bool:
-    """Says whether something done `every` so many steps is due; 0 is never."""
-    return bool(every) and (step % every == 0 or step == self.num_steps)
-
-  def weights_decided_by(self) -> dict[str, float]:
-    """Returns the settings that decide a run's weights, by their flags."""
-    return {
-      'train_batch_size': self.batch_size,
-      'learning_rate': self.learning_rate,
-      'num_train_steps': self.num_steps,
-      'num_warmup_steps': self.num_warmup_steps,
-      'adam_bias_correction': self.bias_correction,
-      'seed': self.seed,
-      'dropout_rate': self.dropout_rate,
-      'optimizer': self.optimizer,
-      'gradient_accumulation_steps': self.gradient_accumulation_steps,
-      'layer_decay': self.layer_decay,
-      'freeze': self.freeze,
-      'precision': self.precision,
-    }
-
-
-def has_progress(output_dir: str) -> bool:
-  """Whether `output_dir` holds a checkpoint to go on from."""
-  return bool(_saved(output_dir))
-
-
-def _progress_dir(output_dir: str) -> str:
-  return os.path.join(output_dir, 'checkpoints')
-
-
-def _saved(output_dir: str) -> list[str]:
-  """Returns the prefixes of what a run can go on from, the newest first.
-
-  The files tell, not the `checkpoint` file beside them, which may be damaged.
-  """
-  folder = _progress_dir(output_dir)
-  if not files.is_folder(folder):
-    return []
-  matches = map(_SAVED.match, files.list_folder(folder))
-  steps = sorted((int(match[1]) for match in matches if match), reverse=True)
-  return [os.path.join(folder, f'ckpt-{step}') for step in steps]
-
-
-class Checkpointer:
-  """Saves what a run needs to go on, and what others can load.
-
-  Of several workers each restores, and the chief saves. What is saved is the
-  same on all of them, and reading it needs no other worker.
-  """
-
-  def __init__(
-    self,
-    output_dir: str,
-    variables: Mapping[str, tf.Variable],
-    optimizer: AdamW,
-    export: Callable[[int], str],
-  ):
-    """Makes a checkpointer.
-
-    Args:
-      output_dir: the run's folder.
-      variables: the model's, by their released names.
-      optimizer: whose slots and step are saved beside them.
-      export: writes `model.ckpt-<step>` and what belongs to it.
-    """
-    self._output_dir = output_dir
-    self._optimizer = optimizer
-    self._export = export
-    state = tf.train.Checkpoint(
-      model=tf.train.Checkpoint(
-        **{name.replace('/', '.'): v for name, v in variables.items()}
-      ),
-      optimizer=optimizer,
-    )
-    # Made by the first look at it, and a variable is made by all workers.
-    _ = state.save_counter
-    self._manager = tf.train.CheckpointManager(
-      state, _progress_dir(output_dir), max_to_keep=2
-    )
-
-  @property
-  def can_restore(self) -> bool:
-    """Whether there is a checkpoint to go on from."""
-    return has_progress(self._output_dir)
-
-  def restore(self) -> int:
-    """Restores the newest whole checkpoint and returns its step.
-
-    Raises:
-      UserError: none can be read.
-    """
-    for prefix in _saved(self._output_dir):
-      try:
-        self._manager.checkpoint.restore(prefix).assert_consumed()
-        break
-      # Its reader raises IndexError where a data file is cut short.
-      except (tf.errors.OpError, IndexError, RuntimeError) as error:
-        logging.warning(
-          '%s is damaged and is skipped: %s', prefix, reason_of(error)
-        )
-    else:
-      raise UserError(
-        f'no checkpoint in {_progress_dir(self._output_dir)} can be read. '
-        'Remove that folder to start this run again from its beginning.'
-      )
-    step = int(self._optimizer.step.numpy())
-    # A run may have been killed between the two files of one step.
-    exported = os.path.join(self._output_dir, f'model.ckpt-{step}.index')
-    if not files.exists(exported) and workers.is_chief():
-      self._export(step)
-    return step
-
-  def save(self, step: int) -> None:
-    """Saves both checkpoints of one step."""
-    if workers.is_chief():
-      self._manager.save(checkpoint_number=step)
-      self._export(step)
-    restart.progressed()
 
 
 def fit(
@@ -420,16 +246,17 @@ def _train(
 
 def _check_progress(means, when: str, settings: Settings) -> None:
   """Raises a `UserError` if the steps since the last stop came to nothing."""
-  if not math.isfinite(means['loss']):
-    raise UserError(
-      f'the loss is {means["loss"]} {when}; the last good checkpoint is kept. '
-      f'Is --learning_rate={settings.learning_rate} too high?'
-    )
+  for name in ('loss', 'gradient_norm'):
+    if not math.isfinite(means[name]):
+      raise UserError(
+        f'the {name} is {means[name]} {when}; the last checkpoint is kept. '
+        f'Is --learning_rate={settings.learning_rate} too high?'
+      )
   # Below 1 the scale would not fall: the gradients are beyond float16.
   if means.get('skipped_steps') == 1.0 and means['loss_scale'] == 1.0:
     raise UserError(
       f'the gradients are not finite in float16 {when}, whatever the loss '
-      'scale; the last good checkpoint is kept. Try --precision=bfloat16'
+      'scale; the last checkpoint is kept. Try --precision=bfloat16'
     )
 
 

@@ -312,3 +312,16 @@ def test_starts_that_make_no_sense_are_told(
   with pytest.raises(UserError, match=message):
     _run(teacher_world, *arguments, bert_config_file=config, **changes)
   assert not (teacher_world / 'out' / 'train.tf_record').exists()
+
+
+def test_a_trained_model_is_not_evaluated_with_another_vocabulary(
+  teacher_world,
+):
+  words = (teacher_world / 'vocab.txt').read_text().split()
+  other = teacher_world / 'other.txt'
+  other.write_text('\n'.join([*words[:5], *reversed(words[5:])]) + '\n')
+  flags = tiny_world.task_flags(
+    teacher_world, output_dir=teacher_world / 'teacher', vocab_file=other
+  )
+  with pytest.raises(UserError, match='other.txt is not the vocabulary of'):
+    tiny_world.run('run_classifier', *flags, '--do_eval')

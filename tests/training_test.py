@@ -27,6 +27,8 @@ from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
 from modeling.optimization import AdamW
 from modeling.precision import LossScale
+from modeling.resuming import Checkpointer
+from modeling.settings import Settings
 
 _S, _P = 16, 4
 _CONFIG = BertConfig(
@@ -65,7 +67,7 @@ def source(tmp_path_factory):
 
 
 def _settings(output_dir, num_steps=20, **changes):
-  settings = training.Settings(
+  settings = Settings(
     output_dir=str(output_dir),
     batch_size=16,
     learning_rate=1e-2,
@@ -161,7 +163,7 @@ class _Killed(BaseException):
 
 def _fit_and_die(source, settings, killed_after, monkeypatch):
   """Trains until the checkpoint of a step is saved."""
-  save = training.Checkpointer.save
+  save = Checkpointer.save
 
   def save_and_die(self, step):
     save(self, step)
@@ -169,7 +171,7 @@ def _fit_and_die(source, settings, killed_after, monkeypatch):
       raise _Killed
 
   with monkeypatch.context() as patch:
-    patch.setattr(training.Checkpointer, 'save', save_and_die)
+    patch.setattr(Checkpointer, 'save', save_and_die)
     with pytest.raises(_Killed):
       _fit(source, settings)
 
@@ -273,6 +275,24 @@ def test_a_run_killed_between_its_two_checkpoints_exports_the_second(
   assert not (tmp_path / 'model.ckpt-16.index').exists()
   _fit(source, _settings(tmp_path))
   assert _bytes(tmp_path, 16) == _bytes(whole, 16)
+
+
+def test_a_run_killed_before_it_named_its_last_checkpoint_names_it(
+  source, whole, tmp_path
+):
+  shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+  (tmp_path / 'checkpoint').write_text('model_checkpoint_path: "model.ckpt-16"')
+  _fit(source, _settings(tmp_path))
+  assert checkpoints.resolve(str(tmp_path)) == str(tmp_path / 'model.ckpt-20')
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path):
+  weight = tf.Variable([1.0, np.nan], name='w')
+  optimizer = AdamW([weight], 1e-3, num_steps=1, num_warmup_steps=0)
+  saver = Checkpointer(str(tmp_path), {'w': weight}, optimizer, pytest.fail)
+  with pytest.raises(UserError, match='w is not finite any more at step 1'):
+    saver.save(1)
+  assert not list(tmp_path.rglob('ckpt-*'))
 
 
 def _damage(path, how):
