@@ -94,6 +94,7 @@ def test_a_run_of_the_other_casing_is_refused(teacher_world, script, arguments):
     tiny_world.run(script, *flags)
 
 
+@pytest.mark.slow
 def test_a_cased_model_tells_words_apart_that_differ_in_case(world):
   """The label is whether 'Good' is capital; the model has 16 segment types."""
   words = [*tiny_world.VOCABULARY, 'Good', 'ä', 'Ä']
