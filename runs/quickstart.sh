@@ -74,8 +74,8 @@ else
 fi
 
 task=(--task_name=custom "--labels=$labels" "--data_dir=$work/data"
-  "--vocab_file=$vocab" --max_seq_length=64 --eval_split=test
-  --eval_batch_size=64)
+  "--vocab_file=$vocab" --max_seq_length=64)
+scored=(--do_eval --eval_split=test --eval_batch_size=64 --log_steps=50)
 
 record() {  # method, seed, folder
   "$python" -m tools.record_result --run_dir="$3" --method="$1" --seed="$2" \
@@ -83,10 +83,10 @@ record() {  # method, seed, folder
 }
 
 say 'The teacher, fine-tuned on 2,000 labelled sentences'
-"$python" run_classifier.py "${task[@]}" --do_train --do_eval \
+"$python" run_classifier.py "${task[@]}" --do_train "${scored[@]}" \
   --bert_config_file="$teacher/bert_config.json" \
   --init_checkpoint="$teacher" --output_dir="$work/teacher" \
-  --num_train_epochs=3 --learning_rate=1e-4 --log_steps=50
+  --num_train_epochs=3 --learning_rate=1e-4
 record teacher 1 "$work/teacher"
 
 say 'Its logits on the unlabelled sentences'
@@ -98,15 +98,14 @@ say 'Its logits on the unlabelled sentences'
 
 fine_tune() {  # method, seed, more flags
   "$python" run_classifier.py "${task[@]}" "${tiny[@]}" --do_train \
-    --do_eval --output_dir="$work/$1-$2" --seed="$2" --learning_rate=1e-3 \
-    --num_train_epochs=8 --log_steps=50 "${@:3}"
+    "${scored[@]}" --output_dir="$work/$1-$2" --seed="$2" \
+    --learning_rate=1e-3 --num_train_epochs=8 "${@:3}"
   record "$1" "$2" "$work/$1-$2"
 }
 distil() {  # method, seed, more flags
   "$python" run_distillation.py "${task[@]}" "${tiny[@]}" --do_train \
-    --do_eval --logits_dir="$work/dump" --output_dir="$work/$1-$2" \
-    --seed="$2" --learning_rate=1e-3 --num_train_epochs=3 --log_steps=50 \
-    "${@:3}"
+    "${scored[@]}" --logits_dir="$work/dump" --output_dir="$work/$1-$2" \
+    --seed="$2" --learning_rate=1e-3 --num_train_epochs=3 "${@:3}"
   record "$1" "$2" "$work/$1-$2"
 }
 students() {  # seed
