@@ -1,4 +1,4 @@
-"""TF_CONFIG: which workers share a job, and which of them this process is.
+"""TF_CONFIG: which workers share a job, and how they find each other.
 
 Nothing here imports TensorFlow: what is wrong is told before it is loaded.
 """
@@ -6,11 +6,17 @@ Nothing here imports TensorFlow: what is wrong is told before it is loaded.
 import json
 import os
 import re
+import socket
+import time
 from typing import Any, NamedTuple
 
-from data.errors import UserError
+from absl import logging
+
+from data.errors import LostWorker, UserError
 
 _VARIABLE = 'TF_CONFIG'
+_PATIENCE = 600.0  # Seconds until workers that do not come count as lost.
+_REMINDER = 60.0  # Seconds between two lines that tell who is waited for.
 # In the order in which TensorFlow numbers the workers.
 _JOBS = ('chief', 'worker')
 _ADDRESS = re.compile(r'[^\s,/]+:\d{1,5}')
@@ -72,6 +78,56 @@ def required() -> Cluster:
       f'variable {_VARIABLE}, which names the workers: {_EXPECTED}'
     )
   return cluster
+
+
+def meet(cluster: Cluster, patience: float = _PATIENCE) -> None:
+  """Waits until the other workers are there.
+
+  While TensorFlow itself waits for them, neither Ctrl-C nor SIGTERM ends the
+  process, and nobody is told who is missing. So it is called only when all
+  listen: here, or with TensorFlow's own server already.
+
+  Raises:
+    UserError: this worker's port is taken.
+    LostWorker: a worker is not there after `patience` seconds.
+  """
+  own = cluster.addresses[cluster.index]
+  missing = [address for address in cluster.addresses if address != own]
+  started = told = time.monotonic()
+  with _listen(own):
+    while missing := [x for x in missing if not _answers(x)]:
+      now = time.monotonic()
+      if now - started > patience:
+        raise LostWorker(f'{", ".join(missing)} does not answer')
+      if now - told > _REMINDER:
+        told = now
+        logging.warning('Still waiting for %s', ', '.join(missing))
+      time.sleep(0.2)
+
+
+def _listen(address: str) -> socket.socket:
+  """Opens a worker's port; who connects need not be spoken to."""
+  port = int(address.rpartition(':')[2])
+  is_dual = socket.has_dualstack_ipv6()
+  family = socket.AF_INET6 if is_dual else socket.AF_INET
+  try:
+    return socket.create_server(
+      ('', port), family=family, dualstack_ipv6=is_dual
+    )
+  except (OSError, OverflowError) as error:
+    raise UserError(
+      f'this worker cannot listen on {address}, its address in {_VARIABLE}: '
+      f'{error}'
+    ) from error
+
+
+def _answers(address: str) -> bool:
+  host, _, port = address.rpartition(':')
+  try:
+    socket.create_connection((host.strip('[]'), int(port)), 1.0).close()
+  except (OSError, OverflowError):
+    return False
+  return True
 
 
 def _addresses(jobs: Any) -> list[str]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from absl import logging
 
-from data.errors import LostWorker, UserError, reason_of
+from data.errors import UserError, reason_of
 from modeling import cluster, workers
 
 
@@ -65,17 +65,13 @@ def _multi_worker_strategy(job: cluster.Cluster) -> tf.distribute.Strategy:
   options = tf.distribute.experimental.CommunicationOptions(
     implementation=kinds.AUTO if has_gpus else kinds.RING
   )
+  cluster.meet(job)
   try:
     return tf.distribute.MultiWorkerMirroredStrategy(
       communication_options=options
     )
   except workers.LOSSES as error:
-    raise LostWorker(reason_of(error).split('\n')[0]) from error
-  except (RuntimeError, tf.errors.OpError) as error:
-    raise UserError(
-      f'worker {job.index} cannot listen on {job.addresses[job.index]}: '
-      f'{reason_of(error)}'
-    ) from error
+    raise workers.loss(error) from error
 
 
 def _marked_with(index: int):

@@ -134,6 +134,12 @@ def chief_does(job: Callable[[], T]) -> T | None:
     return job() if is_chief() else None
 
 
+def loss(error: BaseException) -> LostWorker:
+  """Says which of `LOSSES` it was, in a line."""
+  reason = reason_of(error).rpartition('aborted by: ')[2]
+  return LostWorker(reason.split('\n')[0].rstrip(' :'))
+
+
 @contextmanager
 def losses_told() -> Iterator[None]:
   """Turns TensorFlow's errors about another worker into `LostWorker`."""
@@ -142,7 +148,7 @@ def losses_told() -> Iterator[None]:
   except LOSSES as error:
     if count() == 1:
       raise
-    raise LostWorker(reason_of(error).split('\n')[0]) from error
+    raise loss(error) from error
 
 
 @contextmanager

@@ -116,6 +116,15 @@ def test_replicas_cut_their_rows_from_the_same_global_batch(two_files):
   assert joined == whole
 
 
+def test_a_worker_feeds_its_own_replicas_alone(two_files):
+  order = _order(two_files, batch_size=12)
+  parts = _labels(two_files, order, 5, 2, num_replicas=4)
+  own = input_pipeline.training_batches(two_files, order, 5, 4, range(2, 4))
+  found = [b['label_ids'].tolist() for b in own.take(4).as_numpy_iterator()]
+  assert found == [parts[2], parts[3], parts[6], parts[7]]
+  assert own.cardinality() == tf.data.INFINITE_CARDINALITY
+
+
 def test_replicas_know_where_their_rows_begin_and_the_global_denominator(
   two_files,
 ):

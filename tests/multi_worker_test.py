@@ -222,26 +222,39 @@ def test_two_workers_dump_and_distil_as_one_process_does(teacher_world):
   )
 
 
-@pytest.mark.parametrize('killed', [0, 1])
-def test_a_worker_that_is_killed_and_started_again_changes_no_weight(
-  world, killed
-):
-  steps = 4000
-  changes = {
-    'num_train_steps': steps,
-    'save_checkpoints_steps': 200,
-    'log_steps': 50,
-  }
-  one, two = world / 'one', world / 'two'
-  _alone('run_pretraining.py', *_pretraining_flags(world, one, **changes))
-  flags = _pretraining_flags(world, two, **changes)
-  job = _Job(world, 'run_pretraining.py', *flags)
-  while not (two / 'model.ckpt-400.index').exists():
-    assert job.is_running(), job.log(0) + job.log(1)
-    time.sleep(0.02)
-  job.kill_and_start_again(killed)
-  assert not (two / f'model.ckpt-{steps}.index').exists()
+def test_a_mistake_that_only_the_chief_finds_ends_both(world):
+  flags = tiny_world.task_flags(world)
+  job = _Job(world, 'run_classifier.py', *flags, '--do_eval')
+  assert job.wait() == [1, 1]
+  assert 'ERROR: there is nothing to evaluate' in job.log(0)
+  assert 'ERROR: another worker has failed' in job.log(1)
+
+
+def _long_flags(world, output_dir):
+  return _pretraining_flags(
+    world,
+    output_dir,
+    num_train_steps=400,
+    save_checkpoints_steps=20,
+    log_steps=20,
+    keep_checkpoint_max=2,
+  )
+
+
+def test_a_worker_that_is_killed_and_started_again_changes_no_byte(world):
+  alone, killed = world / 'alone', world / 'killed'
+  _Job(world, 'run_pretraining.py', *_long_flags(world, alone)).succeed()
+  job = _Job(world, 'run_pretraining.py', *_long_flags(world, killed))
+  for index, step in ((1, 40), (0, 200)):
+    while not (killed / f'model.ckpt-{step}.index').exists():
+      assert job.is_running(), job.log(0) + job.log(1)
+      time.sleep(0.01)
+    job.kill_and_start_again(index)
+  assert not (killed / 'model.ckpt-400.index').exists()
   job.succeed()
-  assert 'Another worker is lost' in job.log(1 - killed)
-  assert 'Resumed at step' in job.log(0)
-  _assert_near(two / f'model.ckpt-{steps}', one / f'model.ckpt-{steps}')
+  for index in (0, 1):
+    assert 'Another worker is lost' in job.log(index)
+  assert job.log(0).count('Resumed at step') == 2
+  assert _names(killed) == _names(alone)
+  for name in ('model.ckpt-400.data-00000-of-00001', 'metrics.jsonl'):
+    assert (killed / name).read_bytes() == (alone / name).read_bytes(), name

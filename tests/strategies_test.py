@@ -1,10 +1,12 @@
 """Which devices a run takes."""
 
+import json
+
 import pytest
 import tensorflow as tf
 
-from data.errors import UserError
-from modeling import strategies
+from data.errors import LostWorker, UserError
+from modeling import cluster, strategies, workers
 
 
 def test_auto_without_gpus_is_one_device():
@@ -34,3 +36,50 @@ def test_a_tpu_that_does_not_answer_is_named(monkeypatch):
     UserError, match='--tpu_name=mine .--tpu_zone=z, .*project=p.: not found'
   ):
     strategies.make_strategy('tpu', tpu=strategies.Tpu('mine', 'z', 'p'))
+
+
+def test_several_workers_in_tf_config_are_taken_by_auto(monkeypatch):
+  met = []
+
+  def nobody_comes(job):
+    met.append(job)
+    raise LostWorker('b:2 does not answer')
+
+  monkeypatch.setattr(cluster, 'meet', nobody_comes)
+  config = {
+    'cluster': {'worker': ['a:1', 'b:2']},
+    'task': {'type': 'worker', 'index': 0},
+  }
+  monkeypatch.setenv('TF_CONFIG', json.dumps(config))
+  for name in ('auto', 'multi_worker_mirrored'):
+    with pytest.raises(LostWorker):
+      strategies.make_strategy(name)
+  assert met == [cluster.Cluster(('a:1', 'b:2'), 0)] * 2
+  # Who asks for one device gets it.
+  assert strategies.make_strategy('one_device').num_replicas_in_sync == 1
+
+
+def test_one_process_is_its_own_chief():
+  assert (workers.count(), workers.index()) == (1, 0)
+  assert workers.is_chief()
+  assert workers.from_chief(3) == 3
+  workers.check_same(3, 'the step')
+  assert workers.chief_does(lambda: 'done') == 'done'
+  with workers.running(tf.distribute.get_strategy()), workers.chief_first():
+    seen = True
+  assert seen
+
+
+def test_an_error_that_is_not_about_workers_stays_as_it_is():
+  with (
+    pytest.raises(tf.errors.UnavailableError),
+    workers.running(tf.distribute.get_strategy()),
+  ):
+    raise tf.errors.UnavailableError(None, None, 'of one process')
+
+
+def test_a_loss_is_told_in_a_line():
+  error = tf.errors.UnavailableError(
+    None, None, 'Graph\n\nCollective ops is aborted by: recvmsg: reset:\nmore'
+  )
+  assert str(workers.loss(error)) == 'recvmsg: reset'
