@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
+from cli import script
 from data.errors import LostWorker
-from modeling import common_flags, restart
+from modeling import restart
 
 _SCRIPT = """
 import os, pathlib, socket, sys, time
@@ -64,8 +65,8 @@ def test_scripts_start_again_when_a_worker_is_lost(monkeypatch):
 
   reasons = []
   monkeypatch.setattr(restart, 'again', reasons.append)
-  monkeypatch.setattr(common_flags.app, 'run', lambda main: main(['script']))
-  common_flags.run(main)
+  monkeypatch.setattr(script.app, 'run', lambda main: main(['script']))
+  script.run(main)
   assert reasons == ['gone']
 
 
