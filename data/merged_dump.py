@@ -117,6 +117,8 @@ def make(
       return found
     logits_dump.remove_manifest(folder)
   files.make_folder(folder)
+  # The student has its folder alone: what is there, a killed run left.
+  files.remove_abandoned(folder, is_alone=True)
   logging.info('Merging %s', ', '.join(dump.folder for dump in dumps))
   rows = _merged_rows(dumps, student, temperature)
   shards = []

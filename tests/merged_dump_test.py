@@ -264,7 +264,10 @@ def test_dumps_are_merged_and_found_again(tmp_path, tokenizer):
   # Killed before its end it is made again, with the same bytes.
   (tmp_path / 'merged' / 'manifest.json').unlink()
   shards[1].unlink()
+  left = pathlib.Path(logits_dump.files.temporary_name(merged.paths[1]))
+  left.write_bytes(b'half')
   _make(dumps, tokenizer, tmp_path / 'merged')
+  assert not left.exists()
   assert [path.read_bytes() for path in shards] == whole
   # Another temperature is another dump.
   _make(dumps, tokenizer, tmp_path / 'merged', temperature=2.0)

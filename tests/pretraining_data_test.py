@@ -285,15 +285,19 @@ def test_a_file_that_cannot_be_completed_leaves_all_as_they_were(
   for name in outputs:
     (folder / name).write_text('earlier')
   names = sorted(path.name for path in folder.iterdir())
-  close = records.RecordWriter.close
 
-  def close_on_a_full_disk(writer):
-    if writer.path.endswith('b'):
-      raise UserError('no space left')
-    close(writer)
+  class Writer(tf.io.TFRecordWriter):
+    def __init__(self, path):
+      super().__init__(path)
+      self._path = path
 
-  monkeypatch.setattr(records.RecordWriter, 'close', close_on_a_full_disk)
-  with pytest.raises(UserError, match='no space left'):
+    def close(self):
+      super().close()
+      if '.b.' in self._path:
+        raise tf.errors.ResourceExhaustedError(None, None, 'no space left')
+
+  monkeypatch.setattr(tf.io, 'TFRecordWriter', Writer)
+  with pytest.raises(UserError, match='cannot write .*/b: no space left'):
     create(folder, output=','.join(outputs))
   assert {(folder / name).read_text() for name in outputs} == {'earlier'}
   assert sorted(path.name for path in folder.iterdir()) == names
