@@ -102,9 +102,12 @@ def _assemble(
 
 def record_fields(task: Task) -> tuple[Field, ...]:
   """Returns the fields of a task's records: float labels for regression."""
-  label_type = 'float32' if task.is_regression else 'int64'
+  if not task.is_regression:
+    return CLASSIFIER
   return tuple(
-    field._replace(dtype=label_type) if field.name == 'label_ids' else field
+    field._replace(dtype='float32', range=None)
+    if field.name == 'label_ids'
+    else field
     for field in CLASSIFIER
   )
 
@@ -144,7 +147,7 @@ def source(
   path: str, task: Task, tokenizer: BertTokenizer, max_seq_length: int
 ) -> RecordSource:
   """Returns what `write_records` wrote, ready for `data.input_pipeline`."""
-  dims = {'S': max_seq_length}
+  dims = {'S': max_seq_length, 'C': task.num_outputs}
   return RecordSource((path,), record_fields(task), dims, tokenizer.vocab_size)
 
 

@@ -1,7 +1,11 @@
-"""Every record's fields: name, dtype and length, declared once.
+"""Every record's fields: name, dtype, length and range, declared once.
 
 A length is a letter (S sequence, P predictions, C classes), a number, or None
-where the record stores the field unpadded.
+where the record stores the field unpadded: then it has 1 to S values.
+
+A range is the lowest value and what all values lie below: a number, or one of
+those letters or V, the vocabulary's size, or T, the number of segments. Floats
+have none.
 """
 
 from typing import NamedTuple
@@ -13,32 +17,38 @@ class Field(NamedTuple):
   name: str
   dtype: str  # 'int64', 'float32' or 'bytes'
   length: str | int | None
+  range: tuple[int, str | int] | None = None
 
+
+_FLAG = (0, 2)
 
 # Parses under google-research/bert's feature specification.
 PRETRAINING = (
-  Field('input_ids', 'int64', 'S'),
-  Field('input_mask', 'int64', 'S'),
-  Field('segment_ids', 'int64', 'S'),
-  Field('masked_lm_positions', 'int64', 'P'),
-  Field('masked_lm_ids', 'int64', 'P'),
+  Field('input_ids', 'int64', 'S', (0, 'V')),
+  Field('input_mask', 'int64', 'S', _FLAG),
+  Field('segment_ids', 'int64', 'S', (0, 'T')),
+  Field('masked_lm_positions', 'int64', 'P', (0, 'S')),
+  Field('masked_lm_ids', 'int64', 'P', (0, 'V')),
   Field('masked_lm_weights', 'float32', 'P'),
-  Field('next_sentence_labels', 'int64', 1),
+  Field('next_sentence_labels', 'int64', 1, (0, 2)),
 )
 
 # Parses under google-research/bert's feature specification; `label_ids` is
-# float32 for a regression task.
+# float32, and without a range, for a regression task.
 CLASSIFIER = (
-  Field('input_ids', 'int64', 'S'),
-  Field('input_mask', 'int64', 'S'),
-  Field('segment_ids', 'int64', 'S'),
-  Field('label_ids', 'int64', 1),
-  Field('is_real_example', 'int64', 1),
+  Field('input_ids', 'int64', 'S', (0, 'V')),
+  Field('input_mask', 'int64', 'S', _FLAG),
+  Field('segment_ids', 'int64', 'S', (0, 'T')),
+  Field('label_ids', 'int64', 1, (0, 'C')),
+  Field('is_real_example', 'int64', 1, _FLAG),
 )
 
 LOGITS_DUMP = (
-  Field('input_ids', 'int64', None),
-  Field('segment_ids', 'int64', None),
+  Field('input_ids', 'int64', None, (0, 'V')),
+  Field('segment_ids', 'int64', None, (0, 'T')),
   Field('teacher_logits', 'float32', 'C'),
   Field('example_id', 'bytes', 1),
 )
+# Where labels are read, too: of a class, or a number. -1 and NaN are none.
+LOGITS_DUMP_LABEL = Field('label_ids', 'int64', 1, (-1, 'C'))
+LOGITS_DUMP_NUMBER = Field('label_ids', 'float32', 1)

@@ -8,10 +8,21 @@ never waits for it.
 import contextlib
 import json
 import os
+import re
+import secrets
+import time
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, TextIO
 
 from data.errors import UserError, reason_of
+
+# As `temporary_name` makes it; TensorFlow appends more to a checkpoint's.
+_TEMPORARY = re.compile(r'\.(.+)\.[0-9a-f]{16}\.tmp(\..*)?')
+# A writer at work writes every few seconds. An hour is far beyond that, and
+# beyond what the clocks of two machines differ by.
+_ABANDONED_SECONDS = 3600
+_END_BYTES = 1 << 20
 
 
 def _gfile():
@@ -21,7 +32,7 @@ def _gfile():
 
 
 @contextlib.contextmanager
-def _explained(action: str, path: str) -> Iterator[None]:
+def explained(action: str, path: str) -> Iterator[None]:
   """Turns the file system's exceptions into one `UserError`."""
   import tensorflow as tf
 
@@ -43,13 +54,34 @@ def is_folder(path: str) -> bool:
 
 def size(path: str) -> int:
   """Returns a file's size in bytes."""
-  with _explained('read', path):
+  with explained('read', path):
     return _gfile().stat(path).length
+
+
+def crc_of_ends(path: str) -> str:
+  """Returns the CRC-32 of a file's first and last MiB, in hexadecimal.
+
+  It takes no time, however large the file is.
+  """
+  with open_read(path, 'rb') as file:
+    crc = zlib.crc32(file.read(_END_BYTES))
+    file.seek(max(0, size(path) - _END_BYTES))
+    return f'{zlib.crc32(file.read(_END_BYTES), crc):08x}'
+
+
+def real_path(path: str) -> str:
+  """Returns a name that is the same however a file is named.
+
+  Of a local file it is absolute, without symbolic links. A remote path is
+  returned as it is: there '//' and '.' are parts of a name.
+  """
+  path = path.removeprefix('file://')
+  return path if '://' in path else os.path.realpath(path)
 
 
 def list_folder(path: str) -> list[str]:
   """Returns the sorted names in a folder, folders with no trailing slash."""
-  with _explained('list', path):
+  with explained('list', path):
     return sorted(name.rstrip('/') for name in _gfile().listdir(path))
 
 
@@ -70,7 +102,7 @@ def expand(patterns: str | Iterable[str]) -> list[str]:
     patterns = [patterns]
   paths: dict[str, None] = {}
   for pattern in (p for text in patterns for p in text.split(',') if p):
-    with _explained('list', pattern):
+    with explained('list', pattern):
       matches = sorted(_gfile().glob(pattern))
     if not matches:
       raise UserError(f'no file matches {pattern!r}')
@@ -100,9 +132,9 @@ def make_folder(path: str) -> None:
   Raises:
     UserError: the folder cannot be made or written to.
   """
-  with _explained('write to', path):
+  with explained('write to', path):
     _gfile().makedirs(path)
-    probe = os.path.join(path, f'.writable.{os.getpid()}')
+    probe = temporary_name(os.path.join(path, 'writable'))
     with _gfile().GFile(probe, 'wb') as file:
       file.write(b'')
     _gfile().remove(probe)
@@ -111,7 +143,7 @@ def make_folder(path: str) -> None:
 @contextlib.contextmanager
 def open_read(path: str, mode: str = 'r') -> Iterator[Any]:
   """Opens a file for reading: 'r' for UTF-8 text, 'rb' for bytes."""
-  with _explained('read', path):
+  with explained('read', path):
     file = _gfile().GFile(path, mode)
     file.size()  # GFile opens lazily; fail here rather than at the first line.
   with file:
@@ -120,7 +152,7 @@ def open_read(path: str, mode: str = 'r') -> Iterator[Any]:
 
 def read_text(path: str) -> str:
   """Reads a whole UTF-8 file."""
-  with _explained('read', path), _gfile().GFile(path, 'rb') as file:
+  with explained('read', path), _gfile().GFile(path, 'rb') as file:
     return file.read().decode('utf-8')
 
 
@@ -133,9 +165,46 @@ def read_json(path: str) -> Any:
 
 
 def temporary_name(path: str) -> str:
-  """Returns the name under which `path` is written until it is whole."""
+  """Returns a name under which `path` is written until it is whole.
+
+  It is another one each time: processes of several machines, which may have
+  the same number, share folders.
+  """
   folder, name = os.path.split(path)
-  return os.path.join(folder, f'.{name}.{os.getpid()}.tmp')
+  return os.path.join(folder, f'.{name}.{secrets.token_hex(8)}.tmp')
+
+
+def remove_abandoned(
+  folder: str, targets: str = '.*', is_alone: bool = False
+) -> None:
+  """Removes temporary files that killed writers left.
+
+  Whether a writer on another machine is alive cannot be seen. Of a file that
+  several may write, what is removed has therefore been left alone for an hour;
+  where the file system tells no time, nothing is.
+
+  Args:
+    folder: where to look.
+    targets: a regular expression for the names of the files that the temporary
+      ones were to become.
+    is_alone: whether nobody else can be writing these files, so that none of
+      the temporary ones is in use.
+  """
+  import tensorflow as tf
+
+  before = time.time() - _ABANDONED_SECONDS
+  names = []
+  # No run ends because it cannot tidy; another process may do so, too.
+  with contextlib.suppress(tf.errors.OpError):
+    names = _gfile().listdir(folder or '.')
+  for name in names:
+    match = _TEMPORARY.fullmatch(name)
+    if not match or not re.fullmatch(targets, match[1]):
+      continue
+    path = os.path.join(folder, name)
+    with contextlib.suppress(tf.errors.OpError):
+      if is_alone or 0 < _gfile().stat(path).mtime_nsec / 1e9 < before:
+        _gfile().remove(path)
 
 
 @contextlib.contextmanager
@@ -146,7 +215,7 @@ def open_write(path: str, mode: str = 'w') -> Iterator[TextIO | BinaryIO]:
   """
   temporary = temporary_name(path)
   try:
-    with _explained('write', path), _gfile().GFile(temporary, mode) as file:
+    with explained('write', path), _gfile().GFile(temporary, mode) as file:
       yield file
     rename(temporary, path)
   except BaseException:
@@ -168,19 +237,11 @@ def write_json(path: str, value: Any) -> None:
 
 def rename(source: str, target: str) -> None:
   """Renames a file, replacing `target`. Atomic on local disks only."""
-  with _explained('write', target):
+  with explained('write', target):
     _gfile().rename(source, target, overwrite=True)
-
-
-def copy(source: str, target: str) -> None:
-  """Copies a file under a temporary name, then renames it to `target`."""
-  temporary = temporary_name(target)
-  with _explained('copy', f'{source} to {target}'):
-    _gfile().copy(source, temporary, overwrite=True)
-  rename(temporary, target)
 
 
 def remove(path: str) -> None:
   """Removes one file."""
-  with _explained('remove', path):
+  with explained('remove', path):
     _gfile().remove(path)

@@ -4,7 +4,8 @@ logits-00000-of-000NN   records of `features.LOGITS_DUMP`, unpadded; with the
                         texts themselves where the dump keeps them
 dev_logits.npy          the logits on the task's dev split, float32 [N, C]
 manifest.json           written last: the teacher, vocabulary, labels, lengths
-                        and counts; a folder without it is not a dump yet
+                        and counts, and what each shard looks like; a folder
+                        without it is not a dump yet
 """
 
 import dataclasses
@@ -15,10 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from data import files, records
 from data.errors import UserError
-from data.features import LOGITS_DUMP, Field
+from data.features import LOGITS_DUMP, LOGITS_DUMP_LABEL, LOGITS_DUMP_NUMBER
 from data.record_source import RecordSource
 from data.task import Task
 
@@ -27,25 +29,56 @@ _DEV_LOGITS = 'dev_logits.npy'
 
 
 @dataclasses.dataclass(frozen=True)
-class Manifest:
-  """What a dump was made from."""
+class Origin:
+  """One of the dumps that a dump was merged from."""
 
-  task: str
-  labels: list[str]  # In the order of the logits; empty for regression.
   teacher: str  # The checkpoint's prefix.
   teacher_checksum: str
   teacher_scores: dict[str, float]  # On the task's dev split.
+  num_held_out: int  # Sentences left out because dev or test has them.
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+  """One file of a dump, by what tells whether it is still the same."""
+
+  name: str
+  num_examples: int
+  num_bytes: int
+  crc_of_ends: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+  """What a dump was made from.
+
+  What there is of one teacher only is empty where the dump was merged from
+  those of several; `merged_from` has it of each.
+  """
+
+  task: str
+  labels: list[str]  # In the order of the logits; empty for regression.
+  teacher: str  # As in `Origin`.
+  teacher_checksum: str
+  teacher_scores: dict[str, float]
   vocabulary: str  # The token list's checksum.
   vocab_size: int
   do_lower_case: bool
   max_seq_length: int
   num_examples: int
-  num_held_out: int  # Sentences left out because dev or test has them.
-  shards: list[str]
+  num_held_out: int | None
+  shards: list[Shard]
   num_labelled: int = 0  # Examples whose label is known and stored.
   keeps_text: bool = False
   dev_split: str = ''  # The checksum of the examples of `dev_logits.npy`.
-  made_from: str = ''  # Of a dump merged from others: what identifies them.
+  made_from: str = ''  # Of a dump made from others: what identifies them.
+  merged_from: list[Origin] = dataclasses.field(default_factory=list)
+
+  @property
+  def origins(self) -> list[Origin]:
+    """One for each teacher whose logits the dump holds, or their mean."""
+    own = (getattr(self, field.name) for field in dataclasses.fields(Origin))
+    return self.merged_from or [Origin(*own)]
 
 
 class Row(NamedTuple):
@@ -70,7 +103,24 @@ class Dump:
   @property
   def paths(self) -> list[str]:
     """The shards, in their order."""
-    return [os.path.join(self.folder, x) for x in self.manifest.shards]
+    names = [shard.name for shard in self.manifest.shards]
+    return [os.path.join(self.folder, name) for name in names]
+
+  def check_shards(self) -> None:
+    """Compares the shards with the manifest.
+
+    Raises:
+      UserError: one is missing, or is not what the dump was completed with.
+    """
+    for path, shard in zip(self.paths, self.manifest.shards, strict=True):
+      files.require_file(path, 'a shard of the dump')
+      found = describe_shard(path)
+      if found != shard:
+        raise UserError(
+          f'{path} is not what {_MANIFEST} says: it has '
+          f'{_summary(found)}, expected are {_summary(shard)}. It was changed '
+          'after the dump was completed; the dump must be made again.'
+        )
 
   def rows(self) -> Iterator[Row]:
     """Yields every example, in the order of the transfer set."""
@@ -89,11 +139,9 @@ class Dump:
         stands where there is none.
 
     Raises:
-      UserError: a shard is missing, or its first record does not fit.
+      UserError: a shard's first record does not fit.
     """
-    for path in self.paths:
-      files.require_file(path, 'a shard of the dump')
-    label = Field('label_ids', 'float32' if task.is_regression else 'int64', 1)
+    label = LOGITS_DUMP_NUMBER if task.is_regression else LOGITS_DUMP_LABEL
     source = RecordSource(
       tuple(self.paths),
       (*LOGITS_DUMP, label) if with_labels else LOGITS_DUMP,
@@ -185,9 +233,21 @@ def _label(feature: tf.train.Feature) -> int | float | None:
   return None
 
 
-def count(path: str) -> int:
-  """Returns the number of a shard's examples."""
-  return records.load_index(path).num_records
+def describe_shard(path: str) -> Shard:
+  """Returns what a manifest says of a shard."""
+  return Shard(
+    os.path.basename(path),
+    records.load_index(path).num_records,
+    files.size(path),
+    files.crc_of_ends(path),
+  )
+
+
+def _summary(shard: Shard) -> str:
+  return (
+    f'{shard.num_examples} examples in {shard.num_bytes} bytes, CRC-32 of the '
+    f'ends {shard.crc_of_ends}'
+  )
 
 
 def cut(values: tf.RaggedTensor) -> list[np.ndarray]:
@@ -205,12 +265,21 @@ def write_dev_logits(dump_dir: str, logits: np.ndarray) -> None:
 
 
 def read_dev_logits(dump_dir: str) -> np.ndarray | None:
-  """Reads the logits on the dev split, float32 [N, C]; None without any."""
+  """Reads the logits on the dev split, float32 [N, C].
+
+  None without any, and where the file is damaged, which is logged: whoever has
+  the teacher can score again.
+  """
   path = os.path.join(dump_dir, _DEV_LOGITS)
   if not files.exists(path):
     return None
   with files.open_read(path, 'rb') as file:
-    return np.load(io.BytesIO(file.read()))
+    content = io.BytesIO(file.read())
+  try:
+    return np.lib.format.read_array(content, allow_pickle=False)
+  except ValueError as error:
+    logging.warning('%s is damaged and is not used: %s', path, error)
+    return None
 
 
 def write_manifest(dump_dir: str, manifest: Manifest) -> None:
@@ -238,7 +307,12 @@ def read_manifest(dump_dir: str) -> Manifest:
     )
   values: Any = files.read_json(path)
   try:
-    return Manifest(**values)
+    manifest = Manifest(**values)
+    return dataclasses.replace(
+      manifest,
+      shards=[Shard(**shard) for shard in manifest.shards],
+      merged_from=[Origin(**origin) for origin in manifest.merged_from],
+    )
   except TypeError as error:
     raise UserError(f'{path} is no manifest of a dump: {error}') from error
 
@@ -247,10 +321,12 @@ def open_dumps(dump_dirs: Iterable[str], task: Task) -> list[Dump]:
   """Opens the dumps of one or several teachers of a task.
 
   Raises:
-    UserError: a dump is not whole, was made for another task or label order,
-      or has another number of examples than the first; says which.
+    UserError: a dump is not whole, was changed, was made for another task or
+      label order, or has another number of examples than the first; or two are
+      the same, or of the same teacher. Says which.
   """
   dumps = [Dump(folder, read_manifest(folder)) for folder in dump_dirs]
+  _check_teachers_differ(dumps)
   for dump in dumps:
     theirs = dump.manifest
     expected = {
@@ -269,4 +345,24 @@ def open_dumps(dump_dirs: Iterable[str], task: Task) -> list[Dump]:
         f'{dumps[0].manifest.num_examples} examples, {dump.folder} has '
         f'{theirs.num_examples}'
       )
+    dump.check_shards()
   return dumps
+
+
+def _check_teachers_differ(dumps: Iterable[Dump]) -> None:
+  """Refuses what would make the word of one teacher count twice."""
+  folders: set[str] = set()
+  dump_of: dict[str, str] = {}
+  for dump in dumps:
+    folder = files.real_path(dump.folder)
+    if folder in folders:
+      raise UserError(f'--logits_dir names the dump {folder} twice')
+    folders.add(folder)
+    for origin in dump.manifest.origins:
+      other = dump_of.setdefault(origin.teacher_checksum, dump.folder)
+      if other != dump.folder:
+        raise UserError(
+          f'the dumps in {other} and {dump.folder} are of the same teacher, '
+          f'{origin.teacher} (by its checksum): expected as many teachers as '
+          'dumps'
+        )

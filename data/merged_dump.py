@@ -11,6 +11,7 @@ import functools
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -112,33 +113,69 @@ def make(
   """
   made_from = _identity(fingerprints, student, temperature)
   if logits_dump.is_whole(folder):
-    found = Dump(folder, logits_dump.read_manifest(folder))
-    if found.manifest.made_from == made_from:
-      logging.info('The records in %s are there already.', folder)
+    if (found := _found(folder, made_from)) is not None:
       return found
     logits_dump.remove_manifest(folder)
   files.make_folder(folder)
-  first = dumps[0].manifest
+  # The student has its folder alone: what is there, a killed run left.
+  files.remove_abandoned(folder, is_alone=True)
+  logging.info('Merging %s', ', '.join(dump.folder for dump in dumps))
+  rows = _merged_rows(dumps, student, temperature)
+  shards = []
+  for shard in dumps[0].manifest.shards:
+    path = os.path.join(folder, shard.name)
+    logits_dump.write_shard(
+      path,
+      itertools.islice(rows, shard.num_examples),
+      student.task.is_regression,
+    )
+    shards.append(logits_dump.describe_shard(path))
+  manifest = _manifest(dumps, student, shards, made_from)
+  logits_dump.write_manifest(folder, manifest)
+  return Dump(folder, manifest)
+
+
+def _found(folder: str, made_from: str) -> Dump | None:
+  """Returns the dump made before if it is the one that is wanted."""
+  found = Dump(folder, logits_dump.read_manifest(folder))
+  if found.manifest.made_from != made_from:
+    return None
+  try:
+    found.check_shards()
+  except UserError as error:
+    logging.warning('Merging again: %s', error)
+    return None
+  logging.info('The records in %s are there already.', folder)
+  return found
+
+
+def _manifest(
+  dumps: Sequence[Dump],
+  student: Student,
+  shards: list[logits_dump.Shard],
+  made_from: str,
+) -> logits_dump.Manifest:
   manifest = dataclasses.replace(
-    first,
+    dumps[0].manifest,
     vocabulary=student.tokenizer.vocab_checksum,
     vocab_size=student.tokenizer.vocab_size,
     do_lower_case=student.tokenizer.do_lower_case,
     max_seq_length=student.max_seq_length,
+    shards=shards,
     keeps_text=False,
     dev_split='',
     made_from=made_from,
   )
-  merged = Dump(folder, manifest)
-  logging.info('Merging %s', ', '.join(dump.folder for dump in dumps))
-  rows = _merged_rows(dumps, student, temperature)
-  for theirs, path in zip(dumps[0].paths, merged.paths, strict=True):
-    num_rows = logits_dump.count(theirs)
-    logits_dump.write_shard(
-      path, itertools.islice(rows, num_rows), student.task.is_regression
-    )
-  logits_dump.write_manifest(folder, manifest)
-  return merged
+  if len(dumps) == 1:
+    return manifest
+  return dataclasses.replace(
+    manifest,
+    teacher='',
+    teacher_checksum='',
+    teacher_scores={},
+    num_held_out=None,
+    merged_from=[x for dump in dumps for x in dump.manifest.origins],
+  )
 
 
 def _identity(fingerprints, student: Student, temperature: float) -> str:

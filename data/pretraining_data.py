@@ -108,10 +108,17 @@ def _checked_outputs(output_files: str, inputs: list[str]) -> list[str]:
   outputs = [path for path in output_files.split(',') if path]
   if not outputs:
     raise UserError(f'--output_file {output_files!r} names no file')
+  taken = set(map(files.real_path, inputs))
+  seen: dict[str, str] = {}
   for path in outputs:
-    if outputs.count(path) > 1:
-      raise UserError(f'--output_file names {path!r} twice')
-    if path in inputs:
+    real = files.real_path(path)
+    if real in seen:
+      raise UserError(
+        f'--output_file names the file {real!r} twice: as {seen[real]!r} and '
+        f'as {path!r}'
+      )
+    seen[real] = path
+    if real in taken:
       raise UserError(f'--output_file: {path!r} is an input file, too')
     if files.is_folder(path):
       raise UserError(f'--output_file: {path!r} is a folder, not a file')
@@ -139,6 +146,9 @@ def _write(
     for record, writer in zip(records, itertools.cycle(writers), strict=False):
       writer.write(record)
     _check_counts(summary, inputs, outputs)
+    # All are whole before the first appears: a full disk leaves none of them.
+    for writer in writers:
+      writer.close()
   summary.seconds = time.monotonic() - start
   return summary
 

@@ -2,13 +2,21 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
 from data import records
 from data.errors import UserError
 from data.features import Field
+
+# What bounds a range from above; the number takes the place of '{}'.
+_EXPLAINED_BOUNDS = {
+  'C': ', the task has {} labels',
+  'S': ', --max_seq_length is {}',
+  'T': ", the model's type_vocab_size is {}",
+  'V': ', the vocabulary has {} tokens: the records were made with another one',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,10 +26,10 @@ class RecordSource:
   Attributes:
     paths: TFRecord files.
     fields: the record's fields, from `data.features`.
-    dims: the numbers behind the letters of the fields' lengths, such as
-      {'S': 128, 'P': 20}.
-    vocab_size: token ids must lie below it.
-    type_vocab_size: segment ids must lie below it.
+    dims: the numbers behind the letters of the fields' lengths and ranges,
+      such as {'S': 128, 'P': 20}.
+    vocab_size: V.
+    type_vocab_size: T.
   """
 
   paths: tuple[str, ...]
@@ -59,29 +67,40 @@ class RecordSource:
         field.dtype, 'bytes_list'
       )
       values = getattr(features[field.name], kind).value
+      if wrong := self._wrong_length(field, len(values)):
+        raise UserError(f'{where}: {field.name} has {wrong}')
+      if wrong := self._out_of_range(field, values):
+        raise UserError(f'{where}: {field.name} holds {wrong}')
+
+  def _wrong_length(self, field: Field, length: int) -> str:
+    """Says what is wrong with a field's number of values; '' if nothing."""
+    if field.length is None:
+      if 1 <= length <= self.dims['S']:
+        return ''
+      expected = f'1 to {self.dims["S"]} (--max_seq_length)'
+    else:
       expected = self.dims.get(field.length, field.length)
-      if expected is not None and len(values) != expected:
-        raise UserError(
-          f'{where}: {field.name} has {len(values)} values, expected '
-          f'{expected} ({_explain_length(field)})'
-        )
-      if field.length is None and len(values) > self.dims['S']:
-        raise UserError(
-          f'{where}: {field.name} has {len(values)} values, more than '
-          f'--max_seq_length={self.dims["S"]}'
-        )
-      if field.name in ('input_ids', 'masked_lm_ids') and (
-        max(values) >= self.vocab_size or min(values) < 0
-      ):
-        raise UserError(
-          f'{where}: token id {max(values)} does not fit a vocabulary of '
-          f'{self.vocab_size}: the records were made with another one'
-        )
-      if field.name == 'segment_ids' and max(values) >= self.type_vocab_size:
-        raise UserError(
-          f'{where}: segment id {max(values)} does not fit the model, whose '
-          f'type_vocab_size is {self.type_vocab_size}'
-        )
+      if length == expected:
+        return ''
+      expected = f'{expected} ({_explain_length(field)})'
+    return f'{length} values, expected {expected}'
+
+  def _out_of_range(self, field: Field, values: Sequence[int]) -> str:
+    """Says which value is out of a field's range; '' if none is."""
+    if field.range is None:
+      return ''
+    low, high = self._range(field)
+    for value in values:
+      if not low <= value < high:
+        why = _EXPLAINED_BOUNDS.get(field.range[1], '')
+        return f'{value}, expected {low} to {high - 1}{why.format(high)}'
+    return ''
+
+  def _range(self, field: Field) -> tuple[int, int]:
+    """Returns a field's lowest value, and what all lie below."""
+    low, high = field.range
+    sizes = {**self.dims, 'V': self.vocab_size, 'T': self.type_vocab_size}
+    return low, sizes.get(high, high)
 
   @contextlib.contextmanager
   def explained(self) -> Iterator[None]:
@@ -93,25 +112,38 @@ class RecordSource:
       raise
 
   def parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Parses string [G] to the fields, int32 or float32 [G, length]."""
+    """Parses string [G] to the fields, int32 or float32 [G, length].
+
+    A value out of its range, and a length that no such field has, end in
+    `tf.errors.InvalidArgumentError`; `explained` finds the record.
+    """
     spec = {field.name: self._feature(field) for field in self.fields}
     parsed = tf.io.parse_example(serialized, spec)
     length = self.dims['S']
-    if isinstance(parsed['input_ids'], tf.RaggedTensor):
-      lengths = parsed['input_ids'].row_lengths()
-      parsed['input_mask'] = tf.sequence_mask(lengths, length, tf.int32)
-    in_range = tf.reduce_all(parsed['input_ids'] < self.vocab_size)
-    if 'masked_lm_ids' in parsed:
-      in_range &= tf.reduce_all(parsed['masked_lm_ids'] < self.vocab_size)
-    in_range &= tf.reduce_all(parsed['segment_ids'] < self.type_vocab_size)
-    with tf.control_dependencies(
-      [tf.debugging.Assert(in_range, ['an id beyond its table'])]
-    ):
+    checked = tf.debugging.Assert(self._fits(parsed), ['out of range'])
+    with tf.control_dependencies([checked]):
+      if isinstance(parsed['input_ids'], tf.RaggedTensor):
+        lengths = parsed['input_ids'].row_lengths()
+        parsed['input_mask'] = tf.sequence_mask(lengths, length, tf.int32)
       return {
         name: dense(value, length)
         for name, value in parsed.items()
         if value.dtype != tf.string
       }
+
+  def _fits(self, parsed: Mapping) -> tf.Tensor:
+    """Returns whether `_check_record` would accept parsed records; a bool."""
+    fits = []
+    for field in self.fields:
+      values = parsed[field.name]
+      if isinstance(values, tf.RaggedTensor):
+        lengths = values.row_lengths()
+        fits += [lengths >= 1, lengths <= self.dims['S']]
+        values = values.flat_values
+      if field.range is not None:
+        low, high = self._range(field)
+        fits += [values >= low, values < high]
+    return tf.reduce_all([tf.reduce_all(fit) for fit in fits])
 
   def _feature(self, field: Field):
     dtype = {'int64': tf.int64, 'float32': tf.float32, 'bytes': tf.string}[

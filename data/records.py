@@ -6,8 +6,10 @@ that comes without an index, or that is not the one the index describes, is
 scanned once.
 """
 
+import contextlib
 import dataclasses
 import os
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -56,48 +58,40 @@ class RecordWriter:
     self.num_records = 0
     self._bytes = 0
     self._offsets: list[int] = []
+    self._is_closed = False
     self._temporary = files.temporary_name(path)
+    self._temporary_index = files.temporary_name(index_path(path))
 
   def __enter__(self) -> 'RecordWriter':
-    try:
+    with files.explained('write', self.path):
       self._writer = tf.io.TFRecordWriter(self._temporary)
-    except tf.errors.OpError as error:
-      raise UserError(
-        f'cannot write {self.path}: {reason_of(error)}'
-      ) from error
+    self._remove_abandoned()
     return self
 
   def write(self, record: bytes) -> None:
     """Appends one serialized record."""
     if self.num_records % WINDOW == 0:
       self._offsets.append(self._bytes)
-    try:
+    with files.explained('write', self.path):
       self._writer.write(record)
-    except tf.errors.OpError as error:
-      raise UserError(
-        f'cannot write {self.path}: {reason_of(error)}'
-      ) from error
     self._bytes += _FRAME_BYTES + len(record)
     self.num_records += 1
 
-  def __exit__(self, error_type, error, traceback) -> None:
-    try:
-      self._writer.close()
-    except tf.errors.OpError as close_error:
-      files.remove(self._temporary)
-      raise UserError(
-        f'cannot write {self.path}: {reason_of(close_error)}'
-      ) from close_error
-    if error_type is not None:
-      files.remove(self._temporary)
+  def close(self) -> None:
+    """Completes the temporary files, so that only renaming them is left.
+
+    Leaving the context does it; but where several files are to appear together
+    or not at all, all are closed before the first context is left.
+
+    Raises:
+      UserError: there is no room for what was buffered.
+    """
+    if self._is_closed:
       return
-    # The old index goes first: between the two renames there is none, and a
-    # file without an index is scanned.
-    if files.exists(index_path(self.path)):
-      files.remove(index_path(self.path))
-    files.rename(self._temporary, self.path)
+    with files.explained('write', self.path):
+      self._writer.close()
     files.write_json(
-      index_path(self.path),
+      self._temporary_index,
       {
         'bytes': self._bytes,
         'num_records': self.num_records,
@@ -105,6 +99,35 @@ class RecordWriter:
         'window': WINDOW,
       },
     )
+    self._is_closed = True
+
+  def __exit__(self, error_type, error, traceback) -> None:
+    try:
+      if error_type is None:
+        self.close()
+        self._appear()
+      else:
+        with contextlib.suppress(tf.errors.OpError):
+          self._writer.close()
+    finally:
+      for path in (self._temporary, self._temporary_index):
+        if files.exists(path):
+          files.remove(path)
+
+  def _appear(self) -> None:
+    # The old index goes first: between the two renames there is none, and a
+    # file without an index is scanned.
+    if files.exists(index_path(self.path)):
+      files.remove(index_path(self.path))
+    files.rename(self._temporary, self.path)
+    files.rename(self._temporary_index, index_path(self.path))
+    # Again: what a run killed an hour ago left was in use when this one began,
+    # for all that could be seen.
+    self._remove_abandoned()
+
+  def _remove_abandoned(self) -> None:
+    folder, name = os.path.split(self.path)
+    files.remove_abandoned(folder, rf'{re.escape(name)}(\.index\.json)?')
 
 
 def load_index(path: str) -> Index:

@@ -7,7 +7,7 @@ jsonl  a JSON object a line; its keys are the columns
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from data import text_files
@@ -42,10 +42,39 @@ def read_rows(
     UserError: the file is empty or not UTF-8, a column is missing, or a row is
       no CSV or JSON; file and line are named.
   """
+  lines = text_files.read_lines(path)
   if file_format == 'jsonl':
-    yield from _json_rows(path, required)
-    return
-  records = {'tsv': _tsv_records, 'csv': _csv_records}[file_format](path)
+    return _json_rows(lines, path, required)
+  if file_format == 'csv':
+    records = _csv_records(lines, path)
+  else:
+    records = _tsv_records(lines)
+  return _rows(records, path, required, columns, has_header)
+
+
+def tsv_rows(
+  lines: Iterable[str], path: str, required: Sequence[str]
+) -> Iterator[tuple[int, dict[str, str] | str]]:
+  """Yields the rows of a TSV file's lines, for who reads it in another way.
+
+  Args:
+    lines: the header first, without their ends.
+    path: the file's name, for messages.
+    required: columns that must be there.
+
+  Yields:
+    As `read_rows`, which also says what is raised.
+  """
+  return _rows(_tsv_records(lines), path, required)
+
+
+def _rows(
+  records: Iterator[tuple[int, list[str]]],
+  path: str,
+  required: Sequence[str],
+  columns: Sequence[str] | None = None,
+  has_header: bool = True,
+) -> Iterator[tuple[int, dict[str, str] | str]]:
   if has_header:
     found = _header(records, path)
     if columns is None:
@@ -58,14 +87,15 @@ def read_rows(
       yield line, _broken_row(fields, columns)
 
 
-def _tsv_records(path: str) -> Iterator[tuple[int, list[str]]]:
-  for number, line in enumerate(text_files.read_lines(path), 1):
+def _tsv_records(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+  for number, line in enumerate(lines, 1):
     yield number, line.split('\t')
 
 
-def _csv_records(path: str) -> Iterator[tuple[int, list[str]]]:
-  lines = (line + '\n' for line in text_files.read_lines(path))
-  reader = csv.reader(lines, strict=True)
+def _csv_records(
+  lines: Iterable[str], path: str
+) -> Iterator[tuple[int, list[str]]]:
+  reader = csv.reader((line + '\n' for line in lines), strict=True)
   start = 1
   try:
     for fields in reader:
@@ -105,9 +135,9 @@ def _broken_row(fields: Sequence[str], columns: Sequence[str]) -> str:
 
 
 def _json_rows(
-  path: str, required: Sequence[str]
+  lines: Iterable[str], path: str, required: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, str]]]:
-  for number, line in enumerate(text_files.read_lines(path), 1):
+  for number, line in enumerate(lines, 1):
     where = f'{path}, line {number}'
     try:
       values = json.loads(line)

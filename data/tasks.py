@@ -169,11 +169,12 @@ _TASKS = (
 )
 
 
-def _key(name: str) -> str:
+def key(name: str) -> str:
+  """Returns what a task's name is known by, however it is spelt."""
   return name.lower().replace('-', '').replace('_', '')
 
 
-_TASK_OF_KEY = {_key(task.name): task for task in _TASKS}
+_TASK_OF_KEY = {key(task.name): task for task in _TASKS}
 
 
 def task_names() -> tuple[str, ...]:
@@ -187,7 +188,7 @@ def get_task(name: str) -> Task:
   Raises:
     UserError: there is no such task; the known ones are listed.
   """
-  if _key(name) not in _TASK_OF_KEY:
+  if key(name) not in _TASK_OF_KEY:
     known = ', '.join(task_names())
     raise UserError(f'unknown task {name!r}; known tasks: {known}')
-  return _TASK_OF_KEY[_key(name)]
+  return _TASK_OF_KEY[key(name)]

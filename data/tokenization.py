@@ -13,7 +13,7 @@ ICU), so that ids do not depend on the version of Python.
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -90,9 +90,7 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
       twice; a special token is missing. Names the file and the line.
   """
   files.require_file(vocab_file, '--vocab_file')
-  lines = list(text_files.read_lines(vocab_file))
-  while lines and not lines[-1]:
-    lines.pop()
+  lines = read_vocabulary_lines(vocab_file)
   if not lines:
     raise UserError(f'{vocab_file} is empty; expected one token a line')
   first_lines: dict[str, int] = {}
@@ -112,6 +110,14 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
       f'expected a BERT vocabulary with {", ".join(specials)}'
     )
   return vocabulary
+
+
+def read_vocabulary_lines(vocab_file: str) -> list[str]:
+  """Returns the lines that have an id: all but blank ones at the end."""
+  lines = list(text_files.read_lines(vocab_file))
+  while lines and not lines[-1]:
+    lines.pop()
+  return lines
 
 
 class BertTokenizer(tf.Module):
@@ -183,17 +189,6 @@ class BertTokenizer(tf.Module):
     strings = tf.convert_to_tensor(strings, tf.string)
     strings.shape.assert_has_rank(1)
     return self._tokenize(strings)
-
-  def tokens_of(self, ids: Iterable[int]) -> list[str]:
-    """Returns the tokens of ids, for people to read.
-
-    Raises:
-      ValueError: an id lies outside [0, vocab_size).
-    """
-    ids = [int(i) for i in ids]
-    if ids and not 0 <= min(ids) <= max(ids) < self.vocab_size:
-      raise ValueError(f'ids must lie in [0, {self.vocab_size}): {ids}')
-    return [self.tokens[i] for i in ids]
 
 
 def _matchable(vocabulary: Vocabulary) -> list[str]:

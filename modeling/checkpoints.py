@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from data import files
+from data import files, text_files
 from data.errors import UserError, reason_of
 from modeling import hugging_face, initialisation
 from modeling.configs import BertConfig
@@ -40,7 +40,7 @@ _TRAINING_STATE = re.compile(
 )
 # Examples in an error message; the rest is counted.
 _SHOWN = 5
-_UNFINISHED = re.compile(r'\.model\.ckpt-\d+\.\d+\.tmp\.')
+_DATA_FILE = re.compile(r'\.data-\d{5}-of-\d{5}')
 _EXPORTED = re.compile(r'model\.ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})$')
 
 
@@ -98,7 +98,7 @@ def export(
     step: training steps done; goes into the checkpoint's name.
     variables: released name → variable.
     config: a `BertConfig`.
-    vocab_file: copied to `vocab.txt` where given.
+    vocab_file: copied to `vocab.txt`, as plain text, where given.
     keep: how many checkpoints stay, the latest ones; 0 or None keeps all.
 
   Returns:
@@ -111,7 +111,7 @@ def export(
   write_released(prefix, variables)
   config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
   if vocab_file:
-    files.copy(vocab_file, os.path.join(output_dir, 'vocab.txt'))
+    text_files.copy(vocab_file, os.path.join(output_dir, 'vocab.txt'))
   # Later steps are left from a run that was set back; they are not its past.
   by_step = {s: n for s, n in _exported(output_dir).items() if s <= step}
   kept = sorted(by_step)[-keep if keep else 0 :]
@@ -127,15 +127,9 @@ def export(
     # The index sorts last but goes first: never an index without its data.
     for name in sorted(by_step[old], reverse=True):
       files.remove(os.path.join(output_dir, name))
-  _remove_unfinished(output_dir)
+  # As large as a model, each; a run has its folder alone.
+  files.remove_abandoned(output_dir, r'model\.ckpt-\d+', is_alone=True)
   return prefix
-
-
-def _remove_unfinished(folder: str) -> None:
-  """Removes what killed exports left: as large as a model, each."""
-  for name in files.list_folder(folder):
-    if _UNFINISHED.match(name):
-      files.remove(os.path.join(folder, name))
 
 
 def _exported(folder: str) -> dict[int, list[str]]:
@@ -252,13 +246,41 @@ def _candidates(folder: str, wanted: str) -> str:
 
 
 def checksum(prefix: str) -> str:
-  """Returns the SHA-256 of a checkpoint's data file, in hexadecimal."""
+  """Returns the SHA-256 of a checkpoint's weights, in hexadecimal.
+
+  That of the data file, or of all of them one after another.
+
+  Raises:
+    UserError: there is none, or it cannot be read.
+  """
   digest = hashlib.sha256()
-  path = prefix if _is_hugging_face(prefix) else prefix + _DATA
-  with files.open_read(path, 'rb') as file:
-    while block := file.read(1 << 20):
-      digest.update(block)
+  for path in _data_files(prefix):
+    with files.open_read(path, 'rb') as file:
+      while block := file.read(1 << 20):
+        digest.update(block)
   return digest.hexdigest()
+
+
+def _data_files(prefix: str) -> list[str]:
+  """Returns the paths of the files that hold a checkpoint's weights, sorted.
+
+  Raises:
+    UserError: there is none.
+  """
+  if _is_hugging_face(prefix):
+    return [prefix]
+  folder, start = os.path.split(prefix)
+  paths = [
+    os.path.join(folder, name)
+    for name in files.list_folder(folder or '.')
+    if name.startswith(start) and _DATA_FILE.fullmatch(name[len(start) :])
+  ]
+  if not paths:
+    raise UserError(
+      f'{prefix}{_DATA} cannot be found, nor any other data file of '
+      f'{prefix}{_INDEX}'
+    )
+  return paths
 
 
 def read_variables(prefix: str) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -510,12 +532,7 @@ def _examples(items: list[str]) -> str:
 
 
 def _read(reader, prefix: str, names: list[str]) -> dict[str, np.ndarray]:
-  data_files = ', '.join(
-    os.path.join(os.path.dirname(prefix), name)
-    for name in files.list_folder(os.path.dirname(prefix) or '.')
-    if name.startswith(os.path.basename(prefix) + '.data-')
-  )
-  with _damage_explained(data_files or prefix + _DATA):
+  with _damage_explained(', '.join(_data_files(prefix))):
     return {name: _float32(reader.get_tensor(name)) for name in names}
 
 

@@ -86,37 +86,45 @@ def dump(
       f'--num_shards={job.num_jobs}: a dump of {job.num_shards} files cannot '
       'be split over more jobs (--num_logits_shards)'
     )
+  configuration = {
+    'script': 'run_distillation --do_dump_logits',
+    **fingerprint,
+    'dev': classifier_features.checksum(dev),
+    'keep_text': job.keeps_text,
+    'max_seq_length': run.max_seq_length,
+    'num_logits_shards': job.num_shards,
+    'num_texts': num_texts,
+    'precision': precision,
+    'teacher_checkpoint': checkpoints.checksum(dumping.prefix),
+    'texts': transfer.checksum(),
+  }
   run_folder.claim(
     run.output_dir,
-    {
-      'script': 'run_distillation --do_dump_logits',
-      **fingerprint,
-      'dev': classifier_features.checksum(dev),
-      'keep_text': job.keeps_text,
-      'max_seq_length': run.max_seq_length,
-      'num_logits_shards': job.num_shards,
-      'num_texts': num_texts,
-      'precision': precision,
-      'teacher_checkpoint': checkpoints.checksum(dumping.prefix),
-      'texts': transfer.checksum(),
-    },
-    # Of jobs that begin together none has progress; the first one's word holds.
-    has_progress=logits_dump.is_begun(run.output_dir) or job.num_jobs > 1,
+    configuration,
+    # Jobs that begin together see no progress: the first one's word holds.
+    has_progress=True,
     flag='--logits_dir',
     command=command,
+    is_alone=False,
   )
   label_order.write(run.output_dir, run.task)
   if logits_dump.is_whole(run.output_dir):
     logging.info('The dump in %s is whole already.', run.output_dir)
     return
-  who = teacher.load_teacher(
-    Classifier(config, run.task.num_outputs, precision),
-    dumping.prefix,
-    run,
-    dev,
-    job.batch_size,
-    dumping.allow_weak_teacher,
-  )
+  try:
+    who = teacher.load_teacher(
+      Classifier(config, run.task.num_outputs, precision),
+      dumping.prefix,
+      run,
+      dev,
+      job.batch_size,
+      dumping.allow_weak_teacher,
+    )
+  except UserError:
+    # A teacher that is refused leaves nothing that binds the next one.
+    if not logits_dump.is_begun(run.output_dir):
+      run_folder.release(run.output_dir, configuration)
+    raise
   teacher.dump_logits(who, transfer, run, job)
 
 

@@ -9,7 +9,6 @@ metrics.jsonl  one line a log interval, without wall-clock times, so that a run
 import importlib.metadata
 import json
 import os
-import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ from data import files
 from data.errors import UserError
 from modeling import workers
 
-_END_BYTES = 1 << 20
+_RUN_FILE = 'run.json'
 _PACKAGES = ('tensorflow', 'tf_keras', 'tensorflow-text', 'tf-models-official')
 
 
@@ -27,6 +26,7 @@ def claim(
   has_progress: bool,
   flag: str = '--output_dir',
   command: Mapping[str, Any] | None = None,
+  is_alone: bool = True,
 ) -> None:
   """Writes `run.json`, or compares the one of the run that is to go on.
 
@@ -41,6 +41,8 @@ def claim(
     flag: which flag named the folder.
     command: the script and its flags, which --from_run takes up; that of a run
       that goes on stays as it is.
+    is_alone: whether no other job writes to the folder: then all temporary
+      files in it are what killed runs left, and are removed.
 
   Raises:
     UserError: the folder holds the progress of a run with another
@@ -50,13 +52,14 @@ def claim(
   with workers.chief_first():
     if workers.is_chief():
       files.make_folder(output_dir)
+      files.remove_abandoned(output_dir, is_alone=is_alone)
     _claim(output_dir, configuration, has_progress, flag, command)
 
 
 def _claim(
   output_dir: str, configuration, has_progress: bool, flag, command
 ) -> None:
-  path = os.path.join(output_dir, 'run.json')
+  path = os.path.join(output_dir, _RUN_FILE)
   # Through JSON once, so that tuples compare as lists.
   wanted = json.loads(json.dumps(configuration))
   if not files.exists(path) and _has_exports(output_dir):
@@ -70,7 +73,7 @@ def _claim(
       f'{flag} must be a folder that all workers see'
     )
   if (has_progress or not workers.is_chief()) and files.exists(path):
-    found = files.read_json(path)['configuration']
+    found = _recorded(path)
     differences = [
       f'{key}: {found.get(key)!r} there, {wanted.get(key)!r} now'
       for key in sorted(found.keys() | wanted.keys())
@@ -90,6 +93,32 @@ def _claim(
   files.write_json(path, content)
 
 
+def _recorded(path: str) -> dict[str, Any]:
+  """Returns the configuration that a `run.json` tells."""
+  content = files.read_json(path)
+  found = content.get('configuration') if isinstance(content, dict) else None
+  if not isinstance(found, dict):
+    raise UserError(
+      f'{path} tells no configuration: it is damaged, or of something else. '
+      'Whether the run there can go on cannot be seen; give another folder, or '
+      'remove this one to start afresh.'
+    )
+  return found
+
+
+def release(output_dir: str, configuration: Mapping[str, Any]) -> None:
+  """Takes back a `claim` that has come to nothing, so that it binds nobody.
+
+  Args:
+    output_dir: the folder.
+    configuration: as it was claimed; the claim of another one stays.
+  """
+  path = os.path.join(output_dir, _RUN_FILE)
+  wanted = json.loads(json.dumps(configuration))
+  if workers.is_chief() and files.exists(path) and _recorded(path) == wanted:
+    files.remove(path)
+
+
 def _has_exports(output_dir: str) -> bool:
   return any(
     name.startswith('model.ckpt-') for name in files.list_folder(output_dir)
@@ -103,16 +132,9 @@ def fingerprint(paths: Iterable[str]) -> list[list[Any]]:
   corpus of terabytes.
   """
   return [
-    [os.path.basename(path), files.size(path), _crc_of_ends(path)]
+    [os.path.basename(path), files.size(path), files.crc_of_ends(path)]
     for path in paths
   ]
-
-
-def _crc_of_ends(path: str) -> str:
-  with files.open_read(path, 'rb') as file:
-    crc = zlib.crc32(file.read(_END_BYTES))
-    file.seek(max(0, files.size(path) - _END_BYTES))
-    return f'{zlib.crc32(file.read(_END_BYTES), crc):08x}'
 
 
 class MetricsLog:
@@ -123,14 +145,21 @@ class MetricsLog:
     self._lines: list[str] = []
 
   def resume(self, step: int) -> None:
-    """Cuts the log back to the lines up to `step`."""
+    """Cuts the log back to the lines up to `step`.
+
+    Raises:
+      UserError: one of these is damaged. It is not left out: the best
+        checkpoint and an early stop are decided by what the lines say.
+    """
     if not files.exists(self._path):
       return
-    self._lines = [
-      line
-      for line in files.read_text(self._path).splitlines()
-      if _step_of(line) <= step
-    ]
+    self._lines, last = [], 0
+    for number, line in enumerate(files.read_text(self._path).splitlines(), 1):
+      # Steps ascend: from here on lines are cut off, whatever they hold.
+      if last >= step:
+        break
+      last = self._step_of(line, number)
+      self._lines += [line] if last <= step else []
     self._write()
 
   def append(self, step: int, values: Mapping[str, float]) -> None:
@@ -142,11 +171,17 @@ class MetricsLog:
     """Returns what was logged: `step` and the values of each line."""
     return [json.loads(line) for line in self._lines]
 
+  def _step_of(self, line: str, number: int) -> int:
+    try:
+      return json.loads(line)['step']
+    except (json.JSONDecodeError, TypeError, KeyError) as error:
+      raise UserError(
+        f'{self._path}, line {number} is damaged: expected a JSON object with '
+        f'a step, found {line[:40]!r}. If that line is removed, the run goes '
+        'on without what was measured there.'
+      ) from error
+
   def _write(self) -> None:
     # Rewritten whole: object stores cannot append, and a line cut in the
     # middle can never be read. 10,000 lines are 1 MB.
     files.write_text(self._path, ''.join(x + '\n' for x in self._lines))
-
-
-def _step_of(line: str) -> int:
-  return json.loads(line)['step']

@@ -66,23 +66,20 @@ def parse_folders(items: list[str]) -> dict[str, str]:
   Raises:
     UserError: an item has another form, its task is unknown, or is given twice.
   """
-  known = {_key(test_set.task): test_set.task for test_set in TEST_SETS}
+  known = {tasks.key(test_set.task): test_set.task for test_set in TEST_SETS}
   folders: dict[str, str] = {}
   for item in items:
     name, equals, folder = item.partition('=')
-    if not equals or not folder or _key(name) not in known:
+    key = tasks.key(name)
+    if not equals or not folder or key not in known:
       raise UserError(
         f'--predictions: expected TASK=FOLDER, received {item!r}; tasks: '
         f'{", ".join(known.values())}'
       )
-    if known[_key(name)] in folders:
+    if known[key] in folders:
       raise UserError(f'--predictions: {name} is given twice')
-    folders[known[_key(name)]] = folder
+    folders[known[key]] = folder
   return folders
-
-
-def _key(name: str) -> str:
-  return name.lower().replace('-', '').replace('_', '')
 
 
 def collect(

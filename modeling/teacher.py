@@ -175,6 +175,8 @@ def _finish(
   else:
     manifest = _manifest(teacher, transfer, run, paths, job.keeps_text)
     logits_dump.write_manifest(run.output_dir, manifest)
+    # Every shard is there: nobody needs what a killed job left of one.
+    files.remove_abandoned(run.output_dir, 'logits-.*', is_alone=True)
 
 
 def _tell_missing(
@@ -210,7 +212,7 @@ def _manifest(
     max_seq_length=run.max_seq_length,
     num_examples=len(transfer.texts),
     num_held_out=transfer.num_held_out,
-    shards=[os.path.basename(path) for path in paths],
+    shards=[logits_dump.describe_shard(path) for path in paths],
     num_labelled=sum(text.label is not None for text in transfer.texts),
     keeps_text=keeps_text,
     dev_split=teacher.dev_split,

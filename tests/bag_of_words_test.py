@@ -24,7 +24,7 @@ def test_evaluate_scores_dev_and_test():
 
 def test_read_rows_takes_quotes_as_text(tmp_path):
   path = tmp_path / 'a.tsv'
-  path.write_text('label\tsentence\ncat\tsay "this\ndog\tand\x0bthat\n')
+  path.write_text('label\tsentence\r\ncat\tsay "this\r\ndog\tand\x0bthat\n')
   rows = bag_of_words.read_rows(path)
   assert rows == [('say "this', 'cat'), ('and\x0bthat', 'dog')]
 
@@ -32,11 +32,11 @@ def test_read_rows_takes_quotes_as_text(tmp_path):
 @pytest.mark.parametrize(
   ('text', 'message'),
   [
-    ('text\tlabel\na\tb\n', 'line 1: expected the columns sentence and label'),
-    ('', 'line 1: expected the columns'),
+    ('text\tlabel\na\tb\n', "line 1: expected a header with .* 'sentence'"),
+    ('', 'is empty'),
     ('sentence\tlabel\n', 'has no rows'),
-    ('sentence\tlabel\na\tb\nc\n', 'line 3: expected 2 columns, got 1'),
-    ('sentence\tlabel\n\na\tb\n', 'line 2: expected 2 columns, got 1'),
+    ('sentence\tlabel\na\tb\nc\n', 'line 3: found 1 columns, expected 2'),
+    ('sentence\tlabel\n\na\tb\n', 'line 2: found a blank line, expected 2'),
   ],
 )
 def test_read_rows_names_file_and_line(tmp_path, text, message):

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from data.errors import UserError
 from modeling import best_checkpoint
 
 
@@ -95,6 +96,17 @@ def test_a_run_killed_while_the_best_is_written_evaluates_again(tmp_path):
   with pytest.raises(KeyboardInterrupt):
     evaluation.run(10)
   assert not (tmp_path / 'eval_metrics.jsonl').exists()
+
+
+@pytest.mark.parametrize('damage', ['{"step": 20, "eval_', '[20]', '{}'])
+def test_a_damaged_line_is_named_unless_it_is_cut_off(tmp_path, damage):
+  log = tmp_path / 'eval_metrics.jsonl'
+  log.write_text('{"step": 10, "eval_accuracy": 0.5}\n' + damage)
+  with pytest.raises(UserError, match='eval_metrics.jsonl, line 2 is dam'):
+    _Run(tmp_path, []).resume(20)
+  assert log.read_text().endswith(damage)
+  _Run(tmp_path, []).resume(10)
+  assert log.read_text() == '{"step": 10, "eval_accuracy": 0.5}\n'
 
 
 def test_a_new_run_discards_the_best_of_an_old_one(tmp_path):

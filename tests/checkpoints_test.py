@@ -1,5 +1,7 @@
 """Tests of modeling/checkpoints.py."""
 
+import gzip
+import hashlib
 import pathlib
 import shutil
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data import files
 from data.errors import UserError
 from modeling import checkpoints
 from modeling.configs import BertConfig
@@ -234,12 +237,25 @@ def test_export_never_deletes_itself_after_a_set_back(tmp_path):
 def test_export_removes_what_killed_runs_left(tmp_path):
   checkpoints.export(str(tmp_path), 1, make_values(), CONFIG)
   (tmp_path / 'model.ckpt-1.index').unlink()  # Killed while deleting,
-  (tmp_path / f'.model.ckpt-2.99.tmp{DATA}').touch()  # and while writing.
+  unfinished = files.temporary_name(str(tmp_path / 'model.ckpt-2'))
+  pathlib.Path(unfinished + DATA).touch()  # and while writing,
+  pathlib.Path(f'{unfinished}{DATA}.tempstate12').touch()  # as TensorFlow does.
+  other = pathlib.Path(files.temporary_name(str(tmp_path / 'eval.tf_record')))
+  other.touch()  # Another process may be writing that.
   checkpoints.export(str(tmp_path), 2, make_values(), CONFIG, keep=1)
   assert sorted(path.name for path in tmp_path.glob('*model*')) == [
     f'model.ckpt-2{DATA}',
     f'model.ckpt-2{INDEX}',
   ]
+  assert other.exists()
+
+
+def test_export_unpacks_the_vocabulary(tmp_path):
+  text = 'a\n\u2028\nb\n'
+  vocab_file = tmp_path / 'vocab.txt.gz'
+  vocab_file.write_bytes(gzip.compress(text.encode()))
+  checkpoints.export(str(tmp_path), 1, make_values(), CONFIG, str(vocab_file))
+  assert (tmp_path / 'vocab.txt').read_bytes() == text.encode()
 
 
 @pytest.mark.parametrize('suffix', ['', '.index', '.data-00000-of-00001'])
@@ -390,10 +406,42 @@ def test_damaged_data_is_a_user_error(prefix, damage):
   assert_untouched(variables)
 
 
+def test_the_checksum_is_of_all_data_files_in_their_order(prefix, tmp_path):
+  data = stored_bytes(prefix)[1]
+  assert checkpoints.checksum(prefix) == hashlib.sha256(data).hexdigest()
+  for name in 'ab':
+    with tf.device('CPU:0'):
+      tf.raw_ops.SaveV2(
+        prefix=str(tmp_path / name),
+        tensor_names=[name],
+        shape_and_slices=[''],
+        tensors=[tf.fill([2], float(ord(name)))],
+      )
+  sharded = str(tmp_path / 'sharded')
+  tf.raw_ops.MergeV2Checkpoints(
+    checkpoint_prefixes=[str(tmp_path / name) for name in 'ab'],
+    destination_prefix=sharded,
+  )
+  # Its own name goes on where that of another checkpoint ends.
+  (tmp_path / 'sharded-1.data-00000-of-00001').write_text('other')
+  parts = [
+    pathlib.Path(f'{sharded}.data-0000{i}-of-00002').read_bytes()
+    for i in range(2)
+  ]
+  assert all(parts)
+  expected = hashlib.sha256(b''.join(parts)).hexdigest()
+  assert checkpoints.checksum(sharded) == expected
+  variables = {'b': tf.Variable([0.0, 0.0])}
+  checkpoints.load_released(sharded, variables)
+  assert variables['b'].numpy().tolist() == [98.0, 98.0]
+
+
 def test_missing_data_file_is_a_user_error(prefix, tmp_path):
   (tmp_path / 'bert_model.ckpt.data-00000-of-00001').unlink()
   with pytest.raises(UserError, match=r'data-00000-of-00001 cannot'):
     checkpoints.load_released(prefix, make_variables())
+  with pytest.raises(UserError, match='nor any other data file of'):
+    checkpoints.checksum(prefix)
 
 
 def deeper(folder, num_layers=4, width=2):

@@ -1,5 +1,8 @@
 """Files: whole or not at all, local or remote, with one message."""
 
+import os
+import time
+
 import pytest
 
 from data import files
@@ -42,13 +45,57 @@ def test_a_file_is_not_there_before_it_is_whole(folder):
   assert files.exists(f'{folder}/a')
 
 
-def test_copying_replaces_and_removing_removes(folder):
-  files.write_text(f'{folder}/a', 'new')
-  files.write_text(f'{folder}/b', 'old')
-  files.copy(f'{folder}/a', f'{folder}/b')
-  files.remove(f'{folder}/a')
-  assert files.read_text(f'{folder}/b') == 'new'
-  assert files.list_folder(folder) == ['b']
+def test_temporary_names_do_not_depend_on_the_process():
+  names = {files.temporary_name('folder/a') for _ in range(10)}
+  assert len(names) == 10
+  assert all(name.startswith('folder/.a.') for name in names)
+  assert not any(str(os.getpid()) == name.split('.')[-2] for name in names)
+
+
+def _temporary(folder, target, hours):
+  """Makes a temporary file that was written to so many hours ago."""
+  path = files.temporary_name(os.path.join(folder, target))
+  files.write_text(path, 'half')
+  if hours:
+    then = time.time() - 3600 * hours
+    os.utime(path, (then, then))
+  return os.path.basename(path)
+
+
+def test_what_killed_writers_left_is_removed_an_hour_later(tmp_path):
+  folder = str(tmp_path)
+  for name in ('a', '.a.tmp', '.a.123.tmp'):  # None of them is ours.
+    files.write_text(f'{folder}/{name}', '')
+    os.utime(f'{folder}/{name}', (1, 1))
+  mine, other = _temporary(folder, 'a', 2), _temporary(folder, 'ab', 2)
+  used = _temporary(folder, 'a', 0.9)
+  left = {'a', '.a.tmp', '.a.123.tmp', used}
+  files.remove_abandoned(folder, 'a')
+  assert set(os.listdir(folder)) == {*left, other}
+  files.remove_abandoned(folder)
+  assert set(os.listdir(folder)) == left
+  files.remove_abandoned(folder, is_alone=True)
+  assert set(os.listdir(folder)) == left - {used}
+  assert mine not in left
+
+
+def test_where_no_time_is_told_only_who_is_alone_tidies(tmp_path):
+  folder = f'ram://{tmp_path}'
+  files.make_folder(folder)
+  name = _temporary(folder, 'a', 0)
+  files.remove_abandoned(folder)
+  assert files.list_folder(folder) == [name]
+  files.remove_abandoned(folder, is_alone=True)
+  assert files.list_folder(folder) == []
+  files.remove_abandoned(f'{folder}/none')
+
+
+def test_a_file_has_one_real_path(tmp_path, monkeypatch):
+  (tmp_path / 'link').symlink_to(tmp_path / 'a')
+  monkeypatch.chdir(tmp_path)
+  for name in ('a', './a', 'b/..//a', 'link', f'file://{tmp_path}/a'):
+    assert files.real_path(name) == str(tmp_path.resolve() / 'a')
+  assert files.real_path('gs://b//a') == 'gs://b//a'
 
 
 def test_comma_lists_and_globs_expand_in_their_order(folder):

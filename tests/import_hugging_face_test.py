@@ -1,5 +1,6 @@
 """Tests of tools/import_hugging_face.py and modeling/hugging_face.py."""
 
+import gzip
 import json
 import pathlib
 import subprocess
@@ -290,7 +291,26 @@ def test_wrong_shape_is_named(tmp_path):
 
 def test_vocabulary_that_is_too_long_is_refused(tmp_path):
   write_folder(tmp_path / 'hf', num_tokens=6)
-  with pytest.raises(UserError, match='vocab.txt has 6 tokens.* only 5'):
+  with pytest.raises(UserError, match='vocab.txt has 6 tokens.* model has 5 '):
+    imported(tmp_path / 'hf')
+
+
+def test_ids_beyond_the_vocabulary_get_names_that_it_lacks(tmp_path):
+  folder = tmp_path / 'hf'
+  write_folder(folder)
+  vocab = '[PAD]\n[unused0]\n[UNK]\n'
+  (folder / 'vocab.txt').write_bytes(gzip.compress(vocab.encode()))
+  _, lines = imported(folder)
+  assert (tmp_path / 'hf.out' / 'vocab.txt').read_text() == (
+    vocab + '[unused1]\n[unused2]\n'
+  )
+  assert any('vocab.txt' in x and '(2): [unused1], [un' in x for x in lines)
+
+
+def test_a_vocabulary_of_another_model_is_not_filled_up(tmp_path):
+  config = {**CONFIG, 'vocab_size': 133}
+  write_folder(tmp_path / 'hf', config=config)
+  with pytest.raises(UserError, match='has 5 tokens, .* has 133 .* than 128'):
     imported(tmp_path / 'hf')
 
 

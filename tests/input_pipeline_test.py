@@ -36,7 +36,8 @@ def _write(path, lengths, first=0):
 
 
 def _source(*paths, max_seq_length=_S, vocab_size=10):
-  return RecordSource(paths, _FIELDS, {'S': max_seq_length}, vocab_size)
+  dims = {'S': max_seq_length, 'C': 150}
+  return RecordSource(paths, _FIELDS, dims, vocab_size)
 
 
 def _order(source, batch_size, seed=1):
@@ -194,17 +195,96 @@ def test_a_record_of_another_length_is_named(two_files):
     source.check()
 
 
-def test_ids_of_a_larger_vocabulary_are_named(two_files):
-  source = _source(*two_files.paths, vocab_size=7)
-  with pytest.raises(UserError, match='token id 7 .* vocabulary of 7'):
-    source.check()
-
-
 def test_a_missing_field_is_named(two_files):
   fields = (*_FIELDS, features.Field('teacher_logits', 'float32', 2))
-  source = RecordSource(two_files.paths, fields, {'S': _S}, 10)
+  source = RecordSource(two_files.paths, fields, {'S': _S, 'C': 150}, 10)
   with pytest.raises(UserError, match="no field 'teacher_logits'.* label_ids"):
     source.check()
+
+
+# A field of each kind, a value that does not fit, and what is said.
+_DUMP_FIELDS = (*features.LOGITS_DUMP[:2], features.LOGITS_DUMP_LABEL)
+_PRETRAINING, _CLASSIFIER = features.PRETRAINING, features.CLASSIFIER
+_MISFITS = [
+  (_PRETRAINING, 'input_ids', 10, '10, expected 0 to 9, the vocabulary has 10'),
+  (_PRETRAINING, 'input_ids', -1, '-1, expected 0 to 9, the vocabulary has 10'),
+  (_PRETRAINING, 'input_mask', 2, '2, expected 0 to 1$'),
+  (
+    _PRETRAINING,
+    'segment_ids',
+    2,
+    '2, expected 0 to 1, .*type_vocab_size',
+  ),
+  (_PRETRAINING, 'segment_ids', -1, '-1, expected 0 to 1, the model'),
+  (_PRETRAINING, 'masked_lm_positions', 4, '4, expected 0 to 3, --max_seq_len'),
+  (_PRETRAINING, 'masked_lm_ids', 10, '10, expected 0 to 9, the vocabulary'),
+  (_PRETRAINING, 'next_sentence_labels', 2, '2, expected 0 to 1$'),
+  (_PRETRAINING, 'next_sentence_labels', -1, '-1, expected 0 to 1$'),
+  (_CLASSIFIER, 'label_ids', 3, '3, expected 0 to 2, the task has 3 labels'),
+  (_CLASSIFIER, 'label_ids', -1, '-1, expected 0 to 2, the task has 3 labels'),
+  (_CLASSIFIER, 'is_real_example', 2, '2, expected 0 to 1$'),
+  (_DUMP_FIELDS, 'input_ids', 10, '10, expected 0 to 9, the vocabulary has 10'),
+  (_DUMP_FIELDS, 'label_ids', -2, '-2, expected -1 to 2, the task has 3 label'),
+]
+
+
+def _fields_source(path, fields, **changes):
+  """Writes three records, of which the last has some fields changed."""
+  dims = {'S': 4, 'P': 2, 'C': 3}
+  zeros = {
+    field.name: [0] * dims.get(field.length, field.length or 3)
+    for field in fields
+  }
+  with records.RecordWriter(str(path)) as writer:
+    for values in (zeros, zeros, {**zeros, **changes}):
+      feature = {
+        field.name: records.int64_feature(values[field.name])
+        if field.dtype == 'int64'
+        else records.float_feature(values[field.name])
+        for field in fields
+      }
+      example = tf.train.Example(features=tf.train.Features(feature=feature))
+      writer.write(example.SerializeToString())
+  return RecordSource((str(path),), fields, dims, 10)
+
+
+def _meet(source):
+  """Reads a source as a run does that has looked at first records only."""
+  source.check()
+  with source.explained():
+    source.parse([*records.read(source.paths[0])])
+
+
+@pytest.mark.parametrize(('fields', 'name', 'value', 'message'), _MISFITS)
+def test_a_value_out_of_its_range_is_named(
+  tmp_path, fields, name, value, message
+):
+  length = {'masked_lm_positions': 2, 'masked_lm_ids': 2}.get(name, 4)
+  if 'labels' in name or name in ('label_ids', 'is_real_example'):
+    length = 1
+  values = [0] * (length - 1) + [value]
+  source = _fields_source(tmp_path / 'a', fields, **{name: values})
+  with pytest.raises(UserError, match=f'a, record 2: {name} holds {message}'):
+    _meet(source)
+
+
+@pytest.mark.parametrize('length', [0, 5])
+@pytest.mark.parametrize('name', ['input_ids', 'segment_ids'])
+def test_an_unpadded_field_of_a_wrong_length_is_named(tmp_path, name, length):
+  changes = {name: [0] * length}
+  source = _fields_source(tmp_path / 'a', _DUMP_FIELDS, **changes)
+  with pytest.raises(
+    UserError,
+    match=f'record 2: {name} has {length} values, expected 1 to 4 .--max_seq',
+  ):
+    _meet(source)
+
+
+def test_no_label_in_a_dump_and_any_number_are_in_range(tmp_path):
+  source = _fields_source(tmp_path / 'a', _DUMP_FIELDS, label_ids=[-1])
+  _meet(source)
+  fields = (*_DUMP_FIELDS[:2], features.LOGITS_DUMP_NUMBER)
+  _meet(_fields_source(tmp_path / 'b', fields, label_ids=[-7.5]))
 
 
 def test_a_damaged_record_is_named_when_a_run_meets_it(two_files):

@@ -61,8 +61,8 @@ def _write(folder, tokenizer, logits, rows=ROWS, num_shards=2, **changes):
     vocabulary=tokenizer.vocab_checksum,
     keeps_text=rows[0].text_a is not None,
     num_labelled=2,
-    shards=[pathlib.Path(path).name for path in paths],
-    **changes,
+    shards=[logits_dump.describe_shard(path) for path in paths],
+    **{'teacher_checksum': f'of {folder.name}', **changes},
   )
   logits_dump.write_manifest(str(folder), manifest)
   return Dump(str(folder), manifest)
@@ -93,9 +93,119 @@ def test_rows_are_read_as_they_were_written(tmp_path, tokenizer):
     np.testing.assert_array_equal(row.teacher_logits, logits)
 
 
+def test_a_manifest_is_read_as_it_was_written(tmp_path, tokenizer):
+  origin = logits_dump.Origin('t/model.ckpt-1', '01', {'eval_accuracy': 0.5}, 3)
+  dump = _write(tmp_path / 'a', tokenizer, LOGITS, merged_from=[origin])
+  assert _open(tmp_path / 'a') == [dump]
+
+
+def _open(*folders):
+  return logits_dump.open_dumps(map(str, folders), tasks.get_task('SST-2'))
+
+
+def _rewrite(path):
+  """Replaces a shard by one of the same size."""
+  (row, *_) = logits_dump.read_shard(str(path))
+  row = row._replace(teacher_logits=row.teacher_logits + 1)
+  logits_dump.write_shard(str(path), [row], is_regression=False)
+
+
+def _append(path):
+  rows = [*logits_dump.read_shard(str(path))] * 2
+  logits_dump.write_shard(str(path), rows, is_regression=False)
+
+
+@pytest.mark.parametrize(
+  ('damage', 'message'),
+  [
+    (
+      _append,
+      'logits-00000-of-00002 is not what .* it has 2 examples in .* 1 ',
+    ),
+    (
+      _rewrite,
+      'logits-00000-of-00002 is not what .* it has 1 examples in .* 1 ',
+    ),
+    (pathlib.Path.unlink, 'there is no file .*a/logits-00000-of-00002'),
+  ],
+)
+def test_a_shard_that_is_not_the_manifests_is_named(
+  tmp_path, tokenizer, damage, message
+):
+  dump = _write(tmp_path / 'a', tokenizer, LOGITS)
+  _open(tmp_path / 'a')
+  damage(pathlib.Path(dump.paths[0]))
+  with pytest.raises(UserError, match=message):
+    _open(tmp_path / 'a')
+
+
+def test_dumps_of_one_teacher_are_refused(tmp_path, tokenizer):
+  _write(tmp_path / 'a', tokenizer, LOGITS)
+  _write(tmp_path / 'b', tokenizer, LOGITS)
+  _write(tmp_path / 'c', tokenizer, LOGITS, teacher_checksum='of a')
+  assert len(_open(tmp_path / 'a', tmp_path / 'b')) == 2
+  with pytest.raises(UserError, match='names the dump .*/a twice'):
+    _open(tmp_path / 'a', tmp_path / 'b', f'{tmp_path}/b/../a/')
+  with pytest.raises(
+    UserError, match='/a and .*/c are of the same teacher, teacher/model.ckpt-1'
+  ):
+    _open(tmp_path / 'a', tmp_path / 'b', tmp_path / 'c')
+
+
+def test_a_merged_dump_tells_all_its_teachers(tmp_path, tokenizer):
+  dumps = [
+    _write(
+      tmp_path / name,
+      tokenizer,
+      LOGITS,
+      teacher=name,
+      teacher_scores={'eval_accuracy': score},
+      num_held_out=number,
+    )
+    for name, score, number in (('a', 0.5, 1), ('b', 0.75, 2))
+  ]
+  merged = _make(dumps, tokenizer, tmp_path / 'merged').manifest
+  assert (merged.teacher, merged.teacher_checksum) == ('', '')
+  assert (merged.teacher_scores, merged.num_held_out) == ({}, None)
+  assert merged.merged_from == [
+    logits_dump.Origin('a', 'of a', {'eval_accuracy': 0.5}, 1),
+    logits_dump.Origin('b', 'of b', {'eval_accuracy': 0.75}, 2),
+  ]
+  assert logits_dump.read_manifest(str(tmp_path / 'merged')) == merged
+  # It is no other teacher than those.
+  with pytest.raises(UserError, match='/merged and .*/b are of the same teach'):
+    _open(tmp_path / 'merged', tmp_path / 'b')
+
+
+def test_a_merged_dump_that_was_changed_is_made_again(
+  tmp_path, tokenizer, caplog
+):
+  dumps = [_write(tmp_path / name, tokenizer, LOGITS) for name in 'ab']
+  own = _make(dumps, tokenizer, tmp_path / 'own')
+  shard = pathlib.Path(own.paths[0])
+  before = shard.read_bytes()
+  _rewrite(shard)
+  assert _make(dumps, tokenizer, tmp_path / 'own') == own
+  assert 'own/logits-00000-of-00002 is not what' in caplog.text
+  assert shard.read_bytes() == before
+
+
+def test_damaged_dev_logits_are_not_used(tmp_path, caplog):
+  logits_dump.write_dev_logits(str(tmp_path), LOGITS)
+  whole = (tmp_path / 'dev_logits.npy').read_bytes()
+  read = logits_dump.read_dev_logits(str(tmp_path))
+  np.testing.assert_array_equal(read, LOGITS)
+  for content in (whole[:-1], whole[:9], b'', b'PK' + whole[2:]):
+    (tmp_path / 'dev_logits.npy').write_bytes(content)
+    caplog.clear()
+    assert logits_dump.read_dev_logits(str(tmp_path)) is None
+    assert 'dev_logits.npy is damaged' in caplog.text
+
+
 def test_a_manifest_without_the_newer_keys_is_read(tmp_path):
   old = dataclasses.asdict(MANIFEST)
-  for name in ('num_labelled', 'keeps_text', 'dev_split', 'made_from'):
+  newer = ('num_labelled', 'keeps_text', 'dev_split', 'made_from')
+  for name in (*newer, 'merged_from'):
     del old[name]
   logits_dump.files.write_json(str(tmp_path / 'manifest.json'), old)
   (dump,) = logits_dump.open_dumps([str(tmp_path)], tasks.get_task('SST-2'))
@@ -154,7 +264,10 @@ def test_dumps_are_merged_and_found_again(tmp_path, tokenizer):
   # Killed before its end it is made again, with the same bytes.
   (tmp_path / 'merged' / 'manifest.json').unlink()
   shards[1].unlink()
+  left = pathlib.Path(logits_dump.files.temporary_name(merged.paths[1]))
+  left.write_bytes(b'half')
   _make(dumps, tokenizer, tmp_path / 'merged')
+  assert not left.exists()
   assert [path.read_bytes() for path in shards] == whole
   # Another temperature is another dump.
   _make(dumps, tokenizer, tmp_path / 'merged', temperature=2.0)
@@ -214,13 +327,18 @@ def test_a_student_of_another_vocabulary_tokenizes_kept_text(
 
 
 def test_a_student_of_shorter_inputs_cuts_kept_text(tmp_path, tokenizer):
-  dump = _write(tmp_path / 'a', tokenizer, LOGITS)
+  dump = _write(tmp_path / 'a', tokenizer, LOGITS, num_held_out=4)
   own = _make([dump], tokenizer, tmp_path / 'own', max_seq_length=3)
   assert [row.input_ids.tolist() for row in own.rows()] == [
     [2, 5, 3],
     [2, 6, 3],
     [2, 7, 3],
   ]
+  # It is still of one teacher.
+  made = own.manifest
+  assert (made.teacher_checksum, made.num_held_out) == ('of a', 4)
+  assert made.origins == dump.manifest.origins
+  assert not made.merged_from
 
 
 def test_a_dump_without_text_fits_its_own_vocabulary_only(tmp_path, tokenizer):

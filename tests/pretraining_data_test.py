@@ -259,6 +259,50 @@ def test_wrong_paths_are_refused_first(folder, text, output, message):
     create(folder, text=text, output=output)
 
 
+@pytest.mark.parametrize(
+  'other', ['./text.txt', 'folder/..//text.txt', 'link.txt', 'linked/text.txt']
+)
+def test_a_file_is_known_however_it_is_named(folder, monkeypatch, other):
+  (folder / 'folder').mkdir()
+  (folder / 'link.txt').symlink_to(folder / 'text.txt')
+  (folder / 'linked').symlink_to(folder)
+  with pytest.raises(UserError, match='is an input file, too'):
+    create(folder, output=f'out,{other}')
+  with pytest.raises(UserError, match='names the file .* twice'):
+    create(folder, text='vocab.txt', output=f'text.txt,{other}')
+  monkeypatch.chdir(folder)
+  with pytest.raises(UserError, match='is an input file, too'):
+    pretraining_data.create(
+      str(folder / 'text.txt'), other, str(folder / 'vocab.txt'), True, SMALL
+    )
+  assert (folder / 'text.txt').read_text() == TEXT
+
+
+def test_a_file_that_cannot_be_completed_leaves_all_as_they_were(
+  folder, monkeypatch
+):
+  outputs = ('a', 'b', 'c')
+  for name in outputs:
+    (folder / name).write_text('earlier')
+  names = sorted(path.name for path in folder.iterdir())
+
+  class Writer(tf.io.TFRecordWriter):
+    def __init__(self, path):
+      super().__init__(path)
+      self._path = path
+
+    def close(self):
+      super().close()
+      if '.b.' in self._path:
+        raise tf.errors.ResourceExhaustedError(None, None, 'no space left')
+
+  monkeypatch.setattr(tf.io, 'TFRecordWriter', Writer)
+  with pytest.raises(UserError, match='cannot write .*/b: no space left'):
+    create(folder, output=','.join(outputs))
+  assert {(folder / name).read_text() for name in outputs} == {'earlier'}
+  assert sorted(path.name for path in folder.iterdir()) == names
+
+
 def test_more_output_files_than_records_are_refused(folder):
   (folder / 'text.txt').write_text('a b\n')
   with pytest.raises(UserError, match='names 2 files.* only 1 records'):

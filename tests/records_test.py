@@ -1,5 +1,8 @@
 """TFRecord files and their indexes."""
 
+import os
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -46,6 +49,35 @@ def test_an_exception_leaves_the_earlier_file(tmp_path):
     raise RuntimeError
   assert records.load_index(path).num_records == 3
   assert sorted(p.name for p in tmp_path.iterdir()) == ['a', 'a.index.json']
+
+
+def test_a_writer_removes_what_one_killed_long_ago_left(tmp_path):
+  old, new, other = (
+    pathlib.Path(files.temporary_name(str(tmp_path / name)))
+    for name in ('a', 'a', 'b')
+  )
+  for path in (old, new, other):
+    path.write_bytes(b'half')
+  for path in (old, other):
+    os.utime(path, (1, 1))
+  with records.RecordWriter(str(tmp_path / 'a')) as writer:
+    assert not old.exists()
+    writer.write(b'x')
+    os.utime(new, (1, 1))  # As if this took an hour.
+  assert not new.exists()
+  assert other.exists()
+
+
+def test_a_full_disk_is_told_and_leaves_the_earlier_file(tmp_path, monkeypatch):
+  path = _write(tmp_path / 'a', 3)
+  monkeypatch.setattr(files, 'temporary_name', lambda path: '/dev/full')
+  monkeypatch.setattr(files, 'remove', lambda path: None)
+  with (
+    pytest.raises(UserError, match='cannot write .*/a: .*No space left'),
+    records.RecordWriter(path) as writer,
+  ):
+    writer.write(b'x')
+  assert records.load_index(path).num_records == 3
 
 
 def test_a_file_cut_short_is_named(tmp_path):

@@ -10,7 +10,9 @@ import pytest
 import tensorflow as tf
 import tiny_world
 
+from data import files
 from data.errors import UserError
+from modeling import teacher
 
 
 def _dump_flags(world, **changes):
@@ -136,7 +138,10 @@ def test_a_dump_leaves_dev_and_test_out_and_says_what_it_is(teacher_world):
   assert len(records) == manifest['num_examples'] == len(expected)
   assert manifest['num_held_out'] == len(given) - len(expected) > 0
   assert manifest['labels'] == ['0', '1']
-  assert manifest['shards'] == [f'logits-0000{i}-of-00003' for i in range(3)]
+  assert [shard['name'] for shard in manifest['shards']] == [
+    f'logits-0000{i}-of-00003' for i in range(3)
+  ]
+  assert sum(s['num_examples'] for s in manifest['shards']) == len(expected)
   words = [
     ' '.join(
       tiny_world.VOCABULARY[i] for i in record['input_ids'].int64_list.value
@@ -185,7 +190,8 @@ def test_a_teacher_at_chance_level_is_refused_unless_allowed(world):
   with pytest.raises(UserError, match='teacher .* is at chance level on dev'):
     _run(*_dump_flags(world))
   assert not (world / 'dump' / 'manifest.json').exists()
-  _run(*_dump_flags(world), '--allow_weak_teacher')
+  # What it would have become binds nobody.
+  _run(*_dump_flags(world, max_seq_length=12), '--allow_weak_teacher')
   assert (world / 'dump' / 'manifest.json').exists()
 
 
@@ -278,6 +284,40 @@ def test_a_job_with_other_flags_is_refused(dump_world):
     _run(*_dump_flags(dump_world, **flags))
 
 
+def test_a_job_that_is_scoring_dev_binds_the_others(dump_world, monkeypatch):
+  folder = dump_world / 'b'
+  run_file = folder / 'run.json'
+
+  def score(*args):
+    # While the first job is at it, one with other flags begins.
+    before = run_file.read_text()
+    flags = _dump_flags(dump_world, logits_dir=folder, num_logits_shards=4)
+    with pytest.raises(UserError, match='num_logits_shards: 3 there, 4 now'):
+      _run(*flags)
+    assert run_file.read_text() == before
+    raise UserError('enough')
+
+  monkeypatch.setattr(teacher, 'load_teacher', score)
+  flags = {'logits_dir': folder, 'num_shards': 2, 'shard_index': 0}
+  with pytest.raises(UserError, match='enough'):
+    _run(*_dump_flags(dump_world, **flags))
+  assert not run_file.exists()
+
+
+def test_damaged_dev_logits_are_scored_again(dump_world, caplog):
+  folder = dump_world / 'dump'
+  whole = (folder / 'dev_logits.npy').read_bytes()
+  (folder / 'dev_logits.npy').write_bytes(whole[:-3])
+  (folder / 'manifest.json').unlink()
+  left = files.temporary_name(str(folder / 'logits-00001-of-00003'))
+  files.write_text(left, 'half')
+  _run(*_dump_flags(dump_world))
+  assert 'dev_logits.npy is damaged' in caplog.text
+  assert (folder / 'dev_logits.npy').read_bytes() == whole
+  # A dump that is whole needs nothing of what killed jobs left.
+  assert not files.exists(left)
+
+
 def test_a_whole_dump_is_left_alone(dump_world, caplog):
   before = _files(dump_world / 'dump')
   time = (dump_world / 'dump' / 'manifest.json').stat().st_mtime_ns
@@ -294,6 +334,10 @@ def _weights(folder):
 
 def test_a_teacher_and_its_twin_teach_what_one_does(dump_world):
   shutil.copytree(dump_world / 'dump', dump_world / 'twin')
+  # Of another checkpoint that says the same.
+  path = dump_world / 'twin' / 'manifest.json'
+  manifest = json.loads(path.read_text())
+  path.write_text(json.dumps({**manifest, 'teacher_checksum': 'the twin'}))
   flags = {'num_train_epochs': 1, 'dropout_rate': 0.0}
   _run(*_student_flags(dump_world, **flags), '--do_train')
   both = _student_flags(

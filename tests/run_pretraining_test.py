@@ -117,7 +117,7 @@ def test_a_segment_that_the_model_lacks_is_named_by_its_record(world, records):
   (world / 'bert_config.json').write_text(json.dumps(config))
   with pytest.raises(
     UserError,
-    match='record 0: segment id 1 does not fit .* type_vocab_size is 1',
+    match='record 0: segment_ids holds 1, .* type_vocab_size is 1',
   ):
     _run(world, '--do_train')
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from data import features, input_pipeline, records
+from data import features, files, input_pipeline, records
 from data.errors import UserError
 from data.record_source import RecordSource
 from data.serialization import serialize
@@ -421,6 +421,32 @@ def test_a_folder_without_progress_takes_another_configuration(tmp_path):
   run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=False)
   run_folder.claim(str(tmp_path), {'seed': 2}, has_progress=False)
   assert '"seed": 2' in (tmp_path / 'run.json').read_text()
+
+
+@pytest.mark.parametrize('content', ['{}', '[]', '{"configuration": 1}'])
+def test_a_damaged_run_file_is_named(tmp_path, content):
+  (tmp_path / 'run.json').write_text(content)
+  with pytest.raises(UserError, match=r'run\.json tells no configuration'):
+    run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=True)
+
+
+def test_a_run_that_has_its_folder_alone_removes_what_was_left(tmp_path):
+  left = files.temporary_name(str(tmp_path / 'train.tf_record'))
+  files.write_text(left, 'half')
+  run_folder.claim(str(tmp_path), {'seed': 1}, False, is_alone=False)
+  assert files.exists(left)
+  run_folder.claim(str(tmp_path), {'seed': 1}, False)
+  assert [path.name for path in tmp_path.iterdir()] == ['run.json']
+
+
+def test_a_claim_is_taken_back_by_who_made_it(tmp_path):
+  folder = str(tmp_path)
+  run_folder.claim(folder, {'range': (1, 2)}, has_progress=False)
+  run_folder.release(folder, {'range': (1, 3)})
+  assert files.exists(f'{folder}/run.json')
+  for _ in range(2):
+    run_folder.release(folder, {'range': (1, 2)})
+    assert not files.exists(f'{folder}/run.json')
 
 
 def test_checkpoints_of_somebody_else_are_left_alone(tmp_path):

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from cli import script
+from data import table_rows
 from data.errors import UserError
 from tools import local_files
 
@@ -79,25 +80,16 @@ def read_rows(path: str | pathlib.Path) -> list[Row]:
       or fewer columns than the header; file and line are named.
   """
   try:
-    lines = pathlib.Path(path).read_text(encoding='utf-8').split('\n')
+    text = pathlib.Path(path).read_bytes().decode('utf-8-sig')
   except (OSError, UnicodeDecodeError) as error:
     raise UserError(f'cannot read {path}: {error}') from error
-  header = lines[0].rstrip('\r').split('\t')
-  if not {'sentence', 'label'} <= set(header):
-    raise UserError(
-      f'{path}, line 1: expected the columns sentence and label, got {header}'
-    )
+  # Not splitlines(): a sentence may hold a line separator of Unicode.
+  lines = text.removesuffix('\n').split('\n') if text else []
+  lines = [line.removesuffix('\r') for line in lines]
   rows = []
-  for number, line in enumerate(lines[1:], 2):
-    if number == len(lines) and not line:
-      break
-    fields = line.rstrip('\r').split('\t')
-    if len(fields) != len(header):
-      raise UserError(
-        f'{path}, line {number}: expected {len(header)} columns, '
-        f'got {len(fields)}'
-      )
-    row = dict(zip(header, fields, strict=True))
+  for number, row in table_rows.tsv_rows(lines, path, ('sentence', 'label')):
+    if isinstance(row, str):
+      raise UserError(f'{path}, line {number}: {row}')
     rows.append((row['sentence'], row['label']))
   if not rows:
     raise UserError(f'{path} has no rows below its header')

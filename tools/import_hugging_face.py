@@ -7,6 +7,7 @@ The input folder holds config.json, vocab.txt and model.safetensors. The output
 folder then holds bert_config.json, vocab.txt and bert_model.ckpt.
 """
 
+import itertools
 import os
 from collections.abc import Mapping
 
@@ -24,6 +25,8 @@ FLAGS = flags.FLAGS
 _CONFIG = hugging_face.CONFIG_FILE
 _VOCAB = 'vocab.txt'
 _WEIGHTS = hugging_face.WEIGHTS_FILE
+# More ids than tokens by as many are of another vocabulary, not padding.
+_MAX_PADDING = 128
 
 
 def define_flags() -> None:
@@ -68,10 +71,10 @@ def import_folder(
   paths = [_require(input_dir, name) for name in (_CONFIG, _VOCAB, _WEIGHTS)]
   config_file, vocab_file, weights_file = paths
   config = hugging_face.read_config(config_file)
-  _check_vocab(vocab_file, config)
+  tokens, padding = _vocabulary(vocab_file, config)
   weights, unused = hugging_face.read_weights(weights_file)
   fresh = _complete(weights, config, weights_file, fresh_pooler)
-  _write(output_dir, weights, config, vocab_file)
+  _write(output_dir, weights, config, tokens + padding)
   return [
     f'{weights_file} → {len(weights)} variables of'
     f' {output_dir}/bert_model.ckpt',
@@ -79,6 +82,7 @@ def import_folder(
     *_named('heads', sorted(n for n in weights if not n.startswith('bert/'))),
     *_named('freshly initialised', fresh),
     *_named('unused', unused),
+    *_named(f'added to {_VOCAB}, where the model has more ids', padding),
     *_casing(input_dir),
   ]
 
@@ -96,14 +100,30 @@ def _require(input_dir: str, name: str) -> str:
   )
 
 
-def _check_vocab(path: str, config: BertConfig) -> None:
-  # Not splitlines(): a token may be a line separator of Unicode.
-  num_tokens = len(files.read_text(path).rstrip('\n').split('\n'))
-  if num_tokens > config.vocab_size:
+def _vocabulary(path: str, config: BertConfig) -> tuple[list[str], list[str]]:
+  """Reads the tokens, and names those that the model has beyond them.
+
+  Many models have more ids than tokens, up to a multiple of 8, 64 or 128 at
+  which a device computes fast; no text has these ids. All scripts want a token
+  for each. A text matches none of the names: brackets are words by themselves.
+
+  Raises:
+    UserError: there are more tokens than ids, or far fewer.
+  """
+  from data import tokenization
+
+  tokens = tokenization.read_vocabulary_lines(path)
+  num_missing = config.vocab_size - len(tokens)
+  if not 0 <= num_missing < _MAX_PADDING:
     raise UserError(
-      f'{path} has {num_tokens} tokens, but the model has only'
-      f' {config.vocab_size} (vocab_size in {_CONFIG})'
+      f'{path} has {len(tokens)} tokens, but the model has {config.vocab_size}'
+      f' (vocab_size in {_CONFIG}): expected as many, or fewer by less than'
+      f' {_MAX_PADDING}'
     )
+  taken = set(tokens)
+  names = (f'[unused{i}]' for i in itertools.count())
+  free = (name for name in names if name not in taken)
+  return tokens, list(itertools.islice(free, num_missing))
 
 
 def _complete(
@@ -165,13 +185,15 @@ def _write(
   output_dir: str,
   weights: Mapping[str, np.ndarray],
   config: BertConfig,
-  vocab_file: str,
+  tokens: list[str],
 ) -> None:
   from modeling import checkpoints
 
   files.make_folder(output_dir)
   config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
-  files.copy(vocab_file, os.path.join(output_dir, _VOCAB))
+  files.write_text(
+    os.path.join(output_dir, _VOCAB), ''.join(f'{x}\n' for x in tokens)
+  )
   # Last: with the checkpoint in place the folder is whole.
   checkpoints.write_released(
     os.path.join(output_dir, 'bert_model.ckpt'), weights

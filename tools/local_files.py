@@ -4,8 +4,8 @@ Everything else goes through data/files.py, which knows gs:// too but takes
 TensorFlow's six seconds to import.
 """
 
-import os
 import pathlib
+import secrets
 
 from data.errors import UserError
 
@@ -20,7 +20,7 @@ def write(path: str | pathlib.Path, content: str | bytes) -> None:
   """
   path = pathlib.Path(path)
   data = content.encode() if isinstance(content, str) else content
-  temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+  temporary = path.with_name(f'.{path.name}.{secrets.token_hex(8)}.tmp')
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -3,12 +3,17 @@
 The floor that a masked-LM accuracy is to be compared with.
 """
 
+import itertools
+
 import numpy as np
 from absl import flags
 
 from cli import script
+from data.errors import UserError, reason_of
 
 FLAGS = flags.FLAGS
+
+_CHUNK = 1024  # Records that are parsed at once.
 
 
 def define_flags() -> None:
@@ -22,24 +27,54 @@ def define_flags() -> None:
   )
 
 
-def count_masked(paths: list[str], max_records: int | None) -> np.ndarray:
-  """Counts how often each token id is behind a mask, int64 [V]."""
+def count_masked(
+  paths: list[str], max_records: int | None, vocab_size: int
+) -> np.ndarray:
+  """Counts how often each token id is behind a mask, int64 [V].
+
+  Raises:
+    UserError: a file is damaged, holds other records, or those of another
+      vocabulary; or no token is behind a mask.
+  """
+  from data import records
+
+  counts = np.zeros([vocab_size], np.int64)
+  left = max_records
+  for path in paths:
+    source = records.read(path, left)
+    while chunk := list(itertools.islice(source, _CHUNK)):
+      counts += np.bincount(_ids(chunk, path, vocab_size), None, vocab_size)
+      left = None if left is None else left - len(chunk)
+    if left == 0:
+      break
+  if not counts.any():
+    raise UserError(f'{", ".join(paths)}: no token is behind a mask')
+  return counts
+
+
+def _ids(serialized: list[bytes], path: str, vocab_size: int) -> np.ndarray:
+  """Returns the ids behind masks in some records, int64 [N]."""
   import tensorflow as tf
 
   spec = {
-    'masked_lm_ids': tf.io.VarLenFeature(tf.int64),
-    'masked_lm_weights': tf.io.VarLenFeature(tf.float32),
+    'masked_lm_ids': tf.io.RaggedFeature(tf.int64),
+    'masked_lm_weights': tf.io.RaggedFeature(tf.float32),
   }
-  counts = np.zeros([0], np.int64)
-  dataset = tf.data.TFRecordDataset(paths).take(max_records or -1)
-  for serialized in dataset.batch(1024):
+  try:
     parsed = tf.io.parse_example(serialized, spec)
-    ids = parsed['masked_lm_ids'].values.numpy()
-    ids = ids[parsed['masked_lm_weights'].values.numpy() > 0]
-    more = np.bincount(ids, minlength=len(counts))
-    more[: len(counts)] += counts
-    counts = more
-  return counts
+    is_real = parsed['masked_lm_weights'] > 0
+    ids = tf.ragged.boolean_mask(parsed['masked_lm_ids'], is_real)
+  except (tf.errors.InvalidArgumentError, ValueError) as error:
+    raise UserError(
+      f'{path} holds no pre-training records: {reason_of(error)}'
+    ) from error
+  ids = ids.flat_values.numpy()
+  if len(ids) and not 0 <= ids.min() <= ids.max() < vocab_size:
+    raise UserError(
+      f'{path} has token ids from {ids.min()} to {ids.max()}, expected 0 to '
+      f'{vocab_size - 1}: its vocabulary is another one'
+    )
+  return ids
 
 
 def main(_: list[str]) -> None:
@@ -47,10 +82,12 @@ def main(_: list[str]) -> None:
   script.require('input_file', 'vocab_file')
   from data import files, tokenization
 
-  vocabulary = tokenization.load_vocabulary(FLAGS.vocab_file)
-  counts = count_masked(files.expand(FLAGS.input_file), FLAGS.max_records)
+  tokens = tokenization.load_vocabulary(FLAGS.vocab_file).tokens
+  counts = count_masked(
+    files.expand(FLAGS.input_file), FLAGS.max_records, len(tokens)
+  )
   best = int(counts.argmax())
-  print(f'most_frequent_token = {vocabulary.tokens[best]}')
+  print(f'most_frequent_token = {tokens[best]}')
   print(f'masked_lm_accuracy = {counts[best] / counts.sum()}')
   print(f'masked_lm_count = {counts.sum()}')
 
