@@ -74,12 +74,12 @@ def main(_: list[str]) -> None:
 
 def _dump_logits(task, tokenizer, dev) -> None:
   from data import transfer_set
-  from modeling import checkpoints, distillation
+  from modeling import checkpoint_files, distillation
   from modeling.task_runs import TaskRun
   from modeling.teacher import DumpJob
 
   sources = distillation_flags.sources()
-  prefix = checkpoints.resolve(FLAGS.teacher_checkpoint)
+  prefix = checkpoint_files.resolve(FLAGS.teacher_checkpoint)
   config = distillation.teacher_config(prefix, FLAGS.teacher_config_file)
   model_flags.check_fit(config, tokenizer.vocab_size, task.is_pair)
   vocabulary_flags.check_beside(

@@ -88,14 +88,14 @@ def bert_config(vocab_size: int | None, is_pair: bool = False):
     UserError: both flags are given, or there is no configuration at all, or
       as `check_fit`.
   """
-  from modeling import checkpoints, configs
+  from modeling import checkpoint_files, configs
 
   if not FLAGS.bert_size:
     refuse_if_given(['initializer_range'], '--bert_size is not given')
   beside = None
   if FLAGS.init_checkpoint and not (FLAGS.bert_config_file or FLAGS.bert_size):
-    beside = checkpoints.config_beside(
-      checkpoints.resolve(FLAGS.init_checkpoint)
+    beside = checkpoint_files.config_beside(
+      checkpoint_files.resolve(FLAGS.init_checkpoint)
     )
   if beside is None and bool(FLAGS.bert_config_file) == bool(FLAGS.bert_size):
     raise UserError(
@@ -193,14 +193,14 @@ def check_init_checkpoint(
       model needs, or the files beside it say another activation, number of
       heads, vocabulary or casing.
   """
-  from modeling import checkpoints, initialisation
+  from modeling import checkpoint_files, checkpoints, initialisation
 
   if not FLAGS.init_checkpoint:
     return
-  prefix = checkpoints.resolve(FLAGS.init_checkpoint)
+  prefix = checkpoint_files.resolve(FLAGS.init_checkpoint)
   checkpoints.check_start(prefix, config, FLAGS.init, FLAGS.extend_positions)
   check_beside(prefix, vocabulary, has_casing, 'init_checkpoint')
-  beside = checkpoints.config_beside(prefix)
+  beside = checkpoint_files.config_beside(prefix)
   if beside and FLAGS.init != initialisation.WORD_EMBEDDINGS:
     config_file, theirs = beside
     for key in ('hidden_act', 'num_attention_heads', 'intermediate_size'):
@@ -228,16 +228,19 @@ def trained_checkpoint(
       casing.
   """
   from data import files
-  from modeling import best_checkpoint, checkpoints
+  from modeling import best_checkpoint, checkpoint_files
 
   flag = 'output_dir'
   if best_checkpoint.exists(FLAGS.output_dir):
-    prefix = checkpoints.resolve(best_checkpoint.folder(FLAGS.output_dir))
+    prefix = checkpoint_files.resolve(best_checkpoint.folder(FLAGS.output_dir))
     logging.info('The best checkpoint of the run is taken: %s', prefix)
   elif files.exists(os.path.join(FLAGS.output_dir, 'checkpoint')):
-    prefix = checkpoints.resolve(FLAGS.output_dir)
+    prefix = checkpoint_files.resolve(FLAGS.output_dir)
   elif FLAGS.init_checkpoint:
-    flag, prefix = 'init_checkpoint', checkpoints.resolve(FLAGS.init_checkpoint)
+    flag, prefix = (
+      'init_checkpoint',
+      checkpoint_files.resolve(FLAGS.init_checkpoint),
+    )
   else:
     raise UserError(
       f'there is nothing to evaluate: no checkpoint in {FLAGS.output_dir}, '

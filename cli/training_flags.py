@@ -260,7 +260,7 @@ def train_on(
   from data import input_pipeline, records
   from data.training_order import TrainingOrder
   from modeling import (
-    checkpoints,
+    checkpoint_files,
     initialisation,
     resuming,
     run_folder,
@@ -275,8 +275,8 @@ def train_on(
     tf.distribute.get_strategy().num_replicas_in_sync,
     model.config.num_hidden_layers,
   )
-  start = FLAGS.init_checkpoint and checkpoints.checksum(
-    checkpoints.resolve(FLAGS.init_checkpoint)
+  start = FLAGS.init_checkpoint and checkpoint_files.checksum(
+    checkpoint_files.resolve(FLAGS.init_checkpoint)
   )
   run_folder.claim(
     settings.output_dir,

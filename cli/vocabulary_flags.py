@@ -51,7 +51,7 @@ def check_beside(
   """Compares --vocab_file and --do_lower_case with a checkpoint's folder.
 
   Args:
-    prefix: as `checkpoints.resolve` returns it.
+    prefix: as `checkpoint_files.resolve` returns it.
     vocabulary: the checksum of --vocab_file, if there is one.
     has_casing: whether the script reads text, as --do_lower_case says.
     flag: which flag named the checkpoint.

@@ -33,7 +33,7 @@ def beside(prefix: str) -> tuple[str, bool] | None:
   """Reads the casing from the files beside a checkpoint.
 
   Args:
-    prefix: as `checkpoints.resolve` returns it.
+    prefix: as `checkpoint_files.resolve` returns it.
 
   Returns:
     Hugging Face's tokenizer_config.json, or the run.json of one of our runs,

@@ -1,286 +1,34 @@
-"""Released-BERT checkpoints in and out.
+"""A released-BERT checkpoint → the weights of a model.
 
-A released checkpoint is `prefix.index` and `prefix.data-00000-of-00001`:
-weights alone, float32, under the names of google-research/bert. What loads
-Google's zip files loads ours. Resuming needs more than weights and is
-`training`'s affair. Where a checkpoint is read, a Hugging Face folder will do;
-its `prefix` is the path of its model.safetensors.
+Nothing is assigned before all is checked. Resuming needs more than weights and
+is `resuming`'s affair.
 """
 
-import difflib
-import hashlib
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from data import files, text_files
 from data.errors import UserError, reason_of
 from modeling import hugging_face, initialisation
+from modeling.checkpoint_files import (
+  INDEX,
+  data_files,
+  first_few,
+  is_hugging_face,
+  resolve,
+)
 from modeling.configs import BertConfig
 from modeling.initialisation import POSITIONS, SEGMENTS
 from modeling.load_report import LoadReport, compact
 
-Variables = Mapping[str, tf.Variable | np.ndarray]
-
-# google-research/bert's Estimator keeps as many (keep_checkpoint_max).
-KEEP_CHECKPOINTS = 5
-
-_INDEX = '.index'
-_DATA = '.data-00000-of-00001'
-_STATE_FILE = 'checkpoint'
 _OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 # What a training run of google-research/bert saves beside its weights.
 _TRAINING_STATE = re.compile(
   rf'(.*/(adam|lamb)_[mv]|global_step|{_OBJECT_GRAPH})$'
 )
-# Examples in an error message; the rest is counted.
-_SHOWN = 5
-_DATA_FILE = re.compile(r'\.data-\d{5}-of-\d{5}')
-_EXPORTED = re.compile(r'model\.ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})$')
-
-
-def write_released(prefix: str, variables: Variables) -> None:
-  """Writes a weights-only checkpoint, as `tf.train.Saver` would have.
-
-  The files are written under temporary names and renamed when they are whole.
-  The same values give the same bytes.
-
-  Args:
-    prefix: where to; `.index` and `.data-00000-of-00001` are appended.
-    variables: released name → variable or array; stored as float32. Of a
-      mirrored variable its primary value is stored.
-
-  Raises:
-    UserError: the files cannot be written; what stood there stays.
-  """
-  names = sorted(variables)
-  values = [_float32(variables[name]) for name in names]
-  temporary = files.temporary_name(prefix)
-  try:
-    with tf.device('CPU:0'):
-      tf.raw_ops.SaveV2(
-        prefix=temporary,
-        tensor_names=names,
-        shape_and_slices=[''] * len(names),
-        tensors=[tf.constant(value) for value in values],
-      )
-    # The index last: without one a reader sees no checkpoint.
-    for suffix in (_DATA, _INDEX):
-      files.rename(temporary + suffix, prefix + suffix)
-  except tf.errors.OpError as error:
-    raise UserError(f'cannot write {prefix}: {reason_of(error)}') from error
-  finally:
-    for suffix in (_DATA, _INDEX):
-      if files.exists(temporary + suffix):
-        files.remove(temporary + suffix)
-
-
-def export(
-  output_dir: str,
-  step: int,
-  variables: Variables,
-  config: Any,
-  vocab_file: str | None = None,
-  keep: int | None = KEEP_CHECKPOINTS,
-) -> str:
-  """Makes `output_dir` a folder that released BERT's users know.
-
-  It then holds `model.ckpt-<step>`, `bert_config.json`, `vocab.txt` and the
-  `checkpoint` file that names the latest.
-
-  Args:
-    output_dir: an existing folder.
-    step: training steps done; goes into the checkpoint's name.
-    variables: released name → variable.
-    config: a `BertConfig`.
-    vocab_file: copied to `vocab.txt`, as plain text, where given.
-    keep: how many checkpoints stay, the latest ones; 0 or None keeps all.
-
-  Returns:
-    The checkpoint's prefix.
-
-  Raises:
-    UserError: a file cannot be written.
-  """
-  prefix = os.path.join(output_dir, f'model.ckpt-{step}')
-  write_released(prefix, variables)
-  config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
-  if vocab_file:
-    text_files.copy(vocab_file, os.path.join(output_dir, 'vocab.txt'))
-  # Later steps are left from a run that was set back; they are not its past.
-  by_step = {s: n for s, n in _exported(output_dir).items() if s <= step}
-  kept = sorted(by_step)[-keep if keep else 0 :]
-  paths = [
-    f'model.ckpt-{s}' for s in kept if f'model.ckpt-{s}.index' in by_step[s]
-  ]
-  lines = [f'model_checkpoint_path: "model.ckpt-{step}"']
-  lines += [f'all_model_checkpoint_paths: "{path}"' for path in paths]
-  files.write_text(
-    os.path.join(output_dir, _STATE_FILE), '\n'.join(lines) + '\n'
-  )
-  for old in set(by_step) - set(kept):
-    # The index sorts last but goes first: never an index without its data.
-    for name in sorted(by_step[old], reverse=True):
-      files.remove(os.path.join(output_dir, name))
-  # As large as a model, each; a run has its folder alone.
-  files.remove_abandoned(output_dir, r'model\.ckpt-\d+', is_alone=True)
-  return prefix
-
-
-def _exported(folder: str) -> dict[int, list[str]]:
-  """Maps each exported step to the sorted names of its files."""
-  by_step: dict[int, list[str]] = {}
-  for name in files.list_folder(folder):
-    if match := _EXPORTED.match(name):
-      by_step.setdefault(int(match[1]), []).append(name)
-  return by_step
-
-
-def resolve(path: str) -> str:
-  """Finds the checkpoint that a user means.
-
-  Args:
-    path: a prefix; one of a checkpoint's two files; or a folder: the latest
-      checkpoint that its `checkpoint` file names, else `bert_model.ckpt`, else
-      the only checkpoint in it, else Hugging Face's `model.safetensors`.
-
-  Returns:
-    The prefix of an existing checkpoint, or the path of model.safetensors.
-
-  Raises:
-    UserError: there is none. The message says what was received and what was
-      looked for, and lists the checkpoints of that folder.
-  """
-  if not path:
-    raise UserError('a checkpoint was expected, an empty path was received')
-  prefix = re.sub(r'\.(index|data-\d{5}-of-\d{5})$', '', path)
-  if files.exists(prefix + _INDEX):
-    return prefix
-  if _is_hugging_face(path) and files.exists(path):
-    return path
-  if files.is_folder(path):
-    return _resolve_folder(path)
-  folder = os.path.dirname(prefix) or '.'
-  raise UserError(
-    f'there is no checkpoint {path!r}: looked for {prefix + _INDEX}'
-    f' and for a folder of that name; {_candidates(folder, prefix)}'
-  )
-
-
-def _resolve_folder(folder: str) -> str:
-  looked_for = [os.path.join(folder, _STATE_FILE)]
-  prefixes = []
-  state = tf.train.get_checkpoint_state(folder)
-  if state and state.model_checkpoint_path:
-    latest = state.model_checkpoint_path
-    # An absolute path is stale once the folder has been moved or copied.
-    prefixes += [os.path.join(folder, os.path.basename(latest)), latest]
-  prefixes.append(os.path.join(folder, 'bert_model.ckpt'))
-  for prefix in dict.fromkeys(prefixes):
-    if files.exists(prefix + _INDEX):
-      return prefix
-    looked_for.append(prefix + _INDEX)
-  if len(only := _prefixes(folder)) == 1:
-    return os.path.join(folder, only[0])
-  weights = os.path.join(folder, hugging_face.WEIGHTS_FILE)
-  if files.exists(weights):
-    return weights
-  looked_for.append(weights)
-  raise UserError(
-    f'no checkpoint was found in the folder {folder!r}: looked for'
-    f' {", ".join(looked_for)}; {_candidates(folder, folder)}'
-  )
-
-
-def _is_hugging_face(prefix: str) -> bool:
-  return os.path.basename(prefix) == hugging_face.WEIGHTS_FILE
-
-
-def config_beside(prefix: str) -> tuple[str, BertConfig] | None:
-  """Reads the model's configuration from the folder of its checkpoint.
-
-  Args:
-    prefix: as `resolve` returns it.
-
-  Returns:
-    The file and what it says; None where there is no such file.
-
-  Raises:
-    UserError: the file is malformed, or the model is no BERT.
-  """
-  folder = os.path.dirname(prefix)
-  path = os.path.join(folder, 'bert_config.json')
-  if files.exists(path):
-    return path, BertConfig.from_json_file(path)
-  path = os.path.join(folder, hugging_face.CONFIG_FILE)
-  if _is_hugging_face(prefix) and files.exists(path):
-    return path, hugging_face.read_config(path)
-  return None
-
-
-def _prefixes(folder: str) -> list[str]:
-  names = files.list_folder(folder)
-  return [
-    name.removesuffix(_INDEX)
-    for name in names
-    if name.endswith(_INDEX) and not name.startswith('.')
-  ]
-
-
-def _candidates(folder: str, wanted: str) -> str:
-  """Says which checkpoints stand in `folder`, the most similar first."""
-  if not files.is_folder(folder):
-    return f'there is no folder {folder!r}'
-  names = _prefixes(folder)
-  if not names:
-    return f'there is no checkpoint in {folder!r}'
-  near = difflib.get_close_matches(
-    os.path.basename(wanted), names, len(names), cutoff=0.0
-  )
-  return f'in {folder!r} there are: {_examples(near)}'
-
-
-def checksum(prefix: str) -> str:
-  """Returns the SHA-256 of a checkpoint's weights, in hexadecimal.
-
-  That of the data file, or of all of them one after another.
-
-  Raises:
-    UserError: there is none, or it cannot be read.
-  """
-  digest = hashlib.sha256()
-  for path in _data_files(prefix):
-    with files.open_read(path, 'rb') as file:
-      while block := file.read(1 << 20):
-        digest.update(block)
-  return digest.hexdigest()
-
-
-def _data_files(prefix: str) -> list[str]:
-  """Returns the paths of the files that hold a checkpoint's weights, sorted.
-
-  Raises:
-    UserError: there is none.
-  """
-  if _is_hugging_face(prefix):
-    return [prefix]
-  folder, start = os.path.split(prefix)
-  paths = [
-    os.path.join(folder, name)
-    for name in files.list_folder(folder or '.')
-    if name.startswith(start) and _DATA_FILE.fullmatch(name[len(start) :])
-  ]
-  if not paths:
-    raise UserError(
-      f'{prefix}{_DATA} cannot be found, nor any other data file of '
-      f'{prefix}{_INDEX}'
-    )
-  return paths
 
 
 def read_variables(prefix: str) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -310,9 +58,9 @@ def _weights(reader) -> dict[str, tuple[tuple[int, ...], str]]:
 
 
 def _open(prefix: str):
-  if _is_hugging_face(prefix):
+  if is_hugging_face(prefix):
     return hugging_face.Reader(prefix)
-  with _damage_explained(prefix + _INDEX):
+  with _damage_explained(prefix + INDEX):
     # `tf.train.load_checkpoint` takes a prefix on ram:// for a folder.
     return tf.compat.v1.train.NewCheckpointReader(prefix)
 
@@ -376,7 +124,7 @@ def load_released(
   for name in wanted:
     value = values[source[name]]
     if name in report.extended:
-      fresh = _float32(variables[name])[len(value) :]
+      fresh = variables[name].numpy()[len(value) :]
       value = np.concatenate([value, fresh])
     variables[name].assign(value)
   return report
@@ -449,7 +197,7 @@ def check_start(
   if initialisation.WORDS not in stored:
     raise UserError(
       f'{prefix} lacks {initialisation.WORDS}. It holds'
-      f' {_examples(compact(stored)) or "no weights"}'
+      f' {first_few(compact(stored)) or "no weights"}'
     )
   vocab_size, width = stored[initialisation.WORDS][0]
   for name, theirs, ours in (
@@ -506,7 +254,7 @@ def _check(report, is_required, allow_mismatch) -> None:
     raise UserError(
       f'{report.prefix} lacks variables that the model needs:'
       f' {", ".join(compact(missing))}. It holds'
-      f' {_examples(compact(held)) or "no weights"}. {_advice(missing)}'
+      f' {first_few(compact(held)) or "no weights"}. {_advice(missing)}'
     )
   wrong = [
     f'{name} is {list(theirs)} in the checkpoint, {list(ours)} in the model'
@@ -515,7 +263,7 @@ def _check(report, is_required, allow_mismatch) -> None:
   ]
   if wrong:
     raise UserError(
-      f'{report.prefix} does not fit the model: {_examples(wrong)}. Do the'
+      f'{report.prefix} does not fit the model: {first_few(wrong)}. Do the'
       ' bert_config.json and the vocabulary given belong to this checkpoint?'
     )
 
@@ -526,17 +274,8 @@ def _advice(missing: list[str]) -> str:
   return 'Its head was never trained: --do_train comes first.'
 
 
-def _examples(items: list[str]) -> str:
-  more = f'; and {len(items) - _SHOWN} more' if len(items) > _SHOWN else ''
-  return '; '.join(items[:_SHOWN]) + more
-
-
 def _read(reader, prefix: str, names: list[str]) -> dict[str, np.ndarray]:
-  with _damage_explained(', '.join(_data_files(prefix))):
-    return {name: _float32(reader.get_tensor(name)) for name in names}
-
-
-def _float32(value) -> np.ndarray:
-  return np.asarray(
-    value.numpy() if hasattr(value, 'numpy') else value, np.float32
-  )
+  with _damage_explained(', '.join(data_files(prefix))):
+    return {
+      name: np.asarray(reader.get_tensor(name), np.float32) for name in names
+    }

@@ -15,7 +15,7 @@ from data.logits_dump import Dump
 from data.record_source import RecordSource
 from data.task import Task
 from data.transfer_set import TransferSet
-from modeling import checkpoints, run_folder, teacher
+from modeling import checkpoint_files, run_folder, teacher
 from modeling.configs import BertConfig
 from modeling.models import Classifier
 from modeling.task_runs import TaskRun
@@ -29,7 +29,7 @@ def teacher_config(prefix: str, config_file: str | None) -> BertConfig:
   """
   if config_file:
     return BertConfig.from_json_file(config_file)
-  if (beside := checkpoints.config_beside(prefix)) is None:
+  if (beside := checkpoint_files.config_beside(prefix)) is None:
     raise UserError(
       f'there is no bert_config.json beside {prefix}: --teacher_config_file '
       'must be given'
@@ -95,7 +95,7 @@ def dump(
     'num_logits_shards': job.num_shards,
     'num_texts': num_texts,
     'precision': precision,
-    'teacher_checkpoint': checkpoints.checksum(dumping.prefix),
+    'teacher_checkpoint': checkpoint_files.checksum(dumping.prefix),
     'texts': transfer.checksum(),
   }
   run_folder.claim(

@@ -37,7 +37,7 @@ class Start:
   """Where the first weights come from, if a run is not resumed.
 
   Attributes:
-    checkpoint: as for `checkpoints.resolve`; None for random weights.
+    checkpoint: as for `checkpoint_files.resolve`; None for random weights.
     init: which of its weights, a value of --init.
     extends_positions: whether it may have fewer positions than the model.
   """

@@ -13,7 +13,7 @@ from absl import logging
 
 from data import files
 from data.errors import UserError, reason_of
-from modeling import checkpoints, restart, workers
+from modeling import checkpoint_files, restart, workers
 from modeling.optimization import AdamW
 
 _SAVED = re.compile(r'ckpt-(\d+)\.index$')
@@ -113,7 +113,7 @@ class Checkpointer:
   def _is_exported(self, step: int) -> bool:
     """Whether the export of a step was completed: `checkpoint` comes last."""
     try:
-      latest = checkpoints.resolve(self._output_dir)
+      latest = checkpoint_files.resolve(self._output_dir)
     except UserError:
       return False
     return os.path.basename(latest) == f'model.ckpt-{step}'

@@ -14,13 +14,7 @@ from data.examples import Example
 from data.progress import Progress
 from data.transfer_set import TransferSet
 from data.transfer_text import Text
-from modeling import (
-  checkpoints,
-  classification,
-  restart,
-  results,
-  workers,
-)
+from modeling import checkpoint_files, classification, restart, results, workers
 from modeling.models import Classifier, released_variables
 from modeling.task_runs import TaskRun, load_whole
 
@@ -82,7 +76,7 @@ def load_teacher(
   predictor = classification.Predictor(model)
   return Teacher(
     checkpoint,
-    checkpoints.checksum(checkpoint),
+    checkpoint_files.checksum(checkpoint),
     workers.chief_does(
       lambda: _judge(predictor, checkpoint, run, dev, batch_size, allow_weak)
     ),

@@ -20,6 +20,7 @@ from data.progress import Progress
 from modeling import (
   best_checkpoint,
   checkpoints,
+  exporting,
   initialisation,
   variable_groups,
   workers,
@@ -70,7 +71,7 @@ def fit(
     folder: str = settings.output_dir,
     keep: int = settings.keep_checkpoints,
   ) -> str:
-    return checkpoints.export(
+    return exporting.export(
       folder, step, variables, model.config, vocab_file, keep
     )
 

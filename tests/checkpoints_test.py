@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from data import files
 from data.errors import UserError
-from modeling import checkpoints
+from modeling import checkpoint_files, checkpoints, exporting
 from modeling.configs import BertConfig
 from modeling.initialisation import POSITIONS
 
@@ -50,7 +50,7 @@ def assert_untouched(variables):
 @pytest.fixture
 def prefix(tmp_path):
   prefix = str(tmp_path / 'bert_model.ckpt')
-  checkpoints.write_released(prefix, make_values())
+  exporting.write_released(prefix, make_values())
   return prefix
 
 
@@ -74,7 +74,7 @@ def test_same_values_in_any_order_and_container_give_the_same_bytes(
 ):
   again = str(tmp_path / 'again')
   values = dict(reversed(make_values().items()))
-  checkpoints.write_released(
+  exporting.write_released(
     again, {name: tf.Variable(value) for name, value in values.items()}
   )
   assert stored_bytes(again) == stored_bytes(prefix)
@@ -103,7 +103,7 @@ def test_tensorflow_1_saver_restores_it(prefix):
 
 def test_values_are_stored_as_float32(tmp_path):
   prefix = str(tmp_path / 'half')
-  checkpoints.write_released(
+  exporting.write_released(
     prefix, {'bert/x': tf.Variable([0.5, 1.5], dtype=tf.bfloat16)}
   )
   assert checkpoints.read_variables(prefix) == {'bert/x': ((2,), 'float32')}
@@ -118,13 +118,13 @@ def test_mirrored_variables_are_written_and_loaded(prefix, tmp_path):
   with strategy.scope():
     variables = make_variables()
   checkpoints.load_released(prefix, variables)
-  checkpoints.write_released(again, variables)
+  exporting.write_released(again, variables)
   assert stored_bytes(again) == stored_bytes(prefix)
 
 
 def test_in_memory_file_system_works():
   prefix = 'ram://checkpoints_test/bert_model.ckpt'
-  checkpoints.write_released(prefix, make_values())
+  exporting.write_released(prefix, make_values())
   variables = make_variables()
   checkpoints.load_released('ram://checkpoints_test', variables)
   np.testing.assert_array_equal(variables[WORDS].numpy(), make_values()[WORDS])
@@ -142,7 +142,7 @@ def test_failed_write_leaves_the_old_checkpoint(prefix, tmp_path, monkeypatch):
 
   monkeypatch.setattr(tf.raw_ops, 'SaveV2', fail)
   with pytest.raises(UserError, match='cannot write .*No space left'):
-    checkpoints.write_released(prefix, {WORDS: np.zeros(2)})
+    exporting.write_released(prefix, {WORDS: np.zeros(2)})
   assert stored_bytes(prefix) == before
   assert len(list(tmp_path.iterdir())) == 2  # No temporary file either.
 
@@ -150,7 +150,7 @@ def test_failed_write_leaves_the_old_checkpoint(prefix, tmp_path, monkeypatch):
 def test_unwritable_place_is_a_user_error(tmp_path):
   (tmp_path / 'file').touch()
   with pytest.raises(UserError, match='cannot write'):
-    checkpoints.write_released(f'{tmp_path}/file/x', make_values())
+    exporting.write_released(f'{tmp_path}/file/x', make_values())
 
 
 def test_training_state_is_not_listed(tmp_path):
@@ -159,7 +159,7 @@ def test_training_state_is_not_listed(tmp_path):
   values[WORDS + '/adam_m'] = values[WORDS]
   values[WORDS + '/adam_v'] = values[WORDS]
   values['global_step'] = np.float32(3)
-  checkpoints.write_released(prefix, values)
+  exporting.write_released(prefix, values)
   assert checkpoints.read_variables(prefix) == {
     name: (value.shape, 'float32') for name, value in make_values().items()
   }
@@ -168,7 +168,7 @@ def test_training_state_is_not_listed(tmp_path):
 
 def test_fixture_of_the_original_code_is_read(fixtures_dir):
   listed = checkpoints.read_variables(
-    checkpoints.resolve(str(fixtures_dir / 'reference_bert'))
+    checkpoint_files.resolve(str(fixtures_dir / 'reference_bert'))
   )
   assert len(listed) == 46
   assert listed[WORDS] == ((1000, 128), 'float32')
@@ -179,7 +179,7 @@ def test_export_writes_a_released_folder(tmp_path):
   vocab_file.write_text('[PAD]\n')
   output_dir = tmp_path / 'out'
   output_dir.mkdir()
-  prefix = checkpoints.export(
+  prefix = exporting.export(
     str(output_dir), 7, make_values(), CONFIG, str(vocab_file)
   )
   assert prefix == str(output_dir / 'model.ckpt-7')
@@ -207,7 +207,7 @@ def exported_steps(folder):
 
 def test_export_keeps_the_latest_checkpoints_only(tmp_path):
   for step in (8, 9, 10, 11):
-    checkpoints.export(str(tmp_path), step, make_values(), CONFIG, keep=2)
+    exporting.export(str(tmp_path), step, make_values(), CONFIG, keep=2)
   assert exported_steps(tmp_path) == [10, 11]
   assert len(list(tmp_path.glob('model.ckpt-*'))) == 4
   assert (tmp_path / 'checkpoint').read_text() == (
@@ -223,26 +223,28 @@ def test_export_keeps_the_latest_checkpoints_only(tmp_path):
 @pytest.mark.parametrize('keep', [0, None])
 def test_export_keeps_all_where_asked(tmp_path, keep):
   for step in range(6):
-    checkpoints.export(str(tmp_path), step, make_values(), CONFIG, keep=keep)
+    exporting.export(str(tmp_path), step, make_values(), CONFIG, keep=keep)
   assert exported_steps(tmp_path) == list(range(6))
 
 
 def test_export_never_deletes_itself_after_a_set_back(tmp_path):
   for step in (10, 20, 5):
-    checkpoints.export(str(tmp_path), step, make_values(), CONFIG, keep=1)
+    exporting.export(str(tmp_path), step, make_values(), CONFIG, keep=1)
   assert exported_steps(tmp_path) == [5, 20]
-  assert checkpoints.resolve(str(tmp_path)) == str(tmp_path / 'model.ckpt-5')
+  assert checkpoint_files.resolve(str(tmp_path)) == str(
+    tmp_path / 'model.ckpt-5'
+  )
 
 
 def test_export_removes_what_killed_runs_left(tmp_path):
-  checkpoints.export(str(tmp_path), 1, make_values(), CONFIG)
+  exporting.export(str(tmp_path), 1, make_values(), CONFIG)
   (tmp_path / 'model.ckpt-1.index').unlink()  # Killed while deleting,
   unfinished = files.temporary_name(str(tmp_path / 'model.ckpt-2'))
   pathlib.Path(unfinished + DATA).touch()  # and while writing,
   pathlib.Path(f'{unfinished}{DATA}.tempstate12').touch()  # as TensorFlow does.
   other = pathlib.Path(files.temporary_name(str(tmp_path / 'eval.tf_record')))
   other.touch()  # Another process may be writing that.
-  checkpoints.export(str(tmp_path), 2, make_values(), CONFIG, keep=1)
+  exporting.export(str(tmp_path), 2, make_values(), CONFIG, keep=1)
   assert sorted(path.name for path in tmp_path.glob('*model*')) == [
     f'model.ckpt-2{DATA}',
     f'model.ckpt-2{INDEX}',
@@ -254,45 +256,45 @@ def test_export_unpacks_the_vocabulary(tmp_path):
   text = 'a\n\u2028\nb\n'
   vocab_file = tmp_path / 'vocab.txt.gz'
   vocab_file.write_bytes(gzip.compress(text.encode()))
-  checkpoints.export(str(tmp_path), 1, make_values(), CONFIG, str(vocab_file))
+  exporting.export(str(tmp_path), 1, make_values(), CONFIG, str(vocab_file))
   assert (tmp_path / 'vocab.txt').read_bytes() == text.encode()
 
 
 @pytest.mark.parametrize('suffix', ['', '.index', '.data-00000-of-00001'])
 def test_prefix_and_file_names_are_resolved(prefix, suffix):
-  assert checkpoints.resolve(prefix + suffix) == prefix
+  assert checkpoint_files.resolve(prefix + suffix) == prefix
 
 
 def test_folder_resolves_to_the_released_name(prefix, tmp_path):
-  checkpoints.write_released(str(tmp_path / 'other'), make_values())
-  assert checkpoints.resolve(str(tmp_path)) == prefix
+  exporting.write_released(str(tmp_path / 'other'), make_values())
+  assert checkpoint_files.resolve(str(tmp_path)) == prefix
 
 
 def test_folder_resolves_to_its_only_checkpoint(tmp_path):
   only = str(tmp_path / 'only')
-  checkpoints.write_released(only, make_values())
-  assert checkpoints.resolve(str(tmp_path) + '/') == only
+  exporting.write_released(only, make_values())
+  assert checkpoint_files.resolve(str(tmp_path) + '/') == only
 
 
 def test_folder_that_was_moved_resolves(tmp_path):
   before, after = tmp_path / 'before', tmp_path / 'after'
   before.mkdir()
-  checkpoints.write_released(str(before / 'm-1'), make_values())
-  checkpoints.write_released(str(before / 'm-2'), make_values())
+  exporting.write_released(str(before / 'm-1'), make_values())
+  exporting.write_released(str(before / 'm-2'), make_values())
   (before / 'checkpoint').write_text(f'model_checkpoint_path: "{before}/m-2"\n')
   shutil.move(before, after)
-  assert checkpoints.resolve(str(after)) == str(after / 'm-2')
+  assert checkpoint_files.resolve(str(after)) == str(after / 'm-2')
 
 
 def test_empty_path_is_told():
   with pytest.raises(UserError, match='empty path'):
-    checkpoints.resolve('')
+    checkpoint_files.resolve('')
 
 
 def test_wrong_prefix_is_told_with_its_neighbours(prefix, tmp_path):
   wrong = str(tmp_path / 'bert_modle.ckpt')
   with pytest.raises(UserError) as error:
-    checkpoints.resolve(wrong)
+    checkpoint_files.resolve(wrong)
   for part in (repr(wrong), wrong + '.index', 'there are: bert_model.ckpt'):
     assert part in str(error.value)
 
@@ -306,21 +308,21 @@ def test_wrong_prefix_is_told_with_its_neighbours(prefix, tmp_path):
 )
 def test_empty_and_missing_folders_are_told(tmp_path, path, message):
   with pytest.raises(UserError, match=message):
-    checkpoints.resolve(str(tmp_path / path))
+    checkpoint_files.resolve(str(tmp_path / path))
 
 
 def test_folder_with_several_is_ambiguous(tmp_path):
   for name in ('a', 'b'):
-    checkpoints.write_released(str(tmp_path / name), make_values())
+    exporting.write_released(str(tmp_path / name), make_values())
   with pytest.raises(UserError, match='there are: [ab]; [ab]'):
-    checkpoints.resolve(str(tmp_path))
+    checkpoint_files.resolve(str(tmp_path))
 
 
 def write_without(prefix, *names):
   values = make_values()
   for name in names:
     del values[name]
-  checkpoints.write_released(prefix, values)
+  exporting.write_released(prefix, values)
 
 
 def test_missing_encoder_variable_is_an_error(tmp_path):
@@ -408,7 +410,7 @@ def test_damaged_data_is_a_user_error(prefix, damage):
 
 def test_the_checksum_is_of_all_data_files_in_their_order(prefix, tmp_path):
   data = stored_bytes(prefix)[1]
-  assert checkpoints.checksum(prefix) == hashlib.sha256(data).hexdigest()
+  assert checkpoint_files.checksum(prefix) == hashlib.sha256(data).hexdigest()
   for name in 'ab':
     with tf.device('CPU:0'):
       tf.raw_ops.SaveV2(
@@ -430,7 +432,7 @@ def test_the_checksum_is_of_all_data_files_in_their_order(prefix, tmp_path):
   ]
   assert all(parts)
   expected = hashlib.sha256(b''.join(parts)).hexdigest()
-  assert checkpoints.checksum(sharded) == expected
+  assert checkpoint_files.checksum(sharded) == expected
   variables = {'b': tf.Variable([0.0, 0.0])}
   checkpoints.load_released(sharded, variables)
   assert variables['b'].numpy().tolist() == [98.0, 98.0]
@@ -441,7 +443,7 @@ def test_missing_data_file_is_a_user_error(prefix, tmp_path):
   with pytest.raises(UserError, match=r'data-00000-of-00001 cannot'):
     checkpoints.load_released(prefix, make_variables())
   with pytest.raises(UserError, match='nor any other data file of'):
-    checkpoints.checksum(prefix)
+    checkpoint_files.checksum(prefix)
 
 
 def deeper(folder, num_layers=4, width=2):
@@ -453,7 +455,7 @@ def deeper(folder, num_layers=4, width=2):
   for layer in range(num_layers):
     name = f'bert/encoder/layer_{layer}/output/dense/bias'
     values[name] = np.full([2], layer, np.float32)
-  checkpoints.write_released(str(folder / 'deeper'), values)
+  exporting.write_released(str(folder / 'deeper'), values)
   return str(folder / 'deeper')
 
 
@@ -512,7 +514,7 @@ def test_what_cannot_start_a_model_is_told_before_it_is_made(
 def test_rows_for_more_positions_follow_those_of_the_checkpoint(tmp_path):
   stored = {**make_values(), POSITIONS: np.float32([[1, 2], [3, 4]])}
   prefix = str(tmp_path / 'short')
-  checkpoints.write_released(prefix, stored)
+  exporting.write_released(prefix, stored)
   strategy = tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])
   with strategy.scope():
     variables = make_variables()
@@ -531,7 +533,7 @@ def test_rows_for_more_positions_follow_those_of_the_checkpoint(tmp_path):
 
 def test_fewer_or_narrower_positions_are_never_cut_to_fit(tmp_path):
   prefix = str(tmp_path / 'long')
-  checkpoints.write_released(
+  exporting.write_released(
     prefix, {**make_values(), POSITIONS: np.ones([3, 2], np.float32)}
   )
   for shape in ([2, 2], [4, 3]):

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tiny_world
 
 from data.errors import UserError
-from modeling import best_checkpoint, checkpoints, results
+from modeling import best_checkpoint, checkpoint_files, exporting, results
 from modeling.metrics import compute_scores
 
 # 10 epochs of 48 examples in batches of 8 are 60 steps.
@@ -74,7 +74,9 @@ def test_the_best_checkpoint_is_kept_whole_and_evaluated(evaluated_world):
     *['bert_config.json', 'checkpoint', f'{prefix}.data-00000-of-00001'],
     *[f'{prefix}.index', 'vocab.txt'],
   ]
-  assert checkpoints.resolve(str(out / 'best')) == str(out / 'best' / prefix)
+  assert checkpoint_files.resolve(str(out / 'best')) == str(
+    out / 'best' / prefix
+  )
   scores = _scores(out)
   assert scores.pop('global_step') == best.pop('step')
   # The same numbers to the last bit.
@@ -285,7 +287,7 @@ def test_a_checkpoint_without_a_head_is_not_scored(teacher_world):
     for name in teacher.get_variable_to_shape_map()
     if name.startswith('bert/')
   }
-  checkpoints.write_released(str(folder / 'bert_model.ckpt'), weights)
+  exporting.write_released(str(folder / 'bert_model.ckpt'), weights)
   for job in ('--do_eval', '--do_predict'):
     with pytest.raises(UserError, match='holds no head .* pre-trained only'):
       _run(teacher_world, job, init_checkpoint=folder)

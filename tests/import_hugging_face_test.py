@@ -12,7 +12,7 @@ import safetensors.numpy
 import tensorflow as tf
 
 from data.errors import UserError
-from modeling import checkpoints, hugging_face, models
+from modeling import checkpoint_files, checkpoints, hugging_face, models
 from modeling.configs import BertConfig
 from tools.import_hugging_face import import_folder
 
@@ -90,7 +90,7 @@ def imported(folder):
   """Imports a folder; returns the new checkpoint's values and the report."""
   output_dir = str(folder) + '.out'
   lines = import_folder(str(folder), output_dir)
-  prefix = checkpoints.resolve(output_dir)
+  prefix = checkpoint_files.resolve(output_dir)
   names = checkpoints.read_variables(prefix)
   return {name: tf.train.load_variable(prefix, name) for name in names}, lines
 
@@ -367,9 +367,9 @@ def test_script_imports_a_folder(folder, tmp_path):
 
 def test_a_hugging_face_folder_is_read_as_what_is_imported_from_it(folder):
   values, _ = imported(folder)
-  prefix = checkpoints.resolve(str(folder))
+  prefix = checkpoint_files.resolve(str(folder))
   assert prefix == f'{folder}/model.safetensors'
-  path, config = checkpoints.config_beside(prefix)
+  path, config = checkpoint_files.config_beside(prefix)
   assert path == f'{folder}/config.json'
   # Its 'gelu' is the exact form, which is 'gelu_erf' here.
   assert config.hidden_act == 'gelu_erf'
@@ -378,4 +378,4 @@ def test_a_hugging_face_folder_is_read_as_what_is_imported_from_it(folder):
   assert report.missing == ['output_bias', 'output_weights']
   for name, value in values.items():
     np.testing.assert_array_equal(variables[name].numpy(), value)
-  assert len(checkpoints.checksum(prefix)) == 64
+  assert len(checkpoint_files.checksum(prefix)) == 64

@@ -18,7 +18,7 @@ import run_distillation  # noqa: F401
 import run_pretraining  # noqa: F401
 from cli import model_flags, run_flags
 from data.errors import UserError
-from modeling import checkpoints
+from modeling import checkpoint_files, checkpoints
 from modeling.initialisation import POSITIONS
 
 FLAGS = flags.FLAGS
@@ -62,8 +62,8 @@ def test_a_run_starts_again_with_its_flags_but_for_those_given(again):
   )
   changed = {
     'bert_config': {**first['bert_config'], 'max_position_embeddings': 40},
-    'init_checkpoint': checkpoints.checksum(
-      checkpoints.resolve(str(again / 'teacher'))
+    'init_checkpoint': checkpoint_files.checksum(
+      checkpoint_files.resolve(str(again / 'teacher'))
     ),
     'max_seq_length': 40,
     'num_train_steps': 6,
@@ -195,7 +195,9 @@ def _as_hugging_face(teacher: pathlib.Path, folder: pathlib.Path):
   """Writes a fine-tuned checkpoint as a folder of Hugging Face's form."""
   reader = tf.train.load_checkpoint(str(teacher))
   tensors = {}
-  for name in checkpoints.read_variables(checkpoints.resolve(str(teacher))):
+  for name in checkpoints.read_variables(
+    checkpoint_files.resolve(str(teacher))
+  ):
     value = reader.get_tensor(name)
     if name.endswith('/kernel'):
       value = value.T

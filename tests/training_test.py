@@ -16,7 +16,9 @@ from data.record_source import RecordSource
 from data.serialization import serialize
 from data.training_order import TrainingOrder
 from modeling import (
+  checkpoint_files,
   checkpoints,
+  exporting,
   initialisation,
   layers,
   pretraining,
@@ -261,7 +263,7 @@ def test_a_run_does_not_depend_on_the_layers_made_before_it(source, tmp_path):
 def test_a_run_killed_between_its_two_checkpoints_exports_the_second(
   source, whole, tmp_path, monkeypatch
 ):
-  export = checkpoints.export
+  export = exporting.export
 
   def export_until_16(output_dir, step, *arguments):
     if step == 16:
@@ -269,7 +271,7 @@ def test_a_run_killed_between_its_two_checkpoints_exports_the_second(
     return export(output_dir, step, *arguments)
 
   with monkeypatch.context() as patch:
-    patch.setattr(checkpoints, 'export', export_until_16)
+    patch.setattr(exporting, 'export', export_until_16)
     with pytest.raises(KeyboardInterrupt):
       _fit(source, _settings(tmp_path))
   assert not (tmp_path / 'model.ckpt-16.index').exists()
@@ -283,7 +285,9 @@ def test_a_run_killed_before_it_named_its_last_checkpoint_names_it(
   shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
   (tmp_path / 'checkpoint').write_text('model_checkpoint_path: "model.ckpt-16"')
   _fit(source, _settings(tmp_path))
-  assert checkpoints.resolve(str(tmp_path)) == str(tmp_path / 'model.ckpt-20')
+  assert checkpoint_files.resolve(str(tmp_path)) == str(
+    tmp_path / 'model.ckpt-20'
+  )
 
 
 def test_weights_that_are_not_finite_are_never_saved(tmp_path):

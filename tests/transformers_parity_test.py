@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip('torch')
 transformers = pytest.importorskip('transformers')
 
-from modeling import checkpoints, models  # noqa: E402
+from modeling import checkpoints, exporting, models  # noqa: E402
 from modeling.configs import BertConfig  # noqa: E402
 from modeling.encoder import BertEncoder  # noqa: E402
 from tools.import_hugging_face import import_folder  # noqa: E402
@@ -115,7 +115,7 @@ def test_load_tf_weights_in_bert_reads_our_pretraining_checkpoint(
   model = models.PreTrainer(config, seed=1)
   variables = models.released_variables(model)
   perturb(variables)
-  prefix = checkpoints.export(str(tmp_path), 3, variables, config)
+  prefix = exporting.export(str(tmp_path), 3, variables, config)
 
   judge = transformers.BertForPreTraining(
     transformers.BertConfig(**SMALL, hidden_act=theirs)

@@ -187,7 +187,7 @@ def _write(
   config: BertConfig,
   tokens: list[str],
 ) -> None:
-  from modeling import checkpoints
+  from modeling import exporting
 
   files.make_folder(output_dir)
   config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
@@ -195,9 +195,7 @@ def _write(
     os.path.join(output_dir, _VOCAB), ''.join(f'{x}\n' for x in tokens)
   )
   # Last: with the checkpoint in place the folder is whole.
-  checkpoints.write_released(
-    os.path.join(output_dir, 'bert_model.ckpt'), weights
-  )
+  exporting.write_released(os.path.join(output_dir, 'bert_model.ckpt'), weights)
 
 
 def _named(title: str, names: list[str]) -> list[str]:
