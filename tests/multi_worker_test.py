@@ -209,9 +209,14 @@ def test_two_workers_dump_and_distil_as_one_process_does(teacher_world):
   names = _names(one / 'dump')
   assert _names(two / 'dump') == names and 'manifest.json' in names
   for name in names:
-    if not name.endswith('_speed.json'):
+    # run.json tells the command, and so which folder it is.
+    if name != 'run.json' and not name.endswith('_speed.json'):
       expected = (one / 'dump' / name).read_bytes()
       assert (two / 'dump' / name).read_bytes() == expected, name
+  dumps = [
+    json.loads((x / 'dump' / 'run.json').read_text()) for x in (one, two)
+  ]
+  assert dumps[0]['configuration'] == dumps[1]['configuration']
   step = json.loads((one / 'student' / 'run.json').read_text())
   step = step['configuration']['num_train_steps']
   prefix = f'student/model.ckpt-{step}'
