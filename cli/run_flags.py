@@ -92,12 +92,10 @@ def _recorded_flags(path: str, script: str) -> list[str]:
   if files.is_folder(path):
     path = os.path.join(path, _RUN_FILE)
   files.require_file(path, '--from_run')
-  command = files.read_json(path).get('command')
+  run = files.read_json(path)
+  command = run.get('command') if isinstance(run, dict) else None
   if command is None:
-    raise UserError(
-      f'--from_run: {path} does not tell the flags of its run: an earlier '
-      'version wrote it'
-    )
+    raise UserError(f'--from_run: {path} does not tell the flags of a run')
   if command['script'] != script:
     raise UserError(
       f'--from_run: {path} is of {command["script"]}.py, this is {script}.py'
