@@ -95,7 +95,7 @@ def _recorded_flags(path: str, script: str) -> list[str]:
   run = files.read_json(path)
   command = run.get('command') if isinstance(run, dict) else None
   if command is None:
-    raise UserError(f'--from_run: {path} does not tell the flags of a run')
+    raise UserError(f'--from_run: {path} does not tell the flags of its run')
   if command['script'] != script:
     raise UserError(
       f'--from_run: {path} is of {command["script"]}.py, this is {script}.py'
