@@ -65,7 +65,9 @@ def test_scripts_start_again_when_a_worker_is_lost(monkeypatch):
 
   reasons = []
   monkeypatch.setattr(restart, 'again', reasons.append)
-  monkeypatch.setattr(script.app, 'run', lambda main: main(['script']))
+  monkeypatch.setattr(
+    script.app, 'run', lambda main, flags_parser: main(['script'])
+  )
   script.run(main)
   assert reasons == ['gone']
 

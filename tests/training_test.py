@@ -224,7 +224,8 @@ def _assert_frozen(folder, weights):
 
 
 def test_gradients_that_float16_cannot_hold_end_the_run():
-  means = {'loss': 1.0, 'skipped_steps': 1.0, 'loss_scale': 2.0}
+  means = {'loss': 1.0, 'gradient_norm': 0.0}
+  means |= {'skipped_steps': 1.0, 'loss_scale': 2.0}
   settings = _settings('')
   training._check_progress(means, '', settings)
   with pytest.raises(UserError, match='not finite .* --precision=bfloat16'):
