@@ -69,8 +69,10 @@ if [ ! -e "$work/teacher-0/bert_config.json" ]; then
   say 'BERT-Mini, pre-trained on the docstrings'
   pretrain "$work/mini" 1000 --bert_size=mini
   teacher=$work/mini
+  dump=(--allow_weak_teacher)  # It may be no better than a guess.
 else
   teacher=$work/teacher-0
+  dump=()
 fi
 
 task=(--task_name=custom "--labels=$labels" "--data_dir=$work/data"
@@ -91,7 +93,7 @@ record teacher 1 "$work/teacher"
 
 say 'Its logits on the unlabelled sentences'
 [ -e "$work/dump/manifest.json" ] ||
-  "$python" run_distillation.py "${task[@]}" --do_dump_logits \
+  "$python" run_distillation.py "${task[@]}" --do_dump_logits "${dump[@]}" \
     --logits_dir="$work/dump" --teacher_checkpoint="$work/teacher" \
     --transfer_file="$work/data/transfer.txt" --transfer_split=train \
     --predict_batch_size=64
