@@ -11,19 +11,18 @@ import dataclasses
 import os
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from data import files
+from data import files, framing
 from data.errors import UserError, reason_of
+from data.serialization import Serialized
 
 # Records between two entries of the index. Small windows shuffle well; at 64,
 # ten million records need 156,250 offsets, a 2 MB index.
 WINDOW = 64
-
-# A TFRecord is: uint64 length, uint32 CRC, the bytes, uint32 CRC.
-_FRAME_BYTES = 8 + 4 + 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,11 +50,15 @@ class RecordWriter:
 
   Use as a context manager: on success the file and its index are renamed into
   place; on an exception nothing remains and an earlier file stays untouched.
+
+  Attributes:
+    details: what the index is to say besides; JSON values by name.
   """
 
   def __init__(self, path: str):
     self.path = path
     self.num_records = 0
+    self.details: dict[str, Any] = {}
     self._bytes = 0
     self._offsets: list[int] = []
     self._is_closed = False
@@ -63,8 +66,8 @@ class RecordWriter:
     self._temporary_index = files.temporary_name(index_path(path))
 
   def __enter__(self) -> 'RecordWriter':
-    with files.explained('write', self.path):
-      self._writer = tf.io.TFRecordWriter(self._temporary)
+    self._file = tf.io.gfile.GFile(self._temporary, 'wb')
+    self._append(b'')  # GFile opens lazily; fail here.
     self._remove_abandoned()
     return self
 
@@ -72,10 +75,20 @@ class RecordWriter:
     """Appends one serialized record."""
     if self.num_records % WINDOW == 0:
       self._offsets.append(self._bytes)
-    with files.explained('write', self.path):
-      self._writer.write(record)
-    self._bytes += _FRAME_BYTES + len(record)
+    self._append(framing.frame_one(record))
     self.num_records += 1
+
+  def write_framed(self, records: Serialized) -> None:
+    """Appends records that `framing.frame` has framed."""
+    starts = np.concatenate([[0], records.ends[:-1]]) + self._bytes
+    self._offsets += starts[-self.num_records % WINDOW :: WINDOW].tolist()
+    self._append(records.buffer.tobytes())
+    self.num_records += len(records.ends)
+
+  def _append(self, framed: bytes) -> None:
+    with files.explained('write', self.path):
+      self._file.write(framed)
+    self._bytes += len(framed)
 
   def close(self) -> None:
     """Completes the temporary files, so that only renaming them is left.
@@ -89,16 +102,16 @@ class RecordWriter:
     if self._is_closed:
       return
     with files.explained('write', self.path):
-      self._writer.close()
-    files.write_json(
-      self._temporary_index,
-      {
-        'bytes': self._bytes,
-        'num_records': self.num_records,
-        'offsets': self._offsets,
-        'window': WINDOW,
-      },
-    )
+      self._file.close()
+    index = {
+      'bytes': self._bytes,
+      'num_records': self.num_records,
+      'offsets': self._offsets,
+      'window': WINDOW,
+    }
+    if self.details:
+      index['details'] = self.details
+    files.write_json(self._temporary_index, index)
     self._is_closed = True
 
   def __exit__(self, error_type, error, traceback) -> None:
@@ -108,7 +121,7 @@ class RecordWriter:
         self._appear()
       else:
         with contextlib.suppress(tf.errors.OpError):
-          self._writer.close()
+          self._file.close()
     finally:
       for path in (self._temporary, self._temporary_index):
         if files.exists(path):
@@ -169,7 +182,9 @@ def scan(path: str) -> Index:
     num_records += len(batch)
   if not num_records:
     raise UserError(f'{path} is empty: it holds no record')
-  ends = np.cumsum(np.concatenate(lengths).astype(np.int64) + _FRAME_BYTES)
+  ends = np.cumsum(
+    np.concatenate(lengths).astype(np.int64) + framing.FRAME_BYTES
+  )
   offsets = np.concatenate([[0], ends[:-1]])[::WINDOW]
   return Index(path, num_records, WINDOW, offsets)
 
@@ -198,7 +213,7 @@ def _damage(path: str, first_unread: int) -> UserError:
   number, offset = 0, 0
   try:
     for record in tf.data.TFRecordDataset(path):
-      offset += _FRAME_BYTES + len(record.numpy())
+      offset += framing.FRAME_BYTES + len(record.numpy())
       number += 1
   except tf.errors.OpError as error:
     return UserError(
@@ -215,6 +230,11 @@ def shard_names(path: str, num_shards: int) -> list[str]:
     os.path.join(folder, f'{name}-{i:05d}-of-{num_shards:05d}')
     for i in range(num_shards)
   ]
+
+
+def shard_stem(path: str) -> str:
+  """Returns `path` without the `-00000-of-000NN` of a shard."""
+  return re.sub(r'-\d{5,}-of-\d{5,}$', '', path)
 
 
 def int64_feature(values) -> tf.train.Feature:

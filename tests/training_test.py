@@ -61,7 +61,7 @@ def source(tmp_path_factory):
   }
   path = str(tmp_path_factory.mktemp('source') / 'records')
   with records.RecordWriter(path) as writer:
-    for record in serialize(columns, features.PRETRAINING):
+    for record in serialize(columns, features.PRETRAINING).to_list():
       writer.write(record)
   return RecordSource(
     (path,), features.PRETRAINING, {'S': _S, 'P': _P}, _CONFIG.vocab_size
