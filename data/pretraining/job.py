@@ -43,9 +43,12 @@ class Job:
   outputs: Sequence[str]
 
   @property
-  def manifest(self) -> str:
-    """The manifest's path."""
-    return manifest_path(self.outputs)
+  def manifest_name(self) -> str:
+    """The name of the manifest beside the shards."""
+    from data import records
+
+    name = os.path.basename(records.shard_stem(self.outputs[0]))
+    return f'{name}.manifest.json'
 
   @functools.cached_property
   def fingerprint(self) -> str:
@@ -67,7 +70,7 @@ class Job:
     return {
       'documents': documents,
       'fingerprint': self.fingerprint,
-      'manifest': os.path.basename(self.manifest),
+      'manifest': self.manifest_name,
       'statistics': statistics.to_json(),
     }
 
@@ -82,11 +85,3 @@ class Job:
     index = files.read_json(records.index_path(path))
     is_ours = index.get('details', {}).get('fingerprint') == self.fingerprint
     return index if is_ours and index['bytes'] == files.size(path) else None
-
-
-def manifest_path(outputs: Sequence[str]) -> str:
-  """Returns the path of the manifest that tells of some shards."""
-  from data import records
-
-  name = records.shard_stem(outputs[0])
-  return f'{name}.manifest.json'

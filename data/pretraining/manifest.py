@@ -29,44 +29,55 @@ def statistics_of(indexes: Sequence[dict[str, Any]]) -> Statistics:
 def write(job: Job, indexes: Sequence[dict[str, Any]]) -> None:
   """Writes the manifest of a job whose shards are all there.
 
+  Where shards are in several folders, each has one, of the shards there.
+
   Args:
     job: what was made.
     indexes: the shards' indexes, in their order.
   """
+  folders: dict[str, list[int]] = {}
+  for i, path in enumerate(job.outputs):
+    folders.setdefault(os.path.dirname(path), []).append(i)
+  for folder, numbers in folders.items():
+    path = os.path.join(folder, job.manifest_name)
+    shards = [_shard(job.outputs[i], indexes[i]) for i in numbers]
+    files.write_json(path, _content(job, indexes, shards))
+
+
+def _content(
+  job: Job, indexes: Sequence[dict[str, Any]], shards: list[dict[str, Any]]
+) -> dict[str, Any]:
+  statistics = statistics_of(indexes)
+  return {
+    'fingerprint': job.fingerprint,
+    'files': shards,
+    'num_records': statistics.records,
+    'documents': sum(index['details']['documents'] for index in indexes),
+    'flags': {
+      **dataclasses.asdict(job.corpus.options),
+      **job.options.flags(),
+      'do_lower_case': job.tokenizer.do_lower_case,
+    },
+    'vocabulary': {
+      'checksum': job.tokenizer.vocab_checksum,
+      'size': job.tokenizer.vocab_size,
+    },
+    'text': [survey.to_json() for survey in job.surveys],
+    'statistics': {**statistics.to_json(), **statistics.shares()},
+  }
+
+
+def _shard(path: str, index: dict[str, Any]) -> dict[str, Any]:
   from data import records
 
-  statistics = statistics_of(indexes)
-  shards = [
-    {
-      'name': os.path.basename(path),
-      'bytes': index['bytes'],
-      'num_records': index['num_records'],
-      'window': index['window'],
-      'index': os.path.basename(records.index_path(path)),
-      'documents': index['details']['documents'],
-    }
-    for path, index in zip(job.outputs, indexes, strict=True)
-  ]
-  files.write_json(
-    job.manifest,
-    {
-      'fingerprint': job.fingerprint,
-      'files': shards,
-      'num_records': statistics.records,
-      'documents': sum(shard['documents'] for shard in shards),
-      'flags': {
-        **dataclasses.asdict(job.corpus.options),
-        **job.options.flags(),
-        'do_lower_case': job.tokenizer.do_lower_case,
-      },
-      'vocabulary': {
-        'checksum': job.tokenizer.vocab_checksum,
-        'size': job.tokenizer.vocab_size,
-      },
-      'text': [survey.to_json() for survey in job.surveys],
-      'statistics': {**statistics.to_json(), **statistics.shares()},
-    },
-  )
+  return {
+    'name': os.path.basename(path),
+    'bytes': index['bytes'],
+    'num_records': index['num_records'],
+    'window': index['window'],
+    'index': os.path.basename(records.index_path(path)),
+    'documents': index['details']['documents'],
+  }
 
 
 @dataclasses.dataclass(frozen=True)

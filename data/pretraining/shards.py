@@ -71,7 +71,7 @@ def write(job: Job, shards: Collection[int], num_workers: int) -> None:
 def _slices(job: Job, shards: Collection[int], run: Run) -> Iterator[_Slice]:
   """Yields the slices that go to some shards, in the order of the text."""
   plan = job.plan
-  tokenize = functools.partial(_ids, job.tokenizer)
+  tokenize = functools.partial(token_ids, job.tokenizer)
 
   def is_wanted(block: int) -> bool:
     return any(shard in shards for shard in plan.shards_of(block))
@@ -106,9 +106,8 @@ def _write_shard(
   documents = 0
   with RecordWriter(job.outputs[shard]) as writer:
     for item in slices:
-      make = functools.partial(_make, item.records)
       documents += item.documents
-      for framed, counted in run(make, _batches(item.numbers)):
+      for framed, counted in made(item.records, item.numbers, run):
         writer.write_framed(framed)
         statistics += counted
         share = counted.records / len(item.numbers)
@@ -118,15 +117,30 @@ def _write_shard(
     writer.details = job.details(documents, statistics)
 
 
-def _batches(numbers: range) -> Iterator[slice]:
-  for start in numbers[::_BATCH_SIZE]:
-    yield slice(start, min(start + _BATCH_SIZE, numbers.stop))
+def made(
+  records: BlockRecords, numbers: range, run: Run
+) -> Iterator[tuple[serialization.Serialized, Statistics]]:
+  """Makes records, batch by batch.
+
+  Args:
+    records: of a block.
+    numbers: which.
+    run: maps a function over the batches, in order; may do it in threads.
+
+  Yields:
+    Framed records and their statistics.
+  """
+  numbers = range(numbers.start, min(numbers.stop, len(records)))
+  batches = (
+    slice(start, min(start + _BATCH_SIZE, numbers.stop))
+    for start in numbers[::_BATCH_SIZE]
+  )
+  return run(functools.partial(_make, records), batches)
 
 
 def _make(
   records: BlockRecords, numbers: slice
 ) -> tuple[serialization.Serialized, Statistics]:
-  """Makes framed records, and counts them."""
   columns = records.columns(numbers)
   is_masked = 'masked_lm_ids' in columns
   fields = features.PRETRAINING if is_masked else features.UNMASKED_PRETRAINING
@@ -144,7 +158,7 @@ def special_of(tokenizer: 'BertTokenizer') -> Special:
   )
 
 
-def _ids(
+def token_ids(
   tokenizer: 'BertTokenizer', lines: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
   """Tokenises lines; returns all ids, int32 [T], and each line's number of

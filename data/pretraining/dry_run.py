@@ -1,0 +1,171 @@
+"""Shows, without writing anything, what records will look like and cost."""
+
+import dataclasses
+import functools
+import itertools
+import textwrap
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import tqdm
+
+from data import files
+from data.corpus.corpus import Corpus
+from data.corpus.document import Document
+from data.errors import UserError
+from data.pretraining import blocks, shards
+from data.pretraining.block_records import BlockRecords
+from data.pretraining.blocks import Run
+from data.pretraining.options import Options
+from data.pretraining.parallel import ordered_map
+from data.pretraining.plan import BLOCK_BYTES
+from data.pretraining.statistics import Statistics
+
+if TYPE_CHECKING:
+  from data.tokenization import BertTokenizer
+
+_NUM_EXAMPLES = 10
+# From so many inputs, evenly spread, a part of the sample is read.
+_NUM_FILES = 8
+
+
+@dataclasses.dataclass
+class _Sample:
+  """A part of a corpus.
+
+  Attributes:
+    texts: its documents.
+    num_bytes: UTF-8 bytes of these.
+    stored_bytes: what they take in the files.
+    seconds: what reading them took.
+  """
+
+  texts: list[str]
+  num_bytes: int = 0
+  stored_bytes: int = 0
+  seconds: float = 0.0
+
+
+def run(
+  corpus: Corpus,
+  tokenizer: 'BertTokenizer',
+  options: Options,
+  num_workers: int,
+) -> Iterator[str]:
+  """Makes the records of a sample, and measures.
+
+  Args:
+    corpus: the text; up to 8 MiB of it are read.
+    tokenizer: the tokenizer.
+    options: what the records are to be.
+    num_workers: how many threads to use, as in the whole job.
+
+  Yields:
+    Lines to print: ten records, and what all will take.
+
+  Raises:
+    UserError: there is no document in the sample.
+  """
+  sample = _read(corpus)
+  special = shards.special_of(tokenizer)
+  tokenize = functools.partial(shards.token_ids, tokenizer)
+  with ThreadPoolExecutor(num_workers) as pool:
+    in_threads = functools.partial(ordered_map, pool, 2 * num_workers)
+
+    def make(texts: list[str], run: Run) -> BlockRecords:
+      block = blocks.tokenised(texts, corpus.sentences, tokenize, run)
+      return BlockRecords(block, 0, special, options, run)
+
+    # A few first: what is compiled now is not measured.
+    list(shards.made(make(sample.texts[:100], map), range(100), map))
+    start = time.monotonic()
+    records = make(sample.texts, in_threads)
+    num_bytes, counted = 0, Statistics.zero(options.max_seq_length)
+    for framed, statistics in shards.made(
+      records, range(len(records)), in_threads
+    ):
+      num_bytes += len(framed.buffer)
+      counted += statistics
+    seconds = time.monotonic() - start
+  yield from _examples(records, tokenizer)
+  yield f'The sample: {len(sample.texts):,} documents, {counted}.'
+  yield _estimate(corpus, sample, counted.records, num_bytes, seconds)
+
+
+def _read(corpus: Corpus) -> _Sample:
+  """Reads the beginnings of some inputs."""
+  sample = _Sample([])
+  start = time.monotonic()
+  step = -(-len(corpus.paths) // _NUM_FILES)
+  numbers = range(0, len(corpus.paths), step)
+  for number in numbers:
+    stored = [0]
+    read = corpus.read(number, functools.partial(stored.__setitem__, 0))
+    documents = (item for item in read if isinstance(item, Document))
+    size = 0
+    for document in itertools.takewhile(
+      lambda _: size < BLOCK_BYTES // len(numbers), documents
+    ):
+      sample.texts.append(document.text)
+      size += document.num_bytes
+    sample.num_bytes += size
+    sample.stored_bytes += stored[0]
+  sample.seconds = time.monotonic() - start
+  if not sample.texts:
+    raise UserError(f'no document in {", ".join(corpus.paths)}')
+  return sample
+
+
+def _examples(
+  records: BlockRecords, tokenizer: 'BertTokenizer'
+) -> Iterator[str]:
+  """Yields the first records in a form to read."""
+  columns = records.columns(slice(_NUM_EXAMPLES))
+  for i in range(len(columns['input_ids'])):
+    row = {name: column[i] for name, column in columns.items()}
+    label = int(row['next_sentence_labels'][0])
+    yield f'Record {i}, next_sentence_labels={label}:'
+    yield textwrap.fill(
+      ' '.join(_shown(row, tokenizer.tokens)),
+      initial_indent='  ',
+      subsequent_indent='  ',
+      break_on_hyphens=False,
+    )
+
+
+def _shown(row, tokens: list[str]) -> list[str]:
+  """Returns a record's tokens; a masked one as `[MASK]{what was there}`."""
+  shown = [tokens[i] for i in row['input_ids'][: row['input_mask'].sum()]]
+  for position, label, weight in zip(
+    row.get('masked_lm_positions', []),
+    row.get('masked_lm_ids', []),
+    row.get('masked_lm_weights', []),
+    strict=True,
+  ):
+    if weight:
+      shown[position] += '{' + tokens[label] + '}'
+  return shown
+
+
+def _estimate(
+  corpus: Corpus,
+  sample: _Sample,
+  num_records: int,
+  record_bytes: int,
+  seconds: float,
+) -> str:
+  """Returns what the whole job is expected to take."""
+  stored = sum(map(files.size, corpus.paths))
+  times = max(1.0, stored / max(sample.stored_bytes, 1))
+  text = tqdm.tqdm.format_sizeof(times * sample.num_bytes)
+  disk = tqdm.tqdm.format_sizeof(times * record_bytes)
+  # The text is read twice; the second time while records are being made.
+  whole = tqdm.tqdm.format_interval(times * (sample.seconds + seconds))
+  return (
+    f'The whole: about {text}B of text, '
+    f'{times * len(sample.texts):,.0f} documents, '
+    f'{times * num_records:,.0f} records, {disk}B on disk, {whole} on this '
+    f'machine ({num_records / seconds:,.0f} records/s).'
+  )
