@@ -2,14 +2,18 @@
 
 Every path may be local or remote (`gs://`, and TensorFlow's in-memory `ram://`
 in tests). TensorFlow is imported on first use, so that a script's `--help`
-never waits for it.
+never waits for it. To find and read what is local it is not used at all: whole
+processes that only read text do without it.
 """
 
 import contextlib
+import glob
+import io
 import json
 import os
 import re
 import secrets
+import sys
 import time
 import zlib
 from collections.abc import Iterable, Iterator
@@ -23,6 +27,7 @@ _TEMPORARY = re.compile(r'\.(.+)\.[0-9a-f]{16}\.tmp(\..*)?')
 # beyond what the clocks of two machines differ by.
 _ABANDONED_SECONDS = 3600
 _END_BYTES = 1 << 20
+_BUFFER_BYTES = 1 << 20
 
 
 def _gfile():
@@ -34,27 +39,46 @@ def _gfile():
 @contextlib.contextmanager
 def explained(action: str, path: str) -> Iterator[None]:
   """Turns the file system's exceptions into one `UserError`."""
-  import tensorflow as tf
-
   try:
     yield
-  except (tf.errors.OpError, OSError, UnicodeDecodeError) as error:
+  except Exception as error:
+    if not isinstance(error, _file_errors()):
+      raise
     raise UserError(f'cannot {action} {path}: {reason_of(error)}') from error
+
+
+def _file_errors() -> tuple[type[Exception], ...]:
+  """Returns the file systems' exceptions; TensorFlow's if it is in use."""
+  errors = getattr(sys.modules.get('tensorflow'), 'errors', None)
+  of_tensorflow = (errors.OpError,) if errors else ()
+  return (OSError, UnicodeDecodeError, *of_tensorflow)
+
+
+def _local(path: str) -> str | None:
+  """Returns a local path without its 'file://'; None for a remote one."""
+  path = path.removeprefix('file://')
+  return None if '://' in path else path
 
 
 def exists(path: str) -> bool:
   """Returns whether a file or folder of this name exists."""
-  return bool(path) and _gfile().exists(path)
+  if (local := _local(path)) is not None:
+    return os.path.exists(local)
+  return _gfile().exists(path)
 
 
 def is_folder(path: str) -> bool:
   """Returns whether `path` is a folder."""
-  return bool(path) and _gfile().isdir(path)
+  if (local := _local(path)) is not None:
+    return os.path.isdir(local)
+  return _gfile().isdir(path)
 
 
 def size(path: str) -> int:
   """Returns a file's size in bytes."""
   with explained('read', path):
+    if (local := _local(path)) is not None:
+      return os.path.getsize(local)
     return _gfile().stat(path).length
 
 
@@ -75,8 +99,8 @@ def real_path(path: str) -> str:
   Of a local file it is absolute, without symbolic links. A remote path is
   returned as it is: there '//' and '.' are parts of a name.
   """
-  path = path.removeprefix('file://')
-  return path if '://' in path else os.path.realpath(path)
+  local = _local(path)
+  return path if local is None else os.path.realpath(local)
 
 
 def list_folder(path: str) -> list[str]:
@@ -102,12 +126,19 @@ def expand(patterns: str | Iterable[str]) -> list[str]:
     patterns = [patterns]
   paths: dict[str, None] = {}
   for pattern in (p for text in patterns for p in text.split(',') if p):
-    with explained('list', pattern):
-      matches = sorted(_gfile().glob(pattern))
+    matches = _matches(pattern)
     if not matches:
       raise UserError(f'no file matches {pattern!r}')
     paths.update(dict.fromkeys(matches))
   return list(paths)
+
+
+def _matches(pattern: str) -> list[str]:
+  with explained('list', pattern):
+    if (local := _local(pattern)) is not None:
+      # A file may be called 'a[1].txt'.
+      return sorted(glob.glob(local)) or [local] * os.path.exists(local)
+    return sorted(_gfile().glob(pattern))
 
 
 def require_file(path: str, what: str) -> str:
@@ -143,16 +174,61 @@ def make_folder(path: str) -> None:
 @contextlib.contextmanager
 def open_read(path: str, mode: str = 'r') -> Iterator[Any]:
   """Opens a file for reading: 'r' for UTF-8 text, 'rb' for bytes."""
-  with explained('read', path):
-    file = _gfile().GFile(path, mode)
-    file.size()  # GFile opens lazily; fail here rather than at the first line.
-  with file:
+  with open_stream(path) as file:
+    if mode == 'r':
+      file = io.TextIOWrapper(file, encoding='utf-8', newline='\n')
     yield file
+
+
+def open_stream(path: str) -> BinaryIO:
+  """Opens a file's bytes for reading.
+
+  Raises:
+    UserError: there is no such file, or none that can be read. Local files that
+      break off later raise OSError, remote ones `UserError`.
+  """
+  with explained('read', path):
+    if (local := _local(path)) is not None:
+      return open(local, 'rb')
+    file = _gfile().GFile(path, 'rb')
+    file.size()  # GFile opens lazily; fail here rather than at the first line.
+    return io.BufferedReader(_Remote(file, path), _BUFFER_BYTES)
+
+
+class _Remote(io.RawIOBase):
+  """Makes a GFile one of Python's streams."""
+
+  def __init__(self, file, path: str):
+    super().__init__()
+    self._file = file
+    self._path = path
+
+  def readable(self) -> bool:
+    return True
+
+  def seekable(self) -> bool:
+    return True
+
+  def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+    with explained('read', self._path):
+      self._file.seek(offset, whence)
+      return self._file.tell()
+
+  def readinto(self, buffer) -> int:
+    with explained('read', self._path):
+      chunk = self._file.read(len(buffer))
+    buffer[: len(chunk)] = chunk
+    return len(chunk)
+
+  def close(self) -> None:
+    if not self.closed:
+      self._file.close()
+    super().close()
 
 
 def read_text(path: str) -> str:
   """Reads a whole UTF-8 file."""
-  with explained('read', path), _gfile().GFile(path, 'rb') as file:
+  with explained('read', path), open_stream(path) as file:
     return file.read().decode('utf-8')
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import itertools
 import textwrap
 import time
 from collections.abc import Iterator
@@ -100,17 +99,15 @@ def _read(corpus: Corpus) -> _Sample:
   start = time.monotonic()
   step = -(-len(corpus.paths) // _NUM_FILES)
   numbers = range(0, len(corpus.paths), step)
-  for number in numbers:
+  for i, number in enumerate(numbers, 1):
     stored = [0]
-    read = corpus.read(number, functools.partial(stored.__setitem__, 0))
-    documents = (item for item in read if isinstance(item, Document))
-    size = 0
-    for document in itertools.takewhile(
-      lambda _: size < BLOCK_BYTES // len(numbers), documents
-    ):
-      sample.texts.append(document.text)
-      size += document.num_bytes
-    sample.num_bytes += size
+    documents = corpus.read(number, functools.partial(stored.__setitem__, 0))
+    for document in documents:
+      if isinstance(document, Document):
+        sample.texts.append(document.text)
+        sample.num_bytes += document.num_bytes
+      if sample.num_bytes >= i * BLOCK_BYTES // len(numbers):
+        break
     sample.stored_bytes += stored[0]
   sample.seconds = time.monotonic() - start
   if not sample.texts:

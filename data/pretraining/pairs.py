@@ -169,8 +169,8 @@ def _elsewhere(state, sentences, documents, own, wanted):
 
 @compiled
 def _cut(state, a, a_end, b, b_end, longest):
-  """Cuts a pair to `longest` tokens, one at a time from the longer segment (from
-  B where they are equal), from the front or the back by chance."""
+  """Cuts a pair to `longest` tokens, one at a time from the longer segment (B
+  where they are equal), from its front or its back by chance."""
   for _ in range(a_end - a + b_end - b - longest):
     state, draw = uniform(state)
     front = draw < 0.5

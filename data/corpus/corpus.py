@@ -1,0 +1,105 @@
+"""A corpus: inputs of one format, and the documents in them."""
+
+from collections.abc import Iterator
+
+from data import files, streams
+from data.corpus import text_formats
+from data.corpus.document import Document, Rejected
+from data.corpus.options import CorpusOptions
+from data.corpus.survey import FileSurvey
+from data.errors import UserError
+
+_READERS: dict[str, text_formats.Reader] = {
+  'bert': text_formats.read_bert,
+}
+
+
+class Corpus:
+  """Text that can be read again and again, the same each time.
+
+  It can be pickled, so that workers may read each a part of it.
+
+  Attributes:
+    paths: the inputs, in their order.
+    options: how they are read.
+  """
+
+  def __init__(
+    self,
+    inputs: str | list[str],
+    options: CorpusOptions,
+    open_file: streams.Open = files.open_stream,
+  ):
+    """Lists the inputs.
+
+    Args:
+      inputs: files or globs, separated by commas; or the very paths, which
+        are not looked for.
+      options: how to read them.
+      open_file: opens a path for reading bytes.
+
+    Raises:
+      UserError: an option is wrong, or there is no such input.
+    """
+    options.check()
+    self.options = options
+    self.paths = _found(inputs) if isinstance(inputs, str) else list(inputs)
+    self._open_file = open_file
+
+  def read(
+    self, number: int, told: streams.Told | None = None
+  ) -> Iterator[Document | Rejected]:
+    """Yields an input's documents in their order, and what is none.
+
+    Args:
+      number: the input's, from 0.
+      told: is told how many of the input's stored bytes have been read.
+
+    Raises:
+      UserError: the input cannot be read or is damaged; it is named, and the
+        place in it.
+    """
+    source = text_formats.Input(self.paths[number], self._open_file, told)
+    return _READERS[self.options.input_format](source, self.options)
+
+  def documents(self, number: int, survey: FileSurvey) -> Iterator[Document]:
+    """Yields the documents of an input that its survey kept.
+
+    Raises:
+      UserError: as `read`, or the input has changed since.
+    """
+    left_out = iter(survey.duplicates)
+    next_left_out = next(left_out, None)
+    ordinal = num_documents = num_bytes = 0
+    for document in self.read(number):
+      if isinstance(document, Rejected):
+        continue
+      if ordinal == next_left_out:
+        next_left_out = next(left_out, None)
+      else:
+        num_documents += 1
+        num_bytes += document.num_bytes
+        yield document
+      ordinal += 1
+    if (num_documents, num_bytes) != (survey.num_documents, survey.num_bytes):
+      raise UserError(
+        f'{survey.path} has changed since it was surveyed: found '
+        f'{num_documents:,} documents of {num_bytes:,} bytes, expected '
+        f'{survey.num_documents:,} of {survey.num_bytes:,}'
+      )
+
+  def sentences(self, texts: list[str]) -> list[list[str]]:
+    """Splits documents into sentences, none blank, without white space around.
+
+    Several threads may call it at once.
+    """
+    return [text.split('\n') for text in texts]
+
+
+def _found(inputs: str) -> list[str]:
+  paths = files.expand(inputs)
+  if not paths:
+    raise UserError(f'--input_file={inputs!r} names no file')
+  for path in paths:
+    files.require_file(path, '--input_file')
+  return paths

@@ -1,0 +1,108 @@
+"""Finds documents that stand in a corpus again, however large it is.
+
+Of each document 28 bytes are noted: in memory and, from a million documents on,
+in temporary files (in $TMPDIR, the system's own if not set), 10 GB for the 365
+million of C4. Documents with the same first byte of their digest come into one
+file, so that one file after another can be sorted.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import numpy as np
+
+from data import files
+
+_IN_MEMORY = 1 << 20
+_NUM_PARTS = 256
+
+_ADDED = np.dtype([('high', '<u8'), ('low', '<u8'), ('num_bytes', '<u4')])
+_NOTED = np.dtype([*_ADDED.descr, ('number', '<u8')])
+
+
+class Duplicates:
+  """Notes documents, then finds the duplicates; use as a context manager."""
+
+  def __init__(self, in_memory: int = _IN_MEMORY):
+    """Begins with no document.
+
+    Args:
+      in_memory: as many documents are kept out of files.
+    """
+    self._most_bytes = in_memory * _ADDED.itemsize
+    self._added = bytearray()
+    self._num_noted = 0
+    self._folder: tempfile.TemporaryDirectory | None = None
+
+  def __enter__(self) -> 'Duplicates':
+    return self
+
+  def __exit__(self, *error) -> None:
+    if self._folder:
+      self._folder.cleanup()
+
+  def add(self, digest: bytes, num_bytes: int) -> None:
+    """Notes the next document: its digest, 16 bytes, and its length."""
+    self._added += digest + num_bytes.to_bytes(4, 'little')
+    if len(self._added) >= self._most_bytes:
+      self._spill()
+
+  def find(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields the duplicates, all but the first of each text.
+
+    Yields:
+      Their numbers, uint64 [N], in the order in which they were added, from 0;
+      and their lengths, uint32 [N]. Several times, in no order.
+
+    Raises:
+      UserError: the temporary files cannot be written or read.
+    """
+    if not self._folder:
+      yield _find(self._take())
+      return
+    self._spill()
+    for part in range(_NUM_PARTS):
+      path = self._path(part)
+      if os.path.exists(path):
+        with files.explained('read', path):
+          noted = np.fromfile(path, _NOTED)
+        yield _find(noted)
+
+  def _take(self) -> np.ndarray:
+    """Returns what was added since, and forgets it."""
+    added = np.frombuffer(bytes(self._added), _ADDED)
+    noted = np.empty(len(added), _NOTED)
+    for name in _ADDED.names:
+      noted[name] = added[name]
+    noted['number'] = self._num_noted + np.arange(len(added))
+    self._num_noted += len(added)
+    self._added.clear()
+    return noted
+
+  def _spill(self) -> None:
+    """Appends what was added to the files of its parts."""
+    noted = self._take()
+    parts = (noted['high'] & np.uint64(_NUM_PARTS - 1)).astype(np.uint8)
+    noted = noted[np.argsort(parts, kind='stable')]
+    ends = np.cumsum(np.bincount(parts, minlength=_NUM_PARTS))
+    if not self._folder:
+      self._folder = tempfile.TemporaryDirectory(prefix='duplicates-')
+    for part, rows in enumerate(np.split(noted, ends[:-1])):
+      path = self._path(part)
+      with files.explained('write', path), open(path, 'ab') as file:
+        file.write(rows.tobytes())
+
+  def _path(self, part: int) -> str:
+    return os.path.join(self._folder.name, str(part))
+
+
+def _find(noted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """Returns the numbers and lengths of what stands again, as `find`."""
+  # Stable: of equal ones the first that was added stays the first.
+  noted = noted[np.lexsort((noted['low'], noted['high']))]
+  again = (noted['high'][1:] == noted['high'][:-1]) & (
+    noted['low'][1:] == noted['low'][:-1]
+  )
+  found = noted[1:][again]
+  return found['number'], found['num_bytes']
