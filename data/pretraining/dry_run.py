@@ -49,7 +49,7 @@ class _Sample:
 
 def run(
   corpus: Corpus,
-  tokenizer: 'BertTokenizer',
+  vocabulary: tuple[str, bool],
   options: Options,
   num_workers: int,
 ) -> Iterator[str]:
@@ -57,7 +57,8 @@ def run(
 
   Args:
     corpus: the text; up to 8 MiB of it are read.
-    tokenizer: the tokenizer.
+    vocabulary: the WordPiece vocabulary's file, and whether to lower-case and
+      strip accents.
     options: what the records are to be.
     num_workers: how many threads to use, as in the whole job.
 
@@ -67,6 +68,9 @@ def run(
   Raises:
     UserError: there is no document in the sample.
   """
+  from data.tokenization import BertTokenizer
+
+  tokenizer = BertTokenizer(*vocabulary)
   sample = _read(corpus)
   special = shards.special_of(tokenizer)
   tokenize = functools.partial(shards.token_ids, tokenizer)
