@@ -111,7 +111,10 @@ def compare(
 
 def _measure(contestant: Contestant, folder: str) -> Measurement:
   """Runs a contestant once and removes what it wrote."""
-  with tempfile.TemporaryDirectory(dir=folder) as output:
+  # What is killed may leave workers that still write.
+  with tempfile.TemporaryDirectory(
+    dir=folder, ignore_cleanup_errors=True
+  ) as output:
     files = [
       f'--input_file={",".join(contestant.inputs)}',
       f'--output_file={os.path.join(output, _OUTPUT_NAME)}',

@@ -101,6 +101,8 @@ def main(argv: list[str]) -> None:
     report, results = _run()
   except UserError as error:
     script.fail(str(error))
+  except KeyboardInterrupt:
+    script.fail('interrupted; --output_json has the rounds that ended')
   print('\n'.join(report.lines(results)))
   if any(runs[-1].failure for runs in results):
     sys.exit(1)
@@ -109,7 +111,9 @@ def main(argv: list[str]) -> None:
 def _run() -> tuple['_Report', list[list[Measurement]]]:
   """Runs everything; returns each contestant's measurements."""
   _check_flags()
-  with tempfile.TemporaryDirectory(prefix='pretraining_data.') as folder:
+  with tempfile.TemporaryDirectory(
+    prefix='pretraining_data.', ignore_cleanup_errors=True
+  ) as folder:
     inputs = contest.unpack(_expand(_INPUT_FILE.value), folder)
     contestants = _contestants(inputs)
     report = _Report(contestants)
