@@ -2,7 +2,7 @@
 
 As a script, it runs one of theirs from a checkout:
 
-    python benchmarks/original.py path/to/google-research-bert/a_script.py \
+    python benchmarks/original.py path/to/google-research-bert/a_script.py \\
         --flags_of_that_script
 """
 

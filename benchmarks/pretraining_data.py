@@ -1,7 +1,7 @@
 """Measures data/create_pretraining_data.py and its peers on the same text.
 
-    python benchmarks/pretraining_data.py --vocab_file=vocab.txt \
-        --input_file='wiki-*.txt.gz' \
+    python benchmarks/pretraining_data.py --vocab_file=vocab.txt \\
+        --input_file='wiki-*.txt.gz' \\
         --reference_dir=path/to/google-research-bert
 
 Each is a process of its own, measured from its start to its end, with all of
@@ -102,7 +102,7 @@ def main(argv: list[str]) -> None:
   except UserError as error:
     script.fail(str(error))
   except KeyboardInterrupt:
-    script.fail('interrupted; --output_json has the rounds that ended')
+    script.fail('interrupted; --output_json, if given, has the whole rounds')
   print('\n'.join(report.lines(results)))
   if any(runs[-1].failure for runs in results):
     sys.exit(1)

@@ -1,6 +1,6 @@
 """Measures this project's tokenizer against google-research/bert's.
 
-    python benchmarks/tokenization.py --vocab_file=vocab.txt \
+    python benchmarks/tokenization.py --vocab_file=vocab.txt \\
         --input_file=wiki.txt --reference_dir=path/to/google-research-bert
 
 Both see the same lines in the same process: the original one line at a time,
