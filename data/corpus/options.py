@@ -1,6 +1,7 @@
 """What the flags say of a corpus."""
 
 import dataclasses
+import re
 
 from data.errors import UserError
 
@@ -9,6 +10,7 @@ FORMATS = (
 )
 # A piece of a document that was cut has more characters than that.
 _MOST_MIN_CHARACTERS = 100_000
+_LANGUAGE = re.compile('[a-z]{2,3}(-[a-z]+)*')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +24,8 @@ class CorpusOptions:
       end. Not of bert, whose lines are sentences.
     min_document_characters: documents with fewer are left out.
     deduplicate: whether a text that stands in the corpus again is left out.
+    tfds_data_dir: where tensorflow-datasets keeps its data; its default if
+      None.
   """
 
   input_format: str = 'bert'
@@ -29,6 +33,7 @@ class CorpusOptions:
   language: str = 'en'
   min_document_characters: int = 1
   deduplicate: bool = False
+  tfds_data_dir: str | None = None
 
   def check(self) -> None:
     """Raises a `UserError` that names the flag whose value is none."""
@@ -41,6 +46,11 @@ class CorpusOptions:
       raise UserError(
         f'--min_document_characters={self.min_document_characters}: expected '
         f'1 to {_MOST_MIN_CHARACTERS:,}'
+      )
+    if not _LANGUAGE.fullmatch(self.language):
+      raise UserError(
+        f"--language={self.language}: expected the code of a language, 'en' or "
+        "'pt-br'"
       )
     if not self.text_field:
       raise UserError('--text_field is empty: expected the name of a field')
