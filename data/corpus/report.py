@@ -32,7 +32,7 @@ def render(surveys: Sequence[FileSurvey], most_files: int = _MOST_FILES) -> str:
   told = [line for found in surveys if (line := _about(found))]
   lines += told[:most_files]
   if (num_more := len(told) - most_files) > 0:
-    lines.append(f'... and {num_more:,} more inputs')
+    lines.append(f'... and {num_more:,} more')
   return '\n  '.join(lines)
 
 
@@ -45,7 +45,7 @@ def _totals(surveys: Sequence[FileSurvey]) -> str:
   }
   text = (
     f'{documents:,} documents, {num_bytes / 1e6:,.2f} MB of text in '
-    f'{len(surveys):,} inputs'
+    f'{len(surveys):,} input{"s" * (len(surveys) != 1)}'
   )
   cut = sum(found.cut for found in surveys)
   return '; '.join([text, *_parts(rejects, {}, cut)])
