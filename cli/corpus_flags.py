@@ -102,4 +102,4 @@ def corpus() -> 'Corpus':
   """
   from data.corpus.corpus import Corpus
 
-  return Corpus(FLAGS.input_file, options())
+  return Corpus(FLAGS.input_file, options(), tfds_data_dir=FLAGS.tfds_data_dir)

@@ -38,6 +38,7 @@ class Corpus:
     inputs: str | list[str],
     options: CorpusOptions,
     open_file: streams.Open = files.open_stream,
+    tfds_data_dir: str | None = None,
   ):
     """Lists the inputs.
 
@@ -46,6 +47,8 @@ class Corpus:
         `data.corpus.tfds_text`; or the very paths, which are not looked for.
       options: how to read them.
       open_file: opens a path for reading bytes.
+      tfds_data_dir: where tensorflow-datasets keeps its data; None for its
+        default.
 
     Raises:
       UserError: an option is wrong, or there is no such input.
@@ -54,15 +57,17 @@ class Corpus:
     self.options = options
     self.paths = inputs
     if isinstance(inputs, str):
-      self.paths = _found(inputs, options)
+      self.paths = _found(inputs, options, tfds_data_dir)
     self._open_file = open_file
+    self._tfds_data_dir = tfds_data_dir
 
   def sizes(self) -> list[int]:
     """Returns how large the inputs are, in what `read` tells its progress in:
     stored bytes, of tfds examples."""
     if self.options.input_format == 'tfds':
-      data_dir = self.options.tfds_data_dir
-      return [tfds_text.num_examples(path, data_dir) for path in self.paths]
+      return [
+        tfds_text.num_examples(path, self._tfds_data_dir) for path in self.paths
+      ]
     return [files.size(path) for path in self.paths]
 
   def read(
@@ -78,7 +83,9 @@ class Corpus:
       UserError: the input cannot be read or is damaged; it is named, and the
         place in it.
     """
-    source = text_formats.Input(self.paths[number], self._open_file, told)
+    source = text_formats.Input(
+      self.paths[number], self._open_file, told, self._tfds_data_dir
+    )
     return _READERS[self.options.input_format](source, self.options)
 
   def documents(self, number: int, survey: FileSurvey) -> Iterator[Document]:
@@ -121,10 +128,12 @@ class Corpus:
     return [sentences.split(text, language) for text in texts]
 
 
-def _found(inputs: str, options: CorpusOptions) -> list[str]:
+def _found(
+  inputs: str, options: CorpusOptions, data_dir: str | None
+) -> list[str]:
   """Returns the inputs that the flag stands for."""
   if options.input_format == 'tfds':
-    found = tfds_text.expand(inputs, options.tfds_data_dir)
+    found = tfds_text.expand(inputs, data_dir)
   else:
     found = files.expand(inputs)
     for path in found:

@@ -24,8 +24,6 @@ class CorpusOptions:
       end. Not of bert, whose lines are sentences.
     min_document_characters: documents with fewer are left out.
     deduplicate: whether a text that stands in the corpus again is left out.
-    tfds_data_dir: where tensorflow-datasets keeps its data; its default if
-      None.
   """
 
   input_format: str = 'bert'
@@ -33,7 +31,6 @@ class CorpusOptions:
   language: str = 'en'
   min_document_characters: int = 1
   deduplicate: bool = False
-  tfds_data_dir: str | None = None
 
   def check(self) -> None:
     """Raises a `UserError` that names the flag whose value is none."""

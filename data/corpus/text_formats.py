@@ -25,12 +25,14 @@ class Input(NamedTuple):
   Attributes:
     path: its name.
     open_file: opens it.
-    told: is told how many of its stored bytes have been read.
+    told: is told how much of it has been read.
+    tfds_data_dir: where tensorflow-datasets keeps its data.
   """
 
   path: str
   open_file: streams.Open = files.open_stream
   told: streams.Told | None = None
+  tfds_data_dir: str | None = None
 
 
 Documents = Iterator[Document | Rejected]
@@ -67,7 +69,7 @@ def _blocks(source: Input) -> Iterator[_Lines]:
   Raises:
     UserError: the file cannot be read, is damaged or is no text.
   """
-  for block in streams.read_blocks(*source):
+  for block in streams.read_blocks(source.path, source.open_file, source.told):
     if block.content is None:
       yield _Lines(block.line, None)
       continue

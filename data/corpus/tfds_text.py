@@ -49,7 +49,7 @@ def read_tfds(source: Input, options: CorpusOptions) -> Documents:
     options.min_document_characters, 'record', counts_lines=False
   )
   name, split = _parsed(source.path)
-  dataset = _open(name, options.tfds_data_dir)
+  dataset = _open(name, source.tfds_data_dir)
   texts = dataset.texts(split, options.text_field)
   for number, text in enumerate(texts, 1):
     yield from maker.whole(text.decode('utf-8', 'surrogateescape'), number)
