@@ -14,7 +14,7 @@ from data.corpus.file_survey import FileSurvey
 _MOST_FILES = 20
 _WORDS = {
   TOO_SHORT: 'too short',
-  TOO_LONG: 'too long',
+  TOO_LONG: 'with a line of more than 16 MiB',
   NOT_UTF8: 'not UTF-8',
   DUPLICATE: 'duplicates',
 }
@@ -44,8 +44,8 @@ def _totals(surveys: Sequence[FileSurvey]) -> str:
     for reason in REASONS
   }
   text = (
-    f'{documents:,} documents, {num_bytes / 1e6:,.2f} MB of text in '
-    f'{len(surveys):,} input{"s" * (len(surveys) != 1)}'
+    f'{documents:,} document{"s" * (documents != 1)}, '
+    f'{num_bytes / 1e6:,.2f} MB of text in {len(surveys):,} input{"s" * (len(surveys) != 1)}'
   )
   cut = sum(found.cut for found in surveys)
   return '; '.join([text, *_parts(rejects, {}, cut)])
