@@ -45,7 +45,8 @@ def _totals(surveys: Sequence[FileSurvey]) -> str:
   }
   text = (
     f'{documents:,} document{"s" * (documents != 1)}, '
-    f'{num_bytes / 1e6:,.2f} MB of text in {len(surveys):,} input{"s" * (len(surveys) != 1)}'
+    f'{num_bytes / 1e6:,.2f} MB of text in '
+    f'{len(surveys):,} input{"s" * (len(surveys) != 1)}'
   )
   cut = sum(found.cut for found in surveys)
   return '; '.join([text, *_parts(rejects, {}, cut)])
