@@ -87,7 +87,8 @@ class Duplicates:
     noted = noted[np.argsort(parts, kind='stable')]
     ends = np.cumsum(np.bincount(parts, minlength=_NUM_PARTS))
     if not self._folder:
-      self._folder = tempfile.TemporaryDirectory(prefix='duplicates-')
+      with files.explained('write to', tempfile.gettempdir()):
+        self._folder = tempfile.TemporaryDirectory(prefix='duplicates-')
     for part, rows in enumerate(np.split(noted, ends[:-1])):
       path = self._path(part)
       with files.explained('write', path), open(path, 'ab') as file:

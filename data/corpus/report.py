@@ -14,7 +14,7 @@ from data.corpus.file_survey import FileSurvey
 _MOST_FILES = 20
 _WORDS = {
   TOO_SHORT: 'too short',
-  TOO_LONG: 'with a line of more than 16 MiB',
+  TOO_LONG: 'too long',
   NOT_UTF8: 'not UTF-8',
   DUPLICATE: 'duplicates',
 }
@@ -44,12 +44,15 @@ def _totals(surveys: Sequence[FileSurvey]) -> str:
     for reason in REASONS
   }
   text = (
-    f'{documents:,} document{"s" * (documents != 1)}, '
-    f'{num_bytes / 1e6:,.2f} MB of text in '
-    f'{len(surveys):,} input{"s" * (len(surveys) != 1)}'
+    f'{_counted(documents, "document")}, {num_bytes / 1e6:,.2f} MB of text in '
+    f'{_counted(len(surveys), "input")}'
   )
   cut = sum(found.cut for found in surveys)
   return '; '.join([text, *_parts(rejects, {}, cut)])
+
+
+def _counted(number: int, noun: str) -> str:
+  return f'{number:,} {noun}{"s" if number != 1 else ""}'
 
 
 def _about(found: FileSurvey) -> str:
