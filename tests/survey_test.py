@@ -185,7 +185,8 @@ def test_a_report_names_the_inputs_with_something_to_report():
   corpus = _corpus(contents, min_document_characters=2)
   lines = render(survey.survey(corpus), most_files=3).split('\n')
   assert lines == [
-    '49 documents, 0.00 MB of text in 50 inputs; left out: 25 too short',
+    '49 documents, 0.00 MB of text in 50 inputs; left out: 25 too short; '
+    '1 input without any',
     '  f0: no document',
     '  f1: left out: 1 too short (the first: line 3)',
     '  f3: left out: 1 too short (the first: line 3)',

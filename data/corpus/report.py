@@ -47,8 +47,10 @@ def _totals(surveys: Sequence[FileSurvey]) -> str:
     f'{_counted(documents, "document")}, {num_bytes / 1e6:,.2f} MB of text in '
     f'{_counted(len(surveys), "input")}'
   )
-  cut = sum(found.cut for found in surveys)
-  return '; '.join([text, *_parts(rejects, {}, cut)])
+  parts = _parts(rejects, {}, sum(found.cut for found in surveys))
+  if empty := sum(not found.num_documents for found in surveys):
+    parts.append(f'{_counted(empty, "input")} without any')
+  return '; '.join([text, *parts])
 
 
 def _counted(number: int, noun: str) -> str:
