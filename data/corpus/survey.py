@@ -56,7 +56,7 @@ def survey(corpus: 'Corpus', update: Update | None = None) -> list[FileSurvey]:
     surveys = _without(surveys, duplicates)
   if not sum(found.num_documents for found in surveys):
     raise UserError(
-      f'found no document with --input_format={corpus.options.input_format}: '
+      f'no document in the input with --input_format={corpus.options.input_format}: '
       + report.render(surveys, most_files=5)
     )
   return surveys
