@@ -114,7 +114,7 @@ def test_text_that_changed_since_its_survey_is_named():
 
 def test_input_without_a_document_is_a_mistake():
   with pytest.raises(
-    UserError, match='(?s)no document with .*bert: .*b: left out'
+    UserError, match='(?s)no document in .*bert: .*b: left out'
   ):
     survey.survey(_corpus({'a': b'\n \n', 'b': b'\xff'}))
 
