@@ -56,8 +56,8 @@ def survey(corpus: 'Corpus', update: Update | None = None) -> list[FileSurvey]:
     surveys = _without(surveys, duplicates)
   if not sum(found.num_documents for found in surveys):
     raise UserError(
-      f'no document in the input with --input_format={corpus.options.input_format}: '
-      + report.render(surveys, most_files=5)
+      'no document in the input with --input_format='
+      f'{corpus.options.input_format}: {report.render(surveys, most_files=5)}'
     )
   return surveys
 
