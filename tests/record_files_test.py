@@ -63,9 +63,9 @@ def test_a_line_tells_what_the_records_are(caplog):
   record_files.check(_found(_STATIC, books, None), _WANTED)
   (line,) = caplog.messages
   assert line == (
-    'Records: 1,234 in 2 of the 2 files of wiki.manifest.json; '
-    '5 in 1 of the 1 files of books.manifest.json; '
-    '1 files without a manifest; masked when they were made; '
+    'Records: 1,234 in 2 of 2 files of wiki.manifest.json; '
+    '5 in 1 of 1 files of books.manifest.json; '
+    '1 of 4 files without a manifest; masked when they were made; '
     'vocabulary of 100 tokens (abcdefgh).'
   )
   caplog.clear()
@@ -82,7 +82,7 @@ def test_files_that_are_not_used_are_a_warning(caplog):
   assert warning == (
     'Only 1 of the 2 files that wiki.manifest.json tells of are used.'
   )
-  assert 'Records: 234 in 1 of the 2 files' in line
+  assert 'Records: 234 in 1 of 2 files' in line
 
 
 def test_records_without_a_manifest_are_not_judged(caplog):
@@ -92,7 +92,7 @@ def test_records_without_a_manifest_are_not_judged(caplog):
   assert record_files.vocab_checksum(found) is None
   (line,) = caplog.messages
   assert line == (
-    'Records: 2 files without a manifest; masked when they were made.'
+    'Records: 2 of 2 files without a manifest; masked when they were made.'
   )
 
 

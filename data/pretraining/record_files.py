@@ -85,11 +85,11 @@ def _description(found: _Found) -> Iterator[str]:
     used = _used(manifest, found)
     num_records = sum(size.num_records for size in used)
     yield (
-      f'{num_records:,} in {len(used)} of the {len(manifest.sizes)} files of '
+      f'{num_records:,} in {len(used)} of {len(manifest.sizes)} files of '
       f'{manifest.path}'
     )
   if num_unknown := sum(manifest is None for manifest in found.values()):
-    yield f'{num_unknown} files without a manifest'
+    yield f'{num_unknown} of {len(found)} files without a manifest'
   if masking := dynamic_masking(found):
     flags = _without_length(masking).items()
     how = ', '.join(f'{name}={value}' for name, value in flags)
