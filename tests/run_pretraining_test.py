@@ -7,21 +7,13 @@ import sys
 import pytest
 import tiny_world
 
-from data import pretraining_data
 from data.errors import UserError
-from data.pretraining_records import Options
 
 
 @pytest.fixture
 def records(world):
   path = world / 'records'
-  pretraining_data.create(
-    str(world / 'text.txt'),
-    str(path),
-    str(world / 'vocab.txt'),
-    True,
-    Options(max_seq_length=16, max_predictions_per_seq=3, dupe_factor=3),
-  )
+  tiny_world.make_records(world, str(path))
   return path
 
 

@@ -30,11 +30,10 @@ from data.pretraining.statistics import Statistics
 
 def create(
   corpus: Corpus,
-  output_files: str,
+  outputs: Sequence[str],
   vocabulary: tuple[str, bool],
   options: Options,
-  num_shards: int = 0,
-  num_workers: int = 0,
+  num_workers: int = 1,
 ) -> Statistics:
   """Writes the pre-training records of a corpus, and their manifest.
 
@@ -43,13 +42,11 @@ def create(
 
   Args:
     corpus: the text.
-    output_files: TFRecord files, separated by commas.
+    outputs: the TFRecord files to write, as `output_paths` returns them.
     vocabulary: the WordPiece vocabulary's file, and whether to lower-case and
       strip accents.
     options: what the records are to be.
-    num_shards: where it is not 0, `output_files` is one name, and the records
-      go to `name-00000-of-000NN`.
-    num_workers: how many threads to use; 0 for one a core.
+    num_workers: how many threads to use.
 
   Returns:
     What was written, by this run and earlier ones.
@@ -57,57 +54,62 @@ def create(
   Raises:
     UserError: a flag, a file or the text is wrong. No output file has changed.
   """
-  job = prepare(corpus, output_files, vocabulary, options, num_shards)
-  finished = {i: job.finished(i) for i in range(len(job.outputs))}
-  missing = [i for i, index in finished.items() if index is None]
-  if len(missing) < len(finished):
+  job = prepare(corpus, outputs, vocabulary, options)
+  indexes = [job.finished(shard) for shard in range(len(outputs))]
+  missing = [i for i, index in enumerate(indexes) if index is None]
+  if len(missing) < len(outputs):
     logging.info(
-      '%d of %d files are there already, made of the same text and flags',
-      *(len(finished) - len(missing), len(finished)),
+      '%d of %d files are there already, made of the same text with the same '
+      'flags',
+      *(len(outputs) - len(missing), len(outputs)),
     )
   if missing:
     from data.pretraining import shards
 
     start = time.monotonic()
-    shards.write(job, missing, num_workers or os.cpu_count() or 1)
-    finished.update((i, job.finished(i)) for i in missing)
+    shards.write(job, missing, num_workers)
+    for i in missing:
+      indexes[i] = job.finished(i)
+    made = manifest.statistics_of([indexes[i] for i in missing])
     seconds = time.monotonic() - start
-    made = manifest.statistics_of([finished[i] for i in missing]).records
     logging.info(
-      'made in %.1f s, %s records/s', seconds, f'{made / seconds:,.0f}'
+      'made in %.1f s, %s records/s', seconds, f'{made.records / seconds:,.0f}'
     )
-  manifest.write(job, [*finished.values()])
-  statistics = manifest.statistics_of([*finished.values()])
-  logging.info('wrote %s: %s', ', '.join(job.outputs), statistics)
+  manifest.write(job, indexes)
+  statistics = manifest.statistics_of(indexes)
+  logging.info('wrote %s: %s', ', '.join(outputs), statistics)
   return statistics
 
 
 def prepare(
   corpus: Corpus,
-  output_files: str,
+  outputs: Sequence[str],
   vocabulary: tuple[str, bool],
   options: Options,
-  num_shards: int = 0,
 ) -> Job:
   """Checks everything and reads the text once; arguments as `create`'s."""
-  vocab_file, do_lower_case = vocabulary
   options.check()
-  files.require_file(vocab_file, '--vocab_file')
-  outputs = output_paths(output_files, num_shards)
-  _check_outputs(outputs, [*corpus.paths, vocab_file])
-  # Only now: TensorFlow takes seconds to import.
+  _check_outputs(outputs, [*corpus.paths, vocabulary[0]])
+  # TensorFlow takes seconds to import.
   from data.tokenization import BertTokenizer
 
-  tokenizer = BertTokenizer(vocab_file, do_lower_case)
+  tokenizer = BertTokenizer(*vocabulary)
+  logging.info('reading %s', ', '.join(corpus.paths))
   surveys = survey.survey(corpus)
-  logging.info('%s', survey.report(surveys))
-  num_bytes = sum(file.num_bytes for file in surveys)
-  plan = Plan(num_bytes, len(outputs))
+  plan = Plan(sum(file.num_bytes for file in surveys), len(outputs))
   return Job(corpus, surveys, tokenizer, options, plan, outputs)
 
 
-def output_paths(output_files: str, num_shards: int) -> list[str]:
-  """Returns the files that the records go to."""
+def output_paths(output_files: str, num_shards: int | None) -> list[str]:
+  """Returns the files that the records go to.
+
+  Args:
+    output_files: names, separated by commas; a single one with `num_shards`.
+    num_shards: how many files to make of that name; None for just that one.
+
+  Raises:
+    UserError: there is no name, or more than one for the shards.
+  """
   from data import records
 
   outputs = [path for path in output_files.split(',') if path]

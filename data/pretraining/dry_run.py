@@ -35,21 +35,23 @@ class _Sample:
   """A part of a corpus.
 
   Attributes:
-    texts: its documents.
+    texts: documents.
     num_bytes: UTF-8 bytes of these.
-    stored_bytes: what they take in the files.
+    read_bytes: UTF-8 bytes of all documents that were read.
+    stored_bytes: what those take in the files.
     seconds: what reading them took.
   """
 
   texts: list[str]
   num_bytes: int = 0
+  read_bytes: int = 0
   stored_bytes: int = 0
   seconds: float = 0.0
 
 
 def run(
   corpus: Corpus,
-  tokenizer: 'BertTokenizer',
+  vocabulary: tuple[str, bool],
   options: Options,
   num_workers: int,
 ) -> Iterator[str]:
@@ -57,7 +59,8 @@ def run(
 
   Args:
     corpus: the text; up to 8 MiB of it are read.
-    tokenizer: the tokenizer.
+    vocabulary: the WordPiece vocabulary's file, and whether to lower-case and
+      strip accents.
     options: what the records are to be.
     num_workers: how many threads to use, as in the whole job.
 
@@ -67,6 +70,9 @@ def run(
   Raises:
     UserError: there is no document in the sample.
   """
+  from data.tokenization import BertTokenizer
+
+  tokenizer = BertTokenizer(*vocabulary)
   sample = _read(corpus)
   special = shards.special_of(tokenizer)
   tokenize = functools.partial(shards.token_ids, tokenizer)
@@ -100,19 +106,35 @@ def _read(corpus: Corpus) -> _Sample:
   step = -(-len(corpus.paths) // _NUM_FILES)
   numbers = range(0, len(corpus.paths), step)
   for i, number in enumerate(numbers, 1):
-    stored = [0]
-    documents = corpus.read(number, functools.partial(stored.__setitem__, 0))
-    for document in documents:
-      if isinstance(document, Document):
-        sample.texts.append(document.text)
-        sample.num_bytes += document.num_bytes
-      if sample.num_bytes >= i * BLOCK_BYTES // len(numbers):
-        break
-    sample.stored_bytes += stored[0]
+    _read_beginning(corpus, number, sample, i * BLOCK_BYTES // len(numbers))
   sample.seconds = time.monotonic() - start
   if not sample.texts:
     raise UserError(f'no document in {", ".join(corpus.paths)}')
   return sample
+
+
+def _read_beginning(
+  corpus: Corpus, number: int, sample: _Sample, enough: int
+) -> None:
+  """Reads an input until the sample has enough bytes.
+
+  Files are read in large pieces; what a piece holds is known when it is used
+  up. So it is read to its end.
+  """
+  stored = [0]
+  before = read_bytes = 0
+  for document in corpus.read(number, functools.partial(stored.__setitem__, 0)):
+    if stored[0] != before and before and sample.num_bytes >= enough:
+      break
+    before = stored[0]
+    if not isinstance(document, Document):
+      continue
+    read_bytes += document.num_bytes
+    if sample.num_bytes < enough:
+      sample.texts.append(document.text)
+      sample.num_bytes += document.num_bytes
+  sample.read_bytes += read_bytes
+  sample.stored_bytes += before
 
 
 def _examples(
@@ -155,14 +177,15 @@ def _estimate(
 ) -> str:
   """Returns what the whole job is expected to take."""
   stored = sum(map(files.size, corpus.paths))
-  times = max(1.0, stored / max(sample.stored_bytes, 1))
-  text = tqdm.tqdm.format_sizeof(times * sample.num_bytes)
-  disk = tqdm.tqdm.format_sizeof(times * record_bytes)
-  # The text is read twice; the second time while records are being made.
-  whole = tqdm.tqdm.format_interval(times * (sample.seconds + seconds))
+  read_times = stored / max(sample.stored_bytes, 1)
+  times = read_times * sample.read_bytes / sample.num_bytes
+  size = tqdm.tqdm.format_sizeof
+  # The survey reads all once; the second time it is read meanwhile.
+  whole = read_times * sample.seconds + times * seconds
   return (
-    f'The whole: about {text}B of text, '
+    f'The whole: about {size(times * sample.num_bytes)}B of text, '
     f'{times * len(sample.texts):,.0f} documents, '
-    f'{times * num_records:,.0f} records, {disk}B on disk, {whole} on this '
-    f'machine ({num_records / seconds:,.0f} records/s).'
+    f'{times * num_records:,.0f} records, {size(times * record_bytes)}B on '
+    f'disk; {tqdm.tqdm.format_interval(whole)} on this machine '
+    f'({num_records / seconds:,.0f} records/s).'
   )
