@@ -57,7 +57,8 @@ flags.DEFINE_bool(
 
 def main(_: list[str]) -> None:
   """Checks the flags, then makes the records or shows some."""
-  script.require('input_file', 'vocab_file')
+  output = [] if FLAGS.dry_run else ['output_file']
+  script.require('input_file', *output, 'vocab_file')
   options = pretraining_records_flags.options()
   corpus_flags.check()
   num_workers = FLAGS.num_workers or os.cpu_count() or 1
@@ -70,7 +71,6 @@ def main(_: list[str]) -> None:
     ):
       print(line)
     return
-  script.require('output_file')
   from data.pretraining import creation
 
   outputs = creation.output_paths(FLAGS.output_file, FLAGS.num_shards)

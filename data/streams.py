@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple
 from data import files
 from data.errors import UserError, reason_of
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 17
 # No more than this is held of a line. The longest article of English Wikipedia
 # has half a MiB.
 MAX_LINE_BYTES = 16 << 20

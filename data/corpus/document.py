@@ -4,7 +4,6 @@ A document of more than 1 MiB is cut at the first line end after that; what
 follows is a document of its own. So nothing here grows with the input.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_DOCUMENT_BYTES = 1 << 20
@@ -15,6 +14,7 @@ TOO_SHORT = 'too_short'
 TOO_LONG = 'too_long'
 NOT_UTF8 = 'not_utf8'
 DUPLICATE = 'duplicate'
+REASONS = (TOO_SHORT, TOO_LONG, NOT_UTF8, DUPLICATE)
 
 
 class Document(NamedTuple):
@@ -73,71 +73,68 @@ class DocumentMaker:
     self._piece = 0
     self._rejected: Rejected | None = None
 
-  def add(self, text: str, number: int) -> Iterator[Document | Rejected]:
-    """Adds lines to the document; yields the pieces that it is cut into.
+  def add(self, text: str, number: int) -> list[Document | Rejected]:
+    """Adds lines to the document; returns the pieces that it is cut into.
 
     Args:
       text: one or more lines; the last one without its end.
       number: of the first one, or of the record.
     """
     if self._rejected:
-      return
+      return []
     if not self._parts:
       self._number = number
     self._parts.append(text)
     self._most_bytes += (1 if text.isascii() else 4) * len(text) + 1
-    if self._most_bytes > MAX_DOCUMENT_BYTES:
-      yield from self._cut()
+    return self._cut() if self._most_bytes > MAX_DOCUMENT_BYTES else []
 
   def reject(self, reason: str, number: int) -> None:
     """Makes the document, as far as it was not cut off, a rejected one."""
     self._rejected = Rejected(reason, f'{self._unit} {number}')
     self._parts.clear()
 
-  def end(self) -> Iterator[Document | Rejected]:
-    """Ends the document and yields it, or its last piece, if there is any."""
+  def end(self) -> list[Document | Rejected]:
+    """Ends the document and returns it, or its last piece, if there is any."""
+    made = []
     if self._rejected:
-      yield self._rejected
+      made = [self._rejected]
     elif self._parts:
-      yield from self._made('\n'.join(self._parts))
+      made = self._made('\n'.join(self._parts))
     self._begin()
+    return made
 
-  def whole(self, text: str, number: int) -> Iterator[Document | Rejected]:
-    """Yields a document that is complete, in pieces if it is long."""
-    yield from self.add(text, number)
-    yield from self.end()
+  def whole(self, text: str, number: int) -> list[Document | Rejected]:
+    """Returns a document that is complete, in pieces if it is long."""
+    return self.add(text, number) + self.end()
 
-  def _cut(self) -> Iterator[Document | Rejected]:
-    """Yields what is cut off, and keeps the rest."""
+  def _cut(self) -> list[Document | Rejected]:
+    """Returns what is cut off, and keeps the rest."""
     text = '\n'.join(self._parts).encode('utf-8', 'surrogatepass')
-    start = 0
+    made, start = [], 0
     while (end := text.find(b'\n', start + MAX_DOCUMENT_BYTES)) >= 0:
       piece = text[start:end].decode('utf-8', 'surrogatepass')
-      yield from self._made(piece)
+      made += self._made(piece)
       self._piece += 1
       self._number += self._counts_lines * (piece.count('\n') + 1)
       start = end + 1
     self._parts = [text[start:].decode('utf-8', 'surrogatepass')]
     self._most_bytes = len(text) - start + 1
+    return made
 
-  def _made(self, uncut: str) -> Iterator[Document | Rejected]:
-    """Yields a document or, of a piece that is blank, nothing."""
+  def _made(self, uncut: str) -> list[Document | Rejected]:
+    """Returns a document or, of a piece that is blank, nothing."""
     text = uncut.strip()
     try:
       num_bytes = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError as error:
       first = uncut.index(text[error.start])
-      lines = self._counts_lines * uncut.count('\n', 0, first)
-      yield self._no(NOT_UTF8, lines)
-      return
-    if self._piece and not text:
-      return
-    if len(text) < self._min_characters and not self._piece:
-      yield self._no(TOO_SHORT)
-    elif num_bytes > MAX_UNCUT_BYTES:
-      yield self._no(TOO_LONG)
-    else:
-      yield Document(text, num_bytes, self._piece)
+      return [self._no(NOT_UTF8, uncut.count('\n', 0, first))]
+    if num_bytes > MAX_UNCUT_BYTES:
+      return [self._no(TOO_LONG)]
+    if len(text) >= (1 if self._piece else self._min_characters):
+      return [Document(text, num_bytes, self._piece)]
+    return [] if self._piece else [self._no(TOO_SHORT)]
 
-  def _no(self, reason: str, lines: int = 0) -> Rejected:
-    return Rejected(reason, f'{self._unit} {self._number + lines}')
+  def _no(self, reason: str, num_lines: int = 0) -> Rejected:
+    number = self._number + self._counts_lines * num_lines
+    return Rejected(reason, f'{self._unit} {number}')

@@ -18,7 +18,7 @@ _IN_MEMORY = 1 << 20
 _NUM_PARTS = 256
 
 _ADDED = np.dtype([('high', '<u8'), ('low', '<u8'), ('num_bytes', '<u4')])
-_NOTED = np.dtype([*_ADDED.descr, ('number', '<u8')])
+_NOTED = np.dtype([*_ADDED.descr, ('number', '<i8')])
 
 
 class Duplicates:
@@ -52,7 +52,7 @@ class Duplicates:
     """Yields the duplicates, all but the first of each text.
 
     Yields:
-      Their numbers, uint64 [N], in the order in which they were added, from 0;
+      Their numbers, int64 [N], in the order in which they were added, from 0;
       and their lengths, uint32 [N]. Several times, in no order.
 
     Raises:

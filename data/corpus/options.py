@@ -1,6 +1,7 @@
 """What the flags say of a corpus."""
 
 import dataclasses
+import re
 
 from data.errors import UserError
 
@@ -9,6 +10,7 @@ FORMATS = (
 )
 # A piece of a document that was cut has more characters than that.
 _MOST_MIN_CHARACTERS = 100_000
+_LANGUAGE = re.compile('[a-z]{2,3}(-[a-z]+)*')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +43,11 @@ class CorpusOptions:
       raise UserError(
         f'--min_document_characters={self.min_document_characters}: expected '
         f'1 to {_MOST_MIN_CHARACTERS:,}'
+      )
+    if not _LANGUAGE.fullmatch(self.language):
+      raise UserError(
+        f"--language={self.language}: expected the code of a language, 'en' or "
+        "'pt-br'"
       )
     if not self.text_field:
       raise UserError('--text_field is empty: expected the name of a field')

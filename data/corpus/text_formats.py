@@ -3,6 +3,8 @@
 Each yields one file's documents in their order, whoever opens it.
 """
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -23,12 +25,14 @@ class Input(NamedTuple):
   Attributes:
     path: its name.
     open_file: opens it.
-    told: is told how many of its stored bytes have been read.
+    told: is told how much of it has been read.
+    tfds_data_dir: where tensorflow-datasets keeps its data.
   """
 
   path: str
   open_file: streams.Open = files.open_stream
   told: streams.Told | None = None
+  tfds_data_dir: str | None = None
 
 
 Documents = Iterator[Document | Rejected]
@@ -46,6 +50,10 @@ _BINARY = {
 }
 
 
+# White space at a line's start or end, looked for at the line ends alone.
+_EDGE = re.compile(r'\n(?:(?=[^\S\n])|(?<=[^\S\n]\n))')
+
+
 class _Lines(NamedTuple):
   """A block of a file's lines; `text` is None for one that is too long."""
 
@@ -61,7 +69,7 @@ def _blocks(source: Input) -> Iterator[_Lines]:
   Raises:
     UserError: the file cannot be read, is damaged or is no text.
   """
-  for block in streams.read_blocks(*source):
+  for block in streams.read_blocks(source.path, source.open_file, source.told):
     if block.content is None:
       yield _Lines(block.line, None)
       continue
@@ -91,19 +99,100 @@ def read_bert(source: Input, options: CorpusOptions) -> Documents:
     if block.text is None:
       maker.reject(TOO_LONG, block.number)
       continue
-    text = '\n'.join([line.strip() for line in block.text.split('\n')])
+    text = _stripped(block.text)
     if not text or text[0] == '\n':
       yield from maker.end()
     *ended, last = text.split('\n\n')
     number = block.number
     for part in ended:
       if sentences := part.strip('\n'):
-        first = number + part.startswith('\n')
-        yield from maker.add(sentences, first)
+        yield from maker.add(sentences, number + part.startswith('\n'))
       yield from maker.end()
       number += part.count('\n') + 2
     if sentences := last.strip('\n'):
       yield from maker.add(sentences, number + last.startswith('\n'))
-    if last.endswith('\n') or (ended and not last):
+    if last.endswith('\n'):
       yield from maker.end()
   yield from maker.end()
+
+
+def read_text(source: Input, options: CorpusOptions) -> Documents:
+  """Reads a document a line; blank lines are none."""
+  maker = DocumentMaker(options.min_document_characters)
+  for number, line in numbered_lines(source):
+    if line is None:
+      yield Rejected(TOO_LONG, f'line {number}')
+    elif line and not line.isspace():
+      yield from maker.whole(line, number)
+
+
+def read_text_file(source: Input, options: CorpusOptions) -> Documents:
+  """Reads a document a file; blank lines end its paragraphs."""
+  maker = DocumentMaker(options.min_document_characters)
+  for block in _blocks(source):
+    if block.text is None:
+      maker.reject(TOO_LONG, block.number)
+    else:
+      yield from maker.add(_stripped(block.text), block.number)
+  yield from maker.end()
+
+
+def read_jsonl(source: Input, options: CorpusOptions) -> Documents:
+  """Reads a JSON object a line, with the text in one of its fields."""
+  maker = DocumentMaker(options.min_document_characters, counts_lines=False)
+  for number, line in numbered_lines(source):
+    if line is None:
+      yield Rejected(TOO_LONG, f'line {number}')
+    elif line and not line.isspace():
+      where = f'{source.path}, line {number}'
+      text = _json_field(line, options.text_field, where)
+      yield from maker.whole(text, number)
+
+
+def _json_field(line: str, field: str, where: str) -> str:
+  """Returns the text of a JSON object; null is none.
+
+  Raises:
+    UserError: it is no object, or has no such field, or that is no text.
+  """
+  try:
+    row = json.loads(line)
+  except (ValueError, RecursionError) as error:
+    raise UserError(
+      f'{where}: expected a JSON object, found {shown(line)}: {error}'
+    ) from error
+  if not isinstance(row, dict):
+    raise UserError(f'{where}: expected a JSON object, found {shown(line)}')
+  if field not in row:
+    raise UserError(
+      f'{where}: there is no field {field!r} (--text_field); there are '
+      f'{", ".join(row)}'
+    )
+  text = row[field]
+  if text is not None and not isinstance(text, str):
+    raise UserError(
+      f'{where}: expected text in the field {field!r}, found '
+      f'{shown(json.dumps(text))}'
+    )
+  return text or ''
+
+
+def numbered_lines(source: Input) -> Iterator[tuple[int, str | None]]:
+  """Yields a text file's lines and their numbers, as `_blocks`."""
+  for block in _blocks(source):
+    if block.text is None:
+      yield block
+    else:
+      yield from enumerate(block.text.split('\n'), block.number)
+
+
+def _stripped(text: str) -> str:
+  """Returns lines without white space around each."""
+  if not _EDGE.search(f'\n{text}\n'):
+    return text
+  return '\n'.join([line.strip() for line in text.split('\n')])
+
+
+def shown(text: str) -> str:
+  """Returns the beginning of a text for a message."""
+  return repr(text[:60]) + ('...' if len(text) > 60 else '')

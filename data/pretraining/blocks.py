@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from data.corpus.corpus import Corpus
-from data.corpus.survey import FileSurvey
+from data.corpus.file_survey import FileSurvey
 from data.pretraining.pairs import Block
 from data.pretraining.plan import Plan
 

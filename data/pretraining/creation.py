@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from absl import logging
 
 from data import files
-from data.corpus import survey
+from data.corpus import report, survey
 from data.corpus.corpus import Corpus
 from data.errors import UserError
 from data.pretraining import manifest
@@ -26,6 +26,7 @@ from data.pretraining.job import Job
 from data.pretraining.options import Options
 from data.pretraining.plan import Plan
 from data.pretraining.statistics import Statistics
+from data.progress import Progress
 
 
 def create(
@@ -77,7 +78,7 @@ def create(
     )
   manifest.write(job, indexes)
   statistics = manifest.statistics_of(indexes)
-  logging.info('wrote %s: %s', ', '.join(outputs), statistics)
+  logging.info('wrote %s: %s', _named(outputs), statistics)
   return statistics
 
 
@@ -94,8 +95,10 @@ def prepare(
   from data.tokenization import BertTokenizer
 
   tokenizer = BertTokenizer(*vocabulary)
-  logging.info('reading %s', ', '.join(corpus.paths))
-  surveys = survey.survey(corpus)
+  logging.info('reading %s', _named(corpus.paths))
+  with Progress(sum(corpus.sizes()), 'B') as progress:
+    surveys = survey.survey(corpus, progress.update)
+  logging.info('found %s', report.render(surveys))
   plan = Plan(sum(file.num_bytes for file in surveys), len(outputs))
   return Job(corpus, surveys, tokenizer, options, plan, outputs)
 
@@ -143,3 +146,10 @@ def _check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:
       raise UserError(f'--output_file: {path!r} is a folder, not a file')
   for folder in dict.fromkeys(os.path.dirname(path) for path in outputs):
     files.make_folder(folder or '.')
+
+
+def _named(paths: Sequence[str]) -> str:
+  """Names files; of many the first and the last."""
+  if len(paths) <= 5:
+    return ', '.join(paths)
+  return f'{paths[0]} to {paths[-1]} ({len(paths)} files)'

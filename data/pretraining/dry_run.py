@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import tqdm
 
-from data import files
 from data.corpus.corpus import Corpus
 from data.corpus.document import Document
 from data.errors import UserError
@@ -176,7 +175,7 @@ def _estimate(
   seconds: float,
 ) -> str:
   """Returns what the whole job is expected to take."""
-  stored = sum(map(files.size, corpus.paths))
+  stored = sum(corpus.sizes())
   read_times = stored / max(sample.stored_bytes, 1)
   times = read_times * sample.read_bytes / sample.num_bytes
   size = tqdm.tqdm.format_sizeof

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from data import files
 from data.corpus.corpus import Corpus
-from data.corpus.survey import FileSurvey
+from data.corpus.file_survey import FileSurvey
 from data.pretraining.options import Options
 from data.pretraining.plan import Plan
 from data.pretraining.statistics import Statistics
