@@ -79,14 +79,16 @@ def exists(path: str) -> bool:
   """Returns whether a file or folder of this name exists."""
   if (local := _local(path)) is not None:
     return os.path.exists(local)
-  return _gfile(path).exists(path)
+  with explained('read', path):
+    return _gfile(path).exists(path)
 
 
 def is_folder(path: str) -> bool:
   """Returns whether `path` is a folder."""
   if (local := _local(path)) is not None:
     return os.path.isdir(local)
-  return _gfile(path).isdir(path)
+  with explained('read', path):
+    return _gfile(path).isdir(path)
 
 
 def size(path: str) -> int:

@@ -32,11 +32,17 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 def runner(options: PipelineOptions) -> fn_runner.FnApiRunner:
   """Returns the runner; it returns when the pipeline is through."""
   all_options = options.get_all_options()
+  if not (all_options['default_sdk_harness_log_level'] or _tells_all()):
+    all_options['default_sdk_harness_log_level'] = 'CRITICAL'
   encoded = JobServiceHandle.encode_pipeline_options(all_options)
   info = fn_runner.ExtendedProvisionInfo(
     beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
   )
   return _Runner(provision_info=info)
+
+
+def _tells_all() -> bool:
+  return logging.level_debug()
 
 
 class _Runner(fn_runner.FnApiRunner):
@@ -74,8 +80,8 @@ class _Handler(SubprocessSdkWorkerHandler):
 
   def start_worker(self) -> None:
     """Starts the process, and a thread that waits for its end."""
-    # Their messages come to this process, too.
-    silence = b'' if logging.level_debug() else b' 2>/dev/null'
+    # What counts comes to this process, too.
+    silence = b'' if _tells_all() else b' 2>/dev/null'
     self.worker = SubprocessSdkWorker(
       b'exec ' + self._worker_command_line + silence,
       self.control_address,

@@ -24,7 +24,13 @@ from data.corpus import survey
 from data.corpus.corpus import Corpus
 from data.corpus.file_survey import FileSurvey
 from data.errors import UserError
-from data.pretraining import beam_direct, beam_records, beam_survey, shards
+from data.pretraining import (
+  beam_direct,
+  beam_options,
+  beam_records,
+  beam_survey,
+  shards,
+)
 from data.pretraining.job import Job
 from data.progress import Progress
 
@@ -49,10 +55,10 @@ class BeamEngine:
     """
     self._runner = runner
     self._is_direct = runner == 'DirectRunner'
-    self._options = [f'--{option}' for option in options]
-    files.use_for_remote(beam_files)
     if not logging.level_debug():
-      self._be_quiet()
+      _be_quiet()
+    self._flags = beam_options.checked(runner, options)
+    files.use_for_remote(beam_files)
 
   def survey(self, corpus: Corpus, outputs: Sequence[str]) -> list[FileSurvey]:
     """Reads a corpus, as `data.corpus.survey.survey`.
@@ -91,15 +97,6 @@ class BeamEngine:
         raise shards.no_record(job, shard)
     files.remove_folder(folder)
 
-  def _be_quiet(self) -> None:
-    """Leaves of what Beam logs what a cluster says of its job."""
-    level = standard_logging.CRITICAL
-    standard_logging.getLogger('apache_beam').setLevel(level)
-    dataflow = standard_logging.getLogger('apache_beam.runners.dataflow')
-    dataflow.setLevel(standard_logging.INFO)
-    if self._is_direct:
-      self._options.insert(0, '--default_sdk_harness_log_level=CRITICAL')
-
   def _run(
     self,
     build: Callable[[beam.Pipeline], None],
@@ -123,7 +120,7 @@ class BeamEngine:
 
   def _wait_for(self, build: Callable[[beam.Pipeline], None]) -> str:
     """Runs a pipeline; returns the state in which it ended."""
-    options = PipelineOptions(self._options)
+    options = PipelineOptions(self._flags)
     runner = beam_direct.runner(options) if self._is_direct else self._runner
     pipeline = beam.Pipeline(runner, options)
     build(pipeline)
@@ -145,6 +142,16 @@ class BeamEngine:
       f'--beam_runner={self._runner}: the pipeline failed: {reason}; what '
       'is whole stays, the same command goes on (--verbosity=1 shows more)'
     ) from error
+
+
+def _be_quiet() -> None:
+  """Leaves of what Beam logs what Dataflow says of its job."""
+  standard_logging.getLogger('apache_beam').setLevel('CRITICAL')
+  standard_logging.getLogger('apache_beam.runners.dataflow').setLevel('INFO')
+  # What a job server said last is in the exception.
+  logging.get_absl_handler().addFilter(
+    lambda record: record.module != 'portable_runner'
+  )
 
 
 def _stem(outputs: Sequence[str]) -> str:
