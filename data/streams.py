@@ -98,26 +98,26 @@ def _zstandard(stream: BinaryIO) -> BinaryIO:
 
 def _whole_lines(stream: BinaryIO) -> Iterator[bytes | None]:
   """Yields what holds whole lines, and None for each that is too long."""
-  rest, too_long = b'', False
+  rest, num_bytes, too_long = [], 0, False  # Of the line that goes on.
   while chunk := stream.read(BLOCK_BYTES):
     end = chunk.find(b'\n') + 1
-    too_long = too_long or len(rest) + (end or len(chunk)) > MAX_LINE_BYTES
+    too_long = too_long or num_bytes + (end or len(chunk)) > MAX_LINE_BYTES
     if too_long:
-      rest = b''
+      rest.clear()
       if not end:
         continue
       yield None
-      too_long, chunk = False, chunk[end:]
+      num_bytes, too_long, chunk = 0, False, chunk[end:]
     end = chunk.rfind(b'\n') + 1
     if end:
-      yield rest + chunk[:end]
-      rest = chunk[end:]
-    else:
-      rest += chunk
+      yield b''.join([*rest, chunk[:end]])
+      rest, num_bytes, chunk = [], 0, chunk[end:]
+    rest.append(chunk)
+    num_bytes += len(chunk)
   if too_long:
     yield None
-  elif rest:
-    yield rest
+  elif num_bytes:
+    yield b''.join(rest)
 
 
 class _Counted(io.RawIOBase):

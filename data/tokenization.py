@@ -218,6 +218,28 @@ def _matchable(vocabulary: Vocabulary) -> list[str]:
   ]
 
 
+def space_words(
+  strings: tf.Tensor | Sequence[str], do_lower_case: bool
+) -> tf.Tensor:
+  """Puts white space between the words that the wordpiece kernel would see.
+
+  Args:
+    strings: string [N], UTF-8.
+    do_lower_case: whether to lower-case and to remove accents.
+
+  Returns:
+    string [N], valid UTF-8. `split()` of its bytes gives the words; each is
+    tokenised by itself as in its text. A word of more than `MAX_CHARS_PER_WORD`
+    characters is replaced by another one that is.
+  """
+  strings = tf.convert_to_tensor(strings, tf.string)
+  return tf.strings.regex_replace(
+    _separate_words(strings, do_lower_case),
+    rf'([{_ASCII_PUNCTUATION}])',
+    r' \1 ',
+  )
+
+
 def _separate_words(strings: tf.Tensor, do_lower_case: bool) -> tf.Tensor:
   """Cleans texts until only white space and punctuation separate words.
 

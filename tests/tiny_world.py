@@ -56,7 +56,7 @@ def make(folder: pathlib.Path) -> pathlib.Path:
   return folder
 
 
-def make_records(folder: pathlib.Path | str, output: str, **options) -> None:
+def make_records(folder: pathlib.Path | str, *outputs: str, **options) -> None:
   """Makes pre-training records of 16 tokens from a folder's text."""
   from data.corpus.corpus import Corpus
   from data.corpus.options import CorpusOptions
@@ -65,11 +65,15 @@ def make_records(folder: pathlib.Path | str, output: str, **options) -> None:
 
   creation.create(
     Corpus(f'{folder}/text.txt', CorpusOptions()),
-    [output],
+    outputs,
     (f'{folder}/vocab.txt', True),
     Options(
-      MaskingOptions(max_predictions_per_seq=3),
-      **{'max_seq_length': 16, 'dupe_factor': 3, **options},
+      **{
+        'masking': MaskingOptions(max_predictions_per_seq=3),
+        'max_seq_length': 16,
+        'dupe_factor': 3,
+        **options,
+      }
     ),
   )
 

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from data.errors import UserError
-from data.tokenization import BertTokenizer
+from data.tokenization import MAX_CHARS_PER_WORD, BertTokenizer, space_words
 
 SPECIALS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
 # fmt: off
@@ -309,6 +309,41 @@ def test_all_reference_texts_give_the_reference_ids(
     if reference[field] != row
   ]
   assert not wrong
+
+
+@pytest.mark.parametrize(
+  ('do_lower_case', 'expected'),
+  [(True, b'cafe ! m\xc2\xb2 \xe4\xb8\xad a = a'), (False, None)],
+)
+def test_spaced_words_are_those_of_the_tokenizer(do_lower_case, expected):
+  text = 'Caf\u00e9!m\u00b2\x00\u4e2d a\u2260a'
+  spaced = space_words([text], do_lower_case).numpy()[0]
+  expected = expected or 'Caf\u00e9 ! m\u00b2 \u4e2d a\u2260a'.encode()
+  assert spaced.split() == expected.split()
+
+
+def test_a_word_that_is_too_long_is_spaced_as_another_one_that_is():
+  words = ['a' * (MAX_CHARS_PER_WORD + 1), 'b' * MAX_CHARS_PER_WORD]
+  first, last = space_words([' '.join(words)], True).numpy()[0].split()
+  assert len(first) > MAX_CHARS_PER_WORD
+  assert last == words[1].encode()
+
+
+@pytest.mark.parametrize('do_lower_case', [True, False])
+def test_words_are_tokenised_one_by_one_as_in_their_text(
+  shared_data, fixtures_dir, do_lower_case
+):
+  with gzip.open(fixtures_dir / 'tokenization_reference.jsonl.gz') as file:
+    texts = [json.loads(line)['text'] for line in file]
+  tokenizer = BertTokenizer(
+    str(shared_data / 'vocab' / 'uncased_vocab.txt'), do_lower_case
+  )
+  rows = [s.split() for s in space_words(texts, do_lower_case).numpy()]
+  words = sorted(set().union(*rows))
+  ids = dict(zip(words, tokenizer.tokenize(words).to_list(), strict=True))
+  assert all(ids.values())
+  joined = [[id_ for word in row for id_ in ids[word]] for row in rows]
+  assert joined == tokenizer.tokenize(texts).to_list()
 
 
 # Laid out as the released Chinese vocabulary: [unused*] before the specials.

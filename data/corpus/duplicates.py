@@ -80,7 +80,8 @@ class Duplicates:
     """Appends what was added to the files of its parts."""
     taken = self._take()
     if not self._folder:
-      self._folder = tempfile.TemporaryDirectory(prefix='duplicates-')
+      with files.explained('write to', tempfile.gettempdir()):
+        self._folder = tempfile.TemporaryDirectory(prefix='duplicates-')
     for part, rows in by_digest(taken):
       path = self._path(part)
       with files.explained('write', path), open(path, 'ab') as file:

@@ -62,6 +62,8 @@ def _texts(source: Input, column: str) -> Iterator[bytes | None]:
 
 def _check_column(table: 'ParquetFile', column: str, path: str) -> None:
   """Raises a `UserError` if there is no such column of text."""
+  from pyarrow import types
+
   columns = table.schema_arrow
   if column not in columns.names:
     raise UserError(
@@ -69,5 +71,6 @@ def _check_column(table: 'ParquetFile', column: str, path: str) -> None:
       f'{", ".join(columns.names)}'
     )
   kind = columns.field(column).type
-  if str(getattr(kind, 'value_type', kind)) not in _TEXT_TYPES:
+  is_dictionary = types.is_dictionary(kind)
+  if str(kind.value_type if is_dictionary else kind) not in _TEXT_TYPES:
     raise UserError(f'{path}: the column {column!r} is {kind}, expected text')

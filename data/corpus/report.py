@@ -44,11 +44,17 @@ def _totals(surveys: Sequence[FileSurvey]) -> str:
     for reason in REASONS
   }
   text = (
-    f'{documents:,} documents, {num_bytes / 1e6:,.2f} MB of text in '
-    f'{len(surveys):,} input{"s" * (len(surveys) != 1)}'
+    f'{_counted(documents, "document")}, {num_bytes / 1e6:,.2f} MB of text in '
+    f'{_counted(len(surveys), "input")}'
   )
-  cut = sum(found.cut for found in surveys)
-  return '; '.join([text, *_parts(rejects, {}, cut)])
+  parts = _parts(rejects, {}, sum(found.cut for found in surveys))
+  if empty := sum(not found.num_documents for found in surveys):
+    parts.append(f'{_counted(empty, "input")} without any')
+  return '; '.join([text, *parts])
+
+
+def _counted(number: int, noun: str) -> str:
+  return f'{number:,} {noun}{"s" if number != 1 else ""}'
 
 
 def _about(found: FileSurvey) -> str:

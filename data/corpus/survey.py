@@ -62,8 +62,8 @@ def require_documents(corpus: 'Corpus', surveys: list[FileSurvey]) -> None:
   """Raises a `UserError` if there is no document in any input."""
   if not sum(found.num_documents for found in surveys):
     raise UserError(
-      'there is no document in the input as --input_format='
-      f'{corpus.options.input_format}; {report.render(surveys)}'
+      'no document in the input with --input_format='
+      f'{corpus.options.input_format}: {report.render(surveys, most_files=5)}'
     )
 
 

@@ -49,7 +49,6 @@ _BINARY = {
   b'\xfe\xff': 'text in UTF-16',
 }
 
-
 # White space at a line's start or end, looked for at the line ends alone.
 _EDGE = re.compile(r'\n(?:(?=[^\S\n])|(?<=[^\S\n]\n))')
 

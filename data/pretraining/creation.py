@@ -112,6 +112,11 @@ def prepare(
     with Progress(sum(corpus.sizes()), 'B') as progress:
       surveys = survey.survey(corpus, progress.update)
   logging.info('found %s', report.render(surveys))
+  if sum(found.num_documents for found in surveys) == 1:
+    logging.warning(
+      'the text is a single document: its random next sentences come from '
+      'itself'
+    )
   plan = Plan(sum(file.num_bytes for file in surveys), len(outputs))
   return Job(corpus, surveys, tokenizer, options, plan, outputs)
 

@@ -8,16 +8,18 @@ nothing that another run of the same command would change.
 import dataclasses
 import functools
 import os
-from collections.abc import Sequence
-from typing import Any
-
-from absl import logging
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from data import files
 from data.errors import UserError
-from data.pretraining.job import Job
-from data.pretraining.options import MaskingOptions
+from data.pretraining.options import MaskingOptions, Options
 from data.pretraining.statistics import Statistics
+
+if TYPE_CHECKING:
+  from data.pretraining.job import Job
+
+_MAKE_AGAIN = 'give the command that made them again, it makes what is missing'
 
 
 def statistics_of(indexes: Sequence[dict[str, Any]]) -> Statistics:
@@ -26,7 +28,7 @@ def statistics_of(indexes: Sequence[dict[str, Any]]) -> Statistics:
   return functools.reduce(Statistics.__add__, parts)
 
 
-def write(job: Job, indexes: Sequence[dict[str, Any]]) -> None:
+def write(job: 'Job', indexes: Sequence[dict[str, Any]]) -> None:
   """Writes the manifest of a job whose shards are all there.
 
   Where shards are in several folders, each has one, of the shards there.
@@ -45,7 +47,7 @@ def write(job: Job, indexes: Sequence[dict[str, Any]]) -> None:
 
 
 def _content(
-  job: Job, indexes: Sequence[dict[str, Any]], shards: list[dict[str, Any]]
+  job: 'Job', indexes: Sequence[dict[str, Any]], shards: list[dict[str, Any]]
 ) -> dict[str, Any]:
   statistics = statistics_of(indexes)
   return {
@@ -80,92 +82,125 @@ def _shard(path: str, index: dict[str, Any]) -> dict[str, Any]:
   }
 
 
+class FileSize(NamedTuple):
+  """How much is in one record file."""
+
+  num_bytes: int
+  num_records: int
+
+
 @dataclasses.dataclass(frozen=True)
 class Manifest:
   """What a trainer must know of its records.
 
   Attributes:
     path: where the manifest stands.
-    flags: what the records were made with, by flag.
+    fingerprint: tells these records from those of other text or flags.
+    options: what the records were to be.
+    do_lower_case: whether their text was lower-cased.
     vocab_checksum: of the vocabulary that they were made with.
-    sizes: the bytes of each file, by name.
+    vocab_size: how many tokens that has.
+    sizes: of each file, by name.
   """
 
   path: str
-  flags: dict[str, Any]
+  fingerprint: str
+  options: Options
+  do_lower_case: bool
   vocab_checksum: str
-  sizes: dict[str, int]
-
-  @property
-  def dynamic_masking(self) -> MaskingOptions | None:
-    """How to mask in training; None where the records are masked already."""
-    if not self.flags['dynamic_masking']:
-      return None
-    names = [field.name for field in dataclasses.fields(MaskingOptions)]
-    return MaskingOptions(**{name: self.flags[name] for name in names})
+  vocab_size: int
+  sizes: dict[str, FileSize]
 
 
-def find(paths: Sequence[str]) -> list[Manifest]:
-  """Finds the manifests of record files; those from elsewhere have none.
+def find(paths: Iterable[str]) -> dict[str, Manifest | None]:
+  """Finds the manifest of each record file.
+
+  Returns:
+    The paths in their order, and what is known of each: None of those whose
+    index names no manifest, such as google-research/bert's own.
 
   Raises:
     UserError: a manifest is missing, malformed, or does not know the file as it
       is.
   """
-  of_path = {path: _manifest_of(path) for path in paths}
-  manifests = {}
-  for path, where in of_path.items():
-    if where is None:
-      continue
-    if where not in manifests:
-      manifests[where] = _read(where, path)
-    size, expected = (
-      files.size(path),
-      manifests[where].sizes.get(os.path.basename(path)),
-    )
-    if size != expected:
-      raise UserError(
-        f'{path} has {size} bytes; {where} expects '
-        f'{"no such file" if expected is None else expected}: make the records '
-        'again'
-      )
-  for where, manifest in manifests.items():
-    used = sum(other == where for other in of_path.values())
-    if used < len(manifest.sizes):
-      logging.warning(
-        '%d of the %d files that %s tells of are used',
-        *(used, len(manifest.sizes), where),
-      )
-  return list(manifests.values())
+  read = functools.cache(_read)
+  found: dict[str, Manifest | None] = {}
+  for path in paths:
+    details = _details(path)
+    found[path] = None
+    if 'manifest' in details:
+      # Only the name counts: files may have been moved since.
+      folder, name = os.path.dirname(path), details['manifest']
+      found[path] = read(os.path.join(folder, os.path.basename(name)))
+      _check_file(path, details.get('fingerprint'), found[path])
+  return found
 
 
-def _manifest_of(path: str) -> str | None:
-  """Returns where the manifest of a file should be; None if it has none."""
+def _details(path: str) -> dict[str, Any]:
+  """Returns what the index of a record file says of its making."""
   from data import records
 
   index = records.index_path(path)
-  if not files.exists(index):
-    return None
-  name = files.read_json(index).get('details', {}).get('manifest')
-  # Of what is written there only the name counts: files come from anywhere.
-  return name and os.path.join(os.path.dirname(path), os.path.basename(name))
+  content = files.read_json(index) if files.exists(index) else {}
+  details = content.get('details') if isinstance(content, dict) else None
+  return details if isinstance(details, dict) else {}
 
 
-def _read(path: str, record_file: str) -> Manifest:
+def _check_file(path: str, fingerprint: str, manifest: Manifest) -> None:
+  """Raises a `UserError` if a manifest does not know a file as it is."""
+  name, size = os.path.basename(path), files.size(path)
+  known = manifest.sizes.get(name)
+  if known is None:
+    names = list(manifest.sizes)
+    raise UserError(
+      f'{manifest.path} tells of no {name!r}, but of {len(names)} files, from '
+      f'{names[0]!r} to {names[-1]!r}: has one been renamed?'
+    )
+  if fingerprint != manifest.fingerprint:
+    raise UserError(
+      f'{path} was made of other text or with other flags than {manifest.path} '
+      f'tells: {_MAKE_AGAIN}'
+    )
+  if size != known.num_bytes:
+    raise UserError(
+      f'{path} is damaged or cut short: it has {size:,} bytes, expected '
+      f'{known.num_bytes:,} ({manifest.path}): {_MAKE_AGAIN}'
+    )
+
+
+def _read(path: str) -> Manifest:
   if not files.exists(path):
     raise UserError(
-      f'{record_file} has no manifest: there is no {path}. It is written when '
-      'all records are; give the command that makes them again, it goes on'
+      f'the records are not complete: there is no {path}, which is written '
+      f'when all files are: {_MAKE_AGAIN}'
     )
   content = files.read_json(path)
   try:
+    options = _options(content['flags'])
+    options.check()
     return Manifest(
       path,
-      content['flags'],
+      content['fingerprint'],
+      options,
+      content['flags']['do_lower_case'],
       content['vocabulary']['checksum'],
-      {file['name']: file['bytes'] for file in content['files']},
+      content['vocabulary']['size'],
+      {
+        file['name']: FileSize(file['bytes'], file['num_records'])
+        for file in content['files']
+      },
     )
-  except (KeyError, TypeError) as error:
+  except (KeyError, TypeError, UserError) as error:
     raise UserError(
-      f'{path} is no manifest of pre-training records: {error!r}'
+      f'{path} is no manifest of pre-training records: '
+      f'{type(error).__name__}: {error}'
     ) from error
+
+
+def _options(flags: dict[str, Any]) -> Options:
+  """Returns the options that `Options.flags` told."""
+  names = [field.name for field in dataclasses.fields(MaskingOptions)]
+  masking = MaskingOptions(**{name: flags[name] for name in names})
+  names = [field.name for field in dataclasses.fields(Options)]
+  others = {name: flags[name] for name in names if name != 'masking'}
+  return Options(masking, **others)
