@@ -50,7 +50,7 @@ def exists(path: str) -> bool:
 
 def isdir(path: str) -> bool:
   """Returns whether `path` is a folder: on object stores, part of a name."""
-  return bool(_match(f'{path.rstrip("/")}/*', 1))
+  return bool(_match(f'{path.rstrip("/")}/**', 1))
 
 
 def glob(pattern: str) -> list[str]:

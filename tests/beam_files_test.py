@@ -1,6 +1,7 @@
 """Remote files through Apache Beam: a folder stands for fake://."""
 
 import pathlib
+import shutil
 
 import pytest
 
@@ -14,7 +15,7 @@ from data.errors import UserError
 
 pytestmark = pytest.mark.slow
 
-_SCHEME = 'fake://'
+SCHEME = 'fake://'
 
 
 class FakeFileSystem(LocalFileSystem):
@@ -28,7 +29,7 @@ class FakeFileSystem(LocalFileSystem):
     prefix = _local(dir_or_prefix)
     for path in pathlib.Path(prefix).parent.rglob('*'):
       if path.is_file() and str(path).startswith(prefix):
-        yield self.metadata(f'{_SCHEME}{path}')
+        yield self.metadata(f'{SCHEME}{path}')
 
   def has_dirs(self):
     return False
@@ -56,18 +57,22 @@ class FakeFileSystem(LocalFileSystem):
     return filesystem.FileMetadata(path, found.size_in_bytes, seconds)
 
   def delete(self, paths):
-    super().delete([_local(path) for path in paths])
+    for path in map(_local, paths):  # As Google's: 'a/' is all below it.
+      if path.endswith('/'):
+        shutil.rmtree(path)
+      else:
+        pathlib.Path(path).unlink()
 
 
 def _local(path: str) -> str:
-  return path.removeprefix(_SCHEME)
+  return path.removeprefix(SCHEME)
 
 
 @pytest.fixture
 def remote(tmp_path, monkeypatch):
   """The name of a folder that only Beam can reach."""
   monkeypatch.setattr(files, '_remote_files', beam_files)
-  return f'{_SCHEME}{tmp_path}'
+  return f'{SCHEME}{tmp_path}'
 
 
 def test_what_is_written_is_read(remote, tmp_path):
