@@ -16,6 +16,7 @@ import os
 from absl import flags
 
 from cli import (
+  beam_flags,
   corpus_flags,
   pretraining_records_flags,
   script,
@@ -24,7 +25,9 @@ from cli import (
 
 FLAGS = flags.FLAGS
 
-for group in (corpus_flags, vocabulary_flags, pretraining_records_flags):
+for group in (
+  *(corpus_flags, vocabulary_flags, pretraining_records_flags, beam_flags),
+):
   group.define()
   flags.adopt_module_key_flags(group)
 
@@ -61,6 +64,9 @@ def main(_: list[str]) -> None:
   script.require('input_file', *output, 'vocab_file')
   options = pretraining_records_flags.options()
   corpus_flags.check()
+  beam_flags.check()
+  # Before the text is looked for: it may be where only Beam can read.
+  engine = beam_flags.engine()
   num_workers = FLAGS.num_workers or os.cpu_count() or 1
   vocabulary = (FLAGS.vocab_file, FLAGS.do_lower_case)
   if FLAGS.dry_run:
@@ -75,7 +81,7 @@ def main(_: list[str]) -> None:
 
   outputs = creation.output_paths(FLAGS.output_file, FLAGS.num_shards)
   creation.create(
-    corpus_flags.corpus(), outputs, vocabulary, options, num_workers
+    corpus_flags.corpus(), outputs, vocabulary, options, num_workers, engine
   )
 
 

@@ -3,7 +3,8 @@
 Every path may be local or remote (`gs://`, and TensorFlow's in-memory `ram://`
 in tests). TensorFlow is imported on first use, so that a script's `--help`
 never waits for it. To find and read what is local it is not used at all: whole
-processes that only read text do without it.
+processes that only read text do without it. Remote files may be another
+library's matter, see `use_for_remote`.
 """
 
 import contextlib
@@ -29,8 +30,22 @@ _ABANDONED_SECONDS = 3600
 _END_BYTES = 1 << 20
 _BUFFER_BYTES = 1 << 20
 
+_remote_files: Any = None
 
-def _gfile():
+
+def use_for_remote(gfile: Any) -> None:
+  """Reaches remote files through something else than TensorFlow from now on.
+
+  Args:
+    gfile: has the functions of `tf.io.gfile`; they raise OSError.
+  """
+  global _remote_files
+  _remote_files = gfile
+
+
+def _gfile(path: str):
+  if _remote_files is not None and _local(path) is None:
+    return _remote_files
   import tensorflow as tf
 
   return tf.io.gfile
@@ -64,14 +79,16 @@ def exists(path: str) -> bool:
   """Returns whether a file or folder of this name exists."""
   if (local := _local(path)) is not None:
     return os.path.exists(local)
-  return _gfile().exists(path)
+  with explained('read', path):
+    return _gfile(path).exists(path)
 
 
 def is_folder(path: str) -> bool:
   """Returns whether `path` is a folder."""
   if (local := _local(path)) is not None:
     return os.path.isdir(local)
-  return _gfile().isdir(path)
+  with explained('read', path):
+    return _gfile(path).isdir(path)
 
 
 def size(path: str) -> int:
@@ -79,7 +96,7 @@ def size(path: str) -> int:
   with explained('read', path):
     if (local := _local(path)) is not None:
       return os.path.getsize(local)
-    return _gfile().stat(path).length
+    return _gfile(path).stat(path).length
 
 
 def crc_of_ends(path: str) -> str:
@@ -106,7 +123,7 @@ def real_path(path: str) -> str:
 def list_folder(path: str) -> list[str]:
   """Returns the sorted names in a folder, folders with no trailing slash."""
   with explained('list', path):
-    return sorted(name.rstrip('/') for name in _gfile().listdir(path))
+    return sorted(name.rstrip('/') for name in _gfile(path).listdir(path))
 
 
 def expand(patterns: str | Iterable[str]) -> list[str]:
@@ -138,7 +155,7 @@ def _matches(pattern: str) -> list[str]:
     if (local := _local(pattern)) is not None:
       # A file may be called 'a[1].txt'.
       return sorted(glob.glob(local)) or [local] * os.path.exists(local)
-    return sorted(_gfile().glob(pattern))
+    return sorted(_gfile(pattern).glob(pattern))
 
 
 def require_file(path: str, what: str) -> str:
@@ -164,11 +181,12 @@ def make_folder(path: str) -> None:
     UserError: the folder cannot be made or written to.
   """
   with explained('write to', path):
-    _gfile().makedirs(path)
+    gfile = _gfile(path)
+    gfile.makedirs(path)
     probe = temporary_name(os.path.join(path, 'writable'))
-    with _gfile().GFile(probe, 'wb') as file:
+    with gfile.GFile(probe, 'wb') as file:
       file.write(b'')
-    _gfile().remove(probe)
+    gfile.remove(probe)
 
 
 @contextlib.contextmanager
@@ -190,7 +208,7 @@ def open_stream(path: str) -> BinaryIO:
   with explained('read', path):
     if (local := _local(path)) is not None:
       return open(local, 'rb')
-    file = _gfile().GFile(path, 'rb')
+    file = _gfile(path).GFile(path, 'rb')
     file.size()  # GFile opens lazily; fail here rather than at the first line.
     return io.BufferedReader(_Remote(file, path), _BUFFER_BYTES)
 
@@ -266,21 +284,20 @@ def remove_abandoned(
     is_alone: whether nobody else can be writing these files, so that none of
       the temporary ones is in use.
   """
-  import tensorflow as tf
-
+  gfile = _gfile(folder)
   before = time.time() - _ABANDONED_SECONDS
   names = []
   # No run ends because it cannot tidy; another process may do so, too.
-  with contextlib.suppress(tf.errors.OpError):
-    names = _gfile().listdir(folder or '.')
+  with contextlib.suppress(*_file_errors()):
+    names = gfile.listdir(folder or '.')
   for name in names:
     match = _TEMPORARY.fullmatch(name)
     if not match or not re.fullmatch(targets, match[1]):
       continue
     path = os.path.join(folder, name)
-    with contextlib.suppress(tf.errors.OpError):
-      if is_alone or 0 < _gfile().stat(path).mtime_nsec / 1e9 < before:
-        _gfile().remove(path)
+    with contextlib.suppress(*_file_errors()):
+      if is_alone or 0 < gfile.stat(path).mtime_nsec / 1e9 < before:
+        gfile.remove(path)
 
 
 @contextlib.contextmanager
@@ -291,7 +308,8 @@ def open_write(path: str, mode: str = 'w') -> Iterator[TextIO | BinaryIO]:
   """
   temporary = temporary_name(path)
   try:
-    with explained('write', path), _gfile().GFile(temporary, mode) as file:
+    gfile = _gfile(path)
+    with explained('write', path), gfile.GFile(temporary, mode) as file:
       yield file
     rename(temporary, path)
   except BaseException:
@@ -314,10 +332,23 @@ def write_json(path: str, value: Any) -> None:
 def rename(source: str, target: str) -> None:
   """Renames a file, replacing `target`. Atomic on local disks only."""
   with explained('write', target):
-    _gfile().rename(source, target, overwrite=True)
+    _gfile(target).rename(source, target, overwrite=True)
+
+
+def create(path: str) -> BinaryIO:
+  """Opens a file for writing bytes; where it is opened lazily, no error yet."""
+  with explained('write', path):
+    return _gfile(path).GFile(path, 'wb')
+
+
+def remove_folder(path: str) -> None:
+  """Removes a folder and all that is in it, if there is one."""
+  if is_folder(path):
+    with explained('remove', path):
+      _gfile(path).rmtree(path)
 
 
 def remove(path: str) -> None:
   """Removes one file."""
   with explained('remove', path):
-    _gfile().remove(path)
+    _gfile(path).remove(path)

@@ -43,6 +43,19 @@ def frame(records: Serialized) -> Serialized:
   return Serialized(buffer, ends)
 
 
+def ends_of(framed: np.ndarray) -> np.ndarray:
+  """Returns where the whole records end in what a TFRecord file begins with.
+
+  Args:
+    framed: uint8 [bytes]. No checksum is looked at.
+
+  Returns:
+    int64 [N].
+  """
+  ends = np.empty(len(framed) // FRAME_BYTES, np.int64)
+  return ends[: _find_ends(framed, ends)]
+
+
 def frame_one(record: bytes) -> bytes:
   """Puts a frame around one record."""
   buffer = np.frombuffer(record, np.uint8)
@@ -62,6 +75,22 @@ def _frame(source, ends, target, tables):
     _put_checksum(target, at, at + length, tables)
     at += length + 4
     start = end
+
+
+@compiled
+def _find_ends(framed, ends):
+  """Fills `ends`; returns how many there are."""
+  count, at = 0, 0
+  while at + FRAME_BYTES <= len(framed):
+    length = 0
+    for i in range(8):
+      length |= np.int64(framed[at + i]) << (8 * i)
+    if not 0 <= length <= len(framed) - at - FRAME_BYTES:
+      break
+    at += length + FRAME_BYTES
+    ends[count] = at
+    count += 1
+  return count
 
 
 @compiled

@@ -23,6 +23,7 @@ from data.serialization import Serialized
 # Records between two entries of the index. Small windows shuffle well; at 64,
 # ten million records need 156,250 offsets, a 2 MB index.
 WINDOW = 64
+_CHUNK_BYTES = 16 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,19 +56,27 @@ class RecordWriter:
     details: what the index is to say besides; JSON values by name.
   """
 
-  def __init__(self, path: str):
+  def __init__(self, path: str, tidies: bool = True):
+    """Begins with no record.
+
+    Args:
+      path: the file.
+      tidies: whether to remove what killed writers of it left; it takes a look
+        at all that is in the folder.
+    """
     self.path = path
     self.num_records = 0
     self.details: dict[str, Any] = {}
     self._bytes = 0
     self._offsets: list[int] = []
     self._is_closed = False
+    self._tidies = tidies
     self._temporary = files.temporary_name(path)
     self._temporary_index = files.temporary_name(index_path(path))
 
   def __enter__(self) -> 'RecordWriter':
-    self._file = tf.io.gfile.GFile(self._temporary, 'wb')
-    self._append(b'')  # GFile opens lazily; fail here.
+    self._file = files.create(self._temporary)
+    self._append(b'')  # It may be opened lazily; fail here.
     self._remove_abandoned()
     return self
 
@@ -120,7 +129,7 @@ class RecordWriter:
         self.close()
         self._appear()
       else:
-        with contextlib.suppress(tf.errors.OpError):
+        with contextlib.suppress(tf.errors.OpError, OSError):
           self._file.close()
     finally:
       for path in (self._temporary, self._temporary_index):
@@ -139,6 +148,8 @@ class RecordWriter:
     self._remove_abandoned()
 
   def _remove_abandoned(self) -> None:
+    if not self._tidies:
+      return
     folder, name = os.path.split(self.path)
     files.remove_abandoned(folder, rf'{re.escape(name)}(\.index\.json)?')
 
@@ -206,6 +217,25 @@ def read(path: str, count: int | None = None) -> Iterator[bytes]:
     raise _damage(path, num_read) from error
   if not num_read:
     raise UserError(f'{path} is empty: it holds no record')
+
+
+def read_framed(path: str) -> Iterator[Serialized]:
+  """Yields all records of a file, many at once, as `write_framed` takes them.
+
+  Raises:
+    UserError: the file cannot be read or is cut short. No checksum is looked
+      at.
+  """
+  rest = b''
+  with files.open_read(path, 'rb') as file, files.explained('read', path):
+    while chunk := file.read(_CHUNK_BYTES):
+      framed = np.frombuffer(rest + chunk, np.uint8)
+      ends = framing.ends_of(framed)
+      end = ends[-1] if len(ends) else 0
+      yield Serialized(framed[:end], ends)
+      rest = framed[end:].tobytes()
+  if rest:
+    raise UserError(f'{path} is cut short in its last record')
 
 
 def _damage(path: str, first_unread: int) -> UserError:

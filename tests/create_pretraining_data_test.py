@@ -23,6 +23,7 @@ FLAGS = [
   'masked_lm_prob',
   'short_seq_prob',
   *['input_format', 'num_shards', 'num_workers', 'dry_run', 'dynamic_masking'],
+  *['beam_runner', 'beam_pipeline_options'],
 ]
 
 
@@ -89,6 +90,17 @@ def test_flags_come_from_a_file(tmp_path):
       ['--input_file=a', '--output_file=b', '--vocab_file=c']
       + ['--max_seq_length=4'],
       '--max_seq_length is 4; expected 5 to 65536',
+    ),
+    (
+      ['--input_file=a', '--output_file=b', '--vocab_file=c']
+      + ['--beam_pipeline_options=project=p'],
+      '--beam_pipeline_options cannot take effect: no --beam_runner',
+    ),
+    (
+      ['--input_file=a', '--output_file=b', '--vocab_file=c']
+      + ['--beam_runner=DirectRunner', '--num_workers=2'],
+      '--num_workers cannot take effect: --beam_runner=DirectRunner has '
+      'workers of its own',
     ),
   ],
 )

@@ -25,3 +25,14 @@ def test_tensorflow_reads_and_writes_the_same_frames(tmp_path):
 def test_nothing_has_no_frame():
   nothing = Serialized(np.zeros(0, np.uint8), np.zeros(0, np.int64))
   assert framing.frame(nothing).to_list() == []
+
+
+def test_frames_tell_where_records_end():
+  records = [b'', b'ab', b'x' * 300]
+  framed = b''.join(map(framing.frame_one, records))
+  ends = [16, 16 + 18, 16 + 18 + 316]
+  for length in range(len(framed) + 1):
+    found = framing.ends_of(np.frombuffer(framed[:length], np.uint8))
+    assert found.tolist() == [end for end in ends if end <= length]
+  nonsense = np.full(40, 0xFF, np.uint8)
+  assert framing.ends_of(nonsense).tolist() == []

@@ -29,3 +29,15 @@ def test_shards_hold_consecutive_slices(num_blocks, num_shards):
     start = block * plan.slices_per_block
     mine = shards[start : start + plan.slices_per_block]
     assert list(plan.shards_of(block)) == sorted(set(mine))
+    records = [plan.records_of(block, shard, 100) for shard in sorted({*mine})]
+    assert [number for part in records for number in part] == [*range(100)]
+
+
+def test_records_of_a_block_go_to_its_shards():
+  # Two blocks in three shards: two slices each, and the last shard has both of
+  # the second block.
+  plan = Plan(num_bytes=20, num_shards=3, block_bytes=10)
+  assert plan.slices_per_block == 2
+  assert plan.records_of(0, 0, 7) == range(3)
+  assert plan.records_of(0, 1, 7) == range(3, 7)
+  assert plan.records_of(1, 2, 7) == range(7)

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 
@@ -404,3 +405,11 @@ def test_multilingual_text_keeps_its_marks_only_where_it_is_cased(
   for do_lower_case, expected in ((False, cased), (True, uncased)):
     tokenizer = BertTokenizer(file, do_lower_case)
     assert tokenizer.tokenize([text]).to_list() == [expected]
+
+
+def test_a_pickled_tokenizer_is_the_same(uncased):
+  restored = pickle.loads(pickle.dumps(uncased))
+  assert restored.vocab_checksum == uncased.vocab_checksum
+  text = ['The unaffable café!']
+  expected = uncased.tokenize(text).to_list()
+  assert restored.tokenize(text).to_list() == expected

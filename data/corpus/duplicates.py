@@ -18,7 +18,7 @@ _IN_MEMORY = 1 << 20
 _NUM_PARTS = 256
 
 _ADDED = np.dtype([('high', '<u8'), ('low', '<u8'), ('num_bytes', '<u4')])
-_NOTED = np.dtype([*_ADDED.descr, ('number', '<i8')])
+NOTED = np.dtype([*_ADDED.descr, ('number', '<i8')])
 
 
 class Duplicates:
@@ -44,7 +44,7 @@ class Duplicates:
 
   def add(self, digest: bytes, num_bytes: int) -> None:
     """Notes the next document: its digest, 16 bytes, and its length."""
-    self._added += digest + num_bytes.to_bytes(4, 'little')
+    self._added += entry(digest, num_bytes)
     if len(self._added) >= self._most_bytes:
       self._spill()
 
@@ -59,37 +59,30 @@ class Duplicates:
       UserError: the temporary files cannot be written or read.
     """
     if not self._folder:
-      yield _find(self._take())
+      yield find_among(self._take())
       return
     self._spill()
     for part in range(_NUM_PARTS):
       path = self._path(part)
       if os.path.exists(path):
         with files.explained('read', path):
-          noted = np.fromfile(path, _NOTED)
-        yield _find(noted)
+          rows = np.fromfile(path, NOTED)
+        yield find_among(rows)
 
   def _take(self) -> np.ndarray:
     """Returns what was added since, and forgets it."""
-    added = np.frombuffer(bytes(self._added), _ADDED)
-    noted = np.empty(len(added), _NOTED)
-    for name in _ADDED.names:
-      noted[name] = added[name]
-    noted['number'] = self._num_noted + np.arange(len(added))
-    self._num_noted += len(added)
+    taken = noted(self._added, self._num_noted)
+    self._num_noted += len(taken)
     self._added.clear()
-    return noted
+    return taken
 
   def _spill(self) -> None:
     """Appends what was added to the files of its parts."""
-    noted = self._take()
-    parts = (noted['high'] & np.uint64(_NUM_PARTS - 1)).astype(np.uint8)
-    noted = noted[np.argsort(parts, kind='stable')]
-    ends = np.cumsum(np.bincount(parts, minlength=_NUM_PARTS))
+    taken = self._take()
     if not self._folder:
       with files.explained('write to', tempfile.gettempdir()):
         self._folder = tempfile.TemporaryDirectory(prefix='duplicates-')
-    for part, rows in enumerate(np.split(noted, ends[:-1])):
+    for part, rows in by_digest(taken):
       path = self._path(part)
       with files.explained('write', path), open(path, 'ab') as file:
         file.write(rows.tobytes())
@@ -98,12 +91,44 @@ class Duplicates:
     return os.path.join(self._folder.name, str(part))
 
 
-def _find(noted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  """Returns the numbers and lengths of what stands again, as `find`."""
-  # Stable: of equal ones the first that was added stays the first.
-  noted = noted[np.lexsort((noted['low'], noted['high']))]
-  again = (noted['high'][1:] == noted['high'][:-1]) & (
-    noted['low'][1:] == noted['low'][:-1]
+def entry(digest: bytes, num_bytes: int) -> bytes:
+  """Returns what is noted of a document: its digest, 16 bytes, its length."""
+  return digest + num_bytes.to_bytes(4, 'little')
+
+
+def noted(entries: bytes | bytearray, first: int) -> np.ndarray:
+  """Numbers entries from `first` on; `NOTED` [N]."""
+  added = np.frombuffer(bytes(entries), _ADDED)
+  rows = np.empty(len(added), NOTED)
+  for name in _ADDED.names:
+    rows[name] = added[name]
+  rows['number'] = first + np.arange(len(added))
+  return rows
+
+
+def by_digest(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+  """Yields parts of what was noted, of which one holds all of a digest.
+
+  Yields:
+    The part's number, below 256, and its rows in the order in which they were.
+  """
+  parts = (rows['high'] & np.uint64(_NUM_PARTS - 1)).astype(np.uint8)
+  rows = rows[np.argsort(parts, kind='stable')]
+  ends = np.cumsum(np.bincount(parts, minlength=_NUM_PARTS))
+  for part, own in enumerate(np.split(rows, ends[:-1])):
+    if len(own):
+      yield part, own
+
+
+def find_among(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """Returns the numbers and lengths of what stands again.
+
+  Args:
+    rows: `NOTED` [N], in any order.
+  """
+  rows = rows[np.lexsort((rows['number'], rows['low'], rows['high']))]
+  again = (rows['high'][1:] == rows['high'][:-1]) & (
+    rows['low'][1:] == rows['low'][:-1]
   )
-  found = noted[1:][again]
+  found = rows[1:][again]
   return found['number'], found['num_bytes']

@@ -54,12 +54,17 @@ def survey(corpus: 'Corpus', update: Update | None = None) -> list[FileSurvey]:
       if tell:
         tell.end(surveys[-1])
     surveys = _without(surveys, duplicates)
+  require_documents(corpus, surveys)
+  return surveys
+
+
+def require_documents(corpus: 'Corpus', surveys: list[FileSurvey]) -> None:
+  """Raises a `UserError` if there is no document in any input."""
   if not sum(found.num_documents for found in surveys):
     raise UserError(
       'no document in the input with --input_format='
       f'{corpus.options.input_format}: {report.render(surveys, most_files=5)}'
     )
-  return surveys
 
 
 class _Teller:
@@ -146,12 +151,12 @@ def _without(
   in_files = np.split(numbers, np.searchsorted(numbers, ends[:-1]))
   starts = ends - [found.num_documents for found in surveys]
   return [
-    _reduced(*about)
+    reduced(*about)
     for about in zip(surveys, starts, in_files, fewer_bytes, strict=True)
   ]
 
 
-def _reduced(
+def reduced(
   found: FileSurvey, start: int, numbers: np.ndarray, num_bytes: int
 ) -> FileSurvey:
   """Returns a survey less some duplicates.

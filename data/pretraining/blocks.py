@@ -36,18 +36,43 @@ def block_texts(
 
 def _placed(corpus, surveys, plan, is_wanted) -> Iterator[tuple[int, str]]:
   """Yields each document's block and text."""
-  position = 0
+  start = 0
   for number, survey in enumerate(surveys):
-    end = position + survey.num_bytes
-    if survey.num_documents and any(
-      map(is_wanted, range(plan.block_of(position), plan.block_of(end - 1) + 1))
-    ):
-      for document in corpus.documents(number, survey):
-        block = plan.block_of(position)
-        position += document.num_bytes
-        if is_wanted(block):
-          yield block, document.text
-    position = end
+    yield from placed_in_file(corpus, number, survey, start, plan, is_wanted)
+    start += survey.num_bytes
+
+
+def placed_in_file(
+  corpus: Corpus,
+  number: int,
+  survey: FileSurvey,
+  start: int,
+  plan: Plan,
+  is_wanted: Callable[[int], bool],
+) -> Iterator[tuple[int, str]]:
+  """Yields block and text of one input's documents that lie in wanted blocks.
+
+  It is not read where it has none.
+
+  Args:
+    corpus: the text.
+    number: the input's.
+    survey: of the input.
+    start: how many bytes of documents all inputs before it have.
+    plan: the blocks.
+    is_wanted: whether a block is.
+  """
+  end = start + survey.num_bytes
+  if not survey.num_documents or not any(
+    map(is_wanted, range(plan.block_of(start), plan.block_of(end - 1) + 1))
+  ):
+    return
+  position = start
+  for document in corpus.documents(number, survey):
+    block = plan.block_of(position)
+    position += document.num_bytes
+    if is_wanted(block):
+      yield block, document.text
 
 
 def tokenised(
@@ -77,7 +102,7 @@ def tokenised(
     counts = np.bincount(document[has_tokens], minlength=len(part))
     return tokens, lengths[has_tokens], counts[counts > 0]
 
-  parts = run(tokenise_part, _parts(texts))
+  parts = run(tokenise_part, parts_of(texts))
   tokens, lengths, counts = map(np.concatenate, zip(*parts, strict=True))
   return Block(tokens, _offsets(lengths), _offsets(counts))
 
@@ -86,7 +111,7 @@ def _offsets(lengths: np.ndarray) -> np.ndarray:
   return np.concatenate([[0], np.cumsum(lengths)])
 
 
-def _parts(texts: Iterable[str]) -> Iterator[list[str]]:
+def parts_of(texts: Iterable[str]) -> Iterator[list[str]]:
   """Groups documents to about as much text as is tokenised at once."""
   part, characters = [], 0
   for text in texts:

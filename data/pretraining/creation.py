@@ -14,6 +14,7 @@ there are, and whether or not a run was killed in between.
 import os
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from absl import logging
 
@@ -28,6 +29,9 @@ from data.pretraining.plan import Plan
 from data.pretraining.statistics import Statistics
 from data.progress import Progress
 
+if TYPE_CHECKING:
+  from data.pretraining.beam_pipeline import BeamEngine
+
 
 def create(
   corpus: Corpus,
@@ -35,6 +39,7 @@ def create(
   vocabulary: tuple[str, bool],
   options: Options,
   num_workers: int = 1,
+  engine: 'BeamEngine | None' = None,
 ) -> Statistics:
   """Writes the pre-training records of a corpus, and their manifest.
 
@@ -47,7 +52,8 @@ def create(
     vocabulary: the WordPiece vocabulary's file, and whether to lower-case and
       strip accents.
     options: what the records are to be.
-    num_workers: how many threads to use.
+    num_workers: how many threads to use here.
+    engine: does the work; None for here.
 
   Returns:
     What was written, by this run and earlier ones.
@@ -55,7 +61,7 @@ def create(
   Raises:
     UserError: a flag, a file or the text is wrong. No output file has changed.
   """
-  job = prepare(corpus, outputs, vocabulary, options)
+  job = prepare(corpus, outputs, vocabulary, options, engine)
   indexes = [job.finished(shard) for shard in range(len(outputs))]
   missing = [i for i, index in enumerate(indexes) if index is None]
   if len(missing) < len(outputs):
@@ -68,7 +74,10 @@ def create(
     from data.pretraining import shards
 
     start = time.monotonic()
-    shards.write(job, missing, num_workers)
+    if engine:
+      engine.write(job, missing)
+    else:
+      shards.write(job, missing, num_workers)
     for i in missing:
       indexes[i] = job.finished(i)
     made = manifest.statistics_of([indexes[i] for i in missing])
@@ -87,6 +96,7 @@ def prepare(
   outputs: Sequence[str],
   vocabulary: tuple[str, bool],
   options: Options,
+  engine: 'BeamEngine | None' = None,
 ) -> Job:
   """Checks everything and reads the text once; arguments as `create`'s."""
   options.check()
@@ -96,8 +106,11 @@ def prepare(
 
   tokenizer = BertTokenizer(*vocabulary)
   logging.info('reading %s', _named(corpus.paths))
-  with Progress(sum(corpus.sizes()), 'B') as progress:
-    surveys = survey.survey(corpus, progress.update)
+  if engine:
+    surveys = engine.survey(corpus, outputs)
+  else:
+    with Progress(sum(corpus.sizes()), 'B') as progress:
+      surveys = survey.survey(corpus, progress.update)
   logging.info('found %s', report.render(surveys))
   if sum(found.num_documents for found in surveys) == 1:
     logging.warning(

@@ -56,3 +56,9 @@ class Plan:
     """Returns the shards that a block's records go to."""
     last = self.shard_of(block, self.slices_per_block - 1)
     return range(self.shard_of(block, 0), last + 1)
+
+  def records_of(self, block: int, shard: int, count: int) -> range:
+    """Returns which of a block's `count` records go to one of its shards."""
+    slices = self.slices_per_block
+    own = [i for i in range(slices) if self.shard_of(block, i) == shard]
+    return range(own[0] * count // slices, (own[-1] + 1) * count // slices)

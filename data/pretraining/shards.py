@@ -24,6 +24,7 @@ from data.pretraining.blocks import Run
 from data.pretraining.job import Job
 from data.pretraining.masking import Special
 from data.pretraining.parallel import one_ahead, ordered_map
+from data.pretraining.plan import Plan
 from data.pretraining.statistics import Statistics
 from data.progress import Progress
 
@@ -40,7 +41,6 @@ class _Slice(NamedTuple):
   shard: int
   records: BlockRecords
   numbers: range
-  documents: int  # Of the block; 0 but for its first slice.
   num_bytes: float  # Of the text that they come from.
 
 
@@ -65,7 +65,7 @@ def write(job: Job, shards: Collection[int], num_workers: int) -> None:
         _write_shard(job, shard, group, run, report)
         del left[shard]
   if left:
-    raise _no_record(job, next(iter(left)))
+    raise no_record(job, next(iter(left)))
 
 
 def _slices(job: Job, shards: Collection[int], run: Run) -> Iterator[_Slice]:
@@ -82,18 +82,12 @@ def _slices(job: Job, shards: Collection[int], run: Run) -> Iterator[_Slice]:
     for number, documents in texts
   )
   special = special_of(job.tokenizer)
-  count = plan.slices_per_block
   for number, block in one_ahead(tokenised):
     records = BlockRecords(block, number, special, job.options, run)
-    for i in range(count):
-      shard = plan.shard_of(number, i)
-      if shard in shards:
-        numbers = range(
-          i * len(records) // count, (i + 1) * len(records) // count
-        )
-        documents = 0 if i else len(block.documents) - 1
-        size = plan.num_bytes / plan.num_blocks / count
-        yield _Slice(shard, records, numbers, documents, size)
+    for shard in filter(shards.__contains__, plan.shards_of(number)):
+      numbers = plan.records_of(number, shard, len(records))
+      size = plan.num_bytes / plan.num_blocks * len(numbers)
+      yield _Slice(shard, records, numbers, size / max(len(records), 1))
 
 
 def _write_shard(
@@ -106,15 +100,22 @@ def _write_shard(
   documents = 0
   with RecordWriter(job.outputs[shard]) as writer:
     for item in slices:
-      documents += item.documents
+      documents += documents_of(job.plan, item.records, shard)
       for framed, counted in made(item.records, item.numbers, run):
         writer.write_framed(framed)
         statistics += counted
         share = counted.records / len(item.numbers)
         report.add(counted.records, share * item.num_bytes)
     if not statistics.records:
-      raise _no_record(job, shard)
+      raise no_record(job, shard)
     writer.details = job.details(documents, statistics)
+
+
+def documents_of(plan: Plan, records: BlockRecords, shard: int) -> int:
+  """Returns how many documents a shard counts for records of a block: all of
+  the block's in the first of its shards."""
+  is_first = shard == plan.shards_of(records.number)[0]
+  return is_first * (len(records.block.documents) - 1)
 
 
 def made(
@@ -167,7 +168,8 @@ def token_ids(
   return ids.values.numpy(), ids.row_lengths().numpy()
 
 
-def _no_record(job: Job, shard: int) -> UserError:
+def no_record(job: Job, shard: int) -> UserError:
+  """Returns what to raise where no record goes to a shard."""
   return UserError(
     f'the text is too short for {len(job.outputs)} output files: '
     f'{job.outputs[shard]} would have no record; give fewer '
