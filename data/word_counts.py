@@ -18,7 +18,7 @@ from absl import logging
 from data.corpus import report, survey
 from data.corpus.corpus import Corpus
 from data.corpus.file_survey import FileSurvey
-from data.pretraining.parallel import ordered_map
+from data.parallel import ordered_map
 from data.progress import Progress
 
 MAX_WORDS = 1 << 20

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from data.pretraining.parallel import one_ahead, ordered_map
+from data.parallel import one_ahead, ordered_map
 
 
 @pytest.fixture

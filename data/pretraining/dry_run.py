@@ -13,11 +13,11 @@ import tqdm
 from data.corpus.corpus import Corpus
 from data.corpus.document import Document
 from data.errors import UserError
+from data.parallel import ordered_map
 from data.pretraining import blocks, shards
 from data.pretraining.block_records import BlockRecords
 from data.pretraining.blocks import Run
 from data.pretraining.options import Options
-from data.pretraining.parallel import ordered_map
 from data.pretraining.plan import BLOCK_BYTES
 from data.pretraining.statistics import Statistics
 

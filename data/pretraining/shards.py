@@ -18,12 +18,12 @@ import psutil
 
 from data import features, framing, serialization
 from data.errors import UserError
+from data.parallel import one_ahead, ordered_map
 from data.pretraining import blocks
 from data.pretraining.block_records import BlockRecords
 from data.pretraining.blocks import Run
 from data.pretraining.job import Job
 from data.pretraining.masking import Special
-from data.pretraining.parallel import one_ahead, ordered_map
 from data.pretraining.plan import Plan
 from data.pretraining.statistics import Statistics
 from data.progress import Progress
