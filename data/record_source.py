@@ -10,10 +10,13 @@ from data import files, records
 from data.errors import UserError
 from data.features import Field
 
+# What TensorFlow cannot parse it quotes in its message; if that is no text,
+# Python fails to read the message.
+_STRANGE_VALUES = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
 # What reading and parsing records ends with.
 _DATA_ERRORS = (
+  *_STRANGE_VALUES,
   tf.errors.DataLossError,
-  tf.errors.InvalidArgumentError,
   tf.errors.NotFoundError,
   tf.errors.PermissionDeniedError,
   tf.errors.UnknownError,
@@ -137,7 +140,7 @@ class RecordSource:
       for batch in tf.data.TFRecordDataset(path).batch(_BATCH):
         try:
           self.parse(batch)
-        except tf.errors.InvalidArgumentError:
+        except _STRANGE_VALUES:
           for i, raw in enumerate(batch.numpy()):
             self._check_record(raw, f'{path}, record {number + i}')
         number += len(batch)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 from absl import logging
 
+from data import files
 from data.errors import Stopped, UserError
 from data.progress import Progress
 from modeling import best_checkpoint, stopping, workers
@@ -45,13 +46,10 @@ def train(
   tally = trainer.tally
   step = _steps_done(trainer)
   metrics = MetricsLog(settings.output_dir)
-  events = tf.summary.create_noop_writer()
   if is_chief := workers.is_chief():
     metrics.resume(tally.start)
-    folder = os.path.join(settings.output_dir, 'events')
-    events = tf.summary.create_file_writer(folder)
+    events = _Events(settings.output_dir)
   with (
-    events.as_default(),
     Progress(settings.num_steps, ' steps', initial=step) as progress,
     stopping.heeded(trainer.wish.set),
   ):
@@ -72,10 +70,12 @@ def train(
       tally.begin(step)
       if is_chief:
         metrics.append(step, means)
-        speed = (step - first) / (time.perf_counter() - started)
-        _report(step, means, speed, settings, progress)
+        seconds = (time.perf_counter() - started) / max(1, step - first)
+        means['examples_per_second'] = settings.batch_size / seconds
+        _report(step, means, settings, progress)
+        events.write(means, step)
       if evaluation and settings.is_due(step, settings.eval_steps):
-        _write_scalars(evaluation.run(step), step)
+        events.write(evaluation.run(step), step)
       is_last = is_over(step, settings, evaluation)
       # Saved last: a run killed before it does this interval again.
       if settings.is_due(step, settings.save_steps) or is_last:
@@ -150,29 +150,33 @@ def _check_scale(means, step: int, settings: Settings) -> None:
     )
 
 
-def _report(
-  step: int, means, speed: float, settings: Settings, progress: Progress
-) -> None:
-  """Moves the bar or prints a line, and writes TensorBoard's scalars."""
-  rate = speed * settings.batch_size
+def _report(step: int, means, settings: Settings, progress: Progress) -> None:
+  """Moves the bar or prints a line."""
+  rate = means['examples_per_second']
   note = f'loss {means["loss"]:.4f} · {rate:.1f} examples/s'
   if progress.is_bar:
     progress.update(step, note)
   else:
-    # No step is done where a run was stopped at this very stop.
-    left = round((settings.num_steps - step) / speed) if speed else 0
+    left = (settings.num_steps - step) * settings.batch_size / rate
     logging.info(
       'step %d of %d · %s · %s left',
       step,
       settings.num_steps,
       note,
-      datetime.timedelta(seconds=left),
+      datetime.timedelta(seconds=round(left)),
     )
-  _write_scalars({**means, 'examples_per_second': rate}, step)
 
 
-def _write_scalars(values: Mapping[str, float], step: int) -> None:
-  """Writes points for TensorBoard."""
-  for name, value in values.items():
-    tf.summary.scalar(name, value, step=step)
-  tf.summary.flush()
+class _Events:
+  """Points for TensorBoard."""
+
+  def __init__(self, output_dir: str):
+    self._folder = os.path.join(output_dir, 'events')
+    with files.explained('write', self._folder):
+      self._writer = tf.summary.create_file_writer(self._folder)
+
+  def write(self, values: Mapping[str, float], step: int) -> None:
+    with files.explained('write', self._folder), self._writer.as_default():
+      for name, value in values.items():
+        tf.summary.scalar(name, value, step=step)
+      self._writer.flush()
