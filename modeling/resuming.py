@@ -16,10 +16,11 @@ from absl import logging
 from data import files
 from data.errors import UserError
 from modeling import bundle, checkpoint_files, restart, run_lock, workers
+from modeling.checkpoint_files import INDEX
 from modeling.optimization import AdamW
 from modeling.tally import Tally
 
-_SAVED = re.compile(r'ckpt-(\d+)\.index$')
+_SAVED = re.compile(r'ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})')
 _TALLY = 'tally'
 # A spare one, should the newest be damaged.
 _KEPT = 2
@@ -34,18 +35,18 @@ def _progress_dir(output_dir: str) -> str:
   return os.path.join(output_dir, 'checkpoints')
 
 
-def _saved(output_dir: str) -> list[str]:
-  """Returns the prefixes of what a run can go on from, the newest first."""
+def _saved(output_dir: str, suffix: str = INDEX) -> dict[int, str]:
+  """Maps the steps that a run can go on from to prefixes, the newest first.
+
+  Args:
+    output_dir: the run's folder.
+    suffix: of the file that shows a checkpoint; without an index it is none.
+  """
   folder = _progress_dir(output_dir)
-  if not files.is_folder(folder):
-    return []
-  matches = map(_SAVED.match, files.list_folder(folder))
-  steps = sorted((int(match[1]) for match in matches if match), reverse=True)
-  return [os.path.join(folder, f'ckpt-{step}') for step in steps]
-
-
-def _step(prefix: str) -> int:
-  return int(prefix.rpartition('-')[2])
+  names = files.list_folder(folder) if files.is_folder(folder) else []
+  matches = [_SAVED.fullmatch(name) for name in names if name.endswith(suffix)]
+  steps = sorted({int(match[1]) for match in matches if match}, reverse=True)
+  return {step: os.path.join(folder, f'ckpt-{step}') for step in steps}
 
 
 class Checkpointer:
@@ -95,7 +96,7 @@ class Checkpointer:
       UserError: none can be read; says what is wrong with each.
     """
     damage = []
-    for prefix in _saved(self._output_dir):
+    for prefix in _saved(self._output_dir).values():
       try:
         self._restore(prefix)
         break
@@ -172,9 +173,10 @@ class Checkpointer:
     prefix = os.path.join(folder, f'ckpt-{step}')
     bundle.write(prefix, tensors)
     # Later steps are left from a run that was set back; they are not its past.
-    past = [x for x in _saved(self._output_dir) if _step(x) <= step]
-    for old in set(_saved(self._output_dir)) - set(past[:_KEPT]):
-      bundle.remove(old)
+    past = [x for x in _saved(self._output_dir) if x <= step]
+    for old, prefix in _saved(self._output_dir, suffix='').items():
+      if old not in past[:_KEPT]:
+        bundle.remove(prefix)
     files.remove_abandoned(folder, r'ckpt-\d+', is_alone=True)
 
 

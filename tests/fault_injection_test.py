@@ -192,13 +192,14 @@ def _assert_same(ours: pathlib.Path, expected: pathlib.Path) -> None:
   patterns = ['model.ckpt-*', 'metrics.jsonl', 'eval_metrics.jsonl', 'best/*']
   patterns += ['checkpoints/*', 'checkpoint', 'logits-*', 'manifest.json']
   patterns += ['dump/*', '*.npy']
-  names = {
-    path.relative_to(expected)
-    for pattern in patterns
-    for path in expected.glob(pattern)
-  }
-  assert len(names) > 5
-  for name in sorted(names):
+
+  def names(folder):
+    paths = (path for pattern in patterns for path in folder.glob(pattern))
+    return {path.relative_to(folder) for path in paths}
+
+  assert names(ours) == names(expected)
+  assert len(names(expected)) > 5
+  for name in sorted(names(expected)):
     assert (ours / name).read_bytes() == (expected / name).read_bytes(), name
   assert not list(ours.rglob('.*.tmp*'))
 

@@ -49,6 +49,8 @@ def test_two_checkpoints_are_kept_and_later_ones_are_no_past(tmp_path):
   for step in (0, 4, 8, 12):
     run.save(step)
   assert _steps(tmp_path) == [8, 12]
+  # As a run leaves it that is killed while it removes an old one.
+  (tmp_path / 'checkpoints' / 'ckpt-4.data-00000-of-00001').write_text('')
   run.save(10)
   assert _steps(tmp_path) == [8, 10]
   left = [p.name for p in (tmp_path / 'checkpoints').iterdir()]

@@ -3,7 +3,9 @@
 import json
 import os
 
+import numpy as np
 import pytest
+import tensorflow as tf
 from tiny_training import exported, fit, make_settings, make_source
 
 from data import files
@@ -87,12 +89,18 @@ def test_a_bad_step_ends_the_run_and_is_named_with_its_records(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('precision', ['float32', 'float16'])
 def test_bad_steps_are_left_out_by_flag_and_the_run_can_be_resumed(
-  tmp_path, monkeypatch, caplog
+  tmp_path, precision, monkeypatch, caplog
 ):
   source = make_source(tmp_path / 'records', nan_in=17)
   alone, stopped = (
-    make_settings(tmp_path / name, skip_nonfinite_steps=9, bias_correction=True)
+    make_settings(
+      tmp_path / name,
+      skip_nonfinite_steps=9,
+      bias_correction=True,
+      precision=precision,
+    )
     for name in ('alone', 'stopped')
   )
   fit(source, alone)
@@ -152,3 +160,21 @@ def test_a_folder_that_vanishes_is_named(source, tmp_path, monkeypatch):
   with pytest.raises(UserError, match='cannot write .*/out/metrics.jsonl'):
     fit(source, make_settings(folder))
   assert not files.exists(str(folder))
+
+
+@pytest.mark.slow
+def test_two_replicas_leave_out_what_one_device_does(tmp_path):
+  source = make_source(tmp_path / 'records', nan_in=17)
+  one, two = (
+    make_settings(tmp_path / name, skip_nonfinite_steps=9)
+    for name in ('one', 'two')
+  )
+  expected = fit(source, one)
+  strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
+  for name, value in fit(source, two, strategy).items():
+    np.testing.assert_allclose(value, expected[name], atol=1e-5, err_msg=name)
+  skipped = [
+    [x['skipped_steps'] for x in _lines(tmp_path / name)]
+    for name in ('one', 'two')
+  ]
+  assert skipped[0] == skipped[1]
