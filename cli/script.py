@@ -57,7 +57,8 @@ def run(main: Callable[[list[str]], None]) -> None:
   """Runs a script: flags, environment, and one line for a user's mistake.
 
   The process ends with status 0 where all is done or help was asked for, 1 for
-  a mistake of the user's, told in one message, and 130 on Ctrl-C.
+  a mistake of the user's, told in one message, 130 on Ctrl-C, and 75, which
+  asks for another start, on SIGTERM or where another worker is lost for good.
   """
   set_environment()
   logging.set_verbosity(logging.INFO)

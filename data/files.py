@@ -8,6 +8,7 @@ library's matter, see `use_for_remote`.
 """
 
 import contextlib
+import fcntl
 import glob
 import io
 import json
@@ -352,3 +353,50 @@ def remove(path: str) -> None:
   """Removes one file."""
   with explained('remove', path):
     _gfile(path).remove(path)
+
+
+def try_lock(path: str, content: str) -> TextIO | None:
+  """Locks a local file, which is made if need be, until it is closed.
+
+  The system frees the lock when the process ends, however it ends.
+
+  Args:
+    path: of the file. It is never removed: whoever had it open then would
+      lock another file than who makes it anew.
+    content: written to it once it is locked.
+
+  Returns:
+    The open file; None, and nothing is written, where there are no locks.
+
+  Raises:
+    BlockingIOError: another process has the lock.
+  """
+  if '://' in path:
+    return None
+  with explained('write', path):
+    # No link is followed: it might lead out of the folder.
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+    file = os.fdopen(os.open(path, flags, 0o644), 'r+', encoding='utf-8')
+  try:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except OSError as error:
+    file.close()
+    if isinstance(error, BlockingIOError):
+      raise
+    return None
+  with explained('write', path):
+    file.truncate()
+    file.write(content)
+    file.flush()
+  return file
+
+
+def remove_all(prefix: str) -> None:
+  """Removes the files whose names begin so, as far as that can be done."""
+  import tensorflow as tf
+
+  folder, start = os.path.split(prefix)
+  with contextlib.suppress(tf.errors.OpError):
+    for name in _gfile(prefix).listdir(folder or '.'):
+      if name.startswith(start):
+        _gfile(prefix).remove(os.path.join(folder, name))

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import tensorflow as tf
 from absl import logging
 
-from data.errors import UserError, reason_of
-from modeling import cluster, workers
+from data.errors import LostWorker, UserError, reason_of
+from modeling import cluster, restart, workers
 
 
 class Tpu(NamedTuple):
@@ -105,6 +105,10 @@ def _tpu_strategy(tpu: Tpu) -> tf.distribute.Strategy:
     tf.config.experimental_connect_to_cluster(resolver)
     tf.tpu.experimental.initialize_tpu_system(resolver)
   except (ValueError, RuntimeError, tf.errors.OpError) as error:
+    if restart.has_lost_worker():
+      raise LostWorker(
+        f'the TPU does not answer: {reason_of(error)}'
+      ) from error
     raise UserError(
       f'no TPU answers as --tpu_name={tpu.name} (--tpu_zone={tpu.zone}, '
       f'--gcp_project={tpu.project}): {reason_of(error)}'
