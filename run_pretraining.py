@@ -5,6 +5,8 @@ google-research/bert's script of that name; the output is a released-BERT
 checkpoint. A run that was stopped goes on when the same command is given again.
 """
 
+import dataclasses
+
 from absl import flags
 
 from cli import (
@@ -32,7 +34,8 @@ flags.DEFINE_string(
 flags.DEFINE_integer(
   'max_predictions_per_seq',
   20,
-  'Masked positions in a record; as in create_pretraining_data.py.',
+  'Masked positions in a record; as in create_pretraining_data.py. Of records '
+  'without masks (--dynamic_masking there), the most to mask.',
   lower_bound=1,
 )
 flags.DEFINE_integer(
@@ -57,27 +60,20 @@ def main(_: list[str]) -> None:
   device_flags.check()
   training_flags.check()
 
-  from data import files, tokenization
-  from data.features import PRETRAINING
-  from data.record_source import RecordSource
+  from data import tokenization
+  from data.pretraining import record_files
   from modeling import workers
   from modeling.models import PreTrainer
 
-  vocab_size = vocabulary = None
+  tokens = None
   if FLAGS.vocab_file:
     tokens = tokenization.load_vocabulary(FLAGS.vocab_file)
-    vocab_size, vocabulary = len(tokens.tokens), tokens.checksum
-  config = model_flags.bert_config(vocab_size)
+  config = model_flags.bert_config(tokens and len(tokens.tokens))
+  found = _find_records(config, tokens)
+  vocabulary = tokens.checksum if tokens else record_files.vocab_checksum(found)
   model_flags.check_init_checkpoint(config, vocabulary, has_casing=False)
-  paths = tuple(files.expand(FLAGS.input_file))
   strategy = device_flags.strategy()
-  source = RecordSource(
-    paths,
-    PRETRAINING,
-    {'S': FLAGS.max_seq_length, 'P': FLAGS.max_predictions_per_seq},
-    config.vocab_size,
-    config.type_vocab_size,
-  )
+  source = _source(found, config, tokens)
   source.check()
   with workers.running(strategy):
     model_flags.make_output_dir()
@@ -89,9 +85,52 @@ def main(_: list[str]) -> None:
       workers.chief_does(lambda: _evaluate(model, source, vocabulary))
 
 
+def _find_records(config, tokens):
+  """Returns what is known of the records; checks that it fits."""
+  from data.pretraining import manifest, record_files
+
+  found = manifest.find(record_files.expand(FLAGS.input_file))
+  record_files.check(
+    found,
+    record_files.Wanted(
+      FLAGS.max_seq_length,
+      FLAGS.max_predictions_per_seq,
+      config.vocab_size,
+      (FLAGS.vocab_file, tokens.checksum) if tokens else None,
+    ),
+  )
+  return found
+
+
+def _source(found, config, tokens):
+  """Returns the `RecordSource`; it draws the masks that records lack."""
+  from data.features import PRETRAINING, UNMASKED_PRETRAINING
+  from data.pretraining import record_files
+  from data.record_source import RecordSource
+
+  fields, complete = PRETRAINING, None
+  if masking := record_files.dynamic_masking(found):
+    from data.pretraining.dynamic_masking import DynamicMasking
+
+    masking = dataclasses.replace(
+      masking, max_predictions_per_seq=FLAGS.max_predictions_per_seq
+    )
+    fields = UNMASKED_PRETRAINING
+    complete = DynamicMasking(tokens, masking, FLAGS.seed)
+  return RecordSource(
+    tuple(found),
+    fields,
+    {'S': FLAGS.max_seq_length, 'P': FLAGS.max_predictions_per_seq},
+    config.vocab_size,
+    config.type_vocab_size,
+    complete,
+  )
+
+
 def _train(model, source) -> None:
   from modeling import pretraining, run_folder
 
+  masking = source.complete and dataclasses.asdict(source.complete.options)
   training_flags.train_on(
     lambda: source,
     model,
@@ -99,6 +138,7 @@ def _train(model, source) -> None:
     (FLAGS.num_train_steps, FLAGS.num_warmup_steps),
     {
       'script': 'run_pretraining',
+      'dynamic_masking': masking,
       'input_file': run_folder.fingerprint(source.paths),
       'max_predictions_per_seq': FLAGS.max_predictions_per_seq,
     },

@@ -1,6 +1,6 @@
 """Measures this project's tokenizer against google-research/bert's.
 
-    python benchmarks/tokenization.py --vocab_file=vocab.txt \
+    python benchmarks/tokenization.py --vocab_file=vocab.txt \\
         --input_file=wiki.txt --reference_dir=path/to/google-research-bert
 
 Both see the same lines in the same process: the original one line at a time,
@@ -8,15 +8,12 @@ which is all it can do; ours in batches. Rounds of the two take turns, so that
 other load on the machine meets both. Ids that differ are an error.
 """
 
-import importlib.util
 import itertools
-import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from unittest import mock
 
+import original
 from absl import app, flags
 
 _VOCAB_FILE = flags.DEFINE_string(
@@ -46,14 +43,7 @@ def _original(
   reference_dir: str, vocab_file: str, do_lower_case: bool
 ) -> Callable[[list[str]], list[list[int]]]:
   """Returns a function that tokenizes lines with google-research/bert."""
-  import tensorflow as tf
-
-  path = os.path.join(reference_dir, 'tokenization.py')
-  spec = importlib.util.spec_from_file_location('original_tokenization', path)
-  module = importlib.util.module_from_spec(spec)
-  # The original was written for TensorFlow 1.
-  with mock.patch.dict(sys.modules, tensorflow=tf.compat.v1):
-    spec.loader.exec_module(module)
+  module = original.load(reference_dir, 'tokenization')
   tokenizer = module.FullTokenizer(vocab_file, do_lower_case)
   return lambda lines: [
     tokenizer.convert_tokens_to_ids(tokenizer.tokenize(line)) for line in lines
@@ -97,14 +87,14 @@ def main(argv: list[str]) -> None:
   lines = (line for line in text_files.read_lines(_INPUT_FILE.value) if line)
   lines = list(itertools.islice(lines, _NUM_LINES.value))
   megabytes = sum(len(line.encode()) for line in lines) / 1e6
-  original = _original(
+  theirs = _original(
     _REFERENCE_DIR.value, _VOCAB_FILE.value, _DO_LOWER_CASE.value
   )
   ours = _ours(_VOCAB_FILE.value, _DO_LOWER_CASE.value, _BATCH_SIZE.value)
-  _check_equal(original(lines), ours(lines), lines)
+  _check_equal(theirs(lines), ours(lines), lines)
 
   rounds = [
-    (_seconds(original, lines), _seconds(ours, lines))
+    (_seconds(theirs, lines), _seconds(ours, lines))
     for _ in range(_NUM_ROUNDS.value)
   ]
   original_seconds, our_seconds = map(

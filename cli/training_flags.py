@@ -125,8 +125,8 @@ def define() -> None:
   flags.DEFINE_integer(
     'seed',
     12345,
-    'Added: seed of the initial weights, the order of the examples and '
-    'dropout. The same seed gives the same run.',
+    'Added: seed of the initial weights, the order of the examples, dropout, '
+    'and masks that are drawn in training. The same seed gives the same run.',
     lower_bound=0,
   )
 

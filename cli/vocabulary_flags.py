@@ -18,7 +18,8 @@ def define_vocab_file() -> None:
     'vocab_file',
     None,
     'The WordPiece vocabulary. For run_pretraining.py it is an addition: '
-    '--bert_size needs it, and it is copied to --output_dir.',
+    '--bert_size needs it, and so do records without masks; it is copied to '
+    '--output_dir.',
   )
 
 
@@ -52,7 +53,8 @@ def check_beside(
 
   Args:
     prefix: as `checkpoint_files.resolve` returns it.
-    vocabulary: the checksum of --vocab_file, if there is one.
+    vocabulary: the checksum of --vocab_file, or where that is not given of what
+      the records of --input_file were made with; None if it is unknown.
     has_casing: whether the script reads text, as --do_lower_case says.
     flag: which flag named the checkpoint.
 
@@ -67,9 +69,9 @@ def check_beside(
   if vocabulary and files.exists(vocab_file):
     theirs = tokenization.load_vocabulary(vocab_file).checksum
     if theirs != vocabulary:
+      ours = FLAGS.vocab_file or 'that of the records of --input_file'
       raise UserError(
-        f'{FLAGS.vocab_file} is not the vocabulary of --{flag}: '
-        f'{vocab_file} differs'
+        f'{ours} is not the vocabulary of --{flag}: {vocab_file} differs'
       )
 
 

@@ -16,6 +16,7 @@ import tensorflow as tf
 from data.errors import UserError
 from data.examples import Example
 from data.features import CLASSIFIER, Field
+from data.framing import frame
 from data.record_source import RecordSource
 from data.records import RecordWriter
 from data.serialization import serialize
@@ -139,8 +140,7 @@ def write_records(
     for start in range(0, len(examples), _CHUNK):
       chunk = examples[start : start + _CHUNK]
       columns = _columns(chunk, task, tokenizer, max_seq_length)
-      for record in serialize(columns, fields):
-        writer.write(record)
+      writer.write_framed(frame(serialize(columns, fields)))
 
 
 def source(

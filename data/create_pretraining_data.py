@@ -1,75 +1,87 @@
 """Makes pre-training records from text: masked LM and next sentence.
 
-The text has a sentence a line and blank lines between documents, plain or gzip.
+The text has a sentence a line and blank lines between documents, or any other
+form that --input_format names; plain or compressed.
 
   python data/create_pretraining_data.py --input_file='wiki-*.txt.gz' \\
     --output_file=wiki.tfrecord --vocab_file=vocab.txt
+
+The same text, vocabulary and flags give the same bytes, whatever the number of
+workers. A command that was stopped goes on when it is given again: files that
+are whole are not made again.
 """
+
+import os
 
 from absl import flags
 
-from cli import script, vocabulary_flags
-from data import pretraining_data
-from data.pretraining_records import Options
+from cli import (
+  beam_flags,
+  corpus_flags,
+  pretraining_records_flags,
+  script,
+  vocabulary_flags,
+)
 
 FLAGS = flags.FLAGS
 
-vocabulary_flags.define()
-flags.adopt_module_key_flags(vocabulary_flags)
+for group in (
+  *(corpus_flags, vocabulary_flags, pretraining_records_flags, beam_flags),
+):
+  group.define()
+  flags.adopt_module_key_flags(group)
 
-flags.DEFINE_string(
-  'input_file',
-  None,
-  'Text files, plain or gzip: globs, separated by commas.',
-)
 flags.DEFINE_string(
   'output_file',
   None,
-  'TFRecord files to write, separated by commas; the records go to them in '
-  'turn.',
+  'TFRecord files to write, separated by commas; each gets a part of the '
+  'records. A manifest is written beside them, last.',
+)
+flags.DEFINE_integer(
+  'num_shards',
+  None,
+  'Added: write so many files, <output_file>-00000-of-000NN. Each appears when '
+  'it is whole, and a command that was stopped goes on after them.',
+  lower_bound=1,
+)
+flags.DEFINE_integer(
+  'num_workers',
+  None,
+  'Added: threads to use; one a core if not given. The records are the same.',
+  lower_bound=1,
 )
 flags.DEFINE_bool(
-  'do_whole_word_mask',
+  'dry_run',
   False,
-  'Whether to mask whole words instead of single wordpieces.',
-)
-flags.DEFINE_integer(
-  'max_seq_length', 128, 'Tokens in a record, [CLS] and [SEP] included.'
-)
-flags.DEFINE_integer(
-  'max_predictions_per_seq', 20, 'The most tokens that are masked in a record.'
-)
-flags.DEFINE_integer(
-  'random_seed', 12345, 'Another seed gives other pairs and other masks.'
-)
-flags.DEFINE_integer(
-  'dupe_factor', 10, 'How many times the text is used, masked differently.'
-)
-flags.DEFINE_float('masked_lm_prob', 0.15, 'The share of tokens to mask.')
-flags.DEFINE_float(
-  'short_seq_prob',
-  0.1,
-  'The share of documents cut to records shorter than --max_seq_length.',
+  'Added: read a sample, print ten records and what all will cost in time and '
+  'disk; write nothing.',
 )
 
 
 def main(_: list[str]) -> None:
-  script.require('input_file', 'output_file', 'vocab_file')
-  options = Options(
-    do_whole_word_mask=FLAGS.do_whole_word_mask,
-    max_seq_length=FLAGS.max_seq_length,
-    max_predictions_per_seq=FLAGS.max_predictions_per_seq,
-    random_seed=FLAGS.random_seed,
-    dupe_factor=FLAGS.dupe_factor,
-    masked_lm_prob=FLAGS.masked_lm_prob,
-    short_seq_prob=FLAGS.short_seq_prob,
-  )
-  pretraining_data.create(
-    FLAGS.input_file,
-    FLAGS.output_file,
-    FLAGS.vocab_file,
-    FLAGS.do_lower_case,
-    options,
+  """Checks the flags, then makes the records or shows some."""
+  output = [] if FLAGS.dry_run else ['output_file']
+  script.require('input_file', *output, 'vocab_file')
+  options = pretraining_records_flags.options()
+  corpus_flags.check()
+  beam_flags.check()
+  # Before the text is looked for: it may be where only Beam can read.
+  engine = beam_flags.engine()
+  num_workers = FLAGS.num_workers or os.cpu_count() or 1
+  vocabulary = (FLAGS.vocab_file, FLAGS.do_lower_case)
+  if FLAGS.dry_run:
+    from data.pretraining import dry_run
+
+    for line in dry_run.run(
+      corpus_flags.corpus(), vocabulary, options, num_workers
+    ):
+      print(line)
+    return
+  from data.pretraining import creation
+
+  outputs = creation.output_paths(FLAGS.output_file, FLAGS.num_shards)
+  creation.create(
+    corpus_flags.corpus(), outputs, vocabulary, options, num_workers, engine
   )
 
 

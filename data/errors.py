@@ -27,10 +27,12 @@ class Stopped(Exception):
 
 
 def reason_of(error: BaseException) -> str:
-  """Returns why something failed, without the names of TensorFlow's nodes.
+  """Returns why something failed, without what tells a user nothing.
 
-  Its messages read '{{function_node ...}} the reason [Op:SaveV2] name: '.
+  TensorFlow's messages read '{{function_node ...}} the reason [Op:SaveV2]
+  name: ', those of Python's files '[Errno 2] the reason: 'path''.
   """
-  reason = getattr(error, 'message', None) or str(error)
+  reason = getattr(error, 'message', None) or getattr(error, 'strerror', None)
+  reason = reason or str(error)
   reason = re.sub(r'\{\{.*?\}\}\s*', '', reason)
   return re.sub(r'\s*\[Op:\w+\].*', '', reason, flags=re.DOTALL).strip()

@@ -32,6 +32,11 @@ PRETRAINING = (
   Field('masked_lm_weights', 'float32', 'P'),
   Field('next_sentence_labels', 'int64', 1, (0, 2)),
 )
+_MASKS = ('masked_lm_positions', 'masked_lm_ids', 'masked_lm_weights')
+# Without masks: they are drawn anew in each epoch of training.
+UNMASKED_PRETRAINING = tuple(
+  field for field in PRETRAINING if field.name not in _MASKS
+)
 
 # Parses under google-research/bert's feature specification; `label_ids` is
 # float32, and without a range, for a regression task.

@@ -2,15 +2,20 @@
 
 Every path may be local or remote (`gs://`, and TensorFlow's in-memory `ram://`
 in tests). TensorFlow is imported on first use, so that a script's `--help`
-never waits for it.
+never waits for it. To find and read what is local it is not used at all: whole
+processes that only read text do without it. Remote files may be another
+library's matter, see `use_for_remote`.
 """
 
 import contextlib
 import fcntl
+import glob
+import io
 import json
 import os
 import re
 import secrets
+import sys
 import time
 import zlib
 from collections.abc import Iterable, Iterator
@@ -24,9 +29,24 @@ _TEMPORARY = re.compile(r'\.(.+)\.[0-9a-f]{16}\.tmp(\..*)?')
 # beyond what the clocks of two machines differ by.
 _ABANDONED_SECONDS = 3600
 _END_BYTES = 1 << 20
+_BUFFER_BYTES = 1 << 20
+
+_remote_files: Any = None
 
 
-def _gfile():
+def use_for_remote(gfile: Any) -> None:
+  """Reaches remote files through something else than TensorFlow from now on.
+
+  Args:
+    gfile: has the functions of `tf.io.gfile`; they raise OSError.
+  """
+  global _remote_files
+  _remote_files = gfile
+
+
+def _gfile(path: str):
+  if _remote_files is not None and _local(path) is None:
+    return _remote_files
   import tensorflow as tf
 
   return tf.io.gfile
@@ -35,28 +55,49 @@ def _gfile():
 @contextlib.contextmanager
 def explained(action: str, path: str) -> Iterator[None]:
   """Turns the file system's exceptions into one `UserError`."""
-  import tensorflow as tf
-
   try:
     yield
-  except (tf.errors.OpError, OSError, UnicodeDecodeError) as error:
+  except Exception as error:
+    if not isinstance(error, _file_errors()):
+      raise
     raise UserError(f'cannot {action} {path}: {reason_of(error)}') from error
+
+
+def _file_errors() -> tuple[type[Exception], ...]:
+  """Returns the file systems' exceptions; TensorFlow's if it is in use."""
+  errors = getattr(sys.modules.get('tensorflow'), 'errors', None)
+  of_tensorflow = (errors.OpError,) if errors else ()
+  return (OSError, UnicodeDecodeError, *of_tensorflow)
+
+
+def _local(path: str) -> str | None:
+  """Returns a local path without its 'file://'; None for a remote one."""
+  path = path.removeprefix('file://')
+  return None if '://' in path else path
 
 
 def exists(path: str) -> bool:
   """Returns whether a file or folder of this name exists."""
-  return bool(path) and _gfile().exists(path)
+  if (local := _local(path)) is not None:
+    return os.path.exists(local)
+  with explained('read', path):
+    return _gfile(path).exists(path)
 
 
 def is_folder(path: str) -> bool:
   """Returns whether `path` is a folder."""
-  return bool(path) and _gfile().isdir(path)
+  if (local := _local(path)) is not None:
+    return os.path.isdir(local)
+  with explained('read', path):
+    return _gfile(path).isdir(path)
 
 
 def size(path: str) -> int:
   """Returns a file's size in bytes."""
   with explained('read', path):
-    return _gfile().stat(path).length
+    if (local := _local(path)) is not None:
+      return os.path.getsize(local)
+    return _gfile(path).stat(path).length
 
 
 def crc_of_ends(path: str) -> str:
@@ -76,14 +117,14 @@ def real_path(path: str) -> str:
   Of a local file it is absolute, without symbolic links. A remote path is
   returned as it is: there '//' and '.' are parts of a name.
   """
-  path = path.removeprefix('file://')
-  return path if '://' in path else os.path.realpath(path)
+  local = _local(path)
+  return path if local is None else os.path.realpath(local)
 
 
 def list_folder(path: str) -> list[str]:
   """Returns the sorted names in a folder, folders with no trailing slash."""
   with explained('list', path):
-    return sorted(name.rstrip('/') for name in _gfile().listdir(path))
+    return sorted(name.rstrip('/') for name in _gfile(path).listdir(path))
 
 
 def expand(patterns: str | Iterable[str]) -> list[str]:
@@ -103,12 +144,19 @@ def expand(patterns: str | Iterable[str]) -> list[str]:
     patterns = [patterns]
   paths: dict[str, None] = {}
   for pattern in (p for text in patterns for p in text.split(',') if p):
-    with explained('list', pattern):
-      matches = sorted(_gfile().glob(pattern))
+    matches = _matches(pattern)
     if not matches:
       raise UserError(f'no file matches {pattern!r}')
     paths.update(dict.fromkeys(matches))
   return list(paths)
+
+
+def _matches(pattern: str) -> list[str]:
+  with explained('list', pattern):
+    if (local := _local(pattern)) is not None:
+      # A file may be called 'a[1].txt'.
+      return sorted(glob.glob(local)) or [local] * os.path.exists(local)
+    return sorted(_gfile(pattern).glob(pattern))
 
 
 def require_file(path: str, what: str) -> str:
@@ -134,26 +182,72 @@ def make_folder(path: str) -> None:
     UserError: the folder cannot be made or written to.
   """
   with explained('write to', path):
-    _gfile().makedirs(path)
+    gfile = _gfile(path)
+    gfile.makedirs(path)
     probe = temporary_name(os.path.join(path, 'writable'))
-    with _gfile().GFile(probe, 'wb') as file:
+    with gfile.GFile(probe, 'wb') as file:
       file.write(b'')
-    _gfile().remove(probe)
+    gfile.remove(probe)
 
 
 @contextlib.contextmanager
 def open_read(path: str, mode: str = 'r') -> Iterator[Any]:
   """Opens a file for reading: 'r' for UTF-8 text, 'rb' for bytes."""
-  with explained('read', path):
-    file = _gfile().GFile(path, mode)
-    file.size()  # GFile opens lazily; fail here rather than at the first line.
-  with file:
+  with open_stream(path) as file:
+    if mode == 'r':
+      file = io.TextIOWrapper(file, encoding='utf-8', newline='\n')
     yield file
+
+
+def open_stream(path: str) -> BinaryIO:
+  """Opens a file's bytes for reading.
+
+  Raises:
+    UserError: there is no such file, or none that can be read. Local files that
+      break off later raise OSError, remote ones `UserError`.
+  """
+  with explained('read', path):
+    if (local := _local(path)) is not None:
+      return open(local, 'rb')
+    file = _gfile(path).GFile(path, 'rb')
+    file.size()  # GFile opens lazily; fail here rather than at the first line.
+    return io.BufferedReader(_Remote(file, path), _BUFFER_BYTES)
+
+
+class _Remote(io.RawIOBase):
+  """Makes a GFile one of Python's streams."""
+
+  def __init__(self, file, path: str):
+    super().__init__()
+    self._file = file
+    self._path = path
+
+  def readable(self) -> bool:
+    return True
+
+  def seekable(self) -> bool:
+    return True
+
+  def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+    with explained('read', self._path):
+      self._file.seek(offset, whence)
+      return self._file.tell()
+
+  def readinto(self, buffer) -> int:
+    with explained('read', self._path):
+      chunk = self._file.read(len(buffer))
+    buffer[: len(chunk)] = chunk
+    return len(chunk)
+
+  def close(self) -> None:
+    if not self.closed:
+      self._file.close()
+    super().close()
 
 
 def read_text(path: str) -> str:
   """Reads a whole UTF-8 file."""
-  with explained('read', path), _gfile().GFile(path, 'rb') as file:
+  with explained('read', path), open_stream(path) as file:
     return file.read().decode('utf-8')
 
 
@@ -191,21 +285,20 @@ def remove_abandoned(
     is_alone: whether nobody else can be writing these files, so that none of
       the temporary ones is in use.
   """
-  import tensorflow as tf
-
+  gfile = _gfile(folder)
   before = time.time() - _ABANDONED_SECONDS
   names = []
   # No run ends because it cannot tidy; another process may do so, too.
-  with contextlib.suppress(tf.errors.OpError):
-    names = _gfile().listdir(folder or '.')
+  with contextlib.suppress(*_file_errors()):
+    names = gfile.listdir(folder or '.')
   for name in names:
     match = _TEMPORARY.fullmatch(name)
     if not match or not re.fullmatch(targets, match[1]):
       continue
     path = os.path.join(folder, name)
-    with contextlib.suppress(tf.errors.OpError):
-      if is_alone or 0 < _gfile().stat(path).mtime_nsec / 1e9 < before:
-        _gfile().remove(path)
+    with contextlib.suppress(*_file_errors()):
+      if is_alone or 0 < gfile.stat(path).mtime_nsec / 1e9 < before:
+        gfile.remove(path)
 
 
 @contextlib.contextmanager
@@ -216,7 +309,8 @@ def open_write(path: str, mode: str = 'w') -> Iterator[TextIO | BinaryIO]:
   """
   temporary = temporary_name(path)
   try:
-    with explained('write', path), _gfile().GFile(temporary, mode) as file:
+    gfile = _gfile(path)
+    with explained('write', path), gfile.GFile(temporary, mode) as file:
       yield file
     rename(temporary, path)
   except BaseException:
@@ -239,13 +333,26 @@ def write_json(path: str, value: Any) -> None:
 def rename(source: str, target: str) -> None:
   """Renames a file, replacing `target`. Atomic on local disks only."""
   with explained('write', target):
-    _gfile().rename(source, target, overwrite=True)
+    _gfile(target).rename(source, target, overwrite=True)
+
+
+def create(path: str) -> BinaryIO:
+  """Opens a file for writing bytes; where it is opened lazily, no error yet."""
+  with explained('write', path):
+    return _gfile(path).GFile(path, 'wb')
+
+
+def remove_folder(path: str) -> None:
+  """Removes a folder and all that is in it, if there is one."""
+  if is_folder(path):
+    with explained('remove', path):
+      _gfile(path).rmtree(path)
 
 
 def remove(path: str) -> None:
   """Removes one file."""
   with explained('remove', path):
-    _gfile().remove(path)
+    _gfile(path).remove(path)
 
 
 def try_lock(path: str, content: str) -> TextIO | None:
@@ -290,6 +397,6 @@ def remove_all(prefix: str) -> None:
 
   folder, start = os.path.split(prefix)
   with contextlib.suppress(tf.errors.OpError):
-    for name in _gfile().listdir(folder or '.'):
+    for name in _gfile(prefix).listdir(folder or '.'):
       if name.startswith(start):
-        _gfile().remove(os.path.join(folder, name))
+        _gfile(prefix).remove(os.path.join(folder, name))

@@ -139,9 +139,10 @@ def training_batches(
   paths = tf.constant(source.paths)
   buckets = bucket_lengths(source.dims['S'])
 
-  def load(file_numbers, offsets, counts, take, batch_order):
+  def load(file_numbers, offsets, counts, take, positions, batch_order):
     serialized = _read_windows(tf.gather(paths, file_numbers), offsets, counts)
-    return source.parse(tf.gather(serialized, take)), batch_order
+    examples = source.examples(tf.gather(serialized, take), positions)
+    return examples, batch_order
 
   def cut(group, batch_order):
     return _cut_into_batches(group, batch_order, order.batch_size, buckets)
@@ -180,10 +181,11 @@ def _groups_from(order: TrainingOrder, start_step: int) -> tf.data.Dataset:
         group.offsets,
         group.counts,
         group.take,
+        group.positions,
         group.batch_order[first:],
       )
 
-  dtypes = (tf.int32, tf.int64, tf.int64, tf.int64, tf.int64)
+  dtypes = (tf.int32, *[tf.int64] * 5)
   return tf.data.Dataset.from_generator(
     groups,
     output_signature=tuple(tf.TensorSpec([None], dtype) for dtype in dtypes),
@@ -207,8 +209,11 @@ def inference_batches(
   dataset = tf.data.TFRecordDataset(list(source.paths))
   if max_batches >= 0:
     dataset = dataset.take(max_batches * batch_size)
-  dataset = dataset.batch(_inference_group(batch_size))
-  return _inference(dataset.map(source.parse), batch_size, source.dims['S'])
+  groups = dataset.enumerate().batch(_inference_group(batch_size))
+  groups = groups.map(
+    lambda numbers, serialized: source.examples(serialized, numbers)
+  )
+  return _inference(groups, batch_size, source.dims['S'])
 
 
 def inference_batches_from(

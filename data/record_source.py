@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -42,6 +42,8 @@ class RecordSource:
       such as {'S': 128, 'P': 20}.
     vocab_size: V.
     type_vocab_size: T.
+    complete: adds fields that are not stored but computed; maps what was parsed
+      and the records' numbers, int64 [G], to all fields.
   """
 
   paths: tuple[str, ...]
@@ -49,6 +51,9 @@ class RecordSource:
   dims: Mapping[str, int]
   vocab_size: int
   type_vocab_size: int = 2
+  complete: (
+    Callable[[dict[str, tf.Tensor], tf.Tensor], dict[str, tf.Tensor]] | None
+  ) = None
 
   def check(self) -> None:
     """Checks the first record of every file against the fields.
@@ -144,6 +149,20 @@ class RecordSource:
           for i, raw in enumerate(batch.numpy()):
             self._check_record(raw, f'{path}, record {number + i}')
         number += len(batch)
+
+  def examples(
+    self, serialized: tf.Tensor, numbers: tf.Tensor
+  ) -> dict[str, tf.Tensor]:
+    """Parses records, and adds the fields that are computed.
+
+    Args:
+      serialized: string [G].
+      numbers: int64 [G], what tells each record from all others of the run: in
+        training its position in the stream of `TrainingOrder`, which no other
+        epoch has; otherwise its place among the records of all files.
+    """
+    parsed = self.parse(serialized)
+    return self.complete(parsed, numbers) if self.complete else parsed
 
   def parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     """Parses string [G] to the fields, int32 or float32 [G, length].

@@ -19,15 +19,14 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from data import files
+from data import files, framing
 from data.errors import UserError, reason_of
+from data.serialization import Serialized
 
 # Records between two entries of the index. Small windows shuffle well; at 64,
 # ten million records need 156,250 offsets, a 2 MB index.
 WINDOW = 64
-
-# A TFRecord is: uint64 length, uint32 CRC, the bytes, uint32 CRC.
-_FRAME_BYTES = 8 + 4 + 4
+_CHUNK_BYTES = 16 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,20 +54,32 @@ class RecordWriter:
 
   Use as a context manager: on success the file and its index are renamed into
   place; on an exception nothing remains and an earlier file stays untouched.
+
+  Attributes:
+    details: what the index is to say besides; JSON values by name.
   """
 
-  def __init__(self, path: str):
+  def __init__(self, path: str, tidies: bool = True):
+    """Begins with no record.
+
+    Args:
+      path: the file.
+      tidies: whether to remove what killed writers of it left; it takes a look
+        at all that is in the folder.
+    """
     self.path = path
     self.num_records = 0
+    self.details: dict[str, Any] = {}
     self._bytes = 0
     self._offsets: list[int] = []
     self._is_closed = False
+    self._tidies = tidies
     self._temporary = files.temporary_name(path)
     self._temporary_index = files.temporary_name(index_path(path))
 
   def __enter__(self) -> 'RecordWriter':
-    with files.explained('write', self.path):
-      self._writer = tf.io.TFRecordWriter(self._temporary)
+    self._file = files.create(self._temporary)
+    self._append(b'')  # It may be opened lazily; fail here.
     self._remove_abandoned()
     return self
 
@@ -76,10 +87,20 @@ class RecordWriter:
     """Appends one serialized record."""
     if self.num_records % WINDOW == 0:
       self._offsets.append(self._bytes)
-    with files.explained('write', self.path):
-      self._writer.write(record)
-    self._bytes += _FRAME_BYTES + len(record)
+    self._append(framing.frame_one(record))
     self.num_records += 1
+
+  def write_framed(self, records: Serialized) -> None:
+    """Appends records that `framing.frame` has framed."""
+    starts = np.concatenate([[0], records.ends[:-1]]) + self._bytes
+    self._offsets += starts[-self.num_records % WINDOW :: WINDOW].tolist()
+    self._append(records.buffer.tobytes())
+    self.num_records += len(records.ends)
+
+  def _append(self, framed: bytes) -> None:
+    with files.explained('write', self.path):
+      self._file.write(framed)
+    self._bytes += len(framed)
 
   def close(self) -> None:
     """Completes the temporary files, so that only renaming them is left.
@@ -93,13 +114,15 @@ class RecordWriter:
     if self._is_closed:
       return
     with files.explained('write', self.path):
-      self._writer.close()
+      self._file.close()
     content = {
       'bytes': self._bytes,
       'num_records': self.num_records,
       'offsets': self._offsets,
       'window': WINDOW,
     }
+    if self.details:
+      content['details'] = self.details
     content['checksum'] = _checksum(content)
     files.write_json(self._temporary_index, content)
     self._is_closed = True
@@ -110,8 +133,8 @@ class RecordWriter:
         self.close()
         self._appear()
       else:
-        with contextlib.suppress(tf.errors.OpError):
-          self._writer.close()
+        with contextlib.suppress(tf.errors.OpError, OSError):
+          self._file.close()
     finally:
       for path in (self._temporary, self._temporary_index):
         if files.exists(path):
@@ -129,6 +152,8 @@ class RecordWriter:
     self._remove_abandoned()
 
   def _remove_abandoned(self) -> None:
+    if not self._tidies:
+      return
     folder, name = os.path.split(self.path)
     files.remove_abandoned(folder, rf'{re.escape(name)}(\.index\.json)?')
 
@@ -229,7 +254,9 @@ def scan(path: str, window: int = WINDOW) -> Index:
     num_records += len(batch)
   if not num_records:
     raise UserError(f'{path} is empty: it holds no record')
-  ends = np.cumsum(np.concatenate(lengths).astype(np.int64) + _FRAME_BYTES)
+  ends = np.cumsum(
+    np.concatenate(lengths).astype(np.int64) + framing.FRAME_BYTES
+  )
   offsets = np.concatenate([[0], ends[:-1]])[::window]
   return Index(path, num_records, window, offsets)
 
@@ -253,12 +280,31 @@ def read(path: str, count: int | None = None) -> Iterator[bytes]:
     raise UserError(f'{path} is empty: it holds no record')
 
 
+def read_framed(path: str) -> Iterator[Serialized]:
+  """Yields all records of a file, many at once, as `write_framed` takes them.
+
+  Raises:
+    UserError: the file cannot be read or is cut short. No checksum is looked
+      at.
+  """
+  rest = b''
+  with files.open_read(path, 'rb') as file, files.explained('read', path):
+    while chunk := file.read(_CHUNK_BYTES):
+      framed = np.frombuffer(rest + chunk, np.uint8)
+      ends = framing.ends_of(framed)
+      end = ends[-1] if len(ends) else 0
+      yield Serialized(framed[:end], ends)
+      rest = framed[end:].tobytes()
+  if rest:
+    raise UserError(f'{path} is cut short in its last record')
+
+
 def _damage(path: str, first_unread: int) -> UserError:
   """Finds the first damaged record at or after `first_unread`."""
   number, offset = 0, 0
   try:
     for record in tf.data.TFRecordDataset(path):
-      offset += _FRAME_BYTES + len(record.numpy())
+      offset += framing.FRAME_BYTES + len(record.numpy())
       number += 1
   except tf.errors.OpError as error:
     return UserError(
@@ -275,6 +321,11 @@ def shard_names(path: str, num_shards: int) -> list[str]:
     os.path.join(folder, f'{name}-{i:05d}-of-{num_shards:05d}')
     for i in range(num_shards)
   ]
+
+
+def shard_stem(path: str) -> str:
+  """Returns `path` without the `-00000-of-000NN` of a shard."""
+  return re.sub(r'-\d{5,}-of-\d{5,}$', '', path)
 
 
 def int64_feature(values) -> tf.train.Feature:

@@ -1,113 +1,178 @@
-"""Many `tf.train.Example`s at once, serialized by numpy.
+"""Many `tf.train.Example`s at once, serialized and framed without an object for
+each of them.
 
 Building protocol buffers one by one costs more than everything else that makes
-a pre-training record. Here the bytes of a batch are laid out in one array, a
-row per record, with room for the longest form of each number; what is not used
-is squeezed out at the end. The bytes are a function of the values alone, which
-a protocol buffer's own map fields do not promise.
+a pre-training record. Here each field of a batch is written into one array by
+compiled loops. The bytes are a function of the values alone, which a protocol
+buffer's own map fields do not promise.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from data.compiled import compiled
 from data.features import Field
 
 # Tags of protocol buffers: the field's number * 8 + 2 (a length and so many
 # bytes follow). Example.features, Features.feature, the key and the value of a
 # map's entry, the packed values of a list.
-_EXAMPLE_FEATURES = b'\x0a'
-_FEATURES_ENTRY = b'\x0a'
-_ENTRY_KEY = b'\x0a'
-_ENTRY_VALUE = b'\x12'
-_LIST_VALUES = b'\x0a'
+_EXAMPLE_FEATURES = 0x0A
+_FEATURES_ENTRY = 0x0A
+_ENTRY_KEY = 0x0A
+_ENTRY_VALUE = 0x12
+_LIST_VALUES = 0x0A
 # Feature.float_list and Feature.int64_list.
-_FEATURE_LIST = {'float32': b'\x12', 'int64': b'\x1a'}
+_FEATURE_LIST = {'float32': 0x12, 'int64': 0x1A}
+
+_7, _0x7F, _0x80 = np.uint64(7), np.uint64(0x7F), np.uint64(0x80)
 
 
-class _Piece:
-  """Bytes of N records, some of them unused.
+@dataclasses.dataclass(frozen=True)
+class Serialized:
+  """N records, one after the other.
 
   Attributes:
-    values: uint8 [N, width].
-    used: bool [N, width].
-    lengths: int64 [N], the bytes used.
+    buffer: uint8 [bytes].
+    ends: int64 [N], where each record ends in `buffer`.
   """
 
-  def __init__(self, values: np.ndarray, used: np.ndarray):
-    self.values = values
-    self.used = used
-    self.lengths = used.sum(axis=1)
+  buffer: np.ndarray
+  ends: np.ndarray
+
+  def to_list(self) -> list[bytes]:
+    """Returns the N records."""
+    joined = self.buffer.tobytes()
+    ends = self.ends.tolist()
+    return [joined[start:end] for start, end in itertools.pairwise([0, *ends])]
 
 
 def serialize(
   columns: Mapping[str, np.ndarray], fields: Sequence[Field]
-) -> list[bytes]:
-  """Serializes a batch of records.
+) -> Serialized:
+  """Serializes a batch of records as `tf.train.Example`s.
 
   Args:
     columns: by field name, integers that are not negative or floats [N, k].
     fields: what a record consists of, in the order of the bytes.
-
-  Returns:
-    N serialized `tf.train.Example`s.
   """
-  pieces: list[_Piece] = []
-  for field in fields:
-    pieces += _entry(field, columns[field.name])
-  pieces = _prefixed(_EXAMPLE_FEATURES, pieces)
-  lengths = _total(pieces)
-  values = np.concatenate([piece.values for piece in pieces], axis=1)
-  used = np.concatenate([piece.used for piece in pieces], axis=1)
-  joined = np.compress(used.ravel(), values.ravel()).tobytes()
-  ends = np.cumsum(lengths).tolist()
-  return [joined[start:end] for start, end in itertools.pairwise([0, *ends])]
+  entries = [_Entry(field, columns[field.name]) for field in fields]
+  body = sum(entry.total for entry in entries)
+  ends = np.cumsum(1 + _sizes_of(body) + body)
+  at = np.concatenate([[0], ends[:-1]])
+  buffer = np.empty(ends[-1] if len(ends) else 0, np.uint8)
+  _put_header(buffer, at, _EXAMPLE_FEATURES, body)
+  for entry in entries:
+    entry.put(buffer, at)
+  return Serialized(buffer, ends)
 
 
-def _entry(field: Field, values: np.ndarray) -> list[_Piece]:
-  """One feature of all records: name and values."""
-  if field.dtype == 'float32':
-    little_endian = np.ascontiguousarray(values, '<f4').view(np.uint8)
-    pieces = [_Piece(little_endian, np.ones_like(little_endian, bool))]
-  else:
-    pieces = [_varints(values)]
-  pieces = _prefixed(_LIST_VALUES, pieces)
-  pieces = _prefixed(_FEATURE_LIST[field.dtype], pieces)
-  pieces = _prefixed(_ENTRY_VALUE, pieces)
-  name = field.name.encode()
-  key = _constant(_ENTRY_KEY + bytes([len(name)]) + name, len(values))
-  return _prefixed(_FEATURES_ENTRY, [key, *pieces])
+class _Entry:
+  """One feature of all records: its name and its values.
+
+  Attributes:
+    total: int64 [N], the bytes of the entry, all headers included.
+  """
+
+  def __init__(self, field: Field, values: np.ndarray):
+    name = field.name.encode()
+    self._key = np.frombuffer(bytes([_ENTRY_KEY, len(name)]) + name, np.uint8)
+    self._list_tag = _FEATURE_LIST[field.dtype]
+    if field.dtype == 'float32':
+      self._values = np.ascontiguousarray(values, '<f4').view(np.uint8)
+      count, width = self._values.shape
+      self._packed = np.full(count, width, np.int64)
+    else:
+      self._values = np.ascontiguousarray(values, np.int64)
+      self._packed = _packed_sizes(self._values)
+    self._list = 1 + _sizes_of(self._packed) + self._packed
+    self._value = 1 + _sizes_of(self._list) + self._list
+    self._entry = len(self._key) + 1 + _sizes_of(self._value) + self._value
+    self.total = 1 + _sizes_of(self._entry) + self._entry
+
+  def put(self, buffer: np.ndarray, at: np.ndarray) -> None:
+    """Writes record i's entry at `at[i]`, and moves `at` behind it."""
+    _put_header(buffer, at, _FEATURES_ENTRY, self._entry)
+    _put_constant(buffer, at, self._key)
+    _put_header(buffer, at, _ENTRY_VALUE, self._value)
+    _put_header(buffer, at, self._list_tag, self._list)
+    _put_header(buffer, at, _LIST_VALUES, self._packed)
+    if self._values.dtype == np.uint8:
+      _put_bytes(buffer, at, self._values)
+    else:
+      _put_varints(buffer, at, self._values)
 
 
-def _prefixed(tag: bytes, pieces: list[_Piece]) -> list[_Piece]:
-  """Puts a tag and the pieces' length before them."""
-  lengths = _total(pieces)
-  return [_constant(tag, len(lengths)), _varints(lengths[:, None]), *pieces]
+@compiled
+def _varint_size(value):
+  size = 1
+  rest = np.uint64(value) >> _7
+  while rest:
+    size += 1
+    rest >>= _7
+  return size
 
 
-def _total(pieces: list[_Piece]) -> np.ndarray:
-  """Returns how many bytes each record has, int64 [N]."""
-  return np.sum([piece.lengths for piece in pieces], axis=0)
+@compiled
+def _put_varint(buffer, at, value):
+  """Writes groups of 7 bits, the lowest first; the high bit of a byte says that
+  another one follows. Returns the position behind them."""
+  rest = np.uint64(value)
+  while rest > _0x7F:
+    buffer[at] = (rest & _0x7F) | _0x80
+    at += 1
+    rest >>= _7
+  buffer[at] = rest
+  return at + 1
 
 
-def _constant(text: bytes, num_rows: int) -> _Piece:
-  """The same bytes in all records."""
-  values = np.frombuffer(text, np.uint8)
-  shape = (num_rows, len(text))
-  return _Piece(np.broadcast_to(values, shape), np.ones(shape, bool))
+@compiled
+def _sizes_of(values):
+  sizes = np.empty(len(values), np.int64)
+  for i in range(len(values)):
+    sizes[i] = _varint_size(values[i])
+  return sizes
 
 
-def _varints(values: np.ndarray) -> _Piece:
-  """Integers [N, k] in groups of 7 bits, the lowest first; the high bit of a
-  byte says that another one follows."""
-  width = max(1, -(-int(values.max(initial=0)).bit_length() // 7))
-  shape = (len(values), values.shape[1], width)
-  encoded = np.empty(shape, np.uint8)
-  used = np.empty(shape, bool)
-  for i in range(width):
-    rest = values >> (7 * i)
-    encoded[:, :, i] = (rest & 0x7F) | ((rest > 0x7F) << 7)
-    used[:, :, i] = (rest > 0) | (i == 0)
-  flat = (len(values), -1)
-  return _Piece(encoded.reshape(flat), used.reshape(flat))
+@compiled
+def _packed_sizes(values):
+  sizes = np.zeros(len(values), np.int64)
+  for i in range(values.shape[0]):
+    for j in range(values.shape[1]):
+      sizes[i] += _varint_size(values[i, j])
+  return sizes
+
+
+@compiled
+def _put_header(buffer, at, tag, lengths):
+  for i in range(len(at)):
+    buffer[at[i]] = tag
+    at[i] = _put_varint(buffer, at[i] + 1, lengths[i])
+
+
+@compiled
+def _put_constant(buffer, at, text):
+  for i in range(len(at)):
+    for j in range(len(text)):
+      buffer[at[i] + j] = text[j]
+    at[i] += len(text)
+
+
+@compiled
+def _put_bytes(buffer, at, values):
+  width = values.shape[1]
+  for i in range(len(at)):
+    for j in range(width):
+      buffer[at[i] + j] = values[i, j]
+    at[i] += width
+
+
+@compiled
+def _put_varints(buffer, at, values):
+  for i in range(values.shape[0]):
+    position = at[i]
+    for j in range(values.shape[1]):
+      position = _put_varint(buffer, position, values[i, j])
+    at[i] = position

@@ -1,4 +1,4 @@
-"""Rows of tensorflow-datasets as text, for tasks and for transfer sets.
+"""Rows of tensorflow-datasets as text: tasks, transfer sets and corpora.
 
 The package is imported when a data set is opened: few runs need it.
 """
@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from data.errors import UserError
 
 _BATCH = 1000
+# A text may be a book.
+_TEXT_BATCH = 64
 
 
 class TfdsSource:
@@ -39,6 +41,31 @@ class TfdsSource:
     """Returns the names of the splits."""
     return list(self._builder.info.splits)
 
+  def num_examples(self, split: str) -> int:
+    """Returns how many examples a split, or a part of one, has.
+
+    Raises:
+      UserError: there is no such split.
+    """
+    return self._split(split).num_examples
+
+  def shards(self, split: str) -> list[str]:
+    """Returns the parts of a split that are files of their own, in order.
+
+    Raises:
+      UserError: there is no such split.
+    """
+    if '[' in split:
+      return [split]
+    num_shards = self._split(split).num_shards
+    return [f'{split}[{shard}shard]' for shard in range(num_shards)]
+
+  def _split(self, split: str):
+    try:
+      return self._builder.info.splits[split]
+    except (KeyError, ValueError) as error:
+      raise UserError(f'{self._flag}, {split}: {_reason(error)}') from error
+
   def class_names(self, column: str) -> tuple[str, ...] | None:
     """Returns the names of a label's classes, in order; None if it has none."""
     features = self._builder.info.features
@@ -63,6 +90,36 @@ class TfdsSource:
       UserError: there is no such split, or no such column of text; the data is
         damaged.
     """
+    features = self._builder.info.features
+    names = [*texts, *(name for name in others if name in features)]
+    for batch in self._batches(split, texts, names):
+      try:
+        columns = [
+          _as_text(batch[name], self.class_names(name)) for name in names
+        ]
+      except UnicodeDecodeError as error:
+        raise UserError(f'{self._flag}, {split}: {_reason(error)}') from error
+      for values in zip(*columns, strict=True):
+        row = zip(names, values, strict=True)
+        yield {name: value for name, value in row if value is not None}
+
+  def texts(self, split: str, column: str) -> Iterator[bytes]:
+    """Yields one column of text as it is stored.
+
+    Raises:
+      UserError: as `rows`.
+    """
+    for batch in self._batches(split, [column], [column], _TEXT_BATCH):
+      yield from batch[column]
+
+  def _batches(
+    self,
+    split: str,
+    texts: Sequence[str],
+    names: Sequence[str],
+    size: int = _BATCH,
+  ) -> Iterator[dict]:
+    """Yields columns, NumPy [N] each, and checks those of text."""
     import tensorflow as tf
 
     features = self._builder.info.features
@@ -72,17 +129,10 @@ class TfdsSource:
           f'{self._flag}: {name!r} is no text column; there are '
           f'{", ".join(sorted(features))}'
         )
-    names = [*texts, *(name for name in others if name in features)]
     try:
       rows = self._builder.as_dataset(split=split)
       rows = rows.map(lambda row: {name: row[name] for name in names})
-      for batch in rows.batch(_BATCH).as_numpy_iterator():
-        columns = [
-          _as_text(batch[name], self.class_names(name)) for name in names
-        ]
-        for values in zip(*columns, strict=True):
-          row = zip(names, values, strict=True)
-          yield {name: value for name, value in row if value is not None}
+      yield from rows.batch(size).as_numpy_iterator()
     except (ValueError, tf.errors.OpError) as error:
       raise UserError(f'{self._flag}, {split}: {_reason(error)}') from error
 

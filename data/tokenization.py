@@ -131,11 +131,11 @@ class BertTokenizer(tf.Module):
     continuation_mask: bool [V], True where a token begins with '##'.
   """
 
-  def __init__(self, vocab_file: str, do_lower_case: bool = True):
+  def __init__(self, vocabulary: str | Vocabulary, do_lower_case: bool = True):
     """Reads the vocabulary.
 
     Args:
-      vocab_file: path of a `vocab.txt`.
+      vocabulary: path of a `vocab.txt`, or what is in one.
       do_lower_case: whether to lower-case and to remove accents, as uncased
         models need.
 
@@ -144,7 +144,9 @@ class BertTokenizer(tf.Module):
     """
     super().__init__(name='bert_tokenizer')
     self.do_lower_case = do_lower_case
-    self._vocabulary = load_vocabulary(vocab_file)
+    if isinstance(vocabulary, str):
+      vocabulary = load_vocabulary(vocabulary)
+    self._vocabulary = vocabulary
     self.vocab_size = len(self._vocabulary.tokens)
     self.vocab_checksum = self._vocabulary.checksum
     ids = self._vocabulary.ids
@@ -163,6 +165,10 @@ class BertTokenizer(tf.Module):
       ),
       input_signature=[tf.TensorSpec([None], tf.string)],
     )
+
+  def __reduce__(self):
+    """Pickles what the tokenizer is made of."""
+    return BertTokenizer, (Vocabulary(self.tokens), self.do_lower_case)
 
   @property
   def tokens(self) -> list[str]:
@@ -210,6 +216,28 @@ def _matchable(vocabulary: Vocabulary) -> list[str]:
     token if can_match(token, i) else f'\x01{i}'
     for i, token in enumerate(vocabulary.tokens)
   ]
+
+
+def space_words(
+  strings: tf.Tensor | Sequence[str], do_lower_case: bool
+) -> tf.Tensor:
+  """Puts white space between the words that the wordpiece kernel would see.
+
+  Args:
+    strings: string [N], UTF-8.
+    do_lower_case: whether to lower-case and to remove accents.
+
+  Returns:
+    string [N], valid UTF-8. `split()` of its bytes gives the words; each is
+    tokenised by itself as in its text. A word of more than `MAX_CHARS_PER_WORD`
+    characters is replaced by another one that is.
+  """
+  strings = tf.convert_to_tensor(strings, tf.string)
+  return tf.strings.regex_replace(
+    _separate_words(strings, do_lower_case),
+    rf'([{_ASCII_PUNCTUATION}])',
+    r' \1 ',
+  )
 
 
 def _separate_words(strings: tf.Tensor, do_lower_case: bool) -> tf.Tensor:

@@ -34,6 +34,7 @@ class Group:
   first_records: np.ndarray  # int64 [W], their numbers in the file.
   counts: np.ndarray  # int64 [W], records to read.
   take: np.ndarray  # int64 [k*B], positions among the records read.
+  positions: np.ndarray  # int64 [k*B], where in the stream these records are.
   batch_order: np.ndarray  # int64 [k].
 
 
@@ -76,12 +77,14 @@ class TrainingOrder:
     take = np.concatenate(
       [start + rows for start, (_, rows) in zip(starts, pieces, strict=True)]
     )
+    shuffled = self._random(_IN_GROUP, number).permutation(size)
     return Group(
       self._files[windows],
       self._offsets[windows],
       self._first_records[windows],
       counts,
-      self._random(_IN_GROUP, number).permutation(take),
+      take[shuffled],
+      number * size + shuffled,
       self._random(_BATCHES, number).permutation(self.group_batches),
     )
 

@@ -22,6 +22,8 @@ FLAGS = [
   'dupe_factor',
   'masked_lm_prob',
   'short_seq_prob',
+  *['input_format', 'num_shards', 'num_workers', 'dry_run', 'dynamic_masking'],
+  *['beam_runner', 'beam_pipeline_options'],
 ]
 
 
@@ -53,10 +55,12 @@ def test_script_writes_records(tmp_path):
   )
   assert result.returncode == 0, result.stderr
   assert '3 documents' in result.stderr
-  # Rounds * documents: the first one gives one record or two.
+  assert (tmp_path / '0.manifest.json').exists()
+  # Rounds * documents: the first one gives one record or two. They are dealt
+  # out one file after the other.
   counts = [records.load_index(str(tmp_path / n)).num_records for n in '01']
   assert 12 <= sum(counts) <= 16
-  assert counts[0] - counts[1] in (0, 1)
+  assert counts[1] - counts[0] in (0, 1)
 
 
 @pytest.mark.parametrize('script', [AS_FILE, AS_MODULE])
@@ -86,6 +90,17 @@ def test_flags_come_from_a_file(tmp_path):
       ['--input_file=a', '--output_file=b', '--vocab_file=c']
       + ['--max_seq_length=4'],
       '--max_seq_length is 4; expected 5 to 65536',
+    ),
+    (
+      ['--input_file=a', '--output_file=b', '--vocab_file=c']
+      + ['--beam_pipeline_options=project=p'],
+      '--beam_pipeline_options cannot take effect: no --beam_runner',
+    ),
+    (
+      ['--input_file=a', '--output_file=b', '--vocab_file=c']
+      + ['--beam_runner=DirectRunner', '--num_workers=2'],
+      '--num_workers cannot take effect: --beam_runner=DirectRunner has '
+      'workers of its own',
     ),
   ],
 )

@@ -15,6 +15,7 @@ class _OpError(Exception):
   ('error', 'reason'),
   [
     (OSError('no space left'), 'no space left'),
+    (OSError(28, 'no space left', '/a'), 'no space left'),
     (
       _OpError(
         '{{function_node __wrapped__Iterator}} truncated record at 129 '

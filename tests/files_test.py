@@ -108,6 +108,13 @@ def test_comma_lists_and_globs_expand_in_their_order(folder):
     files.expand(f'{folder}/a,{folder}/none*')
 
 
+def test_a_file_is_found_by_its_very_name(tmp_path):
+  (tmp_path / 'a[1]').write_text('a')
+  (tmp_path / '.a.tmp').write_text('half')
+  assert files.expand(f'{tmp_path}/a[1]') == [f'{tmp_path}/a[1]']
+  assert files.expand(f'file://{tmp_path}/*') == [f'{tmp_path}/a[1]']
+
+
 def test_reading_what_is_not_there_names_it(folder):
   with pytest.raises(UserError, match='cannot read .*none'):
     files.read_text(f'{folder}/none')

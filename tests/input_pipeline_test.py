@@ -33,7 +33,7 @@ def _write(path, lengths, first=0):
     'is_real_example': np.ones_like(numbers),
   }
   with records.RecordWriter(str(path)) as writer:
-    for record in serialize(columns, _FIELDS):
+    for record in serialize(columns, _FIELDS).to_list():
       writer.write(record)
   return str(path)
 

@@ -15,9 +15,6 @@ import pytest
 import tensorflow as tf
 import tiny_world
 
-from data import pretraining_data
-from data.pretraining_records import Options
-
 # Starting six processes takes a minute.
 pytestmark = pytest.mark.slow
 
@@ -104,13 +101,7 @@ def _assert_near(ours: pathlib.Path, expected: pathlib.Path) -> None:
 def _pretraining_flags(world, output_dir, **changes):
   path = world / 'records'
   if not path.exists():
-    pretraining_data.create(
-      str(world / 'text.txt'),
-      str(path),
-      str(world / 'vocab.txt'),
-      True,
-      Options(max_seq_length=16, max_predictions_per_seq=3, dupe_factor=3),
-    )
+    tiny_world.make_records(world, str(path))
   values = {
     'input_file': path,
     'bert_config_file': world / 'bert_config.json',

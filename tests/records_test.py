@@ -35,6 +35,28 @@ def test_the_index_written_equals_the_index_scanned(tmp_path):
   assert stored.window_sizes().tolist() == [64, 64, 2]
 
 
+def test_files_put_together_are_one_file(tmp_path, monkeypatch):
+  # Shorter than the longest record.
+  monkeypatch.setattr(records, '_CHUNK_BYTES', 18)
+  content = [b'x' * (i % 5 + 1) for i in range(130)]
+  _write(tmp_path / 'whole', 130)
+  for name, part in (('a', content[:50]), ('b', []), ('c', content[50:])):
+    with records.RecordWriter(str(tmp_path / name)) as writer:
+      for record in part:
+        writer.write(record)
+  with records.RecordWriter(str(tmp_path / 'joined')) as writer:
+    for name in 'abc':
+      for framed in records.read_framed(str(tmp_path / name)):
+        writer.write_framed(framed)
+  for suffix in ('', '.index.json'):
+    joined = (tmp_path / f'joined{suffix}').read_bytes()
+    assert joined == (tmp_path / f'whole{suffix}').read_bytes()
+  cut = tmp_path / 'cut'
+  cut.write_bytes((tmp_path / 'a').read_bytes()[:-1])
+  with pytest.raises(UserError, match='cut is cut short in its last record'):
+    list(records.read_framed(str(cut)))
+
+
 def test_an_index_of_another_file_is_not_believed(tmp_path):
   path = _write(tmp_path / 'a', 3)
   with tf.io.TFRecordWriter(path) as writer:

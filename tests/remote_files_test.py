@@ -4,8 +4,7 @@ import pytest
 import tensorflow as tf
 import tiny_world
 
-from data import files, pretraining_data
-from data.pretraining_records import Options
+from data import files
 
 pytestmark = pytest.mark.slow
 
@@ -44,17 +43,11 @@ def test_the_whole_path_runs_on_remote_files(remote):
     'input_file': f'{remote}/text.tfrecord',
     'output_dir': f'{remote}/encoder',
     'max_seq_length': 16,
-    'max_predictions_per_seq': 4,
+    'max_predictions_per_seq': 3,
     'num_train_steps': 4,
     'num_warmup_steps': 1,
   }
-  pretraining_data.create(
-    f'{remote}/text.txt',
-    f'{remote}/text.tfrecord',
-    f'{remote}/vocab.txt',
-    do_lower_case=True,
-    options=Options(max_seq_length=16, max_predictions_per_seq=4),
-  )
+  tiny_world.make_records(remote, f'{remote}/text.tfrecord')
   tiny_world.run(
     'run_pretraining',
     *tiny_world.named_flags(pretraining),

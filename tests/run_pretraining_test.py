@@ -1,27 +1,23 @@
 """run_pretraining.py: from records to a checkpoint and its scores."""
 
 import json
+import shutil
 import subprocess
 import sys
 
 import pytest
 import tiny_world
 
-from data import pretraining_data
 from data.errors import UserError
-from data.pretraining_records import Options
+from data.pretraining.options import MaskingOptions
+
+_CHECKPOINT = ('model.ckpt-6.index', 'model.ckpt-6.data-00000-of-00001')
 
 
 @pytest.fixture
 def records(world):
   path = world / 'records'
-  pretraining_data.create(
-    str(world / 'text.txt'),
-    str(path),
-    str(world / 'vocab.txt'),
-    True,
-    Options(max_seq_length=16, max_predictions_per_seq=3, dupe_factor=3),
-  )
+  tiny_world.make_records(world, str(path))
   return path
 
 
@@ -95,21 +91,116 @@ def test_a_size_by_name_takes_the_vocabulary_s_size(world, records):
     (
       ['--do_train'],
       {'max_seq_length': 32},
-      'records, record 0: input_ids has 16 values, expected 32',
+      '--max_seq_length is 32, but the records were made with 16',
     ),
     (
       ['--do_train'],
       {'max_predictions_per_seq': 4},
-      'masked_lm_.* has 3 values, expected 4 .--max_predictions_per_seq',
+      '--max_predictions_per_seq is 4, but the records were made with 3',
+    ),
+    (
+      ['--do_train'],
+      {'bert_config_file': None, 'bert_size': '2/128', 'vocab_file': 'other'},
+      'other is not the vocabulary that the records were made with',
     ),
     (['--do_eval'], {}, 'there is nothing to evaluate'),
   ],
 )
 def test_mistakes_are_told_in_one_message(
-  world, records, arguments, changes, message
+  world, records, arguments, changes, message, monkeypatch
 ):
+  monkeypatch.chdir(world)
+  tokens = tiny_world.VOCABULARY
+  (world / 'other').write_text('\n'.join([*tokens[:-2], 'be', 'have']))
   with pytest.raises(UserError, match=message):
     _run(world, *arguments, **changes)
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    (
+      {'max_seq_length': 32},
+      'records, record 0: input_ids has 16 values, expected 32',
+    ),
+    (
+      {'max_predictions_per_seq': 4},
+      'masked_lm_.* has 3 values, expected 4 .--max_predictions_per_seq',
+    ),
+  ],
+)
+def test_records_without_a_manifest_are_known_by_themselves(
+  world, records, changes, message
+):
+  # As google-research/bert writes them.
+  (world / 'records.index.json').unlink()
+  with pytest.raises(UserError, match=message):
+    _run(world, '--do_train', **changes)
+
+
+_UNMASKED = ('--do_train', '--do_eval', '--save_checkpoints_steps=3')
+
+
+@pytest.fixture(scope='module')
+def _unmasked(tmp_path_factory):
+  """A world with records without masks, and a run on them in `out`."""
+  world = tiny_world.make(tmp_path_factory.mktemp('unmasked'))
+  tiny_world.make_records(world, f'{world}/records', dynamic_masking=True)
+  _run(world, *_UNMASKED, vocab_file=world / 'vocab.txt')
+  return world
+
+
+@pytest.fixture
+def unmasked(_unmasked, tmp_path):
+  return shutil.copytree(_unmasked, tmp_path, dirs_exist_ok=True)
+
+
+def test_a_run_that_draws_its_masks_resumes_with_the_same_bytes(unmasked):
+  def written():
+    names = 'metrics.jsonl', 'eval_results.txt', *_CHECKPOINT
+    return [(unmasked / 'out' / name).read_bytes() for name in names]
+
+  whole = written()
+  for path in (unmasked / 'out').rglob('*ckpt-6.*'):
+    path.unlink()
+  (unmasked / 'out' / 'eval_results.txt').unlink()
+  _run(unmasked, *_UNMASKED, vocab_file=unmasked / 'vocab.txt')
+  assert written() == whole
+
+
+def test_a_run_does_not_go_on_with_other_masks(unmasked):
+  tiny_world.make_records(
+    unmasked,
+    f'{unmasked}/records',
+    dynamic_masking=True,
+    masking=MaskingOptions(3, masked_lm_prob=0.3),
+  )
+  with pytest.raises(
+    UserError, match="another configuration .dynamic_masking: .*'masked_lm_prob"
+  ):
+    _run(unmasked, *_UNMASKED, vocab_file=unmasked / 'vocab.txt')
+
+
+def test_records_without_masks_need_the_vocabulary(unmasked):
+  with pytest.raises(UserError, match='--vocab_file must be given: .*records'):
+    _run(unmasked, '--do_train')
+
+
+def test_records_of_another_vocabulary_than_the_checkpoint_are_refused(
+  unmasked,
+):
+  tiny_world.make_records(unmasked, f'{unmasked}/records')
+  tokens = tiny_world.VOCABULARY
+  (unmasked / 'out/vocab.txt').write_text('\n'.join([*tokens[:-1], 'be']))
+  message = (
+    'that of the records of --input_file is not the vocabulary of --{}: '
+    '.*out/vocab.txt differs'
+  )
+  with pytest.raises(UserError, match=message.format('output_dir')):
+    _run(unmasked, '--do_eval')
+  start = {'init_checkpoint': unmasked / 'out', 'output_dir': 'new'}
+  with pytest.raises(UserError, match=message.format('init_checkpoint')):
+    _run(unmasked, '--do_train', **start)
 
 
 def test_a_segment_that_the_model_lacks_is_named_by_its_record(world, records):

@@ -24,7 +24,7 @@ def test_protocol_buffers_read_what_was_written():
     for field in features.PRETRAINING
   }
   columns['masked_lm_weights'] = rng.random((count, 7)).astype(np.float32)
-  records = serialization.serialize(columns, features.PRETRAINING)
+  records = serialization.serialize(columns, features.PRETRAINING).to_list()
   for i, record in enumerate(records):
     assert parsed(record) == {k: v[i].tolist() for k, v in columns.items()}
 
@@ -34,21 +34,27 @@ def test_protocol_buffers_read_what_was_written():
 )
 def test_integers_of_all_sizes(value):
   columns = {'a': np.array([[value, 0], [1, 1]])}
-  first, second = serialization.serialize(columns, [Field('a', 'int64', 2)])
+  first, second = serialization.serialize(
+    columns, [Field('a', 'int64', 2)]
+  ).to_list()
   assert parsed(first) == {'a': [value, 0]}
   assert parsed(second) == {'a': [1, 1]}
 
 
 def test_small_dtypes():
   columns = {'a': np.array([[200], [3]], np.uint8)}
-  first, second = serialization.serialize(columns, [Field('a', 'int64', 1)])
+  first, second = serialization.serialize(
+    columns, [Field('a', 'int64', 1)]
+  ).to_list()
   assert parsed(first) == {'a': [200]}
   assert parsed(second) == {'a': [3]}
 
 
 def test_bytes_are_those_of_a_protocol_buffer():
   columns = {'ids': np.array([[300, 1]])}
-  (record,) = serialization.serialize(columns, [Field('ids', 'int64', 2)])
+  (record,) = serialization.serialize(
+    columns, [Field('ids', 'int64', 2)]
+  ).to_list()
   example = tf.train.Example()
   example.features.feature['ids'].int64_list.value.extend([300, 1])
   assert record == example.SerializeToString()

@@ -49,7 +49,7 @@ def make_source(path: pathlib.Path, nan_in: int | None = None) -> RecordSource:
   if nan_in is not None:
     columns['masked_lm_weights'][nan_in] = np.nan
   with records.RecordWriter(str(path)) as writer:
-    for record in serialize(columns, features.PRETRAINING):
+    for record in serialize(columns, features.PRETRAINING).to_list():
       writer.write(record)
   return RecordSource(
     (str(path),), features.PRETRAINING, {'S': _S, 'P': _P}, CONFIG.vocab_size

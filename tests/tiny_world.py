@@ -56,6 +56,28 @@ def make(folder: pathlib.Path) -> pathlib.Path:
   return folder
 
 
+def make_records(folder: pathlib.Path | str, *outputs: str, **options) -> None:
+  """Makes pre-training records of 16 tokens from a folder's text."""
+  from data.corpus.corpus import Corpus
+  from data.corpus.options import CorpusOptions
+  from data.pretraining import creation
+  from data.pretraining.options import MaskingOptions, Options
+
+  creation.create(
+    Corpus(f'{folder}/text.txt', CorpusOptions()),
+    outputs,
+    (f'{folder}/vocab.txt', True),
+    Options(
+      **{
+        'masking': MaskingOptions(max_predictions_per_seq=3),
+        'max_seq_length': 16,
+        'dupe_factor': 3,
+        **options,
+      }
+    ),
+  )
+
+
 def task_flags(world: pathlib.Path, **changes) -> list[str]:
   """Returns the flags of a short training run on the task; None omits one."""
   values = {

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from data.errors import UserError
-from data.tokenization import BertTokenizer
+from data.tokenization import MAX_CHARS_PER_WORD, BertTokenizer, space_words
 
 SPECIALS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
 # fmt: off
@@ -311,6 +312,41 @@ def test_all_reference_texts_give_the_reference_ids(
   assert not wrong
 
 
+@pytest.mark.parametrize(
+  ('do_lower_case', 'expected'),
+  [(True, b'cafe ! m\xc2\xb2 \xe4\xb8\xad a = a'), (False, None)],
+)
+def test_spaced_words_are_those_of_the_tokenizer(do_lower_case, expected):
+  text = 'Caf\u00e9!m\u00b2\x00\u4e2d a\u2260a'
+  spaced = space_words([text], do_lower_case).numpy()[0]
+  expected = expected or 'Caf\u00e9 ! m\u00b2 \u4e2d a\u2260a'.encode()
+  assert spaced.split() == expected.split()
+
+
+def test_a_word_that_is_too_long_is_spaced_as_another_one_that_is():
+  words = ['a' * (MAX_CHARS_PER_WORD + 1), 'b' * MAX_CHARS_PER_WORD]
+  first, last = space_words([' '.join(words)], True).numpy()[0].split()
+  assert len(first) > MAX_CHARS_PER_WORD
+  assert last == words[1].encode()
+
+
+@pytest.mark.parametrize('do_lower_case', [True, False])
+def test_words_are_tokenised_one_by_one_as_in_their_text(
+  shared_data, fixtures_dir, do_lower_case
+):
+  with gzip.open(fixtures_dir / 'tokenization_reference.jsonl.gz') as file:
+    texts = [json.loads(line)['text'] for line in file]
+  tokenizer = BertTokenizer(
+    str(shared_data / 'vocab' / 'uncased_vocab.txt'), do_lower_case
+  )
+  rows = [s.split() for s in space_words(texts, do_lower_case).numpy()]
+  words = sorted(set().union(*rows))
+  ids = dict(zip(words, tokenizer.tokenize(words).to_list(), strict=True))
+  assert all(ids.values())
+  joined = [[id_ for word in row for id_ in ids[word]] for row in rows]
+  assert joined == tokenizer.tokenize(texts).to_list()
+
+
 # Laid out as the released Chinese vocabulary: [unused*] before the specials.
 # fmt: off
 CHINESE = [
@@ -369,3 +405,11 @@ def test_multilingual_text_keeps_its_marks_only_where_it_is_cased(
   for do_lower_case, expected in ((False, cased), (True, uncased)):
     tokenizer = BertTokenizer(file, do_lower_case)
     assert tokenizer.tokenize([text]).to_list() == [expected]
+
+
+def test_a_pickled_tokenizer_is_the_same(uncased):
+  restored = pickle.loads(pickle.dumps(uncased))
+  assert restored.vocab_checksum == uncased.vocab_checksum
+  text = ['The unaffable café!']
+  expected = uncased.tokenize(text).to_list()
+  assert restored.tokenize(text).to_list() == expected

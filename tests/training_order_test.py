@@ -66,6 +66,22 @@ def test_the_order_is_a_function_of_the_seed_and_the_group_alone():
   assert forwards[0] != forwards[1]
 
 
+def test_a_position_in_the_stream_is_that_of_one_record_of_an_epoch():
+  def at_positions(batch_size, num_groups):
+    order, found = _order(batch_size), {}
+    for i in range(num_groups):
+      positions = order.group(i).positions.tolist()
+      found.update(zip(positions, _records(order, i), strict=True))
+    return found
+
+  # Groups of 200 and of 192 records.
+  found = at_positions(8, 24)
+  assert at_positions(64, 25) == found
+  assert sorted(found) == [*range(24 * 200)]
+  for epoch in range(24):
+    assert len({found[200 * epoch + i] for i in range(200)}) == 200
+
+
 def test_batches_of_a_group_come_in_a_shuffled_order():
   group = _order().group(0)
   assert sorted(group.batch_order) == list(range(25))

@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data import documents, pretraining_data, records
+from data import files, records
+from data.corpus.corpus import Corpus
+from data.corpus.options import CorpusOptions
 from data.errors import UserError
-from data.masking import Special
-from data.pretraining_records import BlockRecords, Options
+from data.pretraining import blocks, creation, plan, shards
+from data.pretraining.block_records import BlockRecords
+from data.pretraining.options import MaskingOptions, Options
+from data.pretraining.statistics import Statistics
 from data.tokenization import BertTokenizer
 
 VOCABULARY = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *'abcdefgh', '##x']
@@ -29,7 +33,7 @@ bx a
 a a a a a a a a a a a a
 g
 """
-SMALL = Options(max_seq_length=16, max_predictions_per_seq=4)
+SMALL = Options(MaskingOptions(4), max_seq_length=16)
 
 
 @pytest.fixture
@@ -39,13 +43,24 @@ def folder(tmp_path):
   return tmp_path
 
 
-def create(folder, options=SMALL, text='text.txt', output='out.tfrecord'):
-  return pretraining_data.create(
-    ','.join(str(folder / name) for name in text.split(',')),
-    ','.join(str(folder / name) for name in output.split(',')),
-    str(folder / 'vocab.txt'),
-    True,
+def create(
+  folder,
+  options=SMALL,
+  text='text.txt',
+  output='out.tfrecord',
+  num_shards=None,
+  num_workers=2,
+  **corpus_options,
+) -> Statistics:
+  def paths(names: str) -> str:
+    return ','.join(str(folder / name) for name in names.split(','))
+
+  return creation.create(
+    Corpus(paths(text), CorpusOptions(**corpus_options)),
+    creation.output_paths(paths(output), num_shards),
+    (str(folder / 'vocab.txt'), True),
     options,
+    num_workers,
   )
 
 
@@ -118,9 +133,8 @@ def test_records_are_laid_out_like_the_originals(folder):
 
 def test_whole_word_masking_masks_whole_words(folder):
   (folder / 'text.txt').write_text('axx b cxx\n' * 30 + '\nh gx\n')
-  options = Options(
-    do_whole_word_mask=True, max_seq_length=32, max_predictions_per_seq=7
-  )
+  masking = MaskingOptions(7, do_whole_word_mask=True)
+  options = Options(masking, max_seq_length=32)
   create(folder, options)
   piece = VOCABULARY.index('##x')
   whole = 0
@@ -151,68 +165,197 @@ def test_gzip_gives_the_bytes_of_plain_text(folder):
   assert (folder / '1').read_bytes() == (folder / '2').read_bytes()
 
 
-def test_output_files_take_records_in_turn(folder):
+def test_output_files_take_the_records_one_after_the_other(folder):
   create(folder, output='all')
   create(folder, output='0,1,2')
   whole = list(tf.data.TFRecordDataset(str(folder / 'all')).as_numpy_iterator())
-  for i in range(3):
-    part = tf.data.TFRecordDataset(str(folder / str(i))).as_numpy_iterator()
-    assert list(part) == whole[i::3]
-    index = records.load_index(str(folder / str(i)))
-    assert index.num_records == len(whole[i::3])
+  parts = [
+    list(tf.data.TFRecordDataset(str(folder / name)).as_numpy_iterator())
+    for name in '012'
+  ]
+  assert sum(parts, []) == whole
+  assert max(map(len, parts)) - min(map(len, parts)) <= 1
+  for name, part in zip('012', parts, strict=True):
+    index = records.load_index(str(folder / name))
+    assert index.num_records == len(part)
 
 
-def test_globs_and_lists_name_the_input(folder):
-  (folder / 'more.txt').write_text('\nh h h\n')
-  (folder / 'vocab.txt').rename(folder / 'vocab')
-  (folder / 'vocab.txt').mkdir()
-  summary = pretraining_data.create(
-    f'{folder}/t*.txt,{folder}/more.txt',
-    str(folder / 'out'),
-    str(folder / 'vocab'),
-    True,
-    SMALL,
-  )
-  assert summary.documents == 4
+def test_a_file_does_not_go_on_in_the_next(folder):
+  (folder / 'more.txt').write_text('h h h\n')
+  create(folder, text='text.txt,more.txt')
+  manifest = files.read_json(str(folder / 'out.tfrecord.manifest.json'))
+  assert manifest['documents'] == 4
 
 
-def test_summary_counts_what_was_written(folder):
-  summary = create(folder)
+def test_statistics_and_manifest_count_what_was_written(folder):
+  statistics = create(folder)
   written = read(folder / 'out.tfrecord')
-  assert summary.documents == 3
-  assert summary.records == len(written)
-  assert summary.tokens == sum(r['input_mask'].sum() for r in written)
-  assert summary.masked == sum(r['masked_lm_weights'].sum() for r in written)
-  assert summary.random_next == sum(
+  assert statistics.records == len(written)
+  assert statistics.tokens == sum(r['input_mask'].sum() for r in written)
+  assert statistics.masked == sum(r['masked_lm_weights'].sum() for r in written)
+  assert statistics.random_next == sum(
     r['next_sentence_labels'][0] for r in written
   )
+  manifest = files.read_json(str(folder / 'out.tfrecord.manifest.json'))
+  assert manifest['documents'] == 3
+  assert manifest['num_records'] == len(written)
+  assert manifest['statistics']['masked'] == statistics.masked
+  assert manifest['flags']['max_seq_length'] == 16
+  assert manifest['flags']['do_lower_case'] is True
+  (shard,) = manifest['files']
+  assert shard['bytes'] == (folder / 'out.tfrecord').stat().st_size
+  index = files.read_json(str(folder / shard['index']))
+  assert len(index['offsets']) == -(-len(written) // index['window'])
 
 
 def test_single_document_ends_and_is_labelled_random(folder):
   (folder / 'text.txt').write_text('a b c d e f g\n')
-  summary = create(folder)
-  assert (summary.documents, summary.records) == (1, 10)
-  assert summary.random_next == 10
+  statistics = create(folder)
+  assert (statistics.records, statistics.random_next) == (10, 10)
 
 
-def test_text_with_many_blocks_uses_every_document(folder, monkeypatch):
-  small = functools.partial(documents.BlockReader, block_documents=2)
-  monkeypatch.setattr(documents, 'BlockReader', small)
-  (folder / 'text.txt').write_text('a b\n\nc d\n\ne\n\nf f\n\nh\n')
-  summary = create(folder, Options(max_seq_length=16, dupe_factor=1))
-  assert (summary.documents, summary.records) == (5, 5)
+@pytest.fixture
+def small_blocks(monkeypatch):
+  """Blocks of a handful of documents, and small parts of them."""
+  monkeypatch.setattr(
+    creation, 'Plan', functools.partial(plan.Plan, block_bytes=100)
+  )
+  monkeypatch.setattr(blocks, '_BATCH_CHARACTERS', 4)
+  monkeypatch.setattr(shards, '_BATCH_SIZE', 3)
+
+
+@pytest.mark.usefixtures('small_blocks')
+def test_text_with_many_blocks_uses_every_document(folder):
+  (folder / 'text.txt').write_text('a b\n\nc d\n\ne\n\nf f\n\nh\n\n' * 3)
+  create(folder, Options(max_seq_length=16, dupe_factor=1))
   written = read(folder / 'out.tfrecord', 16, 20)
+  assert len(written) == 15
   assert len({tuple(segments(record)[0]) for record in written}) == 5
+
+
+def contents(folder) -> dict[str, bytes]:
+  """Returns what stands in a folder, by name; names of the run aside."""
+  return {
+    path.name: path.read_bytes()
+    for path in sorted(folder.iterdir())
+    if path.name.startswith('out')
+  }
+
+
+@pytest.mark.usefixtures('small_blocks')
+@pytest.mark.parametrize('num_shards', [None, 2, 15])
+def test_bytes_do_not_depend_on_the_number_of_workers(folder, num_shards):
+  (folder / 'text.txt').write_text(TEXT * 5)
+  results = []
+  for num_workers in (1, 2, 5):
+    create(folder, num_shards=num_shards, num_workers=num_workers)
+    results.append(contents(folder))
+    for name in results[-1]:
+      (folder / name).unlink()
+  assert results[0] == results[1] == results[2]
+  assert len(results[0]) == 2 * (num_shards or 1) + 1
+
+
+@pytest.mark.usefixtures('small_blocks')
+def test_shards_that_are_there_are_not_made_again(folder, monkeypatch):
+  (folder / 'text.txt').write_text(TEXT * 5)
+  create(folder, num_shards=4)
+  whole = contents(folder)
+  made = []
+  write_shard = shards._write_shard
+
+  def counted(job, shard, *more):
+    made.append(shard)
+    write_shard(job, shard, *more)
+
+  monkeypatch.setattr(shards, '_write_shard', counted)
+  (folder / 'out.tfrecord-00002-of-00004').unlink()
+  (folder / 'out.tfrecord.manifest.json').unlink()
+  create(folder, num_shards=4)
+  assert made == [2]
+  assert contents(folder) == whole
+  # Another flag, other text, a damaged file: made again.
+  create(folder, dataclasses.replace(SMALL, random_seed=1), num_shards=4)
+  assert made == [2, 0, 1, 2, 3]
+  (folder / 'text.txt').write_text(TEXT * 5 + 'h\n')
+  create(folder, dataclasses.replace(SMALL, random_seed=1), num_shards=4)
+  assert len(made) == 9
+  with (folder / 'out.tfrecord-00001-of-00004').open('ab') as file:
+    file.write(b'x')
+  create(folder, dataclasses.replace(SMALL, random_seed=1), num_shards=4)
+  assert made[9:] == [1]
+
+
+@pytest.mark.usefixtures('small_blocks')
+def test_a_full_disk_leaves_the_shards_before(folder, monkeypatch):
+  (folder / 'text.txt').write_text(TEXT * 5)
+  create(folder, num_shards=3)
+  whole = contents(folder)
+  for name in whole:
+    (folder / name).unlink()
+  append = records.RecordWriter._append
+
+  def full(writer, framed):
+    if '00001-of' in writer.path and writer.num_records:
+      error = tf.errors.ResourceExhaustedError(None, None, 'no space left')
+      with files.explained('write', writer.path):
+        raise error
+    append(writer, framed)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(records.RecordWriter, '_append', full)
+    with pytest.raises(UserError, match='00001-of-00003: no space left'):
+      create(folder, num_shards=3)
+  left = contents(folder)
+  assert [*left] == ['out.tfrecord-00000-of-00003'] * 1 + [
+    'out.tfrecord-00000-of-00003.index.json'
+  ]
+  assert not [p for p in folder.iterdir() if p.name.startswith('.')]
+  create(folder, num_shards=3)
+  assert contents(folder) == whole
+
+
+def test_records_without_masks_hold_the_text(folder):
+  options = dataclasses.replace(SMALL, dynamic_masking=True)
+  create(folder, options, output='unmasked')
+  create(folder)
+  parse = tf.train.Example.FromString
+  unmasked = [
+    parse(r.numpy()).features.feature
+    for r in tf.data.TFRecordDataset(str(folder / 'unmasked'))
+  ]
+  masked = read(folder / 'out.tfrecord')
+  assert len(masked) == len(unmasked)
+  assert sorted(unmasked[0]) == [
+    *['input_ids', 'input_mask', 'next_sentence_labels', 'segment_ids']
+  ]
+  for one, other in zip(masked, unmasked, strict=True):
+    ids = [x for x in other['input_ids'].int64_list.value if x]
+    assert restored(one) == ids
+
+
+def test_sentence_order_takes_both_segments_from_one_place(folder):
+  (folder / 'text.txt').write_text('a b\nc d\ne f\n\nh h\nh h\n')
+  options = Options(
+    MaskingOptions(4),
+    max_seq_length=16,
+    short_seq_prob=0.0,
+    sentence_order_prediction=True,
+  )
+  create(folder, options)
+  first = [VOCABULARY.index(c) for c in 'abcdef']
+  for record in read(folder / 'out.tfrecord'):
+    a, b = segments(record)
+    if record['next_sentence_labels'][0]:
+      a, b = b, a
+    assert a + b in (first, [VOCABULARY.index('h')] * 4)
 
 
 @pytest.mark.parametrize(
   'changes, message',
   [
     ({'max_seq_length': 4}, '--max_seq_length is 4; expected 5 to'),
-    ({'max_predictions_per_seq': 0}, '--max_predictions_per_seq is 0'),
     ({'dupe_factor': 0}, '--dupe_factor is 0; expected 1 or more'),
-    ({'masked_lm_prob': 0.0}, '--masked_lm_prob is 0.0'),
-    ({'masked_lm_prob': 1.0}, '--masked_lm_prob is 1.0'),
     ({'short_seq_prob': 1.5}, '--short_seq_prob is 1.5; expected 0 to 1'),
   ],
 )
@@ -222,10 +365,25 @@ def test_option_out_of_range_is_named(folder, changes, message):
 
 
 @pytest.mark.parametrize(
+  'changes, message',
+  [
+    ({'max_predictions_per_seq': 0}, '--max_predictions_per_seq is 0'),
+    ({'masked_lm_prob': 0.0}, '--masked_lm_prob is 0.0'),
+    ({'masked_lm_prob': 1.0}, '--masked_lm_prob is 1.0'),
+    ({'max_ngram': 0}, '--max_ngram is 0; expected 1 to 100'),
+    ({'ngram_distribution': 'x'}, '--ngram_distribution is x; expected inv'),
+  ],
+)
+def test_masking_option_out_of_range_is_named(folder, changes, message):
+  with pytest.raises(UserError, match=message):
+    create(folder, Options(MaskingOptions(**changes)))
+
+
+@pytest.mark.parametrize(
   'content, message',
   [
-    (b'\n\n', 'no document in .*text.txt'),
-    (b'a b\n\nc\xe9 d\n', 'text.txt, line 3'),
+    (b'\n\n', 'no document in the input'),
+    (b'a b\n\nc\0 d\n', 'text.txt, line 3'),
     (gzip.compress(b'a b c d\n' * 999, mtime=0)[:-20], 'text.txt is damaged'),
     (b'\x1f\x8bnot gzip', 'text.txt is damaged'),
   ],
@@ -270,44 +428,14 @@ def test_a_file_is_known_however_it_is_named(folder, monkeypatch, other):
     create(folder, output=f'out,{other}')
   with pytest.raises(UserError, match='names the file .* twice'):
     create(folder, text='vocab.txt', output=f'text.txt,{other}')
-  monkeypatch.chdir(folder)
-  with pytest.raises(UserError, match='is an input file, too'):
-    pretraining_data.create(
-      str(folder / 'text.txt'), other, str(folder / 'vocab.txt'), True, SMALL
-    )
   assert (folder / 'text.txt').read_text() == TEXT
-
-
-def test_a_file_that_cannot_be_completed_leaves_all_as_they_were(
-  folder, monkeypatch
-):
-  outputs = ('a', 'b', 'c')
-  for name in outputs:
-    (folder / name).write_text('earlier')
-  names = sorted(path.name for path in folder.iterdir())
-
-  class Writer(tf.io.TFRecordWriter):
-    def __init__(self, path):
-      super().__init__(path)
-      self._path = path
-
-    def close(self):
-      super().close()
-      if '.b.' in self._path:
-        raise tf.errors.ResourceExhaustedError(None, None, 'no space left')
-
-  monkeypatch.setattr(tf.io, 'TFRecordWriter', Writer)
-  with pytest.raises(UserError, match='cannot write .*/b: no space left'):
-    create(folder, output=','.join(outputs))
-  assert {(folder / name).read_text() for name in outputs} == {'earlier'}
-  assert sorted(path.name for path in folder.iterdir()) == names
 
 
 def test_more_output_files_than_records_are_refused(folder):
   (folder / 'text.txt').write_text('a b\n')
-  with pytest.raises(UserError, match='names 2 files.* only 1 records'):
+  with pytest.raises(UserError, match='too short for 2 output files'):
     create(folder, Options(max_seq_length=16, dupe_factor=1), output='1,2')
-  assert not (folder / '1').exists()
+  assert not (folder / '2').exists()
 
 
 def _statistics(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -347,21 +475,16 @@ def test_statistics_are_the_originals(
   reference = json.loads(path.read_text())
   vocab_file = str(shared_data / 'vocab' / 'uncased_vocab.txt')
   tokenizer = BertTokenizer(vocab_file, True)
-  tokenize = functools.partial(pretraining_data._ids, tokenizer)
-  text = str(shared_data / 'wiki' / 'heldout.txt.gz')
-  (block,) = documents.BlockReader([text], tokenize)
-  special = Special(
-    tokenizer.cls_id,
-    tokenizer.sep_id,
-    tokenizer.mask_id,
-    tokenizer.continuation_mask,
+  corpus = Corpus(str(shared_data / 'wiki' / 'heldout.txt.gz'), CorpusOptions())
+  block = blocks.tokenised(
+    [document.text for document in corpus.read(0)],
+    corpus.sentences,
+    functools.partial(shards.token_ids, tokenizer),
   )
-  options = Options(do_whole_word_mask=whole_words, dupe_factor=5)
-  batches = list(BlockRecords(block, 0, special, options))
-  columns = {
-    name: np.concatenate([batch[name] for batch in batches])
-    for name in batches[0]
-  }
+  masking = MaskingOptions(do_whole_word_mask=whole_words)
+  columns = BlockRecords(
+    block, 0, shards.special_of(tokenizer), Options(masking, dupe_factor=5)
+  ).columns(slice(None))
   statistics = _statistics(columns)
   assert statistics.keys() == reference[kind].keys()
   for name, value in statistics.items():

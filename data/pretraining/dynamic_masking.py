@@ -1,0 +1,96 @@
+"""Masks that are drawn when records are read, anew in each epoch.
+
+A record's masks are a function of the seed and of a number that tells the
+record from all others of the run: its position in the training stream, which
+goes on from epoch to epoch, or in an evaluation its place in the files. So a
+run that resumes, and any number of devices, draws the very same masks.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from data.pretraining import masking
+from data.pretraining.masking import Special
+from data.pretraining.options import MaskingOptions
+from data.pretraining.randomness import stream_key
+from data.tokenization import CLS, MASK, SEP, Vocabulary
+
+
+class DynamicMasking:
+  """Masks batches of `features.UNMASKED_PRETRAINING`.
+
+  It is what completes a `RecordSource`.
+
+  Attributes:
+    options: what to mask.
+  """
+
+  def __init__(
+    self, vocabulary: Vocabulary, options: MaskingOptions, seed: int
+  ):
+    """Prepares for masking.
+
+    Args:
+      vocabulary: of the records; all their ids must be in it.
+      options: what to mask.
+      seed: the run's seed.
+    """
+    self._special = Special(
+      *(vocabulary.ids[token] for token in (CLS, SEP, MASK)),
+      vocabulary.continuation_mask,
+    )
+    self.options = options
+    self._key = stream_key(seed)
+
+  def __call__(
+    self, features: Mapping[str, tf.Tensor], numbers: tf.Tensor
+  ) -> dict[str, tf.Tensor]:
+    """Masks records.
+
+    Args:
+      features: int32, `input_ids`, `input_mask` and `segment_ids` [N, S], of
+        `[CLS] A [SEP] B [SEP]`; others stay as they are.
+      numbers: int64 [N], what tells each record from all others.
+
+    Returns:
+      The features, those of `features.PRETRAINING` among them.
+    """
+    ids = features['input_ids']
+    inputs = (ids, features['input_mask'], features['segment_ids'], numbers)
+    dtypes = (tf.int32, tf.int32, tf.int32, tf.float32)
+    masked, *masks = tf.numpy_function(
+      self._mask, inputs, dtypes, stateful=False
+    )
+    shape = [ids.shape[0], self.options.max_predictions_per_seq]
+    positions, labels, weights = (tf.ensure_shape(x, shape) for x in masks)
+    return {
+      **features,
+      'input_ids': tf.ensure_shape(masked, ids.shape),
+      'masked_lm_positions': positions,
+      'masked_lm_ids': labels,
+      'masked_lm_weights': weights,
+    }
+
+  def _mask(
+    self,
+    ids: np.ndarray,
+    input_mask: np.ndarray,
+    segment_ids: np.ndarray,
+    numbers: np.ndarray,
+  ) -> tuple[np.ndarray, ...]:
+    """Returns the masked ids and the three arrays of `Masks`."""
+    ids = ids.copy()
+    lengths = input_mask.sum(axis=1, dtype=np.int64)
+    # All of B and its [SEP] are segment 1; A's [SEP] is the last of segment 0.
+    first_seps = lengths - np.count_nonzero(segment_ids, axis=1) - 1
+    masks = masking.mask(
+      ids,
+      lengths,
+      first_seps,
+      masking.record_states(self._key, numbers),
+      self._special,
+      self.options,
+    )
+    return ids, *masks

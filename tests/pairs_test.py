@@ -1,0 +1,212 @@
+import numpy as np
+import pytest
+
+from data.pretraining import pairs as pairs_module
+from data.pretraining.pairs import Block, Pairs, sample_pairs
+from data.pretraining.randomness import stream, stream_key
+
+
+def make_block(document_lengths: list[list[int]]) -> Block:
+  """Makes documents from the lengths of their sentences; token i is i."""
+  lengths = np.concatenate(document_lengths)
+  sentences = np.concatenate([[0], np.cumsum(lengths)])
+  documents = np.concatenate([[0], np.cumsum([*map(len, document_lengths)])])
+  tokens = np.arange(sentences[-1], dtype=np.int32)
+  return Block(tokens, sentences, documents)
+
+
+def random_block(num_documents: int = 60) -> Block:
+  rng = np.random.default_rng(0)
+  return make_block(
+    [
+      rng.integers(1, 40, rng.integers(1, 30)).tolist()
+      for _ in range(num_documents)
+    ]
+  )
+
+
+def sample(
+  block: Block, length: int, short: float, seed: int, swap: bool = False
+) -> Pairs:
+  return sample_pairs(block, length, short, swap, stream_key(seed))
+
+
+def document_of(block: Block, token: np.ndarray) -> np.ndarray:
+  starts = block.sentences[block.documents[:-1]]
+  return np.searchsorted(starts, token, 'right') - 1
+
+
+@pytest.mark.parametrize('short_seq_prob', [0.0, 0.1, 1.0])
+def test_pairs_rebuild_the_documents(short_seq_prob):
+  block = random_block()
+  pairs = sample(block, 1000, short_seq_prob, 1)
+  # Nothing was cut.
+  assert (pairs.a_length + pairs.b_length).max() < 997
+  b_used = np.where(pairs.is_random_next, 0, pairs.b_length)
+  ends = pairs.a_start + pairs.a_length + b_used
+  # What is A or an actual B covers the text once, in order, without a gap.
+  assert pairs.a_start[0] == 0
+  np.testing.assert_array_equal(pairs.a_start[1:], ends[:-1])
+  assert ends[-1] == len(block.tokens)
+
+
+def test_actual_next_follows_a_within_the_document():
+  block = random_block()
+  pairs = sample(block, 1000, 0.5, 2)
+  actual = pairs.take(~pairs.is_random_next)
+  np.testing.assert_array_equal(
+    actual.b_start, actual.a_start + actual.a_length
+  )
+  np.testing.assert_array_equal(
+    document_of(block, actual.a_start),
+    document_of(block, actual.b_start + actual.b_length - 1),
+  )
+
+
+def test_random_next_begins_at_a_sentence_of_another_document():
+  block = random_block()
+  pairs = sample(block, 1000, 0.5, 3)
+  drawn = pairs.take(pairs.is_random_next)
+  assert np.isin(drawn.b_start, block.sentences).all()
+  document = document_of(block, drawn.b_start)
+  assert (document != document_of(block, drawn.a_start)).all()
+  last = document_of(block, drawn.b_start + drawn.b_length - 1)
+  np.testing.assert_array_equal(document, last)
+
+
+def test_random_next_stops_at_the_first_sentence_that_fills_the_record():
+  # A is the whole document of 2 tokens; B needs 10 - 2 = 8 tokens or more.
+  block = make_block([[2], [3, 3, 3, 3, 3, 3]])
+  pairs = sample(block, 103, 0.0, 0)
+  assert pairs.b_length[pairs.a_start == 0][0] % 3 == 0
+  pairs = sample(block, 13, 0.0, 0)
+  # 9 tokens reach 8 and one is cut again, unless the document ends before.
+  assert pairs.b_length[pairs.a_start == 0][0] in (3, 6, 8)
+
+
+def test_single_sentence_has_a_random_next():
+  block = make_block([[3], [4], [5]])
+  pairs = sample(block, 128, 0.1, 0)
+  assert pairs.is_random_next.tolist() == [True] * 3
+
+
+def test_document_alone_in_its_block_is_its_own_random_next():
+  block = make_block([[3, 4, 5, 6, 7]])
+  pairs = sample(block, 16, 0.0, 0)
+  assert pairs.is_random_next.any()
+  assert (pairs.b_start + pairs.b_length <= 25).all()
+
+
+def test_other_documents_are_equally_likely():
+  # Documents of one sentence: one random B for each.
+  block = make_block([[1]] * 5)
+  counts = np.zeros((5, 5))
+  for seed in range(4_000):
+    pairs = sample(block, 128, 0.0, seed)
+    counts[pairs.a_start, pairs.b_start] += 1
+  # Its own is left in 1 of 5 ** 10 cases. Standard error: 27.
+  np.testing.assert_allclose(counts, 1000 * (1 - np.eye(5)), atol=110)
+
+
+def test_half_of_the_pairs_are_random():
+  block = make_block([[30] * 40] * 50)
+  pairs = sample(block, 128, 0.0, 5)
+  assert len(pairs.a_start) > 500
+  # Standard error sqrt(0.25 / 500) = 0.02; single sentences are rare here.
+  assert 0.43 < pairs.is_random_next.mean() < 0.6
+
+
+def test_sentence_order_swaps_what_follows():
+  block = random_block()
+  pairs = sample(block, 1000, 0.1, 6, swap=True)
+  swapped = pairs.take(pairs.is_random_next)
+  kept = pairs.take(~pairs.is_random_next)
+  np.testing.assert_array_equal(kept.b_start, kept.a_start + kept.a_length)
+  follows = swapped.a_start == swapped.b_start + swapped.b_length
+  # The others: a single sentence that was left at a document's end.
+  a_end = swapped.a_start + swapped.a_length
+  assert np.isin(a_end[~follows], block.sentences[block.documents]).all()
+  assert follows.mean() > 0.7
+  assert 0.3 < pairs.is_random_next.mean() < 0.8
+
+
+def test_sentence_order_covers_the_text_once():
+  block = random_block()
+  pairs = sample(block, 1000, 0.1, 7, swap=True)
+  is_swapped = pairs.is_random_next & (
+    pairs.a_start == pairs.b_start + pairs.b_length
+  )
+  uses_b = ~pairs.is_random_next | is_swapped
+  used = np.zeros(len(block.tokens), int)
+  for start, length in zip(pairs.a_start, pairs.a_length, strict=True):
+    used[start : start + length] += 1
+  for start, length in zip(
+    pairs.b_start[uses_b], pairs.b_length[uses_b], strict=True
+  ):
+    used[start : start + length] += 1
+  assert (used == 1).all()
+
+
+def test_pairs_fit_and_keep_both_segments():
+  block = random_block()
+  pairs = sample(block, 32, 0.3, 4)
+  assert (pairs.a_length + pairs.b_length <= 29).all()
+  assert pairs.a_length.min() >= 1 and pairs.b_length.min() >= 1
+
+
+def cut(a: int, b: int, longest: int, number: int = 0) -> tuple[int, ...]:
+  """Cuts [100, 100 + a) and [200, 200 + b); returns starts and ends."""
+  state = np.uint64(stream(stream_key(0), number))
+  return pairs_module._cut(state, 100, 100 + a, 200, 200 + b, longest)[1:]
+
+
+@pytest.mark.parametrize(
+  'a, b, a_left, b_left',
+  [
+    (5, 5, 5, 5),  # Fits.
+    (20, 5, 5, 5),  # A comes down to B.
+    (3, 20, 3, 7),  # B stays the longer one.
+    (8, 8, 5, 5),
+    (8, 7, 5, 5),
+    (1, 100, 1, 9),
+  ],
+)
+def test_the_longer_segment_is_cut(a, b, a_left, b_left):
+  a_start, a_end, b_start, b_end = cut(a, b, 10)
+  assert (a_end - a_start, b_end - b_start) == (a_left, b_left)
+
+
+def test_odd_excess_of_equal_segments_is_cut_from_b():
+  a_start, a_end, b_start, b_end = cut(8, 8, 11)
+  assert (a_end - a_start, b_end - b_start) == (6, 5)
+
+
+def test_segments_are_cut_from_front_and_back():
+  spans = np.array([cut(30, 5, 15, number) for number in range(2000)])
+  front = spans[:, 0] - 100
+  assert (spans[:, 1] - spans[:, 0] == 10).all()
+  # Of 20 tokens cut, each from the front with probability 1/2: mean 10,
+  # standard error sqrt(20 / 4 / 2000) = 0.05.
+  assert abs(front.mean() - 10) < 0.2
+  assert abs(front.var() - 5) < 0.7
+  assert (spans[:, 2:] == [200, 205]).all()
+
+
+def target_lengths(count: int, short_seq_prob: float) -> np.ndarray:
+  return np.array(
+    [
+      pairs_module._target_length(
+        np.uint64(stream(stream_key(0), i)), 50, short_seq_prob
+      )[1]
+      for i in range(count)
+    ]
+  )
+
+
+def test_short_seq_prob_sets_the_targets():
+  targets = target_lengths(20_000, 0.25)
+  short = targets[targets < 50]
+  # Of the short ones, 1 in 49 is 50 long.
+  assert abs(len(short) / 20_000 - 0.25 * 48 / 49) < 0.012
+  assert (short.min(), short.max()) == (2, 49)
+  assert (target_lengths(100, 0.0) == 50).all()
