@@ -47,6 +47,7 @@ def run(main: Callable[[], None]) -> None:
   signal.set_wakeup_fd(writer)
   for number in STATUSES:
     signal.signal(number, _raise)
+  os.register_at_fork(after_in_child=_leave_alone)
   watch = _Watch(reader)
   try:
     main()
@@ -57,6 +58,13 @@ def run(main: Callable[[], None]) -> None:
   except Stopped as stopped:
     _tell(f'STOPPED: {stopped}')
     sys.exit(watch.status)
+
+
+def _leave_alone() -> None:
+  """Lets the signals end a child as any process: this one is not meant."""
+  signal.set_wakeup_fd(-1)
+  for number in STATUSES:
+    signal.signal(number, signal.SIG_DFL)
 
 
 def _raise(number: int, _) -> None:

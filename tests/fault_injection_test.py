@@ -87,10 +87,10 @@ class _Victim:
     """
     process = self._start()
     if phase == 'start':
-      time.sleep(self._random.uniform(0.0, 8.0))
+      time.sleep(self._random.uniform(0.0, 5.0))
     elif phase == 'steps':
       self._wait(process, 'log', 2)
-      time.sleep(self._random.uniform(0.0, 0.5))
+      time.sleep(self._random.uniform(0.0, 0.1))
     else:
       self._wait(process, phase, _COUNTS.get(phase, 1))
     process.send_signal(signal.SIGSTOP)
@@ -175,7 +175,7 @@ def large_world(tmp_path_factory):
 
 
 def _training(world, output_dir, **changes):
-  """Returns the flags of a run of 300 steps."""
+  """Returns the flags of a run of 500 steps."""
   return tiny_world.task_flags(
     world,
     output_dir=output_dir,
@@ -240,8 +240,8 @@ def test_pretraining_ends_with_the_same_bytes(large_world):
         num_train_epochs=None,
         input_file=world / 'records',
         max_predictions_per_seq=3,
-        num_train_steps=300,
-        num_warmup_steps=30,
+        num_train_steps=500,
+        num_warmup_steps=50,
       ),
       '--do_train',
     ]
@@ -265,7 +265,7 @@ def test_pretraining_ends_with_the_same_bytes(large_world):
 def test_fine_tuning_ends_with_the_same_bytes(large_world):
   def flags(output_dir):
     return [
-      *_training(large_world, output_dir, num_train_epochs=50, eval_steps=20),
+      *_training(large_world, output_dir, num_train_epochs=84, eval_steps=20),
       *['--do_train', '--metric_for_best=loss'],
     ]
 
@@ -335,7 +335,7 @@ def test_a_dump_and_what_is_learnt_from_it_have_the_same_bytes(two_teachers):
         world,
         output_dir,
         # An epoch of 3,000 examples is not quite 190 steps.
-        num_train_epochs=1.6,
+        num_train_epochs=2.7,
         train_batch_size=16,
         logits_dir=f'{first},{world / "dump-2"}',
       ),
@@ -459,8 +459,8 @@ def test_a_damaged_training_record_ends_the_run_with_its_name(
         num_train_epochs=None,
         input_file=path,
         max_predictions_per_seq=3,
-        num_train_steps=300,
-        num_warmup_steps=30,
+        num_train_steps=500,
+        num_warmup_steps=50,
       ),
       '--do_train',
     )

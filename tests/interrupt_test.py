@@ -18,7 +18,7 @@ _LINE = (
 _STOPPING = 'STOPPING: at the next step, which is saved; once more: at once\n'
 # A run that looks whether it was asked to stop after each step.
 _RUN = """
-import hashlib, threading, time
+import hashlib, os, signal, threading, time
 from cli import interrupt, script
 from data.errors import Stopped
 from modeling import stopping
@@ -27,6 +27,15 @@ interrupt._PATIENCE = 0.2
 
 def begin():
   print('begun', flush=True)
+
+def fork():
+  begin()
+  if not (child := os.fork()):
+    time.sleep(60)
+  time.sleep(0.2)
+  os.kill(child, signal.SIGTERM)
+  print(os.waitpid(child, 0)[1])
+  time.sleep(4 * interrupt._PATIENCE)
 
 def train(step):
   asked = threading.Event()
@@ -72,6 +81,13 @@ def test_a_run_that_trains_ends_when_it_has_saved(number, status):
   expected = 'STOPPED: saved at step 7; the same command goes on from it\n'
   assert process.stderr.read() == _STOPPING + expected
   assert process.wait() == status
+
+
+def test_the_end_of_a_child_is_not_the_end_of_its_parent():
+  process = _start('fork()')
+  assert process.stderr.read() == ''
+  assert process.wait() == 0
+  assert process.stdout.read() == f'{int(signal.SIGTERM)}\n'
 
 
 def test_a_run_that_is_asked_twice_ends_at_once():
