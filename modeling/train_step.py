@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from modeling.dropout import DropoutKey
 from modeling.optimization import AdamW
+from modeling.strategies import STATIC_SHAPES
 
 # (batch, dropout key) → the losses of these rows, already divided by the
 # denominators of the global batch; 'loss' is what is minimised.
@@ -55,7 +56,9 @@ class Trainer(orbit.StandardTrainer):
   def train_step(self, iterator) -> None:
     """Runs one step on every replica and adds up its losses."""
     strategy = tf.distribute.get_strategy()
-    outputs = strategy.run(self._replica_step, args=(next(iterator),))
+    outputs = strategy.run(
+      self.replica_step, args=(next(iterator),), options=STATIC_SHAPES
+    )
     # Aggregated already, so the same on every replica.
     values = strategy.experimental_local_results(outputs)[0]
     if self._totals is None:
@@ -67,7 +70,15 @@ class Trainer(orbit.StandardTrainer):
     """Returns the interval's sums, by name."""
     return dict(zip(self._names, self._totals.numpy().tolist(), strict=True))
 
-  def _replica_step(self, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+  def replica_step(self, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    """Computes a replica's share of a step, and the sums over all replicas.
+
+    Args:
+      batch: as an element of `input_pipeline.training_batches`.
+
+    Returns:
+      float32 [N], the losses and the optimizer's measures of the whole step.
+    """
     if self._num_micro_batches == 1:
       gradients, losses = self._gradients(batch)
     else:

@@ -286,3 +286,27 @@ def _write_scalars(values: Mapping[str, float], step: int) -> None:
   for name, value in values.items():
     tf.summary.scalar(name, value, step=step)
   tf.summary.flush()
+
+
+def make_replica_step(
+  model: tf.Module, loss_function: LossFunction, settings: Settings
+) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
+  """Returns `Trainer.replica_step` of a run that does not take place.
+
+  Args:
+    model: as in `fit`.
+    loss_function: as in `fit`.
+    settings: the run's.
+  """
+  num_layers = model.config.num_hidden_layers
+  trained = _trained(released_variables(model), settings, num_layers)
+  optimizer = _make_optimizer(trained, settings, num_layers)
+  trainer = Trainer(
+    list(trained.values()),
+    optimizer,
+    loss_function,
+    None,
+    DropoutKey(settings.seed, optimizer.step, 0, settings.dropout_rate),
+    settings.gradient_accumulation_steps,
+  )
+  return trainer.replica_step
