@@ -138,5 +138,6 @@ def _no_answer(tpu: Tpu, reason: str) -> UserError:
       break
   return UserError(
     f'no TPU answers as --tpu_name={tpu.address} (--tpu_zone={tpu.zone}, '
-    f'--gcp_project={tpu.project}): {reason.rstrip(".")}. {remedy}.'
+    f'--gcp_project={tpu.project}): {" ".join(reason.split()).rstrip(".")}. '
+    f'{remedy}.'
   )

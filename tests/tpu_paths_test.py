@@ -83,6 +83,6 @@ def test_a_bucket_that_refuses_is_told_with_the_remedy(world, monkeypatch):
   with pytest.raises(
     UserError,
     match='(?s)cannot write to gs://b/out: .*403.*add-iam-policy-binding '
-    'gs://b --member=serviceAccount:me@cloud-tpu.iam.gserviceaccount.com --role',
+    'gs://b --member=serviceAccount:me@cloud-tpu.iam.gserviceaccount.com ',
   ):
     _check(world, '--do_train', output_dir='gs://b/out')

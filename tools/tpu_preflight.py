@@ -9,6 +9,7 @@ for the largest batch that the chip's memory holds. No weights and no records
 are read, and no TPU is asked.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import os
@@ -110,8 +111,13 @@ class Preflight:
     parts = self._job.num_parts
 
     def fits(count: int) -> bool:
-      print(f'# tries {count * parts} rows on each', flush=True)
-      return self.is_fitting(self.compile(count * parts))
+      cost = self.compile(count * parts)
+      is_fitting = self.is_fitting(cost)
+      _print(
+        f'  with {count * parts} rows on each',
+        _gib(cost.hbm_bytes) if is_fitting else 'too much',
+      )
+      return is_fitting
 
     largest = largest_fitting(fits, rows // parts, is_fitting)
     return largest * parts * self._compiler.num_devices
@@ -175,10 +181,10 @@ def main(_: list[str]) -> None:
   cost = preflight.compile(rows)
   preflight.report(rows, cost)
   is_fitting = preflight.is_fitting(cost)
-  largest = 0
   if FLAGS.search:
+    print('search =', flush=True)
     largest = preflight.largest_batch(rows, is_fitting)
-    _print('largest_batch', f'{largest}')
+    _print('largest_batch', f'{largest}, found to an eighth')
   if not is_fitting:
     raise UserError(
       f'--{job.batch_flag}={job.batch_size} does not fit {FLAGS.topology}'
@@ -187,9 +193,11 @@ def main(_: list[str]) -> None:
 
 def define_script_flags(arguments: list[str]) -> None:
   """Defines the flags of the script that --script names in a command line."""
-  FLAGS(arguments, known_only=True)
-  if FLAGS.script:
-    importlib.import_module(FLAGS.script)
+  # A wrong flag is told when all are parsed.
+  with contextlib.suppress(flags.Error):
+    FLAGS(arguments, known_only=True)
+    if FLAGS.script:
+      flags.adopt_module_key_flags(importlib.import_module(FLAGS.script))
   FLAGS.unparse_flags()
 
 
