@@ -13,7 +13,7 @@ command -v "$python" > /dev/null ||
 pip=(.venv/bin/python -m pip install --quiet)
 "${pip[@]}" -c constraints.txt -e .
 "${pip[@]}" --force-reinstall --no-deps tensorflow-tpu==2.20.0 libtpu==0.0.20
-.venv/bin/python - << 'PYTHON'
+TPU_SKIP_MDS_QUERY=1 .venv/bin/python - << 'PYTHON'
 import tensorflow as tf
 import tensorflow_text  # Must load beside the other build.
 
