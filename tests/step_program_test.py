@@ -37,6 +37,7 @@ def test_pre_training(world):
   assert (job.batch_flag, job.batch_size) == ('train_batch_size', 8)
 
 
+@pytest.mark.slow
 def test_distillation_in_parts(world):
   job = _job(
     world,

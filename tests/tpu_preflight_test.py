@@ -8,9 +8,11 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 import tiny_world
 from absl import flags
 
+from cli import replica_jobs
 from data.errors import UserError
 from modeling import configs, flops
 from modeling.configs import BertConfig
@@ -140,7 +142,19 @@ def test_it_tells_what_a_step_takes(world, tmp_path, capsys):
   assert f'flops_by_formula = {counted:.3e}, ' in told
 
 
-def test_a_batch_that_is_too_large_is_refused(world, tmp_path):
+def _small_job(script, num_replicas):
+  return replica_jobs.ReplicaJob(
+    'train_batch_size',
+    batch_size=8,
+    num_parts=1,
+    step=lambda batch: batch['x'] + 1.0,
+    signature=lambda rows: {'x': tf.TensorSpec([rows], tf.float32)},
+    count_flops=None,
+  )
+
+
+def test_a_batch_that_is_too_large_is_refused(world, tmp_path, monkeypatch):
+  monkeypatch.setattr(replica_jobs, 'of_script', _small_job)
   python = _python(tmp_path, topology=_TOPOLOGY, program=_COST, limit=0)
   with pytest.raises(UserError, match='--train_batch_size=8 does not fit v0:2'):
     _run(world, python, search='false')
