@@ -16,6 +16,7 @@ from modeling import losses
 from modeling.dropout import DropoutKey
 from modeling.metrics import compute_scores
 from modeling.models import Classifier
+from modeling.strategies import STATIC_SHAPES
 from modeling.training import LossFunction
 
 
@@ -100,7 +101,9 @@ class Predictor:
     self._num_replicas = len(strategy.experimental_local_results(local))
     self._logits = tf.function(
       lambda inputs: strategy.run(
-        lambda batch: model(batch)['logits'], args=(inputs,)
+        lambda batch: model(batch)['logits'],
+        args=(inputs,),
+        options=STATIC_SHAPES,
       ),
       reduce_retracing=True,
     )
