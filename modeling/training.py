@@ -1,6 +1,6 @@
 """How all three scripts train: where a run starts, and what it is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import tensorflow as tf
