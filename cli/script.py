@@ -15,8 +15,8 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 from cli import interrupt, run_flags
-from data.errors import LostWorker, UserError
-from modeling import restart
+from data.errors import LostWorker, Stopped, UserError
+from modeling import restart, stopping
 
 FLAGS = flags.FLAGS
 
@@ -77,6 +77,8 @@ def run(main: Callable[[list[str]], None]) -> None:
     except UserError as error:
       fail(str(error))
     except LostWorker as lost:
+      if stopping.was_asked():
+        raise Stopped(f'another worker is lost ({lost})') from lost
       restart.again(str(lost))
 
   interrupt.run(lambda: app.run(guarded, flags_parser=_parse_flags))

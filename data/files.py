@@ -404,10 +404,9 @@ def try_lock(path: str, content: str) -> TextIO | None:
 
 def remove_all(prefix: str) -> None:
   """Removes the files whose names begin so, as far as that can be done."""
-  import tensorflow as tf
-
   folder, start = os.path.split(prefix)
-  with contextlib.suppress(tf.errors.OpError):
-    for name in _gfile(prefix).listdir(folder or '.'):
+  gfile = _gfile(prefix)
+  with contextlib.suppress(*_file_errors()):
+    for name in gfile.listdir(folder or '.'):
       if name.startswith(start):
-        _gfile(prefix).remove(os.path.join(folder, name))
+        gfile.remove(os.path.join(folder, name))

@@ -18,11 +18,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _listeners: list[Callable[[], None]] = []
+_was_asked = False
 
 
 @contextmanager
 def heeded(listener: Callable[[], None]) -> Iterator[None]:
   """Calls a function when somebody asks to stop, while the block runs."""
+  global _was_asked
+  _was_asked = False
   _listeners.append(listener)
   try:
     yield
@@ -35,7 +38,14 @@ def is_heeded() -> bool:
   return bool(_listeners)
 
 
+def was_asked() -> bool:
+  """Says whether the last run was asked to stop."""
+  return _was_asked
+
+
 def ask() -> None:
   """Asks the run that is under way to stop; returns at once."""
+  global _was_asked
+  _was_asked = True
   for listener in list(_listeners):
     listener()

@@ -22,9 +22,8 @@ import time
 import pytest
 import tiny_world
 
-from data import files, pretraining_data
+from data import files
 from data.errors import UserError
-from data.pretraining_records import Options
 
 pytestmark = pytest.mark.slow
 
@@ -222,13 +221,7 @@ def _kill_often(script, make_flags, world, plan, meanwhile=None):
 
 def test_pretraining_ends_with_the_same_bytes(large_world):
   world = large_world
-  pretraining_data.create(
-    str(world / 'text.txt'),
-    str(world / 'records'),
-    str(world / 'vocab.txt'),
-    True,
-    Options(max_seq_length=16, max_predictions_per_seq=3, dupe_factor=3),
-  )
+  tiny_world.make_records(world, str(world / 'records'))
 
   def flags(output_dir):
     return [
@@ -438,13 +431,7 @@ def test_a_damaged_training_record_ends_the_run_with_its_name(
   large_world, tmp_path
 ):
   path = tmp_path / 'records'
-  pretraining_data.create(
-    str(large_world / 'text.txt'),
-    str(path),
-    str(large_world / 'vocab.txt'),
-    True,
-    Options(max_seq_length=16, max_predictions_per_seq=3, dupe_factor=3),
-  )
+  tiny_world.make_records(large_world, str(path))
   _flip(path, files.size(str(path)) // 2)
   with pytest.raises(
     UserError, match=rf'{path} is damaged or cut short: record \d+ .counted'

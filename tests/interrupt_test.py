@@ -40,8 +40,8 @@ def fork():
 def train(step):
   asked = threading.Event()
   with stopping.heeded(asked.set):
-    begin()
     while not asked.is_set():
+      begin()
       step()
     raise Stopped('saved at step 7')
 """
