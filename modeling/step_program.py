@@ -12,8 +12,8 @@ import tensorflow as tf
 from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 from tensorflow.python.framework import kernels
 
-# tensorflow-tpu 2.20.0 with libtpu 0.0.20 has an XLA_TPU_JIT kernel for each of
-# the 537 ops that have this one, and plain TensorFlow has no other list.
+# TensorFlow without a TPU knows no kernels for TPUs. In tensorflow-tpu 2.20.0
+# with libtpu 0.0.20 each of the 537 ops that have this one have one for TPUs.
 _XLA = 'XLA_CPU_JIT'
 # A function of shapes alone, which XLA computes when it compiles.
 _FOLDED = 'BroadcastGradientArgs'

@@ -1,7 +1,6 @@
 """Tells, without a TPU, whether a job fits one, and what a step takes.
 
-  python -m tools.tpu_preflight --topology=v5e:2x2 --script=run_pretraining \
-    --do_train --bert_config_file=bert_config.json --train_batch_size=256 ...
+  python -m tools.tpu_preflight --topology=v5e:2x2 --script=run_classifier ...
 
 With a training script's own flags, it compiles what each replica computes in a
 step, for batches of the longest bucket, with the TPU's own compiler, and looks
