@@ -143,7 +143,8 @@ class Trainer(orbit.StandardTrainer):
       gradients, losses = self._gradients(batch)
     else:
       gradients, losses = self._accumulated_gradients(batch)
-    wishes = [] if wish is None else [wish]
+    # A copy, for what is summed must be on the replica's device.
+    wishes = [] if wish is None else [tf.identity(wish)]
     # One reduction for all: a second one beside the optimizer's was seen to
     # abort.
     summed = tf.distribute.get_replica_context().all_reduce(
