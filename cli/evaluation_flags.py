@@ -259,12 +259,22 @@ def run_seeds(job) -> None:
   if FLAGS.num_seeds == 1:
     job()
     return
-  from modeling import resuming, run_folder, seeds, workers
+  from modeling import resuming, run_folder, run_lock, seeds, workers
 
-  first, output_dir, scores = FLAGS.seed, FLAGS.output_dir, {}
-  number = FLAGS.num_seeds
-  if not resuming.has_progress(output_dir):
-    run_folder.claim(output_dir, {}, False, command=run_flags.command())
+  output_dir = FLAGS.output_dir
+  # Each seed's run has its own folder; this one is the report's.
+  with run_lock.held(output_dir):
+    if not resuming.has_progress(output_dir):
+      run_folder.claim(output_dir, {}, False, command=run_flags.command())
+    scores = _run_each_seed(job)
+    workers.chief_does(lambda: seeds.report(output_dir, scores))
+
+
+def _run_each_seed(job) -> dict[int, dict[str, float]]:
+  from modeling import seeds
+
+  first, number, output_dir = FLAGS.seed, FLAGS.num_seeds, FLAGS.output_dir
+  scores = {}
   try:
     # What a seed's run.json says starts that seed alone again.
     FLAGS.num_seeds = 1
@@ -275,6 +285,5 @@ def run_seeds(job) -> None:
       # A model and its graphs refer to each other: only this frees them.
       gc.collect()
   finally:
-    FLAGS.seed, FLAGS.output_dir = first, output_dir
-    FLAGS.num_seeds = number
-  workers.chief_does(lambda: seeds.report(output_dir, scores))
+    FLAGS.seed, FLAGS.output_dir, FLAGS.num_seeds = first, output_dir, number
+  return scores

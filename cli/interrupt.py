@@ -1,7 +1,14 @@
-"""Ctrl-C ends a process soon, with one line and no traceback.
+"""Ctrl-C and SIGTERM end a process with one line and no traceback.
 
-Python raises KeyboardInterrupt when it is its turn again, which in the middle
-of a device's loop takes as long as --log_steps steps. So a thread waits too.
+A training run that is asked so saves at its next step and ends (see
+`modeling.stopping`); asked once more, it ends at once. Whatever else a script
+does is not worth saving, and ends soon.
+
+SIGTERM is what schedulers, and machines that are taken away, send first. The
+process then ends with the status of `modeling.restart`: start me again.
+
+Python looks at signals when it is its turn again, which in the middle of a
+device's loop takes as long as --log_steps steps. So a thread waits for them.
 """
 
 import os
@@ -10,42 +17,105 @@ import sys
 import threading
 from collections.abc import Callable
 
-# As of a process that the signal ended.
-STATUS = 128 + signal.SIGINT
+from data.errors import Stopped
+from modeling import restart, stopping
 
+# What a process ends with that a signal has ended.
+STATUSES = {
+  signal.SIGINT: 128 + signal.SIGINT,
+  signal.SIGTERM: restart.EXIT_STATUS,
+}
 # Seconds in which Python may clean up; what is cut off then is no worse than
 # after a kill, which every job survives.
 _PATIENCE = 3.0
 
-_LINE = 'INTERRUPTED: what was saved is whole; the same command goes on from it'
+_INTERRUPTED = 'INTERRUPTED: what was saved is whole'
+
+
+class _Interrupted(KeyboardInterrupt):
+  """One of the signals; raised wherever Python is when it comes."""
+
+  def __init__(self, number: int):
+    super().__init__()
+    self.status = STATUSES[number]
 
 
 def run(main: Callable[[], None]) -> None:
-  """Calls a function; on Ctrl-C the process ends with `STATUS`."""
+  """Calls a function; the signals end the process, with their statuses."""
   reader, writer = os.pipe()
   os.set_blocking(writer, False)
   signal.set_wakeup_fd(writer)
-  is_ending = threading.Event()
-  threading.Thread(target=_watch, args=(reader, is_ending), daemon=True).start()
+  for number in STATUSES:
+    signal.signal(number, _raise)
+  os.register_at_fork(after_in_child=_leave_alone)
+  watch = _Watch(reader)
   try:
     main()
-  except KeyboardInterrupt:
-    is_ending.set()
-    _tell()
-    sys.exit(STATUS)
+  except _Interrupted as interrupted:
+    watch.is_ending.set()
+    _tell(_INTERRUPTED)
+    sys.exit(interrupted.status)
+  except Stopped as stopped:
+    _tell(f'STOPPED: {stopped}')
+    sys.exit(watch.status)
 
 
-def _watch(reader: int, is_ending: threading.Event) -> None:
-  """Waits for the signal, and a while for Python; then ends the process."""
-  while signal.SIGINT not in os.read(reader, 1):
-    pass
-  if not is_ending.wait(_PATIENCE):
-    _tell()
-    os._exit(STATUS)
+def _leave_alone() -> None:
+  """Lets the signals end a child as any process: this one is not meant."""
+  signal.set_wakeup_fd(-1)
+  for number in STATUSES:
+    signal.signal(number, signal.SIG_DFL)
 
 
-def _tell() -> None:
+def _raise(number: int, _) -> None:
+  # A run that is asked to stop has heard of it from the thread.
+  if not stopping.is_heeded():
+    raise _Interrupted(number)
+
+
+class _Watch:
+  """A thread that waits for the signals.
+
+  Attributes:
+    is_ending: set when the main thread has been reached.
+    status: of a run that was asked to stop, or another worker of whose job was.
+  """
+
+  def __init__(self, reader: int):
+    """Starts the thread.
+
+    Args:
+      reader: a descriptor from which the signals' numbers are read.
+    """
+    self.is_ending = threading.Event()
+    self.status = restart.EXIT_STATUS
+    self._reader = reader
+    threading.Thread(target=self._wait, daemon=True).start()
+
+  def _wait(self) -> None:
+    number = self._next()
+    if stopping.is_heeded():
+      self.status = STATUSES[number]
+      _print('STOPPING: at the next step, which is saved; once more: at once')
+      stopping.ask()
+      number = self._next()
+    elif self.is_ending.wait(_PATIENCE):
+      return
+    _tell(_INTERRUPTED)
+    os._exit(STATUSES[number])
+
+  def _next(self) -> int:
+    while (number := os.read(self._reader, 1)[0]) not in STATUSES:
+      pass
+    return number
+
+
+def _tell(what: str) -> None:
+  _print(f'{what}; the same command goes on from it')
+
+
+def _print(line: str) -> None:
   sys.stdout.flush()
   # On a terminal the line may be that of a bar.
   start = '\n' if sys.stderr.isatty() else ''
-  print(f'{start}{_LINE}', file=sys.stderr, flush=True)
+  print(f'{start}{line}', file=sys.stderr, flush=True)

@@ -94,13 +94,17 @@ def _recorded_flags(path: str, script: str) -> list[str]:
   files.require_file(path, '--from_run')
   run = files.read_json(path)
   command = run.get('command') if isinstance(run, dict) else None
-  if command is None:
+  recorded = command.get('flags') if isinstance(command, dict) else None
+  if not isinstance(recorded, list) or not all(
+    isinstance(flag, str) for flag in recorded
+  ):
     raise UserError(f'--from_run: {path} does not tell the flags of its run')
-  if command['script'] != script:
+  if command.get('script') != script:
     raise UserError(
-      f'--from_run: {path} is of {command["script"]}.py, this is {script}.py'
+      f'--from_run: {path} is of {command.get("script")}.py, this is '
+      f'{script}.py'
     )
-  return command['flags']
+  return recorded
 
 
 def is_inherited(name: str) -> bool:

@@ -15,8 +15,8 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 from cli import interrupt, run_flags
-from data.errors import LostWorker, UserError
-from modeling import restart
+from data.errors import LostWorker, Stopped, UserError
+from modeling import restart, stopping
 
 FLAGS = flags.FLAGS
 
@@ -57,7 +57,8 @@ def run(main: Callable[[list[str]], None]) -> None:
   """Runs a script: flags, environment, and one line for a user's mistake.
 
   The process ends with status 0 where all is done or help was asked for, 1 for
-  a mistake of the user's, told in one message, and 130 on Ctrl-C.
+  a mistake of the user's, told in one message, 130 on Ctrl-C, and 75, which
+  asks for another start, on SIGTERM or where another worker is lost for good.
   """
   set_environment()
   logging.set_verbosity(logging.INFO)
@@ -76,6 +77,8 @@ def run(main: Callable[[list[str]], None]) -> None:
     except UserError as error:
       fail(str(error))
     except LostWorker as lost:
+      if stopping.was_asked():
+        raise Stopped(f'another worker is lost ({lost})') from lost
       restart.again(str(lost))
 
   interrupt.run(lambda: app.run(guarded, flags_parser=_parse_flags))

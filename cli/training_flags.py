@@ -114,6 +114,15 @@ def define() -> None:
     upper_bound=0.9,
   )
   flags.DEFINE_integer(
+    'skip_nonfinite_steps',
+    0,
+    'Added: a step whose loss or gradient is not finite changes no weight and '
+    'the run goes on, so many times at most; then, and with 0 at once, it '
+    'stops. Either way the step and its records are told.',
+    lower_bound=0,
+    upper_bound=1000,
+  )
+  flags.DEFINE_integer(
     'seed',
     12345,
     'Added: seed of the initial weights, the order of the examples, dropout, '
@@ -149,7 +158,7 @@ def check() -> None:
     refuse_if_given(
       ['adam_bias_correction', 'dropout_rate', 'freeze']
       + ['gradient_accumulation_steps', 'init', 'keep_checkpoint_max']
-      + ['layer_decay', 'log_steps', 'optimizer'],
+      + ['layer_decay', 'log_steps', 'optimizer', 'skip_nonfinite_steps'],
       '--do_train is not given',
     )
   if FLAGS.freeze == 'encoder':
@@ -182,7 +191,7 @@ def _bias_correction(num_examples: int | None) -> bool:
   return chosen
 
 
-def _settings(
+def make_settings(
   num_steps: int,
   num_warmup_steps: int,
   num_examples: int | None,
@@ -209,6 +218,7 @@ def _settings(
     layer_decay=FLAGS.layer_decay,
     freeze=FLAGS.freeze,
     precision=FLAGS.precision,
+    skip_nonfinite_steps=FLAGS.skip_nonfinite_steps,
     eval_steps=eval_steps,
   )
 
@@ -257,18 +267,15 @@ def train_on(
   """
   import tensorflow as tf
 
-  from data import input_pipeline, records
-  from data.training_order import TrainingOrder
   from modeling import (
     checkpoint_files,
-    initialisation,
     resuming,
     run_folder,
-    training,
+    run_lock,
     workers,
   )
 
-  settings = _settings(
+  settings = make_settings(
     *steps, num_labelled_examples, FLAGS.eval_steps if evaluation else 0
   )
   settings.check(
@@ -278,27 +285,33 @@ def train_on(
   start = FLAGS.init_checkpoint and checkpoint_files.checksum(
     checkpoint_files.resolve(FLAGS.init_checkpoint)
   )
-  run_folder.claim(
-    settings.output_dir,
-    {
-      **settings.weights_decided_by(),
-      **configuration,
-      'bert_config': model.config.to_dict(),
-      'init': FLAGS.init,
-      'init_checkpoint': start,
-      'max_seq_length': FLAGS.max_seq_length,
-    },
-    resuming.has_progress(settings.output_dir),
-    command=run_flags.command(),
-  )
-  with workers.chief_first():
-    source = make_source()
-    source.check()
-  order = TrainingOrder(
-    [records.load_index(path) for path in source.paths],
-    settings.batch_size,
-    settings.seed,
-  )
+  with run_lock.held(settings.output_dir):
+    run_folder.claim(
+      settings.output_dir,
+      {
+        **settings.weights_decided_by(),
+        **configuration,
+        'bert_config': model.config.to_dict(),
+        'init': FLAGS.init,
+        'init_checkpoint': start,
+        'max_seq_length': FLAGS.max_seq_length,
+      },
+      resuming.has_progress(settings.output_dir),
+      command=run_flags.command(),
+    )
+    with workers.chief_first():
+      source = make_source()
+      source.check()
+    _fit(source, model, loss_function, settings, evaluation)
+
+
+def _fit(source, model, loss_function, settings, evaluation) -> None:
+  from data import input_pipeline, records
+  from data.training_order import TrainingOrder
+  from modeling import initialisation, training
+
+  indexes = [records.load_index(path) for path in source.paths]
+  order = TrainingOrder(indexes, settings.batch_size, settings.seed)
   logging.info(
     '%d examples in %d files, %d steps of %d examples',
     order.num_records,
@@ -306,11 +319,11 @@ def train_on(
     settings.num_steps,
     settings.batch_size,
   )
-  with source.explained():
+  with source.explained(indexes):
     training.fit(
       model,
       loss_function,
-      functools.partial(input_pipeline.training_batches, source, order),
+      input_pipeline.TrainingBatches(source, order),
       settings,
       initialisation.Start(
         FLAGS.init_checkpoint, FLAGS.init, FLAGS.extend_positions

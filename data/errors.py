@@ -19,6 +19,13 @@ class LostWorker(Exception):
   """
 
 
+class Stopped(Exception):
+  """A run was asked to stop, and has; the message says how far it has come.
+
+  Scripts end with a status that asks for another start, see `cli.interrupt`.
+  """
+
+
 def reason_of(error: BaseException) -> str:
   """Returns why something failed, without what tells a user nothing.
 

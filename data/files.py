@@ -8,6 +8,7 @@ library's matter, see `use_for_remote`.
 """
 
 import contextlib
+import fcntl
 import glob
 import io
 import json
@@ -20,6 +21,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, TextIO
 
+from data import cloud_storage
 from data.errors import UserError, reason_of
 
 # As `temporary_name` makes it; TensorFlow appends more to a checkpoint's.
@@ -59,7 +61,8 @@ def explained(action: str, path: str) -> Iterator[None]:
   except Exception as error:
     if not isinstance(error, _file_errors()):
       raise
-    raise UserError(f'cannot {action} {path}: {reason_of(error)}') from error
+    reason = reason_of(error) + cloud_storage.remedy(path, reason_of(error))
+    raise UserError(f'cannot {action} {path}: {reason}') from error
 
 
 def _file_errors() -> tuple[type[Exception], ...]:
@@ -79,7 +82,7 @@ def exists(path: str) -> bool:
   """Returns whether a file or folder of this name exists."""
   if (local := _local(path)) is not None:
     return os.path.exists(local)
-  with explained('read', path):
+  with explained('look for', path):
     return _gfile(path).exists(path)
 
 
@@ -87,8 +90,17 @@ def is_folder(path: str) -> bool:
   """Returns whether `path` is a folder."""
   if (local := _local(path)) is not None:
     return os.path.isdir(local)
-  with explained('read', path):
+  with explained('look for', path):
     return _gfile(path).isdir(path)
+
+
+def begins_any(prefix: str) -> bool:
+  """Returns whether there is any file or folder whose name begins so.
+
+  Args:
+    prefix: a name, the beginning of names, or a pattern.
+  """
+  return bool(_matches(prefix + '*'))
 
 
 def size(path: str) -> int:
@@ -352,3 +364,49 @@ def remove(path: str) -> None:
   """Removes one file."""
   with explained('remove', path):
     _gfile(path).remove(path)
+
+
+def try_lock(path: str, content: str) -> TextIO | None:
+  """Locks a local file, which is made if need be, until it is closed.
+
+  The system frees the lock when the process ends, however it ends.
+
+  Args:
+    path: of the file. It is never removed: whoever had it open then would
+      lock another file than who makes it anew.
+    content: written to it once it is locked.
+
+  Returns:
+    The open file; None, and nothing is written, where there are no locks.
+
+  Raises:
+    BlockingIOError: another process has the lock.
+  """
+  if '://' in path:
+    return None
+  with explained('write', path):
+    # No link is followed: it might lead out of the folder.
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+    file = os.fdopen(os.open(path, flags, 0o644), 'r+', encoding='utf-8')
+  try:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except OSError as error:
+    file.close()
+    if isinstance(error, BlockingIOError):
+      raise
+    return None
+  with explained('write', path):
+    file.truncate()
+    file.write(content)
+    file.flush()
+  return file
+
+
+def remove_all(prefix: str) -> None:
+  """Removes the files whose names begin so, as far as that can be done."""
+  folder, start = os.path.split(prefix)
+  gfile = _gfile(prefix)
+  with contextlib.suppress(*_file_errors()):
+    for name in gfile.listdir(folder or '.'):
+      if name.startswith(start):
+        gfile.remove(os.path.join(folder, name))

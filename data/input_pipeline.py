@@ -8,6 +8,7 @@ padding rows carry -1.
 Shapes of a batch: [B, S'] where S' is the bucket's length, at most S.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 
@@ -15,10 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from data.errors import UserError
+from data.features import Field
 from data.record_source import RecordSource, dense
 from data.training_order import GROUP_RECORDS, TrainingOrder
 
 _SEQUENCE_FIELDS = ('input_ids', 'input_mask', 'segment_ids')
+# Records of a file in a message; the rest is counted.
+_SHOWN = 64
 
 
 def bucket_lengths(max_seq_length: int) -> tuple[int, ...]:
@@ -30,6 +34,73 @@ def bucket_lengths(max_seq_length: int) -> tuple[int, ...]:
     step = max(step, 1 << (length.bit_length() - 3))
     length += step
   return (*lengths, max_seq_length)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingBatches:
+  """The batches of a run, and what they are made of."""
+
+  source: RecordSource
+  order: TrainingOrder
+
+  def __call__(
+    self, start_step: int, num_replicas: int = 1, own: range | None = None
+  ) -> tf.data.Dataset:
+    """Returns them from one step on, as `training_batches`."""
+    return training_batches(
+      self.source, self.order, start_step, num_replicas, own
+    )
+
+  def describe(self, step: int) -> str:
+    """Says which records a step's batch is made of, by file and number.
+
+    Args:
+      step: steps done before it.
+    """
+    numbers: dict[str, list[int]] = {}
+    for path, number in records_of_batch(self.source, self.order, step):
+      numbers.setdefault(path, []).append(number)
+    return '; '.join(
+      f'{path}, records (counted from 0) {_first_few(sorted(found))}'
+      for path, found in sorted(numbers.items())
+    )
+
+
+def _first_few(numbers: Sequence[int]) -> str:
+  more = len(numbers) - _SHOWN
+  text = ', '.join(map(str, numbers[:_SHOWN]))
+  return f'{text} and {more} more' if more > 0 else text
+
+
+def records_of_batch(
+  source: RecordSource, order: TrainingOrder, step: int
+) -> list[tuple[str, int]]:
+  """Returns the file and the number of each record of a step's batch.
+
+  It reads the batch's group, for which examples share a batch depends on their
+  lengths.
+  """
+  number, place = order.locate(step)
+  group = order.group(number)
+  serialized = _read_windows(
+    tf.gather(source.paths, group.files), group.offsets, group.counts
+  )
+  fields = source.parse(tf.gather(serialized, group.take))
+  fields['place'] = tf.constant(group.take)
+  batches = _cut_into_batches(
+    fields,
+    tf.constant(group.batch_order[place : place + 1]),
+    order.batch_size,
+    bucket_lengths(source.dims['S']),
+  )
+  places = batches.get_single_element()['place'].numpy()
+  ends = np.cumsum(group.counts)
+  windows = np.searchsorted(ends, places, side='right')
+  rows = places - (ends - group.counts)[windows]
+  return [
+    (source.paths[group.files[w]], int(group.first_records[w] + row))
+    for w, row in zip(windows, rows, strict=True)
+  ]
 
 
 def training_batches(
@@ -95,12 +166,45 @@ def training_batches(
   return dataset.prefetch(4 * len(own))
 
 
+def training_signature(
+  fields: Sequence[Field], dims: Mapping[str, int], rows: int
+) -> dict[str, tf.TensorSpec]:
+  """Returns the shapes and dtypes of an element of `training_batches`.
+
+  Args:
+    fields: the record's.
+    dims: the numbers behind the letters of the fields' lengths; S is the
+      bucket's.
+    rows: B / R.
+  """
+  signature = text_signature(rows, dims['S'])
+  for field in fields:
+    if field.name not in signature and field.dtype != 'bytes':
+      size = dims.get(field.length, field.length)
+      signature[field.name] = tf.TensorSpec(
+        [rows] if size == 1 else [rows, size],
+        tf.int32 if field.dtype == 'int64' else tf.float32,
+      )
+  denominators = ['example_denominator']
+  if 'masked_lm_weights' in signature:
+    denominators.append('masked_lm_denominator')
+  signature |= {name: tf.TensorSpec([], tf.float32) for name in denominators}
+  return signature | {'first_example': tf.TensorSpec([], tf.int64)}
+
+
+def text_signature(rows: int, length: int) -> dict[str, tf.TensorSpec]:
+  """Returns the shapes and dtypes of what a model reads of a batch."""
+  return {
+    name: tf.TensorSpec([rows, length], tf.int32) for name in _SEQUENCE_FIELDS
+  }
+
+
 def _groups_from(order: TrainingOrder, start_step: int) -> tf.data.Dataset:
   """Yields each `Group` as a tuple, from the one that holds `start_step` on.
 
   The first group's `batch_order` begins with that step's batch.
   """
-  first_group, skip = divmod(start_step, order.group_batches)
+  first_group, skip = order.locate(start_step)
 
   def groups():
     for number in itertools.count(first_group):

@@ -11,8 +11,11 @@ manifest.json           written last: the teacher, vocabulary, labels, lengths
 import dataclasses
 import io
 import os
+import re
+import types
+import typing
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -20,9 +23,16 @@ from absl import logging
 
 from data import files, records
 from data.errors import UserError
-from data.features import LOGITS_DUMP, LOGITS_DUMP_LABEL, LOGITS_DUMP_NUMBER
+from data.features import (
+  LOGITS_DUMP,
+  LOGITS_DUMP_LABEL,
+  LOGITS_DUMP_NUMBER,
+  Field,
+)
 from data.record_source import RecordSource
 from data.task import Task
+
+T = TypeVar('T')
 
 _MANIFEST = 'manifest.json'
 _DEV_LOGITS = 'dev_logits.npy'
@@ -141,15 +151,22 @@ class Dump:
     Raises:
       UserError: a shard's first record does not fit.
     """
-    label = LOGITS_DUMP_NUMBER if task.is_regression else LOGITS_DUMP_LABEL
     source = RecordSource(
       tuple(self.paths),
-      (*LOGITS_DUMP, label) if with_labels else LOGITS_DUMP,
+      record_fields(task, with_labels),
       {'S': max_seq_length, 'C': task.num_outputs},
       self.manifest.vocab_size,
     )
     source.check()
     return source
+
+
+def record_fields(task: Task, with_labels: bool = False) -> tuple[Field, ...]:
+  """Returns the fields of a dump's records that training reads."""
+  if not with_labels:
+    return LOGITS_DUMP
+  label = LOGITS_DUMP_NUMBER if task.is_regression else LOGITS_DUMP_LABEL
+  return (*LOGITS_DUMP, label)
 
 
 def shard_paths(dump_dir: str, num_shards: int) -> list[str]:
@@ -297,7 +314,8 @@ def read_manifest(dump_dir: str) -> Manifest:
   """Reads a dump's manifest.
 
   Raises:
-    UserError: there is no whole dump in the folder.
+    UserError: there is no whole dump in the folder; or the manifest, which may
+      come from elsewhere, says what none can say.
   """
   path = os.path.join(dump_dir, _MANIFEST)
   if not files.exists(path):
@@ -307,14 +325,31 @@ def read_manifest(dump_dir: str) -> Manifest:
     )
   values: Any = files.read_json(path)
   try:
-    manifest = Manifest(**values)
+    manifest = _checked(Manifest(**values))
     return dataclasses.replace(
       manifest,
-      shards=[Shard(**shard) for shard in manifest.shards],
-      merged_from=[Origin(**origin) for origin in manifest.merged_from],
+      shards=[_checked_shard(Shard(**shard)) for shard in manifest.shards],
+      merged_from=[_checked(Origin(**x)) for x in manifest.merged_from],
     )
   except TypeError as error:
     raise UserError(f'{path} is no manifest of a dump: {error}') from error
+
+
+def _checked(values: T) -> T:
+  """Returns a dataclass whose values are of the types of their fields."""
+  for field in dataclasses.fields(values):
+    value = getattr(values, field.name)
+    kind = typing.get_origin(field.type) or field.type
+    if not isinstance(value, field.type if kind is types.UnionType else kind):
+      raise TypeError(f'{field.name} is {value!r}')
+  return values
+
+
+def _checked_shard(shard: Shard) -> Shard:
+  # A merged dump's shards are written under the names of its sources'.
+  if not re.fullmatch(r'logits-\d{5}-of-\d{5}', _checked(shard).name):
+    raise TypeError(f'{shard.name!r} is no name of a shard')
+  return shard
 
 
 def open_dumps(dump_dirs: Iterable[str], task: Task) -> list[Dump]:

@@ -6,10 +6,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
-from data import records
+from data import files, records
 from data.errors import UserError
 from data.features import Field
 
+# What TensorFlow cannot parse it quotes in its message; if that is no text,
+# Python fails to read the message.
+_STRANGE_VALUES = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
+# What reading and parsing records ends with.
+_DATA_ERRORS = (
+  *_STRANGE_VALUES,
+  tf.errors.DataLossError,
+  tf.errors.NotFoundError,
+  tf.errors.PermissionDeniedError,
+  tf.errors.UnknownError,
+)
+_BATCH = 1024
 # What bounds a range from above; the number takes the place of '{}'.
 _EXPLAINED_BOUNDS = {
   'C': ', the task has {} labels',
@@ -43,19 +55,15 @@ class RecordSource:
     Callable[[dict[str, tf.Tensor], tf.Tensor], dict[str, tf.Tensor]] | None
   ) = None
 
-  def check(self, every_record: bool = False) -> None:
-    """Checks the first, or every, record of every file against the fields.
+  def check(self) -> None:
+    """Checks the first record of every file against the fields.
 
     Raises:
       UserError: the first record that does not fit, by file and number.
     """
     for path in self.paths:
-      if every_record:
-        records.scan(path)
-      for number, raw in enumerate(
-        records.read(path, None if every_record else 1)
-      ):
-        self._check_record(raw, f'{path}, record {number}')
+      for raw in records.read(path, 1):
+        self._check_record(raw, f'{path}, record 0')
 
   def _check_record(self, raw: bytes, where: str) -> None:
     try:
@@ -108,13 +116,39 @@ class RecordSource:
     return low, sizes.get(high, high)
 
   @contextlib.contextmanager
-  def explained(self) -> Iterator[None]:
-    """Looks for a damaged record when the block fails for a data error."""
+  def explained(self, indexes: Sequence[records.Index] = ()) -> Iterator[None]:
+    """Looks for what is wrong when the block fails for a data error.
+
+    Args:
+      indexes: by which the files are read, if they are.
+
+    Raises:
+      UserError: names the record that is damaged or does not fit, or the file
+        that is gone or has changed.
+    """
     try:
       yield
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
-      self.check(every_record=True)
+    except _DATA_ERRORS:
+      for path in self.paths:
+        files.require_file(path, 'a file of records')
+        if not indexes:
+          records.scan(path)
+      for index in indexes:
+        records.check_index(index)
+      self._check_all()
       raise
+
+  def _check_all(self) -> None:
+    """Checks every record: all of a batch first, for that is fast."""
+    for path in self.paths:
+      number = 0
+      for batch in tf.data.TFRecordDataset(path).batch(_BATCH):
+        try:
+          self.parse(batch)
+        except _STRANGE_VALUES:
+          for i, raw in enumerate(batch.numpy()):
+            self._check_record(raw, f'{path}, record {number + i}')
+        number += len(batch)
 
   def examples(
     self, serialized: tf.Tensor, numbers: tf.Tensor

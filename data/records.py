@@ -8,13 +8,16 @@ scanned once.
 
 import contextlib
 import dataclasses
+import json
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from data import files, framing
 from data.errors import UserError, reason_of
@@ -112,15 +115,16 @@ class RecordWriter:
       return
     with files.explained('write', self.path):
       self._file.close()
-    index = {
+    content = {
       'bytes': self._bytes,
       'num_records': self.num_records,
       'offsets': self._offsets,
       'window': WINDOW,
     }
     if self.details:
-      index['details'] = self.details
-    files.write_json(self._temporary_index, index)
+      content['details'] = self.details
+    content['checksum'] = _checksum(content)
+    files.write_json(self._temporary_index, content)
     self._is_closed = True
 
   def __exit__(self, error_type, error, traceback) -> None:
@@ -165,15 +169,72 @@ def load_index(path: str) -> Index:
   if num_bytes == 0:
     raise UserError(f'{path} is empty: it holds no record')
   if files.exists(index_path(path)):
-    stored = files.read_json(index_path(path))
-    if stored.get('bytes') == num_bytes:
-      offsets = np.asarray(stored['offsets'], np.int64)
-      return Index(path, stored['num_records'], stored['window'], offsets)
+    try:
+      stored = files.read_json(index_path(path))
+      if stored.get('bytes') == num_bytes:
+        return _stored_index(path, stored)
+    except (
+      UserError,
+      AttributeError,
+      KeyError,
+      TypeError,
+      ValueError,
+    ) as error:
+      logging.warning(
+        '%s is damaged and is not used: %s', index_path(path), reason_of(error)
+      )
   return scan(path)
 
 
-def scan(path: str) -> Index:
+def _stored_index(path: str, stored: dict[str, Any]) -> Index:
+  """Returns an index that was read; a `ValueError` says what is wrong."""
+  checksum = stored.pop('checksum', None)
+  # Others may write indexes without one.
+  if checksum is not None and checksum != _checksum(stored):
+    raise ValueError('its checksum is not that of its content')
+  offsets = np.asarray(stored['offsets'], np.int64)
+  num_records, window = stored['num_records'], stored['window']
+  if not (
+    type(num_records) is type(window) is int
+    and window > 0
+    and offsets.shape == (-(-num_records // window),)
+    and offsets[0] == 0
+    and np.all(np.diff(offsets) > 0)
+    and offsets[-1] < stored['bytes']
+  ):
+    raise ValueError('its offsets do not go with its number of records')
+  return Index(path, num_records, window, offsets)
+
+
+def _checksum(stored: dict[str, Any]) -> str:
+  text = json.dumps(stored, sort_keys=True)
+  return f'{zlib.crc32(text.encode()):08x}'
+
+
+def check_index(index: Index) -> None:
+  """Reads a whole file and compares it with an index of it.
+
+  Raises:
+    UserError: a record is damaged, or the file is not the one that was indexed.
+  """
+  found = scan(index.path, index.window)
+  if not np.array_equal(found.offsets, index.offsets) or (
+    found.num_records != index.num_records
+  ):
+    raise UserError(
+      f'{index.path} has changed since its index was made: it holds '
+      f'{found.num_records} records, the index has {index.num_records}. If '
+      f'nobody has changed it, {index_path(index.path)} is damaged: remove '
+      'that one, and the records are counted anew.'
+    )
+
+
+def scan(path: str, window: int = WINDOW) -> Index:
   """Reads a whole TFRecord file, checks every checksum and builds its index.
+
+  Args:
+    path: the file's.
+    window: records between two entries of the index.
 
   Raises:
     UserError: the first damaged record, by file, number and byte offset.
@@ -196,8 +257,8 @@ def scan(path: str) -> Index:
   ends = np.cumsum(
     np.concatenate(lengths).astype(np.int64) + framing.FRAME_BYTES
   )
-  offsets = np.concatenate([[0], ends[:-1]])[::WINDOW]
-  return Index(path, num_records, WINDOW, offsets)
+  offsets = np.concatenate([[0], ends[:-1]])[::window]
+  return Index(path, num_records, window, offsets)
 
 
 def read(path: str, count: int | None = None) -> Iterator[bytes]:

@@ -155,7 +155,8 @@ def _put_header(buffer, at, tag, lengths):
 @compiled
 def _put_constant(buffer, at, text):
   for i in range(len(at)):
-    buffer[at[i] : at[i] + len(text)] = text
+    for j in range(len(text)):
+      buffer[at[i] + j] = text[j]
     at[i] += len(text)
 
 
@@ -163,7 +164,8 @@ def _put_constant(buffer, at, text):
 def _put_bytes(buffer, at, values):
   width = values.shape[1]
   for i in range(len(at)):
-    buffer[at[i] : at[i] + width] = values[i]
+    for j in range(width):
+      buffer[at[i] + j] = values[i, j]
     at[i] += width
 
 

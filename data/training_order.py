@@ -31,6 +31,7 @@ class Group:
 
   files: np.ndarray  # int32 [W], the file of each window.
   offsets: np.ndarray  # int64 [W], bytes.
+  first_records: np.ndarray  # int64 [W], their numbers in the file.
   counts: np.ndarray  # int64 [W], records to read.
   take: np.ndarray  # int64 [k*B], positions among the records read.
   positions: np.ndarray  # int64 [k*B], where in the stream these records are.
@@ -60,6 +61,9 @@ class TrainingOrder:
       [np.full(len(x.offsets), i, np.int32) for i, x in enumerate(indexes)]
     )
     self._offsets = np.concatenate([x.offsets for x in indexes])
+    self._first_records = np.concatenate(
+      [np.arange(len(x.offsets), dtype=np.int64) * x.window for x in indexes]
+    )
     self._sizes = np.concatenate([x.window_sizes() for x in indexes])
     self._epoch = functools.lru_cache(maxsize=2)(self._permute_epoch)
 
@@ -77,11 +81,16 @@ class TrainingOrder:
     return Group(
       self._files[windows],
       self._offsets[windows],
+      self._first_records[windows],
       counts,
       take[shuffled],
       number * size + shuffled,
       self._random(_BATCHES, number).permutation(self.group_batches),
     )
+
+  def locate(self, step: int) -> tuple[int, int]:
+    """Returns the group of a step's batch, and its place in `batch_order`."""
+    return divmod(step, self.group_batches)
 
   def _pieces(self, start: int, end: int) -> Iterator[tuple[int, np.ndarray]]:
     """Yields (window, rows of it) for the stream's positions [start, end)."""

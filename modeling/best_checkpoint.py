@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from absl import logging
 
 from data import files
+from modeling import exporting
 from modeling.run_folder import MetricsLog
 
 _LOG = 'eval_metrics.jsonl'
@@ -38,9 +39,7 @@ def discard(output_dir: str) -> None:
   if files.exists(log):
     files.remove(log)
   if files.is_folder(folder(output_dir)):
-    # Sorted, the `checkpoint` file that declares a best comes before the best.
-    for name in files.list_folder(folder(output_dir)):
-      files.remove(os.path.join(folder(output_dir), name))
+    exporting.discard(folder(output_dir))
 
 
 def best_place(values: Sequence[float], metric: str) -> int | None:

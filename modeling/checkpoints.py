@@ -5,14 +5,14 @@ is `resuming`'s affair.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from data.errors import UserError, reason_of
+from data.errors import UserError
 from modeling import hugging_face, initialisation
+from modeling.bundle import damage_explained
 from modeling.checkpoint_files import (
   INDEX,
   data_files,
@@ -60,22 +60,9 @@ def _weights(reader) -> dict[str, tuple[tuple[int, ...], str]]:
 def _open(prefix: str):
   if is_hugging_face(prefix):
     return hugging_face.Reader(prefix)
-  with _damage_explained(prefix + INDEX):
+  with damage_explained(prefix + INDEX):
     # `tf.train.load_checkpoint` takes a prefix on ram:// for a folder.
     return tf.compat.v1.train.NewCheckpointReader(prefix)
-
-
-@contextmanager
-def _damage_explained(what: str) -> Iterator[None]:
-  """Turns what TensorFlow raises on a bad checkpoint into a `UserError`."""
-  try:
-    yield
-  # Its checkpoint reader raises IndexError where a data file is cut short.
-  except (tf.errors.OpError, IndexError, RuntimeError) as error:
-    raise UserError(
-      f'{what} cannot be read, it may be damaged or incomplete: '
-      f'{reason_of(error)}'
-    ) from error
 
 
 def is_encoder(name: str) -> bool:
@@ -275,7 +262,7 @@ def _advice(missing: list[str]) -> str:
 
 
 def _read(reader, prefix: str, names: list[str]) -> dict[str, np.ndarray]:
-  with _damage_explained(', '.join(data_files(prefix))):
+  with damage_explained(', '.join(data_files(prefix))):
     return {
       name: np.asarray(reader.get_tensor(name), np.float32) for name in names
     }

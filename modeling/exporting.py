@@ -13,22 +13,20 @@ import numpy as np
 import tensorflow as tf
 
 from data import files, text_files
-from data.errors import UserError, reason_of
-from modeling.checkpoint_files import DATA, INDEX, STATE_FILE
+from modeling import bundle
+from modeling.checkpoint_files import STATE_FILE
 
 Variables = Mapping[str, tf.Variable | np.ndarray]
 
 # google-research/bert's Estimator keeps as many (keep_checkpoint_max).
 KEEP_CHECKPOINTS = 5
 
+_BESIDE = ('bert_config.json', 'vocab.txt')
 _EXPORTED = re.compile(r'model\.ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})$')
 
 
 def write_released(prefix: str, variables: Variables) -> None:
   """Writes a weights-only checkpoint, as `tf.train.Saver` would have.
-
-  The files are written under temporary names and renamed when they are whole.
-  The same values give the same bytes.
 
   Args:
     prefix: where to; `.index` and `.data-00000-of-00001` are appended.
@@ -38,26 +36,9 @@ def write_released(prefix: str, variables: Variables) -> None:
   Raises:
     UserError: the files cannot be written; what stood there stays.
   """
-  names = sorted(variables)
-  values = [_float32(variables[name]) for name in names]
-  temporary = files.temporary_name(prefix)
-  try:
-    with tf.device('CPU:0'):
-      tf.raw_ops.SaveV2(
-        prefix=temporary,
-        tensor_names=names,
-        shape_and_slices=[''] * len(names),
-        tensors=[tf.constant(value) for value in values],
-      )
-    # The index last: without one a reader sees no checkpoint.
-    for suffix in (DATA, INDEX):
-      files.rename(temporary + suffix, prefix + suffix)
-  except tf.errors.OpError as error:
-    raise UserError(f'cannot write {prefix}: {reason_of(error)}') from error
-  finally:
-    for suffix in (DATA, INDEX):
-      if files.exists(temporary + suffix):
-        files.remove(temporary + suffix)
+  bundle.write(
+    prefix, {name: _float32(value) for name, value in variables.items()}
+  )
 
 
 def export(
@@ -110,6 +91,16 @@ def export(
   # As large as a model, each; a run has its folder alone.
   files.remove_abandoned(output_dir, r'model\.ckpt-\d+', is_alone=True)
   return prefix
+
+
+def discard(folder: str) -> None:
+  """Removes what `export` has written to a folder, and nothing else."""
+  # The file that declares a checkpoint comes before the checkpoint.
+  for name in [STATE_FILE, *_BESIDE, *sum(_exported(folder).values(), [])]:
+    path = os.path.join(folder, name)
+    if files.exists(path):
+      files.remove(path)
+  files.remove_abandoned(folder, is_alone=True)
 
 
 def _exported(folder: str) -> dict[int, list[str]]:

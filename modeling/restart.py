@@ -3,12 +3,13 @@
 TensorFlow cannot mend a job's connections inside a process. So the process
 takes its own place (`execv`: the same number, command and environment), joins
 the job anew and goes on from the last checkpoint; only the worker that was
-lost must be started by somebody.
+lost must be started by somebody. So does a process that has lost its TPU, which
+tries again, more and more seldom, until the TPU answers.
 
 Where no other worker comes back for an hour, or nothing is achieved for an
 hour because one is lost again and again, the process ends with status 75,
 EX_TEMPFAIL of sysexits.h: nothing is wrong with the command, it can be given
-again.
+again. A process that a SIGTERM has ended says the same, see `cli.interrupt`.
 """
 
 import os
@@ -27,6 +28,11 @@ _SINCE = 'WELL_READ_BERT_LOST_SINCE'
 def progressed() -> None:
   """Tells that the job has achieved something that will not be lost again."""
   os.environ.pop(_SINCE, None)
+
+
+def has_lost_worker() -> bool:
+  """Says whether this process has started again, and achieved nothing yet."""
+  return _SINCE in os.environ
 
 
 def again(reason: str) -> NoReturn:

@@ -1,22 +1,29 @@
 """What a run that was stopped goes on from.
 
-checkpoints/ckpt-<step> holds the weights, the optimizer's slots and the step;
-`model.ckpt-<step>`, which others load, is written after it.
+checkpoints/ckpt-<step> holds the weights, the optimizer's slots, the step and
+what the steps since the last stop came to; `model.ckpt-<step>`, which others
+load, is written after it.
 """
 
 import os
 import re
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from data import files
-from data.errors import UserError, reason_of
-from modeling import checkpoint_files, restart, workers
+from data.errors import UserError
+from modeling import bundle, checkpoint_files, restart, run_lock, workers
+from modeling.checkpoint_files import INDEX
 from modeling.optimization import AdamW
+from modeling.tally import Tally
 
-_SAVED = re.compile(r'ckpt-(\d+)\.index$')
+_SAVED = re.compile(r'ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})')
+_TALLY = 'tally'
+# A spare one, should the newest be damaged.
+_KEPT = 2
 
 
 def has_progress(output_dir: str) -> bool:
@@ -28,17 +35,18 @@ def _progress_dir(output_dir: str) -> str:
   return os.path.join(output_dir, 'checkpoints')
 
 
-def _saved(output_dir: str) -> list[str]:
-  """Returns the prefixes of what a run can go on from, the newest first.
+def _saved(output_dir: str, suffix: str = INDEX) -> dict[int, str]:
+  """Maps the steps that a run can go on from to prefixes, the newest first.
 
-  The files tell, not the `checkpoint` file beside them, which may be damaged.
+  Args:
+    output_dir: the run's folder.
+    suffix: of the file that shows a checkpoint; without an index it is none.
   """
   folder = _progress_dir(output_dir)
-  if not files.is_folder(folder):
-    return []
-  matches = map(_SAVED.match, files.list_folder(folder))
-  steps = sorted((int(match[1]) for match in matches if match), reverse=True)
-  return [os.path.join(folder, f'ckpt-{step}') for step in steps]
+  names = files.list_folder(folder) if files.is_folder(folder) else []
+  matches = [_SAVED.fullmatch(name) for name in names if name.endswith(suffix)]
+  steps = sorted({int(match[1]) for match in matches if match}, reverse=True)
+  return {step: os.path.join(folder, f'ckpt-{step}') for step in steps}
 
 
 class Checkpointer:
@@ -46,6 +54,10 @@ class Checkpointer:
 
   Of several workers each restores, and the chief saves. What is saved is the
   same on all of them, and reading it needs no other worker.
+
+  tf.train.CheckpointManager is not used: it removes whatever the `checkpoint`
+  file in its folder names as old, wherever that is; and what a killed
+  `tf.train.Checkpoint` leaves are folders that nobody removes.
   """
 
   def __init__(
@@ -53,6 +65,7 @@ class Checkpointer:
     output_dir: str,
     variables: Mapping[str, tf.Variable],
     optimizer: AdamW,
+    tally: Tally,
     export: Callable[[int], str],
   ):
     """Makes a checkpointer.
@@ -61,23 +74,15 @@ class Checkpointer:
       output_dir: the run's folder.
       variables: the model's, by their released names.
       optimizer: whose slots and step are saved beside them.
+      tally: saved too.
       export: writes `model.ckpt-<step>` and what belongs to it.
     """
     self._output_dir = output_dir
     self._variables = variables
     self._optimizer = optimizer
+    self._tally = tally
     self._export = export
-    state = tf.train.Checkpoint(
-      model=tf.train.Checkpoint(
-        **{name.replace('/', '.'): v for name, v in variables.items()}
-      ),
-      optimizer=optimizer,
-    )
-    # Made by the first look at it, and a variable is made by all workers.
-    _ = state.save_counter
-    self._manager = tf.train.CheckpointManager(
-      state, _progress_dir(output_dir), max_to_keep=2
-    )
+    self._state = _named(variables, optimizer)
 
   @property
   def can_restore(self) -> bool:
@@ -88,41 +93,63 @@ class Checkpointer:
     """Restores the newest whole checkpoint and returns its step.
 
     Raises:
-      UserError: none can be read.
+      UserError: none can be read; says what is wrong with each.
     """
-    for prefix in _saved(self._output_dir):
+    damage = []
+    for prefix in _saved(self._output_dir).values():
       try:
-        self._manager.checkpoint.restore(prefix).assert_consumed()
+        self._restore(prefix)
         break
-      # Its reader raises IndexError where a data file is cut short.
-      except (tf.errors.OpError, IndexError, RuntimeError) as error:
-        logging.warning(
-          '%s is damaged and is skipped: %s', prefix, reason_of(error)
-        )
+      except UserError as error:
+        damage.append(str(error))
+        logging.warning('%s is damaged and is skipped: %s', prefix, error)
     else:
       raise UserError(
         f'no checkpoint in {_progress_dir(self._output_dir)} can be read. '
-        'Remove that folder to start this run again from its beginning.'
+        'Remove that folder to start this run again from its beginning. '
+        + '; '.join(damage)
       )
     step = int(self._optimizer.step.numpy())
     # A run may have been killed while it wrote what belongs to one step.
-    if workers.is_chief() and not self._is_exported(step):
-      self._export(step)
+    if workers.is_chief() and self._tally.start == step:
+      self._export_if_missing(step)
     return step
 
-  def _is_exported(self, step: int) -> bool:
-    """Whether the export of a step was completed: `checkpoint` comes last."""
+  def _restore(self, prefix: str) -> None:
+    """Assigns a checkpoint's values when all of them are read and fit."""
+    values = bundle.read(prefix)
+    tally = values.pop(_TALLY, b'')
+    _check_fit(prefix, values, self._state)
     try:
-      latest = checkpoint_files.resolve(self._output_dir)
-    except UserError:
-      return False
-    return os.path.basename(latest) == f'model.ckpt-{step}'
+      self._tally.restore(tf.compat.as_text(tally))
+    except (TypeError, ValueError) as error:
+      raise UserError(f'{prefix} is not of a run: {error}') from error
+    for name, variable in self._state.items():
+      variable.assign(values[name])
+
+  def _export_if_missing(self, step: int) -> None:
+    """Exports a step again unless that was completed: `checkpoint` is last."""
+    expected = os.path.join(self._output_dir, f'model.ckpt-{step}')
+    try:
+      if checkpoint_files.resolve(self._output_dir) != expected:
+        wrong = f'the latest checkpoint is not {expected}'
+      else:
+        wrong = bundle.whats_wrong(expected)
+    except UserError as error:
+      wrong = str(error)
+    if wrong:
+      logging.info('Writing model.ckpt-%d again: %s', step, wrong)
+      self._export(step)
 
   def save(self, step: int) -> None:
-    """Saves both checkpoints of one step.
+    """Saves both checkpoints of a step.
+
+    Between two stops, where a run ends because it was asked to, it saves the
+    one that it can go on from, and exports none.
 
     Raises:
-      UserError: a weight is not finite; nothing is written.
+      UserError: a weight is not finite, and nothing is written; or a file
+        cannot be written, and those that stand there stay.
     """
     for name, variable in self._variables.items():
       if not tf.reduce_all(tf.math.is_finite(variable)):
@@ -131,6 +158,63 @@ class Checkpointer:
           'is kept. Is --learning_rate too high?'
         )
     if workers.is_chief():
-      self._manager.save(checkpoint_number=step)
-      self._export(step)
+      run_lock.check(self._output_dir)
+      self._write(step)
+      if self._tally.start == step:
+        self._export(step)
     restart.progressed()
+
+  def _write(self, step: int) -> None:
+    """Writes what a run can go on from, and removes what is old."""
+    folder = _progress_dir(self._output_dir)
+    files.make_folder(folder)
+    tensors = {name: x.read_value() for name, x in self._state.items()}
+    tensors[_TALLY] = tf.constant(self._tally.to_json())
+    prefix = os.path.join(folder, f'ckpt-{step}')
+    bundle.write(prefix, tensors)
+    # Later steps are left from a run that was set back; they are not its past.
+    past = [x for x in _saved(self._output_dir) if x <= step]
+    for old, prefix in _saved(self._output_dir, suffix='').items():
+      if old not in past[:_KEPT]:
+        bundle.remove(prefix)
+    files.remove_abandoned(folder, r'ckpt-\d+', is_alone=True)
+
+
+def _named(
+  variables: Mapping[str, tf.Variable], optimizer: AdamW
+) -> dict[str, tf.Variable]:
+  """Names all that is restored: the model's variables and the optimizer's."""
+  models = {id(variable) for variable in variables.values()}
+  state = {f'model/{name}': x for name, x in variables.items()}
+  for variable in optimizer.variables:
+    if id(variable) not in models:
+      name = f'optimizer/{variable.name.removesuffix(":0")}'
+      if name in state:
+        raise ValueError(f'two variables have the name {name}')
+      state[name] = variable
+  return state
+
+
+def _check_fit(
+  prefix: str,
+  values: Mapping[str, np.ndarray],
+  state: Mapping[str, tf.Variable],
+) -> None:
+  """Raises a `UserError` that names what is missing, too much or different."""
+  found = {
+    name: f'{np.asarray(x).dtype.name} {list(np.shape(x))}'
+    for name, x in values.items()
+  }
+  expected = {
+    name: f'{x.dtype.name} {x.shape.as_list()}' for name, x in state.items()
+  }
+  wrong = [
+    f'{name} is {found.get(name, "not there")}, expected '
+    f'{expected.get(name, "none")}'
+    for name in sorted(found.keys() | expected.keys())
+    if found.get(name) != expected.get(name)
+  ]
+  if wrong:
+    raise UserError(
+      f'{prefix} is not of this run: {checkpoint_files.first_few(wrong)}'
+    )

@@ -173,8 +173,8 @@ class MetricsLog:
 
   def _step_of(self, line: str, number: int) -> int:
     try:
-      return json.loads(line)['step']
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
+      return int(json.loads(line)['step'])
+    except (ValueError, TypeError, KeyError) as error:
       raise UserError(
         f'{self._path}, line {number} is damaged: expected a JSON object with '
         f'a step, found {line[:40]!r}. If that line is removed, the run goes '

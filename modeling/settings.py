@@ -27,6 +27,7 @@ class Settings:
   layer_decay: float = 1.0  # see `variable_groups.rate_factor`
   freeze: str | None = None  # see `variable_groups.is_frozen`
   precision: str = 'float32'  # the model's compute dtype
+  skip_nonfinite_steps: int = 0  # how many updates may be left out
   eval_steps: int = 0  # steps between two evaluations; 0: none in training
 
   def check(self, num_replicas: int, num_layers: int) -> None:

@@ -151,7 +151,8 @@ class TaskRun:
     source = self.write_records(name, examples)
     batches = input_pipeline.inference_batches(source, batch_size)
     predictor = classification.Predictor(model)
-    logits = predictor.predict(batches, len(examples))
+    with source.explained():
+      logits = predictor.predict(batches, len(examples))
     results.write_speed(self.output_dir, name, predictor.examples_per_second)
     return logits
 

@@ -5,8 +5,11 @@ from collections.abc import Callable, Mapping
 import orbit
 import tensorflow as tf
 
+from modeling import workers
 from modeling.dropout import DropoutKey
 from modeling.optimization import AdamW
+from modeling.strategies import STATIC_SHAPES
+from modeling.tally import Tally
 
 # (batch, dropout key) → the losses of these rows, already divided by the
 # denominators of the global batch; 'loss' is what is minimised.
@@ -15,8 +18,44 @@ LossFunction = Callable[
 ]
 
 
+class Wish:
+  """Whether this process was asked to stop: a bool on the host.
+
+  No `tf.Variable`, which would belong to the strategy, have copies on the
+  devices, and be set in the strategy's scope only. This one is set from any
+  thread while the main one is in the loop, and reading it waits for no device.
+  """
+
+  def __init__(self):
+    """Begins with no."""
+    with tf.init_scope(), tf.device('CPU:0'):
+      self._handle = tf.raw_ops.VarHandleOp(
+        dtype=tf.bool, shape=[], shared_name='well_read_bert_wish'
+      )
+    self._assign(False)
+
+  def set(self) -> None:
+    """Asks to stop."""
+    self._assign(True)
+
+  def read(self) -> tf.Tensor:
+    """Returns the bool scalar, as it is when the op runs."""
+    value = tf.raw_ops.ReadVariableOp(resource=self._handle, dtype=tf.bool)
+    return tf.ensure_shape(value, [])
+
+  def _assign(self, value: bool) -> None:
+    tf.raw_ops.AssignVariableOp(resource=self._handle, value=value)
+
+
 class Trainer(orbit.StandardTrainer):
-  """Runs training steps on the devices of the current strategy."""
+  """Runs training steps on the devices of the current strategy.
+
+  Attributes:
+    optimizer: counts the steps.
+    tally: what they have come to.
+    wish: once it is set the loop ends with its next step, on all workers.
+    was_stopped: whether the last loop ended so; the same on all workers.
+  """
 
   def __init__(
     self,
@@ -26,6 +65,7 @@ class Trainer(orbit.StandardTrainer):
     dataset: tf.data.Dataset,
     dropout: DropoutKey,
     num_micro_batches: int = 1,
+    tally: Tally | None = None,
   ):
     """Makes a trainer.
 
@@ -37,49 +77,103 @@ class Trainer(orbit.StandardTrainer):
       dropout: the run's; its `first_example` is replaced by each batch's.
       num_micro_batches: into how many parts a replica cuts its rows, to compute
         the gradients of one after another.
+      tally: takes what the steps come to.
     """
     super().__init__(dataset)
+    self.wish = Wish()
+    self.was_stopped = False
     self._variables = variables
-    self._optimizer = optimizer
+    self.optimizer = optimizer
     self._loss_function = loss_function
     self._dropout = dropout
     self._num_micro_batches = num_micro_batches
+    self.tally = tally or Tally()
     self._names: list[str] = []
-    self._totals: tf.Variable | None = None
 
-  def train_loop_begin(self) -> None:
-    """Starts the interval's sums from zero."""
-    if self._totals is not None:
-      self._totals.assign(tf.zeros_like(self._totals))
+  def create_train_loop_fn(self) -> Callable[..., None]:
+    """Makes the loop, as Orbit's, but that it can be left."""
+    loop = tf.function(self._loop)
 
-  def train_step(self, iterator) -> None:
-    """Runs one step on every replica and adds up its losses."""
+    def run(iterator, num_steps: tf.Tensor) -> None:
+      self.was_stopped = bool(loop(iterator, num_steps))
+
+    return run
+
+  def _loop(self, iterator, num_steps: tf.Tensor) -> tf.Tensor:
+    is_last = False
+    for _ in tf.range(num_steps):
+      # Else the names of all ops would begin with 'while/'.
+      with tf.name_scope(''):
+        is_last = self.train_step(iterator)
+      if is_last:
+        break
+    return is_last
+
+  def train_step(self, iterator) -> tf.Tensor:
+    """Runs one step on every replica and adds up what it comes to.
+
+    Returns:
+      Whether it is to be the last one for now, a bool scalar.
+    """
     strategy = tf.distribute.get_strategy()
-    outputs = strategy.run(self._replica_step, args=(next(iterator),))
+    has_several_workers = workers.count() > 1
+    args = (next(iterator),)
+    if has_several_workers:
+      args += (tf.cast(self.wish.read(), tf.float32),)
+    outputs = strategy.run(self.replica_step, args=args, options=STATIC_SHAPES)
     # Aggregated already, so the same on every replica.
     values = strategy.experimental_local_results(outputs)[0]
-    if self._totals is None:
-      with tf.init_scope():
-        self._totals = tf.Variable(tf.zeros(values.shape), trainable=False)
-    self._totals.assign_add(values)
+    self.tally.add(self._names, values[: len(self._names)], self.optimizer.step)
+    return values[-1] > 0.0 if has_several_workers else self.wish.read()
 
-  def train_loop_end(self) -> dict[str, float]:
-    """Returns the interval's sums, by name."""
-    return dict(zip(self._names, self._totals.numpy().tolist(), strict=True))
+  def replica_step(
+    self, batch: Mapping[str, tf.Tensor], wish: tf.Tensor | None = None
+  ) -> tf.Tensor:
+    """Computes a replica's share of a step, and the sums over all replicas.
 
-  def _replica_step(self, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    Args:
+      batch: as an element of `input_pipeline.training_batches`.
+      wish: float32 scalar, 1 if this worker was asked to stop, else 0.
+
+    Returns:
+      float32 [K]: the global batch's losses, the optimizer's measures, and the
+      sum of the replicas' wishes where there are such.
+    """
     if self._num_micro_batches == 1:
       gradients, losses = self._gradients(batch)
     else:
       gradients, losses = self._accumulated_gradients(batch)
+    # A copy, for what is summed must be on the replica's device.
+    wishes = [] if wish is None else [tf.identity(wish)]
     # One reduction for all: a second one beside the optimizer's was seen to
     # abort.
     summed = tf.distribute.get_replica_context().all_reduce(
-      tf.distribute.ReduceOp.SUM, [*gradients, *losses.values()]
+      tf.distribute.ReduceOp.SUM, [*gradients, *losses.values(), *wishes]
     )
-    measures = self._optimizer.apply(summed[: len(gradients)])
+    gradients, summed = summed[: len(gradients)], summed[len(gradients) :]
+    losses = dict(zip(losses, summed, strict=False))
+    measures = self._update(gradients, losses)
     self._names = [*losses, *measures]
-    return tf.stack([*summed[len(gradients) :], *measures.values()])
+    return tf.stack(
+      [*losses.values(), *measures.values(), *summed[len(losses) :]]
+    )
+
+  def _update(self, gradients, losses) -> dict[str, tf.Tensor]:
+    """Updates the weights, but not by a bad step that may be left out."""
+    if not self.tally.budget:
+      return self.optimizer.apply(gradients)
+    is_finite = tf.reduce_all(tf.math.is_finite([*losses.values()]))
+    # One gradient that is not finite has the optimizer leave all out.
+    *others, last = gradients
+    last = tf.where(is_finite, last, float('nan'))
+    measures = self.optimizer.apply([*others, last])
+    # Above 1 the scale was too large, and the next step has a smaller one.
+    is_bad = (measures['skipped_steps'] > 0.0) & (measures['loss_scale'] <= 1.0)
+    norm = measures['gradient_norm']
+    measures['gradient_norm'] = tf.where(is_bad, float('nan'), norm)
+    if self.optimizer.loss_scale is self.tally.no_scale:
+      del measures['loss_scale']
+    return measures
 
   def _gradients(self, batch):
     """Returns the scaled gradients of some rows, dense, and their losses."""
@@ -88,7 +182,7 @@ class Trainer(orbit.StandardTrainer):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(self._variables)
       losses = self._loss_function(batch, key)
-      minimised = self._optimizer.scale_loss(losses['loss'])
+      minimised = self.optimizer.scale_loss(losses['loss'])
     gradients = tape.gradient(
       minimised,
       self._variables,

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import tensorflow as tf
 
-from data.errors import LostWorker, UserError, reason_of
+from data.errors import LostWorker, Stopped, UserError, reason_of
 from modeling import cluster
 
 T = TypeVar('T')
@@ -75,6 +75,11 @@ def wait() -> None:
 def from_chief(value: int) -> int:
   """Returns the chief's value on every worker; waits for all of them."""
   return _sum(value if is_chief() else 0)
+
+
+def any_of(value: bool) -> bool:
+  """Says whether a value is true on some worker; waits for all of them."""
+  return _sum(int(value)) > 0
 
 
 def check_same(value: int, what: str) -> None:
@@ -142,11 +147,16 @@ def loss(error: BaseException) -> LostWorker:
 
 @contextmanager
 def losses_told() -> Iterator[None]:
-  """Turns TensorFlow's errors about another worker into `LostWorker`."""
+  """Turns TensorFlow's errors about another worker into `LostWorker`.
+
+  Of a TPU, too: it may be taken away, or be started again for maintenance.
+  """
   try:
     yield
   except LOSSES as error:
-    if count() == 1:
+    strategy = tf.distribute.get_strategy()
+    is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    if count() == 1 and not is_tpu:
       raise
     raise loss(error) from error
 
@@ -157,8 +167,10 @@ def running(strategy: tf.distribute.Strategy) -> Iterator[None]:
 
   Raises:
     LostWorker: another worker has gone.
+    Stopped: the block's; all workers stop at the same step.
   """
   with strategy.scope(), losses_told():
+    stopped = None
     try:
       yield
     except UserError:
@@ -166,8 +178,12 @@ def running(strategy: tf.distribute.Strategy) -> Iterator[None]:
       if count() > 1:
         time.sleep(_LINGER)
       raise
+    except Stopped as error:
+      stopped = error
     wait()
     # All are through. In another round whoever is first to leave may take away
     # what the others were still fetching, and it does not matter any more.
     with suppress(*LOSSES):
       wait()
+    if stopped:
+      raise stopped

@@ -13,7 +13,7 @@ from apache_beam.io.localfilesystem import LocalFileSystem
 from data import beam_files, files
 from data.errors import UserError
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 SCHEME = 'fake://'
 

@@ -17,7 +17,7 @@ pytest.importorskip('apache_beam')
 from data_kill_test import contents, finish, folder
 
 __all__ = ['folder']
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _PROCESSES = 'direct_running_mode=multi_processing,direct_num_workers=2'

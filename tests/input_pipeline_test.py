@@ -1,12 +1,15 @@
 """The order of examples and the cutting of batches."""
 
 import itertools
+import os
+import pathlib
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from data import features, input_pipeline, records
+from data import features, files, input_pipeline, records
 from data.errors import UserError
 from data.record_source import RecordSource
 from data.serialization import serialize
@@ -298,3 +301,103 @@ def test_a_damaged_record_is_named_when_a_run_meets_it(two_files):
     two_files.explained(),
   ):
     _labels(two_files, order, 0, 15)
+
+
+def test_a_file_that_is_gone_or_was_cut_at_a_record_is_named(two_files):
+  order = _order(two_files, 10)
+  indexes = [records.load_index(path) for path in two_files.paths]
+  path = two_files.paths[1]
+  with open(path, 'r+b') as file:
+    file.truncate(records.scan(path, window=1).offsets[20])
+  with (
+    pytest.raises(UserError, match='b has changed .* 20 records, .* has 60'),
+    two_files.explained(indexes),
+  ):
+    _labels(two_files, order, 0, 15)
+  os.remove(path)
+  with (
+    pytest.raises(UserError, match="a file of records: .* no file '.*/b'"),
+    two_files.explained(indexes),
+  ):
+    _labels(two_files, order, 0, 15)
+
+
+def test_the_records_of_a_batch_are_told(two_files):
+  # Crosses an epoch of 150 records and a group of 15 batches.
+  order = _order(two_files, 10)
+  batches = input_pipeline.TrainingBatches(two_files, order)
+  for step in (14, 40):
+    (expected,) = _labels(two_files, order, step, 1)
+    found = input_pipeline.records_of_batch(two_files, order, step)
+    numbers = [n + 90 * (path == two_files.paths[1]) for path, n in found]
+    assert numbers == expected
+  text = batches.describe(40)
+  for path, first in zip(two_files.paths, (0, 90), strict=True):
+    own = sorted(n - first for n in expected if 0 <= n - first < 90)
+    assert (
+      f'{path}, records (counted from 0) {", ".join(map(str, own))}' in text
+    )
+
+
+def _sparse_dump(folder, order_of):
+  """Makes a file of 10 million records, of which one group is there.
+
+  Args:
+    folder: where to.
+    order_of: an index → the group that is wanted.
+  """
+  path = _write(folder / 'one', [9])
+  framed = pathlib.Path(path).read_bytes()
+  count = 10_000_000
+  offsets = np.arange(0, count, records.WINDOW, dtype=np.int64) * len(framed)
+  path = str(folder / 'dump')
+  index = records.Index(path, count, records.WINDOW, offsets)
+  group = order_of(index)
+  with open(path, 'wb') as file:
+    for offset, size in zip(group.offsets, group.counts, strict=True):
+      file.seek(offset)
+      file.write(framed * size)
+    file.truncate(count * len(framed))
+  return index
+
+
+def test_any_step_of_ten_million_records_is_reached_in_seconds(tmp_path):
+  step = 3 * 10_000_000 // 32 - 2000  # Late in the third epoch.
+
+  def group_of(index):
+    order = TrainingOrder([index], 32, 1)
+    return order.group(order.locate(step)[0])
+
+  index = _sparse_dump(tmp_path, group_of)
+  content = {'bytes': os.path.getsize(index.path), 'window': index.window}
+  content |= {'num_records': index.num_records}
+  content |= {'offsets': index.offsets.tolist()}
+  files.write_json(records.index_path(index.path), content)
+  started = time.monotonic()
+  (labels,) = _labels(
+    _source(index.path), _order(_source(index.path), 32), step, 1
+  )
+  assert time.monotonic() - started < 20
+  assert labels == [0] * 32
+
+
+@pytest.mark.parametrize(
+  'fields',
+  [
+    features.PRETRAINING,
+    features.CLASSIFIER,
+    (*features.LOGITS_DUMP, features.LOGITS_DUMP_NUMBER),
+  ],
+)
+def test_the_signature_is_that_of_the_longest_bucket_s_batches(fields):
+  source = RecordSource(('none',), fields, {'S': _S, 'P': 3, 'C': 1}, 10)
+  index = records.Index('none', 8, 64, np.zeros([1], np.int64))
+  batches = input_pipeline.training_batches(
+    source, TrainingOrder([index], 4, seed=1), 0, num_replicas=2
+  )
+  signature = input_pipeline.training_signature(fields, source.dims, rows=2)
+  assert signature.keys() == batches.element_spec.keys()
+  for name, spec in batches.element_spec.items():
+    assert signature[name].is_compatible_with(spec), name
+    assert signature[name].shape.is_fully_defined()
+    assert signature[name].shape.rank == spec.shape.rank

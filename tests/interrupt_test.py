@@ -15,12 +15,40 @@ _LINE = (
 )
 
 
+_STOPPING = 'STOPPING: at the next step, which is saved; once more: at once\n'
+# A run that looks whether it was asked to stop after each step.
+_RUN = """
+import hashlib, os, signal, threading, time
+from cli import interrupt, script
+from data.errors import Stopped
+from modeling import stopping
+
+interrupt._PATIENCE = 0.2
+
+def begin():
+  print('begun', flush=True)
+
+def fork():
+  begin()
+  if not (child := os.fork()):
+    time.sleep(60)
+  time.sleep(0.2)
+  os.kill(child, signal.SIGTERM)
+  print(os.waitpid(child, 0)[1])
+  time.sleep(4 * interrupt._PATIENCE)
+
+def train(step):
+  asked = threading.Event()
+  with stopping.heeded(asked.set):
+    while not asked.is_set():
+      begin()
+      step()
+    raise Stopped('saved at step 7')
+"""
+
+
 def _start(body: str) -> subprocess.Popen:
-  program = (
-    'import hashlib, time; from cli import interrupt, script\n'
-    'interrupt._PATIENCE = 0.2\n'
-    f'script.run(lambda _: (print("begun", flush=True), {body}))'
-  )
+  program = f'{_RUN}\nscript.run(lambda _: {body})'
   process = subprocess.Popen(
     [sys.executable, '-c', program],
     stdout=subprocess.PIPE,
@@ -31,20 +59,44 @@ def _start(body: str) -> subprocess.Popen:
   return process
 
 
+@pytest.mark.parametrize(
+  ('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 75)]
+)
 @pytest.mark.parametrize('body', ['time.sleep(60)', _BUSY])
-def test_ctrl_c_ends_a_script_soon_with_one_line(body):
-  process = _start(body)
+def test_a_signal_ends_a_script_soon_with_one_line(body, number, status):
+  process = _start(f'(begin(), {body})')
   started = time.monotonic()
-  process.send_signal(signal.SIGINT)
+  process.send_signal(number)
   assert process.stderr.read() == _LINE
-  assert process.wait() == 130
+  assert process.wait() == status
   assert time.monotonic() - started < 20
 
 
-def test_a_termination_signal_ends_a_script_as_any_process():
-  process = _start('time.sleep(60)')
+@pytest.mark.parametrize(
+  ('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 75)]
+)
+def test_a_run_that_trains_ends_when_it_has_saved(number, status):
+  process = _start('train(lambda: time.sleep(0.01))')
+  process.send_signal(number)
+  expected = 'STOPPED: saved at step 7; the same command goes on from it\n'
+  assert process.stderr.read() == _STOPPING + expected
+  assert process.wait() == status
+
+
+def test_the_end_of_a_child_is_not_the_end_of_its_parent():
+  process = _start('fork()')
+  assert process.stderr.read() == ''
+  assert process.wait() == 0
+  assert process.stdout.read() == f'{int(signal.SIGTERM)}\n'
+
+
+def test_a_run_that_is_asked_twice_ends_at_once():
+  process = _start(f'train(lambda: {_BUSY})')
   process.send_signal(signal.SIGTERM)
-  assert process.wait() == -signal.SIGTERM  # A shell says 143.
+  assert process.stderr.readline() == _STOPPING
+  process.send_signal(signal.SIGINT)
+  assert process.stderr.read() == _LINE
+  assert process.wait() == 130
 
 
 @pytest.mark.parametrize(

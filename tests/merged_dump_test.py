@@ -391,3 +391,48 @@ def test_numbers_without_a_label_are_told_from_zero(tmp_path):
   logits_dump.write_shard(path, rows, is_regression=True)
   read = [row.label for row in logits_dump.read_shard(path)]
   assert read == [0.0, None, 2.5]
+
+
+@pytest.mark.parametrize(
+  ('shard', 'message'),
+  [
+    (
+      {'name': '../logits-00000-of-00002'},
+      "'../logits.* is no name of a shard",
+    ),
+    ({'name': '/tmp/logits-00000-of-00002'}, 'is no name of a shard'),
+    ({'name': 'run.json'}, "'run.json' is no name of a shard"),
+    ({'name': 3}, 'name is 3'),
+    ({'num_examples': '3'}, "num_examples is '3'"),
+  ],
+)
+def test_a_manifest_from_elsewhere_names_no_other_files(
+  tmp_path, tokenizer, shard, message
+):
+  dump = _write(tmp_path / 'dump', tokenizer, LOGITS)
+  path = f'{dump.folder}/manifest.json'
+  values = logits_dump.files.read_json(path)
+  values['shards'][0] |= shard
+  logits_dump.files.write_json(path, values)
+  with pytest.raises(UserError, match=f'no manifest of a dump: .*{message}'):
+    logits_dump.read_manifest(dump.folder)
+
+
+@pytest.mark.parametrize(
+  'changes',
+  [
+    {'max_seq_length': '8'},
+    {'labels': 'ab'},
+    {'shards': [1]},
+    {'merged_from': [[]]},
+  ],
+)
+def test_a_manifest_with_strange_values_is_refused(
+  tmp_path, tokenizer, changes
+):
+  dump = _write(tmp_path / 'dump', tokenizer, LOGITS)
+  path = f'{dump.folder}/manifest.json'
+  values = logits_dump.files.read_json(path)
+  logits_dump.files.write_json(path, {**values, **changes})
+  with pytest.raises(UserError, match='is no manifest of a dump'):
+    logits_dump.read_manifest(dump.folder)

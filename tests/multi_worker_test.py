@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -39,6 +40,10 @@ class _Job:
     self._command = [sys.executable, script, *flags, _STRATEGY]
     addresses = [f'127.0.0.1:{port}' for port in _free_ports(2)]
     self._cluster = {'worker': addresses}
+    self.start()
+
+  def start(self) -> None:
+    """Starts both workers, again if need be."""
     self.workers = [self._start(0), self._start(1)]
 
   def _start(self, index: int) -> subprocess.Popen:
@@ -237,20 +242,33 @@ def _long_flags(world, output_dir):
   )
 
 
+def _wait_for(job, path):
+  while not path.exists():
+    assert job.is_running(), job.log(0) + job.log(1)
+    time.sleep(0.01)
+
+
+@pytest.mark.long
 def test_a_worker_that_is_killed_and_started_again_changes_no_byte(world):
   alone, killed = world / 'alone', world / 'killed'
   _Job(world, 'run_pretraining.py', *_long_flags(world, alone)).succeed()
   job = _Job(world, 'run_pretraining.py', *_long_flags(world, killed))
-  for index, step in ((1, 40), (0, 200)):
-    while not (killed / f'model.ckpt-{step}.index').exists():
-      assert job.is_running(), job.log(0) + job.log(1)
-      time.sleep(0.01)
+  for index, step in ((1, 40), (0, 120)):
+    _wait_for(job, killed / f'model.ckpt-{step}.index')
     job.kill_and_start_again(index)
-  assert not (killed / 'model.ckpt-400.index').exists()
+  # One that is to be taken away tells the other with its next step.
+  _wait_for(job, killed / 'model.ckpt-240.index')
+  job.workers[1].send_signal(signal.SIGTERM)
+  assert job.wait() == [75, 75], job.log(0) + job.log(1)
+  saved = re.findall(r'STOPPED: saved at step (\d+) of', job.log(0))
+  assert saved == re.findall(r'STOPPED: saved at step (\d+) of', job.log(1))
+  assert 240 < int(*saved) < 400
+  job.start()
   job.succeed()
   for index in (0, 1):
     assert 'Another worker is lost' in job.log(index)
-  assert job.log(0).count('Resumed at step') == 2
+  assert job.log(0).count('Resumed at step') == 3
+  assert f'Resumed at step {int(*saved)}' in job.log(0)
   assert _names(killed) == _names(alone)
   for name in ('model.ckpt-400.data-00000-of-00001', 'metrics.jsonl'):
     assert (killed / name).read_bytes() == (alone / name).read_bytes(), name

@@ -128,3 +128,58 @@ def test_shards_are_numbered():
     'dir/x-00000-of-00002',
     'dir/x-00001-of-00002',
   ]
+
+
+@pytest.mark.parametrize(
+  ('old', 'new'),
+  [
+    ('"num_records": 130', '"num_records": 120'),
+    ('1214', '1215'),  # An offset.
+    ('"window": 64', '"window": 65'),
+    ('"offsets"', '"offset_"'),
+    ('{', '['),
+  ],
+)
+def test_a_damaged_index_is_not_believed(tmp_path, old, new, caplog):
+  path = _write(tmp_path / 'a', 130)
+  index = tmp_path / 'a.index.json'
+  expected = records.load_index(path)
+  text = index.read_text()
+  assert text.count(old) == 1 or old == '{'
+  index.write_text(text.replace(old, new, 1))
+  found = records.load_index(path)
+  assert 'a.index.json is damaged and is not used' in caplog.text
+  assert found.num_records == 130
+  np.testing.assert_array_equal(found.offsets, expected.offsets)
+
+
+@pytest.mark.parametrize(
+  'changes',
+  [
+    {'num_records': -1},
+    {'num_records': 10**15},
+    {'num_records': '130'},
+    {'window': 0},
+    {'offsets': [0, 10**15, 2429]},
+    {'offsets': [0, 2429, 1204]},
+    {'offsets': ['../x']},
+    {'offsets': None},
+  ],
+)
+def test_an_index_from_elsewhere_cannot_say_anything(tmp_path, changes):
+  path = _write(tmp_path / 'a', 130)
+  index = str(tmp_path / 'a.index.json')
+  stored = files.read_json(index)
+  del stored['checksum']
+  files.write_json(index, stored)
+  assert records.load_index(path).num_records == 130
+  files.write_json(index, {**stored, **changes})
+  assert records.load_index(path).num_records == 130
+
+
+def test_a_file_that_has_changed_since_it_was_indexed_is_named(tmp_path):
+  index = records.load_index(_write(tmp_path / 'a', 130))
+  records.check_index(index)
+  _write(tmp_path / 'a', 129)
+  with pytest.raises(UserError, match='a has changed .* 129 records, .* 130'):
+    records.check_index(index)

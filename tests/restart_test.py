@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from cli import script
-from data.errors import LostWorker
-from modeling import restart
+from data.errors import LostWorker, Stopped
+from modeling import restart, stopping
 
 _SCRIPT = """
 import os, pathlib, socket, sys, time
@@ -59,19 +59,36 @@ def test_patience_begins_anew_after_progress(monkeypatch):
   monkeypatch.delenv(restart._SINCE)
 
 
-def test_scripts_start_again_when_a_worker_is_lost(monkeypatch):
-  def main(_):
-    raise LostWorker('gone')
-
+def _run(main, monkeypatch):
+  """Runs a script's main; returns why it would have started again."""
   reasons = []
   monkeypatch.setattr(restart, 'again', reasons.append)
   monkeypatch.setattr(
     script.app, 'run', lambda main, flags_parser: main(['script'])
   )
+  monkeypatch.setattr(script.interrupt, 'run', lambda main: main())
   script.run(main)
-  assert reasons == ['gone']
+  return reasons
+
+
+def test_scripts_start_again_when_a_worker_is_lost(monkeypatch):
+  def main(_):
+    raise LostWorker('gone')
+
+  assert _run(main, monkeypatch) == ['gone']
+
+
+def test_a_run_that_was_asked_to_stop_does_not_start_again(monkeypatch):
+  def main(_):
+    with stopping.heeded(lambda: None):
+      stopping.ask()
+      raise LostWorker('gone')
+
+  with pytest.raises(Stopped, match='another worker is lost .gone'):
+    _run(main, monkeypatch)
 
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch):
   monkeypatch.delenv(restart._SINCE, raising=False)
+  monkeypatch.setattr(stopping, '_was_asked', False)

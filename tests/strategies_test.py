@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from data.errors import LostWorker, UserError
-from modeling import cluster, strategies, workers
+from modeling import cluster, restart, strategies, workers
 
 
 def test_auto_without_gpus_is_one_device():
@@ -25,17 +25,26 @@ def test_more_cpus_than_the_process_has_are_refused():
     strategies.make_strategy('mirrored', num_cpu_devices=3)
 
 
-def test_a_tpu_that_does_not_answer_is_named(monkeypatch):
+def test_a_tpu_that_was_lost_is_waited_for(monkeypatch):
   def no_such_tpu(**arguments):
-    assert arguments == {'tpu': 'mine', 'zone': 'z', 'project': 'p'}
-    raise ValueError('not found')
+    raise tf.errors.UnavailableError(None, None, 'connection refused')
 
   resolver = tf.distribute.cluster_resolver
   monkeypatch.setattr(resolver, 'TPUClusterResolver', no_such_tpu)
-  with pytest.raises(
-    UserError, match='--tpu_name=mine .--tpu_zone=z, .*project=p.: not found'
-  ):
-    strategies.make_strategy('tpu', tpu=strategies.Tpu('mine', 'z', 'p'))
+  # As `restart.again` leaves the environment of the process that it starts.
+  monkeypatch.setenv(restart._SINCE, '1.0')
+  with pytest.raises(LostWorker, match='TPU does not answer: connection ref'):
+    strategies.make_strategy('tpu')
+  restart.progressed()
+  with pytest.raises(UserError, match='no TPU answers'):
+    strategies.make_strategy('tpu')
+
+
+def test_a_tpu_that_is_lost_in_training_is_a_lost_worker(monkeypatch):
+  tpu = object.__new__(tf.distribute.TPUStrategy)
+  monkeypatch.setattr(tf.distribute, 'get_strategy', lambda: tpu)
+  with pytest.raises(LostWorker, match='socket closed'), workers.losses_told():
+    raise tf.errors.UnavailableError(None, None, 'socket closed')
 
 
 def test_several_workers_in_tf_config_are_taken_by_auto(monkeypatch):

@@ -150,10 +150,14 @@ def _join(
   for row in range(len(ids)):
     a, b = a_length[row], b_length[row]
     first_sep, last_sep = a + 1, a + b + 2
+    # Loops: assigning to slices takes a second to compile, each.
+    for i in range(a):
+      ids[row, 1 + i] = tokens[a_start[row] + i]
+    for i in range(b):
+      ids[row, first_sep + 1 + i] = tokens[b_start[row] + i]
     ids[row, 0] = cls_id
-    ids[row, 1:first_sep] = tokens[a_start[row] : a_start[row] + a]
     ids[row, first_sep] = sep_id
-    ids[row, first_sep + 1 : last_sep] = tokens[b_start[row] : b_start[row] + b]
     ids[row, last_sep] = sep_id
-    mask[row, : last_sep + 1] = 1
-    segments[row, first_sep + 1 : last_sep + 1] = 1
+    for position in range(last_sep + 1):
+      mask[row, position] = 1
+      segments[row, position] = position > first_sep

@@ -187,7 +187,8 @@ def _find_units(ids, length, first_sep, continuation, starts):
 def _choose(state, starts, first_sep, budget, span_lengths, order, chosen):
   """Marks the tokens to mask in `chosen`; returns the next state."""
   num_units = len(starts) - 1
-  chosen[:] = False
+  for i in range(len(chosen)):
+    chosen[i] = False
   for i in range(num_units):
     order[i] = i
   covered = 0
@@ -199,12 +200,14 @@ def _choose(state, starts, first_sep, budget, span_lengths, order, chosen):
     last = first + 1
     if len(span_lengths) > 1:
       state, draw = uniform(state)
-      last += np.searchsorted(span_lengths, draw, 'right')
+      while draw >= span_lengths[last - first - 1]:
+        last += 1
     last = _fitting(starts, first, last, first_sep, budget - covered)
-    if last == first or chosen[starts[first] : starts[last]].any():
+    if last == first or _meets(chosen, starts[first], starts[last]):
       continue
     covered += _num_tokens(starts, first, last, first_sep)
-    chosen[starts[first] : starts[last]] = True
+    for position in range(starts[first], starts[last]):
+      chosen[position] = True
   return state
 
 
@@ -225,6 +228,15 @@ def _fitting(starts, first, last, first_sep, room):
       break
     last -= 1
   return last
+
+
+@compiled
+def _meets(chosen, start, end):
+  """Says whether any of these positions is chosen already."""
+  num_chosen = 0
+  for position in range(start, end):
+    num_chosen += chosen[position]
+  return num_chosen > 0
 
 
 @compiled
