@@ -114,5 +114,5 @@ def test_failures_are_named(remote):
     files.size(f'{remote}/x')
   with pytest.raises(UserError, match=f'no file matches .{remote}/x'):
     files.expand(f'{remote}/x*')
-  with pytest.raises(UserError, match='cannot read other://a: .* filesystem'):
+  with pytest.raises(UserError, match='look for other://a: .* filesystem'):
     files.exists('other://a')
