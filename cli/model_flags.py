@@ -97,10 +97,15 @@ def bert_config(vocab_size: int | None, is_pair: bool = False):
     beside = checkpoint_files.config_beside(
       checkpoint_files.resolve(FLAGS.init_checkpoint)
     )
-  if beside is None and bool(FLAGS.bert_config_file) == bool(FLAGS.bert_size):
+  if FLAGS.bert_config_file and FLAGS.bert_size:
     raise UserError(
-      'give either --bert_config_file or --bert_size; received '
+      'give either --bert_config_file or --bert_size, not both; received '
       f'{FLAGS.bert_config_file!r} and {FLAGS.bert_size!r}'
+    )
+  if not (beside or FLAGS.bert_config_file or FLAGS.bert_size):
+    raise UserError(
+      'give --bert_size or --bert_config_file, or an '
+      '--init_checkpoint whose folder has its configuration'
     )
   if beside:
     path, config = beside

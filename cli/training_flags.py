@@ -313,10 +313,9 @@ def _fit(source, model, loss_function, settings, evaluation) -> None:
   indexes = [records.load_index(path) for path in source.paths]
   order = TrainingOrder(indexes, settings.batch_size, settings.seed)
   logging.info(
-    '%d examples in %d files, %d steps of %d examples',
-    order.num_records,
-    len(source.paths),
-    settings.num_steps,
+    'Trains on %s examples: %s steps of %d',
+    f'{order.num_records:,}',
+    f'{settings.num_steps:,}',
     settings.batch_size,
   )
   with source.explained(indexes):

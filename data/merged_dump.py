@@ -119,7 +119,11 @@ def make(
   files.make_folder(folder)
   # The student has its folder alone: what is there, a killed run left.
   files.remove_abandoned(folder, is_alone=True)
-  logging.info('Merging %s', ', '.join(dump.folder for dump in dumps))
+  logging.info(
+    '%s %s',
+    'Merging' if len(dumps) > 1 else 'Tokenizing again the texts of',
+    ', '.join(dump.folder for dump in dumps),
+  )
   rows = _merged_rows(dumps, student, temperature)
   shards = []
   for shard in dumps[0].manifest.shards:

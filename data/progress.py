@@ -86,8 +86,9 @@ class Progress:
       print(self._line(done, note), file=self._stream, flush=True)
 
   def _line(self, done: float, note: str) -> str:
-    """Returns '40 % of 20.0M B, <note>, 0:01:30 left'."""
-    size = tqdm.tqdm.format_sizeof(self._total)
+    """Returns '40 % of 20.0MB, <note>, 0:01:30 left'."""
+    is_bytes = self._unit == 'B'
+    size = (tqdm.tqdm.format_sizeof if is_bytes else '{:,}'.format)(self._total)
     parts = [f'{100 * done / self._total:.0f} % of {size}{self._unit}']
     if note:
       parts.append(note)

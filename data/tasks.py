@@ -190,5 +190,8 @@ def get_task(name: str) -> Task:
   """
   if key(name) not in _TASK_OF_KEY:
     known = ', '.join(task_names())
-    raise UserError(f'unknown task {name!r}; known tasks: {known}')
+    raise UserError(
+      f'unknown task {name!r}; known tasks: {known}, and custom, for data of '
+      'your own'
+    )
   return _TASK_OF_KEY[key(name)]

@@ -153,8 +153,11 @@ def _outside(
   """Returns the texts that stand neither in dev nor in test."""
   for text in texts:
     if (text.text_b is not None) != is_pair:
-      wanted = 'tab-separated pairs' if is_pair else 'single sentences'
-      raise UserError(f'{text.example_id}: the task has {wanted}')
+      kinds = ('a single sentence', 'a tab-separated pair')
+      raise UserError(
+        f'{text.example_id}: found {kinds[not is_pair]}, the task needs '
+        f'{kinds[is_pair]}'
+      )
   return [t for t in texts if not held_out.is_held_out(t.text_a, t.text_b)]
 
 

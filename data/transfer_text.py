@@ -1,6 +1,7 @@
 """Files of a transfer set, and which of their texts must be left out."""
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,10 @@ from absl import logging
 from data import files, text_files
 from data.errors import UserError
 from data.examples import Example
+
+
+# What is no text, but often holds some in a column.
+_TABLE = re.compile(r'\.(csv|jsonl?|parquet)(\.\w+)?$')
 
 
 class Text(NamedTuple):
@@ -33,7 +38,7 @@ def read_files(patterns: Sequence[str]) -> list[list[Text]]:
     left out, and logged with their number.
 
   Raises:
-    UserError: no text at all, a line of more than two columns or with an empty
+    UserError: a table instead of text, no text at all, a line of more than two columns or with an empty
       half, or single sentences and pairs in one set; file and line are named.
   """
   pattern_of: dict[str, int] = {}
@@ -54,6 +59,11 @@ def read_files(patterns: Sequence[str]) -> list[list[Text]]:
 
 
 def _read_file(path: str, name: str) -> list[Text]:
+  if _TABLE.search(path):
+    raise UserError(
+      f'--transfer_file: {path} is a table; expected text, a sentence or a '
+      'tab-separated pair a line. Write its column to such a file'
+    )
   texts, num_blank = [], 0
   for number, line in enumerate(text_files.read_lines(path), 1):
     if line.strip():

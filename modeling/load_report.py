@@ -37,7 +37,7 @@ class LoadReport:
   def summary(self) -> str:
     """Returns one line, for a checkpoint that holds all that is needed."""
     unused = f'; in it but unused: {", ".join(compact(self.unused))}'
-    return f'{len(self.loaded)} variables from {self.prefix}' + (
+    return f'Loaded {len(self.loaded)} variables from {self.prefix}' + (
       unused if self.unused else ''
     )
 

@@ -67,7 +67,6 @@ def write_test_results(
   lines = ['\t'.join(map(str, row)) + '\n' for row in predictions.tolist()]
   path = os.path.join(output_dir, f'test_results{suffix}.tsv')
   files.write_text(path, ''.join(lines))
-  logging.info('Wrote %d predictions to %s', len(lines), path)
 
 
 def write_predictions(
@@ -108,6 +107,7 @@ def write_predictions(
     )
   lines = ['\t'.join(map(_escape, row)) + '\n' for row in rows]
   files.write_text(path, ''.join(lines))
+  logging.info('Wrote %d predictions to %s', len(examples), path)
 
 
 def read_predictions(path: str) -> list[dict[str, str]]:
@@ -142,7 +142,7 @@ def _unescape(text: str) -> str:
 
 def write_speed(output_dir: str, name: str, examples_per_second: float) -> None:
   """Logs how fast examples were scored and writes `<name>_speed.json`."""
-  logging.info('%.0f examples/s', examples_per_second)
+  logging.info('Scored %.0f examples/s', examples_per_second)
   files.write_json(
     os.path.join(output_dir, f'{name}_speed.json'),
     {'examples_per_second': round(examples_per_second, 1)},

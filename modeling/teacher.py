@@ -169,6 +169,10 @@ def _finish(
   else:
     manifest = _manifest(teacher, transfer, run, paths, job.keeps_text)
     logits_dump.write_manifest(run.output_dir, manifest)
+    logging.info(
+      'Wrote the dump %s: logits of %s examples in %d files',
+      *(run.output_dir, f'{manifest.num_examples:,}', len(paths)),
+    )
     # Every shard is there: nobody needs what a killed job left of one.
     files.remove_abandoned(run.output_dir, 'logits-.*', is_alone=True)
 

@@ -9,7 +9,7 @@
 # on where it stopped, and a result that is in RESULTS_DIR is not made again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-data=$1
+data=${1:?DATA_DIR, see the head of this script}
 work=${2:-work/sst2}
 results=${3:-$work/results}
 python=${PYTHON:-python}

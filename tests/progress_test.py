@@ -31,6 +31,14 @@ def test_log_gets_a_line_every_ten_seconds():
   )
 
 
+def test_log_says_a_number_of_things_in_full():
+  clock, log = Clock(), io.StringIO()
+  with Progress(1500, ' examples', log, clock) as progress:
+    clock.now += 10
+    progress.update(375)
+  assert log.getvalue() == '25 % of 1,500 examples, 00:30 left\n'
+
+
 def test_short_job_leaves_no_line():
   log = io.StringIO()
   with Progress(10, 'B', log, Clock()) as progress:

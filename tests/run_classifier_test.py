@@ -120,7 +120,7 @@ def test_a_head_of_another_task_starts_afresh_and_is_said(
   [
     ([], {}, 'at least one of --do_train, --do_eval'),
     (['--do_train'], {'task_name': None}, '--task_name must be given'),
-    (['--do_train'], {'task_name': 'sst'}, "unknown task 'sst'; known"),
+    (['--do_train'], {'task_name': 'sst'}, "unknown task 'sst'; .*custom"),
     (['--do_train'], {'data_dir': '/none'}, "no file '/none/train.tsv'"),
     (['--do_train'], {'vocab_file': '/none'}, "no file '/none'"),
     (['--do_train'], {'bert_config_file': '/none'}, '/none'),

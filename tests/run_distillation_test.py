@@ -240,7 +240,8 @@ def test_mistakes_are_told_in_one_message(teacher_world, changes, message):
 
 def test_pairs_where_the_task_has_sentences_are_refused(teacher_world):
   (teacher_world / 'transfer.txt').write_text('a film\ta plot\n')
-  with pytest.raises(UserError, match='transfer.txt:1: the task has single'):
+  expected = 'txt:1: found a tab-separated pair, the task needs a single'
+  with pytest.raises(UserError, match=expected):
     _run(*_dump_flags(teacher_world))
 
 
@@ -263,6 +264,7 @@ def test_two_jobs_make_the_dump_of_one(dump_world, caplog):
     caplog.text
   )
   assert '--shard_index=0.' in caplog.text
+  assert 'Wrote the dump' not in caplog.text
   assert [p.name for p in (dump_world / 'b').glob('logits-*-of-00003')] == [
     'logits-00001-of-00003'
   ]

@@ -82,7 +82,7 @@ def test_a_size_by_name_takes_the_vocabulary_s_size(world, records):
     ([], {}, 'at least one of --do_train and --do_eval'),
     (['--do_train'], {'input_file': None}, '--input_file must be given'),
     (['--do_train'], {'input_file': '/none*'}, "no file matches '/none"),
-    (['--do_train'], {'bert_config_file': None}, 'either --bert_config_file'),
+    (['--do_train'], {'bert_config_file': None}, 'give --bert_size or --bert_'),
     (
       ['--do_train'],
       {'bert_config_file': None, 'bert_size': 'tiny'},

@@ -49,7 +49,7 @@ def test_each_job_has_a_bar_and_the_log_stands_above_it(teacher_world):
     [sys.executable, 'run_distillation.py', *flags, *jobs]
   )
   assert status == 0, text
-  number = int(re.search(r'(\d+) examples in \d files', text)[1])
+  number = int(re.search(r'Trains on (\d+) examples', text)[1])
   steps = int(number / 8 * 10)
   last = re.findall(rf'100%\|█+\| {steps}/{steps} \[[^\r]*\]', text)[-1]
   assert re.search(r'steps/s, loss \d\.\d{4} · \d+\.\d examples/s\]$', last)

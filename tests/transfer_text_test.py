@@ -67,6 +67,13 @@ def test_malformed_transfer_text_is_refused(tmp_path, content, message):
     transfer_text.read_files([path])
 
 
+@pytest.mark.parametrize('name', ['a.csv', 'a.jsonl.gz', 'a.parquet'])
+def test_a_table_is_not_taken_for_text(tmp_path, name):
+  path = _write(tmp_path, name, 'text,label\n')
+  with pytest.raises(UserError, match=f'--transfer_file: .*{name} is a table'):
+    transfer_text.read_files([path])
+
+
 def test_held_out_text_is_found_whatever_its_form():
   held_out = transfer_text.SentenceFilter(
     [Example('0', "it 's  bad , I 'd say . ", None, '0')]

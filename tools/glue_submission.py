@@ -3,7 +3,7 @@
 Each run is one of `run_classifier.py` or `run_distillation.py` with
 --do_predict, on GLUE's own test files:
 
-  python -m tools.glue_submission --output_file=submission.zip \
+  python -m tools.glue_submission --output_file=submission.zip \\
     --predictions=CoLA=out/cola,SST-2=out/sst2,MNLI=out/mnli,AX=out/ax
 """
 

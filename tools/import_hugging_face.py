@@ -78,13 +78,19 @@ def import_folder(
   return [
     f'{weights_file} → {len(weights)} variables of'
     f' {output_dir}/bert_model.ckpt',
-    f'hidden_act: {config.hidden_act}',
+    *_activation(config.hidden_act),
     *_named('heads', sorted(n for n in weights if not n.startswith('bert/'))),
     *_named('freshly initialised', fresh),
     *_named('unused', unused),
     *_named(f'added to {_VOCAB}, where the model has more ids', padding),
     *_casing(input_dir),
   ]
+
+
+def _activation(name: str) -> list[str]:
+  ours = name == 'gelu_erf'
+  note = ', which this project knows and google-research/bert does not'
+  return [f'hidden_act: {name}{note if ours else ""}']
 
 
 def _require(input_dir: str, name: str) -> str:

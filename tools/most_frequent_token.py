@@ -80,11 +80,12 @@ def _ids(serialized: list[bytes], path: str, vocab_size: int) -> np.ndarray:
 def main(_: list[str]) -> None:
   """Prints the most frequent token and its share."""
   script.require('input_file', 'vocab_file')
-  from data import files, tokenization
+  from data import tokenization
+  from data.pretraining import record_files
 
   tokens = tokenization.load_vocabulary(FLAGS.vocab_file).tokens
   counts = count_masked(
-    files.expand(FLAGS.input_file), FLAGS.max_records, len(tokens)
+    record_files.expand(FLAGS.input_file), FLAGS.max_records, len(tokens)
   )
   best = int(counts.argmax())
   print(f'most_frequent_token = {tokens[best]}')
