@@ -28,7 +28,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 slow: $(STAMP)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,parity]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,parity,beam]'
 	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt

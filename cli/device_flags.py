@@ -4,6 +4,7 @@ import functools
 
 from absl import flags
 
+from cli import tpu_paths
 from cli.script import refuse_if_given
 from data.errors import UserError
 from modeling import cluster
@@ -81,13 +82,16 @@ def strategy():
   Call it before anything runs TensorFlow's ops, which would fix the devices.
   Of several workers it waits for all.
   """
-  from modeling import strategies
+  from modeling import strategies, tpu
 
   name = 'tpu' if FLAGS.use_tpu else FLAGS.distribution_strategy
-  tpu = strategies.Tpu(
+  described = tpu.Tpu(
     FLAGS.tpu_name or FLAGS.master,
     FLAGS.tpu_zone,
     FLAGS.gcp_project,
     FLAGS.num_tpu_cores if FLAGS['num_tpu_cores'].present else None,
   )
-  return strategies.make_strategy(name, FLAGS.num_cpu_devices, tpu)
+  if name == 'tpu':
+    # A TPU costs money from the moment it answers.
+    tpu_paths.check(described.is_remote)
+  return strategies.make_strategy(name, FLAGS.num_cpu_devices, described)

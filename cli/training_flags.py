@@ -191,7 +191,7 @@ def _bias_correction(num_examples: int | None) -> bool:
   return chosen
 
 
-def _settings(
+def make_settings(
   num_steps: int,
   num_warmup_steps: int,
   num_examples: int | None,
@@ -275,7 +275,7 @@ def train_on(
     workers,
   )
 
-  settings = _settings(
+  settings = make_settings(
     *steps, num_labelled_examples, FLAGS.eval_steps if evaluation else 0
   )
   settings.check(

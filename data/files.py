@@ -21,6 +21,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, TextIO
 
+from data import cloud_storage
 from data.errors import UserError, reason_of
 
 # As `temporary_name` makes it; TensorFlow appends more to a checkpoint's.
@@ -60,7 +61,8 @@ def explained(action: str, path: str) -> Iterator[None]:
   except Exception as error:
     if not isinstance(error, _file_errors()):
       raise
-    raise UserError(f'cannot {action} {path}: {reason_of(error)}') from error
+    reason = reason_of(error) + cloud_storage.remedy(path, reason_of(error))
+    raise UserError(f'cannot {action} {path}: {reason}') from error
 
 
 def _file_errors() -> tuple[type[Exception], ...]:
@@ -80,7 +82,7 @@ def exists(path: str) -> bool:
   """Returns whether a file or folder of this name exists."""
   if (local := _local(path)) is not None:
     return os.path.exists(local)
-  with explained('read', path):
+  with explained('look for', path):
     return _gfile(path).exists(path)
 
 
@@ -88,8 +90,17 @@ def is_folder(path: str) -> bool:
   """Returns whether `path` is a folder."""
   if (local := _local(path)) is not None:
     return os.path.isdir(local)
-  with explained('read', path):
+  with explained('look for', path):
     return _gfile(path).isdir(path)
+
+
+def begins_any(prefix: str) -> bool:
+  """Returns whether there is any file or folder whose name begins so.
+
+  Args:
+    prefix: a name, the beginning of names, or a pattern.
+  """
+  return bool(_matches(prefix + '*'))
 
 
 def size(path: str) -> int:

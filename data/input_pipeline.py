@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.errors import UserError
+from data.features import Field
 from data.record_source import RecordSource, dense
 from data.training_order import GROUP_RECORDS, TrainingOrder
 
@@ -163,6 +164,39 @@ def training_batches(
     tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
   )
   return dataset.prefetch(4 * len(own))
+
+
+def training_signature(
+  fields: Sequence[Field], dims: Mapping[str, int], rows: int
+) -> dict[str, tf.TensorSpec]:
+  """Returns the shapes and dtypes of an element of `training_batches`.
+
+  Args:
+    fields: the record's.
+    dims: the numbers behind the letters of the fields' lengths; S is the
+      bucket's.
+    rows: B / R.
+  """
+  signature = text_signature(rows, dims['S'])
+  for field in fields:
+    if field.name not in signature and field.dtype != 'bytes':
+      size = dims.get(field.length, field.length)
+      signature[field.name] = tf.TensorSpec(
+        [rows] if size == 1 else [rows, size],
+        tf.int32 if field.dtype == 'int64' else tf.float32,
+      )
+  denominators = ['example_denominator']
+  if 'masked_lm_weights' in signature:
+    denominators.append('masked_lm_denominator')
+  signature |= {name: tf.TensorSpec([], tf.float32) for name in denominators}
+  return signature | {'first_example': tf.TensorSpec([], tf.int64)}
+
+
+def text_signature(rows: int, length: int) -> dict[str, tf.TensorSpec]:
+  """Returns the shapes and dtypes of what a model reads of a batch."""
+  return {
+    name: tf.TensorSpec([rows, length], tf.int32) for name in _SEQUENCE_FIELDS
+  }
 
 
 def _groups_from(order: TrainingOrder, start_step: int) -> tf.data.Dataset:

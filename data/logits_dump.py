@@ -23,7 +23,12 @@ from absl import logging
 
 from data import files, records
 from data.errors import UserError
-from data.features import LOGITS_DUMP, LOGITS_DUMP_LABEL, LOGITS_DUMP_NUMBER
+from data.features import (
+  LOGITS_DUMP,
+  LOGITS_DUMP_LABEL,
+  LOGITS_DUMP_NUMBER,
+  Field,
+)
 from data.record_source import RecordSource
 from data.task import Task
 
@@ -146,15 +151,22 @@ class Dump:
     Raises:
       UserError: a shard's first record does not fit.
     """
-    label = LOGITS_DUMP_NUMBER if task.is_regression else LOGITS_DUMP_LABEL
     source = RecordSource(
       tuple(self.paths),
-      (*LOGITS_DUMP, label) if with_labels else LOGITS_DUMP,
+      record_fields(task, with_labels),
       {'S': max_seq_length, 'C': task.num_outputs},
       self.manifest.vocab_size,
     )
     source.check()
     return source
+
+
+def record_fields(task: Task, with_labels: bool = False) -> tuple[Field, ...]:
+  """Returns the fields of a dump's records that training reads."""
+  if not with_labels:
+    return LOGITS_DUMP
+  label = LOGITS_DUMP_NUMBER if task.is_regression else LOGITS_DUMP_LABEL
+  return (*LOGITS_DUMP, label)
 
 
 def shard_paths(dump_dir: str, num_shards: int) -> list[str]:

@@ -16,6 +16,7 @@ from modeling import losses
 from modeling.dropout import DropoutKey
 from modeling.metrics import compute_scores
 from modeling.models import Classifier
+from modeling.strategies import STATIC_SHAPES
 from modeling.training import LossFunction
 
 
@@ -98,12 +99,17 @@ class Predictor:
     # Other workers' replicas don't count: each worker computes every row.
     local = strategy.experimental_distribute_values_from_function(lambda _: 0)
     self._num_replicas = len(strategy.experimental_local_results(local))
-    self._logits = tf.function(
-      lambda inputs: strategy.run(
-        lambda batch: model(batch)['logits'], args=(inputs,)
-      ),
-      reduce_retracing=True,
-    )
+
+    def logits_of_replica(batch):
+      return model(batch)['logits']
+
+    # Under a TPU's strategy this name becomes a scope's; a lambda's cannot.
+    def logits(inputs):
+      return strategy.run(
+        logits_of_replica, args=(inputs,), options=STATIC_SHAPES
+      )
+
+    self._logits = tf.function(logits, reduce_retracing=True)
 
   def predict(
     self,

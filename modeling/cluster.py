@@ -95,7 +95,7 @@ def meet(cluster: Cluster, patience: float = _PATIENCE) -> None:
   missing = [address for address in cluster.addresses if address != own]
   started = told = time.monotonic()
   with _listen(own):
-    while missing := [x for x in missing if not _answers(x)]:
+    while missing := [x for x in missing if not answers(x)]:
       now = time.monotonic()
       if now - started > patience:
         raise LostWorker(f'{", ".join(missing)} does not answer')
@@ -121,7 +121,8 @@ def _listen(address: str) -> socket.socket:
     ) from error
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
+  """Says whether somebody listens at 'host:port'."""
   host, _, port = address.rpartition(':')
   try:
     socket.create_connection((host.strip('[]'), int(port)), 1.0).close()

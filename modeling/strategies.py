@@ -1,21 +1,17 @@
 """Flags → tf.distribute strategy."""
 
-from typing import NamedTuple
-
 import tensorflow as tf
 from absl import logging
 
-from data.errors import LostWorker, UserError, reason_of
-from modeling import cluster, restart, workers
+from data.errors import UserError
+from modeling import cluster, workers
+from modeling.tpu import Tpu, connect
 
-
-class Tpu(NamedTuple):
-  """Which TPU, and what is expected of it."""
-
-  name: str | None = None  # or its address; None finds the one of this host
-  zone: str | None = None
-  project: str | None = None
-  num_cores: int | None = None  # None takes any number
+# On TPUs: a program for each shape of batches that comes, in which all shapes
+# are known, instead of one that pads whatever has a size it does not know.
+STATIC_SHAPES = tf.distribute.RunOptions(
+  experimental_enable_dynamic_batch_size=False
+)
 
 
 def make_strategy(
@@ -35,7 +31,7 @@ def make_strategy(
     LostWorker: another worker does not come, or has gone again.
   """
   if name == 'tpu':
-    return _tpu_strategy(tpu or Tpu())
+    return connect(tpu or Tpu())
   if name == 'multi_worker_mirrored' or (
     name == 'auto' and cluster.has_several_workers()
   ):
@@ -95,28 +91,3 @@ def _logical_cpus(count: int) -> list[str]:
         f'{count} CPU devices were asked for, this process has {found}'
       ) from None
   return [f'/cpu:{i}' for i in range(count)]
-
-
-def _tpu_strategy(tpu: Tpu) -> tf.distribute.Strategy:
-  try:
-    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
-      tpu=tpu.name or '', zone=tpu.zone, project=tpu.project
-    )
-    tf.config.experimental_connect_to_cluster(resolver)
-    tf.tpu.experimental.initialize_tpu_system(resolver)
-  except (ValueError, RuntimeError, tf.errors.OpError) as error:
-    if restart.has_lost_worker():
-      raise LostWorker(
-        f'the TPU does not answer: {reason_of(error)}'
-      ) from error
-    raise UserError(
-      f'no TPU answers as --tpu_name={tpu.name} (--tpu_zone={tpu.zone}, '
-      f'--gcp_project={tpu.project}): {reason_of(error)}'
-    ) from error
-  strategy = tf.distribute.TPUStrategy(resolver)
-  found = strategy.num_replicas_in_sync
-  if tpu.num_cores not in (None, found):
-    raise UserError(
-      f'--num_tpu_cores={tpu.num_cores}, but the TPU has {found} cores'
-    )
-  return strategy

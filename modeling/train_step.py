@@ -8,6 +8,7 @@ import tensorflow as tf
 from modeling import workers
 from modeling.dropout import DropoutKey
 from modeling.optimization import AdamW
+from modeling.strategies import STATIC_SHAPES
 from modeling.tally import Tally
 
 # (batch, dropout key) → the losses of these rows, already divided by the
@@ -119,19 +120,19 @@ class Trainer(orbit.StandardTrainer):
     args = (next(iterator),)
     if has_several_workers:
       args += (tf.cast(self.wish.read(), tf.float32),)
-    outputs = strategy.run(self._replica_step, args=args)
+    outputs = strategy.run(self.replica_step, args=args, options=STATIC_SHAPES)
     # Aggregated already, so the same on every replica.
     values = strategy.experimental_local_results(outputs)[0]
     self.tally.add(self._names, values[: len(self._names)], self.optimizer.step)
     return values[-1] > 0.0 if has_several_workers else self.wish.read()
 
-  def _replica_step(
+  def replica_step(
     self, batch: Mapping[str, tf.Tensor], wish: tf.Tensor | None = None
   ) -> tf.Tensor:
-    """Runs a step on one replica.
+    """Computes a replica's share of a step, and the sums over all replicas.
 
     Args:
-      batch: this replica's rows.
+      batch: as an element of `input_pipeline.training_batches`.
       wish: float32 scalar, 1 if this worker was asked to stop, else 0.
 
     Returns:
@@ -142,7 +143,8 @@ class Trainer(orbit.StandardTrainer):
       gradients, losses = self._gradients(batch)
     else:
       gradients, losses = self._accumulated_gradients(batch)
-    wishes = [] if wish is None else [wish]
+    # A copy, for what is summed must be on the replica's device.
+    wishes = [] if wish is None else [tf.identity(wish)]
     # One reduction for all: a second one beside the optimizer's was seen to
     # abort.
     summed = tf.distribute.get_replica_context().all_reduce(

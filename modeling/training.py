@@ -1,6 +1,6 @@
 """How all three scripts train: where a run starts, and what it is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import tensorflow as tf
@@ -201,3 +201,29 @@ def _start(
 def _log(lines: list[str]) -> None:
   for line in lines:
     logging.info('%s', line)
+
+
+def make_replica_step(
+  model: tf.Module, loss_function: LossFunction, settings: Settings
+) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
+  """Returns `Trainer.replica_step` of a run that does not take place.
+
+  Args:
+    model: as in `fit`.
+    loss_function: as in `fit`.
+    settings: the run's.
+  """
+  num_layers = model.config.num_hidden_layers
+  trained = _trained(released_variables(model), settings, num_layers)
+  tally = Tally(settings.skip_nonfinite_steps)
+  optimizer = _make_optimizer(trained, settings, num_layers, tally)
+  trainer = Trainer(
+    list(trained.values()),
+    optimizer,
+    loss_function,
+    None,
+    DropoutKey(settings.seed, optimizer.step, 0, settings.dropout_rate),
+    settings.gradient_accumulation_steps,
+    tally,
+  )
+  return trainer.replica_step

@@ -203,3 +203,8 @@ def test_no_document_and_too_many_shards_are_told_as_elsewhere(folder):
 def test_wrong_options_are_named(runner, options, message):
   with pytest.raises(UserError, match=f'^--beam_pipeline_options: .*{message}'):
     BeamEngine(runner, options)
+
+
+def test_files_that_workers_cannot_reach_are_named(folder):
+  with pytest.raises(UserError, match='DataflowRunner: .* reach /.*/t0.txt; '):
+    create(folder, 'beam', BeamEngine('DataflowRunner', ['project=p']))

@@ -379,3 +379,25 @@ def test_any_step_of_ten_million_records_is_reached_in_seconds(tmp_path):
   )
   assert time.monotonic() - started < 20
   assert labels == [0] * 32
+
+
+@pytest.mark.parametrize(
+  'fields',
+  [
+    features.PRETRAINING,
+    features.CLASSIFIER,
+    (*features.LOGITS_DUMP, features.LOGITS_DUMP_NUMBER),
+  ],
+)
+def test_the_signature_is_that_of_the_longest_bucket_s_batches(fields):
+  source = RecordSource(('none',), fields, {'S': _S, 'P': 3, 'C': 1}, 10)
+  index = records.Index('none', 8, 64, np.zeros([1], np.int64))
+  batches = input_pipeline.training_batches(
+    source, TrainingOrder([index], 4, seed=1), 0, num_replicas=2
+  )
+  signature = input_pipeline.training_signature(fields, source.dims, rows=2)
+  assert signature.keys() == batches.element_spec.keys()
+  for name, spec in batches.element_spec.items():
+    assert signature[name].is_compatible_with(spec), name
+    assert signature[name].shape.is_fully_defined()
+    assert signature[name].shape.rank == spec.shape.rank

@@ -25,19 +25,6 @@ def test_more_cpus_than_the_process_has_are_refused():
     strategies.make_strategy('mirrored', num_cpu_devices=3)
 
 
-def test_a_tpu_that_does_not_answer_is_named(monkeypatch):
-  def no_such_tpu(**arguments):
-    assert arguments == {'tpu': 'mine', 'zone': 'z', 'project': 'p'}
-    raise ValueError('not found')
-
-  resolver = tf.distribute.cluster_resolver
-  monkeypatch.setattr(resolver, 'TPUClusterResolver', no_such_tpu)
-  with pytest.raises(
-    UserError, match='--tpu_name=mine .--tpu_zone=z, .*project=p.: not found'
-  ):
-    strategies.make_strategy('tpu', tpu=strategies.Tpu('mine', 'z', 'p'))
-
-
 def test_a_tpu_that_was_lost_is_waited_for(monkeypatch):
   def no_such_tpu(**arguments):
     raise tf.errors.UnavailableError(None, None, 'connection refused')

@@ -1,5 +1,6 @@
 """A vocabulary, a model, a task and texts small enough for every test."""
 
+import contextlib
 import importlib
 import json
 import pathlib
@@ -106,9 +107,16 @@ def _write(path: pathlib.Path, lines: list[str]) -> None:
 
 def run(script: str, *arguments: str) -> None:
   """Runs a script's main in this process, with these flags alone."""
+  with parsed(script, *arguments) as module:
+    module.main([script])
+
+
+@contextlib.contextmanager
+def parsed(script: str, *arguments: str):
+  """Sets a script's flags to these alone; yields its module."""
   module = importlib.import_module(script)
   with flagsaver.flagsaver():
     flags.FLAGS.unparse_flags()
     run_flags.parse([script, *arguments])
     logging.set_verbosity(logging.INFO)
-    module.main([script])
+    yield module

@@ -69,3 +69,17 @@ def _require_server(endpoint: str) -> None:
     raise UserError(
       f'{_FLAG}: no job server answers at job_endpoint={endpoint}: {error}'
     ) from error
+
+
+def check_paths(runner: str, paths: Sequence[str]) -> None:
+  """Raises a `UserError` if a path is not there where workers are.
+
+  Whether machines of a cluster share a folder is their owner's to know; with
+  those of Google's they share none.
+  """
+  local = [path for path in paths if '://' not in path]
+  if runner == 'DataflowRunner' and local:
+    raise UserError(
+      f'--beam_runner={runner}: its workers cannot reach {local[0]}; expected '
+      'gs://...'
+    )

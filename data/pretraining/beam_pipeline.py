@@ -10,6 +10,7 @@ import contextlib
 import logging as standard_logging
 import os
 import re
+import time
 import traceback
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -67,6 +68,8 @@ class BeamEngine:
       corpus: to be read.
       outputs: the shards; beside them workers write what they find.
     """
+    inputs = [] if corpus.options.input_format == 'tfds' else corpus.paths
+    beam_options.check_paths(self._runner, [*inputs, *outputs])
     folder, name = os.path.split(_stem(outputs))
     name = f'{name}.survey'
     files.remove_abandoned(folder, rf'\.?{re.escape(name)}.*')
@@ -111,11 +114,14 @@ class BeamEngine:
     Raises:
       UserError: it failed.
     """
+    interval = _INTERVAL
     with ThreadPoolExecutor(1) as thread:
       future = thread.submit(self._wait_for, build)
-      while wait([future], _INTERVAL).not_done:
+      while wait([future], interval).not_done:
+        start = time.monotonic()
         look()
-    look()
+        # A folder with 100,000 parts takes its time.
+        interval = max(_INTERVAL, 10 * (time.monotonic() - start))
     self._check(future)
 
   def _wait_for(self, build: Callable[[beam.Pipeline], None]) -> str:

@@ -1,0 +1,42 @@
+"""What to do where Google Cloud Storage refuses a path."""
+
+import re
+
+_ROLE = 'roles/storage.objectAdmin'
+_ACCOUNT = re.compile(r'[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.\w+')
+_REFUSED = re.compile(r'40[13]|[Pp]ermission|[Ff]orbidden|not have \S+ acc')
+_NO_BUCKET = re.compile(r'404|bucket does not exist|Invalid bucket name')
+_NO_NETWORK = re.compile(r'libcurl|resolve host|metadata\.google')
+
+
+def remedy(path: str, reason: str) -> str:
+  """Returns what helps, to be put after the reason; '' if nothing is known.
+
+  Args:
+    path: which was to be read or written.
+    reason: TensorFlow's message.
+  """
+  if not path.startswith('gs://'):
+    return ''
+  bucket = path[len('gs://') :].split('/')[0]
+  if _REFUSED.search(reason):
+    account = _ACCOUNT.search(reason)
+    member = account[0] if account else 'ACCOUNT'
+    return (
+      f'. Let the account use the bucket: gcloud storage buckets '
+      f'add-iam-policy-binding gs://{bucket} --member=serviceAccount:{member} '
+      f'--role={_ROLE} (a TPU with a --tpu_name reads and writes as its own '
+      'service account, which needs it too)'
+    )
+  if _NO_BUCKET.search(reason):
+    return (
+      f'. Is gs://{bucket} the right name? gcloud storage ls shows the '
+      f"project's; gcloud storage buckets create gs://{bucket} "
+      "--location=REGION makes it, best in the TPU's region"
+    )
+  if _NO_NETWORK.search(reason):
+    return (
+      '. Is this machine online, and are there credentials? gcloud auth '
+      'application-default login'
+    )
+  return ''
