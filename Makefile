@@ -10,7 +10,7 @@ STAMP = $(VENV)/.installed
 # their fixtures.
 PARALLEL = -n 2 --dist loadfile
 
-.PHONY: quickstart test lint format slow clean
+.PHONY: quickstart test lint format slow long clean
 
 quickstart: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[quickstart]'
@@ -29,7 +29,11 @@ format: $(STAMP)
 
 slow: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,parity,beam]'
-	$(BIN)/python -m pytest $(PARALLEL) -m slow
+	$(BIN)/python -m pytest $(PARALLEL) -m 'slow and not long'
+
+# Faults injected into real runs, and workers of Beam; one after the other.
+long: slow
+	$(BIN)/python -m pytest -m long
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || \

@@ -17,7 +17,7 @@ pytest.importorskip('apache_beam')
 from data_kill_test import contents, finish, folder
 
 __all__ = ['folder']
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _PROCESSES = 'direct_running_mode=multi_processing,direct_num_workers=2'
@@ -69,7 +69,7 @@ def test_killed_workers_and_launchers_go_on_to_the_same_bytes(folder, expected):
   wait_for_part(folder / 'beam', process, '.tmp')
   killed, other = psutil.Process(process.pid).children(recursive=True)
   killed.kill()
-  _, messages = process.communicate(timeout=60)
+  _, messages = process.communicate(timeout=300)
   assert process.returncode == 1
   assert messages.splitlines()[-1].startswith(
     'ERROR: --beam_runner=DirectRunner: the pipeline failed: RuntimeError: '
@@ -83,7 +83,7 @@ def test_killed_workers_and_launchers_go_on_to_the_same_bytes(folder, expected):
   left = psutil.Process(process.pid).children(recursive=True)
   process.send_signal(signal.SIGKILL)
   process.communicate()
-  psutil.wait_procs(left, timeout=60)
+  psutil.wait_procs(left, timeout=300)
   assert not any(child.is_running() for child in left)
   assert [path.name for path in (folder / 'beam').iterdir()] == ['.out.parts']
 
@@ -96,10 +96,10 @@ def test_interrupted_launcher_ends_with_its_workers(folder):
   wait_for_part(folder / 'interrupted', process, '.tmp')
   left = psutil.Process(process.pid).children(recursive=True)
   process.send_signal(signal.SIGINT)
-  _, messages = process.communicate(timeout=30)
+  _, messages = process.communicate(timeout=120)
   assert process.returncode == 130
   assert messages.splitlines()[-1].startswith('INTERRUPTED')
-  psutil.wait_procs(left, timeout=60)
+  psutil.wait_procs(left, timeout=300)
   assert not any(child.is_running() for child in left)
 
 
@@ -121,7 +121,7 @@ def free_port() -> int:
 
 
 def wait_for_server(port: int) -> None:
-  for _ in range(600):
+  for _ in range(3000):
     with contextlib.suppress(OSError):
       return socket.create_connection(('localhost', port)).close()
     time.sleep(0.1)

@@ -25,7 +25,7 @@ import tiny_world
 from data import files
 from data.errors import UserError
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 # Of the table of positions: checkpoints of 6 MB, written in some 10 ms.
 _POSITIONS = 60_000

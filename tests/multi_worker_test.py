@@ -248,6 +248,7 @@ def _wait_for(job, path):
     time.sleep(0.01)
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_and_started_again_changes_no_byte(world):
   alone, killed = world / 'alone', world / 'killed'
   _Job(world, 'run_pretraining.py', *_long_flags(world, alone)).succeed()
