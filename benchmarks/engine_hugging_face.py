@@ -107,7 +107,9 @@ def _sentence_batches(
 
 def _stock_loss(model, batch) -> torch.Tensor:
   labels = torch.full_like(batch['input_ids'], -100)
-  ids = batch['masked_lm_ids'].masked_fill(batch['masked_lm_weights'] == 0, -100)
+  ids = batch['masked_lm_ids'].masked_fill(
+    batch['masked_lm_weights'] == 0, -100
+  )
   # Padding stands at position 0, [CLS], which is never masked.
   labels.scatter_(1, batch['masked_lm_positions'], ids)
   return model(
@@ -129,7 +131,9 @@ def _gathered_loss(model, batch) -> torch.Tensor:
   positions = batch['masked_lm_positions'].unsqueeze(-1)
   masked = sequence.gather(1, positions.expand(-1, -1, sequence.shape[-1]))
   logits, next_sentence = model.cls(masked, pooled)
-  ids = batch['masked_lm_ids'].masked_fill(batch['masked_lm_weights'] == 0, -100)
+  ids = batch['masked_lm_ids'].masked_fill(
+    batch['masked_lm_weights'] == 0, -100
+  )
   return functional.cross_entropy(
     logits.view(-1, logits.shape[-1]), ids.view(-1)
   ) + functional.cross_entropy(next_sentence, batch['next_sentence_labels'])
@@ -153,9 +157,9 @@ def _scorer(job: Job) -> Callable[[int], int]:
 
   @torch.inference_mode()
   def score() -> torch.Tensor:
-    encoded = tokenizer(
-      texts, truncation=True, max_length=job.max_seq_length
-    )['input_ids']
+    encoded = tokenizer(texts, truncation=True, max_length=job.max_seq_length)[
+      'input_ids'
+    ]
     order = sorted(range(len(texts)), key=lambda i: len(encoded[i]))
     logits = torch.empty([len(texts), 2])
     for start in range(0, len(order), job.batch_size):

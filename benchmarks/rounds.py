@@ -1,18 +1,26 @@
 """Processes that work in turn, a short while each, and wait in between."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 
 import processes
+import psutil
 from contest import environment
 
 from data.errors import UserError
 
 _WORKER = os.path.join(os.path.dirname(__file__), 'training_worker.py')
 _MOST_WARM_UPS = 50
+
+# The share of the machine's CPU time that others may take, and how long one
+# looks, in seconds.
+_QUIET = 0.05
+_LOOK = 0.3
 
 
 class Worker:
@@ -63,19 +71,26 @@ class Worker:
         return
       fastest = min(fastest, seconds)
 
-  def work(self) -> None:
-    """Runs one round."""
-    if not self.failure:
+  def work(self, patience: float) -> None:
+    """Runs one round, again while others disturb it, for so many seconds."""
+    end = time.monotonic() + patience
+    while not self.failure:
+      _wait_for_quiet(end)
       done = self._run(self._num_steps)
-      if not self.failure:
+      if done and (done['others'] < _QUIET or time.monotonic() > end):
         self.rounds.append(done)
+        return
 
   def _run(self, num_steps: int) -> dict:
-    try:
+    busy, start = _busy_seconds(), time.perf_counter()
+    with contextlib.suppress(BrokenPipeError):  # Its last words tell more.
       print(num_steps, file=self._process.stdin, flush=True)
-    except BrokenPipeError:
-      pass  # Its last words tell more.
-    return self._answer()
+    done = self._answer()
+    if done:
+      others = _busy_seconds() - busy - done['cpu_seconds']
+      seconds = time.perf_counter() - start
+      done['others'] = max(0.0, others / seconds / os.cpu_count())
+    return done
 
   def _answer(self) -> dict:
     line = self._process.stdout.readline()
@@ -85,10 +100,35 @@ class Worker:
     return {}
 
 
+def _busy_seconds() -> float:
+  """Returns the CPU time that all have used up since the machine's start."""
+  times = psutil.cpu_times()
+  return sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
+
+
+def _wait_for_quiet(end: float) -> None:
+  """Waits until nobody uses the machine, or till a point in time."""
+  while time.monotonic() < end:
+    busy = _busy_seconds()
+    time.sleep(_LOOK)
+    if (_busy_seconds() - busy) / _LOOK / os.cpu_count() < _QUIET:
+      return
+
+
 def alternate(
-  workers: Sequence[Worker], num_rounds: int, round_seconds: float
+  workers: Sequence[Worker],
+  num_rounds: int,
+  round_seconds: float,
+  patience: float,
 ) -> None:
   """Lets all work in turn, so that other load on the machine meets all.
+
+  Args:
+    workers: who takes part.
+    num_rounds: how many turns each has.
+    round_seconds: how long a turn takes, one step at the least.
+    patience: how many seconds a turn waits, and is taken again, if others are
+      busy.
 
   Raises:
     UserError: the first, which the others are compared with, fails.
@@ -97,6 +137,6 @@ def alternate(
     worker.warm_up(round_seconds)
   for _ in range(num_rounds):
     for worker in workers:
-      worker.work()
+      worker.work(patience)
   if workers[0].failure:
     raise UserError(f'{workers[0].title} failed: {workers[0].failure}')

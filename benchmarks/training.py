@@ -64,6 +64,13 @@ _NUM_ROUNDS = flags.DEFINE_integer('num_rounds', 9, 'Rounds of each job.', 1)
 _ROUND_SECONDS = flags.DEFINE_float(
   'round_seconds', 1.5, 'How long a turn takes, one step at the least.', 0.0
 )
+_PATIENCE = flags.DEFINE_float(
+  'patience',
+  0.0,
+  'For how many seconds each turn waits, and is taken again, while others are '
+  'busy on the machine.',
+  0.0,
+)
 _WORK_DIR = flags.DEFINE_string(
   'work_dir', None, 'Keeps the records for another time; a new folder if none.'
 )
@@ -153,7 +160,9 @@ def _jobs(folder: str) -> list[Job]:
       vocab_size=vocab_size,
       records=records,
       arrays=f'{folder}/{arrays}.npz',
-      batch_size=(_PREDICT_BATCH_SIZE if is_scoring else _TRAIN_BATCH_SIZE).value,
+      batch_size=(
+        _PREDICT_BATCH_SIZE if is_scoring else _TRAIN_BATCH_SIZE
+      ).value,
     )
     if not os.path.exists(records):
       if kind == 'pretraining':
@@ -176,13 +185,17 @@ def _measure(job: Job, folder: str) -> dict:
   with contextlib.ExitStack() as stack:
     workers = [
       stack.enter_context(
-        Worker(title, [engine, variant, job.to_json()], f'{folder}/{number}.log')
+        Worker(
+          title, [engine, variant, job.to_json()], f'{folder}/{number}.log'
+        )
       )
       for number, (title, engine, variant) in enumerate(
         [*contestants, ('product', 'product', '')]
       )
     ]
-    rounds.alternate(workers, _NUM_ROUNDS.value, _ROUND_SECONDS.value)
+    rounds.alternate(
+      workers, _NUM_ROUNDS.value, _ROUND_SECONDS.value, _PATIENCE.value
+    )
   return training_table.summarise(job, workers[:-1], workers[-1])
 
 

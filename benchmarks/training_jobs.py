@@ -58,8 +58,8 @@ def step_flops(job: Job) -> float:
   layers, hidden = map(int, job.size.split('/'))
   positions = job.batch_size * job.max_seq_length
   masked = job.batch_size * job.max_predictions
-  forward = layers * positions * (
-    24 * hidden**2 + 4 * job.max_seq_length * hidden
+  forward = (
+    layers * positions * (24 * hidden**2 + 4 * job.max_seq_length * hidden)
   )
   forward += masked * (2 * hidden**2 + 2 * hidden * job.vocab_size)
   forward += job.batch_size * 2 * hidden**2

@@ -34,7 +34,8 @@ def _row(job: Job, worker: Worker, ours: Worker, peaks: list[float]) -> dict:
   ]
   row = {
     'title': worker.title,
-    'step_milliseconds': 1e3 * _median(worker, lambda r: r['seconds'] / r['steps']),
+    'step_milliseconds': 1e3
+    * _median(worker, lambda r: r['seconds'] / r['steps']),
     'examples_per_second': 1 / _median(worker, _each),
     'cpu_milliseconds': 1e3
     * _median(worker, lambda r: r['cpu_seconds'] / r['steps']),
@@ -42,6 +43,7 @@ def _row(job: Job, worker: Worker, ours: Worker, peaks: list[float]) -> dict:
     'times_ours_min': min(seconds),
     'times_ours_max': max(seconds),
     'times_our_cpu': statistics.median(cpu),
+    'others': _median(worker, lambda r: r['others']),
     'peak_megabytes': worker.rounds[-1]['peak_megabytes'],
     **worker.start,
     'rounds': worker.rounds,
@@ -73,6 +75,7 @@ _COLUMNS = {
   'of peak': ('share_of_peak', '{:.0%}'),
   'time': ('times_ours', '{:.2f} x'),
   'CPU time': ('times_our_cpu', '{:.2f} x'),
+  'others': ('others', '{:.0%}'),
   'peak MB': ('peak_megabytes', '{:,.0f}'),
   'import s': ('import_seconds', '{:.1f}'),
   '1st step s': ('first_step_seconds', '{:.1f}'),

@@ -50,7 +50,9 @@ def tied_cross_entropy(
       ux = u * tf.cast(x, tf.float32)
       expected = tf.cast(tf.matmul(tf.cast(p, dtype), rows), tf.float32)
       dx = u * (expected - tf.gather(table, ids))
-      dtable = tf.matmul(tf.cast(p, dtype), tf.cast(ux, dtype), transpose_a=True)
+      dtable = tf.matmul(
+        tf.cast(p, dtype), tf.cast(ux, dtype), transpose_a=True
+      )
       dtable = tf.tensor_scatter_nd_sub(
         tf.cast(dtable, tf.float32), ids[:, tf.newaxis], ux
       )

@@ -166,7 +166,9 @@ class Embeddings(BaseLayer):
   ) -> tf.Tensor:
     """Embeds int [B, S] ids and segments as float32 [B, S, H]."""
     length = tf.shape(input_ids)[1]
-    words = tf.gather(self.word_embeddings, input_ids)
+    # From a tensor: once rows were gathered from a variable itself, TensorFlow
+    # copies it whole whenever it is read.
+    words = tf.gather(tf.convert_to_tensor(self.word_embeddings), input_ids)
     # One-hot products, as the original: the gradient of a gather from a table
     # of two rows would add up B*S rows one by one.
     segments = tf.one_hot(segment_ids, self._config.type_vocab_size)

@@ -151,9 +151,7 @@ class MaskedLmHead(layers.BaseLayer):
     )
     self.norm = layers.LayerNorm(f'{scope}/transform/LayerNorm', hidden)
 
-  def call(
-    self, masked: tf.Tensor, word_embeddings: tf.Tensor
-  ) -> tf.Tensor:
+  def call(self, masked: tf.Tensor, word_embeddings: tf.Tensor) -> tf.Tensor:
     """Computes logits of the masked positions.
 
     Args:
