@@ -2,8 +2,8 @@
 
 Training batches come in the order of `data.training_order`, cut from groups
 that are sorted into length buckets. Inference batches keep the records' order
-but for the bucketing inside a group; each row carries its `example_index`,
-padding rows carry -1.
+but for the sorting by length inside a group; each row carries its
+`example_index`, padding rows carry -1.
 
 Shapes of a batch: [B, S'] where S' is the bucket's length, at most S.
 """
@@ -34,6 +34,17 @@ def bucket_lengths(max_seq_length: int) -> tuple[int, ...]:
     step = max(step, 1 << (length.bit_length() - 3))
     length += step
   return (*lengths, max_seq_length)
+
+
+def inference_lengths(max_seq_length: int) -> tuple[int, ...]:
+  """Returns the sequence lengths that batches are padded to for inference.
+
+  All there are: nothing is longer than its longest row needs. But a TPU
+  compiles for each length.
+  """
+  if tf.config.list_logical_devices('TPU'):
+    return bucket_lengths(max_seq_length)
+  return tuple(range(1, max_seq_length + 1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -288,7 +299,7 @@ def _inference(
   groups: tf.data.Dataset, batch_size: int, max_seq_length: int
 ) -> tf.data.Dataset:
   group_size = _inference_group(batch_size)
-  buckets = bucket_lengths(max_seq_length)
+  lengths = inference_lengths(max_seq_length)
 
   def cut(number, group):
     count = tf.shape(group['input_ids'], tf.int64)[0]
@@ -299,7 +310,7 @@ def _inference(
     real = tf.range(count + missing) < count
     group['example_index'] = tf.where(real, index, -1)
     num_batches = (count + missing) // batch_size
-    return _cut_into_batches(group, tf.range(num_batches), batch_size, buckets)
+    return _cut_into_batches(group, tf.range(num_batches), batch_size, lengths)
 
   return groups.enumerate().flat_map(cut).prefetch(4)
 
