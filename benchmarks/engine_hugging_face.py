@@ -1,8 +1,8 @@
 """PyTorch and Hugging Face's transformers, for `training`.
 
-Training is what its Trainer does at its defaults: fused AdamW, gradients
-clipped to 1.0, a linear rate, batches drawn at random; without the Trainer's own
-overhead. The variants are what `training` calls them.
+Training is what its Trainer does at its defaults (fused AdamW, gradients
+clipped to 1.0, a linear rate, batches drawn at random), without the Trainer's
+own overhead. The variants are what `training` calls them.
 """
 
 import json
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import transformers
 from torch.nn import functional
-from training_jobs import TEXTS_AT_ONCE, Job
+from training_jobs import Job
 
 _FIELDS = ('input_ids', 'attention_mask', 'token_type_ids')
 
@@ -105,6 +105,11 @@ def _sentence_batches(
     }
 
 
+def _ids_or_ignored(batch) -> torch.Tensor:
+  is_padding = batch['masked_lm_weights'] == 0
+  return batch['masked_lm_ids'].masked_fill(is_padding, -100)
+
+
 def _stock_loss(model, batch) -> torch.Tensor:
   labels = torch.full_like(batch['input_ids'], -100)
   ids = batch['masked_lm_ids'].masked_fill(
@@ -153,7 +158,7 @@ def _scorer(job: Job) -> Callable[[int], int]:
   model = transformers.BertForSequenceClassification(_config(job)).eval()
   tokenizer = transformers.BertTokenizerFast(job.vocab_file)
   with open(job.records) as file:
-    texts = json.load(file)[:TEXTS_AT_ONCE]
+    texts = json.load(file)
 
   @torch.inference_mode()
   def score() -> torch.Tensor:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import tensorflow as tf
-from training_jobs import TEXTS_AT_ONCE, Job
+from training_jobs import Job
 
 from cli import script
 
@@ -77,15 +77,13 @@ def _scorer(job: Job) -> Callable[[int], int]:
   predictor = classification.Predictor(Classifier(config, num_outputs=2))
   tokenizer = BertTokenizer(job.vocab_file, do_lower_case=True)
   with open(job.records) as file:
-    texts = json.load(file)[:TEXTS_AT_ONCE]
+    texts = json.load(file)
 
   def run(num_steps: int) -> int:
     for _ in range(num_steps):
       ids, segments = encode_texts(tokenizer, texts, None, job.max_seq_length)
       batches = input_pipeline.inference_batches_from(
-        {'input_ids': ids, 'segment_ids': segments},
-        job.batch_size,
-        job.max_seq_length,
+        ids, segments, job.batch_size, job.max_seq_length
       )
       predictor.predict(batches, len(texts), lambda _: None)
     return num_steps * len(texts)

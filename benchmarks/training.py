@@ -11,9 +11,9 @@ transformers (the extra 'bench'), and tf-models-official as it comes.
 
 Each is a process of its own. They take turns of a second or two in which the
 others wait, so that other load on the machine meets all. What is printed are
-medians over the rounds; 'time' and 'CPU time' are ratios to this project within
-a round, for an example; 'of peak' is the share of what a product of two matrices
-reached in the same rounds.
+medians over the rounds. 'time' and 'CPU time' of an example are ratios to this
+project in the same round; 'of peak' is what a step's matrix products come to in
+a second, as a share of what one large product reached in the same round.
 """
 
 import contextlib
@@ -152,6 +152,7 @@ def _jobs(folder: str) -> list[Job]:
   for kind in _JOBS.value:
     is_scoring = kind == 'scoring'
     records = f'{folder}/{kind}.{"json" if is_scoring else "tfrecord"}'
+    batch_size = _PREDICT_BATCH_SIZE if is_scoring else _TRAIN_BATCH_SIZE
     arrays = kind if kind == 'pretraining' else 'sst_2'
     any_size = Job(
       kind=kind,
@@ -160,9 +161,7 @@ def _jobs(folder: str) -> list[Job]:
       vocab_size=vocab_size,
       records=records,
       arrays=f'{folder}/{arrays}.npz',
-      batch_size=(
-        _PREDICT_BATCH_SIZE if is_scoring else _TRAIN_BATCH_SIZE
-      ).value,
+      batch_size=batch_size.value,
     )
     if not os.path.exists(records):
       if kind == 'pretraining':

@@ -3,10 +3,9 @@
 import dataclasses
 import json
 
-KINDS = ('pretraining', 'fine_tuning', 'distillation', 'scoring')
+from modeling import configs, flops
 
-# A step of scoring goes from so many texts to their logits.
-TEXTS_AT_ONCE = 4096
+KINDS = ('pretraining', 'fine_tuning', 'distillation', 'scoring')
 
 # The machine's peak is that of a product of two such matrices.
 PRODUCT_SIZE = 2048
@@ -22,7 +21,8 @@ class Job:
     size: 'layers/hidden size', as '4/256'.
     vocab_file: the vocabulary.
     vocab_size: V.
-    records: TFRecords, or for scoring a JSON list of texts.
+    records: TFRecords, or for scoring, of which a step takes all, a JSON list
+      of texts.
     arrays: the records as an .npz of arrays [N, ...], for who reads no
       TFRecords.
     batch_size: B.
@@ -48,19 +48,20 @@ class Job:
     return json.dumps(dataclasses.asdict(self))
 
 
-def step_flops(job: Job) -> float:
-  """Counts the matrix products' floating-point operations of a training step.
+def step_flops(job: Job, all_positions: bool, whole_head: bool) -> float:
+  """Counts the products' floating-point operations of a pre-training step.
 
-  Forward, a position of a layer takes 24 H^2 in its products with weights and
-  4 S H in those of its attention; a masked position 2 H^2 + 2 H V in the head;
-  the pooler 2 H^2 an example. Backward takes twice as much as forward.
+  Args:
+    job: the step's.
+    all_positions: whether the last layer computes all positions, or only those
+      that a head looks at, as this project does.
+    whole_head: whether the masked-LM head does, too.
   """
-  layers, hidden = map(int, job.size.split('/'))
-  positions = job.batch_size * job.max_seq_length
-  masked = job.batch_size * job.max_predictions
-  forward = (
-    layers * positions * (24 * hidden**2 + 4 * job.max_seq_length * hidden)
-  )
-  forward += masked * (2 * hidden**2 + 2 * hidden * job.vocab_size)
-  forward += job.batch_size * 2 * hidden**2
-  return 3.0 * forward
+  config = configs.compact_config(job.size, job.vocab_size)
+  rows, length = job.batch_size, job.max_seq_length
+  num_predictions = length if whole_head else job.max_predictions
+  forward = flops.pretrainer_flops(config, rows, length, num_predictions)
+  if all_positions:
+    asked = flops.encoder_flops(config, rows, length, num_predictions + 1)
+    forward += flops.encoder_flops(config, rows, length) - asked
+  return flops.training_flops(forward, num_weights=0)

@@ -27,41 +27,41 @@ def _row(job: Job, worker: Worker, ours: Worker, peaks: list[float]) -> dict:
   if worker.failure:
     return {'title': worker.title, 'failure': worker.failure}
   pairs = list(zip(ours.rounds, worker.rounds, strict=True))
-  seconds = [_each(theirs) / _each(our) for our, theirs in pairs]
-  cpu = [
-    _each(theirs, 'cpu_seconds') / _each(our, 'cpu_seconds')
-    for our, theirs in pairs
-  ]
+  seconds, cpu = (
+    [_each(what, theirs) / _each(what, our) for our, theirs in pairs]
+    for what in ('seconds', 'cpu_seconds')
+  )
   row = {
     'title': worker.title,
-    'step_milliseconds': 1e3
-    * _median(worker, lambda r: r['seconds'] / r['steps']),
-    'examples_per_second': 1 / _median(worker, _each),
-    'cpu_milliseconds': 1e3
-    * _median(worker, lambda r: r['cpu_seconds'] / r['steps']),
+    'step_milliseconds': 1e3 * _per_step('seconds', worker),
+    'examples_per_second': statistics.median(
+      r['examples'] / r['seconds'] for r in worker.rounds
+    ),
+    'cpu_milliseconds': 1e3 * _per_step('cpu_seconds', worker),
     'times_ours': statistics.median(seconds),
     'times_ours_min': min(seconds),
     'times_ours_max': max(seconds),
     'times_our_cpu': statistics.median(cpu),
-    'others': _median(worker, lambda r: r['others']),
+    'others': statistics.median(r['others'] for r in worker.rounds),
     'peak_megabytes': worker.rounds[-1]['peak_megabytes'],
     **worker.start,
     'rounds': worker.rounds,
   }
   if job.kind == 'pretraining':
+    flops = step_flops(job, worker is not ours, 'stock' in worker.title)
     row['share_of_peak'] = statistics.median(
-      _gigaflops(step_flops(job), r) / peak
+      _gigaflops(flops, r) / peak
       for r, peak in zip(worker.rounds, peaks, strict=True)
     )
   return row
 
 
-def _each(done: dict, what: str = 'seconds') -> float:
+def _each(what: str, done: dict) -> float:
   return done[what] / done['examples']
 
 
-def _median(worker: Worker, of) -> float:
-  return statistics.median(map(of, worker.rounds))
+def _per_step(what: str, worker: Worker) -> float:
+  return statistics.median(r[what] / r['steps'] for r in worker.rounds)
 
 
 def _gigaflops(flops: float, done: dict) -> float:

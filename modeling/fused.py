@@ -56,7 +56,8 @@ def tied_cross_entropy(
       dtable = tf.tensor_scatter_nd_sub(
         tf.cast(dtable, tf.float32), ids[:, tf.newaxis], ux
       )
-      dbias = tf.linalg.matvec(p, upstream, transpose_a=True)
+      with tf.name_scope('bias_gradient'):
+        dbias = tf.linalg.matvec(p, upstream, transpose_a=True)
       dbias = tf.tensor_scatter_nd_sub(dbias, ids[:, tf.newaxis], upstream)
       return dx, dtable, dbias
 
