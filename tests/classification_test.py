@@ -17,7 +17,7 @@ def _batches(batch_size):
   rows = [rng.integers(5, 20, n) for n in rng.integers(3, 17, 21)]
   ids = tf.ragged.constant([row.tolist() for row in rows], dtype=tf.int32)
   return input_pipeline.inference_batches_from(
-    {'input_ids': ids, 'segment_ids': tf.zeros_like(ids)}, batch_size, 16
+    ids, tf.zeros_like(ids), batch_size, 16
   )
 
 
