@@ -112,11 +112,8 @@ def _ids_or_ignored(batch) -> torch.Tensor:
 
 def _stock_loss(model, batch) -> torch.Tensor:
   labels = torch.full_like(batch['input_ids'], -100)
-  ids = batch['masked_lm_ids'].masked_fill(
-    batch['masked_lm_weights'] == 0, -100
-  )
   # Padding stands at position 0, [CLS], which is never masked.
-  labels.scatter_(1, batch['masked_lm_positions'], ids)
+  labels.scatter_(1, batch['masked_lm_positions'], _ids_or_ignored(batch))
   return model(
     input_ids=batch['input_ids'],
     attention_mask=batch['input_mask'],
@@ -136,11 +133,8 @@ def _gathered_loss(model, batch) -> torch.Tensor:
   positions = batch['masked_lm_positions'].unsqueeze(-1)
   masked = sequence.gather(1, positions.expand(-1, -1, sequence.shape[-1]))
   logits, next_sentence = model.cls(masked, pooled)
-  ids = batch['masked_lm_ids'].masked_fill(
-    batch['masked_lm_weights'] == 0, -100
-  )
   return functional.cross_entropy(
-    logits.view(-1, logits.shape[-1]), ids.view(-1)
+    logits.view(-1, logits.shape[-1]), _ids_or_ignored(batch).view(-1)
   ) + functional.cross_entropy(next_sentence, batch['next_sentence_labels'])
 
 
