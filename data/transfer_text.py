@@ -11,7 +11,6 @@ from data import files, text_files
 from data.errors import UserError
 from data.examples import Example
 
-
 # What is no text, but often holds some in a column.
 _TABLE = re.compile(r'\.(csv|jsonl?|parquet)(\.\w+)?$')
 
@@ -38,8 +37,9 @@ def read_files(patterns: Sequence[str]) -> list[list[Text]]:
     left out, and logged with their number.
 
   Raises:
-    UserError: a table instead of text, no text at all, a line of more than two columns or with an empty
-      half, or single sentences and pairs in one set; file and line are named.
+    UserError: a table instead of text, no text at all, a line of more than two
+      columns or with an empty half, or single sentences and pairs in one set;
+      file and line are named.
   """
   pattern_of: dict[str, int] = {}
   for number, pattern in enumerate(patterns):

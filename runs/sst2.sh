@@ -8,8 +8,13 @@
 # they come from). Give the command again after an interruption: every step goes
 # on where it stopped, and a result that is in RESULTS_DIR is not made again.
 set -euo pipefail
+
+if [[ $# -lt 1 ]]; then
+  echo "usage: $0 DATA_DIR [WORK_DIR [RESULTS_DIR]]" >&2
+  exit 1
+fi
 cd "$(dirname "$0")/.."
-data=${1:?DATA_DIR, see the head of this script}
+data=$1
 work=${2:-work/sst2}
 results=${3:-$work/results}
 python=${PYTHON:-python}
