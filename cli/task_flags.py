@@ -106,16 +106,17 @@ def _define_custom_flags() -> None:
 
 
 def check() -> None:
-  """Refuses flags about the task that cannot take effect.
+  """Refuses an unknown task, and flags about it that cannot take effect.
 
   Raises:
-    UserError: the flags are named.
+    UserError: the task or the flags are named.
   """
   from_tfds, name = FLAGS.data_source == 'tfds', FLAGS.task_name.lower()
   if not from_tfds:
     script.require('data_dir')
     script.refuse_if_given(['tfds_name'], '--data_source is not tfds')
   if name != 'custom':
+    tasks.get_task(FLAGS.task_name)
     script.refuse_if_given(
       _CUSTOM_FLAGS, f'{FLAGS.task_name} has labels and columns of its own'
     )

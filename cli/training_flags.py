@@ -33,7 +33,8 @@ def define() -> None:
   flags.DEFINE_float(
     'learning_rate',
     5e-5,
-    'The peak learning rate, after the warm-up.',
+    'The peak learning rate, after the warm-up. Compact models want more than '
+    'the default: 1e-4 to 1e-3.',
     lower_bound=0.0,
   )
   flags.DEFINE_integer(
