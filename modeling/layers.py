@@ -22,6 +22,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tf_keras
 
+from modeling import fused
 from modeling.configs import BertConfig
 from modeling.dropout import (
   EMBEDDINGS_SITE,
@@ -63,6 +64,18 @@ def get_activation(name: str | None) -> Callable[[tf.Tensor], tf.Tensor]:
     'tanh': tf.tanh,
     'linear': tf.identity,
   }[(name or 'linear').lower()]
+
+
+class Activation:
+  """What `hidden_act` names, in the form that is fast where it is used."""
+
+  def __init__(self, name: str | None):
+    self._infer = get_activation(name)
+    self._train = fused.recomputed(self._infer)
+
+  def __call__(self, x: tf.Tensor, is_training: bool) -> tf.Tensor:
+    """Maps each value of float32 [N, I]."""
+    return self._train(x) if is_training else self._infer(x)
 
 
 class BaseLayer(tf_keras.layers.Layer):
@@ -249,7 +262,7 @@ class TransformerBlock(BaseLayer):
     super().__init__()
     self._sites = block_sites(index)
     self._dropout_rate = config.hidden_dropout_prob
-    self._activation = get_activation(config.hidden_act)
+    self._activation = Activation(config.hidden_act)
     hidden, inner = config.hidden_size, config.intermediate_size
     scope = f'bert/encoder/layer_{index}'
     out = f'{scope}/attention/output'
@@ -301,7 +314,8 @@ class TransformerBlock(BaseLayer):
       self.attention_output(context), batch, dropout, sites.attention_output
     )
     attended = self.attention_norm(attended + queries)
-    inner = self._activation(self.intermediate(attended))
+    is_training = dropout is not None
+    inner = self._activation(self.intermediate(attended), is_training)
     output = self._drop(
       self.output_dense(inner), batch, dropout, sites.feed_forward_output
     )

@@ -140,7 +140,7 @@ class MaskedLmHead(layers.BaseLayer):
   ):
     super().__init__()
     self._product_dtype = compute_dtype
-    self._activation = layers.get_activation(config.hidden_act)
+    self._activation = layers.Activation(config.hidden_act)
     hidden = config.hidden_size
     scope = 'cls/predictions'
     self.output_bias = self.add_weight(
@@ -161,7 +161,7 @@ class MaskedLmHead(layers.BaseLayer):
     Returns:
       float32 [B, P, V].
     """
-    x = self._transformed(masked)
+    x = self._transformed(masked, is_training=False)
     logits = layers.product(
       x, word_embeddings, self._product_dtype, transpose_b=True
     )
@@ -173,7 +173,7 @@ class MaskedLmHead(layers.BaseLayer):
   ) -> tf.Tensor:
     """Computes the cross-entropies of `call`'s logits with int ids [B, P]."""
     nats = fused.tied_cross_entropy(
-      self._transformed(masked),
+      self._transformed(masked, is_training=True),
       word_embeddings,
       self.output_bias,
       tf.reshape(ids, [-1]),
@@ -181,9 +181,9 @@ class MaskedLmHead(layers.BaseLayer):
     )
     return tf.reshape(nats, tf.shape(ids))
 
-  def _transformed(self, masked: tf.Tensor) -> tf.Tensor:
-    x = tf.reshape(masked, [-1, masked.shape[-1]])
-    return self.norm(self._activation(self.transform(x)))
+  def _transformed(self, masked: tf.Tensor, is_training: bool) -> tf.Tensor:
+    x = self.transform(tf.reshape(masked, [-1, masked.shape[-1]]))
+    return self.norm(self._activation(x, is_training))
 
 
 class OutputHead(layers.BaseLayer):
