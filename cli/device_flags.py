@@ -82,8 +82,9 @@ def strategy():
   Call it before anything runs TensorFlow's ops, which would fix the devices.
   Of several workers it waits for all.
   """
-  from modeling import strategies, tpu
+  from modeling import native_log, strategies, tpu
 
+  native_log.quieten()
   name = 'tpu' if FLAGS.use_tpu else FLAGS.distribution_strategy
   described = tpu.Tpu(
     FLAGS.tpu_name or FLAGS.master,

@@ -76,8 +76,9 @@ def train(
       tally.begin(step)
       if is_chief:
         metrics.append(step, means)
-        seconds = (time.perf_counter() - started) / max(1, step - first)
-        means['examples_per_second'] = settings.batch_size / seconds
+        if step > first:  # Not where a run was stopped at a stop.
+          seconds = (time.perf_counter() - started) / (step - first)
+          means['examples_per_second'] = settings.batch_size / seconds
         _report(step, means, settings, progress)
         events.write(means, step)
       if evaluation and settings.is_due(step, settings.eval_steps):
@@ -158,18 +159,17 @@ def _check_scale(means, step: int, settings: Settings) -> None:
 
 def _report(step: int, means, settings: Settings, progress: Progress) -> None:
   """Moves the bar or prints a line."""
-  rate = means['examples_per_second']
-  note = f'loss {means["loss"]:.4f} · {rate:.1f} examples/s'
+  note = f'loss {means["loss"]:.4f}'
+  left = '?'
+  if rate := means.get('examples_per_second'):
+    note += f' · {rate:.1f} examples/s'
+    seconds = (settings.num_steps - step) * settings.batch_size / rate
+    left = datetime.timedelta(seconds=round(seconds))
   if progress.is_bar:
     progress.update(step, note)
   else:
-    left = (settings.num_steps - step) * settings.batch_size / rate
     logging.info(
-      'step %d of %d · %s · %s left',
-      step,
-      settings.num_steps,
-      note,
-      datetime.timedelta(seconds=round(left)),
+      'step %d of %d · %s · %s left', step, settings.num_steps, note, left
     )
 
 

@@ -37,6 +37,7 @@ def test_script_trains_evaluates_and_predicts(world):
   assert rows.shape == (7, 2)
   np.testing.assert_allclose(rows.sum(axis=1), 1.0, atol=1e-6)
   assert 'step 60 of 60' in done.stderr and 'examples/s' in done.stderr
+  assert 'InitializeLog' not in done.stderr  # XLA's chatter.
 
 
 def test_help_shows_shared_flags_at_once_without_tensorflow():
