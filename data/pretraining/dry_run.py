@@ -189,6 +189,6 @@ def _estimate(
     f'The whole: about {size(times * sample.num_bytes)}B of text, '
     f'{times * len(sample.texts):,.0f} documents, '
     f'{times * num_records:,.0f} records, {size(times * record_bytes)}B on '
-    f'disk; {tqdm.tqdm.format_interval(whole)} on this machine '
-    f'({num_records / seconds:,.0f} records/s).'
+    f'disk; {tqdm.tqdm.format_interval(whole)} on this machine, '
+    f'the writing aside ({num_records / seconds:,.0f} records/s).'
   )
