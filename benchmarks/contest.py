@@ -120,7 +120,7 @@ def _measure(contestant: Contestant, folder: str) -> Measurement:
       f'--output_file={os.path.join(output, _OUTPUT_NAME)}',
     ]
     log = os.path.join(folder, 'log')
-    usage = processes.run([*contestant.command, *files], log, _environment())
+    usage = processes.run([*contestant.command, *files], log, environment())
     records, failure = 0, usage.failure
     if not failure:
       try:
@@ -138,7 +138,7 @@ def _measure(contestant: Contestant, folder: str) -> Measurement:
   )
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
   """Returns this process's variables, with the project where it can be found
   and TensorFlow silent on the GPUs that are not there."""
   paths = [str(_ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]

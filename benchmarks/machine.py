@@ -6,7 +6,10 @@ import platform
 
 import psutil
 
-_PACKAGES = ('numpy', 'tensorflow', 'tensorflow-text', 'tf-models-official')
+_PACKAGES = (
+  *('numpy', 'tensorflow', 'tensorflow-text', 'tf-models-official'),
+  *('torch', 'transformers'),
+)
 
 
 def describe() -> dict:

@@ -64,7 +64,7 @@ def run(
     seconds=seconds,
     cpu_seconds=used.ru_utime + used.ru_stime,
     peak_bytes=max(peak.bytes, _largest_bytes(used)),
-    failure=_failure(process.returncode, log_path),
+    failure=failure(process.returncode, log_path),
   )
 
 
@@ -126,7 +126,7 @@ def _own_bytes(process: psutil.Process) -> int:
     return 0
 
 
-def _failure(status: int, log_path: str) -> str:
+def failure(status: int, log_path: str) -> str:
   """Returns '' for status 0, else the status and the last line printed."""
   if not status:
     return ''

@@ -122,6 +122,13 @@ def define() -> None:
     lower_bound=0,
     upper_bound=1000,
   )
+  flags.DEFINE_bool(
+    'profile',
+    False,
+    "Added: records where ten of the run's steps, from the eleventh on, spend "
+    'their time, for the profile plugin of TensorBoard, in '
+    'output_dir/events/plugins/profile.',
+  )
   flags.DEFINE_integer(
     'seed',
     12345,
@@ -158,7 +165,8 @@ def check() -> None:
     refuse_if_given(
       ['adam_bias_correction', 'dropout_rate', 'freeze']
       + ['gradient_accumulation_steps', 'init', 'keep_checkpoint_max']
-      + ['layer_decay', 'log_steps', 'optimizer', 'skip_nonfinite_steps'],
+      + ['layer_decay', 'log_steps', 'optimizer', 'profile']
+      + ['skip_nonfinite_steps'],
       '--do_train is not given',
     )
   if FLAGS.freeze == 'encoder':
@@ -220,6 +228,7 @@ def make_settings(
     precision=FLAGS.precision,
     skip_nonfinite_steps=FLAGS.skip_nonfinite_steps,
     eval_steps=eval_steps,
+    is_profiled=FLAGS.profile,
   )
 
 

@@ -2,15 +2,15 @@
 
 Training batches come in the order of `data.training_order`, cut from groups
 that are sorted into length buckets. Inference batches keep the records' order
-but for the bucketing inside a group; each row carries its `example_index`,
-padding rows carry -1.
+but for the sorting by length inside a group; each row carries its
+`example_index`, padding rows carry -1.
 
 Shapes of a batch: [B, S'] where S' is the bucket's length, at most S.
 """
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -34,6 +34,17 @@ def bucket_lengths(max_seq_length: int) -> tuple[int, ...]:
     step = max(step, 1 << (length.bit_length() - 3))
     length += step
   return (*lengths, max_seq_length)
+
+
+def inference_lengths(max_seq_length: int) -> tuple[int, ...]:
+  """Returns the sequence lengths that batches are padded to for inference.
+
+  All there are: nothing is longer than its longest row needs. But a TPU
+  compiles for each length.
+  """
+  if tf.config.list_logical_devices('TPU'):
+    return bucket_lengths(max_seq_length)
+  return tuple(range(1, max_seq_length + 1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,7 +249,8 @@ def inference_batches(
       of the files; -1 takes all.
 
   Returns:
-    As `inference_batches_from`.
+    A dataset of dictionaries: the records' fields [B, ...], and
+    `example_index`, as `inference_batches_from`.
   """
   dataset = tf.data.TFRecordDataset(list(source.paths))
   if max_batches >= 0:
@@ -251,33 +263,44 @@ def inference_batches(
 
 
 def inference_batches_from(
-  features: Mapping[str, tf.Tensor | tf.RaggedTensor | np.ndarray],
+  ids: tf.RaggedTensor,
+  segments: tf.RaggedTensor,
   batch_size: int,
   max_seq_length: int,
-) -> tf.data.Dataset:
-  """Makes batches of examples in memory, each example once.
+) -> Iterator[dict[str, np.ndarray]]:
+  """Makes batches of examples in memory, each example once, sorted by length.
 
   Args:
-    features: `input_ids` and `segment_ids` as RaggedTensors [N, (S)], other
-      fields as arrays [N, ...].
+    ids: N rows.
+    segments: likewise.
     batch_size: B.
     max_seq_length: the longest row.
 
-  Returns:
-    A dataset of dictionaries: the fields [B, ...], and `example_index`, int64
-    [B], the row's number among all examples; -1 for the rows of zeros that
-    fill up the last batch.
+  Yields:
+    `input_ids`, `input_mask` and `segment_ids`, int32 [B, S'], and
+    `example_index`, int64 [B], the row's number among all examples; -1 for the
+    rows of zeros that fill up the last batch.
   """
-  dataset = tf.data.Dataset.from_tensor_slices(dict(features)).batch(
-    _inference_group(batch_size)
-  )
-
-  def densify(group):
-    lengths = group['input_ids'].row_lengths()
-    group['input_mask'] = tf.sequence_mask(lengths, max_seq_length, tf.int32)
-    return {name: dense(x, max_seq_length) for name, x in group.items()}
-
-  return _inference(dataset.map(densify), batch_size, max_seq_length)
+  possible = np.array(inference_lengths(max_seq_length))
+  lengths = ids.row_lengths().numpy()
+  order = np.argsort(lengths, kind='stable')
+  # TensorFlow makes nothing new for a shard: to trace what cuts batches took
+  # longer than to score a thousand texts.
+  columns = {
+    'input_ids': dense(ids, max_seq_length).numpy(),
+    'input_mask': np.int32(np.arange(max_seq_length) < lengths[:, np.newaxis]),
+    'segment_ids': dense(segments, max_seq_length).numpy(),
+  }
+  for start in range(0, len(order), batch_size):
+    rows = order[start : start + batch_size]
+    width = possible[np.searchsorted(possible, lengths[rows[-1]])]
+    padding = [[0, batch_size - len(rows)], [0, 0]]
+    batch = {
+      name: np.pad(column[rows, :width], padding)
+      for name, column in columns.items()
+    }
+    batch['example_index'] = np.pad(rows, padding[0], constant_values=-1)
+    yield batch
 
 
 def _inference_group(batch_size: int) -> int:
@@ -288,7 +311,7 @@ def _inference(
   groups: tf.data.Dataset, batch_size: int, max_seq_length: int
 ) -> tf.data.Dataset:
   group_size = _inference_group(batch_size)
-  buckets = bucket_lengths(max_seq_length)
+  lengths = inference_lengths(max_seq_length)
 
   def cut(number, group):
     count = tf.shape(group['input_ids'], tf.int64)[0]
@@ -299,7 +322,7 @@ def _inference(
     real = tf.range(count + missing) < count
     group['example_index'] = tf.where(real, index, -1)
     num_batches = (count + missing) // batch_size
-    return _cut_into_batches(group, tf.range(num_batches), batch_size, buckets)
+    return _cut_into_batches(group, tf.range(num_batches), batch_size, lengths)
 
   return groups.enumerate().flat_map(cut).prefetch(4)
 

@@ -4,7 +4,7 @@ A regressor is a classifier of one output whose logit is the predicted number.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -113,14 +113,14 @@ class Predictor:
 
   def predict(
     self,
-    batches: tf.data.Dataset,
+    batches: Iterable[Mapping[str, tf.Tensor | np.ndarray]],
     num_examples: int,
     on_progress: Callable[[int], None] | None = None,
   ) -> np.ndarray:
     """Computes the logits of every example once.
 
     Args:
-      batches: as `input_pipeline.inference_batches`.
+      batches: as `input_pipeline.inference_batches`, or `..._from`.
       num_examples: N.
       on_progress: told how many are done, after each batch; where it is not
         given, progress is shown here.
@@ -135,7 +135,7 @@ class Predictor:
     seen, timed, seconds = set(), 0, 0.0
     num_done = 0
     for batch in batches:
-      rows.append(batch['example_index'].numpy())
+      rows.append(np.asarray(batch['example_index']))
       started = time.perf_counter()
       outputs.append(self._batch_logits(batch)[: len(rows[-1])])
       # A shape's first batch may trace the function: it is not timed.
@@ -161,7 +161,7 @@ class Predictor:
     share = -(-batch['input_ids'].shape[0] // self._num_replicas)
     missing = share * self._num_replicas - batch['input_ids'].shape[0]
     inputs = {
-      name: tf.pad(batch[name], [[0, missing], [0, 0]]) if missing else x
+      name: tf.pad(x, [[0, missing], [0, 0]]) if missing else tf.constant(x)
       for name, x in batch.items()
       if name in ('input_ids', 'input_mask', 'segment_ids')
     }

@@ -72,7 +72,8 @@ def required() -> Cluster:
   Raises:
     UserError: it is not, or as `from_environment`.
   """
-  if (cluster := from_environment()) is None:
+  cluster = from_environment()
+  if cluster is None:
     raise UserError(
       '--distribution_strategy=multi_worker_mirrored needs the environment '
       f'variable {_VARIABLE}, which names the workers: {_EXPECTED}'

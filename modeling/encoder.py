@@ -45,6 +45,7 @@ class BertEncoder(layers.BaseLayer):
     segment_ids: tf.Tensor,
     dropout: DropoutKey | None = None,
     cls_only: bool = False,
+    positions: tf.Tensor | None = None,
   ) -> dict[str, tf.Tensor]:
     """Encodes a batch.
 
@@ -55,10 +56,12 @@ class BertEncoder(layers.BaseLayer):
       dropout: None for no dropout.
       cls_only: whether the last layer computes [CLS] only. The result is the
         same but for rounding; with dropout the last layer's masks differ.
+      positions: int [B, P]; if given, the last layer computes [CLS] and these
+        only, likewise.
 
     Returns:
       `pooled_output`, float32 [B, H], and, unless `cls_only`,
-      `sequence_output`, float32 [B, S, H].
+      `sequence_output`, float32 [B, S, H], or [B, P, H] of the `positions`.
 
     Raises:
       ValueError: S is greater than `max_position_embeddings`. Where S is not
@@ -66,17 +69,19 @@ class BertEncoder(layers.BaseLayer):
     """
     with tf.control_dependencies(self._length_checks(input_ids)):
       x = self.embeddings(input_ids, segment_ids, dropout)
-    shape = tf.shape(x)
+    batch = tf.shape(x)[0]
     x = tf.reshape(x, [-1, self.config.hidden_size])
     padding = layers.padding_scores(input_mask)
     for block in self.blocks[:-1]:
       x = block(x, padding, dropout)
-    x = self.blocks[-1](x, padding, dropout, cls_only=cls_only)
+    if positions is not None:
+      positions = tf.pad(positions, [[0, 0], [1, 0]])  # [CLS] stands at 0.
+    x = self.blocks[-1](x, padding, dropout, cls_only, positions)
     if cls_only:
       return {'pooled_output': self._pool(x)}
-    sequence = tf.reshape(x, shape)
+    sequence = tf.reshape(x, [batch, -1, self.config.hidden_size])
     return {
-      'sequence_output': sequence,
+      'sequence_output': sequence if positions is None else sequence[:, 1:],
       'pooled_output': self._pool(sequence[:, 0]),
     }
 

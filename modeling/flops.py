@@ -15,7 +15,7 @@ _UPDATE = 16
 
 
 def encoder_flops(
-  config: BertConfig, rows: int, length: int, cls_only: bool = False
+  config: BertConfig, rows: int, length: int, last_asking: int | None = None
 ) -> int:
   """Counts one pass of the encoder with its pooler.
 
@@ -28,7 +28,8 @@ def encoder_flops(
     config: the model's dimensions.
     rows: B.
     length: S.
-    cls_only: whether in the last layer [CLS] alone asks.
+    last_asking: how many positions of a row ask in the last layer; None for
+      all of them.
   """
   hidden, inner = config.hidden_size, config.intermediate_size
   answering = rows * length
@@ -38,7 +39,7 @@ def encoder_flops(
     kernels += 2 * hidden * inner * asking
     return 2 * (kernels + 2 * hidden * length * asking)
 
-  last = layer(rows if cls_only else answering)
+  last = layer(rows * (length if last_asking is None else last_asking))
   pooler = 2 * rows * hidden * hidden
   return (config.num_hidden_layers - 1) * layer(answering) + last + pooler
 
@@ -50,7 +51,9 @@ def pretrainer_flops(
   hidden = config.hidden_size
   masked_lm = 2 * rows * num_predictions * hidden * (hidden + config.vocab_size)
   next_sentence = 2 * rows * hidden * 2
-  return encoder_flops(config, rows, length) + masked_lm + next_sentence
+  # [CLS] asks, too.
+  encoder = encoder_flops(config, rows, length, num_predictions + 1)
+  return encoder + masked_lm + next_sentence
 
 
 def classifier_flops(
@@ -58,7 +61,7 @@ def classifier_flops(
 ) -> int:
   """Counts one pass of the encoder and a classifier's head."""
   head = 2 * rows * config.hidden_size * num_outputs
-  return encoder_flops(config, rows, length, cls_only=True) + head
+  return encoder_flops(config, rows, length, last_asking=1) + head
 
 
 def training_flops(forward: int, num_weights: int) -> int:

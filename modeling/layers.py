@@ -22,6 +22,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tf_keras
 
+from modeling import fused
 from modeling.configs import BertConfig
 from modeling.dropout import (
   EMBEDDINGS_SITE,
@@ -54,12 +55,27 @@ class WeightInit(NamedTuple):
 def get_activation(name: str | None) -> Callable[[tf.Tensor], tf.Tensor]:
   """Returns the function that `hidden_act` names."""
   return {
-    'gelu': lambda x: tf.nn.gelu(x, approximate=True),
-    'gelu_erf': lambda x: tf.nn.gelu(x, approximate=False),
+    # By their names: TensorFlow's graph optimizer joins product, bias and gelu
+    # to one op only where that of the bias sorts first, as 'dense/BiasAdd'
+    # does before 'gelu', but not before the default, 'Gelu'.
+    'gelu': lambda x: tf.nn.gelu(x, approximate=True, name='gelu'),
+    'gelu_erf': lambda x: tf.nn.gelu(x, approximate=False, name='gelu'),
     'relu': tf.nn.relu,
     'tanh': tf.tanh,
     'linear': tf.identity,
   }[(name or 'linear').lower()]
+
+
+class Activation:
+  """What `hidden_act` names, in the form that is fast where it is used."""
+
+  def __init__(self, name: str | None):
+    self._infer = get_activation(name)
+    self._train = fused.recomputed(self._infer)
+
+  def __call__(self, x: tf.Tensor, is_training: bool) -> tf.Tensor:
+    """Maps each value of float32 [N, I]."""
+    return self._train(x) if is_training else self._infer(x)
 
 
 class BaseLayer(tf_keras.layers.Layer):
@@ -166,7 +182,9 @@ class Embeddings(BaseLayer):
   ) -> tf.Tensor:
     """Embeds int [B, S] ids and segments as float32 [B, S, H]."""
     length = tf.shape(input_ids)[1]
-    words = tf.gather(self.word_embeddings, input_ids)
+    # From a tensor: once rows were gathered from a variable itself, TensorFlow
+    # copies it whole whenever it is read.
+    words = tf.gather(tf.convert_to_tensor(self.word_embeddings), input_ids)
     # One-hot products, as the original: the gradient of a gather from a table
     # of two rows would add up B*S rows one by one.
     segments = tf.one_hot(segment_ids, self._config.type_vocab_size)
@@ -244,7 +262,7 @@ class TransformerBlock(BaseLayer):
     super().__init__()
     self._sites = block_sites(index)
     self._dropout_rate = config.hidden_dropout_prob
-    self._activation = get_activation(config.hidden_act)
+    self._activation = Activation(config.hidden_act)
     hidden, inner = config.hidden_size, config.intermediate_size
     scope = f'bert/encoder/layer_{index}'
     out = f'{scope}/attention/output'
@@ -267,21 +285,28 @@ class TransformerBlock(BaseLayer):
     padding: tf.Tensor,
     dropout: DropoutKey | None = None,
     cls_only: bool = False,
+    positions: tf.Tensor | None = None,
   ) -> tf.Tensor:
-    """Transforms each position.
+    """Transforms each position, or some.
 
     Args:
       x: float32 [B*S, H].
       padding: float32 [B, 1, 1, S], added to the attention scores.
       dropout: None for no dropout.
       cls_only: whether to compute each example's first position only.
+      positions: int [B, F]; which to compute where not all are wanted.
 
     Returns:
-      float32 [B*S, H], or [B, H] if `cls_only`.
+      float32 [B*S, H]; [B, H] if `cls_only`; [B*F, H] of `positions`.
     """
     sites = self._sites
     batch = tf.shape(padding)[0]
-    queries = _first_positions(x, batch) if cls_only else x
+    queries = x
+    if cls_only:
+      queries = _by_example(x, batch)[:, 0]
+    elif positions is not None:
+      queries = tf.gather(_by_example(x, batch), positions, batch_dims=1)
+      queries = tf.reshape(queries, [-1, x.shape[-1]])
     context = self.attention(
       queries, x, padding, dropout, sites.attention_probabilities
     )
@@ -289,7 +314,8 @@ class TransformerBlock(BaseLayer):
       self.attention_output(context), batch, dropout, sites.attention_output
     )
     attended = self.attention_norm(attended + queries)
-    inner = self._activation(self.intermediate(attended))
+    is_training = dropout is not None
+    inner = self._activation(self.intermediate(attended), is_training)
     output = self._drop(
       self.output_dense(inner), batch, dropout, sites.feed_forward_output
     )
@@ -305,14 +331,15 @@ class TransformerBlock(BaseLayer):
     """Drops values of [B*F, H] example by example."""
     if dropout is None:
       return x
-    by_example = tf.reshape(x, [batch, -1, x.shape[-1]])
-    dropped = stateless_dropout(by_example, self._dropout_rate, dropout, site)
+    dropped = stateless_dropout(
+      _by_example(x, batch), self._dropout_rate, dropout, site
+    )
     return tf.reshape(dropped, [-1, x.shape[-1]])
 
 
-def _first_positions(x: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
-  """Picks each example's [CLS]: [B*S, H] → [B, H]."""
-  return tf.reshape(x, [batch, -1, x.shape[-1]])[:, 0]
+def _by_example(x: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+  """Tells the examples apart: [B*S, H] → [B, S, H]."""
+  return tf.reshape(x, [batch, -1, x.shape[-1]])
 
 
 def padding_scores(input_mask: tf.Tensor) -> tf.Tensor:

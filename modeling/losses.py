@@ -80,7 +80,7 @@ def cross_entropy(
     'logits without C', logits.shape[:-1], 'labels', labels.shape
   )
   nats = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-  return _weighted_sum(nats, example_weights, denominator)
+  return weighted_sum(nats, example_weights, denominator)
 
 
 def soft_cross_entropy(
@@ -119,7 +119,7 @@ def soft_cross_entropy(
   nats = tf.nn.softmax_cross_entropy_with_logits(
     soft_labels, student_logits / temperature
   )
-  return temperature**2 * _weighted_sum(nats, example_weights, denominator)
+  return temperature**2 * weighted_sum(nats, example_weights, denominator)
 
 
 def squared_error(
@@ -146,10 +146,10 @@ def squared_error(
   errors = tf.math.squared_difference(predictions, tf.stop_gradient(targets))
   if errors.shape.rank == 2:
     errors = tf.reduce_sum(errors, axis=-1)
-  return _weighted_sum(errors, example_weights, denominator)
+  return weighted_sum(errors, example_weights, denominator)
 
 
-def _weighted_sum(
+def weighted_sum(
   values: tf.Tensor, weights: tf.Tensor, denominator: tf.Tensor | float
 ) -> tf.Tensor:
   _check_same_shape('losses', values.shape, 'weights', weights.shape)

@@ -214,7 +214,8 @@ class AdamW(tf.Module):
     """
     if decay:
       # First, because the decay is of the weight as it was.
-      variable.assign_sub(numbers.rate * decay * variable, read_value=False)
+      kept = 1.0 - numbers.rate * decay
+      variable.assign(kept * variable, read_value=False)
     tf.raw_ops.ResourceApplyAdam(
       var=variable.handle,
       m=m.handle,

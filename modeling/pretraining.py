@@ -16,10 +16,9 @@ def make_loss_function(model: PreTrainer) -> LossFunction:
   """Returns the sum of the masked-LM and the next-sentence loss, as BERT's."""
 
   def loss_function(batch, dropout: DropoutKey | None):
-    outputs = model(batch, dropout=dropout)
-    masked_lm_loss = losses.masked_lm_loss(
-      outputs['masked_lm_logits'],
-      batch['masked_lm_ids'],
+    outputs = model.score(batch, dropout)
+    masked_lm_loss = losses.weighted_sum(
+      outputs['masked_lm_nats'],
       batch['masked_lm_weights'],
       batch['masked_lm_denominator'],
     )

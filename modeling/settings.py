@@ -29,6 +29,7 @@ class Settings:
   precision: str = 'float32'  # the model's compute dtype
   skip_nonfinite_steps: int = 0  # how many updates may be left out
   eval_steps: int = 0  # steps between two evaluations; 0: none in training
+  is_profiled: bool = False  # whether a few steps are recorded for TensorBoard
 
   def check(self, num_replicas: int, num_layers: int) -> None:
     """Checks what depends on the devices and the model.

@@ -1,5 +1,9 @@
 """Flags → tf.distribute strategy."""
 
+import contextlib
+import signal
+from collections.abc import Iterator
+
 import tensorflow as tf
 from absl import logging
 
@@ -31,11 +35,13 @@ def make_strategy(
     LostWorker: another worker does not come, or has gone again.
   """
   if name == 'tpu':
-    return connect(tpu or Tpu())
+    with _sigterm_kept():
+      return connect(tpu or Tpu())
   if name == 'multi_worker_mirrored' or (
     name == 'auto' and cluster.has_several_workers()
   ):
-    return _multi_worker_strategy(cluster.required())
+    with _sigterm_kept():
+      return _multi_worker_strategy(cluster.required())
   gpus = tf.config.list_physical_devices('GPU')
   if name == 'mirrored' or (name == 'auto' and len(gpus) > 1):
     devices = (
@@ -68,6 +74,16 @@ def _multi_worker_strategy(job: cluster.Cluster) -> tf.distribute.Strategy:
     )
   except workers.LOSSES as error:
     raise workers.loss(error) from error
+
+
+@contextlib.contextmanager
+def _sigterm_kept() -> Iterator[None]:
+  """Keeps SIGTERM from TensorFlow, which takes it and does nothing with it."""
+  handler = signal.getsignal(signal.SIGTERM)
+  try:
+    yield
+  finally:
+    signal.signal(signal.SIGTERM, handler)
 
 
 def _marked_with(index: int):

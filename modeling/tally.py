@@ -124,7 +124,7 @@ class Tally:
       'sums': self.sums,
       'bad_steps': self.bad_steps,
     }
-    return json.dumps(state, sort_keys=True)
+    return json.dumps(state)
 
   def restore(self, text: str) -> None:
     """Takes up what `to_json` returned, before the first `add`.

@@ -255,7 +255,7 @@ def _score(
     run.max_seq_length,
   )
   batches = input_pipeline.inference_batches_from(
-    {'input_ids': ids, 'segment_ids': segments}, batch_size, run.max_seq_length
+    ids, segments, batch_size, run.max_seq_length
   )
   logits = predictor.predict(batches, len(texts), on_progress)
   return logits, ids, segments

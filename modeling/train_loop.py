@@ -16,6 +16,7 @@ from data import files
 from data.errors import Stopped, UserError
 from data.progress import Progress
 from modeling import best_checkpoint, stopping, workers
+from modeling.profiling import Profile, profiled_steps
 from modeling.resuming import Checkpointer
 from modeling.run_folder import MetricsLog
 from modeling.settings import Settings
@@ -49,16 +50,21 @@ def train(
   if is_chief := workers.is_chief():
     metrics.resume(tally.start)
     events = _Events(settings.output_dir)
+  is_profiled = settings.is_profiled and is_chief
+  profiled = (
+    profiled_steps(step, settings.num_steps) if is_profiled else range(0)
+  )
   with (
     Progress(settings.num_steps, ' steps', initial=step) as progress,
     stopping.heeded(trainer.wish.set),
+    Profile(settings.output_dir, profiled) as profile,
   ):
     is_last = False
     while not is_last:
       started, first = time.perf_counter(), step
       # Where a run goes on between two stops, that is the later one.
       stop = settings.next_stop(max(tally.start, step - 1))
-      trainer.train(tf.constant(stop - step))
+      profile.train(trainer, step, stop)
       step = _steps_done(trainer)
       _check_steps(tally, settings, describe_batch)
       if trainer.was_stopped:

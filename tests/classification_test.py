@@ -17,7 +17,7 @@ def _batches(batch_size):
   rows = [rng.integers(5, 20, n) for n in rng.integers(3, 17, 21)]
   ids = tf.ragged.constant([row.tolist() for row in rows], dtype=tf.int32)
   return input_pipeline.inference_batches_from(
-    {'input_ids': ids, 'segment_ids': tf.zeros_like(ids)}, batch_size, 16
+    ids, tf.zeros_like(ids), batch_size, 16
   )
 
 
@@ -27,13 +27,29 @@ def _logits(strategy, batch_size):
     return Predictor(model).predict(_batches(batch_size), 21)
 
 
+@pytest.fixture(scope='module')
+def one():
+  """The logits by one device."""
+  logits = _logits(tf.distribute.get_strategy(), 8)
+  assert len(np.unique(logits, axis=0)) == 21
+  return logits
+
+
 # 5 and 1 cannot be cut into halves; 8 leaves 3 rows of padding at the end.
 @pytest.mark.parametrize('batch_size', [8, 5, 1])
-def test_two_replicas_predict_as_one_device_does(batch_size):
+def test_two_replicas_predict_as_one_device_does(one, batch_size):
   mirrored = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
-  one = _logits(tf.distribute.get_strategy(), 8)
-  assert len(np.unique(one, axis=0)) == 21
   np.testing.assert_allclose(_logits(mirrored, batch_size), one, atol=1e-6)
+
+
+@pytest.mark.parametrize('lengths', [(16,), (9, 12, 16)])
+def test_logits_do_not_depend_on_the_lengths_batches_are_padded_to(
+  one, lengths, monkeypatch
+):
+  monkeypatch.setattr(input_pipeline, 'inference_lengths', lambda _: lengths)
+  assert {batch['input_ids'].shape[1] for batch in _batches(5)} == {*lengths}
+  logits = _logits(tf.distribute.get_strategy(), 5)
+  np.testing.assert_allclose(logits, one, atol=1e-6)
 
 
 def test_both_replicas_take_their_share():

@@ -117,7 +117,10 @@ def test_scores_are_in_tensorboard(evaluated_world):
   assert {('eval_accuracy', 9), ('eval_loss', 60)} < seen
 
 
-@pytest.mark.parametrize('moment', ['before the line', 'after the line'])
+@pytest.mark.parametrize(
+  'moment',
+  ['before the line', pytest.param('after the line', marks=pytest.mark.slow)],
+)
 def test_a_run_killed_at_an_evaluation_ends_with_the_same_bytes(
   evaluated_world, world, moment, monkeypatch
 ):
@@ -246,6 +249,7 @@ def test_of_mnli_both_dev_and_both_test_sets_are_taken(world):
   assert not (out / 'eval_results.txt').exists()
 
 
+@pytest.mark.slow
 def test_each_seed_is_the_run_of_that_seed_alone(world, caplog):
   jobs = ['--do_train', '--do_eval']
   changes = {'num_train_epochs': 2, 'seed': 3}

@@ -72,6 +72,7 @@ def test_files_have_their_form(installed, tmp_path):
   assert len(texts['transfer.txt'].splitlines()) == 100
 
 
+@pytest.mark.slow
 def test_no_test_sentence_stands_in_any_other_file(installed, tmp_path):
   extract_docstrings.extract(str(tmp_path), 2, SIZES, seed=1)
   texts = {name: data.decode() for name, data in _read(tmp_path).items()}

@@ -249,8 +249,8 @@ def test_pretraining_ends_with_the_same_bytes(large_world):
     'run_pretraining',
     flags,
     world,
-    'start checkpoint export steps checkpoint start log checkpoint SIGTERM '
-    'export steps checkpoint start checkpoint log steps checkpoint export',
+    'start checkpoint start export steps start checkpoint log start checkpoint '
+    'SIGTERM export start checkpoint steps start checkpoint start checkpoint',
     meanwhile=start_another,
   )
 
@@ -266,8 +266,8 @@ def test_fine_tuning_ends_with_the_same_bytes(large_world):
     'run_classifier',
     flags,
     large_world,
-    'records start checkpoint best steps checkpoint evaluation export start '
-    'checkpoint log SIGINT checkpoint steps best checkpoint records export',
+    'records start checkpoint best start steps checkpoint evaluation start '
+    'export checkpoint start log SIGINT checkpoint start records checkpoint',
   )
 
 
@@ -339,8 +339,8 @@ def test_a_dump_and_what_is_learnt_from_it_have_the_same_bytes(two_teachers):
     'run_distillation',
     flags,
     world,
-    'merge start merge checkpoint steps export checkpoint log checkpoint '
-    'SIGTERM steps checkpoint start export checkpoint log steps',
+    'merge start merge checkpoint start export steps checkpoint start log '
+    'SIGTERM checkpoint start checkpoint',
   )
 
 

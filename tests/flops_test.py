@@ -26,17 +26,18 @@ def test_every_term_of_the_encoder_by_hand():
   assert whole == 2 * layer + pooler
   # 3 positions ask in the last layer: key, value; query, output; the net.
   last = 2 * 1536 + 2 * 384 + 2 * 768 + 2 * 192
-  cls_only = flops.encoder_flops(_CONFIG, _ROWS, _LENGTH, cls_only=True)
+  cls_only = flops.encoder_flops(_CONFIG, _ROWS, _LENGTH, last_asking=1)
   assert cls_only == layer + last + pooler
 
 
 def test_heads_by_hand():
-  encoder = flops.encoder_flops(_CONFIG, _ROWS, _LENGTH)
+  # [CLS] and the masked positions ask in the last layer.
+  encoder = flops.encoder_flops(_CONFIG, _ROWS, _LENGTH, _PREDICTIONS + 1)
   assert flops.pretrainer_flops(_CONFIG, _ROWS, _LENGTH, _PREDICTIONS) == (
     # 6 masked positions: 8 to 8, 8 to 20; 3 pairs: 8 to 2.
     encoder + 2 * 6 * 8 * 8 + 2 * 6 * 8 * 20 + 2 * 3 * 8 * 2
   )
-  encoder = flops.encoder_flops(_CONFIG, _ROWS, _LENGTH, cls_only=True)
+  encoder = flops.encoder_flops(_CONFIG, _ROWS, _LENGTH, last_asking=1)
   assert flops.classifier_flops(_CONFIG, _ROWS, _LENGTH, _OUTPUTS) == (
     encoder + 2 * 3 * 8 * 5
   )

@@ -178,16 +178,24 @@ def test_inference_takes_the_first_records_when_told_how_many(two_files):
   assert sorted(itertools.chain(*labels)) == list(range(30))
 
 
-def test_examples_in_memory_make_the_same_batches(two_files):
+def test_examples_in_memory_are_sorted_and_padded_to_the_longest():
   ids = tf.ragged.constant([[7] * n for n in (3, 20, 9)], dtype=tf.int32)
-  dataset = input_pipeline.inference_batches_from(
-    {'input_ids': ids, 'segment_ids': ids * 0}, 2, _S
-  )
-  first, second = dataset.as_numpy_iterator()
-  assert first['example_index'].tolist() == [0, -1]
-  assert first['input_mask'].tolist() == [[1] * 3 + [0] * 5, [0] * 8]
-  assert second['example_index'].tolist() == [2, 1]
-  assert second['input_ids'].shape == (2, 24)
+  first, second = input_pipeline.inference_batches_from(ids, ids * 0, 2, _S)
+  assert first['example_index'].tolist() == [0, 2]
+  assert first['input_mask'].tolist() == [[1] * 3 + [0] * 6, [1] * 9]
+  np.testing.assert_array_equal(first['input_ids'], first['input_mask'] * 7)
+  assert second['example_index'].tolist() == [1, -1]
+  assert second['input_ids'].tolist() == [[7] * 20, [0] * 20]
+  assert {x.dtype for x in second.values()} == {np.dtype('i4'), np.dtype('i8')}
+
+
+def test_a_tpu_computes_batches_of_few_lengths(monkeypatch):
+  ids = tf.ragged.constant([[7] * n for n in (3, 20, 9)], dtype=tf.int32)
+  monkeypatch.setattr(tf.config, 'list_logical_devices', lambda kind: [kind])
+  assert [
+    batch['segment_ids'].shape
+    for batch in input_pipeline.inference_batches_from(ids, ids * 0, 2, _S)
+  ] == [(2, 16), (2, 24)]
 
 
 def test_a_record_of_another_length_is_named(two_files):

@@ -77,9 +77,10 @@ def test_every_product_is_reduced_and_nothing_else(precision):
   assert len(products) - len(kept) == 3 * (2 * 8 + 3)
   for op in products:
     assert op in kept or _dtypes(op) == {precision}, op.name
-  # The look-up of the segments and the next-sentence head.
+  # The look-up of the segments, the next-sentence head, and a sum over rows.
+  places = {'embeddings', 'output_head', 'bias_gradient'}
   for op in kept:
-    assert {'embeddings', 'output_head'} & set(op.name.split('/')), op.name
+    assert places & set(op.name.split('/')), op.name
   others = {
     op.type
     for op in ops

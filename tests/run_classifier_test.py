@@ -200,6 +200,7 @@ def test_another_vocabulary_than_the_checkpoint_s_is_refused(teacher_world):
     _run(teacher_world, '--do_train', init_checkpoint=teacher_world / 'teacher')
 
 
+@pytest.mark.slow
 def test_the_script_mirrors_over_logical_cpus(world):
   flags = tiny_world.task_flags(world, num_train_epochs=1)
   mirrored = ['--distribution_strategy=mirrored', '--num_cpu_devices=2']

@@ -153,6 +153,24 @@ def _small_job(script, num_replicas):
   )
 
 
+def test_of_a_loop_over_parts_one_is_counted(
+  world, tmp_path, monkeypatch, capsys
+):
+  def job_of_two_parts(script, num_replicas):
+    return dataclasses.replace(
+      _small_job(script, num_replicas),
+      num_parts=2,
+      count_flops=lambda rows: 1000 * rows,
+    )
+
+  monkeypatch.setattr(replica_jobs, 'of_script', job_of_two_parts)
+  python = _python(tmp_path, topology=_TOPOLOGY, program=_COST)
+  _run(world, python, search='false')
+  told = capsys.readouterr().out
+  assert 'flops_of_a_step = 1.000e+03 on each, one of 2 parts counted' in told
+  assert 'flops_by_formula = 1.000e+03, +0.0 %' in told
+
+
 def test_a_batch_that_is_too_large_is_refused(world, tmp_path, monkeypatch):
   monkeypatch.setattr(replica_jobs, 'of_script', _small_job)
   python = _python(tmp_path, topology=_TOPOLOGY, program=_COST, limit=0)

@@ -11,6 +11,7 @@ from tiny_training import exported, fit, make_settings, make_source
 from data import files
 from data.errors import Stopped, UserError
 from modeling import stopping
+from modeling.profiling import profiled_steps
 from modeling.settings import Settings
 
 
@@ -74,6 +75,25 @@ def test_a_run_that_is_asked_saves_the_next_step_and_goes_on_from_there(
   assert not stopping.is_heeded()
   assert exported(tmp_path, 20) == exported(whole, 20)
   assert _metrics(tmp_path) == _metrics(whole)
+
+
+def test_a_profile_is_of_some_steps_and_changes_nothing(
+  source, whole, tmp_path, caplog
+):
+  fit(source, make_settings(tmp_path, is_profiled=True))
+  assert exported(tmp_path, 20) == exported(whole, 20)
+  assert _metrics(tmp_path) == _metrics(whole)
+  [profile] = tmp_path.glob('events/plugins/profile/*/*.xplane.pb')
+  assert b'MatMul' in profile.read_bytes()
+  assert f'from 11 on to {tmp_path}/events/plugins/profile' in caplog.text
+
+
+@pytest.mark.parametrize(
+  ('step', 'num_steps', 'steps'),
+  [(0, 100, (10, 20)), (90, 100, (90, 100)), (93, 100, (93, 100))],
+)
+def test_the_steps_of_a_profile_lie_in_the_run(step, num_steps, steps):
+  assert profiled_steps(step, num_steps) == range(*steps)
 
 
 def test_a_bad_step_ends_the_run_and_is_named_with_its_records(

@@ -102,6 +102,7 @@ def _fit_and_die(source, settings, killed_after, monkeypatch):
       fit(source, settings)
 
 
+@pytest.mark.slow
 def test_the_options_together_train_and_resume_with_the_same_bytes(
   source, tmp_path, monkeypatch
 ):

@@ -139,9 +139,12 @@ class Preflight:
       if field.name.endswith('_bytes'):
         name = field.name.removesuffix('_bytes')
         _print(f'  {name}', _gib(getattr(cost, field.name)))
-    _print('flops_of_a_step', f'{cost.flops:.3e} on each')
+    # The compiler counts a loop's body once.
+    parts = self._job.num_parts
+    counted_once = f', one of {parts} parts counted' if parts > 1 else ''
+    _print('flops_of_a_step', f'{cost.flops:.3e} on each{counted_once}')
     if self._job.count_flops:
-      counted = self._job.count_flops(rows)
+      counted = self._job.count_flops(rows // parts)
       _print(
         'flops_by_formula',
         f'{counted:.3e}, {100 * counted / cost.flops - 100:+.1f} %',

@@ -1,0 +1,177 @@
+"""PyTorch and Hugging Face's transformers, for `training`.
+
+Training is what its Trainer does at its defaults (fused AdamW, gradients
+clipped to 1.0, a linear rate, batches drawn at random), without the Trainer's
+own overhead. The variants are what `training` calls them.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+import transformers
+from torch.nn import functional
+from training_jobs import Job
+
+_FIELDS = ('input_ids', 'attention_mask', 'token_type_ids')
+
+
+def make(job: Job, variant: str) -> Callable[[int], int]:
+  """Returns what runs so many steps of a job and returns their examples.
+
+  Args:
+    job: what is done.
+    variant: for pre-training 'gathered' computes the head at the masked
+      positions, and 'stock' everywhere; else 'padded' pads every batch to the
+      longest allowed, and 'dynamic' to its own longest row.
+  """
+  torch.manual_seed(0)
+  if job.kind == 'scoring':
+    return _scorer(job)
+  if job.kind == 'pretraining':
+    model = transformers.BertForPreTraining(_config(job))
+    losses = _gathered_loss if variant == 'gathered' else _stock_loss
+    batches = _pretraining_batches(job)
+  else:
+    model = transformers.BertForSequenceClassification(_config(job))
+    is_soft = job.kind == 'distillation'
+    losses = _soft_loss if is_soft else _hard_loss
+    batches = _sentence_batches(job, is_padded=variant == 'padded')
+  return _trainer(job, model, losses, batches)
+
+
+def _config(job: Job) -> transformers.BertConfig:
+  layers, hidden = map(int, job.size.split('/'))
+  return transformers.BertConfig(
+    vocab_size=job.vocab_size,
+    hidden_size=hidden,
+    num_hidden_layers=layers,
+    num_attention_heads=hidden // 64,
+    intermediate_size=4 * hidden,
+  )
+
+
+def _trainer(job: Job, model, loss_of, batches) -> Callable[[int], int]:
+  model.train()
+  optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+  schedule = transformers.get_linear_schedule_with_warmup(
+    optimizer, 10_000, 1_000_000
+  )
+
+  def run(num_steps: int) -> int:
+    for _ in range(num_steps):
+      loss = loss_of(model, next(batches))
+      loss.backward()
+      torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+      optimizer.step()
+      schedule.step()
+      optimizer.zero_grad()
+    return num_steps * job.batch_size
+
+  return run
+
+
+def _random_rows(num: int, size: int) -> Iterator[np.ndarray]:
+  rng = np.random.default_rng(0)
+  while True:
+    rows = rng.permutation(num)
+    for start in range(0, num - size + 1, size):
+      yield rows[start : start + size]
+
+
+def _pretraining_batches(job: Job) -> Iterator[dict[str, torch.Tensor]]:
+  arrays = {k: v.astype(np.int64) for k, v in np.load(job.arrays).items()}
+  for rows in _random_rows(len(arrays['input_ids']), job.batch_size):
+    yield {k: torch.from_numpy(v[rows]) for k, v in arrays.items()}
+
+
+def _sentence_batches(
+  job: Job, is_padded: bool
+) -> Iterator[dict[str, torch.Tensor]]:
+  arrays = dict(np.load(job.arrays))
+  arrays['input_ids'] = arrays['input_ids'].astype(np.int64)
+  for rows in _random_rows(len(arrays['input_ids']), job.batch_size):
+    lengths = arrays['lengths'][rows]
+    width = job.max_seq_length if is_padded else lengths.max()
+    yield {
+      'input_ids': torch.from_numpy(arrays['input_ids'][rows, :width]),
+      'attention_mask': torch.from_numpy(
+        (np.arange(width) < lengths[:, np.newaxis]).astype(np.int64)
+      ),
+      'token_type_ids': torch.zeros([len(rows), width], dtype=torch.int64),
+      'labels': torch.from_numpy(arrays['label_ids'][rows]),
+      'teacher_logits': torch.from_numpy(arrays['teacher_logits'][rows]),
+    }
+
+
+def _ids_or_ignored(batch) -> torch.Tensor:
+  is_padding = batch['masked_lm_weights'] == 0
+  return batch['masked_lm_ids'].masked_fill(is_padding, -100)
+
+
+def _stock_loss(model, batch) -> torch.Tensor:
+  labels = torch.full_like(batch['input_ids'], -100)
+  # Padding stands at position 0, [CLS], which is never masked.
+  labels.scatter_(1, batch['masked_lm_positions'], _ids_or_ignored(batch))
+  return model(
+    input_ids=batch['input_ids'],
+    attention_mask=batch['input_mask'],
+    token_type_ids=batch['segment_ids'],
+    labels=labels,
+    next_sentence_label=batch['next_sentence_labels'],
+  ).loss
+
+
+def _gathered_loss(model, batch) -> torch.Tensor:
+  sequence, pooled = model.bert(
+    input_ids=batch['input_ids'],
+    attention_mask=batch['input_mask'],
+    token_type_ids=batch['segment_ids'],
+    return_dict=False,
+  )
+  positions = batch['masked_lm_positions'].unsqueeze(-1)
+  masked = sequence.gather(1, positions.expand(-1, -1, sequence.shape[-1]))
+  logits, next_sentence = model.cls(masked, pooled)
+  return functional.cross_entropy(
+    logits.view(-1, logits.shape[-1]), _ids_or_ignored(batch).view(-1)
+  ) + functional.cross_entropy(next_sentence, batch['next_sentence_labels'])
+
+
+def _hard_loss(model, batch) -> torch.Tensor:
+  inputs = {name: batch[name] for name in _FIELDS}
+  return model(**inputs, labels=batch['labels']).loss
+
+
+def _soft_loss(model, batch) -> torch.Tensor:
+  logits = model(**{name: batch[name] for name in _FIELDS}).logits
+  return functional.cross_entropy(logits, batch['teacher_logits'].softmax(-1))
+
+
+def _scorer(job: Job) -> Callable[[int], int]:
+  model = transformers.BertForSequenceClassification(_config(job)).eval()
+  tokenizer = transformers.BertTokenizerFast(job.vocab_file)
+  with open(job.records) as file:
+    texts = json.load(file)
+
+  @torch.inference_mode()
+  def score() -> torch.Tensor:
+    encoded = tokenizer(texts, truncation=True, max_length=job.max_seq_length)[
+      'input_ids'
+    ]
+    order = sorted(range(len(texts)), key=lambda i: len(encoded[i]))
+    logits = torch.empty([len(texts), 2])
+    for start in range(0, len(order), job.batch_size):
+      rows = order[start : start + job.batch_size]
+      inputs = tokenizer.pad(
+        {'input_ids': [encoded[i] for i in rows]}, return_tensors='pt'
+      )
+      logits[rows] = model(**inputs).logits
+    return logits
+
+  def run(num_steps: int) -> int:
+    for _ in range(num_steps):
+      score()
+    return num_steps * len(texts)
+
+  return run

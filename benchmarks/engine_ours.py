@@ -1,0 +1,91 @@
+"""This project's training steps and scoring, for `training`."""
+
+import json
+from collections.abc import Callable
+
+import tensorflow as tf
+from training_jobs import Job
+
+from cli import script
+
+script.set_environment()  # Read when TensorFlow's kernels are chosen.
+
+
+def make(job: Job) -> Callable[[int], int]:
+  """Returns what runs so many steps of a job and returns their examples."""
+  return _scorer(job) if job.kind == 'scoring' else _trainer(job)
+
+
+def _trainer(job: Job) -> Callable[[int], int]:
+  from data import input_pipeline, records
+  from data.training_order import TrainingOrder
+  from modeling.dropout import DropoutKey
+  from modeling.models import released_variables
+  from modeling.optimization import AdamW
+  from modeling.train_step import Trainer
+
+  model, loss_function, source = _model_loss_source(job)
+  variables = list(released_variables(model).values())
+  optimizer = AdamW(variables, 1e-4, 1_000_000, 10_000)
+  indexes = [records.load_index(path) for path in source.paths]
+  order = TrainingOrder(indexes, job.batch_size, seed=1)
+  dataset = tf.distribute.get_strategy().distribute_datasets_from_function(
+    lambda context: input_pipeline.training_batches(source, order, 0)
+  )
+  dropout = DropoutKey(1, optimizer.step, 0)
+  trainer = Trainer(variables, optimizer, loss_function, dataset, dropout)
+
+  def run(num_steps: int) -> int:
+    trainer.train(tf.constant(num_steps))
+    return num_steps * job.batch_size
+
+  return run
+
+
+def _model_loss_source(job: Job):
+  """Returns a model, its loss function and the records that it learns from."""
+  from data import classifier_features, features, tasks
+  from data.record_source import RecordSource
+  from modeling import classification, configs, pretraining
+  from modeling.models import Classifier, PreTrainer
+
+  config = configs.compact_config(job.size, job.vocab_size)
+  dims = {'S': job.max_seq_length, 'P': job.max_predictions, 'C': 2}
+  if job.kind == 'pretraining':
+    model, fields = PreTrainer(config), features.PRETRAINING
+    loss_function = pretraining.make_loss_function(model)
+  else:
+    model, task = Classifier(config, num_outputs=2), tasks.get_task('SST-2')
+    if job.kind == 'fine_tuning':
+      fields = classifier_features.record_fields(task)
+      loss_function = classification.make_task_loss(model, task)
+    else:
+      fields = features.LOGITS_DUMP
+      loss_function = classification.make_distillation_loss(model, task)
+  source = RecordSource((job.records,), fields, dims, job.vocab_size)
+  return model, loss_function, source
+
+
+def _scorer(job: Job) -> Callable[[int], int]:
+  from data import input_pipeline
+  from data.classifier_features import encode_texts
+  from data.tokenization import BertTokenizer
+  from modeling import classification, configs
+  from modeling.models import Classifier
+
+  config = configs.compact_config(job.size, job.vocab_size)
+  predictor = classification.Predictor(Classifier(config, num_outputs=2))
+  tokenizer = BertTokenizer(job.vocab_file, do_lower_case=True)
+  with open(job.records) as file:
+    texts = json.load(file)
+
+  def run(num_steps: int) -> int:
+    for _ in range(num_steps):
+      ids, segments = encode_texts(tokenizer, texts, None, job.max_seq_length)
+      batches = input_pipeline.inference_batches_from(
+        ids, segments, job.batch_size, job.max_seq_length
+      )
+      predictor.predict(batches, len(texts), lambda _: None)
+    return num_steps * len(texts)
+
+  return run

@@ -1,0 +1,102 @@
+"""The results of `training`: rates, ratios, and the share of the peak."""
+
+import statistics
+from collections.abc import Sequence
+
+from rounds import Worker
+from training_jobs import PRODUCT_FLOPS, Job, step_flops
+
+_TITLE_WIDTH = 28
+
+
+def summarise(job: Job, workers: Sequence[Worker], product: Worker) -> dict:
+  """Returns what the rounds of a job come to.
+
+  Args:
+    job: what was done.
+    workers: who did it; the first is what the others are compared with.
+    product: who measured the peak in the same rounds.
+  """
+  peaks = [_gigaflops(PRODUCT_FLOPS, r) for r in product.rounds]
+  rows = [_row(job, worker, workers[0], peaks) for worker in workers]
+  peak = statistics.median(peaks)
+  return {'job': job.title, 'peak_gigaflops': peak, 'contestants': rows}
+
+
+def _row(job: Job, worker: Worker, ours: Worker, peaks: list[float]) -> dict:
+  if worker.failure:
+    return {'title': worker.title, 'failure': worker.failure}
+  pairs = list(zip(ours.rounds, worker.rounds, strict=True))
+  seconds, cpu = (
+    [_each(what, theirs) / _each(what, our) for our, theirs in pairs]
+    for what in ('seconds', 'cpu_seconds')
+  )
+  row = {
+    'title': worker.title,
+    'step_milliseconds': 1e3 * _per_step('seconds', worker),
+    'examples_per_second': statistics.median(
+      r['examples'] / r['seconds'] for r in worker.rounds
+    ),
+    'cpu_milliseconds': 1e3 * _per_step('cpu_seconds', worker),
+    'times_ours': statistics.median(seconds),
+    'times_ours_min': min(seconds),
+    'times_ours_max': max(seconds),
+    'times_our_cpu': statistics.median(cpu),
+    'others': statistics.median(r['others'] for r in worker.rounds),
+    'peak_megabytes': worker.rounds[-1]['peak_megabytes'],
+    **worker.start,
+    'rounds': worker.rounds,
+  }
+  if job.kind == 'pretraining':
+    flops = step_flops(job, worker is not ours, 'stock' in worker.title)
+    row['share_of_peak'] = statistics.median(
+      _gigaflops(flops, r) / peak
+      for r, peak in zip(worker.rounds, peaks, strict=True)
+    )
+  return row
+
+
+def _each(what: str, done: dict) -> float:
+  return done[what] / done['examples']
+
+
+def _per_step(what: str, worker: Worker) -> float:
+  return statistics.median(r[what] / r['steps'] for r in worker.rounds)
+
+
+def _gigaflops(flops: float, done: dict) -> float:
+  return flops * done['steps'] / done['seconds'] / 1e9
+
+
+_COLUMNS = {
+  'ms/step': ('step_milliseconds', '{:,.0f}'),
+  'examples/s': ('examples_per_second', '{:,.0f}'),
+  'CPU ms': ('cpu_milliseconds', '{:,.0f}'),
+  'of peak': ('share_of_peak', '{:.0%}'),
+  'time': ('times_ours', '{:.2f} x'),
+  'CPU time': ('times_our_cpu', '{:.2f} x'),
+  'others': ('others', '{:.0%}'),
+  'peak MB': ('peak_megabytes', '{:,.0f}'),
+  'import s': ('import_seconds', '{:.1f}'),
+  '1st step s': ('first_step_seconds', '{:.1f}'),
+}
+
+
+def lines(summary: dict) -> list[str]:
+  """Returns a job's table."""
+  head = ''.join(f'{title:>11}' for title in _COLUMNS)
+  title = f'{summary["job"]}, peak {summary["peak_gigaflops"]:.0f} GFLOP/s'
+  return ['', title, ' ' * _TITLE_WIDTH + head] + [
+    f'{row["title"]:{_TITLE_WIDTH}}' + _cells(row)
+    for row in summary['contestants']
+  ]
+
+
+def _cells(row: dict) -> str:
+  if 'failure' in row:
+    return f'  failed: {row["failure"]}'
+  cells = (
+    form.format(row[name]) if name in row else ''
+    for name, form in _COLUMNS.values()
+  )
+  return ''.join(f'{cell:>11}' for cell in cells)
