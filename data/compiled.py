@@ -5,7 +5,6 @@ a process for each core would import TensorFlow for each core.
 """
 
 import contextlib
-import pickle
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -16,15 +15,16 @@ _F = TypeVar('_F', bound=Callable)
 
 
 class _Cache(FunctionCache):
-  """Goes without where the disk is full, or what it kept is damaged."""
+  """Goes without where the disk is full, or what it kept is damaged; that may
+  raise anything."""
 
   def load_overload(self, *what):
-    with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
+    with contextlib.suppress(Exception):
       return super().load_overload(*what)
     return None
 
   def save_overload(self, *what):
-    with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
+    with contextlib.suppress(Exception):
       super().save_overload(*what)
 
 
