@@ -2,7 +2,7 @@
 
 import functools
 
-from absl import flags
+from absl import flags, logging
 
 from cli import script
 from data.pretraining.options import (
@@ -98,4 +98,17 @@ def options() -> Options:
     dynamic_masking=FLAGS.dynamic_masking,
   )
   chosen.check()
+  _warn_of_few_masks(chosen)
   return chosen
+
+
+def _warn_of_few_masks(chosen: Options) -> None:
+  """Says where P keeps long records from their share of masks."""
+  masking = chosen.masking
+  wanted = round(chosen.max_seq_length * masking.masked_lm_prob)
+  if masking.max_predictions_per_seq < wanted and not chosen.dynamic_masking:
+    logging.warning(
+      '--max_predictions_per_seq=%d: of the longest records --masked_lm_prob '
+      'would mask %d tokens',
+      *(masking.max_predictions_per_seq, wanted),
+    )

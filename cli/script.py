@@ -9,7 +9,7 @@ the flags are parsed and checked.
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from absl import app, flags, logging
@@ -89,6 +89,17 @@ def _parse_flags(arguments: list[str]) -> list[str]:
     return run_flags.parse(arguments)
   except (flags.Error, UserError) as error:
     fail(str(error))
+
+
+def show(lines: Iterable[str]) -> None:
+  """Prints lines; who reads them (`head`) may have enough before the end."""
+  try:
+    for line in lines:
+      print(line)
+    sys.stdout.flush()
+  except BrokenPipeError:
+    # Python flushes once more when it ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(message: str) -> NoReturn:

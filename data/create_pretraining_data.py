@@ -72,10 +72,8 @@ def main(_: list[str]) -> None:
   if FLAGS.dry_run:
     from data.pretraining import dry_run
 
-    for line in dry_run.run(
-      corpus_flags.corpus(), vocabulary, options, num_workers
-    ):
-      print(line)
+    corpus = corpus_flags.corpus()
+    script.show(dry_run.run(corpus, vocabulary, options, num_workers))
     return
   from data.pretraining import creation
 

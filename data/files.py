@@ -13,6 +13,7 @@ import glob
 import io
 import json
 import os
+import pathlib
 import re
 import secrets
 import sys
@@ -92,6 +93,12 @@ def is_folder(path: str) -> bool:
     return os.path.isdir(local)
   with explained('look for', path):
     return _gfile(path).isdir(path)
+
+
+def is_pipe(path: str) -> bool:
+  """Returns whether `path` is a pipe, which can be read only once."""
+  local = _local(path)
+  return local is not None and pathlib.Path(local).is_fifo()
 
 
 def begins_any(prefix: str) -> bool:

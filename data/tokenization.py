@@ -165,6 +165,9 @@ class BertTokenizer(tf.Module):
       ),
       input_signature=[tf.TensorSpec([None], tf.string)],
     )
+    # Now: threads that come to it together for the first time would make
+    # TensorFlow warn of retracing.
+    self._tokenize.get_concrete_function()
 
   def __reduce__(self):
     """Pickles what the tokenizer is made of."""

@@ -284,6 +284,20 @@ def test_shards_that_are_there_are_not_made_again(folder, monkeypatch):
     file.write(b'x')
   create(folder, dataclasses.replace(SMALL, random_seed=1), num_shards=4)
   assert made[9:] == [1]
+  for i, content in enumerate(('[]', '{"details": [', '')):
+    index = folder / f'out.tfrecord-0000{i}-of-00004.index.json'
+    index.write_text(content)
+  create(folder, dataclasses.replace(SMALL, random_seed=1), num_shards=4)
+  assert made[10:] == [0, 1, 2]
+
+
+def test_output_of_another_job_is_replaced_with_a_word(folder, caplog):
+  caplog.set_level('WARNING')
+  create(folder)
+  assert 'made anew' not in caplog.text
+  create(folder, dataclasses.replace(SMALL, random_seed=1))
+  assert 'made anew, since what is there is of other text' in caplog.text
+  assert f'damaged: {folder}/out.tfrecord' in caplog.text
 
 
 @pytest.mark.usefixtures('small_blocks')
@@ -310,7 +324,7 @@ def test_a_full_disk_leaves_the_shards_before(folder, monkeypatch):
   assert [*left] == ['out.tfrecord-00000-of-00003'] * 1 + [
     'out.tfrecord-00000-of-00003.index.json'
   ]
-  assert not [p for p in folder.iterdir() if p.name.startswith('.')]
+  assert not [p for p in folder.iterdir() if p.name.endswith('.tmp')]
   create(folder, num_shards=3)
   assert contents(folder) == whole
 

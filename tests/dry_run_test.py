@@ -1,6 +1,8 @@
 import re
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from data.corpus.corpus import Corpus
 from data.corpus.options import CorpusOptions
@@ -19,8 +21,10 @@ def folder(tmp_path):
   return tmp_path
 
 
-def lines(folder, options=SMALL, text='text.txt') -> list[str]:
-  corpus = Corpus(str(folder / text), CorpusOptions())
+def lines(
+  folder, options=SMALL, text='text.txt', input_format='bert'
+) -> list[str]:
+  corpus = Corpus(str(folder / text), CorpusOptions(input_format))
   vocabulary = (str(folder / 'vocab.txt'), True)
   return list(dry_run.run(corpus, vocabulary, options, 2))
 
@@ -63,7 +67,17 @@ def test_the_whole_is_estimated_from_the_sample(folder, monkeypatch):
   assert 'records/s' in whole and 'B on disk' in whole
 
 
+def test_what_was_read_whole_is_not_estimated(folder):
+  table = pyarrow.table({'text': ['a b c. d e.'] * 69})
+  parquet.write_table(table, folder / 'text.parquet')
+  *_, whole = lines(folder, text='text.parquet', input_format='parquet')
+  assert ' 69 documents' in whole
+
+
 def test_text_without_documents_is_refused(folder):
   (folder / 'empty.txt').write_text('\n\n')
-  with pytest.raises(UserError, match='no document in .*empty.txt'):
+  with pytest.raises(UserError, match='empty.txt: no document'):
     lines(folder, text='empty.txt')
+  (folder / 'latin.txt').write_bytes(b'\xe9\n')
+  with pytest.raises(UserError, match='latin.txt: left out: 1 not UTF-8'):
+    lines(folder, text='latin.txt')

@@ -19,6 +19,14 @@ def _file(columns, **options):
   return sink.getvalue()
 
 
+def _twice(name):
+  sink = io.BytesIO()
+  column = pa.array(['a'])
+  table = pa.Table.from_arrays([column, column], names=[name, name])
+  parquet.write_table(table, sink)
+  return sink.getvalue()
+
+
 def _read(content, told=None, **options):
   options = CorpusOptions(input_format='parquet', **options)
   corpus = Corpus(['a.parquet'], options, lambda path: io.BytesIO(content))
@@ -60,6 +68,7 @@ def test_rows_keep_their_order_over_row_groups():
   ('content', 'message'),
   [
     (_file({'title': ['a'], 'id': [1]}), "no column 'text' .* are title, id"),
+    (_twice('text'), "several columns 'text' .* are text, text"),
     (_file({'text': [1]}), "the column 'text' is int64, expected text"),
     (_file({'text': [['a']]}), 'is list<.*>, expected text'),
     (_file({'text': ['a']})[:-9], 'a.parquet is no Parquet file, or damaged'),
@@ -77,6 +86,19 @@ def test_damage_within_a_file_is_named():
   content[1000:30_000] = bytes(29_000)
   with pytest.raises(UserError, match='a.parquet is no Parquet .*damaged'):
     _read(bytes(content))
+
+
+def test_checksums_of_pages_are_looked_at():
+  content = _file(
+    {'text': ['a' * 100]},
+    write_page_checksum=True,
+    compression='none',
+    use_dictionary=False,
+    write_statistics=False,
+  )
+  damaged = content.replace(b'a' * 100, b'a' * 99 + b'b')
+  with pytest.raises(UserError, match='a.parquet is no Parquet .*damaged.*CRC'):
+    _read(damaged)
 
 
 def test_remote_files_are_read(tmp_path):

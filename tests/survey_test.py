@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import pickle
 
 import numpy as np
@@ -124,6 +125,9 @@ def test_inputs_are_found_or_named(tmp_path):
     Corpus(f'{tmp_path}/none*', CorpusOptions())
   with pytest.raises(UserError, match='is a folder, not a file'):
     Corpus(str(tmp_path), CorpusOptions())
+  os.mkfifo(tmp_path / 'pipe')  # Whoever reads it twice waits for ever.
+  with pytest.raises(UserError, match="pipe' is a pipe; expected a file"):
+    Corpus(f'{tmp_path}/pipe', CorpusOptions())
   with pytest.raises(UserError, match="--input_file=',' names no file"):
     Corpus(',', CorpusOptions())
   with pytest.raises(UserError, match='cannot read gone: No such file'):

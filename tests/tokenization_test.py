@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -164,6 +165,17 @@ def test_result_is_ragged_int32_also_for_no_texts(uncased):
     assert isinstance(ids, tf.RaggedTensor)
     assert ids.dtype == tf.int32
     assert ids.shape.as_list() == [num_rows, None]
+
+
+def test_threads_may_begin_together(tmp_path, caplog):
+  tokenizer = BertTokenizer(write_vocabulary(tmp_path, SPECIALS + WORDS))
+  logger = tf.get_logger()
+  logger.addHandler(caplog.handler)
+  with ThreadPoolExecutor(16) as pool:
+    rows = list(pool.map(tokenizer.tokenize, [['the café']] * 16))
+  logger.removeHandler(caplog.handler)
+  assert 'retracing' not in caplog.text
+  assert len({str(row) for row in rows}) == 1
 
 
 def test_only_a_list_of_texts_is_taken(uncased):

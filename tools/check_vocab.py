@@ -57,7 +57,7 @@ def main(_: list[str]) -> None:
   result = check(corpus, tokenizer)
   if FLAGS.output_file:
     files.write_json(FLAGS.output_file, result)
-  print(render(result))
+  script.show([render(result)])
 
 
 def check(

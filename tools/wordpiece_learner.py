@@ -112,8 +112,8 @@ def learn(
   if len(tokens) < options.vocab_size:
     raise UserError(
       f'--vocab_size={options.vocab_size} is more than the text can fill: with '
-      f'{len(tokens)} tokens each of its words is one; give at most that, or '
-      'more text'
+      f'{len(tokens)} tokens each of its words is one, but for those with rare '
+      'characters (--min_character_count); give at most that, or more text'
     )
   return tokens
 

@@ -138,6 +138,11 @@ def _found(
     found = files.expand(inputs)
     for path in found:
       files.require_file(path, '--input_file')
+      if files.is_pipe(path):
+        raise UserError(
+          f'--input_file: {path!r} is a pipe; expected a file, which can be '
+          'read twice'
+        )
   if not found:
     raise UserError(f'--input_file={inputs!r} names no file')
   return found

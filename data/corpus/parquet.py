@@ -46,7 +46,12 @@ def _texts(source: Input, column: str) -> Iterator[bytes | None]:
     try:
       size = file.seek(0, os.SEEK_END)
       # Pages are read one after another, not a whole row group at once.
-      table = parquet.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
+      table = parquet.ParquetFile(
+        file,
+        pre_buffer=False,
+        buffer_size=1 << 20,
+        page_checksum_verification=True,  # Where there are checksums.
+      )
       _check_column(table, column, source.path)
       num_rows = 0
       for batch in table.iter_batches(_ROWS, columns=[column]):
@@ -65,10 +70,10 @@ def _check_column(table: 'ParquetFile', column: str, path: str) -> None:
   from pyarrow import types
 
   columns = table.schema_arrow
-  if column not in columns.names:
+  if (count := columns.names.count(column)) != 1:
     raise UserError(
-      f'{path}: there is no column {column!r} (--text_field); there are '
-      f'{", ".join(columns.names)}'
+      f'{path}: there {"are several columns" if count else "is no column"} '
+      f'{column!r} (--text_field); there are {", ".join(columns.names)}'
     )
   kind = columns.field(column).type
   is_dictionary = types.is_dictionary(kind)

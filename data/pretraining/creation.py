@@ -14,7 +14,7 @@ there are, and whether or not a run was killed in between.
 import os
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
@@ -22,7 +22,7 @@ from data import files
 from data.corpus import report, survey
 from data.corpus.corpus import Corpus
 from data.errors import UserError
-from data.pretraining import manifest
+from data.pretraining import manifest, output_lock
 from data.pretraining.job import Job
 from data.pretraining.options import Options
 from data.pretraining.plan import Plan
@@ -61,7 +61,18 @@ def create(
   Raises:
     UserError: a flag, a file or the text is wrong. No output file has changed.
   """
-  job = prepare(corpus, outputs, vocabulary, options, engine)
+  options.check()
+  _check_outputs(outputs, [*corpus.paths, vocabulary[0]])
+  with output_lock.held(outputs):
+    job = _prepare(corpus, outputs, vocabulary, options, engine)
+    return _complete(job, num_workers, engine)
+
+
+def _complete(
+  job: Job, num_workers: int, engine: 'BeamEngine | None'
+) -> Statistics:
+  """Writes what is not there of a job; arguments as `create`'s."""
+  outputs = job.outputs
   indexes = [job.finished(shard) for shard in range(len(outputs))]
   missing = [i for i, index in enumerate(indexes) if index is None]
   if len(missing) < len(outputs):
@@ -69,6 +80,12 @@ def create(
       '%d of %d files are there already, made of the same text with the same '
       'flags',
       *(len(outputs) - len(missing), len(outputs)),
+    )
+  if changed := [outputs[i] for i in missing if files.exists(outputs[i])]:
+    logging.warning(
+      'made anew, since what is there is of other text or other flags, or '
+      'damaged: %s',
+      _named(changed),
     )
   if missing:
     from data.pretraining import shards
@@ -79,7 +96,7 @@ def create(
     else:
       shards.write(job, missing, num_workers)
     for i in missing:
-      indexes[i] = job.finished(i)
+      indexes[i] = _written(job, i)
     made = manifest.statistics_of([indexes[i] for i in missing])
     seconds = time.monotonic() - start
     logging.info(
@@ -91,16 +108,24 @@ def create(
   return statistics
 
 
-def prepare(
+def _written(job: Job, shard: int) -> dict[str, Any]:
+  """Returns the index of a shard that was made just now."""
+  if index := job.finished(shard):
+    return index
+  raise UserError(
+    f'{job.outputs[shard]} is not what this job has written there: is another '
+    'one writing it, too?'
+  )
+
+
+def _prepare(
   corpus: Corpus,
   outputs: Sequence[str],
   vocabulary: tuple[str, bool],
   options: Options,
-  engine: 'BeamEngine | None' = None,
+  engine: 'BeamEngine | None',
 ) -> Job:
-  """Checks everything and reads the text once; arguments as `create`'s."""
-  options.check()
-  _check_outputs(outputs, [*corpus.paths, vocabulary[0]])
+  """Reads the vocabulary, and the text once; arguments as `create`'s."""
   # TensorFlow takes seconds to import.
   from data.tokenization import BertTokenizer
 

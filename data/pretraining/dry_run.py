@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import tqdm
 
+from data.corpus import survey
 from data.corpus.corpus import Corpus
 from data.corpus.document import Document
-from data.errors import UserError
 from data.parallel import ordered_map
 from data.pretraining import blocks, shards
 from data.pretraining.block_records import BlockRecords
@@ -108,7 +108,9 @@ def _read(corpus: Corpus) -> _Sample:
     _read_beginning(corpus, number, sample, i * BLOCK_BYTES // len(numbers))
   sample.seconds = time.monotonic() - start
   if not sample.texts:
-    raise UserError(f'no document in {", ".join(corpus.paths)}')
+    # Says why not.
+    found = [survey.survey_file(corpus, number) for number in numbers]
+    survey.require_documents(corpus, found)
   return sample
 
 
@@ -132,6 +134,8 @@ def _read_beginning(
     if sample.num_bytes < enough:
       sample.texts.append(document.text)
       sample.num_bytes += document.num_bytes
+  else:
+    before = stored[0]  # All of it.
   sample.read_bytes += read_bytes
   sample.stored_bytes += before
 
@@ -185,6 +189,6 @@ def _estimate(
     f'The whole: about {size(times * sample.num_bytes)}B of text, '
     f'{times * len(sample.texts):,.0f} documents, '
     f'{times * num_records:,.0f} records, {size(times * record_bytes)}B on '
-    f'disk; {tqdm.tqdm.format_interval(whole)} on this machine '
-    f'({num_records / seconds:,.0f} records/s).'
+    f'disk; {tqdm.tqdm.format_interval(whole)} on this machine, '
+    f'the writing aside ({num_records / seconds:,.0f} records/s).'
   )

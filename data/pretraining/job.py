@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from data import files
 from data.corpus.corpus import Corpus
 from data.corpus.file_survey import FileSurvey
+from data.errors import UserError
 from data.pretraining.options import Options
 from data.pretraining.plan import Plan
 from data.pretraining.statistics import Statistics
@@ -82,6 +83,9 @@ class Job:
     path = self.outputs[shard]
     if not files.exists(path) or not files.exists(records.index_path(path)):
       return None
-    index = files.read_json(records.index_path(path))
-    is_ours = index.get('details', {}).get('fingerprint') == self.fingerprint
-    return index if is_ours and index['bytes'] == files.size(path) else None
+    try:
+      index = files.read_json(records.index_path(path))
+      is_ours = index['details']['fingerprint'] == self.fingerprint
+      return index if is_ours and index['bytes'] == files.size(path) else None
+    except (UserError, KeyError, TypeError):
+      return None  # It is damaged, or not one of ours.

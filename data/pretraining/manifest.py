@@ -154,7 +154,8 @@ def _check_file(path: str, fingerprint: str, manifest: Manifest) -> None:
     names = list(manifest.sizes)
     raise UserError(
       f'{manifest.path} tells of no {name!r}, but of {len(names)} files, from '
-      f'{names[0]!r} to {names[-1]!r}: has one been renamed?'
+      f'{names[0]!r} to {names[-1]!r}: has it been renamed, or is it left from '
+      'a job with another --num_shards?'
     )
   if fingerprint != manifest.fingerprint:
     raise UserError(
