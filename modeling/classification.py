@@ -19,6 +19,8 @@ from modeling.models import Classifier
 from modeling.strategies import STATIC_SHAPES
 from modeling.training import LossFunction
 
+_INPUTS = ('input_ids', 'input_mask', 'segment_ids')
+
 
 def make_task_loss(model: Classifier, task: Task) -> LossFunction:
   """Returns the cross-entropy of the labels, or the squared error."""
@@ -101,7 +103,7 @@ class Predictor:
     self._num_replicas = len(strategy.experimental_local_results(local))
 
     def logits_of_replica(batch):
-      return model(batch)['logits']
+      return model(self._share(batch))['logits']
 
     # Under a TPU's strategy this name becomes a scope's; a lambda's cannot.
     def logits(inputs):
@@ -109,7 +111,19 @@ class Predictor:
         logits_of_replica, args=(inputs,), options=STATIC_SHAPES
       )
 
-    self._logits = tf.function(logits, reduce_retracing=True)
+    # Traced once, for all shapes: a trace of known shapes may be optimized in
+    # another way, and round otherwise. But a TPU must know them.
+    is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    any_shape = dict.fromkeys(_INPUTS, tf.TensorSpec([None, None], tf.int32))
+    self._logits = tf.function(logits, None if is_tpu else [any_shape])
+
+  def _share(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns this replica's rows."""
+    rows = batch['input_ids'].shape[0] or tf.shape(batch['input_ids'])[0]
+    share = rows // self._num_replicas
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    start = share * (replica % self._num_replicas)
+    return {x: tf.slice(batch[x], [start, 0], [share, -1]) for x in _INPUTS}
 
   def predict(
     self,
@@ -158,22 +172,9 @@ class Predictor:
 
   def _batch_logits(self, batch) -> np.ndarray:
     """Computes the logits of a batch's B rows, and of some zeros after them."""
-    share = -(-batch['input_ids'].shape[0] // self._num_replicas)
-    missing = share * self._num_replicas - batch['input_ids'].shape[0]
-    inputs = {
-      name: tf.pad(x, [[0, missing], [0, 0]]) if missing else tf.constant(x)
-      for name, x in batch.items()
-      if name in ('input_ids', 'input_mask', 'segment_ids')
-    }
-
-    def rows_of_replica(context):
-      start = share * (context.replica_id_in_sync_group % self._num_replicas)
-      return {name: x[start : start + share] for name, x in inputs.items()}
-
+    missing = -batch['input_ids'].shape[0] % self._num_replicas
     outputs = self._logits(
-      self._strategy.experimental_distribute_values_from_function(
-        rows_of_replica
-      )
+      {x: tf.pad(batch[x], [[0, missing], [0, 0]]) for x in _INPUTS}
     )
     return np.concatenate(
       [x.numpy() for x in self._strategy.experimental_local_results(outputs)]
