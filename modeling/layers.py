@@ -13,6 +13,7 @@ layer of a few columns, because it costs nothing and its logits are what is
 dumped and compared.
 """
 
+import functools
 import math
 import re
 import zlib
@@ -66,12 +67,18 @@ def get_activation(name: str | None) -> Callable[[tf.Tensor], tf.Tensor]:
   }[(name or 'linear').lower()]
 
 
+@functools.cache
+def _trained(name: str | None) -> Callable[[tf.Tensor], tf.Tensor]:
+  # One for all layers: it is compiled once for each shape.
+  return fused.recomputed(get_activation(name))
+
+
 class Activation:
   """What `hidden_act` names, in the form that is fast where it is used."""
 
   def __init__(self, name: str | None):
     self._infer = get_activation(name)
-    self._train = fused.recomputed(self._infer)
+    self._train = _trained(name)
 
   def __call__(self, x: tf.Tensor, is_training: bool) -> tf.Tensor:
     """Maps each value of float32 [N, I]."""
