@@ -5,10 +5,12 @@ A regressor is a classifier of one output whose logit is the predicted number.
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
 
+from data import parallel
 from data.examples import Example
 from data.progress import Progress
 from data.task import Task
@@ -111,6 +113,9 @@ class Predictor:
         logits_of_replica, args=(inputs,), options=STATIC_SHAPES
       )
 
+    # One batch of a compact model does not keep two cores busy. A strategy's
+    # scope would not hold in other threads.
+    self._num_threads = 1 if tf.distribute.has_strategy() else 2
     # Traced once, for all shapes: a trace of known shapes may be optimized in
     # another way, and round otherwise. But a TPU must know them.
     is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
@@ -148,17 +153,22 @@ class Predictor:
     rows, outputs = [], []
     seen, timed, seconds = set(), 0, 0.0
     num_done = 0
-    for batch in batches:
-      rows.append(np.asarray(batch['example_index']))
-      started = time.perf_counter()
-      outputs.append(self._batch_logits(batch)[: len(rows[-1])])
-      # A shape's first batch may trace the function: it is not timed.
-      if batch['input_ids'].shape in seen:
-        timed += len(rows[-1])
-        seconds += time.perf_counter() - started
-      seen.add(batch['input_ids'].shape)
-      num_done += len(rows[-1])
-      on_progress(min(num_done, num_examples))
+    with ThreadPoolExecutor(self._num_threads) as pool:
+      before = time.perf_counter()
+      for batch, logits in parallel.ordered_map(
+        pool, self._num_threads, self._with_logits, batches
+      ):
+        rows.append(np.asarray(batch['example_index']))
+        outputs.append(logits[: len(rows[-1])])
+        now = time.perf_counter()
+        # A shape's first batch may trace the function: it is not timed.
+        if batch['input_ids'].shape in seen:
+          timed += len(rows[-1])
+          seconds += now - before
+        before = now
+        seen.add(batch['input_ids'].shape)
+        num_done += len(rows[-1])
+        on_progress(min(num_done, num_examples))
     self.examples_per_second = timed / seconds if seconds else 0.0
     rows, outputs = np.concatenate(rows), np.concatenate(outputs)
     logits = np.empty([num_examples, outputs.shape[1]], np.float32)
@@ -169,6 +179,9 @@ class Predictor:
       raise RuntimeError('an example was not scored exactly once')
     logits[rows[real]] = outputs[real]
     return logits
+
+  def _with_logits(self, batch):
+    return batch, self._batch_logits(batch)
 
   def _batch_logits(self, batch) -> np.ndarray:
     """Computes the logits of a batch's B rows, and of some zeros after them."""
