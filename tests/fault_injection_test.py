@@ -25,7 +25,7 @@ import tiny_world
 from data import files
 from data.errors import UserError
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.slow
 
 # Of the table of positions: checkpoints of 6 MB, written in some 10 ms.
 _POSITIONS = 60_000
@@ -219,6 +219,7 @@ def _kill_often(script, make_flags, world, plan, meanwhile=None):
   _assert_same(killed, alone)
 
 
+@pytest.mark.long
 def test_pretraining_ends_with_the_same_bytes(large_world):
   world = large_world
   tiny_world.make_records(world, str(world / 'records'))
@@ -255,6 +256,7 @@ def test_pretraining_ends_with_the_same_bytes(large_world):
   )
 
 
+@pytest.mark.long
 def test_fine_tuning_ends_with_the_same_bytes(large_world):
   def flags(output_dir):
     return [
@@ -307,6 +309,7 @@ def _dump_flags(world, logits_dir, teacher=1):
   ]
 
 
+@pytest.mark.long
 def test_a_dump_and_what_is_learnt_from_it_have_the_same_bytes(two_teachers):
   world = two_teachers
   _kill_often(
@@ -344,6 +347,7 @@ def test_a_dump_and_what_is_learnt_from_it_have_the_same_bytes(two_teachers):
   )
 
 
+@pytest.mark.long
 def test_there_were_as_many_kills_as_were_to_be():
   """Comes last; the tests before it count."""
   if len({kill.script for kill in _kills}) < 3:
