@@ -68,8 +68,12 @@ def get_activation(name: str | None) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 @functools.cache
-def _trained(name: str | None) -> Callable[[tf.Tensor], tf.Tensor]:
-  # One for all layers: it is compiled once for each shape.
+def _trained(
+  name: str | None, has_known_shape: bool
+) -> Callable[[tf.Tensor], tf.Tensor]:
+  # One for all layers: it is compiled once for each shape. But what was traced
+  # for any shape would be taken for a known one too, which a TPU must see.
+  del has_known_shape
   return fused.recomputed(get_activation(name))
 
 
@@ -77,12 +81,14 @@ class Activation:
   """What `hidden_act` names, in the form that is fast where it is used."""
 
   def __init__(self, name: str | None):
+    self._name = name
     self._infer = get_activation(name)
-    self._train = _trained(name)
 
   def __call__(self, x: tf.Tensor, is_training: bool) -> tf.Tensor:
     """Maps each value of float32 [N, I]."""
-    return self._train(x) if is_training else self._infer(x)
+    if not is_training:
+      return self._infer(x)
+    return _trained(self._name, x.shape.is_fully_defined())(x)
 
 
 class BaseLayer(tf_keras.layers.Layer):
