@@ -14,8 +14,7 @@ def recomputed(
   """Returns an elementwise function whose gradient keeps nothing but its input.
 
   XLA compiles either way into one pass over memory, instead of one for each
-  operation: on a CPU a quarter of the time, for GELU. It compiles again for
-  every shape that comes.
+  operation. It compiles again for every shape that comes.
   """
   forward = tf.function(function, jit_compile=True)
 

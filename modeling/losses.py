@@ -10,16 +10,12 @@ import tensorflow as tf
 
 
 def masked_lm_loss(
-  logits: tf.Tensor,
-  ids: tf.Tensor,
-  weights: tf.Tensor,
-  denominator: tf.Tensor | float,
+  nats: tf.Tensor, weights: tf.Tensor, denominator: tf.Tensor | float
 ) -> tf.Tensor:
   """Sums the masked tokens' cross-entropies over a denominator.
 
   Args:
-    logits: float32 [B, P, V], unnormalised.
-    ids: int [B, P], the tokens behind the masks, in [0, V).
+    nats: float32 [B, P], the cross-entropies, as of `models.PreTrainer.score`.
     weights: float32 [B, P]; 1.0 a masked token, 0.0 padding.
     denominator: google-research/bert's is the global batch's sum of weights,
       plus 1e-5.
@@ -30,8 +26,7 @@ def masked_lm_loss(
   Raises:
     ValueError: the shapes don't match; they are shown.
   """
-  _check_same_shape('logits without V', logits.shape[:-1], 'ids', ids.shape)
-  return cross_entropy(logits, ids, weights, denominator)
+  return _weighted_sum(nats, weights, denominator)
 
 
 def next_sentence_loss(
@@ -80,7 +75,7 @@ def cross_entropy(
     'logits without C', logits.shape[:-1], 'labels', labels.shape
   )
   nats = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-  return weighted_sum(nats, example_weights, denominator)
+  return _weighted_sum(nats, example_weights, denominator)
 
 
 def soft_cross_entropy(
@@ -119,7 +114,7 @@ def soft_cross_entropy(
   nats = tf.nn.softmax_cross_entropy_with_logits(
     soft_labels, student_logits / temperature
   )
-  return temperature**2 * weighted_sum(nats, example_weights, denominator)
+  return temperature**2 * _weighted_sum(nats, example_weights, denominator)
 
 
 def squared_error(
@@ -146,10 +141,10 @@ def squared_error(
   errors = tf.math.squared_difference(predictions, tf.stop_gradient(targets))
   if errors.shape.rank == 2:
     errors = tf.reduce_sum(errors, axis=-1)
-  return weighted_sum(errors, example_weights, denominator)
+  return _weighted_sum(errors, example_weights, denominator)
 
 
-def weighted_sum(
+def _weighted_sum(
   values: tf.Tensor, weights: tf.Tensor, denominator: tf.Tensor | float
 ) -> tf.Tensor:
   _check_same_shape('losses', values.shape, 'weights', weights.shape)

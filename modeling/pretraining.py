@@ -17,7 +17,7 @@ def make_loss_function(model: PreTrainer) -> LossFunction:
 
   def loss_function(batch, dropout: DropoutKey | None):
     outputs = model.score(batch, dropout)
-    masked_lm_loss = losses.weighted_sum(
+    masked_lm_loss = losses.masked_lm_loss(
       outputs['masked_lm_nats'],
       batch['masked_lm_weights'],
       batch['masked_lm_denominator'],
