@@ -44,7 +44,7 @@ def main(_: list[str]) -> None:
   training_flags.check()
   vocabulary_flags.check_casing()
   task_flags.check()
-  strategy = device_flags.strategy()
+  strategy = device_flags.strategy(trains=FLAGS.do_train)
   task = task_flags.task()
   evaluation_flags.check(task)
   splits = evaluation_flags.read_splits(

@@ -46,7 +46,7 @@ def main(_: list[str]) -> None:
   vocabulary_flags.check_casing()
   vocabulary_flags.check_casing('teacher_checkpoint')
   task_flags.check()
-  strategy = device_flags.strategy()
+  strategy = device_flags.strategy(trains=FLAGS.do_train)
   task = task_flags.task()
   distillation_flags.check_task(task)
   evaluation_flags.check(task)

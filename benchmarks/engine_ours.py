@@ -70,9 +70,10 @@ def _scorer(job: Job) -> Callable[[int], int]:
   from data import input_pipeline
   from data.classifier_features import encode_texts
   from data.tokenization import BertTokenizer
-  from modeling import classification, configs
+  from modeling import classification, configs, strategies
   from modeling.models import Classifier
 
+  strategies.make_strategy('one_device', trains=False)
   config = configs.compact_config(job.size, job.vocab_size)
   predictor = classification.Predictor(Classifier(config, num_outputs=2))
   tokenizer = BertTokenizer(job.vocab_file, do_lower_case=True)

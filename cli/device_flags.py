@@ -76,11 +76,14 @@ def check() -> None:
     cluster.from_environment()
 
 
-def strategy():
+def strategy(trains: bool = True):
   """Returns the tf.distribute strategy that the flags describe.
 
   Call it before anything runs TensorFlow's ops, which would fix the devices.
   Of several workers it waits for all.
+
+  Args:
+    trains: whether this process trains, or only scores examples.
   """
   from modeling import native_log, strategies, tpu
 
@@ -95,4 +98,6 @@ def strategy():
   if name == 'tpu':
     # A TPU costs money from the moment it answers.
     tpu_paths.check(described.is_remote)
-  return strategies.make_strategy(name, FLAGS.num_cpu_devices, described)
+  return strategies.make_strategy(
+    name, FLAGS.num_cpu_devices, described, trains
+  )

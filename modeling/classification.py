@@ -18,7 +18,7 @@ from modeling import losses
 from modeling.dropout import DropoutKey
 from modeling.metrics import compute_scores
 from modeling.models import Classifier
-from modeling.strategies import STATIC_SHAPES
+from modeling.strategies import STATIC_SHAPES, num_scoring_threads
 from modeling.training import LossFunction
 
 _INPUTS = ('input_ids', 'input_mask', 'segment_ids')
@@ -113,9 +113,7 @@ class Predictor:
         logits_of_replica, args=(inputs,), options=STATIC_SHAPES
       )
 
-    # One batch of a compact model does not keep two cores busy. A strategy's
-    # scope would not hold in other threads.
-    self._num_threads = 1 if tf.distribute.has_strategy() else 2
+    self._num_threads = num_scoring_threads()
     # Traced once, for all shapes: a trace of known shapes may be optimized in
     # another way, and round otherwise. But a TPU must know them.
     is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)

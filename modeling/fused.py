@@ -32,6 +32,50 @@ def recomputed(
   return call
 
 
+def linear(
+  x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, dtype: str = 'float32'
+) -> tf.Tensor:
+  """Computes x kernel + bias.
+
+  The gradient of x is the upstream one times kernel^T. Where the kernel is wide
+  oneDNN is a third slower at that than at a plain product: to it a row is a
+  column, whose values lie a power of two apart and share few lines of a cache.
+  So it is given the transposed kernel itself.
+
+  Args:
+    x: float32 [N, I].
+    kernel: float32 [I, O].
+    bias: float32 [O].
+    dtype: of the product's factors.
+
+  Returns:
+    float32 [N, O].
+  """
+
+  @tf.custom_gradient
+  def call(x, kernel, bias):
+    x, kernel = tf.cast(x, dtype), tf.cast(kernel, dtype)
+    y = tf.nn.bias_add(tf.cast(tf.matmul(x, kernel), tf.float32), bias)
+
+    def gradient(upstream):
+      u = tf.cast(upstream, dtype)
+      inputs, outputs = kernel.shape
+      if outputs > inputs:
+        # In three dimensions: of a matrix the graph optimizer would make a
+        # product by a transposed one again.
+        turned = tf.transpose(kernel[tf.newaxis], [0, 2, 1])
+        dx = tf.matmul(u, tf.reshape(turned, [outputs, inputs]))
+      else:
+        dx = tf.matmul(u, kernel, transpose_b=True)
+      dkernel = tf.matmul(x, u, transpose_a=True)
+      dbias = tf.raw_ops.BiasAddGrad(out_backprop=upstream)
+      return tf.cast(dx, tf.float32), tf.cast(dkernel, tf.float32), dbias
+
+    return y, gradient
+
+  return call(x, tf.convert_to_tensor(kernel), tf.convert_to_tensor(bias))
+
+
 def tied_cross_entropy(
   x: tf.Tensor,
   table: tf.Tensor,

@@ -140,9 +140,7 @@ class Dense(BaseLayer):
 
   def call(self, x: tf.Tensor) -> tf.Tensor:
     """Maps float32 [N, inputs] to [N, outputs]."""
-    return tf.nn.bias_add(
-      product(x, self.kernel, self._product_dtype), self.bias
-    )
+    return fused.linear(x, self.kernel, self.bias, self._product_dtype)
 
 
 class LayerNorm(BaseLayer):

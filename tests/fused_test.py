@@ -15,9 +15,8 @@ def _value_and_gradients(function, *arguments):
   with tf.GradientTape() as tape:
     tape.watch(arguments)
     value = function(*arguments)
-    total = tf.reduce_sum(
-      value * tf.range(1.0, 1.0 + tf.size(value, tf.float32))
-    )
+    weights = tf.range(1.0, 1.0 + tf.size(value, tf.float32))
+    total = tf.reduce_sum(value * tf.reshape(weights, value.shape))
   return value, tape.gradient(total, arguments)
 
 
@@ -39,6 +38,24 @@ def test_a_recomputed_function_takes_any_number_of_rows():
   for rows in (1, 4):
     x = tf.random.stateless_normal([rows, 3], seed=[1, rows])
     np.testing.assert_allclose(run(x), _gelu(x), atol=1e-6)
+
+
+@pytest.mark.parametrize('shape', [[4, 6], [6, 4]])
+def test_linear_has_the_gradients_of_the_formula(shape):
+  x, kernel, bias = (
+    tf.random.stateless_normal(size, seed=[3, size[0]])
+    for size in ([5, shape[0]], shape, shape[1:])
+  )
+  ours, plain = (
+    _value_and_gradients(f, x, kernel, bias)
+    for f in (
+      tf.function(fused.linear),
+      lambda x, kernel, bias: tf.matmul(x, kernel) + bias,
+    )
+  )
+  np.testing.assert_allclose(ours[0], plain[0], rtol=1e-5, atol=1e-6)
+  for our, expected in zip(ours[1], plain[1], strict=True):
+    np.testing.assert_allclose(our, expected, rtol=1e-5, atol=1e-5)
 
 
 def _plain_cross_entropy(ids):

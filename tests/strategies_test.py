@@ -1,7 +1,11 @@
 """Which devices a run takes."""
 
 import json
+import os
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -12,6 +16,42 @@ from modeling import cluster, restart, strategies, workers
 def test_auto_without_gpus_is_one_device():
   for name in ('auto', 'one_device'):
     assert strategies.make_strategy(name).num_replicas_in_sync == 1
+
+
+# In a process of its own: the number of threads is fixed by its first op.
+_SCORE = """
+import numpy as np
+import tensorflow as tf
+from data import input_pipeline
+from modeling import configs, strategies
+from modeling.classification import Predictor
+from modeling.models import Classifier
+
+strategies.make_strategy('one_device', trains={trains})
+rows = np.random.default_rng(0).integers(5, 999, [70, 8])
+ids = tf.ragged.constant([row[: 3 + i % 6] for i, row in enumerate(rows)])
+batches = input_pipeline.inference_batches_from(ids, tf.zeros_like(ids), 4, 8)
+model = Classifier(configs.compact_config('2/128', 1000), 2)
+logits = Predictor(model).predict(batches, 70, lambda _: None)
+print(tf.config.threading.get_intra_op_parallelism_threads())
+print(strategies.num_scoring_threads())
+print(logits.tolist())
+"""
+
+
+def test_a_process_that_does_not_train_scores_a_batch_on_each_core():
+  outputs = {}
+  for trains in (True, False):
+    run = subprocess.run(
+      [sys.executable, '-c', _SCORE.format(trains=trains)],
+      capture_output=True,
+      text=True,
+      check=True,
+    )
+    outputs[trains] = [json.loads(x) for x in run.stdout.splitlines()]
+  assert outputs[True][:2] == [0, 2]  # 0: as many as there are cores.
+  assert outputs[False][:2] == [1, os.cpu_count()]
+  np.testing.assert_allclose(outputs[True][2], outputs[False][2], atol=1e-6)
 
 
 def test_mirrored_takes_logical_cpus():
