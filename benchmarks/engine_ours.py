@@ -1,7 +1,7 @@
 """This project's training steps and scoring, for `training`."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 from training_jobs import Job
@@ -67,26 +67,36 @@ def _model_loss_source(job: Job):
 
 
 def _scorer(job: Job) -> Callable[[int], int]:
-  from data import input_pipeline
-  from data.classifier_features import encode_texts
-  from data.tokenization import BertTokenizer
   from modeling import classification, configs, strategies
   from modeling.models import Classifier
 
   strategies.make_strategy('one_device', trains=False)
   config = configs.compact_config(job.size, job.vocab_size)
   predictor = classification.Predictor(Classifier(config, num_outputs=2))
+  make_batches, num_texts = scoring_batches(job)
+
+  def run(num_steps: int) -> int:
+    for _ in range(num_steps):
+      predictor.predict(make_batches(), num_texts, lambda _: None)
+    return num_steps * num_texts
+
+  return run
+
+
+def scoring_batches(job: Job) -> tuple[Callable[[], Iterator[dict]], int]:
+  """Returns what makes batches of a job's texts, and how many texts it has."""
+  from data import input_pipeline
+  from data.classifier_features import encode_texts
+  from data.tokenization import BertTokenizer
+
   tokenizer = BertTokenizer(job.vocab_file, do_lower_case=True)
   with open(job.records) as file:
     texts = json.load(file)
 
-  def run(num_steps: int) -> int:
-    for _ in range(num_steps):
-      ids, segments = encode_texts(tokenizer, texts, None, job.max_seq_length)
-      batches = input_pipeline.inference_batches_from(
-        ids, segments, job.batch_size, job.max_seq_length
-      )
-      predictor.predict(batches, len(texts), lambda _: None)
-    return num_steps * len(texts)
+  def make_batches() -> Iterator[dict]:
+    ids, segments = encode_texts(tokenizer, texts, None, job.max_seq_length)
+    return input_pipeline.inference_batches_from(
+      ids, segments, job.batch_size, job.max_seq_length
+    )
 
-  return run
+  return make_batches, len(texts)

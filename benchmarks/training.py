@@ -14,6 +14,8 @@ others wait, so that other load on the machine meets all. What is printed are
 medians over the rounds. 'time' and 'CPU time' of an example are ratios to this
 project in the same round; 'of peak' is what a step's matrix products come to in
 a second, as a share of what one large product reached in the same round.
+
+With --profile nobody is compared: it prints where this project's time goes.
 """
 
 import contextlib
@@ -25,6 +27,7 @@ import tempfile
 
 import machine
 import rounds
+import training_profile
 import training_table
 from absl import app, flags
 from rounds import Worker
@@ -74,6 +77,9 @@ _PATIENCE = flags.DEFINE_float(
 _WORK_DIR = flags.DEFINE_string(
   'work_dir', None, 'Keeps the records for another time; a new folder if none.'
 )
+_PROFILE = flags.DEFINE_bool(
+  'profile', False, "Print where this project's time goes instead."
+)
 _OUTPUT_JSON = flags.DEFINE_string(
   'output_json', None, 'Gets all numbers, and what they were measured on.'
 )
@@ -120,8 +126,13 @@ def _run() -> None:
       tempfile.TemporaryDirectory(prefix='training.')
     )
     for job in _jobs(folder):
-      summaries.append(_measure(job, folder))
-      print('\n'.join(training_table.lines(summaries[-1])), flush=True)
+      if _PROFILE.value:
+        summaries.append(training_profile.of(job, folder))
+        lines = training_profile.lines(summaries[-1])
+      else:
+        summaries.append(_measure(job, folder))
+        lines = training_table.lines(summaries[-1])
+      print('\n'.join(lines), flush=True)
       _write(summaries, load_at_start)
 
 

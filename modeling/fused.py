@@ -63,7 +63,9 @@ def linear(
       if outputs > inputs:
         # In three dimensions: of a matrix the graph optimizer would make a
         # product by a transposed one again.
-        turned = tf.transpose(kernel[tf.newaxis], [0, 2, 1])
+        turned = tf.transpose(
+          tf.reshape(kernel, [1, inputs, outputs]), [0, 2, 1]
+        )
         dx = tf.matmul(u, tf.reshape(turned, [outputs, inputs]))
       else:
         dx = tf.matmul(u, kernel, transpose_b=True)

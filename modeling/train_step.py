@@ -152,7 +152,8 @@ class Trainer(orbit.StandardTrainer):
     )
     gradients, summed = summed[: len(gradients)], summed[len(gradients) :]
     losses = dict(zip(losses, summed, strict=False))
-    measures = self._update(gradients, losses)
+    with tf.name_scope('optimizer'):  # For profiles.
+      measures = self._update(gradients, losses)
     self._names = [*losses, *measures]
     return tf.stack(
       [*losses.values(), *measures.values(), *summed[len(losses) :]]
