@@ -78,7 +78,9 @@ _WORK_DIR = flags.DEFINE_string(
   'work_dir', None, 'Keeps the records for another time; a new folder if none.'
 )
 _PROFILE = flags.DEFINE_bool(
-  'profile', False, "Print where this project's time goes instead."
+  'profile',
+  False,
+  "Print where this project's time goes instead; no peer and no round is run.",
 )
 _OUTPUT_JSON = flags.DEFINE_string(
   'output_json', None, 'Gets all numbers, and what they were measured on.'
@@ -127,8 +129,8 @@ def _run() -> None:
     )
     for job in _jobs(folder):
       if _PROFILE.value:
-        summaries.append(training_profile.of(job, folder))
-        lines = training_profile.lines(summaries[-1])
+        summaries.append(training_profile.measure(job, folder))
+        lines = training_profile.table_lines(summaries[-1])
       else:
         summaries.append(_measure(job, folder))
         lines = training_table.lines(summaries[-1])

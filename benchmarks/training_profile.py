@@ -1,9 +1,8 @@
 """Where the time of this project's steps goes, for `training`.
 
 A job runs in a process of its own under TensorFlow's profiler. A training
-step's operations run one at a time for that, so that none takes another's cores
-and their times add up; it is a few per cent longer so. In scoring each thread
-has a core.
+step's operations run one at a time, so that their times add up; the step takes
+longer that way. In scoring each thread has a core.
 """
 
 import collections
@@ -36,7 +35,7 @@ _KINDS = {
   'dropout': r':(StatelessRandom\w*|Bitcast|GreaterEqual|SelectV2)$',
   'GELU, by XLA': r'^ExecutorState::ProcessAsync::Start$',
   'softmax': r':(_MklSoftmax|Max)$',
-  'transposing heads': r'Transpose$',
+  'transposing': r'Transpose$',
   'bias gradients': r':BiasAddGrad$',
   "embeddings' gradients": r':(UnsortedSegmentSum|TensorScatterSub|AddN)$',
 }
@@ -44,7 +43,7 @@ _OTHER = 'other operations'
 _OPERATION = re.compile(r'[\w./-]+:\w+|ExecutorState::ProcessAsync::Start')
 
 
-def of(job: Job, folder: str) -> dict:
+def measure(job: Job, folder: str) -> dict:
   """Profiles a job.
 
   Args:
@@ -72,7 +71,7 @@ def of(job: Job, folder: str) -> dict:
   return json.loads(process.stdout)
 
 
-def lines(result: dict) -> list[str]:
+def table_lines(result: dict) -> list[str]:
   """Returns a profile's table."""
   head = f'{result["job"]}: {result["step_milliseconds"]:,.0f} ms a step'
   rows = [f'{share:>7.1%}  {kind}' for kind, share in result['shares'].items()]
@@ -135,10 +134,13 @@ def _profile(job: Job) -> dict:
   import engine_product
   import tensorflow as tf
 
-  if job.kind != 'scoring':
+  from modeling import strategies
+
+  is_scoring = job.kind == 'scoring'
+  if not is_scoring:
     tf.config.threading.set_inter_op_parallelism_threads(1)
   run = engine_ours.make(job)
-  num_threads = os.cpu_count() if job.kind == 'scoring' else 1
+  num_threads = strategies.num_scoring_threads() if is_scoring else 1
   run(1)
   seconds = _timed(run, 1)
   num_steps = max(1, round(_SECONDS / seconds))

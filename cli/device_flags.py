@@ -79,8 +79,8 @@ def check() -> None:
 def strategy(trains: bool = True):
   """Returns the tf.distribute strategy that the flags describe.
 
-  Call it before anything runs TensorFlow's ops, which would fix the devices.
-  Of several workers it waits for all.
+  Call it before anything runs TensorFlow's ops, which would fix devices and
+  threads. Of several workers it waits for all.
 
   Args:
     trains: whether this process trains, or only scores examples.

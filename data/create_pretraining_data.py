@@ -11,8 +11,6 @@ workers. A command that was stopped goes on when it is given again: files that
 are whole are not made again.
 """
 
-import os
-
 from absl import flags
 
 from cli import (
@@ -22,6 +20,7 @@ from cli import (
   script,
   vocabulary_flags,
 )
+from data import parallel
 
 FLAGS = flags.FLAGS
 
@@ -67,7 +66,7 @@ def main(_: list[str]) -> None:
   beam_flags.check()
   # Before the text is looked for: it may be where only Beam can read.
   engine = beam_flags.engine()
-  num_workers = FLAGS.num_workers or os.cpu_count() or 1
+  num_workers = FLAGS.num_workers or parallel.num_cores()
   vocabulary = (FLAGS.vocab_file, FLAGS.do_lower_case)
   if FLAGS.dry_run:
     from data.pretraining import dry_run

@@ -5,12 +5,20 @@ use all cores, and share one vocabulary and one copy of TensorFlow.
 """
 
 import collections
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
 _T = TypeVar('_T')
 _R = TypeVar('_R')
+
+
+def num_cores() -> int:
+  """Returns how many CPU cores this process may use."""
+  if hasattr(os, 'sched_getaffinity'):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1  # macOS has no affinity.
 
 
 def ordered_map(

@@ -9,7 +9,6 @@ What is forgotten depends on the text, not on the number of threads.
 
 import collections
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,7 +17,7 @@ from absl import logging
 from data.corpus import report, survey
 from data.corpus.corpus import Corpus
 from data.corpus.file_survey import FileSurvey
-from data.parallel import ordered_map
+from data.parallel import num_cores, ordered_map
 from data.progress import Progress
 
 MAX_WORDS = 1 << 20
@@ -93,7 +92,7 @@ def count_words(
     return b'\n'.join(spaced.tolist()), num_bytes
 
   total = sum(found.num_bytes for found in surveys)
-  num_workers = num_workers or os.cpu_count() or 1
+  num_workers = num_workers or num_cores()
   batches = _batches(corpus, surveys)
   done = 0
   with (

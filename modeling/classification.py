@@ -3,6 +3,7 @@
 A regressor is a classifier of one output whose logit is the predicted number.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -116,9 +117,9 @@ class Predictor:
     self._num_threads = num_scoring_threads()
     # Traced once, for all shapes: a trace of known shapes may be optimized in
     # another way, and round otherwise. But a TPU must know them.
-    is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    self._is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
     any_shape = dict.fromkeys(_INPUTS, tf.TensorSpec([None, None], tf.int32))
-    self._logits = tf.function(logits, None if is_tpu else [any_shape])
+    self._logits = tf.function(logits, None if self._is_tpu else [any_shape])
 
   def _share(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Returns this replica's rows."""
@@ -151,20 +152,24 @@ class Predictor:
     rows, outputs = [], []
     seen, timed, seconds = set(), 0, 0.0
     num_done = 0
+    batches = iter(batches)
     with ThreadPoolExecutor(self._num_threads) as pool:
-      before = time.perf_counter()
-      for batch, logits in parallel.ordered_map(
+      # Alone, for it traces the function: nothing else may seem to be fast.
+      first = pool.submit(self._with_logits, next(batches)).result()
+      others = parallel.ordered_map(
         pool, self._num_threads, self._with_logits, batches
-      ):
+      )
+      before = time.perf_counter()
+      for batch, logits in itertools.chain([first], others):
         rows.append(np.asarray(batch['example_index']))
         outputs.append(logits[: len(rows[-1])])
         now = time.perf_counter()
-        # A shape's first batch may trace the function: it is not timed.
-        if batch['input_ids'].shape in seen:
+        traced = batch['input_ids'].shape if self._is_tpu else None
+        if traced in seen:
           timed += len(rows[-1])
           seconds += now - before
         before = now
-        seen.add(batch['input_ids'].shape)
+        seen.add(traced)
         num_done += len(rows[-1])
         on_progress(min(num_done, num_examples))
     self.examples_per_second = timed / seconds if seconds else 0.0

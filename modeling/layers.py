@@ -138,9 +138,20 @@ class Dense(BaseLayer):
       f'{name_scope}/bias', shape[1:], initializer='zeros'
     )
 
-  def call(self, x: tf.Tensor) -> tf.Tensor:
-    """Maps float32 [N, inputs] to [N, outputs]."""
-    return fused.linear(x, self.kernel, self.bias, self._product_dtype)
+  def call(self, x: tf.Tensor, is_training: bool = False) -> tf.Tensor:
+    """Maps float32 [N, inputs] to [N, outputs].
+
+    Args:
+      x: the matrix.
+      is_training: whether to take the form whose gradient is fast. A graph with
+        a gradient of its own stays in memory as long as the process.
+    """
+    inputs, outputs = self.kernel.shape
+    if is_training and outputs > inputs:
+      return fused.wide_linear(x, self.kernel, self.bias, self._product_dtype)
+    return tf.nn.bias_add(
+      product(x, self.kernel, self._product_dtype), self.bias
+    )
 
 
 class LayerNorm(BaseLayer):
@@ -326,7 +337,8 @@ class TransformerBlock(BaseLayer):
     )
     attended = self.attention_norm(attended + queries)
     is_training = dropout is not None
-    inner = self._activation(self.intermediate(attended), is_training)
+    inner = self.intermediate(attended, is_training)
+    inner = self._activation(inner, is_training)
     output = self._drop(
       self.output_dense(inner), batch, dropout, sites.feed_forward_output
     )

@@ -1,13 +1,13 @@
 """Flags → tf.distribute strategy."""
 
 import contextlib
-import os
 import signal
 from collections.abc import Iterator
 
 import tensorflow as tf
 from absl import logging
 
+from data import parallel
 from data.errors import UserError
 from modeling import cluster, workers
 from modeling.tpu import Tpu, connect
@@ -17,6 +17,8 @@ from modeling.tpu import Tpu, connect
 STATIC_SHAPES = tf.distribute.RunOptions(
   experimental_enable_dynamic_batch_size=False
 )
+
+_MOST_BATCHES_AT_ONCE = 8
 
 
 def make_strategy(
@@ -33,7 +35,8 @@ def make_strategy(
       several GPUs, and takes one device otherwise.
     num_cpu_devices: logical CPU devices to mirror over where there is no GPU.
     tpu: for 'tpu'.
-    trains: whether this process is to train, or only to score examples.
+    trains: whether this process is to train. If it only scores examples, on
+      one CPU device, TensorFlow gets one thread an op in all that follows.
 
   Raises:
     UserError: the devices asked for are not there.
@@ -56,7 +59,7 @@ def make_strategy(
     )
     return tf.distribute.MirroredStrategy(devices)
   if not trains and not gpus:
-    give_each_batch_a_core()
+    _give_each_batch_a_core()
   return tf.distribute.get_strategy()
 
 
@@ -65,20 +68,22 @@ def num_scoring_threads() -> int:
   if tf.distribute.has_strategy():
     return 1  # Its scope would not hold in other threads.
   if tf.config.threading.get_intra_op_parallelism_threads() == 1:
-    return os.cpu_count() or 1
+    return parallel.num_cores()  # See `_give_each_batch_a_core`.
   # One batch of a compact model does not keep two cores busy.
   return 2
 
 
-def give_each_batch_a_core() -> None:
+def _give_each_batch_a_core() -> None:
   """Makes this process faster at scoring, and slow at training.
 
   The products of compact models are too small to share: a CPU's cores are
-  busier with a batch each, see `num_scoring_threads`. Nothing changes once
-  TensorFlow has run an op.
+  busier with a batch each, see `num_scoring_threads`. With more cores than some
+  it would take too much memory, and small inputs too few batches. Nothing
+  changes once TensorFlow has run an op.
   """
-  with contextlib.suppress(RuntimeError):
-    tf.config.threading.set_intra_op_parallelism_threads(1)
+  if parallel.num_cores() <= _MOST_BATCHES_AT_ONCE:
+    with contextlib.suppress(RuntimeError):
+      tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 def _multi_worker_strategy(job: cluster.Cluster) -> tf.distribute.Strategy:

@@ -18,7 +18,7 @@ SHARED = pathlib.Path(
 
 
 def pytest_configure(config):
-  """Gives TensorFlow two CPU devices; later it would be too late."""
+  """Gives TensorFlow two CPU devices, and has it start with its threads."""
   is_worker = hasattr(config, 'workerinput')
   if config.getoption('numprocesses', None) and not is_worker:
     return  # pytest-xdist's controller runs no test.
@@ -31,6 +31,7 @@ def pytest_configure(config):
   tf.config.set_logical_device_configuration(
     cpu, [tf.config.LogicalDeviceConfiguration()] * 2
   )
+  tf.config.list_logical_devices()  # No script run in a test changes them now.
 
 
 @pytest.fixture(autouse=True)

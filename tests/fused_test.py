@@ -40,22 +40,49 @@ def test_a_recomputed_function_takes_any_number_of_rows():
     np.testing.assert_allclose(run(x), _gelu(x), atol=1e-6)
 
 
-@pytest.mark.parametrize('shape', [[4, 6], [6, 4]])
-def test_linear_has_the_gradients_of_the_formula(shape):
-  x, kernel, bias = (
-    tf.random.stateless_normal(size, seed=[3, size[0]])
-    for size in ([5, shape[0]], shape, shape[1:])
+def _linear_arguments():
+  return [
+    tf.random.stateless_normal(shape, seed=[3, len(shape)])
+    for shape in ([5, 4], [4, 6], [6])
+  ]
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16', 'float16'])
+def test_wide_linear_has_the_gradients_of_the_formula(dtype):
+  def plain(x, kernel, bias):
+    x, kernel = tf.cast(x, dtype), tf.cast(kernel, dtype)
+    return tf.cast(tf.matmul(x, kernel), tf.float32) + bias
+
+  def wide(*arguments):
+    return fused.wide_linear(*arguments, dtype)
+
+  ours, expected = (
+    _value_and_gradients(f, *_linear_arguments())
+    for f in (tf.function(wide), plain)
   )
-  ours, plain = (
-    _value_and_gradients(f, x, kernel, bias)
-    for f in (
-      tf.function(fused.linear),
-      lambda x, kernel, bias: tf.matmul(x, kernel) + bias,
+  # An 8-bit mantissa, rounded after another order of summation.
+  tolerance = {'float32': 1e-5, 'bfloat16': 2e-2, 'float16': 2e-3}[dtype]
+  np.testing.assert_allclose(ours[0], expected[0], rtol=tolerance, atol=1e-6)
+  for our, formula in zip(ours[1], expected[1], strict=True):
+    assert our.dtype == tf.float32
+    np.testing.assert_allclose(our, formula, rtol=tolerance, atol=1e-4)
+
+
+def test_wide_linear_with_a_frozen_kernel_and_any_number_of_rows():
+  x, kernel, bias = _linear_arguments()
+
+  @tf.function(input_signature=[tf.TensorSpec([None, 4])])
+  def gradient(x):
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+      tape.watch(x)
+      y = fused.wide_linear(x, kernel, bias)
+    return tape.gradient(y, x)
+
+  sums = tf.reduce_sum(kernel, axis=1)  # d sum(x kernel + bias) / dx
+  for rows in (1, 5):
+    np.testing.assert_allclose(
+      gradient(x[:rows]), [sums] * rows, rtol=1e-5, atol=1e-6
     )
-  )
-  np.testing.assert_allclose(ours[0], plain[0], rtol=1e-5, atol=1e-6)
-  for our, expected in zip(ours[1], plain[1], strict=True):
-    np.testing.assert_allclose(our, expected, rtol=1e-5, atol=1e-5)
 
 
 def _plain_cross_entropy(ids):

@@ -8,7 +8,9 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny_world
 
+from data import parallel
 from data.errors import LostWorker, UserError
 from modeling import cluster, restart, strategies, workers
 
@@ -47,11 +49,33 @@ def test_a_process_that_does_not_train_scores_a_batch_on_each_core():
       capture_output=True,
       text=True,
       check=True,
+      env=os.environ | {'CUDA_VISIBLE_DEVICES': ''},
     )
     outputs[trains] = [json.loads(x) for x in run.stdout.splitlines()]
   assert outputs[True][:2] == [0, 2]  # 0: as many as there are cores.
-  assert outputs[False][:2] == [1, os.cpu_count()]
+  if parallel.num_cores() <= strategies._MOST_BATCHES_AT_ONCE:
+    assert outputs[False][:2] == [1, parallel.num_cores()]
   np.testing.assert_allclose(outputs[True][2], outputs[False][2], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+  'script, flags, trains',
+  [
+    ('run_classifier', ['--do_train', '--do_eval'], True),
+    ('run_classifier', ['--do_eval'], False),
+    ('run_distillation', ['--do_train', '--logits_dir=dump'], True),
+    ('run_distillation', ['--do_predict'], False),
+  ],
+)
+def test_scripts_tell_whether_they_train(
+  script, flags, trains, world, monkeypatch
+):
+  def stop(*arguments):
+    raise UserError(f'trains={arguments[-1]}')
+
+  monkeypatch.setattr(strategies, 'make_strategy', stop)
+  with pytest.raises(UserError, match=f'trains={trains}'):
+    tiny_world.run(script, *tiny_world.task_flags(world), *flags)
 
 
 def test_mirrored_takes_logical_cpus():
