@@ -1,7 +1,6 @@
 """How a model is evaluated on a task, and what it predicts."""
 
 import functools
-import gc
 
 from absl import flags, logging
 
@@ -271,7 +270,7 @@ def run_seeds(job) -> None:
 
 
 def _run_each_seed(job) -> dict[int, dict[str, float]]:
-  from modeling import seeds
+  from modeling import gradient_registry, seeds
 
   first, number, output_dir = FLAGS.seed, FLAGS.num_seeds, FLAGS.output_dir
   scores = {}
@@ -281,9 +280,8 @@ def _run_each_seed(job) -> dict[int, dict[str, float]]:
     for seed in range(first, first + number):
       FLAGS.seed, FLAGS.output_dir = seed, seeds.folder(output_dir, seed)
       logging.info('Seed %d, in %s', seed, FLAGS.output_dir)
-      scores[seed] = job()
-      # A model and its graphs refer to each other: only this frees them.
-      gc.collect()
+      with gradient_registry.forgotten():
+        scores[seed] = job()
   finally:
     FLAGS.seed, FLAGS.output_dir, FLAGS.num_seeds = first, output_dir, number
   return scores
