@@ -84,10 +84,10 @@ def test_logits_do_not_depend_on_what_was_scored_before():
 def test_the_rate_is_that_of_the_clock_however_many_batches_are_under_way():
   used = Predictor(Classifier(BertConfig(**tiny_world.CONFIG), 3, seed=5))
   used._num_threads = 7
-  used._batch_logits = lambda batch: time.sleep(0.1) or np.zeros([3, 3])
+  used._batch_logits = lambda batch: time.sleep(0.5) or np.zeros([3, 3])
   used.predict(_batches(3), 21, lambda _: None)
-  # After the first batch, alone, six at once: 18 examples in 0.1 s.
-  assert 90 < used.examples_per_second < 180
+  # After the first batch, alone, six at once: 18 examples in 0.5 s.
+  assert 18 < used.examples_per_second <= 36
 
 
 def test_a_predictor_leaves_nothing_in_memory():
