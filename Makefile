@@ -14,7 +14,7 @@ PARALLEL = -n 2 --dist loadfile
 
 quickstart: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[quickstart]'
-	PATH="$(abspath $(BIN)):$$PATH" bash runs/quickstart.sh
+	PATH="$(abspath $(BIN)):$$PATH" bash recipes/quickstart.sh
 
 test: lint
 	$(BIN)/python -m pytest $(PARALLEL)
@@ -22,6 +22,7 @@ test: lint
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo --quiet
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -8,6 +8,7 @@ from absl import flags
 from cli import (
   device_flags,
   evaluation_flags,
+  flag_group,
   model_flags,
   run_flags,
   script,
@@ -15,7 +16,7 @@ from cli import (
   training_flags,
   vocabulary_flags,
 )
-from data.errors import UserError
+from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -39,7 +40,7 @@ def main(_: list[str]) -> None:
     raise UserError(
       'at least one of --do_train, --do_eval and --do_predict must be given'
     )
-  script.require('task_name', 'vocab_file', 'output_dir')
+  flag_group.require('task_name', 'vocab_file', 'output_dir')
   device_flags.check()
   training_flags.check()
   vocabulary_flags.check_casing()
@@ -54,8 +55,8 @@ def main(_: list[str]) -> None:
     predict=FLAGS.do_predict,
   )
 
-  from data.tokenization import BertTokenizer
-  from modeling import workers
+  from data.text.tokenization import BertTokenizer
+  from devices import workers
 
   tokenizer = BertTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
   config = model_flags.bert_config(tokenizer.vocab_size, task.is_pair)
@@ -66,10 +67,10 @@ def main(_: list[str]) -> None:
 
 def _run(task, tokenizer, config, splits) -> dict[str, float]:
   from modeling.models import Classifier
-  from modeling.task_runs import TaskRun
+  from training.task_folder import TaskFolder
 
   model_flags.make_output_dir()
-  run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
+  run = TaskFolder(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
   model = Classifier(config, task.num_outputs, FLAGS.precision, FLAGS.seed)
   if FLAGS.do_train:
     _train(model, run, splits)
@@ -77,8 +78,8 @@ def _run(task, tokenizer, config, splits) -> dict[str, float]:
 
 
 def _train(model, run, splits) -> None:
-  from data.classifier_features import checksum
-  from modeling import classification
+  from data.tasks.classifier_records import checksum
+  from training import classification
 
   examples = splits['train']
   training_flags.train_on(

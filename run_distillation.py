@@ -56,8 +56,8 @@ def main(_: list[str]) -> None:
     eval=FLAGS.do_eval or FLAGS.eval_steps > 0,
     predict=FLAGS.do_predict,
   )
-  from data.tokenization import BertTokenizer
-  from modeling import workers
+  from data.text.tokenization import BertTokenizer
+  from devices import workers
 
   tokenizer = BertTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
   if distillation_flags.runs_student():
@@ -73,20 +73,20 @@ def main(_: list[str]) -> None:
 
 
 def _dump_logits(task, tokenizer, dev) -> None:
-  from data import transfer_set
-  from modeling import checkpoint_files, distillation
-  from modeling.task_runs import TaskRun
-  from modeling.teacher import DumpJob
+  from distillation import student, transfer_set
+  from distillation.teacher import DumpJob
+  from modeling.checkpoints import location
+  from training.task_folder import TaskFolder
 
   sources = distillation_flags.sources()
-  prefix = checkpoint_files.resolve(FLAGS.teacher_checkpoint)
-  config = distillation.teacher_config(prefix, FLAGS.teacher_config_file)
+  prefix = location.resolve(FLAGS.teacher_checkpoint)
+  config = student.teacher_config(prefix, FLAGS.teacher_config_file)
   model_flags.check_fit(config, tokenizer.vocab_size, task.is_pair)
   vocabulary_flags.check_beside(
     prefix, tokenizer.vocab_checksum, True, 'teacher_checkpoint'
   )
-  dumping = distillation.Dumping(
-    TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.logits_dir[0]),
+  dumping = student.Dumping(
+    TaskFolder(task, tokenizer, FLAGS.max_seq_length, FLAGS.logits_dir[0]),
     transfer_set.make(task, FLAGS.data_dir, sources),
     dev,
     prefix,
@@ -100,20 +100,19 @@ def _dump_logits(task, tokenizer, dev) -> None:
     FLAGS.allow_weak_teacher,
   )
   fingerprint = task_flags.fingerprint(task, tokenizer.vocab_checksum)
-  distillation.dump(
+  student.dump(
     dumping, config, FLAGS.precision, fingerprint, run_flags.command()
   )
 
 
 def _run_student(task, tokenizer, config, splits) -> dict[str, float]:
-  from data import logits_dump
-  from modeling import distillation
+  from distillation import logits_dump, student
   from modeling.models import Classifier
-  from modeling.task_runs import TaskRun
+  from training.task_folder import TaskFolder
 
   dumps = logits_dump.open_dumps(FLAGS.logits_dir or [], task)
   model_flags.make_output_dir()
-  run = TaskRun(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
+  run = TaskFolder(task, tokenizer, FLAGS.max_seq_length, FLAGS.output_dir)
   model = Classifier(config, task.num_outputs, FLAGS.precision, FLAGS.seed)
   if FLAGS.do_train:
     _train(model, run, splits, dumps)
@@ -121,15 +120,16 @@ def _run_student(task, tokenizer, config, splits) -> dict[str, float]:
     model,
     run,
     splits,
-    lambda examples: distillation.teacher_logits_on(dumps, examples, task),
+    lambda examples: student.teacher_logits_on(dumps, examples, task),
   )
 
 
 def _train(model, run, splits, dumps) -> None:
-  from data.merged_dump import Student
-  from modeling import classification, distillation
+  from distillation import student
+  from distillation.merged_dump import Student
+  from training import classification
 
-  lesson = distillation.Lesson(
+  lesson = student.Lesson(
     dumps,
     Student(run.task, run.tokenizer, run.max_seq_length),
     run.output_dir,

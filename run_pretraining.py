@@ -11,13 +11,14 @@ from absl import flags
 
 from cli import (
   device_flags,
+  flag_group,
   model_flags,
   run_flags,
   script,
   training_flags,
   vocabulary_flags,
 )
-from data.errors import UserError
+from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -56,13 +57,13 @@ def main(_: list[str]) -> None:
   """Checks the flags, then trains and evaluates as they say."""
   if not FLAGS.do_train and not FLAGS.do_eval:
     raise UserError('at least one of --do_train and --do_eval must be given')
-  script.require('input_file', 'output_dir')
+  flag_group.require('input_file', 'output_dir')
   device_flags.check()
   training_flags.check()
 
-  from data import tokenization
-  from data.pretraining import record_files
-  from modeling import workers
+  from data.pretraining import input_records
+  from data.text import tokenization
+  from devices import workers
   from modeling.models import PreTrainer
 
   tokens = None
@@ -70,7 +71,9 @@ def main(_: list[str]) -> None:
     tokens = tokenization.load_vocabulary(FLAGS.vocab_file)
   config = model_flags.bert_config(tokens and len(tokens.tokens))
   found = _find_records(config, tokens)
-  vocabulary = tokens.checksum if tokens else record_files.vocab_checksum(found)
+  vocabulary = (
+    tokens.checksum if tokens else input_records.vocab_checksum(found)
+  )
   model_flags.check_init_checkpoint(config, vocabulary, has_casing=False)
   strategy = device_flags.strategy()
   source = _source(found, config, tokens)
@@ -87,12 +90,12 @@ def main(_: list[str]) -> None:
 
 def _find_records(config, tokens):
   """Returns what is known of the records; checks that it fits."""
-  from data.pretraining import manifest, record_files
+  from data.pretraining import input_records, manifest
 
-  found = manifest.find(record_files.expand(FLAGS.input_file))
-  record_files.check(
+  found = manifest.find(input_records.expand(FLAGS.input_file))
+  input_records.check(
     found,
-    record_files.Wanted(
+    input_records.Wanted(
       FLAGS.max_seq_length,
       FLAGS.max_predictions_per_seq,
       config.vocab_size,
@@ -104,12 +107,12 @@ def _find_records(config, tokens):
 
 def _source(found, config, tokens):
   """Returns the `RecordSource`; it draws the masks that records lack."""
-  from data.features import PRETRAINING, UNMASKED_PRETRAINING
-  from data.pretraining import record_files
-  from data.record_source import RecordSource
+  from data.pretraining import input_records
+  from data.records.feature_spec import PRETRAINING, UNMASKED_PRETRAINING
+  from data.records.record_source import RecordSource
 
   fields, complete = PRETRAINING, None
-  if masking := record_files.dynamic_masking(found):
+  if masking := input_records.dynamic_masking(found):
     from data.pretraining.dynamic_masking import DynamicMasking
 
     masking = dataclasses.replace(
@@ -128,7 +131,7 @@ def _source(found, config, tokens):
 
 
 def _train(model, source) -> None:
-  from modeling import pretraining, run_folder
+  from training import pretraining, run_folder
 
   masking = source.complete and dataclasses.asdict(source.complete.options)
   training_flags.train_on(
@@ -146,12 +149,13 @@ def _train(model, source) -> None:
 
 
 def _evaluate(model, source, vocabulary) -> None:
-  from data import input_pipeline
-  from modeling import checkpoints, pretraining, results
+  from data.records import input_pipeline
+  from modeling.checkpoints import loading
   from modeling.models import released_variables
+  from training import pretraining, result_files
 
   prefix = model_flags.trained_checkpoint(vocabulary, has_casing=False)
-  checkpoints.load_released(
+  loading.load_released(
     prefix, released_variables(model), is_required=lambda name: True
   )
   batches = input_pipeline.inference_batches(
@@ -159,7 +163,7 @@ def _evaluate(model, source, vocabulary) -> None:
   )
   with source.explained():
     scores = pretraining.evaluate(model, batches, FLAGS.max_eval_steps)
-  results.write_eval_results(FLAGS.output_dir, prefix, scores)
+  result_files.write_eval_results(FLAGS.output_dir, prefix, scores)
 
 
 if __name__ == '__main__':

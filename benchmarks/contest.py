@@ -16,7 +16,7 @@ import comparison
 import processes
 from comparison import Measurement
 
-from data.errors import UserError
+from system.errors import UserError
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _OUTPUT_NAME = 'records.tfrecord'

@@ -34,16 +34,16 @@ _NUM_ROUNDS = flags.DEFINE_integer(
 
 def _source(patterns: str, vocabulary):
   """Returns a `RecordSource`; the manifest tells its lengths."""
-  from data import features
-  from data.pretraining import manifest, record_files
+  from data.pretraining import input_records, manifest
   from data.pretraining.dynamic_masking import DynamicMasking
-  from data.record_source import RecordSource
+  from data.records import feature_spec
+  from data.records.record_source import RecordSource
 
-  found = manifest.find(record_files.expand(patterns))
+  found = manifest.find(input_records.expand(patterns))
   options = next(iter(found.values())).options
-  fields, complete = features.PRETRAINING, None
-  if masking := record_files.dynamic_masking(found):
-    fields = features.UNMASKED_PRETRAINING
+  fields, complete = feature_spec.PRETRAINING, None
+  if masking := input_records.dynamic_masking(found):
+    fields = feature_spec.UNMASKED_PRETRAINING
     complete = DynamicMasking(vocabulary, masking, seed=0)
   return RecordSource(
     tuple(found),
@@ -56,10 +56,10 @@ def _source(patterns: str, vocabulary):
 
 def _seconds(source, start_step: int) -> tuple[float, float]:
   """Returns the wall time and the CPU time of all threads for a round."""
-  from data import input_pipeline, records
-  from data.training_order import TrainingOrder
+  from data.records import input_pipeline, tfrecords
+  from data.records.training_order import TrainingOrder
 
-  indexes = [records.load_index(path) for path in source.paths]
+  indexes = [tfrecords.load_index(path) for path in source.paths]
   order = TrainingOrder(indexes, _BATCH_SIZE.value, seed=0)
   iterator = iter(input_pipeline.training_batches(source, order, start_step))
   next(iterator)
@@ -72,7 +72,7 @@ def _seconds(source, start_step: int) -> tuple[float, float]:
 def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f'unexpected arguments: {argv[1:]}')
-  from data.tokenization import load_vocabulary
+  from data.text.tokenization import load_vocabulary
 
   vocabulary = load_vocabulary(_VOCAB_FILE.value)
   masked = _source(_MASKED.value, vocabulary)

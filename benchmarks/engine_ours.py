@@ -17,17 +17,17 @@ def make(job: Job) -> Callable[[int], int]:
 
 
 def _trainer(job: Job) -> Callable[[int], int]:
-  from data import input_pipeline, records
-  from data.training_order import TrainingOrder
+  from data.records import input_pipeline, tfrecords
+  from data.records.training_order import TrainingOrder
   from modeling.dropout import DropoutKey
   from modeling.models import released_variables
-  from modeling.optimization import AdamW
-  from modeling.train_step import Trainer
+  from training.optimization import AdamW
+  from training.train_step import Trainer
 
   model, loss_function, source = _model_loss_source(job)
   variables = list(released_variables(model).values())
   optimizer = AdamW(variables, 1e-4, 1_000_000, 10_000)
-  indexes = [records.load_index(path) for path in source.paths]
+  indexes = [tfrecords.load_index(path) for path in source.paths]
   order = TrainingOrder(indexes, job.batch_size, seed=1)
   dataset = tf.distribute.get_strategy().distribute_datasets_from_function(
     lambda context: input_pipeline.training_batches(source, order, 0)
@@ -44,31 +44,35 @@ def _trainer(job: Job) -> Callable[[int], int]:
 
 def _model_loss_source(job: Job):
   """Returns a model, its loss function and the records that it learns from."""
-  from data import classifier_features, features, tasks
-  from data.record_source import RecordSource
-  from modeling import classification, configs, pretraining
+  from data.records import feature_spec
+  from data.records.record_source import RecordSource
+  from data.tasks import classifier_records, glue
+  from modeling import configs
   from modeling.models import Classifier, PreTrainer
+  from training import classification, pretraining
 
   config = configs.compact_config(job.size, job.vocab_size)
   dims = {'S': job.max_seq_length, 'P': job.max_predictions, 'C': 2}
   if job.kind == 'pretraining':
-    model, fields = PreTrainer(config), features.PRETRAINING
+    model, fields = PreTrainer(config), feature_spec.PRETRAINING
     loss_function = pretraining.make_loss_function(model)
   else:
-    model, task = Classifier(config, num_outputs=2), tasks.get_task('SST-2')
+    model, task = Classifier(config, num_outputs=2), glue.get_task('SST-2')
     if job.kind == 'fine_tuning':
-      fields = classifier_features.record_fields(task)
+      fields = classifier_records.record_fields(task)
       loss_function = classification.make_task_loss(model, task)
     else:
-      fields = features.LOGITS_DUMP
+      fields = feature_spec.LOGITS_DUMP
       loss_function = classification.make_distillation_loss(model, task)
   source = RecordSource((job.records,), fields, dims, job.vocab_size)
   return model, loss_function, source
 
 
 def _scorer(job: Job) -> Callable[[int], int]:
-  from modeling import classification, configs, strategies
+  from devices import strategies
+  from modeling import configs
   from modeling.models import Classifier
+  from training import classification
 
   strategies.make_strategy('one_device', trains=False)
   config = configs.compact_config(job.size, job.vocab_size)
@@ -85,9 +89,9 @@ def _scorer(job: Job) -> Callable[[int], int]:
 
 def scoring_batches(job: Job) -> tuple[Callable[[], Iterator[dict]], int]:
   """Returns what makes batches of a job's texts, and how many texts it has."""
-  from data import input_pipeline
-  from data.classifier_features import encode_texts
-  from data.tokenization import BertTokenizer
+  from data.records import input_pipeline
+  from data.tasks.classifier_records import encode_texts
+  from data.text.tokenization import BertTokenizer
 
   tokenizer = BertTokenizer(job.vocab_file, do_lower_case=True)
   with open(job.records) as file:

@@ -32,7 +32,7 @@ from comparison import Measurement
 from contest import Contestant
 
 from cli import script
-from data.errors import UserError
+from system.errors import UserError
 from tools import local_files
 
 FLAGS = flags.FLAGS

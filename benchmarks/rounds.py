@@ -12,7 +12,7 @@ import processes
 import psutil
 from contest import environment
 
-from data.errors import UserError
+from system.errors import UserError
 
 _WORKER = os.path.join(os.path.dirname(__file__), 'training_worker.py')
 _MOST_WARM_UPS = 50

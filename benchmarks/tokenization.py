@@ -54,7 +54,7 @@ def _ours(
   vocab_file: str, do_lower_case: bool, batch_size: int
 ) -> Callable[[list[str]], list]:
   """Returns a function that tokenizes lines in batches."""
-  from data.tokenization import BertTokenizer
+  from data.text.tokenization import BertTokenizer
 
   tokenizer = BertTokenizer(vocab_file, do_lower_case)
   return lambda lines: [
@@ -82,7 +82,7 @@ def _check_equal(
 def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f'unexpected arguments: {argv[1:]}')
-  from data import text_files
+  from system import text_files
 
   lines = (line for line in text_files.read_lines(_INPUT_FILE.value) if line)
   lines = list(itertools.islice(lines, _NUM_LINES.value))

@@ -34,7 +34,7 @@ from rounds import Worker
 from training_jobs import KINDS, Job
 
 from cli import script
-from data.errors import UserError
+from system.errors import UserError
 from tools import local_files
 
 FLAGS = flags.FLAGS
@@ -158,7 +158,7 @@ def _jobs(folder: str) -> list[Job]:
   """Returns what is to be measured; makes what of its records is missing."""
   import training_data
 
-  from data import tokenization
+  from data.text import tokenization
 
   vocab_size = len(tokenization.load_vocabulary(_VOCAB_FILE.value).tokens)
   jobs = []

@@ -9,7 +9,7 @@ import numpy as np
 from contest import environment
 from training_jobs import Job
 
-from data.errors import UserError
+from system.errors import UserError
 
 _ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..')
 
@@ -20,8 +20,8 @@ def pretraining(input_file: str, job: Job, folder: str) -> None:
   Shorter records, of which there is one in ten, would make the steps of this
   project cheaper, which puts them together, and only those.
   """
-  from data import features, input_pipeline, records
-  from data.record_source import RecordSource
+  from data.records import feature_spec, input_pipeline, tfrecords
+  from data.records.record_source import RecordSource
 
   made = os.path.join(folder, 'made.tfrecord')
   command = [
@@ -36,12 +36,12 @@ def pretraining(input_file: str, job: Job, folder: str) -> None:
   if done.returncode:
     raise UserError(f'no pre-training records: {done.stderr[-1000:]}')
   dims = {'S': job.max_seq_length, 'P': job.max_predictions}
-  source = RecordSource((made,), features.PRETRAINING, dims, job.vocab_size)
-  raw = np.array(list(records.read(made)), dtype=object)
+  source = RecordSource((made,), feature_spec.PRETRAINING, dims, job.vocab_size)
+  raw = np.array(list(tfrecords.read(made)), dtype=object)
   columns = {k: v.numpy() for k, v in source.parse(raw).items()}
   last_bucket_begins = input_pipeline.bucket_lengths(job.max_seq_length)[-2]
   full = columns['input_mask'].sum(axis=1) > last_bucket_begins
-  with records.RecordWriter(f'{folder}/pretraining.tfrecord') as writer:
+  with tfrecords.RecordWriter(f'{folder}/pretraining.tfrecord') as writer:
     for record in raw[full]:
       writer.write(record)
   np.savez(
@@ -56,18 +56,19 @@ def sst_2(data_dir: str, job: Job, folder: str, num: int) -> None:
   at random, because they make no difference to a step's cost; the arrays of
   both in `sst_2.npz`; and the texts, in `scoring.json`.
   """
-  from data import classifier_features, logits_dump, tasks
-  from data.tokenization import BertTokenizer
+  from data.tasks import classifier_records, glue
+  from data.text.tokenization import BertTokenizer
+  from distillation import logits_dump
 
-  task = tasks.get_task('SST-2')
+  task = glue.get_task('SST-2')
   tokenizer = BertTokenizer(job.vocab_file, do_lower_case=True)
   examples = task.read_split(data_dir, 'train')[:num]
-  classifier_features.write_records(
+  classifier_records.write_records(
     *(f'{folder}/fine_tuning.tfrecord', examples, task, tokenizer),
     job.max_seq_length,
   )
   texts = [example.text_a for example in examples]
-  ids, segments = classifier_features.encode_texts(
+  ids, segments = classifier_records.encode_texts(
     tokenizer, texts, None, job.max_seq_length
   )
   logits = np.random.default_rng(0).normal(size=[len(texts), 2])

@@ -3,7 +3,8 @@
 import dataclasses
 import json
 
-from modeling import configs, flops
+from devices import flops
+from modeling import configs
 
 KINDS = ('pretraining', 'fine_tuning', 'distillation', 'scoring')
 

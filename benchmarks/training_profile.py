@@ -20,8 +20,9 @@ import processes
 from contest import environment
 from training_jobs import PRODUCT_FLOPS, Job, step_flops
 
-from data.errors import UserError
-from modeling import configs, flops
+from devices import flops
+from modeling import configs
+from system.errors import UserError
 
 # What is profiled takes about so many seconds.
 _SECONDS = 4.0
@@ -134,7 +135,7 @@ def _profile(job: Job) -> dict:
   import engine_product
   import tensorflow as tf
 
-  from modeling import strategies
+  from devices import strategies
 
   is_scoring = job.kind == 'scoring'
   if not is_scoring:

@@ -1,1 +1,1 @@
-"""What the scripts share: their flags, and what these describe."""
+"""Flags: each module defines a group and turns it into one value."""

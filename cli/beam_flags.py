@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from cli import script
-from data.errors import UserError
+from cli import flag_group
+from system.errors import UserError
 
 if TYPE_CHECKING:
-  from data.pretraining.beam_pipeline import BeamEngine
+  from data.pretraining.beam.pipeline import BeamEngine
 
 FLAGS = flags.FLAGS
 
@@ -46,10 +46,12 @@ def check() -> None:
     UserError: the flags are named.
   """
   if FLAGS.beam_runner is None:
-    script.refuse_if_given(['beam_pipeline_options'], 'no --beam_runner')
+    flag_group.refuse_if_given(['beam_pipeline_options'], 'no --beam_runner')
   else:
     kind = f'--beam_runner={FLAGS.beam_runner}'
-    script.refuse_if_given(['num_workers'], f'{kind} has workers of its own')
+    flag_group.refuse_if_given(
+      ['num_workers'], f'{kind} has workers of its own'
+    )
 
 
 def engine() -> 'BeamEngine | None':
@@ -69,7 +71,7 @@ def engine() -> 'BeamEngine | None':
   # It warns of parts of itself that are not installed.
   logging.disable(logging.WARNING)
   try:
-    from data.pretraining.beam_pipeline import BeamEngine
+    from data.pretraining.beam.pipeline import BeamEngine
   finally:
     logging.disable(logging.NOTSET)
   options = [o for o in (FLAGS.beam_pipeline_options or '').split(',') if o]

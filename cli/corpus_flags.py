@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from cli import script
-from data.corpus.options import FORMATS, CorpusOptions
+from cli import flag_group
+from data.text.corpus_options import FORMATS, CorpusOptions
 
 if TYPE_CHECKING:
-  from data.corpus.corpus import Corpus
+  from data.text.corpus import Corpus
 
 FLAGS = flags.FLAGS
 
@@ -72,14 +72,14 @@ def check() -> None:
   Raises:
     UserError: the flags are named.
   """
-  script.require('input_file')
+  flag_group.require('input_file')
   kind = f'--input_format={FLAGS.input_format}'
   if FLAGS.input_format not in _WITH_FIELDS:
-    script.refuse_if_given(['text_field'], f'{kind} has no fields')
+    flag_group.refuse_if_given(['text_field'], f'{kind} has no fields')
   if FLAGS.input_format == 'bert':
-    script.refuse_if_given(['language'], f'{kind} has a sentence a line')
+    flag_group.refuse_if_given(['language'], f'{kind} has a sentence a line')
   if FLAGS.input_format != 'tfds':
-    script.refuse_if_given(['tfds_data_dir'], f'{kind} reads files')
+    flag_group.refuse_if_given(['tfds_data_dir'], f'{kind} reads files')
   options().check()
 
 
@@ -100,6 +100,6 @@ def corpus() -> 'Corpus':
   Raises:
     UserError: there is none of that name.
   """
-  from data.corpus.corpus import Corpus
+  from data.text.corpus import Corpus
 
   return Corpus(FLAGS.input_file, options(), tfds_data_dir=FLAGS.tfds_data_dir)

@@ -5,9 +5,9 @@ import functools
 from absl import flags
 
 from cli import tpu_paths
-from cli.script import refuse_if_given
-from data.errors import UserError
-from modeling import cluster
+from cli.flag_group import refuse_if_given
+from devices import cluster
+from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -85,7 +85,7 @@ def strategy(trains: bool = True):
   Args:
     trains: whether this process trains, or only scores examples.
   """
-  from modeling import native_log, strategies, tpu
+  from devices import native_log, strategies, tpu
 
   native_log.quieten()
   name = 'tpu' if FLAGS.use_tpu else FLAGS.distribution_strategy

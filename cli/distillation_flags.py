@@ -7,8 +7,8 @@ import functools
 
 from absl import flags
 
-from cli import script
-from data.errors import UserError
+from cli import flag_group
+from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -160,21 +160,21 @@ def check() -> None:
       'at least one of --do_dump_logits, --do_train, --do_eval and '
       '--do_predict must be given'
     )
-  script.require('task_name', 'vocab_file')
+  flag_group.require('task_name', 'vocab_file')
   if FLAGS.do_dump_logits:
     _check_dump()
   else:
-    script.refuse_if_given(_DUMP_FLAGS, '--do_dump_logits is not given')
+    flag_group.refuse_if_given(_DUMP_FLAGS, '--do_dump_logits is not given')
   if FLAGS.do_train:
-    script.require('logits_dir')
+    flag_group.require('logits_dir')
   else:
-    script.refuse_if_given(_TRAINING_FLAGS, '--do_train is not given')
+    flag_group.refuse_if_given(_TRAINING_FLAGS, '--do_train is not given')
   if not (FLAGS.do_dump_logits or FLAGS.do_train or FLAGS.do_eval):
-    script.refuse_if_given(['logits_dir'], 'a prediction needs no dump')
+    flag_group.refuse_if_given(['logits_dir'], 'a prediction needs no dump')
   if runs_student():
-    script.require('output_dir')
+    flag_group.require('output_dir')
   else:
-    script.refuse_if_given(
+    flag_group.refuse_if_given(
       _STUDENT_FLAGS,
       'there is no student: neither --do_train, --do_eval nor --do_predict is '
       'given',
@@ -185,17 +185,17 @@ def check_task(task) -> None:
   """Refuses flags that cannot take effect on a task.
 
   Args:
-    task: a `data.task.Task`.
+    task: a `data.tasks.task.Task`.
 
   Raises:
     UserError: the flag is named.
   """
   if task.is_regression and FLAGS.temperature != 1.0:
-    script.refuse_if_given(['temperature'], f'{task.name} predicts numbers')
+    flag_group.refuse_if_given(['temperature'], f'{task.name} predicts numbers')
 
 
 def _check_dump() -> None:
-  script.require('logits_dir', 'teacher_checkpoint')
+  flag_group.require('logits_dir', 'teacher_checkpoint')
   if len(FLAGS.logits_dir) > 1:
     raise UserError(
       '--do_dump_logits writes one dump; --logits_dir names '
@@ -226,12 +226,12 @@ def _check_dump() -> None:
 
 
 def sources():
-  """Returns the `data.transfer_set.Sources` that the flags describe.
+  """Returns the `distillation.transfer_set.Sources` that the flags describe.
 
   Raises:
     UserError: the weights are no numbers, or do not go with the sources.
   """
-  from data.transfer_set import Sources
+  from distillation.transfer_set import Sources
 
   described = Sources(
     tuple(FLAGS.transfer_file or ()),

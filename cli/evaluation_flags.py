@@ -5,8 +5,8 @@ import functools
 from absl import flags, logging
 
 from cli import model_flags, run_flags
-from cli.script import refuse_if_given
-from data.errors import UserError
+from cli.flag_group import refuse_if_given
+from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -68,7 +68,7 @@ def check(task) -> None:
   """Refuses flags about evaluation and prediction that cannot take effect.
 
   Args:
-    task: a `data.task.Task`.
+    task: a `data.tasks.task.Task`.
 
   Raises:
     UserError: the flags are named.
@@ -97,7 +97,7 @@ def read_splits(task, **wanted: bool) -> dict[str, list]:
   """Reads the splits that are wanted; --eval_split must have labels.
 
   Args:
-    task: a `data.task.Task`.
+    task: a `data.tasks.task.Task`.
     **wanted: 'train', 'dev', 'eval', which is --eval_split, or 'predict',
       which is --predict_split; of MNLI the mismatched splits come with the
       last two.
@@ -134,10 +134,10 @@ def evaluation(model, run, splits):
 
   Args:
     model: a `Classifier`.
-    run: a `modeling.task_runs.TaskRun`.
+    run: a `training.task_folder.TaskFolder`.
     splits: the examples of each split needed, by name.
   """
-  from modeling import best_checkpoint
+  from training import best_checkpoint
 
   if not FLAGS.eval_steps:
     return None
@@ -165,7 +165,7 @@ def metric_for_best(task) -> str:
 
 def evaluation_fingerprint(task, splits) -> dict[str, object]:
   """Returns what of --eval_steps decides a run, for `run.json`."""
-  from data.classifier_features import checksum
+  from data.tasks.classifier_records import checksum
 
   if not FLAGS.eval_steps:
     return {}
@@ -184,7 +184,7 @@ def evaluate_and_predict(
 
   Args:
     model: a `Classifier`.
-    run: a `modeling.task_runs.TaskRun`.
+    run: a `training.task_folder.TaskFolder`.
     splits: the examples of each split needed, by name.
     teacher_logits_on: examples → a teacher's logits on them, float32 [N, C],
       or None where there is no teacher or they are not known.
@@ -197,7 +197,7 @@ def evaluate_and_predict(
     The scores, the chief's; of MNLI's mismatched split too, as
     `<name>_mismatched`.
   """
-  from modeling import workers
+  from devices import workers
 
   if not FLAGS.do_eval and not FLAGS.do_predict:
     return {}
@@ -258,7 +258,8 @@ def run_seeds(job) -> None:
   if FLAGS.num_seeds == 1:
     job()
     return
-  from modeling import resuming, run_folder, run_lock, seeds, workers
+  from devices import workers
+  from training import resuming, run_folder, run_lock, seeds
 
   output_dir = FLAGS.output_dir
   # Each seed's run has its own folder; this one is the report's.
@@ -270,7 +271,7 @@ def run_seeds(job) -> None:
 
 
 def _run_each_seed(job) -> dict[int, dict[str, float]]:
-  from modeling import gradient_registry, seeds
+  from training import gradient_registry, seeds
 
   first, number, output_dir = FLAGS.seed, FLAGS.num_seeds, FLAGS.output_dir
   scores = {}

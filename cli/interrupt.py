@@ -1,11 +1,11 @@
 """Ctrl-C and SIGTERM end a process with one line and no traceback.
 
 A training run that is asked so saves at its next step and ends (see
-`modeling.stopping`); asked once more, it ends at once. Whatever else a script
-does is not worth saving, and ends soon.
+`training.stop_request`); asked once more, it ends at once. Whatever else a
+script does is not worth saving, and ends soon.
 
 SIGTERM is what schedulers, and machines that are taken away, send first. The
-process then ends with the status of `modeling.restart`: start me again.
+process then ends with the status of `devices.restart`: start me again.
 
 Python looks at signals when it is its turn again, which in the middle of a
 device's loop takes as long as --log_steps steps. So a thread waits for them.
@@ -17,8 +17,9 @@ import sys
 import threading
 from collections.abc import Callable
 
-from data.errors import Stopped
-from modeling import restart, stopping
+from devices import restart
+from system.errors import Stopped
+from training import stop_request
 
 # What a process ends with that a signal has ended.
 STATUSES = {
@@ -69,7 +70,7 @@ def _leave_alone() -> None:
 
 def _raise(number: int, _) -> None:
   # A run that is asked to stop has heard of it from the thread.
-  if not stopping.is_heeded():
+  if not stop_request.is_heeded():
     raise _Interrupted(number)
 
 
@@ -94,10 +95,10 @@ class _Watch:
 
   def _wait(self) -> None:
     number = self._next()
-    if stopping.is_heeded():
+    if stop_request.is_heeded():
       self.status = STATUSES[number]
       _print('STOPPING: at the next step, which is saved; once more: at once')
-      stopping.ask()
+      stop_request.ask()
       number = self._next()
     elif self.is_ending.wait(_PATIENCE):
       return

@@ -6,9 +6,9 @@ import os
 
 from absl import flags, logging
 
-from cli.script import refuse_if_given
+from cli.flag_group import refuse_if_given
 from cli.vocabulary_flags import check_beside
-from data.errors import UserError
+from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -88,15 +88,14 @@ def bert_config(vocab_size: int | None, is_pair: bool = False):
     UserError: both flags are given, or there is no configuration at all, or
       as `check_fit`.
   """
-  from modeling import checkpoint_files, configs
+  from modeling import configs
+  from modeling.checkpoints import location
 
   if not FLAGS.bert_size:
     refuse_if_given(['initializer_range'], '--bert_size is not given')
   beside = None
   if FLAGS.init_checkpoint and not (FLAGS.bert_config_file or FLAGS.bert_size):
-    beside = checkpoint_files.config_beside(
-      checkpoint_files.resolve(FLAGS.init_checkpoint)
-    )
+    beside = location.config_beside(location.resolve(FLAGS.init_checkpoint))
   if FLAGS.bert_config_file and FLAGS.bert_size:
     raise UserError(
       'give either --bert_config_file or --bert_size, not both; received '
@@ -198,14 +197,14 @@ def check_init_checkpoint(
       model needs, or the files beside it say another activation, number of
       heads, vocabulary or casing.
   """
-  from modeling import checkpoint_files, checkpoints, initialisation
+  from modeling.checkpoints import initialisation, loading, location
 
   if not FLAGS.init_checkpoint:
     return
-  prefix = checkpoint_files.resolve(FLAGS.init_checkpoint)
-  checkpoints.check_start(prefix, config, FLAGS.init, FLAGS.extend_positions)
+  prefix = location.resolve(FLAGS.init_checkpoint)
+  loading.check_start(prefix, config, FLAGS.init, FLAGS.extend_positions)
   check_beside(prefix, vocabulary, has_casing, 'init_checkpoint')
-  beside = checkpoint_files.config_beside(prefix)
+  beside = location.config_beside(prefix)
   if beside and FLAGS.init != initialisation.WORD_EMBEDDINGS:
     config_file, theirs = beside
     for key in ('hidden_act', 'num_attention_heads', 'intermediate_size'):
@@ -232,19 +231,20 @@ def trained_checkpoint(
     UserError: there is none, or the files beside it say another vocabulary or
       casing.
   """
-  from data import files
-  from modeling import best_checkpoint, checkpoint_files
+  from modeling.checkpoints import location
+  from system import files
+  from training import best_checkpoint
 
   flag = 'output_dir'
   if best_checkpoint.exists(FLAGS.output_dir):
-    prefix = checkpoint_files.resolve(best_checkpoint.folder(FLAGS.output_dir))
+    prefix = location.resolve(best_checkpoint.folder(FLAGS.output_dir))
     logging.info('The best checkpoint of the run is taken: %s', prefix)
   elif files.exists(os.path.join(FLAGS.output_dir, 'checkpoint')):
-    prefix = checkpoint_files.resolve(FLAGS.output_dir)
+    prefix = location.resolve(FLAGS.output_dir)
   elif FLAGS.init_checkpoint:
     flag, prefix = (
       'init_checkpoint',
-      checkpoint_files.resolve(FLAGS.init_checkpoint),
+      location.resolve(FLAGS.init_checkpoint),
     )
   else:
     raise UserError(
@@ -257,7 +257,7 @@ def trained_checkpoint(
 
 def make_output_dir() -> None:
   """Makes --output_dir and checks that the chief can write there."""
-  from data import files
-  from modeling import workers
+  from devices import workers
+  from system import files
 
   workers.chief_does(lambda: files.make_folder(FLAGS.output_dir))

@@ -4,7 +4,7 @@ import functools
 
 from absl import flags, logging
 
-from cli import script
+from cli import flag_group
 from data.pretraining.options import (
   NGRAM_DISTRIBUTIONS,
   MaskingOptions,
@@ -80,7 +80,7 @@ def options() -> Options:
     UserError: a value is out of its range, or has no effect.
   """
   if FLAGS.max_ngram == 1:
-    script.refuse_if_given(['ngram_distribution'], '--max_ngram is 1')
+    flag_group.refuse_if_given(['ngram_distribution'], '--max_ngram is 1')
   masking = MaskingOptions(
     max_predictions_per_seq=FLAGS.max_predictions_per_seq,
     masked_lm_prob=FLAGS.masked_lm_prob,

@@ -13,12 +13,12 @@ from absl import flags
 
 from cli import (
   distillation_flags,
+  flag_group,
   model_flags,
-  script,
   task_flags,
   training_flags,
 )
-from data.errors import UserError
+from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -33,7 +33,7 @@ class ReplicaJob:
     num_parts: into how many equal parts a replica cuts its rows.
     step: batch → result.
     signature: number of rows → of the batch, in the longest bucket.
-    count_flops: number of rows → by `modeling.flops`; None where part of the
+    count_flops: number of rows → by `devices.flops`; None where part of the
       weights is frozen.
   """
 
@@ -57,7 +57,7 @@ def of_script(name: str, num_replicas: int) -> ReplicaJob:
   """
   training_flags.check()
   if name != 'run_pretraining':
-    script.require('task_name', 'vocab_file')
+    flag_group.require('task_name', 'vocab_file')
   if FLAGS.do_train:
     make = {
       'run_pretraining': _pretraining,
@@ -66,7 +66,7 @@ def of_script(name: str, num_replicas: int) -> ReplicaJob:
     }[name]
     return make(num_replicas)
   if name == 'run_distillation' and FLAGS.do_dump_logits:
-    script.require('teacher_checkpoint')
+    flag_group.require('teacher_checkpoint')
     return _dump()
   raise UserError(
     f'{name}.py must be given --do_train'
@@ -76,9 +76,10 @@ def of_script(name: str, num_replicas: int) -> ReplicaJob:
 
 
 def _pretraining(num_replicas: int) -> ReplicaJob:
-  from data.features import PRETRAINING
-  from modeling import flops, pretraining
+  from data.records.feature_spec import PRETRAINING
+  from devices import flops
   from modeling.models import PreTrainer
+  from training import pretraining
 
   config = model_flags.bert_config(_vocab_size())
   model = PreTrainer(config, FLAGS.precision, FLAGS.seed)
@@ -94,8 +95,8 @@ def _pretraining(num_replicas: int) -> ReplicaJob:
 
 
 def _fine_tuning(num_replicas: int) -> ReplicaJob:
-  from data.classifier_features import record_fields
-  from modeling import classification
+  from data.tasks.classifier_records import record_fields
+  from training import classification
 
   task = task_flags.task()
   return _classifier_training(
@@ -104,8 +105,8 @@ def _fine_tuning(num_replicas: int) -> ReplicaJob:
 
 
 def _distillation(num_replicas: int) -> ReplicaJob:
-  from data import logits_dump
-  from modeling import classification
+  from distillation import logits_dump
+  from training import classification
 
   task = task_flags.task()
   distillation_flags.check_task(task)
@@ -138,7 +139,7 @@ def _classifier_training(num_replicas, task, fields, make_loss) -> ReplicaJob:
 
 def _classifier(task, config):
   """Returns a model, and what counts one pass of some rows."""
-  from modeling import flops
+  from devices import flops
   from modeling.models import Classifier
 
   length, num_outputs = FLAGS.max_seq_length, task.num_outputs
@@ -151,9 +152,10 @@ def _classifier(task, config):
 def _training(
   num_replicas, model, loss_function, fields, dims, count_forward
 ) -> ReplicaJob:
-  from data import input_pipeline
-  from modeling import flops, training
+  from data.records import input_pipeline
+  from devices import flops
   from modeling.models import released_variables
+  from training import fit
 
   # How long the run is to be does not change what is compiled.
   settings = training_flags.make_settings(2, 1, None, 0)
@@ -170,20 +172,21 @@ def _training(
     'train_batch_size',
     settings.batch_size,
     settings.gradient_accumulation_steps,
-    training.make_replica_step(model, loss_function, settings),
+    fit.make_replica_step(model, loss_function, settings),
     functools.partial(input_pipeline.training_signature, fields, dims),
     None if settings.freeze else count_flops,
   )
 
 
 def _dump() -> ReplicaJob:
-  from data import input_pipeline
-  from modeling import checkpoint_files, distillation
+  from data.records import input_pipeline
+  from distillation import student
+  from modeling.checkpoints import location
 
   task = task_flags.task()
   config_file = FLAGS.teacher_config_file
-  config = distillation.teacher_config(
-    '' if config_file else checkpoint_files.resolve(FLAGS.teacher_checkpoint),
+  config = student.teacher_config(
+    '' if config_file else location.resolve(FLAGS.teacher_checkpoint),
     config_file,
   )
   model_flags.check_fit(config, _vocab_size(), task.is_pair)
@@ -200,7 +203,7 @@ def _dump() -> ReplicaJob:
 
 
 def _vocab_size() -> int | None:
-  from data import tokenization
+  from data.text import tokenization
 
   if not FLAGS.vocab_file:
     return None

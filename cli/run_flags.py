@@ -12,7 +12,7 @@ import sys
 
 from absl import flags
 
-from data.errors import UserError
+from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -87,7 +87,7 @@ def _parse(arguments: list[str]) -> list[str]:
 
 
 def _recorded_flags(path: str, script: str) -> list[str]:
-  from data import files
+  from system import files
 
   if files.is_folder(path):
     path = os.path.join(path, _RUN_FILE)

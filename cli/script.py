@@ -14,9 +14,10 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from cli import interrupt, run_flags
-from data.errors import LostWorker, Stopped, UserError
-from modeling import restart, stopping
+from cli import flag_group, interrupt, run_flags
+from devices import restart
+from system.errors import LostWorker, Stopped, UserError
+from training import stop_request
 
 FLAGS = flags.FLAGS
 
@@ -26,24 +27,6 @@ _CHATTERING = (
   *['functional_saver', 'mirrored_strategy', 'cross_device_ops'],
   'collective_all_reduce_strategy',
 )
-
-
-def require(*names: str) -> None:
-  """Raises a `UserError` that names every one of these flags not given."""
-  missing = [f'--{name}' for name in names if FLAGS[name].value in (None, '')]
-  if missing:
-    raise UserError(f'{", ".join(missing)} must be given')
-
-
-def refuse_if_given(names: list[str], reason: str) -> None:
-  """Raises a `UserError` if a flag that cannot take effect was given."""
-  given = [
-    f'--{name}'
-    for name in names
-    if FLAGS[name].present and not run_flags.is_inherited(name)
-  ]
-  if given:
-    raise UserError(f'{", ".join(given)} cannot take effect: {reason}')
 
 
 def set_environment() -> None:
@@ -63,11 +46,7 @@ def run(main: Callable[[list[str]], None]) -> None:
   set_environment()
   logging.set_verbosity(logging.INFO)
   logging.use_absl_handler()
-  logging.get_absl_handler().addFilter(
-    lambda record: (
-      record.module not in _CHATTERING or record.levelname != 'INFO'
-    )
-  )
+  logging.get_absl_handler().addFilter(_filter)
 
   def guarded(arguments: list[str]) -> None:
     if len(arguments) > 1:
@@ -77,11 +56,19 @@ def run(main: Callable[[list[str]], None]) -> None:
     except UserError as error:
       fail(str(error))
     except LostWorker as lost:
-      if stopping.was_asked():
+      if stop_request.was_asked():
         raise Stopped(f'another worker is lost ({lost})') from lost
       restart.again(str(lost))
 
   interrupt.run(lambda: app.run(guarded, flags_parser=_parse_flags))
+
+
+def _filter(record) -> bool:
+  """Writes settings in a log line as flags; drops TensorFlow's chatter."""
+  message = record.getMessage()
+  if (shown := flag_group.as_flags(message)) != message:
+    record.msg, record.args = shown, ()
+  return record.module not in _CHATTERING or record.levelname != 'INFO'
 
 
 def _parse_flags(arguments: list[str]) -> list[str]:
@@ -105,5 +92,5 @@ def show(lines: Iterable[str]) -> None:
 def fail(message: str) -> NoReturn:
   """Prints one message and ends the process with status 1."""
   sys.stdout.flush()
-  print(f'ERROR: {message}', file=sys.stderr, flush=True)
+  print(f'ERROR: {flag_group.as_flags(message)}', file=sys.stderr, flush=True)
   sys.exit(1)

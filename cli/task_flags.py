@@ -8,10 +8,11 @@ import os
 
 from absl import flags, logging
 
-from cli import script
-from data import custom_task, files, label_order, table_rows, task_tfds, tasks
-from data.errors import UserError
-from data.examples import Fields
+from cli import flag_group
+from data.tasks import custom, glue, label_order, tables, tfds_splits
+from data.tasks.examples import Fields
+from system import files
+from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -49,7 +50,7 @@ def define() -> None:
   flags.DEFINE_enum(
     'xnli_language',
     'zh',
-    tasks.XNLI_LANGUAGES,
+    glue.XNLI_LANGUAGES,
     "Added: the language of XNLI's training, dev and test examples.",
   )
   _define_custom_flags()
@@ -59,7 +60,7 @@ def _define_custom_flags() -> None:
   flags.DEFINE_enum(
     'file_format',
     'auto',
-    ['auto', *table_rows.FORMATS],
+    ['auto', *tables.FORMATS],
     'Added: of the files of --task_name=custom, and their ending; .gz may '
     'follow. auto takes whichever is there. tsv: a header, nothing is quoted; '
     'csv: a header, quotes may enclose commas and line ends; jsonl: an object '
@@ -113,28 +114,28 @@ def check() -> None:
   """
   from_tfds, name = FLAGS.data_source == 'tfds', FLAGS.task_name.lower()
   if not from_tfds:
-    script.require('data_dir')
-    script.refuse_if_given(['tfds_name'], '--data_source is not tfds')
+    flag_group.require('data_dir')
+    flag_group.refuse_if_given(['tfds_name'], '--data_source is not tfds')
   if name != 'custom':
-    tasks.get_task(FLAGS.task_name)
-    script.refuse_if_given(
+    glue.get_task(FLAGS.task_name)
+    flag_group.refuse_if_given(
       _CUSTOM_FLAGS, f'{FLAGS.task_name} has labels and columns of its own'
     )
   elif from_tfds:
-    script.require('tfds_name')
-    script.refuse_if_given(['file_format'], '--data_source=tfds')
+    flag_group.require('tfds_name')
+    flag_group.refuse_if_given(['file_format'], '--data_source=tfds')
   if FLAGS.regression:
-    script.refuse_if_given(
+    flag_group.refuse_if_given(
       ['labels', 'labels_file'], '--regression predicts numbers'
     )
   if FLAGS.labels and FLAGS.labels_file:
     raise UserError('give either --labels or --labels_file')
   if name != 'xnli':
-    script.refuse_if_given(['xnli_language'], 'the task is not XNLI')
+    flag_group.refuse_if_given(['xnli_language'], 'the task is not XNLI')
 
 
 def task():
-  """Returns the `data.task.Task` that the flags describe.
+  """Returns the `data.tasks.task.Task` that the flags describe.
 
   Raises:
     UserError: there is no such task, it cannot be trained or evaluated as
@@ -143,11 +144,11 @@ def task():
   if FLAGS.task_name.lower() == 'custom':
     named = _custom_task()
   else:
-    named = tasks.get_task(FLAGS.task_name)
+    named = glue.get_task(FLAGS.task_name)
     if named.name == 'XNLI':
-      named = tasks.xnli(FLAGS.xnli_language)
+      named = glue.xnli(FLAGS.xnli_language)
     if FLAGS.data_source == 'tfds':
-      named = task_tfds.from_tfds(named)
+      named = tfds_splits.from_tfds(named)
   _check_jobs(named)
   label_order.check(named, _model_folders())
   return named
@@ -177,19 +178,19 @@ def _custom_task():
     needs_index=FLAGS.id_column is not None,
   )
   if from_tfds:
-    splits = task_tfds.custom_splits(FLAGS.tfds_name, fields)
+    splits = tfds_splits.custom_splits(FLAGS.tfds_name, fields)
   else:
     file_format = None if FLAGS.file_format == 'auto' else FLAGS.file_format
-    splits = custom_task.in_files(fields, file_format)
+    splits = custom.in_files(fields, file_format)
   if FLAGS.regression:
-    return custom_task.regression(splits)
+    return custom.regression(splits)
   if FLAGS.labels_file:
     labels = label_order.read(FLAGS.labels_file)
   elif FLAGS.labels:
     labels = tuple(FLAGS.labels)
   else:
     labels = _found_labels(splits['train'])
-  return custom_task.classification(labels, splits)
+  return custom.classification(labels, splits)
 
 
 def _found_labels(train) -> tuple[str, ...]:
@@ -218,7 +219,7 @@ def _value(name: str):
 
 def _model_folders() -> list[str]:
   """Returns where the labels of the models that are used may stand."""
-  from modeling import best_checkpoint, seeds
+  from training import best_checkpoint, seeds
 
   models = []
   if _value('do_dump_logits'):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from absl import flags
 
-from data.errors import UserError
+from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -30,7 +30,7 @@ def check(is_remote: bool) -> None:
   """
   if is_remote and FLAGS.do_train:
     _refuse_local()
-  from data import files
+  from system import files
 
   for _, path in _paths(*_outputs()):
     if '://' in path:

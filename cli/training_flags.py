@@ -5,8 +5,8 @@ import functools
 from absl import flags, logging
 
 from cli import run_flags
-from cli.script import refuse_if_given
-from data.errors import UserError
+from cli.flag_group import refuse_if_given
+from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -207,7 +207,7 @@ def make_settings(
   eval_steps: int,
 ):
   """Returns the `settings.Settings` that the flags describe."""
-  from modeling.settings import Settings
+  from training.settings import Settings
 
   return Settings(
     output_dir=FLAGS.output_dir,
@@ -265,8 +265,8 @@ def train_on(
   """Trains on records.
 
   Args:
-    make_source: returns a `data.record_source.RecordSource`; called when it is
-      sure that the run may use its folder. Of several workers the chief calls
+    make_source: returns a `record_source.RecordSource`; called when it is sure
+      that the run may use its folder. Of several workers the chief calls
       it first, and the others find what it wrote.
     model: with `config`.
     loss_function: see `training.LossFunction`.
@@ -277,13 +277,9 @@ def train_on(
   """
   import tensorflow as tf
 
-  from modeling import (
-    checkpoint_files,
-    resuming,
-    run_folder,
-    run_lock,
-    workers,
-  )
+  from devices import workers
+  from modeling.checkpoints import location
+  from training import resuming, run_folder, run_lock
 
   settings = make_settings(
     *steps, num_labelled_examples, FLAGS.eval_steps if evaluation else 0
@@ -292,8 +288,8 @@ def train_on(
     tf.distribute.get_strategy().num_replicas_in_sync,
     model.config.num_hidden_layers,
   )
-  start = FLAGS.init_checkpoint and checkpoint_files.checksum(
-    checkpoint_files.resolve(FLAGS.init_checkpoint)
+  start = FLAGS.init_checkpoint and location.checksum(
+    location.resolve(FLAGS.init_checkpoint)
   )
   with run_lock.held(settings.output_dir):
     run_folder.claim(
@@ -316,11 +312,12 @@ def train_on(
 
 
 def _fit(source, model, loss_function, settings, evaluation) -> None:
-  from data import input_pipeline, records
-  from data.training_order import TrainingOrder
-  from modeling import initialisation, training
+  from data.records import input_pipeline, tfrecords
+  from data.records.training_order import TrainingOrder
+  from modeling.checkpoints import initialisation
+  from training import fit
 
-  indexes = [records.load_index(path) for path in source.paths]
+  indexes = [tfrecords.load_index(path) for path in source.paths]
   order = TrainingOrder(indexes, settings.batch_size, settings.seed)
   logging.info(
     'Trains on %s examples: %s steps of %d',
@@ -329,7 +326,7 @@ def _fit(source, model, loss_function, settings, evaluation) -> None:
     settings.batch_size,
   )
   with source.explained(indexes):
-    training.fit(
+    fit.fit(
       model,
       loss_function,
       input_pipeline.TrainingBatches(source, order),

@@ -5,8 +5,8 @@ import os
 
 from absl import flags
 
-from data.errors import UserError
-from modeling import casing
+from modeling.checkpoints import casing
+from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -61,7 +61,8 @@ def check_beside(
   Raises:
     UserError: the files there say another; the file is named.
   """
-  from data import files, tokenization
+  from data.text import tokenization
+  from system import files
 
   if has_casing:
     _check_lower_case(flag, casing.beside(prefix))

@@ -1,1 +1,1 @@
-"""Text and records: everything between a file and a batch."""
+"""Text, tasks and records: everything between a file and a batch."""

@@ -16,11 +16,12 @@ from absl import flags
 from cli import (
   beam_flags,
   corpus_flags,
+  flag_group,
   pretraining_records_flags,
   script,
   vocabulary_flags,
 )
-from data import parallel
+from system import threads
 
 FLAGS = flags.FLAGS
 
@@ -60,13 +61,13 @@ flags.DEFINE_bool(
 def main(_: list[str]) -> None:
   """Checks the flags, then makes the records or shows some."""
   output = [] if FLAGS.dry_run else ['output_file']
-  script.require('input_file', *output, 'vocab_file')
+  flag_group.require('input_file', *output, 'vocab_file')
   options = pretraining_records_flags.options()
   corpus_flags.check()
   beam_flags.check()
   # Before the text is looked for: it may be where only Beam can read.
   engine = beam_flags.engine()
-  num_workers = FLAGS.num_workers or parallel.num_cores()
+  num_workers = FLAGS.num_workers or threads.num_cores()
   vocabulary = (FLAGS.vocab_file, FLAGS.do_lower_case)
   if FLAGS.dry_run:
     from data.pretraining import dry_run

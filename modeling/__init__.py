@@ -1,1 +1,1 @@
-"""The model, its training and its checkpoints."""
+"""The model: configuration, layers, encoder and heads."""

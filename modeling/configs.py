@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any
 
-from data import files
-from data.errors import UserError
+from system import files
+from system.errors import UserError
 
 # 'gelu' is the tanh form, as google-research/bert means it; 'gelu_erf' is our
 # name for the exact form, which Hugging Face calls 'gelu'. A model with no

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tf_keras
 
-from modeling import fused
+from modeling import custom_gradients
 from modeling.configs import BertConfig
 from modeling.dropout import (
   EMBEDDINGS_SITE,
@@ -74,7 +74,7 @@ def _trained(
   # One for all layers: it is compiled once for each shape. But what was traced
   # for any shape would be taken for a known one too, which a TPU must see.
   del has_known_shape
-  return fused.recomputed(get_activation(name))
+  return custom_gradients.recomputed(get_activation(name))
 
 
 class Activation:
@@ -148,7 +148,9 @@ class Dense(BaseLayer):
     """
     inputs, outputs = self.kernel.shape
     if is_training and outputs > inputs:
-      return fused.wide_linear(x, self.kernel, self.bias, self._product_dtype)
+      return custom_gradients.wide_linear(
+        x, self.kernel, self.bias, self._product_dtype
+      )
     return tf.nn.bias_add(
       product(x, self.kernel, self._product_dtype), self.bias
     )

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from modeling import fused, layers
+from modeling import custom_gradients, layers
 from modeling.configs import BertConfig
 from modeling.dropout import HEAD_SITE, DropoutKey, stateless_dropout
 from modeling.encoder import BertEncoder
@@ -172,7 +172,7 @@ class MaskedLmHead(layers.BaseLayer):
     self, masked: tf.Tensor, word_embeddings: tf.Tensor, ids: tf.Tensor
   ) -> tf.Tensor:
     """Computes the cross-entropies of `call`'s logits with int ids [B, P]."""
-    nats = fused.tied_cross_entropy(
+    nats = custom_gradients.tied_cross_entropy(
       self._transformed(masked, is_training=True),
       word_embeddings,
       self.output_bias,

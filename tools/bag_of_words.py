@@ -16,9 +16,9 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from cli import script
-from data import table_rows
-from data.errors import UserError
+from cli import flag_group, script
+from data.tasks import tables
+from system.errors import UserError
 from tools import local_files
 
 FLAGS = flags.FLAGS
@@ -87,7 +87,7 @@ def read_rows(path: str | pathlib.Path) -> list[Row]:
   lines = text.removesuffix('\n').split('\n') if text else []
   lines = [line.removesuffix('\r') for line in lines]
   rows = []
-  for number, row in table_rows.tsv_rows(lines, path, ('sentence', 'label')):
+  for number, row in tables.tsv_rows(lines, path, ('sentence', 'label')):
     if isinstance(row, str):
       raise UserError(f'{path}, line {number}: {row}')
     rows.append((row['sentence'], row['label']))
@@ -98,7 +98,7 @@ def read_rows(path: str | pathlib.Path) -> list[Row]:
 
 def main(_) -> None:
   """Prints the scores, and writes them where a file is given."""
-  script.require('data_dir')
+  flag_group.require('data_dir')
   folder = pathlib.Path(FLAGS.data_dir)
   rows = [read_rows(folder / f'{s}.tsv') for s in ('train', 'dev', 'test')]
   result = {'method': 'bag-of-words', 'seed': FLAGS.seed, **evaluate(*rows)}

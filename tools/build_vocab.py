@@ -5,7 +5,7 @@ r"""Learns a WordPiece vocabulary from text, of exactly the size asked for.
 
 The words are those of the tokenizer that will use the vocabulary: counted once
 with its own cleaning, lower-casing and splitting, however large the text, in
-bounded memory (`data/word_counts.py`). The pieces are learned by sentencepiece
+bounded memory (`data/text/word_counts.py`). sentencepiece learns the pieces
 (`tools/wordpiece_learner.py`). Why: from 20 MB of Wikipedia it takes 1 s and
 meets the size, tensorflow-text's learner 200 to 800 s and misses it by 4 to 9 %
 (and cuts finer); Hugging Face's tokenizers is no better, does not take counts,
@@ -22,11 +22,11 @@ from collections.abc import Collection
 
 from absl import flags, logging
 
-from cli import corpus_flags, script
-from data import files
-from data.corpus.corpus import Corpus
-from data.errors import UserError
-from data.word_counts import Counts, WordCounter, count_words
+from cli import corpus_flags, flag_group, script
+from data.text.corpus import Corpus
+from data.text.word_counts import Counts, WordCounter, count_words
+from system import files
+from system.errors import UserError
 from tools import wordpiece_learner
 from tools.wordpiece_learner import VocabularyOptions
 
@@ -68,9 +68,9 @@ def define_flags() -> None:
 
 def main(_: list[str]) -> None:
   """Reads the text, learns and writes the vocabulary."""
-  script.require('input_file', 'output_file')
+  flag_group.require('input_file', 'output_file')
   corpus_flags.check()
-  script.refuse_if_given(['language'], 'sentences are not split')
+  flag_group.refuse_if_given(['language'], 'sentences are not split')
   options = VocabularyOptions(
     FLAGS.vocab_size,
     FLAGS.num_unused_tokens,

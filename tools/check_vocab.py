@@ -4,7 +4,7 @@ r"""Shows how a text is tokenised under a vocabulary.
 
 How much becomes [UNK], how finely words are cut, how much of the vocabulary is
 used, and examples. The numbers are exact; examples are of the million words or
-so that are seen most (`data/word_counts.py`).
+so that are seen most (`data/text/word_counts.py`).
 """
 
 import collections
@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from absl import flags
 
-from cli import corpus_flags, script, vocabulary_flags
-from data import files
-from data.corpus.corpus import Corpus
-from data.errors import UserError
-from data.word_counts import Counts, WordCounter, count_words
+from cli import corpus_flags, flag_group, script, vocabulary_flags
+from data.text.corpus import Corpus
+from data.text.word_counts import Counts, WordCounter, count_words
+from system import files
+from system.errors import UserError
 
 if TYPE_CHECKING:
-  from data.tokenization import BertTokenizer
+  from data.text.tokenization import BertTokenizer
 
 FLAGS = flags.FLAGS
 
@@ -45,13 +45,13 @@ def define_flags() -> None:
 
 def main(_: list[str]) -> None:
   """Reads the text, and prints what came out."""
-  script.require('input_file', 'vocab_file')
+  flag_group.require('input_file', 'vocab_file')
   corpus_flags.check()
-  script.refuse_if_given(['language'], 'sentences are not split')
+  flag_group.refuse_if_given(['language'], 'sentences are not split')
   corpus = corpus_flags.corpus()
   if FLAGS.output_file:
     files.make_folder(os.path.dirname(FLAGS.output_file) or '.')
-  from data.tokenization import BertTokenizer
+  from data.text.tokenization import BertTokenizer
 
   tokenizer = BertTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
   result = check(corpus, tokenizer)
@@ -77,11 +77,11 @@ def check(
   Raises:
     UserError: the text cannot be read, or there are no words in it.
   """
-  tally = _Tally(tokenizer)
-  counter = WordCounter(tally.add)
+  statistics = _Tally(tokenizer)
+  counter = WordCounter(statistics.add)
   count_words(corpus, tokenizer.do_lower_case, counter, num_workers)
-  tally.add(counter.counts)
-  return tally.numbers() | _examples(tokenizer, counter.counts)
+  statistics.add(counter.counts)
+  return statistics.numbers() | _examples(tokenizer, counter.counts)
 
 
 class _Tokenised(NamedTuple):
@@ -210,7 +210,7 @@ def _examples(tokenizer: 'BertTokenizer', counts: Counts) -> dict[str, Any]:
 
 def _shown(word: bytes) -> str:
   """Returns a word as text; those that are too long have no text."""
-  from data.tokenization import MAX_CHARS_PER_WORD
+  from data.text.tokenization import MAX_CHARS_PER_WORD
 
   text = word.decode()
   if len(text) > MAX_CHARS_PER_WORD:

@@ -24,9 +24,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from absl import flags
 
-from cli import script
-from data.errors import UserError
-from data.progress import Progress
+from cli import flag_group, script
+from system.errors import UserError
+from system.progress import Progress
 from tools import docstring_corpus, library_task, local_files
 from tools.docstring_corpus import Module
 from tools.library_task import Task
@@ -155,7 +155,7 @@ def pretraining_modules(
 
 def main(_) -> None:
   """Extracts, and prints what came out."""
-  script.require('output_dir')
+  flag_group.require('output_dir')
   sizes = library_task.Sizes(
     train=FLAGS.train_sentences,
     dev=FLAGS.dev_sentences,

@@ -9,7 +9,7 @@ Each run is one of `run_classifier.py` or `run_distillation.py` with
 
 from absl import flags, logging
 
-from cli import script
+from cli import flag_group, script
 
 FLAGS = flags.FLAGS
 
@@ -33,8 +33,8 @@ def define_flags() -> None:
 
 def main(_: list[str]) -> None:
   """Writes the zip file."""
-  script.require('predictions', 'output_file')
-  from modeling import submission
+  flag_group.require('predictions', 'output_file')
+  from tools import submission
 
   texts, filled = submission.collect(
     submission.parse_folders(FLAGS.predictions), FLAGS.fill_missing

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 import numpy as np
 from absl import flags
 
-from cli import script
-from data import files
-from data.errors import UserError
-from modeling import hugging_face
+from cli import flag_group, script
+from modeling.checkpoints import hugging_face
 from modeling.configs import BertConfig
+from system import files
+from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -116,7 +116,7 @@ def _vocabulary(path: str, config: BertConfig) -> tuple[list[str], list[str]]:
   Raises:
     UserError: there are more tokens than ids, or far fewer.
   """
-  from data import tokenization
+  from data.text import tokenization
 
   tokens = tokenization.read_vocabulary_lines(path)
   num_missing = config.vocab_size - len(tokens)
@@ -193,7 +193,7 @@ def _write(
   config: BertConfig,
   tokens: list[str],
 ) -> None:
-  from modeling import exporting
+  from modeling.checkpoints import exporting
 
   files.make_folder(output_dir)
   config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
@@ -219,7 +219,7 @@ def _casing(input_dir: str) -> list[str]:
 
 def main(_) -> None:
   """Imports one folder and prints what became of its tensors."""
-  script.require('input_dir', 'output_dir')
+  flag_group.require('input_dir', 'output_dir')
   lines = import_folder(FLAGS.input_dir, FLAGS.output_dir, FLAGS.fresh_pooler)
   print('\n'.join(lines))
 

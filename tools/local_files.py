@@ -1,13 +1,13 @@
 """Writes local text files for the tools that have no use for TensorFlow.
 
-Everything else goes through data/files.py, which knows gs:// too but takes
+Everything else goes through system/files.py, which knows gs:// too but takes
 TensorFlow's six seconds to import.
 """
 
 import pathlib
 import secrets
 
-from data.errors import UserError
+from system.errors import UserError
 
 
 def write(path: str | pathlib.Path, content: str | bytes) -> None:

@@ -8,8 +8,8 @@ import itertools
 import numpy as np
 from absl import flags
 
-from cli import script
-from data.errors import UserError, reason_of
+from cli import flag_group, script
+from system.errors import UserError, reason_of
 
 FLAGS = flags.FLAGS
 
@@ -36,12 +36,12 @@ def count_masked(
     UserError: a file is damaged, holds other records, or those of another
       vocabulary; or no token is behind a mask.
   """
-  from data import records
+  from data.records import tfrecords
 
   counts = np.zeros([vocab_size], np.int64)
   left = max_records
   for path in paths:
-    source = records.read(path, left)
+    source = tfrecords.read(path, left)
     while chunk := list(itertools.islice(source, _CHUNK)):
       counts += np.bincount(_ids(chunk, path, vocab_size), None, vocab_size)
       left = None if left is None else left - len(chunk)
@@ -79,13 +79,13 @@ def _ids(serialized: list[bytes], path: str, vocab_size: int) -> np.ndarray:
 
 def main(_: list[str]) -> None:
   """Prints the most frequent token and its share."""
-  script.require('input_file', 'vocab_file')
-  from data import tokenization
-  from data.pretraining import record_files
+  flag_group.require('input_file', 'vocab_file')
+  from data.pretraining import input_records
+  from data.text import tokenization
 
   tokens = tokenization.load_vocabulary(FLAGS.vocab_file).tokens
   counts = count_masked(
-    record_files.expand(FLAGS.input_file), FLAGS.max_records, len(tokens)
+    input_records.expand(FLAGS.input_file), FLAGS.max_records, len(tokens)
   )
   best = int(counts.argmax())
   print(f'most_frequent_token = {tokens[best]}')

@@ -4,8 +4,8 @@ import os
 
 from absl import flags, logging
 
-from cli import script
-from data.errors import UserError
+from cli import flag_group, script
+from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -26,8 +26,8 @@ def read_result(run_dir: str) -> dict[str, float]:
   Raises:
     UserError: the run was not evaluated.
   """
-  from data import files
   from modeling.configs import BertConfig, count_parameters
+  from system import files
 
   path = os.path.join(run_dir, 'eval_results.txt')
   lines = files.read_text(files.require_file(path, '--run_dir')).splitlines()
@@ -45,8 +45,8 @@ def read_result(run_dir: str) -> dict[str, float]:
 
 def main(_: list[str]) -> None:
   """Writes the file."""
-  script.require('run_dir', 'method', 'seed', 'results_dir')
-  from data import files
+  flag_group.require('run_dir', 'method', 'seed', 'results_dir')
+  from system import files
 
   result = {
     'method': FLAGS.method,

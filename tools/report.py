@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 
 from absl import flags
 
-from cli import script
-from data.errors import UserError
+from cli import flag_group, script
+from system.errors import UserError
 from tools import local_files
 
 FLAGS = flags.FLAGS
@@ -192,7 +192,7 @@ def draw(rows: Sequence[Row], split: str) -> bytes:
 
 def main(_) -> None:
   """Prints the table and writes the three files."""
-  script.require('results_dir', 'output_dir')
+  flag_group.require('results_dir', 'output_dir')
   rows = summarise(read_results(FLAGS.results_dir))
   print(as_markdown(rows, FLAGS.split), end='')
   folder = pathlib.Path(FLAGS.output_dir)

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from absl import flags, logging
 
-from cli import script
-from data.errors import UserError
+from cli import flag_group, script
+from system.errors import UserError
 from tools.docstring_prose import split_sentences
 
 FLAGS = flags.FLAGS
@@ -67,8 +67,8 @@ def sample(
 
 def main(_: list[str]) -> None:
   """Reads all sentences, samples and writes them."""
-  script.require('input_file', 'output_file')
-  from data import files, text_files
+  flag_group.require('input_file', 'output_file')
+  from system import files, text_files
 
   sentences = (
     sentence

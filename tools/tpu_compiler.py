@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 
-from data.errors import UserError
+from system.errors import UserError
 
 PACKAGES = 'jax==0.10.2 jaxlib==0.10.2 libtpu==0.0.42.1'
 _SCRIPT = os.path.join(os.path.dirname(__file__), 'compile_for_tpu.py')

@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 from absl import flags, logging
 
-from cli import script
-from data.errors import UserError
+from cli import flag_group, script
+from system.errors import UserError
 from tools import tpu_compiler
 from tools.tpu_compiler import Compiler, Cost
 
@@ -92,7 +92,7 @@ class Preflight:
       UserError: a shape in it is unknown, an op has no kernel on TPUs, or it
         does not compile for a reason other than its size.
     """
-    from modeling.step_program import StepProgram
+    from devices.step_program import StepProgram
 
     program = StepProgram(
       self._job.step, self._job.signature(rows), self._compiler.num_devices
@@ -162,7 +162,7 @@ def _gib(count: int) -> str:
 
 def main(_: list[str]) -> None:
   """Compiles, reports and searches, as the flags say."""
-  script.require('script', 'topology')
+  flag_group.require('script', 'topology')
   from cli import device_flags, replica_jobs
 
   device_flags.check()

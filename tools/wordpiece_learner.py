@@ -13,7 +13,7 @@ import io
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from data.errors import UserError
+from system.errors import UserError
 
 SPECIAL_TOKENS = ('[UNK]', '[CLS]', '[SEP]', '[MASK]')
 _CONTINUATION = '##'

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from data.compiled import compiled
 from data.pretraining import masking
 from data.pretraining.masking import Special
 from data.pretraining.options import Options
 from data.pretraining.pairs import Block, Pairs, sample_pairs
 from data.pretraining.randomness import permutation, stream_key
+from system.compiled import compiled
 
 
 class _Purpose(enum.IntEnum):

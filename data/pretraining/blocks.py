@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from data.corpus.corpus import Corpus
-from data.corpus.file_survey import FileSurvey
 from data.pretraining.pairs import Block
 from data.pretraining.plan import Plan
+from data.text.corpus import Corpus
+from data.text.file_survey import FileSurvey
 
 # Text that is tokenised in one call: about 8,000 lines of English.
 _BATCH_CHARACTERS = 1 << 20

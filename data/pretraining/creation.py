@@ -18,19 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
-from data import files
-from data.corpus import report, survey
-from data.corpus.corpus import Corpus
-from data.errors import UserError
 from data.pretraining import manifest, output_lock
 from data.pretraining.job import Job
 from data.pretraining.options import Options
 from data.pretraining.plan import Plan
 from data.pretraining.statistics import Statistics
-from data.progress import Progress
+from data.text import survey, survey_report
+from data.text.corpus import Corpus
+from system import files
+from system.errors import UserError
+from system.progress import Progress
 
 if TYPE_CHECKING:
-  from data.pretraining.beam_pipeline import BeamEngine
+  from data.pretraining.beam.pipeline import BeamEngine
 
 
 def create(
@@ -127,7 +127,7 @@ def _prepare(
 ) -> Job:
   """Reads the vocabulary, and the text once; arguments as `create`'s."""
   # TensorFlow takes seconds to import.
-  from data.tokenization import BertTokenizer
+  from data.text.tokenization import BertTokenizer
 
   tokenizer = BertTokenizer(*vocabulary)
   logging.info('reading %s', _named(corpus.paths))
@@ -136,7 +136,7 @@ def _prepare(
   else:
     with Progress(sum(corpus.sizes()), 'B') as progress:
       surveys = survey.survey(corpus, progress.update)
-  logging.info('found %s', report.render(surveys))
+  logging.info('found %s', survey_report.render(surveys))
   if sum(found.num_documents for found in surveys) == 1:
     logging.warning(
       'the text is a single document: its random next sentences come from '
@@ -156,7 +156,7 @@ def output_paths(output_files: str, num_shards: int | None) -> list[str]:
   Raises:
     UserError: there is no name, or more than one for the shards.
   """
-  from data import records
+  from data.records import tfrecords
 
   outputs = [path for path in output_files.split(',') if path]
   if not outputs:
@@ -168,7 +168,7 @@ def output_paths(output_files: str, num_shards: int | None) -> list[str]:
       f'--num_shards={num_shards} takes one name in --output_file, which names '
       f'{len(outputs)}'
     )
-  return records.shard_names(outputs[0], num_shards)
+  return tfrecords.shard_names(outputs[0], num_shards)
 
 
 def _check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import tqdm
 
-from data.corpus import survey
-from data.corpus.corpus import Corpus
-from data.corpus.document import Document
-from data.parallel import ordered_map
 from data.pretraining import blocks, shards
 from data.pretraining.block_records import BlockRecords
 from data.pretraining.blocks import Run
 from data.pretraining.options import Options
 from data.pretraining.plan import BLOCK_BYTES
 from data.pretraining.statistics import Statistics
+from data.text import survey
+from data.text.corpus import Corpus
+from data.text.document import Document
+from system.threads import ordered_map
 
 if TYPE_CHECKING:
-  from data.tokenization import BertTokenizer
+  from data.text.tokenization import BertTokenizer
 
 _NUM_EXAMPLES = 10
 # From so many inputs, evenly spread, a part of the sample is read.
@@ -69,7 +69,7 @@ def run(
   Raises:
     UserError: there is no document in the sample.
   """
-  from data.tokenization import BertTokenizer
+  from data.text.tokenization import BertTokenizer
 
   tokenizer = BertTokenizer(*vocabulary)
   sample = _read(corpus)

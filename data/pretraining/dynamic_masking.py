@@ -15,7 +15,7 @@ from data.pretraining import masking
 from data.pretraining.masking import Special
 from data.pretraining.options import MaskingOptions
 from data.pretraining.randomness import stream_key
-from data.tokenization import CLS, MASK, SEP, Vocabulary
+from data.text.tokenization import CLS, MASK, SEP, Vocabulary
 
 
 class DynamicMasking:

@@ -8,16 +8,16 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from data import files
-from data.corpus.corpus import Corpus
-from data.corpus.file_survey import FileSurvey
-from data.errors import UserError
 from data.pretraining.options import Options
 from data.pretraining.plan import Plan
 from data.pretraining.statistics import Statistics
+from data.text.corpus import Corpus
+from data.text.file_survey import FileSurvey
+from system import files
+from system.errors import UserError
 
 if TYPE_CHECKING:
-  from data.tokenization import BertTokenizer
+  from data.text.tokenization import BertTokenizer
 
 # Another number where the same text and flags give other records.
 _VERSION = 1
@@ -46,9 +46,9 @@ class Job:
   @property
   def manifest_name(self) -> str:
     """The name of the manifest beside the shards."""
-    from data import records
+    from data.records import tfrecords
 
-    name = os.path.basename(records.shard_stem(self.outputs[0]))
+    name = os.path.basename(tfrecords.shard_stem(self.outputs[0]))
     return f'{name}.manifest.json'
 
   @functools.cached_property
@@ -78,13 +78,13 @@ class Job:
   def finished(self, shard: int) -> dict[str, Any] | None:
     """Returns the index of a shard that is there, whole and of this job; None
     if it must be made."""
-    from data import records
+    from data.records import tfrecords
 
     path = self.outputs[shard]
-    if not files.exists(path) or not files.exists(records.index_path(path)):
+    if not files.exists(path) or not files.exists(tfrecords.index_path(path)):
       return None
     try:
-      index = files.read_json(records.index_path(path))
+      index = files.read_json(tfrecords.index_path(path))
       is_ours = index['details']['fingerprint'] == self.fingerprint
       return index if is_ours and index['bytes'] == files.size(path) else None
     except (UserError, KeyError, TypeError):

@@ -11,10 +11,10 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from data import files
-from data.errors import UserError
 from data.pretraining.options import MaskingOptions, Options
 from data.pretraining.statistics import Statistics
+from system import files
+from system.errors import UserError
 
 if TYPE_CHECKING:
   from data.pretraining.job import Job
@@ -70,14 +70,14 @@ def _content(
 
 
 def _shard(path: str, index: dict[str, Any]) -> dict[str, Any]:
-  from data import records
+  from data.records import tfrecords
 
   return {
     'name': os.path.basename(path),
     'bytes': index['bytes'],
     'num_records': index['num_records'],
     'window': index['window'],
-    'index': os.path.basename(records.index_path(path)),
+    'index': os.path.basename(tfrecords.index_path(path)),
     'documents': index['details']['documents'],
   }
 
@@ -138,9 +138,9 @@ def find(paths: Iterable[str]) -> dict[str, Manifest | None]:
 
 def _details(path: str) -> dict[str, Any]:
   """Returns what the index of a record file says of its making."""
-  from data import records
+  from data.records import tfrecords
 
-  index = records.index_path(path)
+  index = tfrecords.index_path(path)
   content = files.read_json(index) if files.exists(index) else {}
   details = content.get('details') if isinstance(content, dict) else None
   return details if isinstance(details, dict) else {}

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.compiled import compiled
 from data.pretraining.options import MaskingOptions
 from data.pretraining.randomness import below, stream, uniform
+from system.compiled import compiled
 
 _MASK_SHARE = 0.8
 _KEEP_SHARE = 0.1  # The rest, 0.1, becomes a random token.

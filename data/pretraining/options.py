@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from data.errors import UserError
+from system.errors import UserError
 
 MAX_SEQ_LENGTH = 1 << 16
 # How the lengths of masked runs are drawn: see `masking.span_lengths`.

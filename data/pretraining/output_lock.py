@@ -13,8 +13,8 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from data import files
-from data.errors import UserError
+from system import files
+from system.errors import UserError
 
 # What one job writes; a name that goes on otherwise is another job's.
 _WRITTEN = r'(-\d{5,}-of-\d{5,})?(\.index\.json|\.manifest\.json)?'
@@ -32,9 +32,9 @@ def held(outputs: Sequence[str]) -> Iterator[None]:
   Raises:
     UserError: another process writes them; its host and number are told.
   """
-  from data import records
+  from data.records import tfrecords
 
-  name = os.path.basename(records.shard_stem(outputs[0]))
+  name = os.path.basename(tfrecords.shard_stem(outputs[0]))
   with ExitStack() as locks:
     for folder in dict.fromkeys(os.path.dirname(path) for path in outputs):
       if lock := _acquire(os.path.join(folder, f'.{name}.lock')):

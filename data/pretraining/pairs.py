@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.compiled import compiled
 from data.pretraining.randomness import below, stream, uniform
+from system.compiled import compiled
 
 _RANDOM_NEXT_SHARE = 0.5
 # How often the original draws another document before it takes its own.

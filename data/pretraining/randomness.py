@@ -11,7 +11,7 @@ import hashlib
 
 import numpy as np
 
-from data.compiled import compiled
+from system.compiled import compiled
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)

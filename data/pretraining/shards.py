@@ -16,9 +16,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import psutil
 
-from data import features, framing, serialization
-from data.errors import UserError
-from data.parallel import one_ahead, ordered_map
 from data.pretraining import blocks
 from data.pretraining.block_records import BlockRecords
 from data.pretraining.blocks import Run
@@ -26,10 +23,13 @@ from data.pretraining.job import Job
 from data.pretraining.masking import Special
 from data.pretraining.plan import Plan
 from data.pretraining.statistics import Statistics
-from data.progress import Progress
+from data.records import feature_spec, framing, serialization
+from system.errors import UserError
+from system.progress import Progress
+from system.threads import one_ahead, ordered_map
 
 if TYPE_CHECKING:
-  from data.tokenization import BertTokenizer
+  from data.text.tokenization import BertTokenizer
 
 # Records that are made at once; their arrays fit a CPU's second cache.
 _BATCH_SIZE = 1024
@@ -94,7 +94,7 @@ def _write_shard(
   job: Job, shard: int, slices: Iterable[_Slice], run: Run, report: '_Report'
 ) -> None:
   """Writes one shard, whole or not at all."""
-  from data.records import RecordWriter
+  from data.records.tfrecords import RecordWriter
 
   statistics = Statistics.zero(job.options.max_seq_length)
   documents = 0
@@ -144,7 +144,9 @@ def _make(
 ) -> tuple[serialization.Serialized, Statistics]:
   columns = records.columns(numbers)
   is_masked = 'masked_lm_ids' in columns
-  fields = features.PRETRAINING if is_masked else features.UNMASKED_PRETRAINING
+  fields = (
+    feature_spec.PRETRAINING if is_masked else feature_spec.UNMASKED_PRETRAINING
+  )
   serialized = serialization.serialize(columns, fields)
   return framing.frame(serialized), Statistics.of(columns)
 

@@ -1,0 +1,123 @@
+"""Groups of settings as Absl flags: defined, read, and refused without effect.
+
+See `system.settings` for how a group declares its settings. A script calls
+`define` for the groups that it uses, and `refuse_without_effect` and `read`
+once its flags are parsed.
+"""
+
+import re
+from typing import Any, TypeVar
+
+from absl import flags
+
+from cli import run_flags
+from system import settings
+from system.errors import UserError
+
+FLAGS = flags.FLAGS
+
+# The flags defined here belong to the script that calls `define`.
+flags.disclaim_key_flags()
+
+Group = TypeVar('Group')
+
+_groups: dict[str, type] = {}
+
+
+def define(*groups: type) -> None:
+  """Defines a flag for each setting of some groups.
+
+  A process may define a group again: its flags are then key flags of the
+  calling script, too, so that its --help lists them.
+  """
+  for group in groups:
+    for each in settings.declared_in(group):
+      if each.name not in FLAGS:
+        _define(each)
+        _groups[each.name] = group
+      elif not issubclass(group, _groups.get(each.name, object)):
+        raise flags.DuplicateFlagError(f'{each.name} is declared twice')
+      flags.declare_key_flag(each.name)
+
+
+def _define(each: settings.Declared) -> None:
+  name, default, text = each.name, each.default, each.setting.help
+  bounds = {
+    'lower_bound': each.setting.at_least,
+    'upper_bound': each.setting.at_most,
+  }
+  if each.setting.choices:
+    flags.DEFINE_enum(name, default, each.setting.choices, text)
+  elif each.kind is bool:
+    flags.DEFINE_bool(name, default, text)
+  elif each.kind is int:
+    flags.DEFINE_integer(name, default, text, **bounds)
+  elif each.kind is float:
+    flags.DEFINE_float(name, default, text, **bounds)
+  elif each.kind is tuple:
+    flags.DEFINE_list(name, default, text)
+  else:
+    flags.DEFINE_string(name, default, text)
+
+
+def read(group: type[Group], **others: Any) -> Group:
+  """Returns the group's values as the flags give them.
+
+  Args:
+    group: a dataclass of settings, defined as flags.
+    **others: values of fields that no flag sets, or that count more than the
+      flags.
+  """
+  values = {
+    each.name: _value(each)
+    for each in settings.declared_in(group)
+    if each.name in FLAGS
+  }
+  return group(**{**values, **others})
+
+
+def _value(each: settings.Declared) -> Any:
+  value = FLAGS[each.name].value
+  return tuple(value or ()) if each.kind is tuple else value
+
+
+def require(*names: str) -> None:
+  """Raises a `UserError` that names every one of these flags not given."""
+  missing = [f'--{name}' for name in names if FLAGS[name].value in (None, '')]
+  if missing:
+    raise UserError(f'{", ".join(missing)} must be given')
+
+
+def is_given(name: str) -> bool:
+  """Returns whether the user's command gives a flag; --from_run doesn't."""
+  return FLAGS[name].present and not run_flags.is_inherited(name)
+
+
+def refuse_if_given(names: list[str], reason: str) -> None:
+  """Raises a `UserError` if a flag that cannot take effect was given."""
+  given = [f'--{name}' for name in names if is_given(name)]
+  if given:
+    raise UserError(f'{", ".join(given)} cannot take effect: {reason}')
+
+
+def refuse_without_effect(*groups: type) -> None:
+  """Refuses flags whose declared needs are not met.
+
+  Raises:
+    UserError: the flags and the reason are named.
+  """
+  values = {name: FLAGS[name].value for name in FLAGS}
+  without: dict[str, list[str]] = {}
+  for group in groups:
+    for each in settings.declared_in(group):
+      if reason := settings.unmet(each.setting.needs, values):
+        without.setdefault(reason, []).append(each.name)
+  for reason, names in without.items():
+    refuse_if_given(names, reason)
+
+
+def as_flags(text: str) -> str:
+  """Writes settings, `name` in backquotes, as the flags that they are here."""
+  return re.sub(
+    r'`(\w+)`', lambda m: f'--{m[1]}' if m[1] in FLAGS else m[0], text
+  )

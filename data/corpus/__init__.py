@@ -1,1 +1,0 @@
-"""Text of any format as documents."""

@@ -1,0 +1,1 @@
+"""The same records, made on Apache Beam."""

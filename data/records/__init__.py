@@ -1,0 +1,1 @@
+"""Record files: their fields, order, serialization and batches."""

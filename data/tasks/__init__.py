@@ -1,0 +1,1 @@
+"""Tasks: GLUE's, XNLI, the user's own; their examples, labels and records."""

@@ -1,0 +1,197 @@
+"""GLUE's tasks and XNLI as one table, in the layouts of their own files.
+
+A new task is a new row of the table; a new file layout is a new `Layout`.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+from data.tasks.examples import Fields
+from data.tasks.file_splits import FileSplit, Layout, Selection
+from data.tasks.task import Task
+from system.errors import UserError
+
+
+def _layouts(
+  fields: Fields, names: Mapping[str, str] | None = None, **train_and_dev
+) -> dict[str, Layout]:
+  """Lays out GLUE's splits; test has a header, an index and no label."""
+  names = names or {s: f'{s}.tsv' for s in ('train', 'dev', 'test')}
+  return {
+    split: Layout(file, fields.without_label())
+    if split.startswith('test')
+    else Layout(file, fields, **train_and_dev)
+    for split, file in names.items()
+  }
+
+
+def _in_files(
+  name: str, *variants: Mapping[str, Layout]
+) -> dict[str, FileSplit]:
+  """Returns splits in files that are laid out in one of several ways."""
+  return {
+    split: FileSplit(name, tuple(v[split] for v in variants))
+    for split in variants[0]
+  }
+
+
+_MNLI_FILES = {
+  'train': 'train.tsv',
+  'dev': 'dev_matched.tsv',
+  'dev_mismatched': 'dev_mismatched.tsv',
+  'test': 'test_matched.tsv',
+  'test_mismatched': 'test_mismatched.tsv',
+}
+_PAIR = Fields('sentence1', 'sentence2')
+_BINARY = ('0', '1')
+_NLI = ('contradiction', 'entailment', 'neutral')
+_COLA_COLUMNS = ('source', 'label', 'star', 'sentence')
+_MRPC = Fields('#1 String', '#2 String', 'Quality')
+
+
+def _mrpc_as_released() -> dict[str, Layout]:
+  """Lays out Microsoft's files, which hold train and dev in one.
+
+  GLUE's list says which pairs are dev's. Downloads have these where GLUE's
+  script could not make train.tsv, dev.tsv and test.tsv of them.
+  """
+  listed = Selection(('#1 ID', '#2 ID'), file='dev_ids.tsv')
+  others = dataclasses.replace(listed, is_inverted=True)
+  file = 'msr_paraphrase_train.txt'
+  return {
+    'train': Layout(file, _MRPC, selection=others),
+    'dev': Layout(file, _MRPC, selection=listed),
+    'test': Layout('msr_paraphrase_test.txt', _MRPC.without_label()),
+  }
+
+
+def xnli(language: str) -> Task:
+  """Returns XNLI in one of its `XNLI_LANGUAGES`; the test split has labels."""
+  train = Fields(
+    'premise',
+    'hypothesis',
+    renamed_labels={'contradictory': 'contradiction'},
+  )
+  fields = Fields('sentence1', 'sentence2', 'gold_label', index='pairID')
+  layouts = {
+    # By place, as in google-research/bert: the header says 'hypo'.
+    'train': Layout(
+      f'multinli/multinli.train.{language}.tsv', train, columns=train.required()
+    )
+  }
+  for split in ('dev', 'test'):
+    layouts[split] = Layout(
+      f'xnli.{split}.tsv',
+      fields,
+      selection=Selection(('language',), (language,)),
+    )
+  return Task('XNLI', _NLI, ('accuracy',), _in_files('XNLI', layouts))
+
+
+XNLI_LANGUAGES = tuple('ar bg de el en es fr hi ru sw th tr ur vi zh'.split())
+
+
+# The order of the labels is google-research/bert's where it has the task.
+_TASKS = (
+  Task(
+    'CoLA',
+    _BINARY,
+    ('matthews_correlation', 'accuracy'),
+    _in_files(
+      'CoLA', _layouts(Fields(), columns=_COLA_COLUMNS, has_header=False)
+    ),
+  ),
+  Task('SST-2', _BINARY, ('accuracy',), _in_files('SST-2', _layouts(Fields()))),
+  Task(
+    'MRPC',
+    _BINARY,
+    ('f1', 'accuracy'),
+    _in_files('MRPC', _layouts(_MRPC), _mrpc_as_released()),
+  ),
+  Task(
+    'STS-B',
+    (),
+    ('pearson', 'spearman'),
+    _in_files('STS-B', _layouts(dataclasses.replace(_PAIR, label='score'))),
+  ),
+  Task(
+    'QQP',
+    _BINARY,
+    ('f1', 'accuracy'),
+    _in_files(
+      'QQP',
+      _layouts(
+        Fields('question1', 'question2', 'is_duplicate', 'id'),
+        skips_broken_rows=True,
+      ),
+    ),
+  ),
+  Task(
+    'MNLI',
+    _NLI,
+    ('accuracy',),
+    _in_files(
+      'MNLI',
+      _layouts(
+        dataclasses.replace(_PAIR, label='gold_label'),
+        _MNLI_FILES,
+        skips_broken_rows=True,
+      ),
+    ),
+  ),
+  Task(
+    'QNLI',
+    ('entailment', 'not_entailment'),
+    ('accuracy',),
+    _in_files('QNLI', _layouts(Fields('question', 'sentence'))),
+  ),
+  Task(
+    'RTE',
+    ('entailment', 'not_entailment'),
+    ('accuracy',),
+    _in_files('RTE', _layouts(_PAIR)),
+  ),
+  Task('WNLI', _BINARY, ('accuracy',), _in_files('WNLI', _layouts(_PAIR))),
+  # GLUE's diagnostic set: only a test set, for a model of MNLI.
+  Task(
+    'AX',
+    _NLI,
+    ('matthews_correlation',),
+    _in_files(
+      'AX',
+      *(
+        _layouts(_PAIR, {'test': file})
+        for file in ('diagnostic/diagnostic.tsv', 'diagnostic.tsv', 'test.tsv')
+      ),
+    ),
+  ),
+  xnli('zh'),
+)
+
+
+def key(name: str) -> str:
+  """Returns what a task's name is known by, however it is spelt."""
+  return name.lower().replace('-', '').replace('_', '')
+
+
+_TASK_OF_KEY = {key(task.name): task for task in _TASKS}
+
+
+def task_names() -> tuple[str, ...]:
+  """Returns every known task in GLUE's spelling."""
+  return tuple(task.name for task in _TASKS)
+
+
+def get_task(name: str) -> Task:
+  """Returns a task by its name in any case, hyphens optional ('sst2').
+
+  Raises:
+    UserError: there is no such task; the known ones are listed.
+  """
+  if key(name) not in _TASK_OF_KEY:
+    known = ', '.join(task_names())
+    raise UserError(
+      f'unknown task {name!r}; known tasks: {known}, and custom, for data of '
+      'your own'
+    )
+  return _TASK_OF_KEY[key(name)]

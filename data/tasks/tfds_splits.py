@@ -1,0 +1,145 @@
+"""A task's splits in tensorflow-datasets, GLUE's and a user's own.
+
+Its classes have names and an order of their own: labels go by name, in the
+order of the task.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping
+
+from data.tasks.examples import Example, Fields
+from data.tasks.task import Task
+from data.text.tfds_rows import TfdsSource
+from system.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class TfdsSplit:
+  """A split of a data set.
+
+  Attributes:
+    dataset: its name, 'glue/sst2'.
+    names: what the split may be called; the first that is there is taken.
+    fields: the columns.
+  """
+
+  dataset: str
+  names: tuple[str, ...]
+  fields: Fields
+
+  @property
+  def is_pair(self) -> bool:
+    """Returns whether an example has two texts."""
+    return self.fields.text_b is not None
+
+  def place(self, data_dir: str | None) -> str:
+    """Returns the data set's name and the split's.
+
+    Raises:
+      UserError: as `TfdsSource`, or it has no such split.
+    """
+    return f'{self.dataset}, {self._name(data_dir)}'
+
+  def declared_labels(self, data_dir: str | None) -> tuple[str, ...] | None:
+    """Returns the names of the label's classes, in their order."""
+    return _open(self.dataset, data_dir).class_names(self.fields.label)
+
+  def read(self, data_dir: str | None) -> Iterator[tuple[str, Example]]:
+    """Yields the examples in the order of the data set.
+
+    Raises:
+      UserError: a column or a label is missing, or there is no example.
+    """
+    fields, place = self.fields, self.place(data_dir)
+    texts, number = fields.texts(), -1
+    rows = _open(self.dataset, data_dir).rows(
+      self._name(data_dir), texts, fields.wanted()[len(texts) :]
+    )
+    for number, row in enumerate(rows):
+      where = f'{place}, example {number}'
+      for name in fields.required():
+        if name not in row:
+          found = ', '.join(map(repr, row))
+          raise UserError(f'{where}: there is no {name!r}, found {found}')
+      yield where, fields.example(row, number)
+    if number < 0:
+      raise UserError(f'{place} holds no example')
+
+  def _name(self, data_dir: str | None) -> str:
+    found = _open(self.dataset, data_dir).split_names()
+    for name in self.names:
+      if name in found:
+        return name
+    raise UserError(
+      f'{self.dataset} has no split {" or ".join(map(repr, self.names))}; it '
+      f'has {", ".join(found)}'
+    )
+
+
+@functools.cache
+def _open(dataset: str, data_dir: str | None) -> TfdsSource:
+  return TfdsSource(dataset, data_dir, f'--data_source=tfds, {dataset}')
+
+
+_SPLITS = {'train': ('train',), 'dev': ('validation',), 'test': ('test',)}
+_MNLI_SPLITS = {
+  'train': ('train',),
+  'dev': ('validation_matched',),
+  'dev_mismatched': ('validation_mismatched',),
+  'test': ('test_matched',),
+  'test_mismatched': ('test_mismatched',),
+}
+# Where they differ from GLUE's files.
+_TEXTS = {
+  'MRPC': ('sentence1', 'sentence2'),
+  'MNLI': ('premise', 'hypothesis'),
+  'AX': ('premise', 'hypothesis'),
+}
+_CLASSES = {
+  'CoLA': {'unacceptable': '0', 'acceptable': '1'},
+  'SST-2': {'negative': '0', 'positive': '1'},
+  'MRPC': {'not_equivalent': '0', 'equivalent': '1'},
+  'QQP': {'not_duplicate': '0', 'duplicate': '1'},
+  'WNLI': {'not_entailment': '0', 'entailment': '1'},
+}
+
+
+def from_tfds(task: Task) -> Task:
+  """Returns one of GLUE's tasks with the data of tensorflow-datasets.
+
+  Raises:
+    UserError: it has no such task.
+  """
+  if task.name == 'XNLI':
+    raise UserError(
+      '--data_source=tfds has no training set for XNLI: give --data_source='
+      'files and its own files'
+    )
+  names = _MNLI_SPLITS if task.name == 'MNLI' else _SPLITS
+  dataset = f'glue/{task.name.lower().replace("-", "")}'
+  in_files = next(iter(task.splits.values())).layouts[0].fields
+  texts = _TEXTS.get(task.name, (in_files.text_a, in_files.text_b))
+  fields = Fields(
+    *texts, index='idx', renamed_labels=_CLASSES.get(task.name, {})
+  )
+  # Test labels are all -1; STS-B's are numbers, so they are not even read.
+  splits = {
+    split: TfdsSplit(
+      dataset,
+      names[split],
+      fields.without_label() if split.startswith('test') else fields,
+    )
+    for split in task.splits
+  }
+  return dataclasses.replace(task, splits=splits)
+
+
+def custom_splits(dataset: str, fields: Fields) -> Mapping[str, TfdsSplit]:
+  """Returns a user's data set as train, dev and test; test may lack labels."""
+  unlabelled = dataclasses.replace(fields, has_optional_label=True)
+  return {
+    'train': TfdsSplit(dataset, ('train',), fields),
+    'dev': TfdsSplit(dataset, ('validation', 'dev'), fields),
+    'test': TfdsSplit(dataset, ('test',), unlabelled),
+  }

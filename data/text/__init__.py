@@ -1,0 +1,1 @@
+"""Text: the tokenizer, and corpora in any format as documents."""

@@ -1,0 +1,1 @@
+"""Devices: strategies, workers, TPUs, and one replica's step as a program."""

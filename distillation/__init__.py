@@ -1,0 +1,1 @@
+"""The paper: transfer sets, teachers, logits dumps and students."""

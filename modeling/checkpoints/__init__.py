@@ -1,0 +1,1 @@
+"""Released-BERT checkpoints: locate, load, initialise, export."""

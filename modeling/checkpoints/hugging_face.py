@@ -1,0 +1,216 @@
+"""How Hugging Face names and lays out what released BERT's checkpoints hold.
+
+Kernels are [outputs, inputs] there and [inputs, outputs] here. Embeddings and
+the heads' output weights have the same layout in both. A folder of theirs holds
+config.json, vocab.txt and model.safetensors.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from modeling.configs import BertConfig
+from system import files
+from system.errors import UserError
+
+CONFIG_FILE = 'config.json'
+WEIGHTS_FILE = 'model.safetensors'
+
+# Its 'gelu' is the exact form; released BERT's is the tanh form.
+ACTIVATIONS = {
+  'gelu': 'gelu_erf',
+  'gelu_python': 'gelu_erf',
+  'gelu_new': 'gelu',
+  'gelu_fast': 'gelu',
+  'gelu_pytorch_tanh': 'gelu',
+  'relu': 'relu',
+  'tanh': 'tanh',
+  'linear': 'linear',
+}
+
+# What `transformers` assumes of a key that config.json leaves out; other than
+# google-research/bert's defaults in type_vocab_size.
+_DEFAULTS = {
+  'vocab_size': 30522,
+  'hidden_size': 768,
+  'num_hidden_layers': 12,
+  'num_attention_heads': 12,
+  'intermediate_size': 3072,
+  'hidden_act': 'gelu',
+  'hidden_dropout_prob': 0.1,
+  'attention_probs_dropout_prob': 0.1,
+  'max_position_embeddings': 512,
+  'type_vocab_size': 2,
+  'initializer_range': 0.02,
+}
+
+# Keys that change what is computed: the only value that released BERT knows.
+_FIXED = {
+  'model_type': 'bert',
+  'position_embedding_type': 'absolute',
+  'layer_norm_eps': 1e-12,
+  'is_decoder': False,
+  'add_cross_attention': False,
+}
+
+_HEADS = {
+  'cls.predictions.bias': 'cls/predictions/output_bias',
+  # The decoder is tied: the same values under a second name.
+  'cls.predictions.decoder.bias': 'cls/predictions/output_bias',
+  'cls.predictions.decoder.weight': 'bert/embeddings/word_embeddings',
+  'cls.seq_relationship.weight': 'cls/seq_relationship/output_weights',
+  'cls.seq_relationship.bias': 'cls/seq_relationship/output_bias',
+  'classifier.weight': 'output_weights',
+  'classifier.bias': 'output_bias',
+}
+_LAYER_NORM = {
+  'weight': 'gamma',
+  'bias': 'beta',
+  'gamma': 'gamma',
+  'beta': 'beta',
+}
+_BUFFERS = ('embeddings.position_ids', 'embeddings.token_type_ids')
+_MODULE = re.compile(
+  r'(?P<module>(embeddings|encoder|pooler|cls\.predictions\.transform)\..+)'
+  r'\.(?P<leaf>weight|bias|gamma|beta)$'
+)
+
+
+def released_config(values: Mapping[str, Any]) -> BertConfig:
+  """Translates a Hugging Face config.json.
+
+  Args:
+    values: its content. Keys that do not change what BERT computes are
+      ignored.
+
+  Raises:
+    UserError: the model is none that released BERT's code could compute; the
+      key, its value and what was expected are told.
+  """
+  for key, expected in _FIXED.items():
+    if values.get(key, expected) not in (expected, None):
+      raise UserError(
+        f'{key} is {values[key]!r}: only {expected!r} can be imported'
+      )
+  config = {key: values.get(key, _DEFAULTS[key]) for key in _DEFAULTS}
+  if config['hidden_act'] not in ACTIVATIONS:
+    raise UserError(
+      f'hidden_act is {config["hidden_act"]!r}, expected one of'
+      f' {", ".join(ACTIVATIONS)}'
+    )
+  config['hidden_act'] = ACTIVATIONS[config['hidden_act']]
+  return BertConfig.from_dict(config)
+
+
+def released_weights(
+  tensors: Mapping[str, np.ndarray],
+) -> tuple[dict[str, np.ndarray], list[str]]:
+  """Renames and transposes the tensors of a BERT model.
+
+  Args:
+    tensors: name, with or without the prefix 'bert.' → values.
+
+  Returns:
+    released name → float32 values in the released layout; and the sorted names
+    of the tensors for which released BERT has no place.
+
+  Raises:
+    UserError: two tensors that must be equal, as a masked-LM decoder and the
+      word embeddings, are not.
+  """
+  weights: dict[str, np.ndarray] = {}
+  unused = []
+  for name in sorted(tensors):
+    plain = name.removeprefix('bert.')
+    if plain in _BUFFERS:
+      continue
+    if (released := _released_name(plain)) is None:
+      unused.append(name)
+      continue
+    value = np.asarray(tensors[name], np.float32)
+    if released.endswith('/kernel'):
+      value = value.T
+    if released in weights and not np.array_equal(weights[released], value):
+      raise UserError(
+        f'{name} differs from the other tensor that becomes {released}:'
+        ' released BERT ties the two'
+      )
+    weights[released] = value
+  return weights, unused
+
+
+def read_config(path: str) -> BertConfig:
+  """Reads and translates a config.json; a `UserError` names the file."""
+  values = files.read_json(path)
+  if not isinstance(values, dict):
+    raise UserError(f'{path} is no JSON object')
+  try:
+    return released_config(values)
+  except UserError as error:
+    raise UserError(f'{path}: {error}') from error
+
+
+def read_weights(
+  path: str,
+) -> tuple[dict[str, np.ndarray], list[str]]:
+  """Reads a model.safetensors.
+
+  Returns:
+    As `released_weights`.
+
+  Raises:
+    UserError: the file is missing or damaged, or as for `released_weights`.
+  """
+  import safetensors
+  import safetensors.numpy
+
+  with files.open_read(path, 'rb') as file:
+    content = file.read()
+  try:
+    return released_weights(safetensors.numpy.load(content))
+  except safetensors.SafetensorError as error:
+    raise UserError(f'{path} is damaged or cut short: {error}') from error
+  except KeyError as error:
+    raise UserError(
+      f'{path} holds numbers of type {error}, which NumPy lacks: save the model'
+      ' in float32 first'
+    ) from error
+
+
+class Reader:
+  """Reads a model.safetensors as TensorFlow's reader does a checkpoint."""
+
+  def __init__(self, path: str):
+    """Reads the whole file; raises as `read_weights`."""
+    self._weights, _ = read_weights(path)
+
+  def get_variable_to_shape_map(self) -> dict[str, tuple[int, ...]]:
+    """Maps released names to shapes."""
+    return {name: value.shape for name, value in self._weights.items()}
+
+  def get_variable_to_dtype_map(self) -> dict[str, np.dtype]:
+    """Maps released names to dtypes."""
+    return {name: value.dtype for name, value in self._weights.items()}
+
+  def get_tensor(self, name: str) -> np.ndarray:
+    """Returns a variable's values by its released name, float32."""
+    return self._weights[name]
+
+
+def _released_name(name: str) -> str | None:
+  """Translates a name without the prefix 'bert.'; None where there is none."""
+  if name in _HEADS:
+    return _HEADS[name]
+  if not (match := _MODULE.match(name)):
+    return None
+  module, leaf = match['module'], match['leaf']
+  path = re.sub(r'\blayer\.(\d+)\b', r'layer_\1', module).replace('.', '/')
+  if not path.startswith('cls/'):
+    path = f'bert/{path}'
+  if path.endswith('/LayerNorm'):
+    return f'{path}/{_LAYER_NORM[leaf]}'
+  if path.endswith('_embeddings'):
+    return path
+  return f'{path}/{"kernel" if leaf == "weight" else leaf}'

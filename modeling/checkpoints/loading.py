@@ -1,0 +1,268 @@
+"""A released-BERT checkpoint → the weights of a model.
+
+Nothing is assigned before all is checked. Resuming needs more than weights and
+is `resuming`'s affair.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from modeling.checkpoints import hugging_face, initialisation
+from modeling.checkpoints.initialisation import POSITIONS, SEGMENTS
+from modeling.checkpoints.load_report import LoadReport, compact
+from modeling.checkpoints.location import (
+  INDEX,
+  data_files,
+  first_few,
+  is_hugging_face,
+  resolve,
+)
+from modeling.checkpoints.tensor_bundle import damage_explained
+from modeling.configs import BertConfig
+from system.errors import UserError
+
+_OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
+# What a training run of google-research/bert saves beside its weights.
+_TRAINING_STATE = re.compile(
+  rf'(.*/(adam|lamb)_[mv]|global_step|{_OBJECT_GRAPH})$'
+)
+
+
+def read_variables(prefix: str) -> dict[str, tuple[tuple[int, ...], str]]:
+  """Lists a checkpoint's weights.
+
+  Args:
+    prefix: as `resolve` returns it.
+
+  Returns:
+    name → (shape, name of the dtype), sorted. Optimizer slots, the step and
+    the object graph are left out.
+
+  Raises:
+    UserError: the index file cannot be read.
+  """
+  return _weights(_open(prefix))
+
+
+def _weights(reader) -> dict[str, tuple[tuple[int, ...], str]]:
+  shapes = reader.get_variable_to_shape_map()
+  dtypes = reader.get_variable_to_dtype_map()
+  return {
+    name: (tuple(shapes[name]), dtypes[name].name)
+    for name in sorted(shapes)
+    if not _TRAINING_STATE.match(name)
+  }
+
+
+def _open(prefix: str):
+  if is_hugging_face(prefix):
+    return hugging_face.Reader(prefix)
+  with damage_explained(prefix + INDEX):
+    # `tf.train.load_checkpoint` takes a prefix on ram:// for a folder.
+    return tf.compat.v1.train.NewCheckpointReader(prefix)
+
+
+def is_encoder(name: str) -> bool:
+  """Returns whether a released name belongs to the encoder, pooler included."""
+  return name.startswith('bert/')
+
+
+def load_released(
+  path: str,
+  variables: Mapping[str, tf.Variable],
+  is_required: Callable[[str], bool] = is_encoder,
+  allow_mismatch: Callable[[str], bool] = lambda name: not is_encoder(name),
+  init: str = initialisation.ALL,
+  extends_positions: bool = False,
+) -> LoadReport:
+  """Assigns a checkpoint's weights to the variables of the same names.
+
+  Nothing is assigned before every check has passed and every value is read.
+
+  Args:
+    path: as for `resolve`.
+    variables: released name → variable.
+    is_required: of a name: must the checkpoint hold it?
+    allow_mismatch: of a name: may its shape differ, so that it keeps its fresh
+      value? By default true of heads: a classifier of three labels initialises
+      the encoder of one of two.
+    init: which of the weights, and for which layers; a value of --init.
+    extends_positions: whether the checkpoint may have fewer positions than the
+      model, whose other ones keep their fresh values.
+
+  Returns:
+    What was loaded, extended, missing, unused, and of another shape.
+
+  Raises:
+    UserError: there is no such checkpoint, it is damaged, a required variable
+      is missing, or shapes differ; the variables are named.
+  """
+  prefix = resolve(path)
+  reader = _open(prefix)
+  stored = _weights(reader)
+  report = _plan(prefix, variables, stored, init, extends_positions)
+  _check(report, is_required, allow_mismatch)
+  source = initialisation.sources(init, variables, stored)
+  wanted = [*report.loaded, *report.extended]
+  values = _read(reader, prefix, [source[name] for name in wanted])
+  for name in wanted:
+    value = values[source[name]]
+    if name in report.extended:
+      fresh = variables[name].numpy()[len(value) :]
+      value = np.concatenate([value, fresh])
+    variables[name].assign(value)
+  return report
+
+
+def _plan(
+  prefix: str, variables, stored, init: str, extends_positions: bool
+) -> LoadReport:
+  """Says what will become of each variable; reads no weights."""
+  try:
+    source = initialisation.sources(init, variables, stored)
+  except UserError as error:
+    raise UserError(f'{prefix}: {error}') from error
+  found = sorted(name for name in source if source[name] in stored)
+  mismatched = {
+    name: (stored[source[name]][0], tuple(variables[name].shape))
+    for name in found
+    if stored[source[name]][0] != tuple(variables[name].shape)
+  }
+  loaded = [name for name in found if name not in mismatched]
+  extended = {}
+  if extends_positions and _is_longer(mismatched.get(POSITIONS)):
+    extended[POSITIONS] = mismatched.pop(POSITIONS)
+  return LoadReport(
+    prefix=prefix,
+    loaded=loaded,
+    extended=extended,
+    missing=sorted(set(source) - set(found)),
+    unused=sorted(set(stored) - set(source.values())),
+    mismatched=mismatched,
+    left_fresh=sorted(set(variables) - set(source)),
+    layers=_moved_layers(init, variables, stored),
+  )
+
+
+def _is_longer(shapes) -> bool:
+  """Whether a table of the model only has more rows than the checkpoint's."""
+  return bool(shapes) and (
+    shapes[0][1:] == shapes[1][1:] and shapes[0][0] < shapes[1][0]
+  )
+
+
+def _moved_layers(init: str, variables, stored) -> list[int]:
+  """Returns each layer's source where --init chooses among them."""
+  if init not in (initialisation.BOTTOM_LAYERS, initialisation.EVERY_KTH_LAYER):
+    return []
+  return initialisation.layer_sources(
+    init,
+    initialisation.num_layers(variables),
+    initialisation.num_layers(stored),
+  )
+
+
+def check_start(
+  prefix: str, config: BertConfig, init: str, extends_positions: bool = False
+) -> None:
+  """Checks, before a model is built, that it can start from a checkpoint.
+
+  Args:
+    prefix: as `resolve` returns it.
+    config: the model's.
+    init: a value of --init.
+    extends_positions: as for `load_released`.
+
+  Raises:
+    UserError: the number of layers, the width, the vocabulary's size or the
+      number of positions or segments does not fit; both are told.
+  """
+  stored = read_variables(prefix)
+  if initialisation.WORDS not in stored:
+    raise UserError(
+      f'{prefix} lacks {initialisation.WORDS}. It holds'
+      f' {first_few(compact(stored)) or "no weights"}'
+    )
+  vocab_size, width = stored[initialisation.WORDS][0]
+  for name, theirs, ours in (
+    ('hidden_size', width, config.hidden_size),
+    ('vocab_size', vocab_size, config.vocab_size),
+  ):
+    if theirs != ours:
+      raise UserError(
+        f'{prefix} has {name} {theirs}, the model {ours}: the model can only'
+        f' start from a checkpoint of the same {name}'
+      )
+  if init != initialisation.WORD_EMBEDDINGS:
+    _check_tables(prefix, stored, config, extends_positions)
+    try:
+      initialisation.layer_sources(
+        init, config.num_hidden_layers, initialisation.num_layers(stored)
+      )
+    except UserError as error:
+      raise UserError(f'{prefix}: {error}') from error
+
+
+def _check_tables(
+  prefix: str, stored, config: BertConfig, extends_positions: bool
+) -> None:
+  """Compares the numbers of segments and positions, where there are such."""
+  (types, _), _ = stored.get(SEGMENTS, ((config.type_vocab_size, 0), ''))
+  if types != config.type_vocab_size:
+    raise UserError(
+      f'{prefix} has type_vocab_size {types}, the model'
+      f' {config.type_vocab_size}: do its bert_config.json and the one given'
+      ' agree?'
+    )
+  ours = config.max_position_embeddings
+  (theirs, _), _ = stored.get(POSITIONS, ((ours, 0), ''))
+  if theirs < ours and not extends_positions:
+    raise UserError(
+      f'{prefix} has {theirs} positions (max_position_embeddings), the model'
+      f' {ours}. --extend_positions keeps the {theirs} and initialises the'
+      ' others.'
+    )
+  # Fewer could be taken, the first ones; but inputs are bounded by
+  # --max_seq_length, so that no run needs fewer, and a bert_config.json with
+  # fewer is rather one of another model.
+  if theirs > ours:
+    raise UserError(
+      f'{prefix} has {theirs} positions (max_position_embeddings), the model'
+      f' {ours}: expected as many. --max_seq_length alone makes inputs shorter.'
+    )
+
+
+def _check(report, is_required, allow_mismatch) -> None:
+  if missing := [name for name in report.missing if is_required(name)]:
+    held = report.loaded + list(report.mismatched) + report.unused
+    raise UserError(
+      f'{report.prefix} lacks variables that the model needs:'
+      f' {", ".join(compact(missing))}. It holds'
+      f' {first_few(compact(held)) or "no weights"}. {_advice(missing)}'
+    )
+  wrong = [
+    f'{name} is {list(theirs)} in the checkpoint, {list(ours)} in the model'
+    for name, (theirs, ours) in report.mismatched.items()
+    if not allow_mismatch(name)
+  ]
+  if wrong:
+    raise UserError(
+      f'{report.prefix} does not fit the model: {first_few(wrong)}. Do the'
+      ' bert_config.json and the vocabulary given belong to this checkpoint?'
+    )
+
+
+def _advice(missing: list[str]) -> str:
+  if any(map(is_encoder, missing)):
+    return 'Do its bert_config.json and the one given agree?'
+  return 'Its head was never trained: --do_train comes first.'
+
+
+def _read(reader, prefix: str, names: list[str]) -> dict[str, np.ndarray]:
+  with damage_explained(', '.join(data_files(prefix))):
+    return {
+      name: np.asarray(reader.get_tensor(name), np.float32) for name in names
+    }

@@ -1,0 +1,92 @@
+"""A TensorFlow checkpoint, written whole and read whole.
+
+Its two files appear under their names when they are complete. TensorFlow keeps
+a CRC-32C of every tensor and of every block of the index, and compares them
+when it reads: a byte that has changed, wherever it is, ends in an error.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import tensorflow as tf
+
+from modeling.checkpoints.location import DATA, INDEX
+from system import files
+from system.errors import UserError, reason_of
+
+
+def write(prefix: str, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
+  """Writes a checkpoint. The same values give the same bytes.
+
+  Args:
+    prefix: where to; `.index` and `.data-00000-of-00001` are appended.
+    tensors: name → value.
+
+  Raises:
+    UserError: the files cannot be written; what stood there stays, and nothing
+      else remains.
+  """
+  names = sorted(tensors)
+  temporary = files.temporary_name(prefix)
+  try:
+    with files.explained('write', prefix), tf.device('CPU:0'):
+      tf.raw_ops.SaveV2(
+        prefix=temporary,
+        tensor_names=names,
+        shape_and_slices=[''] * len(names),
+        tensors=[tf.convert_to_tensor(tensors[name]) for name in names],
+      )
+    # The index last: without one a reader sees no checkpoint.
+    for suffix in (DATA, INDEX):
+      files.rename(temporary + suffix, prefix + suffix)
+  except BaseException:
+    # On a full disk TensorFlow leaves files of other names, too.
+    files.remove_all(temporary)
+    raise
+
+
+def read(prefix: str) -> dict[str, np.ndarray]:
+  """Reads every tensor of a checkpoint, and so checks every byte.
+
+  Returns:
+    name → value; strings are arrays of bytes.
+
+  Raises:
+    UserError: there is no such checkpoint, or it is damaged.
+  """
+  with damage_explained(prefix):
+    # `tf.train.load_checkpoint` takes a prefix on ram:// for a folder.
+    reader = tf.compat.v1.train.NewCheckpointReader(prefix)
+    names = reader.get_variable_to_shape_map()
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def whats_wrong(prefix: str) -> str:
+  """Says what is wrong with a checkpoint; '' if it is there and whole."""
+  try:
+    read(prefix)
+  except UserError as error:
+    return str(error)
+  return ''
+
+
+@contextmanager
+def damage_explained(what: str) -> Iterator[None]:
+  """Turns what TensorFlow raises on a bad checkpoint into a `UserError`."""
+  try:
+    yield
+  # Its checkpoint reader raises IndexError where a data file is cut short.
+  except (tf.errors.OpError, IndexError, RuntimeError) as error:
+    raise UserError(
+      f'{what} cannot be read, it may be damaged or incomplete: '
+      f'{reason_of(error)}'
+    ) from error
+
+
+def remove(prefix: str) -> None:
+  """Removes a checkpoint's two files, whichever are there."""
+  # The index first: never an index without its data.
+  for suffix in (INDEX, DATA):
+    if files.exists(prefix + suffix):
+      files.remove(prefix + suffix)

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# A job on one host: eight chips of v5e, which it sees as its own.
+#
+#   PROJECT=... ZONE=us-west4-a recipes/tpu/one_host.sh run_pretraining.py \
+#     --do_train --precision=bfloat16 --output_dir=gs://BUCKET/run ...
+#
+# Give the command again after an interruption: it goes on where it stopped.
+set -euo pipefail
+accelerator=${ACCELERATOR:-v5litepod-8}
+runtime=${RUNTIME:-v2-alpha-tpuv5-lite}
+topology=${TOPOLOGY:-v5e:2x4}
+cores=${CORES:-8}
+source "$(dirname "$0")/common.sh"
+
+run_once '' "$@" --use_tpu --tpu_name=local "--num_tpu_cores=$cores"

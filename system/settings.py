@@ -1,0 +1,207 @@
+"""Settings: what a user can choose, each declared once.
+
+A group of settings is a frozen dataclass; each field declares a setting's
+default, help text, limits, and what it needs to take effect:
+
+  @dataclasses.dataclass(frozen=True)
+  class TrainingOptions:
+    do_train: bool = setting(False, 'Whether to train.')
+    layer_decay: float = setting(
+      1.0,
+      'Added: the learning rate falls by this factor from layer to layer.',
+      at_least=0.0,
+      at_most=1.0,
+      needs=('do_train', 'freeze!=encoder'),
+      decides_weights=True,
+    )
+
+All else follows from the declaration: `cli.flag_group` defines the flag and
+refuses it where it has no effect, `weights_decided_by` gives `run.json` its
+entries, and `tools.flags_page` writes docs/flags.md. Fields without `setting`
+are values that no flag sets.
+
+Errors and log lines below `cli` write a setting as `name`, in backquotes;
+scripts show it as --name.
+"""
+
+import dataclasses
+import math
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from system.errors import UserError
+
+_KEY = 'setting'
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+  """What a field declares besides its name and default.
+
+  Attributes:
+    help: the flag's help text; begins with 'Added: ' where
+      google-research/bert has no such flag.
+    at_least: the smallest number allowed; None for no limit.
+    at_most: the largest number allowed; None for no limit.
+    choices: the strings allowed; empty for any.
+    needs: conditions for the setting to take effect; all must hold. See
+      `unmet`.
+    decides_weights: whether another value gives a run other weights, so that
+      a run must not continue with it.
+  """
+
+  help: str
+  at_least: float | None = None
+  at_most: float | None = None
+  choices: tuple[str, ...] = ()
+  needs: tuple[str, ...] = ()
+  decides_weights: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Declared:
+  """One setting of a group: its field's name, type and default as well."""
+
+  name: str
+  kind: type  # bool, int, float, str, or tuple for a list of strings
+  default: Any
+  setting: Setting
+
+
+def setting(default: Any, help: str, **declared: Any) -> Any:
+  """Returns a dataclass field that declares a setting.
+
+  Args:
+    default: the value where the user gives none.
+    help: see `Setting`.
+    **declared: the other attributes of `Setting`.
+  """
+  return dataclasses.field(
+    default=default, metadata={_KEY: Setting(help, **declared)}
+  )
+
+
+def declared_in(group: type) -> list[Declared]:
+  """Lists the settings of a group, in the order of their declaration."""
+  kinds = typing.get_type_hints(group)
+  return [
+    Declared(
+      field.name, _kind(kinds[field.name]), field.default, field.metadata[_KEY]
+    )
+    for field in dataclasses.fields(group)
+    if _KEY in field.metadata
+  ]
+
+
+def _kind(hint: Any) -> type:
+  """Returns the type behind `X`, `X | None` or `tuple[str, ...]`."""
+  options = [x for x in typing.get_args(hint) if x is not type(None)]
+  if typing.get_origin(hint) is tuple or not options:
+    return typing.get_origin(hint) or hint
+  return _kind(options[0])
+
+
+def check(options: Any) -> None:
+  """Checks the values of a group against its declared limits.
+
+  Args:
+    options: an instance of a group.
+
+  Raises:
+    UserError: a value is outside its limits; setting, value and limits are
+      named.
+  """
+  for each in declared_in(type(options)):
+    value = getattr(options, each.name)
+    if value is not None and not _is_allowed(value, each.setting):
+      raise UserError(f'`{each.name}`={value}: expected {limits(each.setting)}')
+
+
+def _is_allowed(value: Any, declared: Setting) -> bool:
+  if declared.choices:
+    return value in declared.choices
+  if declared.at_least is not None and not value >= declared.at_least:
+    return False
+  if declared.at_most is not None and not value <= declared.at_most:
+    return False
+  return not isinstance(value, float) or math.isfinite(value)
+
+
+def limits(declared: Setting) -> str:
+  """Describes the values that a setting allows, '' for any."""
+  if declared.choices:
+    return ' or '.join(declared.choices)
+  low, high = declared.at_least, declared.at_most
+  if low is not None and high is not None:
+    return f'{low:,} to {high:,}'
+  if low is not None:
+    return f'{low:,} or more'
+  return '' if high is None else f'at most {high:,}'
+
+
+def weights_decided_by(options: Any) -> dict[str, Any]:
+  """Returns the values of a group that decide a run's weights, by name."""
+  return {
+    each.name: getattr(options, each.name)
+    for each in declared_in(type(options))
+    if each.setting.decides_weights
+  }
+
+
+def unmet(needs: Iterable[str], values: Mapping[str, Any]) -> str | None:
+  """Says why a setting has no effect; None if it has one.
+
+  Args:
+    needs: conditions. 'a' holds if the setting a has a value that is neither
+      empty nor false; 'a=x,y' if its value is x or y, in any case; 'a!=x' if it
+      is not x; 'a|b' if one of the two conditions holds.
+    values: of all settings, by name. Others count as not given.
+
+  Returns:
+    The reason, as '`do_train` is not given', for the first condition that
+    does not hold.
+  """
+  for condition in needs:
+    parts = [_Condition.parse(part) for part in condition.split('|')]
+    if not any(part.holds(values) for part in parts):
+      reasons = [part.reason(values) for part in parts]
+      return reasons[0] if len(reasons) == 1 else _neither(parts)
+  return None
+
+
+def _neither(parts: 'list[_Condition]') -> str:
+  *first, last = [part.text() for part in parts]
+  return f'neither {", ".join(first)} nor {last} is given'
+
+
+@dataclasses.dataclass(frozen=True)
+class _Condition:
+  """One condition of `unmet`."""
+
+  name: str
+  is_equal: bool = True
+  wanted: tuple[str, ...] = ()  # Empty: any value but '' and false.
+
+  @classmethod
+  def parse(cls, text: str) -> '_Condition':
+    name, equals, wanted = text.partition('=')
+    values = tuple(wanted.split(',')) if equals else ()
+    return cls(name.removesuffix('!'), not name.endswith('!'), values)
+
+  def holds(self, values: Mapping[str, Any]) -> bool:
+    value = values.get(self.name)
+    if not self.wanted:
+      return bool(value)
+    return (str(value).lower() in self.wanted) == self.is_equal
+
+  def reason(self, values: Mapping[str, Any]) -> str:
+    value = values.get(self.name)
+    if not self.wanted:
+      return f'`{self.name}` is not given'
+    if self.is_equal:
+      return f'`{self.name}` is not {" or ".join(self.wanted)}'
+    return f'`{self.name}` is {value}'
+
+  def text(self) -> str:
+    return f'`{self.name}`' + ('=' + ','.join(self.wanted)) * bool(self.wanted)

@@ -1,0 +1,63 @@
+"""Lines of a UTF-8 text file, plain or compressed, one at a time.
+
+A line ends at '\\n' or '\\r\\n' and nowhere else: the other characters at which
+`str.splitlines` cuts (U+2028, U+0085, form feeds) stand inside real text.
+"""
+
+from collections.abc import Iterator
+
+from system import files, streams
+from system.errors import UserError
+
+
+def read_lines(path: str) -> Iterator[str]:
+  """Yields a file's lines without their ends; holds 1 MiB, or one line.
+
+  Args:
+    path: UTF-8 text, plain or compressed (see `system.streams`). A byte-order
+      mark at the start is dropped.
+
+  Yields:
+    The lines, empty ones too; `enumerate(read_lines(path), 1)` numbers them as
+    the messages here do. A last line without an end counts, and an empty file
+    has none.
+
+  Raises:
+    UserError: the file cannot be read, is damaged, is not UTF-8, or a line is
+      longer than 16 MiB; the message names the file, and the line where there
+      is one.
+  """
+  for block in streams.read_blocks(path):
+    if block.content is None:
+      raise UserError(
+        f'{path}, line {block.line} is longer than '
+        f'{streams.MAX_LINE_BYTES >> 20} MiB'
+      )
+    lines = block.content.split(b'\n')
+    if not lines[-1]:  # What follows the last line's end.
+      lines.pop()
+    for number, line in enumerate(lines, block.line):
+      yield _decode(line, path, number)
+
+
+def copy(source: str, target: str) -> None:
+  """Copies a file as plain UTF-8 text, whatever `read_lines` had to undo.
+
+  Others read the copy, google-research/bert's code for one: it knows no gzip.
+  """
+  with files.open_write(target) as file:
+    for line in read_lines(source):
+      file.write(line + '\n')
+
+
+def _decode(line: bytes, path: str, number: int) -> str:
+  """Decodes one line and takes off the rest of its end."""
+  try:
+    text = line.decode('utf-8')
+  except UnicodeDecodeError as error:
+    raise UserError(
+      f'{path}, line {number}: expected UTF-8 text, found the byte '
+      f'0x{error.object[error.start]:02x} at byte {error.start} of the line '
+      f'({error.reason})'
+    ) from error
+  return text.removesuffix('\r')

@@ -1,0 +1,65 @@
+"""The flags that say which text is read, in a process without TensorFlow."""
+
+import json
+import subprocess
+import sys
+
+_CODE = """
+import json, sys
+from absl import flags
+from cli import corpus_flags, run_flags
+from system.errors import UserError
+corpus_flags.define()
+results = []
+for arguments in json.loads(sys.argv[1]):
+  flags.FLAGS.unparse_flags()
+  for name in flags.FLAGS.get_key_flags_for_module(corpus_flags):
+    name.unparse()
+  run_flags.parse(['script', *arguments])
+  try:
+    corpus_flags.check()
+    results.append(corpus_flags.corpus().paths)
+  except UserError as error:
+    results.append(str(error))
+print(json.dumps([results, 'tensorflow' in sys.modules]))
+"""
+
+
+def _run(*cases):
+  done = subprocess.run(
+    [sys.executable, '-c', _CODE, json.dumps(cases)],
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  results, imported = json.loads(done.stdout)
+  assert not imported
+  return results
+
+
+def test_flags_that_cannot_take_effect_are_refused(tmp_path):
+  (tmp_path / 'a').write_text('a')
+  file = f'--input_file={tmp_path}/a'
+  results = _run(
+    [],
+    [file],
+    [file, '--input_format=jsonl', '--text_field=b', '--language=de'],
+    [file, '--input_format=text', '--text_field=text'],
+    [file, '--language=en'],
+    [file, '--input_format=jsonl', '--tfds_data_dir=b'],
+    [file, '--min_document_characters=0'],
+    [file, '--deduplicate', '--min_document_characters=10'],
+    [file, '--input_format=text', '--language=English'],
+  )
+  found = [str(tmp_path / 'a')]
+  assert results == [
+    '--input_file must be given',
+    found,
+    found,
+    '--text_field cannot take effect: --input_format=text has no fields',
+    '--language cannot take effect: --input_format=bert has a sentence a line',
+    '--tfds_data_dir cannot take effect: --input_format=jsonl reads files',
+    '--min_document_characters=0: expected 1 to 100,000',
+    found,
+    "--language=English: expected the code of a language, 'en' or 'pt-br'",
+  ]

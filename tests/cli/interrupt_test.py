@@ -1,0 +1,136 @@
+"""How scripts end: statuses and the last line."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+# In C and without the interpreter's lock, as a device's loop.
+_BUSY = "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"
+_LINE = (
+  'INTERRUPTED: what was saved is whole; the same command goes on from it\n'
+)
+
+
+_STOPPING = 'STOPPING: at the next step, which is saved; once more: at once\n'
+# A run that looks whether it was asked to stop after each step.
+_RUN = """
+import hashlib, os, signal, threading, time
+from cli import interrupt, script
+from system.errors import Stopped
+from training import stop_request
+
+interrupt._PATIENCE = 0.2
+
+def begin():
+  print('begun', flush=True)
+
+def fork():
+  begin()
+  if not (child := os.fork()):
+    time.sleep(60)
+  time.sleep(0.2)
+  os.kill(child, signal.SIGTERM)
+  print(os.waitpid(child, 0)[1])
+  time.sleep(4 * interrupt._PATIENCE)
+
+def train(step):
+  asked = threading.Event()
+  with stop_request.heeded(asked.set):
+    while not asked.is_set():
+      begin()
+      step()
+    raise Stopped('saved at step 7')
+"""
+
+
+def _start(body: str) -> subprocess.Popen:
+  program = f'{_RUN}\nscript.run(lambda _: {body})'
+  process = subprocess.Popen(
+    [sys.executable, '-c', program],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  assert process.stdout.readline() == 'begun\n'
+  return process
+
+
+@pytest.mark.parametrize(
+  ('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 75)]
+)
+@pytest.mark.parametrize('body', ['time.sleep(60)', _BUSY])
+def test_a_signal_ends_a_script_soon_with_one_line(body, number, status):
+  process = _start(f'(begin(), {body})')
+  started = time.monotonic()
+  process.send_signal(number)
+  assert process.stderr.read() == _LINE
+  assert process.wait() == status
+  assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize(
+  ('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 75)]
+)
+def test_a_run_that_trains_ends_when_it_has_saved(number, status):
+  process = _start('train(lambda: time.sleep(0.01))')
+  process.send_signal(number)
+  expected = 'STOPPED: saved at step 7; the same command goes on from it\n'
+  assert process.stderr.read() == _STOPPING + expected
+  assert process.wait() == status
+
+
+def test_the_end_of_a_child_is_not_the_end_of_its_parent():
+  process = _start('fork()')
+  assert process.stderr.read() == ''
+  assert process.wait() == 0
+  assert process.stdout.read() == f'{int(signal.SIGTERM)}\n'
+
+
+def test_a_run_that_is_asked_twice_ends_at_once():
+  process = _start(f'train(lambda: {_BUSY})')
+  process.send_signal(signal.SIGTERM)
+  assert process.stderr.readline() == _STOPPING
+  process.send_signal(signal.SIGINT)
+  assert process.stderr.read() == _LINE
+  assert process.wait() == 130
+
+
+@pytest.mark.parametrize(
+  ('script', 'flag', 'message'),
+  [
+    ('run_classifier', '--nope', "Unknown command line flag 'nope'"),
+    ('run_pretraining', '--do_trian', "Unknown command line flag 'do_trian'"),
+    (
+      'run_distillation',
+      '--temperature=0',
+      'flag --temperature=0: 0.0 is not number >= 0.01',
+    ),
+    (
+      'run_classifier',
+      '--optimizer=sgd',
+      'flag --optimizer=sgd: value should be one of <adamw|lamb>',
+    ),
+  ],
+)
+def test_illegal_flags_are_one_line_and_status_1(script, flag, message):
+  done = subprocess.run(
+    [sys.executable, f'{script}.py', flag], capture_output=True, text=True
+  )
+  assert done.returncode == 1
+  assert done.stderr.startswith(f'ERROR: {message}')
+  assert done.stderr.count(os.linesep) == 1
+  assert not done.stdout
+
+
+def test_help_is_no_failure():
+  done = subprocess.run(
+    [sys.executable, 'run_pretraining.py', '--help'],
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0
+  assert '--from_run:' in done.stdout

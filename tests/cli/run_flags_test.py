@@ -1,0 +1,268 @@
+"""--from_run, --flagfile, and the kinds of checkpoints that flags take."""
+
+import json
+import pathlib
+import re
+import shutil
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import tensorflow as tf
+import tiny_world
+from absl import flags
+from absl.testing import flagsaver
+
+import run_classifier  # noqa: F401 - defines the flags
+import run_distillation  # noqa: F401
+import run_pretraining  # noqa: F401
+from cli import model_flags, run_flags
+from modeling.checkpoints import loading, location
+from modeling.checkpoints.initialisation import POSITIONS
+from system.errors import UserError
+
+FLAGS = flags.FLAGS
+
+
+def _run(script, *arguments, **values):
+  tiny_world.run(script, *tiny_world.named_flags(values), *arguments)
+
+
+def _configuration(folder):
+  return json.loads((folder / 'run.json').read_text())['configuration']
+
+
+@pytest.fixture(scope='module')
+def again(_teacher_world, tmp_path_factory):
+  """A world whose run in `teacher` was started again, in `again`.
+
+  The second one has another seed, is shorter, starts from the first one's
+  weights, has more positions and keeps two checkpoints.
+  """
+  world = tmp_path_factory.mktemp('again')
+  shutil.copytree(_teacher_world, world, dirs_exist_ok=True)
+  _run(
+    'run_classifier',
+    '--extend_positions',
+    from_run=world / 'teacher',
+    output_dir=world / 'again',
+    seed=2,
+    num_train_epochs=1,
+    init_checkpoint=world / 'teacher',
+    max_seq_length=40,
+    save_checkpoints_steps=2,
+    keep_checkpoint_max=2,
+  )
+  return world
+
+
+def test_a_run_starts_again_with_its_flags_but_for_those_given(again):
+  first, second = (
+    _configuration(again / name) for name in ('teacher', 'again')
+  )
+  changed = {
+    'bert_config': {**first['bert_config'], 'max_position_embeddings': 40},
+    'init_checkpoint': location.checksum(
+      location.resolve(str(again / 'teacher'))
+    ),
+    'max_seq_length': 40,
+    'num_train_steps': 6,
+    'num_warmup_steps': 0,
+    'seed': 2,
+  }
+  assert second == {**first, **changed}
+  # What it was started with starts it again, whatever the first one was.
+  command = json.loads((again / 'again' / 'run.json').read_text())['command']
+  assert command['script'] == 'run_classifier'
+  assert {'--do_train', '--seed=2', '--learning_rate=0.01'} <= (
+    set(command['flags'])
+  )
+  assert not [text for text in command['flags'] if 'from_run' in text]
+
+
+def test_positions_that_a_checkpoint_lacks_are_added_below_its_own(again):
+  tables = [
+    tf.train.load_variable(str(again / name), POSITIONS)
+    for name in ('teacher/model.ckpt-60', 'again/model.ckpt-4')
+  ]
+  assert [table.shape for table in tables] == [(32, 8), (40, 8)]
+  written = json.loads((again / 'again' / 'bert_config.json').read_text())
+  assert written['max_position_embeddings'] == 40
+  # Four steps at 1e-2 move a weight by 4e-2 about; two tables differ by 0.3.
+  assert np.abs(tables[1][:32] - tables[0]).max() < 0.1
+  # No input is as long as 33 tokens: these are as they began.
+  assert 0.1 < tables[1][32:].std() < 0.3
+  assert np.abs(tables[1][32:]).max() <= 0.4  # The normal is cut at 2 * 0.2.
+
+
+def test_so_many_checkpoints_are_kept_as_the_flag_says(again):
+  names = {p.name for p in (again / 'again').glob('model.ckpt-*.index')}
+  assert names == {'model.ckpt-4.index', 'model.ckpt-6.index'}
+  state = (again / 'again' / 'checkpoint').read_text()
+  assert re.findall(r'"(.*)"', state) == (
+    ['model.ckpt-6', 'model.ckpt-4', 'model.ckpt-6']
+  )
+
+
+def test_a_run_is_evaluated_by_its_flags_of_which_some_mean_nothing_now(
+  teacher_world,
+):
+  teacher = teacher_world / 'teacher'
+  content = json.loads((teacher / 'run.json').read_text())
+  content['command']['flags'] += ['--freeze=1', '--layer_decay=0.9']
+  (teacher / 'run.json').write_text(json.dumps(content))
+  evaluate = ['run_classifier', '--nodo_train', '--do_eval']
+  # The run was copied: its flags say where it stood.
+  values = {'from_run': teacher / 'run.json', 'output_dir': teacher}
+  _run(*evaluate, **values)
+  assert 'eval_accuracy' in (teacher / 'eval_results.txt').read_text()
+  # A flag of this command is refused as ever.
+  with pytest.raises(UserError, match='^--freeze cannot take effect'):
+    _run(*evaluate, **values, freeze=1)
+
+
+def _recorded(folder, script, *recorded):
+  folder.mkdir()
+  (folder / 'run.json').write_text(
+    json.dumps({'command': {'script': script, 'flags': recorded}})
+  )
+  return folder
+
+
+@pytest.mark.parametrize(
+  ('script', 'recorded'),
+  [
+    ('run_pretraining', ['--input_file=a,b', '--num_train_steps=7']),
+    ('run_classifier', ['--data_dir=x', '--nodo_lower_case']),
+    ('run_distillation', ['--hard_label_weight=0.5', '--logits_dir=a,b']),
+  ],
+)
+def test_what_is_recorded_is_taken_up_and_recorded_again(
+  tmp_path, script, recorded
+):
+  folder = _recorded(tmp_path / 'run', script, *recorded)
+  with flagsaver.flagsaver():
+    FLAGS.unparse_flags()
+    run_flags.parse([f'/x/{script}.py', f'--from_run={folder}', '--seed=5'])
+    assert FLAGS.seed == 5
+    assert run_flags.command() == {
+      'script': script,
+      'flags': [*recorded, '--seed=5'],
+    }
+    name = recorded[0].split('=')[0].strip('-')
+    assert run_flags.is_inherited(name) and not run_flags.is_inherited('seed')
+
+
+@pytest.mark.parametrize(
+  ('content', 'message'),
+  [
+    (None, r'--from_run: there is no file .*run/run\.json'),
+    ({'configuration': {}}, r'run\.json does not tell the flags of its run'),
+    (
+      {'command': {'script': 'run_pretraining', 'flags': []}},
+      r'run\.json is of run_pretraining\.py, this is run_classifier\.py',
+    ),
+    (
+      {'command': {'script': 'run_classifier', 'flags': ['--gone=1']}},
+      "--from_run=.*Unknown command line flag 'gone'",
+    ),
+  ],
+)
+def test_what_is_no_run_of_this_script_is_refused(tmp_path, content, message):
+  (tmp_path / 'run').mkdir()
+  if content is not None:
+    (tmp_path / 'run' / 'run.json').write_text(json.dumps(content))
+  with pytest.raises(UserError, match=message):
+    _run('run_classifier', from_run=tmp_path / 'run')
+
+
+@pytest.mark.parametrize(
+  'script', ['run_classifier', 'run_distillation', 'run_pretraining']
+)
+def test_flags_come_from_a_file(tmp_path, script):
+  path = tmp_path / 'flags'
+  path.write_text('# a remark\n--task_name=RTE\n--vocab_file=v\n--do_train\n')
+  with flagsaver.flagsaver():
+    FLAGS.unparse_flags()
+    run_flags.parse([script, f'--flagfile={path}', '--vocab_file=w'])
+    assert (FLAGS.task_name, FLAGS.vocab_file) == ('RTE', 'w')
+    assert run_flags.command()['flags'] == (
+      ['--do_train', '--task_name=RTE', '--vocab_file=w']
+    )
+
+
+def _as_hugging_face(teacher: pathlib.Path, folder: pathlib.Path):
+  """Writes a fine-tuned checkpoint as a folder of Hugging Face's form."""
+  reader = tf.train.load_checkpoint(str(teacher))
+  tensors = {}
+  for name in loading.read_variables(location.resolve(str(teacher))):
+    value = reader.get_tensor(name)
+    if name.endswith('/kernel'):
+      value = value.T
+    name = {
+      'output_weights': 'classifier/weight',
+      'output_bias': 'classifier/bias',
+    }.get(name, name)
+    name = re.sub(r'/(kernel|gamma)$', '/weight', name)
+    name = re.sub(r'/beta$', '/bias', name)
+    name = re.sub(r'_embeddings$', '_embeddings/weight', name)
+    name = re.sub(r'layer_(\d)', r'layer/\1', name)
+    tensors[name.replace('/', '.')] = np.ascontiguousarray(value)
+  folder.mkdir()
+  safetensors.numpy.save_file(tensors, folder / 'model.safetensors')
+  config = {**tiny_world.CONFIG, 'model_type': 'bert', 'hidden_act': 'gelu_new'}
+  (folder / 'config.json').write_text(json.dumps(config))
+  shutil.copy(teacher / 'vocab.txt', folder)
+
+
+@pytest.mark.parametrize(
+  'form',
+  [
+    'teacher',
+    'teacher/model.ckpt-60',
+    'teacher/model.ckpt-60.index',
+    'teacher/model.ckpt-60.data-00000-of-00001',
+    'hugging_face',
+    'hugging_face/model.safetensors',
+  ],
+)
+def test_a_checkpoint_is_named_in_any_way(teacher_world, form):
+  _as_hugging_face(teacher_world / 'teacher', teacher_world / 'hugging_face')
+  with flagsaver.flagsaver():
+    FLAGS.unparse_flags()
+    run_flags.parse(
+      ['run_pretraining', f'--init_checkpoint={teacher_world / form}']
+      + ['--max_seq_length=16', f'--output_dir={teacher_world}/none']
+    )
+    config = model_flags.bert_config(vocab_size=None)
+    model_flags.check_init_checkpoint(config)
+    assert config.to_dict() == tiny_world.CONFIG
+    prefix = model_flags.trained_checkpoint()
+  name = 'bert/encoder/layer_1/output/dense/kernel'
+  np.testing.assert_array_equal(
+    loading._open(prefix).get_tensor(name),
+    tf.train.load_variable(str(teacher_world / 'teacher'), name),
+  )
+
+
+def test_a_teacher_may_be_a_hugging_face_folder(teacher_world):
+  _as_hugging_face(teacher_world / 'teacher', teacher_world / 'hugging_face')
+  logits = []
+  for teacher in ('teacher', 'hugging_face'):
+    _run(
+      'run_distillation',
+      '--do_dump_logits',
+      task_name='SST-2',
+      data_dir=teacher_world / 'task',
+      vocab_file=teacher_world / 'vocab.txt',
+      max_seq_length=16,
+      logits_dir=teacher_world / f'dump_{teacher}',
+      teacher_checkpoint=teacher_world / teacher,
+      transfer_file=teacher_world / 'transfer.txt',
+      num_logits_shards=1,
+    )
+    shard = teacher_world / f'dump_{teacher}' / 'logits-00000-of-00001'
+    logits.append(shard.read_bytes())
+  assert logits[0] == logits[1]
+  # A dump's folder starts its job again; this one is whole.
+  _run('run_distillation', from_run=teacher_world / 'dump_teacher')

@@ -1,0 +1,88 @@
+"""Paths are checked before a TPU is taken."""
+
+import pytest
+import tensorflow as tf
+import tiny_world
+
+from cli import tpu_paths
+from system.errors import UserError
+
+
+def _check(
+  world, *arguments, is_remote=True, script='run_classifier', **changes
+):
+  flags = tiny_world.task_flags(world, **changes)
+  with tiny_world.parsed(script, *flags, *arguments):
+    tpu_paths.check(is_remote)
+
+
+@pytest.fixture
+def bucket():
+  """A folder that stands for ram://bucket."""
+  tf.io.gfile.makedirs('ram://bucket')
+  with tf.io.gfile.GFile('ram://bucket/vocab.txt', 'w') as file:
+    file.write('[PAD]')
+  return 'ram://bucket'
+
+
+def test_local_paths_are_for_local_tpus(world, bucket):
+  _check(world, '--do_train', is_remote=False)
+  with pytest.raises(
+    UserError, match='--output_dir=.*out: the hosts .*gcloud storage cp'
+  ):
+    _check(world, '--do_train')
+  # Vocabulary, configuration and task are read by this process.
+  _check(world, '--do_train', output_dir=f'{bucket}/out')
+  # And so is all that predicts.
+  _check(world, '--do_predict')
+
+
+def test_a_dump_is_written_here_and_read_by_the_hosts(world, bucket):
+  flags = [f'--logits_dir={world}/dump', f'--output_dir={bucket}/out']
+  _check(world, '--do_dump_logits', *flags, script='run_distillation')
+  with pytest.raises(UserError, match='^--logits_dir=.*dump: the hosts'):
+    _check(world, '--do_train', *flags, script='run_distillation')
+
+
+def test_what_is_not_there_is_named(world, bucket):
+  output = {'output_dir': f'{bucket}/out'}
+  _check(world, '--do_train', vocab_file=f'{bucket}/vocab.txt', **output)
+  with pytest.raises(
+    UserError, match='--vocab_file: there is nothing at ram://bucket/other'
+  ):
+    _check(world, '--do_train', vocab_file=f'{bucket}/other.txt', **output)
+  # A prefix, and one of several.
+  start = f'--init_checkpoint={bucket}/voc'
+  _check(world, '--do_train', start, **output)
+  transfer = f'--transfer_file={bucket}/vocab.txt,{bucket}/none'
+  with pytest.raises(UserError, match='--transfer_file: .*bucket/none'):
+    _check(
+      world,
+      *['--do_dump_logits', transfer, f'--logits_dir={bucket}/dump'],
+      script='run_distillation',
+      **output,
+    )
+
+
+def test_a_cache_of_data_sets_need_not_be_there(world, bucket):
+  flags = ['--do_train', '--data_source=tfds', f'--data_dir={bucket}/tfds']
+  _check(world, *flags, output_dir=f'{bucket}/out')
+
+
+def test_a_bucket_that_refuses_is_told_with_the_remedy(world, monkeypatch):
+  def refuse(path):
+    raise tf.errors.PermissionDeniedError(
+      None,
+      None,
+      'Error executing an HTTP request: HTTP response code 403 with body '
+      "'me@cloud-tpu.iam.gserviceaccount.com does not have "
+      "storage.objects.create access to b.'",
+    )
+
+  monkeypatch.setattr(tf.io.gfile, 'makedirs', refuse)
+  with pytest.raises(
+    UserError,
+    match='(?s)cannot write to gs://b/out: .*403.*add-iam-policy-binding '
+    'gs://b --member=serviceAccount:me@cloud-tpu.iam.gserviceaccount.com ',
+  ):
+    _check(world, '--do_train', output_dir='gs://b/out')

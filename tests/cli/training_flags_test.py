@@ -1,0 +1,147 @@
+"""The flags on optimisation and precision, by way of the scripts."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_world
+from absl import flags
+from absl.testing import flagsaver
+
+import run_classifier  # noqa: F401 - defines the flags
+from cli import model_flags, training_flags
+from system.errors import UserError
+
+_OPTIONS = {
+  'freeze': 'embeddings',
+  'gradient_accumulation_steps': 2,
+  'layer_decay': 0.9,
+  'optimizer': 'lamb',
+  'precision': 'bfloat16',
+}
+
+
+def _run(world, *arguments, **changes):
+  values = tiny_world.task_flags(world, **changes)
+  tiny_world.run('run_classifier', *values, *arguments)
+
+
+def test_the_options_are_recorded_and_a_run_goes_on_with_no_others(
+  world, caplog
+):
+  options = {**_OPTIONS, 'num_train_epochs': 1}
+  _run(world, '--do_train', '--do_eval', **options)
+  configuration = json.loads((world / 'out' / 'run.json').read_text())[
+    'configuration'
+  ]
+  assert _OPTIONS.items() <= configuration.items()
+  assert configuration['adam_bias_correction'] is True
+  assert 'eval_accuracy' in (world / 'out' / 'eval_results.txt').read_text()
+  assert 'Frozen: 5 of 41 variables (--freeze=embeddings)' in caplog.text
+  first, last = (
+    tf.train.load_checkpoint(str(world / 'out' / f'model.ckpt-{step}'))
+    for step in (0, 6)
+  )
+  assert set(last.get_variable_to_dtype_map().values()) == {tf.float32}
+  for name in last.get_variable_to_shape_map():
+    is_same = np.array_equal(first.get_tensor(name), last.get_tensor(name))
+    assert is_same == name.startswith('bert/embeddings/'), name
+  with pytest.raises(UserError) as refused:
+    _run(world, '--do_train', num_train_epochs=1)
+  for name, value in _OPTIONS.items():
+    assert f'{name}: {value!r} there, ' in str(refused.value)
+
+
+def test_predictions_under_bfloat16_are_near_those_of_float32(teacher_world):
+  teacher = teacher_world / 'teacher'
+  rows = {}
+  for precision in ('float32', 'bfloat16'):
+    _run(teacher_world, '--do_predict', output_dir=teacher, precision=precision)
+    rows[precision] = np.loadtxt(teacher / 'test_results.tsv', delimiter='\t')
+  np.testing.assert_allclose(rows['bfloat16'], rows['float32'], atol=0.02)
+  assert np.any(rows['bfloat16'] != rows['float32'])
+
+
+def test_a_dump_does_not_go_on_in_another_precision(teacher_world):
+  def dump(**changes):
+    values = tiny_world.task_flags(
+      teacher_world,
+      output_dir=None,
+      learning_rate=None,
+      num_train_epochs=None,
+      train_batch_size=None,
+      bert_config_file=None,
+      logits_dir=teacher_world / 'dump',
+      num_logits_shards=2,
+      teacher_checkpoint=teacher_world / 'teacher',
+      transfer_file=teacher_world / 'transfer.txt',
+      **changes,
+    )
+    tiny_world.run('run_distillation', *values, '--do_dump_logits')
+
+  dump(precision='bfloat16')
+  with pytest.raises(UserError, match="precision: 'bfloat16' there, 'float32'"):
+    dump()
+
+
+@pytest.mark.parametrize(
+  ('given', 'optimizer', 'num_examples', 'expected', 'reason'),
+  [
+    (None, 'adamw', 9999, True, '9999 training examples are fewer than 10000'),
+    (None, 'adamw', 10000, False, 'as in BERT'),
+    (None, 'adamw', None, False, 'as in BERT'),
+    (None, 'lamb', None, True, 'as in the paper on LAMB'),
+    (False, 'lamb', 10, False, 'as the flag says'),
+    (True, 'adamw', None, True, 'as the flag says'),
+  ],
+)
+def test_the_bias_is_corrected_where_examples_are_few(
+  given, optimizer, num_examples, expected, reason, caplog
+):
+  caplog.set_level('INFO')
+  with flagsaver.flagsaver(adam_bias_correction=given, optimizer=optimizer):
+    if not flags.FLAGS.is_parsed():
+      flags.FLAGS.mark_as_parsed()
+    assert training_flags._bias_correction(num_examples) is expected
+  assert reason in caplog.text
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'changes', 'message'),
+  [
+    (['--do_eval'], {'layer_decay': 0.9}, '--layer_decay cannot take effect'),
+    (['--do_eval'], {'freeze': '1'}, '--freeze cannot .* --do_train is not'),
+    (
+      ['--do_train'],
+      {'freeze': 'encoder', 'layer_decay': 0.9},
+      '--layer_decay cannot take effect: --freeze=encoder',
+    ),
+    (['--do_train'], {'freeze': '3'}, '--freeze=3: expected .* 1 to 2 in this'),
+    (
+      ['--do_train'],
+      {'gradient_accumulation_steps': 3},
+      '--train_batch_size=8 cannot be cut .*--gradient_accumulation_steps=3',
+    ),
+  ],
+)
+def test_mistakes_are_told_before_anything_is_written(
+  world, arguments, changes, message
+):
+  with pytest.raises(UserError, match=message):
+    _run(world, *arguments, **changes)
+  assert not list((world / 'out').glob('*'))
+
+
+def _configuration(*arguments):
+  with flagsaver.flagsaver():
+    flags.FLAGS.unparse_flags()
+    flags.FLAGS(['run_classifier', *arguments])
+    return model_flags.bert_config(vocab_size=100)
+
+
+def test_the_spread_of_the_initial_weights_goes_with_a_size():
+  config = _configuration('--bert_size=2/128', '--initializer_range=0.06')
+  assert config.initializer_range == 0.06
+  with pytest.raises(UserError, match='initializer_range.*--bert_size'):
+    _configuration('--bert_config_file=x', '--initializer_range=0.06')

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from data.pretraining import blocks
+from data.pretraining.pairs import Block
+from data.pretraining.plan import Plan
+from data.text import survey
+from data.text.corpus import Corpus
+from data.text.corpus_options import CorpusOptions
+
+
+def characters(lines: list[str]) -> tuple[np.ndarray, np.ndarray]:
+  """A tokenizer: each letter a token; '-' is dropped."""
+  texts = [line.replace('-', '') for line in lines]
+  ids = np.array([ord(c) for text in texts for c in text], np.int32)
+  return ids, np.array([len(text) for text in texts], np.int64)
+
+
+def sentences_of(block: Block) -> list[list[str]]:
+  sentences = [
+    ''.join(map(chr, block.tokens[start:end]))
+    for start, end in zip(
+      block.sentences[:-1], block.sentences[1:], strict=True
+    )
+  ]
+  return [
+    sentences[start:end]
+    for start, end in zip(
+      block.documents[:-1], block.documents[1:], strict=True
+    )
+  ]
+
+
+def split(texts: list[str]) -> list[list[str]]:
+  return [text.split('\n') for text in texts]
+
+
+@pytest.mark.parametrize('batch_characters', [1, 4, 1 << 20])
+def test_documents_are_tokenised(monkeypatch, batch_characters):
+  monkeypatch.setattr(blocks, '_BATCH_CHARACTERS', batch_characters)
+  block = blocks.tokenised(['ab\ncd', 'e', 'fgh'], split, characters)
+  assert sentences_of(block) == [['ab', 'cd'], ['e'], ['fgh']]
+  assert block.tokens.dtype == np.int32
+
+
+def test_what_has_no_tokens_is_left_out():
+  block = blocks.tokenised(['ab\n-\ncd', '-', 'e'], split, characters)
+  assert sentences_of(block) == [['ab', 'cd'], ['e']]
+  nothing = blocks.tokenised(['-'], split, characters)
+  assert sentences_of(nothing) == []
+
+
+class CountedCorpus(Corpus):
+  """Counts how often each input is read."""
+
+  def documents(self, number, found):
+    self.read_numbers.append(number)
+    return super().documents(number, found)
+
+
+def test_blocks_hold_consecutive_documents_of_all_files(tmp_path):
+  texts = ['aaaa\n\nbb', 'cc\n\nd\n\nee', 'fffff']
+  paths = []
+  for i, text in enumerate(texts):
+    paths.append(str(tmp_path / f'{i}.txt'))
+    (tmp_path / f'{i}.txt').write_text(text)
+  corpus = CountedCorpus(paths, CorpusOptions())
+  corpus.read_numbers = []
+  surveys = survey.survey(corpus)
+  plan = Plan(sum(found.num_bytes for found in surveys), block_bytes=5)
+  # 16 bytes, 3 blocks: they begin at the bytes 0, 6 and 11.
+  expected = [(0, ['aaaa', 'bb']), (1, ['cc', 'd', 'ee']), (2, ['fffff'])]
+  assert list(blocks.block_texts(corpus, surveys, plan)) == expected
+  assert corpus.read_numbers == [0, 1, 2]
+  corpus.read_numbers = []
+  wanted = list(blocks.block_texts(corpus, surveys, plan, {1}.__contains__))
+  assert wanted == expected[1:2]
+  # The other files hold nothing of it.
+  assert corpus.read_numbers == [1]

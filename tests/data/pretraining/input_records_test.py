@@ -1,0 +1,186 @@
+"""The record files that a run is given."""
+
+import dataclasses
+
+import pytest
+
+from data.pretraining import input_records
+from data.pretraining.input_records import Wanted
+from data.pretraining.manifest import FileSize, Manifest
+from data.pretraining.options import MaskingOptions, Options
+from system.errors import UserError
+
+_WANTED = Wanted(128, 20, 100, ('my/vocab.txt', 'abcdefghij'))
+_STATIC = Manifest(
+  'wiki.manifest.json',
+  'fingerprint',
+  Options(),
+  True,
+  'abcdefghij',
+  100,
+  {'wiki-0': FileSize(70, 1000), 'wiki-1': FileSize(7, 234)},
+)
+_DYNAMIC = dataclasses.replace(
+  _STATIC,
+  options=Options(
+    MaskingOptions(7, do_whole_word_mask=True), dynamic_masking=True
+  ),
+)
+_BOOKS = {'path': 'books.manifest.json', 'sizes': {'books': FileSize(9, 5)}}
+
+
+def _change(manifest: Manifest, **options) -> Manifest:
+  changed = dataclasses.replace(manifest.options, **options)
+  return dataclasses.replace(manifest, options=changed)
+
+
+def _found(*manifests: Manifest | None):
+  """Returns all files of some manifests, as `manifest.find` does."""
+  return {
+    path: manifest
+    for i, manifest in enumerate(manifests)
+    for path in (manifest.sizes if manifest else [f'foreign-{i}'])
+  }
+
+
+def _message(*manifests, wanted=_WANTED) -> str:
+  with pytest.raises(UserError) as told:
+    input_records.check(_found(*manifests), wanted)
+  return str(told.value)
+
+
+def test_a_glob_does_not_take_what_stands_beside_records(tmp_path):
+  for name in ('r-0', 'r-1', 'r-0.index.json', 'r.manifest.json'):
+    (tmp_path / name).write_text('')
+  expected = [f'{tmp_path}/r-0', f'{tmp_path}/r-1']
+  assert input_records.expand(f'{tmp_path}/r*') == expected
+  with pytest.raises(UserError, match='names no file of records'):
+    input_records.expand(f'{tmp_path}/*.json')
+
+
+def test_a_line_tells_what_the_records_are(caplog):
+  books = dataclasses.replace(_STATIC, **_BOOKS)
+  input_records.check(_found(_STATIC, books, None), _WANTED)
+  (line,) = caplog.messages
+  assert line == (
+    'Records: 1,234 in 2 of 2 files of wiki.manifest.json; '
+    '5 in 1 of 1 files of books.manifest.json; '
+    '1 of 4 files without a manifest; masked when they were made; '
+    'vocabulary of 100 tokens (abcdefgh).'
+  )
+  caplog.clear()
+  input_records.check(_found(_DYNAMIC), _WANTED)
+  (line,) = caplog.messages
+  assert 'masked anew in each epoch (masked_lm_prob=0.15, ' in line
+  assert 'do_whole_word_mask=True' in line
+  assert 'max_predictions_per_seq' not in line
+
+
+def test_files_that_are_not_used_are_a_warning(caplog):
+  input_records.check({'x/wiki-1': _STATIC}, _WANTED)
+  warning, line = caplog.messages
+  assert warning == (
+    'Only 1 of the 2 files that wiki.manifest.json tells of are used.'
+  )
+  assert 'Records: 234 in 1 of 2 files' in line
+
+
+def test_records_without_a_manifest_are_not_judged(caplog):
+  found = _found(None, None)
+  input_records.check(found, _WANTED)
+  assert input_records.dynamic_masking(found) is None
+  assert input_records.vocab_checksum(found) is None
+  (line,) = caplog.messages
+  assert line == (
+    'Records: 2 of 2 files without a manifest; masked when they were made.'
+  )
+
+
+def test_another_vocabulary_is_refused():
+  wanted = _WANTED._replace(vocabulary=('my/vocab.txt', '0123456789'))
+  assert _message(_STATIC, wanted=wanted) == (
+    'my/vocab.txt is not the vocabulary that the records were made with: its '
+    'checksum begins with 01234567, that in wiki.manifest.json with abcdefgh'
+  )
+
+
+def test_a_model_of_another_size_of_vocabulary_is_refused():
+  wanted = _WANTED._replace(vocabulary=None, vocab_size=90)
+  assert _message(_STATIC, wanted=wanted) == (
+    'wiki.manifest.json: the records were made with a vocabulary of 100 '
+    "tokens, the model's vocab_size is 90"
+  )
+
+
+def test_records_without_masks_need_the_vocabulary():
+  wanted = _WANTED._replace(vocabulary=None)
+  input_records.check(_found(_STATIC), wanted)
+  assert _message(_DYNAMIC, wanted=wanted).startswith(
+    '--vocab_file must be given: the records of wiki.manifest.json have no '
+    'masks'
+  )
+
+
+def test_other_lengths_are_refused():
+  assert _message(_STATIC, wanted=_WANTED._replace(max_seq_length=64)) == (
+    '--max_seq_length is 64, but the records were made with 128 '
+    '(wiki.manifest.json)'
+  )
+  wanted = _WANTED._replace(max_predictions_per_seq=7)
+  assert _message(_STATIC, wanted=wanted) == (
+    '--max_predictions_per_seq is 7, but the records were made with 20 '
+    '(wiki.manifest.json)'
+  )
+
+
+def test_records_without_masks_take_any_number_of_predictions():
+  input_records.check(_found(_DYNAMIC), _WANTED)
+  masking = input_records.dynamic_masking(_found(_DYNAMIC))
+  assert masking == _DYNAMIC.options.masking
+
+
+@pytest.mark.parametrize(
+  ('one', 'changes', 'message'),
+  [
+    (_STATIC, {'dynamic_masking': True}, 'dynamic_masking is False of wiki.'),
+    (
+      _STATIC,
+      {'sentence_order_prediction': True},
+      'sentence_order_prediction is False of wiki.manifest.json, True of books',
+    ),
+    (
+      _DYNAMIC,
+      {'masking': MaskingOptions(7)},
+      'do_whole_word_mask is True of wiki.manifest.json, False of books',
+    ),
+  ],
+)
+def test_records_of_two_kinds_are_refused(one, changes, message):
+  books = _change(dataclasses.replace(one, **_BOOKS), **changes)
+  assert message in _message(one, books)
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'do_lower_case': False}, 'do_lower_case is True of wiki'),
+    ({'vocab_checksum': 'zz'}, 'checksum of the vocabulary is abcdefghij of'),
+  ],
+)
+def test_records_of_two_vocabularies_are_refused(changes, message):
+  books = dataclasses.replace(_STATIC, **_BOOKS, **changes)
+  assert message in _message(_STATIC, books)
+
+
+def test_records_with_other_shares_of_masks_go_together():
+  books = _change(
+    dataclasses.replace(_STATIC, **_BOOKS), masking=MaskingOptions(20, 0.2)
+  )
+  input_records.check(_found(_STATIC, books), _WANTED)
+
+
+def test_records_without_masks_and_those_from_elsewhere_do_not_go_together():
+  assert _message(_DYNAMIC, None) == (
+    'the records of a run must be of one kind: dynamic_masking is True of '
+    'wiki.manifest.json, False of foreign-1'
+  )

@@ -1,0 +1,148 @@
+"""Manifests of pre-training records, as a trainer reads them."""
+
+import json
+import shutil
+
+import pytest
+import tiny_world
+
+from data.pretraining import manifest
+from data.pretraining.manifest import FileSize
+from data.pretraining.options import MaskingOptions, Options
+from data.text.tokenization import load_vocabulary
+from system import files
+from system.errors import UserError
+
+
+@pytest.fixture(scope='module')
+def _made(tmp_path_factory):
+  """A folder with records in two files, `r-0` and `r-1`."""
+  folder = tiny_world.make(tmp_path_factory.mktemp('made'))
+  tiny_world.make_records(
+    folder, f'{folder}/r-0', f'{folder}/r-1', dynamic_masking=True
+  )
+  return folder
+
+
+@pytest.fixture
+def made(_made, tmp_path):
+  return shutil.copytree(_made, tmp_path, dirs_exist_ok=True)
+
+
+def _path(folder) -> str:
+  return str(folder / 'r-0.manifest.json')
+
+
+def _change(path, **changes):
+  content = files.read_json(str(path))
+  files.write_json(str(path), {**content, **changes})
+
+
+def test_a_manifest_tells_what_records_were_made_of(made):
+  paths = [f'{made}/r-1', f'{made}/r-0']
+  found = manifest.find(paths)
+  assert list(found) == paths
+  ours = found[paths[0]]
+  assert found[paths[1]] is ours
+  assert ours.path == _path(made)
+  assert ours.options == Options(
+    MaskingOptions(max_predictions_per_seq=3),
+    max_seq_length=16,
+    dupe_factor=3,
+    dynamic_masking=True,
+  )
+  assert ours.do_lower_case is True
+  vocabulary = load_vocabulary(f'{made}/vocab.txt')
+  assert ours.vocab_checksum == vocabulary.checksum
+  assert ours.vocab_size == len(vocabulary.tokens)
+  indexes = [json.loads((made / f'r-{i}.index.json').read_text()) for i in '01']
+  assert ours.sizes == {
+    f'r-{i}': FileSize(index['bytes'], index['num_records'])
+    for i, index in enumerate(indexes)
+  }
+
+
+def test_records_may_be_moved_with_what_stands_beside_them(made, tmp_path):
+  folder = tmp_path / 'moved'
+  folder.mkdir()
+  for path in made.glob('r-*'):
+    path.rename(folder / path.name)
+  (found,) = manifest.find([f'{folder}/r-1']).values()
+  assert found.path == _path(folder)
+
+
+@pytest.mark.parametrize(
+  'index', [None, '{}', '{"details": {"documents": 3}}', '[]']
+)
+def test_records_from_elsewhere_have_no_manifest(made, index):
+  path = made / 'r-0.index.json'
+  path.unlink()
+  if index:
+    path.write_text(index)
+  found = manifest.find([f'{made}/r-0', f'{made}/r-1'])
+  assert found[f'{made}/r-0'] is None
+  assert found[f'{made}/r-1'].path == _path(made)
+
+
+def _message(folder) -> str:
+  with pytest.raises(UserError) as told:
+    manifest.find([f'{folder}/r-0', f'{folder}/r-1'])
+  return str(told.value)
+
+
+def test_records_without_their_manifest_are_not_complete(made):
+  (made / 'r-0.manifest.json').unlink()
+  message = _message(made)
+  assert 'the records are not complete: there is no ' + _path(made) in message
+  assert 'give the command that made them again' in message
+
+
+def test_a_file_that_is_cut_short_is_named(made):
+  content = (made / 'r-1').read_bytes()
+  (made / 'r-1').write_bytes(content[:-7])
+  size = len(content)
+  assert (
+    f'{made}/r-1 is damaged or cut short: it has {size - 7:,} bytes, expected '
+    f'{size:,} ({_path(made)})'
+  ) in _message(made)
+
+
+def test_a_renamed_file_is_named(made):
+  for name in ('r-1', 'r-1.index.json'):
+    (made / name).rename(made / name.replace('r-1', 'other'))
+  shutil.copy(made / 'other', made / 'r-1')
+  with pytest.raises(
+    UserError, match="tells of no 'other', but of 2 files, from 'r-0' to 'r-1'"
+  ):
+    manifest.find([f'{made}/other'])
+
+
+def test_files_of_which_some_were_made_with_other_flags_are_named(made):
+  # As a run leaves them that made them again and was killed before the end.
+  path = made / 'r-1.index.json'
+  details = json.loads(path.read_text())['details']
+  _change(path, details={**details, 'fingerprint': 'another'})
+  assert (
+    f'{made}/r-1 was made of other text or with other flags than {_path(made)}'
+  ) in _message(made)
+
+
+@pytest.mark.parametrize(
+  ('content', 'reason'),
+  [
+    ('[]', 'TypeError'),
+    ('{}', "KeyError: 'flags'"),
+    ('{"flags": {}}', "KeyError: 'max_predictions_per_seq'"),
+    ('{', 'is not valid JSON'),
+  ],
+)
+def test_a_malformed_manifest_is_named(made, content, reason):
+  (made / 'r-0.manifest.json').write_text(content)
+  message = _message(made)
+  assert message.startswith(_path(made)) and reason in message
+
+
+def test_an_option_out_of_its_range_is_named(made):
+  flags = json.loads((made / 'r-0.manifest.json').read_text())['flags']
+  _change(_path(made), flags={**flags, 'masked_lm_prob': 15})
+  assert '--masked_lm_prob is 15; expected more than 0' in _message(made)

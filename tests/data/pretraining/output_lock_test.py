@@ -1,0 +1,56 @@
+"""One job at a time writes the same files."""
+
+import os
+
+import pytest
+
+from data.pretraining import output_lock
+from data.records import tfrecords
+from system import files
+from system.errors import UserError
+
+
+def test_another_job_is_refused_until_the_first_has_ended(tmp_path):
+  shards = tfrecords.shard_names(f'{tmp_path}/a', 2)
+  with output_lock.held(shards):
+    with (
+      pytest.raises(
+        UserError, match=f'^process {os.getpid()} on .*writes these files'
+      ),
+      output_lock.held(tfrecords.shard_names(f'{tmp_path}/a', 3)),
+    ):
+      pass
+    with output_lock.held([f'{tmp_path}/b']):  # Other files.
+      pass
+  with output_lock.held(shards):
+    pass
+
+
+def test_what_a_killed_job_left_is_removed(tmp_path):
+  names = ['a', 'a.index.json', 'a.manifest.json', 'a-00001-of-00002']
+  others = ['a-b', 'ab', 'a.txt', 'a-b-00001-of-00002']
+  left, stays = (
+    [files.temporary_name(f'{tmp_path}/{name}') for name in some]
+    for some in (names, others)
+  )
+  for path in (*left, *stays, f'{tmp_path}/a'):
+    files.write_text(path, 'x')
+  with output_lock.held([f'{tmp_path}/a']):
+    found = {f'{tmp_path}/{name}' for name in os.listdir(tmp_path)}
+  assert found == {*stays, f'{tmp_path}/a', f'{tmp_path}/.a.lock'}
+
+
+def test_each_folder_of_the_files_is_locked(tmp_path):
+  for name in ('x', 'y'):
+    (tmp_path / name).mkdir()
+  with (
+    output_lock.held([f'{tmp_path}/x/a', f'{tmp_path}/y/b']),
+    pytest.raises(UserError, match='y/.a.lock'),
+    output_lock.held([f'{tmp_path}/y/a']),
+  ):
+    pass
+
+
+def test_remote_files_have_no_locks():
+  with output_lock.held(['ram://a/b']), output_lock.held(['ram://a/b']):
+    pass

@@ -1,0 +1,87 @@
+"""Text columns of tensorflow-datasets as a corpus."""
+
+import numpy as np
+import pytest
+import tiny_tfds
+
+from data.text import survey, tfds_text
+from data.text.corpus import Corpus
+from data.text.corpus_options import CorpusOptions
+from system.errors import UserError
+
+_OPTIONS = CorpusOptions(input_format='tfds', text_field='body')
+
+
+@pytest.fixture(scope='module')
+def data_dir(tmp_path_factory):
+  """A data set with the splits train and validation."""
+  bodies = [f'One {i}.\n\nTwo.' for i in range(40)]
+  rows = {
+    'train': [{'body': body, 'number': 1} for body in [*bodies, '']],
+    'validation': [{'body': b'\xff', 'number': 1}, {'body': 'ü', 'number': 2}],
+  }
+  folder = tmp_path_factory.mktemp('tfds')
+  return tiny_tfds.own_texts(folder, rows, number=np.int64)
+
+
+def _corpus(inputs, data_dir, options=_OPTIONS):
+  return Corpus(inputs, options, tfds_data_dir=data_dir)
+
+
+def test_an_example_is_a_document(data_dir):
+  corpus = _corpus('own_texts,own_texts:1.0.0:validation', data_dir)
+  assert corpus.paths == [
+    *['own_texts:train[0shard]', 'own_texts:1.0.0:validation[0shard]']
+  ]
+  assert corpus.sizes() == [41, 2]
+  told = []
+  train, validation = survey.survey(
+    corpus, lambda done, note: told.append(done)
+  )
+  assert told == list(range(1, 44))
+  assert (train.num_documents, train.rejects['too_short']) == (40, 1)
+  assert (validation.num_documents, validation.num_bytes) == (1, 2)
+  assert validation.rejects['not_utf8'] == 1
+  texts = sorted(document.text for document in corpus.documents(0, train))
+  assert texts == sorted(f'One {i}.\n\nTwo.' for i in range(40))
+  assert corpus.sentences(['One 1.\n\nTwo.']) == [['One 1.', 'Two.']]
+
+
+def test_a_part_of_a_split_is_one_input(data_dir):
+  corpus = _corpus('own_texts:train[3:10]', data_dir)
+  assert corpus.paths == ['own_texts:train[3:10]']
+  assert corpus.sizes() == [7]
+  assert len(list(corpus.read(0))) == 7
+
+
+@pytest.mark.parametrize(
+  ('inputs', 'message'),
+  [
+    ('own_texts:dev', "--input_file=own_texts, dev: .* split 'dev'"),
+    ('own_texts:train[x]', r'own_texts, train\[x\]: ValueError: Error parsing'),
+    ('nobodys_texts', '--input_file=nobodys_texts: '),
+    ('own_texts:1.0.0:train:x', "expected name:split .* found 'own_texts:1.0"),
+    ('', "--input_file='' names no file"),
+  ],
+)
+def test_what_is_not_there_is_named(data_dir, inputs, message):
+  with pytest.raises(UserError, match=message):
+    list(_corpus(inputs, data_dir).read(0))
+
+
+def test_columns_that_are_not_there_are_named(data_dir):
+  options = CorpusOptions(input_format='tfds')
+  corpus = _corpus('own_texts', data_dir, options)
+  with pytest.raises(UserError, match="'text' is no text .* body, number"):
+    list(corpus.read(0))
+
+
+def test_names_may_have_a_configuration_and_a_version():
+  parsed = {
+    'wikipedia/20230601.en:train': ('wikipedia/20230601.en', 'train'),
+    'a/b:1.0.0': ('a/b:1.0.0', 'train'),
+    'a/b:1.0.0:train[:10%]': ('a/b:1.0.0', 'train[:10%]'),
+    'c4/en:3.0.1:validation': ('c4/en:3.0.1', 'validation'),
+  }
+  for text, expected in parsed.items():
+    assert tfds_text._parsed(text) == expected

@@ -1,0 +1,95 @@
+"""How often a worker starts itself again, and when it gives up."""
+
+import pathlib
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from cli import script
+from devices import restart
+from system.errors import LostWorker, Stopped
+from training import stop_request
+
+_SCRIPT = """
+import os, pathlib, socket, sys, time
+from devices import restart
+starts = pathlib.Path(sys.argv[1])
+starts.write_text(starts.read_text() + str(os.getpid()) + ' ')
+time.sleep = lambda seconds: None
+with socket.socket() as port:
+  os.set_inheritable(port.fileno(), True)
+  port.bind(('127.0.0.1', int(sys.argv[2])))
+  port.listen()
+  if len(starts.read_text().split()) == 3:
+    os.environ[restart._SINCE] = '0'
+  restart.again('no reason')
+"""
+
+
+def test_a_process_takes_its_own_place_until_it_gives_up(
+  tmp_path: pathlib.Path,
+):
+  starts = tmp_path / 'starts'
+  starts.write_text('')
+  (tmp_path / 'script.py').write_text(_SCRIPT)
+  with socket.create_server(('127.0.0.1', 0)) as free:
+    port = str(free.getsockname()[1])
+  # The port could not be taken again if the last process still held it.
+  done = subprocess.run(
+    [sys.executable, tmp_path / 'script.py', starts, port],
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == restart.EXIT_STATUS == 75, done.stderr
+  numbers = starts.read_text().split()
+  assert len(numbers) == 3 and len(set(numbers)) == 1
+  assert 'Start all workers again' in done.stderr
+
+
+def test_patience_begins_anew_after_progress(monkeypatch):
+  monkeypatch.setenv(restart._SINCE, '0')
+  restart.progressed()
+  started = []
+  monkeypatch.setattr(restart.time, 'sleep', lambda seconds: None)
+  monkeypatch.setattr(restart.os, 'listdir', lambda folder: [])
+  monkeypatch.setattr(restart.os, 'execv', lambda *args: started.append(args))
+  restart.again('')
+  assert started == [(sys.executable, [sys.executable, *sys.orig_argv[1:]])]
+  monkeypatch.delenv(restart._SINCE)
+
+
+def _run(main, monkeypatch):
+  """Runs a script's main; returns why it would have started again."""
+  reasons = []
+  monkeypatch.setattr(restart, 'again', reasons.append)
+  monkeypatch.setattr(
+    script.app, 'run', lambda main, flags_parser: main(['script'])
+  )
+  monkeypatch.setattr(script.interrupt, 'run', lambda main: main())
+  script.run(main)
+  return reasons
+
+
+def test_scripts_start_again_when_a_worker_is_lost(monkeypatch):
+  def main(_):
+    raise LostWorker('gone')
+
+  assert _run(main, monkeypatch) == ['gone']
+
+
+def test_a_run_that_was_asked_to_stop_does_not_start_again(monkeypatch):
+  def main(_):
+    with stop_request.heeded(lambda: None):
+      stop_request.ask()
+      raise LostWorker('gone')
+
+  with pytest.raises(Stopped, match='another worker is lost .gone'):
+    _run(main, monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+  monkeypatch.delenv(restart._SINCE, raising=False)
+  monkeypatch.setattr(stop_request, '_was_asked', False)

@@ -1,0 +1,132 @@
+"""What replicas compute in a step can be compiled for a TPU."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_world
+
+from cli import replica_jobs
+from devices.step_program import StepProgram
+from system.errors import UserError
+
+_MLIR = b'ML\xefR'  # How serialized MLIR begins.
+
+
+def _job(world, script, *arguments, **changes):
+  """Returns what of a script's job each of 2 replicas computes."""
+  if script == 'run_pretraining':
+    changes |= dict.fromkeys(('task_name', 'data_dir', 'num_train_epochs'))
+    changes |= {'max_predictions_per_seq': 3}
+  flags = tiny_world.task_flags(world, **changes)
+  with tiny_world.parsed(script, *flags, *arguments):
+    return replica_jobs.of_script(script, num_replicas=2)
+
+
+def _check(job):
+  program = StepProgram(job.step, job.signature(4), num_replicas=2)
+  assert program.unknown_shapes() == []
+  assert program.ops_without_kernel() == []
+  exported = program.export()
+  assert exported.startswith(_MLIR)
+  return exported
+
+
+def test_pre_training(world):
+  job = _job(world, 'run_pretraining', '--do_train', '--precision=bfloat16')
+  assert b'all_reduce' in _check(job)
+  assert (job.batch_flag, job.batch_size) == ('train_batch_size', 8)
+
+
+@pytest.mark.slow
+def test_distillation_in_parts(world):
+  job = _job(
+    world,
+    'run_distillation',
+    *['--do_train', '--logits_dir=unread', '--hard_label_weight=0.5'],
+    gradient_accumulation_steps=2,
+  )
+  assert b'all_reduce' in _check(job)
+  assert job.num_parts == 2
+  assert 'teacher_logits' in job.signature(4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  'arguments',
+  [
+    ['--layer_decay=0.9', '--adam_bias_correction'],
+    ['--optimizer=lamb', '--freeze=1'],
+    ['--precision=float16', '--dropout_rate=0'],
+  ],
+)
+def test_fine_tuning(world, arguments):
+  job = _job(world, 'run_classifier', '--do_train', *arguments)
+  assert b'all_reduce' in _check(job)
+  assert (job.count_flops is None) == ('--freeze=1' in arguments)
+
+
+@pytest.mark.slow
+def test_numbers_as_labels(world):
+  flags = ['--task_name=custom', '--regression', '--do_train']
+  _check(_job(world, 'run_classifier', *flags))
+  flags += ['--logits_dir=unread']
+  _check(_job(world, 'run_distillation', *flags))
+
+
+def test_a_dump_is_one_pass_without_neighbours(world):
+  job = _job(
+    world,
+    'run_distillation',
+    *['--do_dump_logits', '--transfer_file=unread', '--logits_dir=unwritten'],
+    '--teacher_checkpoint=unread',
+    f'--teacher_config_file={world}/bert_config.json',
+    bert_config_file=None,
+    output_dir=None,
+  )
+  assert b'all_reduce' not in _check(job)
+  assert job.batch_flag == 'predict_batch_size'
+
+
+def test_a_job_that_computes_nothing_is_refused(world):
+  with pytest.raises(UserError, match='run_pretraining.py must be given --do_'):
+    _job(world, 'run_pretraining')
+
+
+def test_a_batch_that_cannot_be_cut_is_refused(world):
+  with pytest.raises(UserError, match='--train_batch_size=7 .* 2 equal parts'):
+    _job(world, 'run_classifier', '--do_train', train_batch_size=7)
+
+
+def test_what_no_tpu_can_do_is_named():
+  spec = {'ids': tf.TensorSpec([3], tf.int32)}
+
+  def selects(batch):
+    return tf.reduce_sum(tf.where(batch['ids'] > 0, name='selected'))
+
+  assert StepProgram(selects, spec, 2).unknown_shapes() == ['selected']
+
+  def spells(batch):
+    length = tf.strings.length(tf.strings.as_string(batch['ids']))
+    return tf.map_fn(lambda x: x + 1, length)
+
+  program = StepProgram(spells, spec, 2)
+  assert program.ops_without_kernel() == ['AsString', 'StringLength']
+
+
+@pytest.mark.slow
+def test_a_job_s_own_trace_is_compiled_for_each_length(world):
+  job = _job(world, 'run_classifier', '--do_train')
+  spec = {
+    name: tf.TensorSpec([4, None] if x.shape.rank == 2 else x.shape, x.dtype)
+    for name, x in job.signature(4).items()
+  }
+  # As the run traces it: the length is not known.
+  step = tf.function(job.step, input_signature=[spec], jit_compile=True)
+  for length in (8, 16):
+    batch = {
+      name: tf.ones([4, length] if x.shape.rank == 2 else x.shape, x.dtype)
+      for name, x in spec.items()
+    }
+    loss, gradient_norm = step(batch).numpy()
+    assert np.isfinite([loss, gradient_norm]).all()
+  assert step.experimental_get_tracing_count() == 1

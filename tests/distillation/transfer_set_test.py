@@ -1,0 +1,160 @@
+"""Tests of distillation/transfer_set.py."""
+
+import pytest
+import tiny_tfds
+
+from data.tasks import glue
+from distillation import transfer_set
+from distillation.transfer_set import Sources
+from distillation.transfer_text import Text
+from system.errors import UserError
+
+
+def _texts(name, count):
+  return [Text(f'{name}:{i}', f'{name} {i}', None) for i in range(count)]
+
+
+def _ids(groups):
+  return [text.example_id for group in groups for text in group]
+
+
+def test_sources_have_the_shares_of_their_weights_and_none_is_repeated():
+  groups = [_texts('a', 100), _texts('b', 10)]
+  taken = transfer_set.draw(groups, (2, 1), None, seed=0)
+  # The smaller one is used up: 10 of b go with 20 of a.
+  assert [len(group) for group in taken] == [20, 10]
+  assert len(set(_ids(taken))) == 30
+  assert transfer_set.draw(groups, (2, 1), None, seed=1) != taken
+
+
+@pytest.mark.parametrize('count', [3, 6, 12, 29])
+def test_a_smaller_draw_has_the_shares_and_is_part_of_a_larger_one(count):
+  groups = [_texts('a', 100), _texts('b', 10)]
+  small, large = (
+    transfer_set.draw(groups, (2, 1), n, seed=5) for n in (count, count + 1)
+  )
+  assert abs(len(small[0]) - 2 * count / 3) < 1
+  assert len(_ids(small)) == count
+  assert set(_ids(small)) < set(_ids(large))
+
+
+def test_what_is_drawn_keeps_its_order():
+  (taken,) = transfer_set.draw([_texts('a', 50)], (1,), 20, seed=3)
+  numbers = [int(text.example_id[2:]) for text in taken]
+  assert numbers == sorted(numbers)
+  assert numbers != list(range(20))
+
+
+@pytest.fixture
+def sst2(tmp_path):
+  """SST-2 with two training sentences, and two files of text."""
+  (tmp_path / 'train.tsv').write_text('sentence\tlabel\nOne\t1\nTwo\t0\n')
+  (tmp_path / 'dev.tsv').write_text('sentence\tlabel\nThree\t1\n')
+  (tmp_path / 'a.txt').write_text('a 1\nt hree\na 2\n')
+  (tmp_path / 'b.txt').write_text('b 1\n')
+  return tmp_path
+
+
+def _make(folder, **sources):
+  return transfer_set.make(
+    glue.get_task('SST-2'), str(folder), Sources(**sources)
+  )
+
+
+def test_labels_come_with_a_split_and_held_out_text_is_counted(sst2):
+  made = _make(sst2, files=(f'{sst2}/a.txt',), split='train')
+  assert made.num_held_out == 1
+  assert made.texts == [
+    ('a.txt:1', 'a 1', None, None),
+    ('a.txt:3', 'a 2', None, None),
+    ('train:0', 'One', None, '1'),
+    ('train:1', 'Two', None, '0'),
+  ]
+  assert made.checksum() != _make(sst2, split='train').checksum()
+
+
+def test_subsets_of_a_count_are_nested_and_seeded(sst2):
+  sources = {'files': (f'{sst2}/a.txt', f'{sst2}/b.txt'), 'split': 'train'}
+  subsets = [
+    {x.example_id for x in _make(sst2, **sources, max_examples=n).texts}
+    for n in (1, 2, 3, 4, 5, 9)
+  ]
+  assert [len(subset) for subset in subsets] == [1, 2, 3, 4, 5, 5]
+  for small, large in zip(subsets, subsets[1:], strict=False):
+    assert small <= large
+  others = [
+    {x.example_id for x in _make(sst2, **sources, max_examples=2, seed=s).texts}
+    for s in range(5)
+  ]
+  assert any(other != subsets[1] for other in others)
+
+
+def test_weights_give_each_file_its_share(sst2):
+  made = _make(
+    sst2, files=(f'{sst2}/a.txt', f'{sst2}/b.txt'), weights=(1.0, 1.0)
+  )
+  assert [text.text_a[0] for text in made.texts] == ['a', 'b']
+
+
+@pytest.mark.parametrize(
+  ('sources', 'message'),
+  [
+    (
+      {'files': ('a', 'b'), 'weights': (1.0,)},
+      'has 1 numbers.*2 sources: a, b',
+    ),
+    ({'files': ('a',), 'weights': (0.0,)}, 'must all be above 0'),
+    ({'tfds': 'imdb'}, '--transfer_tfds=imdb: expected name:split:column'),
+  ],
+)
+def test_wrong_sources_are_told(sources, message):
+  with pytest.raises(UserError, match=message):
+    Sources(**sources).check()
+
+
+def test_nothing_outside_of_dev_is_told(sst2):
+  (sst2 / 'a.txt').write_text('three\n')
+  with pytest.raises(UserError, match='no text outside of dev and test'):
+    _make(sst2, files=(f'{sst2}/a.txt',))
+  with pytest.raises(UserError, match='a.txt has no text outside of dev'):
+    _make(sst2, files=(f'{sst2}/a.txt', f'{sst2}/b.txt'), weights=(1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+  ('spec', 'parts'),
+  [
+    ('glue/sst2:train:sentence', ('glue/sst2', 'train', 'sentence')),
+    (
+      'glue/mnli:1.0.0:train[:10%]:premise+hypothesis',
+      ('glue/mnli:1.0.0', 'train[:10%]', 'premise+hypothesis'),
+    ),
+  ],
+)
+def test_names_of_tensorflow_datasets_are_split(spec, parts):
+  assert transfer_set._TFDS.fullmatch(spec).groups() == parts
+
+
+def test_text_comes_from_tensorflow_datasets(sst2):
+  folder = tiny_tfds.own_texts(
+    sst2, {'train': [{'a': 'x 1', 'b': 'y 1'}, {'a': 'x 2', 'b': 'y 2'}]}
+  )
+  made = _make(sst2, tfds='own_texts:train:a', tfds_dir=folder)
+  assert sorted((t.text_a, t.text_b) for t in made.texts) == [
+    ('x 1', None),
+    ('x 2', None),
+  ]
+  assert made.texts[0].example_id == 'own_texts:train:0'
+  pair = transfer_set._read_tfds('own_texts:train:a+b', folder)
+  assert sorted((t.text_a, t.text_b) for t in pair) == [
+    ('x 1', 'y 1'),
+    ('x 2', 'y 2'),
+  ]
+  with pytest.raises(UserError, match="'c' is no text column; there are a, b"):
+    _make(sst2, tfds='own_texts:train:c', tfds_dir=folder)
+  with pytest.raises(UserError, match='own_texts:dev:a, dev: .*Unknown split'):
+    _make(sst2, tfds='own_texts:dev:a', tfds_dir=folder)
+
+
+def test_a_set_that_tensorflow_datasets_does_not_know_is_told(sst2):
+  with pytest.raises(UserError, match='--transfer_tfds=no_such_set:train:x'):
+    _make(sst2, tfds='no_such_set:train:x')

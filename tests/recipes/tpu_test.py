@@ -1,0 +1,176 @@
+"""recipes/tpu/*.sh, with a gcloud that keeps its TPU in a folder."""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+_RECIPES = pathlib.Path(__file__).resolve().parents[2] / 'recipes' / 'tpu'
+
+# A machine is the folder `vm`, its state a file. What is run on it is run in
+# that folder; a machine that is not ACTIVE cannot be reached.
+_GCLOUD = r"""#!/usr/bin/env bash
+cd "$FAKE"
+echo "$*" >> calls
+state=$(cat state 2> /dev/null || echo NONE)
+case "$3 $4" in
+  'queued-resources create')
+    [ ! -e quota ] || { echo 'quota exceeded' >&2; exit 1; }
+    rm -rf vm; mkdir -p vm; echo ACTIVE > state ;;
+  'queued-resources delete') rm state ;;
+  'queued-resources describe') [ "$state" != NONE ] && echo "$state" ;;
+  'tpu-vm scp')
+    [ "$state" = ACTIVE ] || exit 255
+    for path in "${@:5}"; do
+      [ ! -f "$path" ] || cp "$path" vm/
+    done ;;
+  'tpu-vm ssh')
+    [ "$state" = ACTIVE ] || exit 255
+    for word in "$@"; do
+      case $word in --command=*) command=${word#--command=} ;; esac
+    done
+    cd vm
+    case $command in
+      *install.sh*)
+        mkdir -p project/.venv/bin
+        mv job.sh project/
+        cp ../python project/.venv/bin/python ;;
+      *) HOME=$PWD bash -c "$command" ;;
+    esac ;;
+esac
+"""
+
+
+@pytest.fixture
+def cloud(tmp_path):
+  """A folder for the fake's things, in which `python` is the job."""
+  (tmp_path / 'bin').mkdir()
+  _write(tmp_path / 'bin' / 'gcloud', _GCLOUD)
+  return tmp_path
+
+
+def _write(path, script):
+  path.write_text(script)
+  path.chmod(0o755)
+
+
+def _job(cloud, lines):
+  _write(cloud / 'python', f'#!/usr/bin/env bash\n{lines}\n')
+
+
+def _run(cloud, recipe, *flags, timeout=60, **environment):
+  return subprocess.run(
+    ['bash', str(_RECIPES / recipe), 'run_pretraining.py', *flags],
+    capture_output=True,
+    text=True,
+    cwd=cloud,
+    timeout=timeout,
+    env={
+      **os.environ,
+      'PATH': f'{cloud}/bin:{os.environ["PATH"]}',
+      'FAKE': str(cloud),
+      'PROJECT': 'p',
+      'ZONE': 'z',
+      'PATIENCE': '0.05',
+      **environment,
+    },
+  )
+
+
+def _calls(cloud, what):
+  lines = (cloud / 'calls').read_text().splitlines()
+  return [line for line in lines if f' {what} ' in line]
+
+
+def test_a_job_on_one_host_is_run_and_its_machine_deleted(cloud):
+  _job(cloud, 'printf "%s\\n" "$@" > "$FAKE/arguments"')
+  done = _run(cloud, 'one_host.sh', '--input_file=gs://b/rec*', "--x=it's a b")
+  assert done.returncode == 0, done.stderr
+  assert (cloud / 'arguments').read_text().splitlines() == [
+    'run_pretraining.py',
+    '--input_file=gs://b/rec*',
+    "--x=it's a b",
+    '--use_tpu',
+    '--tpu_name=local',
+    '--num_tpu_cores=8',
+  ]
+  (created,) = _calls(cloud, 'queued-resources create')
+  assert '--accelerator-type=v5litepod-8' in created
+  assert len(_calls(cloud, 'queued-resources delete')) == 1
+  assert not (cloud / 'state').exists()
+
+
+def test_a_job_that_fails_costs_nothing_more(cloud):
+  _job(cloud, 'exit 3')
+  done = _run(cloud, 'one_host.sh')
+  assert done.returncode == 3
+  assert not (cloud / 'state').exists()
+
+
+def test_a_slice_is_driven_by_a_process_without_chips(cloud):
+  _job(cloud, 'echo "$TPU_LOAD_LIBRARY $*" > "$FAKE/arguments"')
+  assert _run(cloud, 'pod_slice.sh').returncode == 0
+  assert (cloud / 'arguments').read_text() == (
+    '0 run_pretraining.py --use_tpu --tpu_name=well-read-bert --tpu_zone=z '
+    '--gcp_project=p --num_tpu_cores=32\n'
+  )
+
+
+def test_a_spot_machine_that_is_taken_away_is_replaced(cloud):
+  # The first goes with the job, in the second the job asks for another start.
+  _job(
+    cloud,
+    'echo run >> "$FAKE/runs"\n'
+    'case $(wc -l < "$FAKE/runs") in\n'
+    '  1) echo SUSPENDED > "$FAKE/state"; sleep 5 ;;\n'
+    '  2) exit 75 ;;\n'
+    'esac',
+  )
+  done = _run(cloud, 'spot.sh')
+  assert done.returncode == 0, done.stderr
+  assert 'taken away' in done.stderr
+  assert (cloud / 'runs').read_text() == 'run\n' * 3
+  created = _calls(cloud, 'queued-resources create')
+  assert len(created) == 2
+  assert all(' --spot ' in line for line in created)
+  assert not (cloud / 'state').exists()
+
+
+def test_a_mistake_ends_a_spot_job_too(cloud):
+  _job(cloud, 'exit 1')
+  assert _run(cloud, 'spot.sh').returncode == 1
+  (cloud / 'quota').touch()
+  done = _run(cloud, 'spot.sh')
+  assert done.returncode == 1
+  assert 'quota exceeded' in done.stderr
+
+
+def test_a_job_at_work_is_found_again(cloud):
+  _job(cloud, 'echo run >> "$FAKE/runs"; sleep 1')
+  with pytest.raises(subprocess.TimeoutExpired):
+    _run(cloud, 'one_host.sh', timeout=0.8)
+  done = _run(cloud, 'one_host.sh')
+  assert done.returncode == 0, done.stderr
+  assert 'at work there already' in done.stderr
+  assert (cloud / 'runs').read_text() == 'run\n'
+
+
+def test_it_is_checked_offline_first(cloud):
+  _write(
+    cloud / 'python', '#!/usr/bin/env bash\necho "$@" > "$FAKE/checked"\nexit 1'
+  )
+  done = _run(
+    cloud,
+    'one_host.sh',
+    '--train_batch_size=8',
+    PREFLIGHT_PYTHON='other',
+    PYTHON=str(cloud / 'python'),
+  )
+  assert done.returncode == 1
+  assert (cloud / 'checked').read_text() == (
+    '-m tools.tpu_preflight --topology=v5e:2x4 --preflight_python=other '
+    '--search=false --script=run_pretraining --train_batch_size=8 --use_tpu '
+    '--tpu_name=local --num_tpu_cores=8\n'
+  )
+  assert not (cloud / 'calls').exists()

@@ -1,0 +1,329 @@
+"""run_classifier.py: from a task's files to scores and predictions."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_world
+
+from system.errors import UserError
+
+
+def _run(world, *arguments, **changes):
+  flags = tiny_world.task_flags(world, **changes)
+  tiny_world.run('run_classifier', *flags, *arguments)
+
+
+def test_script_trains_evaluates_and_predicts(world):
+  command = [
+    *[sys.executable, 'run_classifier.py', *tiny_world.task_flags(world)],
+    *['--do_train', '--do_eval', '--do_predict'],
+  ]
+  done = subprocess.run(command, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr
+  out = world / 'out'
+  lines = (out / 'eval_results.txt').read_text().splitlines()
+  scores = dict(line.split(' = ') for line in lines)
+  assert sorted(scores) == ['eval_accuracy', 'eval_loss', 'global_step', 'loss']
+  assert scores['global_step'] == '60'
+  # 11 examples in batches of 8: each counts once.
+  assert float(scores['eval_accuracy']) * 11 % 1 == pytest.approx(0, abs=1e-6)
+  assert float(scores['eval_accuracy']) > 0.9
+  rows = np.loadtxt(out / 'test_results.tsv', delimiter='\t')
+  assert rows.shape == (7, 2)
+  np.testing.assert_allclose(rows.sum(axis=1), 1.0, atol=1e-6)
+  assert 'step 60 of 60' in done.stderr and 'examples/s' in done.stderr
+  assert 'InitializeLog' not in done.stderr  # XLA's chatter.
+
+
+def test_help_shows_shared_flags_at_once_without_tensorflow():
+  started = time.monotonic()
+  done = subprocess.run(
+    [sys.executable, '-X', 'importtime', 'run_classifier.py', '--help'],
+    capture_output=True,
+    text=True,
+  )
+  assert time.monotonic() - started < 5
+  assert 'tensorflow' not in done.stderr
+  for name in (
+    'task_name',
+    'init_checkpoint',
+    'num_tpu_cores',
+    'do_lower_case',
+  ):
+    assert f'--{name}:' in done.stdout or f'--[no]{name}:' in done.stdout
+
+
+def test_a_finished_run_is_not_repeated_and_can_still_be_evaluated(
+  teacher_world, caplog
+):
+  caplog.set_level('INFO')
+  teacher = teacher_world / 'teacher'
+  weights = teacher / 'model.ckpt-60.data-00000-of-00001'
+  before = weights.read_bytes()
+  _run(teacher_world, '--do_train', '--do_eval', output_dir=teacher)
+  assert 'This run has finished: all 60 steps are done' in caplog.text
+  assert (teacher / 'eval_results.txt').exists()
+  assert weights.read_bytes() == before
+
+
+def test_regression_predicts_numbers(world):
+  header = 'index\tsentence1\tsentence2\tscore'
+  rows = [f'{i}\tthe film\tthe plot\t{i % 5}.5' for i in range(16)]
+  for split in ('train', 'dev'):
+    path = world / 'task' / f'{split}.tsv'
+    path.write_text('\n'.join([header, *rows]) + '\n')
+  (world / 'task' / 'test.tsv').write_text(
+    'index\tsentence1\tsentence2\n0\ta film\tthe plot\n'
+  )
+  _run(
+    world,
+    *['--do_train', '--do_eval', '--do_predict'],
+    task_name='STS-B',
+    num_train_epochs=1,
+  )
+  assert 'eval_pearson' in (world / 'out' / 'eval_results.txt').read_text()
+  (number,) = (world / 'out' / 'test_results.tsv').read_text().splitlines()
+  assert np.isfinite(float(number))
+
+
+def test_a_head_of_another_task_starts_afresh_and_is_said(
+  teacher_world, caplog
+):
+  caplog.set_level('INFO')
+  for split in ('train', 'dev', 'test'):
+    path = teacher_world / 'task' / f'{split}.tsv'
+    path.write_text('sentence\tlabel\nthe film\tx\na plot\ty\nthe plot\tz\n')
+  _run(
+    teacher_world,
+    '--do_train',
+    task_name='custom',
+    labels='x,y,z',
+    train_batch_size=3,
+    num_train_epochs=1,
+    init_checkpoint=teacher_world / 'teacher',
+  )
+  assert 'output_weights (checkpoint [2, 8], model [3, 8])' in caplog.text
+  teacher = tf.train.load_checkpoint(str(teacher_world / 'teacher'))
+  start = tf.train.load_checkpoint(str(teacher_world / 'out' / 'model.ckpt-0'))
+  name = 'bert/embeddings/word_embeddings'
+  np.testing.assert_array_equal(
+    teacher.get_tensor(name), start.get_tensor(name)
+  )
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'changes', 'message'),
+  [
+    ([], {}, 'at least one of --do_train, --do_eval'),
+    (['--do_train'], {'task_name': None}, '--task_name must be given'),
+    (['--do_train'], {'task_name': 'sst'}, "unknown task 'sst'; .*custom"),
+    (['--do_train'], {'data_dir': '/none'}, "no file '/none/train.tsv'"),
+    (['--do_train'], {'vocab_file': '/none'}, "no file '/none'"),
+    (['--do_train'], {'bert_config_file': '/none'}, '/none'),
+    (['--do_train'], {'bert_size': 'tiny'}, 'either --bert_config_file or'),
+    (['--do_train'], {'max_seq_length': 64}, '64 is more than .* 32 positions'),
+    (['--do_train'], {'init_checkpoint': '/none/x'}, '/none/x'),
+    (['--do_train'], {'num_train_epochs': 0.01}, 'is no step'),
+    (['--do_train'], {'labels': 'a,b'}, '--labels cannot take effect'),
+    (['--do_train'], {'tpu_name': 'x'}, '--tpu_name cannot take effect'),
+    (['--do_eval'], {}, 'there is nothing to evaluate'),
+    (['--do_eval'], {'eval_split': 'test'}, 'test.tsv has no labels'),
+    (
+      ['--do_train'],
+      {'init_checkpoint': 'cased_L-12_H-768_A-12/bert_model.ckpt'},
+      '--do_lower_case=True does not fit .* is a cased model',
+    ),
+    (
+      ['--do_train'],
+      {'output_dir': '/proc/none'},
+      'cannot write to /proc/none',
+    ),
+  ],
+)
+def test_mistakes_are_told_in_one_message(world, arguments, changes, message):
+  with pytest.raises(UserError, match=message):
+    _run(world, *arguments, **changes)
+
+
+def test_a_malformed_row_is_named_by_file_and_line(world):
+  with open(world / 'task' / 'train.tsv', 'a') as file:
+    file.write('no label\n')
+  with pytest.raises(UserError, match='train.tsv, line 50: found 1 columns'):
+    _run(world, '--do_train')
+  assert not (world / 'out').exists()
+
+
+def test_an_unknown_label_is_named_by_file_and_line(world):
+  with open(world / 'task' / 'train.tsv', 'a') as file:
+    file.write('a film\tmaybe\n')
+  with pytest.raises(UserError, match="line 50: unknown label 'maybe'"):
+    _run(world, '--do_train')
+
+
+def test_a_vocabulary_of_another_size_is_refused(world):
+  with open(world / 'vocab.txt', 'a') as file:
+    file.write('more\n')
+  with pytest.raises(UserError, match='has 21 entries.* vocab_size 20'):
+    _run(world, '--do_train')
+
+
+def test_another_configuration_in_the_same_folder_is_refused(teacher_world):
+  teacher = teacher_world / 'teacher'
+  before = (teacher / 'run.json').read_text()
+  with pytest.raises(UserError, match='learning_rate: 0.01 there, 0.02 now'):
+    _run(teacher_world, '--do_train', output_dir=teacher, learning_rate=2e-2)
+  assert (teacher / 'run.json').read_text() == before
+  assert json.loads(before)['configuration']['num_train_examples'] == 48
+
+
+def test_a_refused_command_leaves_the_records_of_the_other_run(teacher_world):
+  teacher = teacher_world / 'teacher'
+  before = (teacher / 'train.tf_record').read_bytes()
+  with open(teacher_world / 'task' / 'train.tsv', 'a') as file:
+    file.write('one more film\t1\n')
+  with pytest.raises(UserError, match='num_train_examples: 48 there, 49 now'):
+    _run(teacher_world, '--do_train', output_dir=teacher)
+  assert (teacher / 'train.tf_record').read_bytes() == before
+
+
+def test_another_vocabulary_than_the_checkpoint_s_is_refused(teacher_world):
+  words = tiny_world.VOCABULARY
+  swapped = [*words[:-2], words[-1], words[-2]]
+  (teacher_world / 'vocab.txt').write_text('\n'.join(swapped) + '\n')
+  with pytest.raises(
+    UserError, match='not the vocabulary of --init_checkpoint'
+  ):
+    _run(teacher_world, '--do_train', init_checkpoint=teacher_world / 'teacher')
+
+
+@pytest.mark.slow
+def test_the_script_mirrors_over_logical_cpus(world):
+  flags = tiny_world.task_flags(world, num_train_epochs=1)
+  mirrored = ['--distribution_strategy=mirrored', '--num_cpu_devices=2']
+  done = subprocess.run(
+    [sys.executable, 'run_classifier.py', *flags, *mirrored, '--do_train'],
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  assert 'step 6 of 6' in done.stderr
+
+
+def _with(world, **changes):
+  config = {**tiny_world.CONFIG, **changes}
+  (world / 'config.json').write_text(json.dumps(config))
+  return world / 'config.json'
+
+
+def _with_layers(world, num_layers):
+  return _with(world, num_hidden_layers=num_layers)
+
+
+@pytest.mark.parametrize(
+  ('config', 'changes', 'message'),
+  [
+    (
+      {'max_position_embeddings': 64},
+      {},
+      r'model.ckpt-60 has 32 positions .* the model 64\. --extend_positions '
+      'keeps the 32',
+    ),
+    (
+      {'max_position_embeddings': 16},
+      {'extend_positions': True},
+      'has 32 positions .* the model 16: expected as many',
+    ),
+    ({}, {'max_seq_length': 33}, '33 is more than .* 32 .* --extend_positions'),
+    (
+      {},
+      {'extend_positions': True, 'init_checkpoint': None},
+      '--extend_positions cannot take effect: the model has 32 positions',
+    ),
+    ({'type_vocab_size': 16}, {}, 'has type_vocab_size 2, the model 16'),
+    (
+      {'type_vocab_size': 1},
+      {'task_name': 'STS-B', 'data_dir': 'pairs', 'init_checkpoint': None},
+      'STS-B has pairs, .* segment 1: the .* type_vocab_size is 1, expected 2',
+    ),
+  ],
+)
+def test_tables_that_do_not_fit_are_told_before_anything_is_written(
+  teacher_world, config, changes, message
+):
+  pairs = teacher_world / 'pairs'
+  pairs.mkdir()
+  header = 'index\tsentence1\tsentence2\tscore'
+  (pairs / 'train.tsv').write_text(f'{header}\n0\tthe film\tthe plot\t1.5\n')
+  if 'data_dir' in changes:
+    changes = {**changes, 'data_dir': pairs}
+  values = {
+    'bert_config_file': _with(teacher_world, **config),
+    'init_checkpoint': teacher_world / 'teacher',
+    **changes,
+  }
+  with pytest.raises(UserError, match=message):
+    _run(teacher_world, '--do_train', **values)
+  assert not (teacher_world / 'out').exists()
+
+
+@pytest.mark.parametrize(
+  ('init', 'source'), [('bottom_layers', 0), ('every_kth_layer', 1)]
+)
+def test_a_run_starts_from_layers_of_a_deeper_checkpoint(
+  teacher_world, init, source, caplog
+):
+  _run(
+    teacher_world,
+    '--do_train',
+    init=init,
+    init_checkpoint=teacher_world / 'teacher',
+    bert_config_file=_with_layers(teacher_world, 1),
+    num_train_epochs=1,
+  )
+  theirs = tf.train.load_checkpoint(str(teacher_world / 'teacher'))
+  ours = tf.train.load_checkpoint(str(teacher_world / 'out' / 'model.ckpt-0'))
+  kernel = 'bert/encoder/layer_{}/intermediate/dense/kernel'
+  np.testing.assert_array_equal(
+    ours.get_tensor(kernel.format(0)), theirs.get_tensor(kernel.format(source))
+  )
+  assert f'layer_0 from its layer_{source}' in caplog.text
+  assert '→ 2. warm: --init_checkpoint' in caplog.text
+  run = json.loads((teacher_world / 'out' / 'run.json').read_text())
+  assert run['configuration']['init'] == init
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'changes', 'message'),
+  [
+    (['--do_train'], {'init': 'word_embeddings'}, '--init_checkpoint is not'),
+    (['--do_eval'], {'init': 'bottom_layers'}, '--init cannot take effect'),
+    (['--do_train'], {'init_checkpoint': 'teacher'}, 'has 2 layers, the model'),
+  ],
+)
+def test_starts_that_make_no_sense_are_told(
+  teacher_world, arguments, changes, message
+):
+  if 'init_checkpoint' in changes:
+    changes = {'init_checkpoint': teacher_world / 'teacher'}
+  config = _with_layers(teacher_world, 3)
+  with pytest.raises(UserError, match=message):
+    _run(teacher_world, *arguments, bert_config_file=config, **changes)
+  assert not (teacher_world / 'out' / 'train.tf_record').exists()
+
+
+def test_a_trained_model_is_not_evaluated_with_another_vocabulary(
+  teacher_world,
+):
+  words = (teacher_world / 'vocab.txt').read_text().split()
+  other = teacher_world / 'other.txt'
+  other.write_text('\n'.join([*words[:5], *reversed(words[5:])]) + '\n')
+  flags = tiny_world.task_flags(
+    teacher_world, output_dir=teacher_world / 'teacher', vocab_file=other
+  )
+  with pytest.raises(UserError, match='other.txt is not the vocabulary of'):
+    tiny_world.run('run_classifier', *flags, '--do_eval')

@@ -1,0 +1,492 @@
+"""run_distillation.py: teacher → dump → student → fine-tuned student."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_world
+
+from distillation import teacher
+from system import files
+from system.errors import UserError
+
+
+def _dump_flags(world, **changes):
+  values = {
+    'task_name': 'SST-2',
+    'data_dir': world / 'task',
+    'vocab_file': world / 'vocab.txt',
+    'max_seq_length': 16,
+    'logits_dir': world / 'dump',
+    'teacher_checkpoint': world / 'teacher',
+    'transfer_file': world / 'transfer.txt',
+    'transfer_split': 'train',
+    'num_logits_shards': 3,
+    **changes,
+  }
+  return [*tiny_world.named_flags(values), '--do_dump_logits']
+
+
+def _student_flags(world, **changes):
+  values = {
+    'output_dir': world / 'student',
+    'logits_dir': world / 'dump',
+    **changes,
+  }
+  return tiny_world.task_flags(world, **values)
+
+
+@pytest.fixture(scope='session')
+def _dump_world(_teacher_world, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('dump_world')
+  shutil.copytree(_teacher_world, folder, dirs_exist_ok=True)
+  _run(*_dump_flags(folder))
+  return folder
+
+
+@pytest.fixture
+def dump_world(_dump_world, tmp_path):
+  """A `teacher_world` with its logits in `dump`."""
+  return shutil.copytree(_dump_world, tmp_path, dirs_exist_ok=True)
+
+
+def _run(*arguments):
+  tiny_world.run('run_distillation', *arguments)
+
+
+def _records(world):
+  paths = sorted(str(p) for p in (world / 'dump').glob('logits-*-of-00003'))
+  return [
+    tf.train.Example.FromString(raw.numpy()).features.feature
+    for raw in tf.data.TFRecordDataset(paths)
+  ]
+
+
+def test_script_dumps_and_distils(teacher_world):
+  flags = dict.fromkeys(
+    [
+      *_dump_flags(teacher_world),
+      # 37 examples: uncorrected, two seeds of four failed.
+      *_student_flags(
+        teacher_world, num_train_epochs=30, adam_bias_correction=True
+      ),
+      *['--do_train', '--do_eval', '--do_predict'],
+    ]
+  )
+  done = subprocess.run(
+    [sys.executable, 'run_distillation.py', *flags],
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  scores = (teacher_world / 'student' / 'eval_results.txt').read_text()
+  accuracy = float(scores.splitlines()[0].removeprefix('eval_accuracy = '))
+  assert accuracy > 0.9
+  assert (
+    len((teacher_world / 'student' / 'test_results.tsv').read_text().split())
+    == 14
+  )
+
+  # PDF: the student is fine-tuned, head included.
+  fine_tuned = _student_flags(
+    teacher_world,
+    logits_dir=None,
+    output_dir=teacher_world / 'pdf',
+    init_checkpoint=teacher_world / 'student',
+    num_train_epochs=1,
+  )
+  tiny_world.run('run_classifier', *fine_tuned, '--do_train')
+  student = tf.train.load_checkpoint(str(teacher_world / 'student'))
+  start = tf.train.load_checkpoint(str(teacher_world / 'pdf' / 'model.ckpt-0'))
+  for name in ('output_weights', 'bert/pooler/dense/kernel'):
+    np.testing.assert_array_equal(
+      student.get_tensor(name), start.get_tensor(name)
+    )
+
+
+def test_a_dump_leaves_dev_and_test_out_and_says_what_it_is(teacher_world):
+  dev = (
+    (teacher_world / 'task' / 'dev.tsv')
+    .read_text()
+    .splitlines()[1]
+    .split('\t')[0]
+  )
+  with open(teacher_world / 'transfer.txt', 'a') as file:
+    file.write(dev.upper() + '\nthe film is bad .\n')
+  held_out = {
+    line.split('\t')[column]
+    for split, column in (('dev', 0), ('test', 1))
+    for line in (teacher_world / 'task' / f'{split}.tsv')
+    .read_text()
+    .splitlines()
+  }
+  given = (teacher_world / 'transfer.txt').read_text().lower().splitlines() + [
+    line.split('\t')[0]
+    for line in (teacher_world / 'task' / 'train.tsv')
+    .read_text()
+    .splitlines()[1:]
+  ]
+  expected = [text for text in given if text not in held_out]
+
+  _run(*_dump_flags(teacher_world))
+  records = _records(teacher_world)
+  manifest = json.loads((teacher_world / 'dump' / 'manifest.json').read_text())
+  assert len(records) == manifest['num_examples'] == len(expected)
+  assert manifest['num_held_out'] == len(given) - len(expected) > 0
+  assert manifest['labels'] == ['0', '1']
+  assert [shard['name'] for shard in manifest['shards']] == [
+    f'logits-0000{i}-of-00003' for i in range(3)
+  ]
+  assert sum(s['num_examples'] for s in manifest['shards']) == len(expected)
+  words = [
+    ' '.join(
+      tiny_world.VOCABULARY[i] for i in record['input_ids'].int64_list.value
+    )
+    for record in records
+  ]
+  assert words == [f'[CLS] {text} [SEP]' for text in expected]
+  assert records[0]['example_id'].bytes_list.value == [b'transfer.txt:1']
+  assert all(len(r['teacher_logits'].float_list.value) == 2 for r in records)
+
+
+def test_a_dump_is_the_same_for_every_batch_size(dump_world):
+  first = [r['teacher_logits'].float_list.value for r in _records(dump_world)]
+  _run(
+    *_dump_flags(dump_world, predict_batch_size=3, logits_dir=dump_world / 'b')
+  )
+  (dump_world / 'dump').rename(dump_world / 'a')
+  (dump_world / 'b').rename(dump_world / 'dump')
+  second = [r['teacher_logits'].float_list.value for r in _records(dump_world)]
+  np.testing.assert_allclose(first, second, atol=1e-5)
+
+
+def test_a_dump_goes_on_where_it_stopped(dump_world):
+  folder = dump_world / 'dump'
+  last = folder / 'logits-00002-of-00003'
+  whole = {p.name: p.read_bytes() for p in folder.glob('logits-*')}
+  for path in (last, folder / 'manifest.json'):
+    path.unlink()
+  kept = (folder / 'logits-00000-of-00003').stat().st_mtime_ns
+  with pytest.raises(UserError, match='no whole dump in .*no manifest.json'):
+    _run(*_student_flags(dump_world), '--do_train')
+  _run(*_dump_flags(dump_world))
+  assert (folder / 'logits-00000-of-00003').stat().st_mtime_ns == kept
+  assert {p.name: p.read_bytes() for p in folder.glob('logits-*')} == whole
+
+
+def test_a_teacher_at_chance_level_is_refused_unless_allowed(world):
+  flags = _student_flags(
+    world,
+    output_dir=world / 'teacher',
+    logits_dir=None,
+    learning_rate=0.0,
+    num_train_epochs=1,
+  )
+  tiny_world.run('run_classifier', *flags, '--do_train')
+  with pytest.raises(UserError, match='teacher .* is at chance level on dev'):
+    _run(*_dump_flags(world))
+  assert not (world / 'dump' / 'manifest.json').exists()
+  # What it would have become binds nobody.
+  _run(*_dump_flags(world, max_seq_length=12), '--allow_weak_teacher')
+  assert (world / 'dump' / 'manifest.json').exists()
+
+
+def test_a_student_of_another_vocabulary_is_refused(dump_world):
+  words = tiny_world.VOCABULARY
+  text = '\n'.join([*words[:-2], words[-1], words[-2]]) + '\n'
+  (dump_world / 'vocab.txt').write_text(text)
+  with pytest.raises(UserError, match='does not fit: vocabulary is'):
+    _run(*_student_flags(dump_world), '--do_train')
+
+
+def test_a_student_of_the_other_casing_is_refused(dump_world):
+  flags = _student_flags(dump_world, do_lower_case='false')
+  with pytest.raises(UserError, match='do_lower_case is True in the dump'):
+    _run(*flags, '--do_train')
+
+
+def test_a_dump_of_few_texts_has_no_empty_shards(teacher_world):
+  (teacher_world / 'transfer.txt').write_text('a film .\na plot .\n')
+  _run(*_dump_flags(teacher_world, transfer_split=None))
+  manifest = json.loads((teacher_world / 'dump' / 'manifest.json').read_text())
+  assert manifest['num_examples'] == 2
+  assert len(manifest['shards']) == 2
+
+
+def test_a_student_of_another_task_is_refused(dump_world):
+  flags = _student_flags(dump_world, task_name='custom', labels='1,0')
+  with pytest.raises(UserError, match="task is 'SST-2' in the dump, 'custom'"):
+    _run(*flags, '--do_train')
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'teacher_checkpoint': None}, '--teacher_checkpoint must be given'),
+    ({'teacher_checkpoint': '/none'}, '/none'),
+    ({'transfer_file': None, 'transfer_split': None}, 'give --transfer_file'),
+    ({'transfer_file': '/none'}, "no file matches '/none'"),
+    ({'logits_dir': None}, '--logits_dir must be given'),
+  ],
+)
+def test_mistakes_are_told_in_one_message(teacher_world, changes, message):
+  with pytest.raises(UserError, match=message):
+    _run(*_dump_flags(teacher_world, **changes))
+
+
+def test_pairs_where_the_task_has_sentences_are_refused(teacher_world):
+  (teacher_world / 'transfer.txt').write_text('a film\ta plot\n')
+  expected = 'txt:1: found a tab-separated pair, the task needs a single'
+  with pytest.raises(UserError, match=expected):
+    _run(*_dump_flags(teacher_world))
+
+
+def _files(folder):
+  """Returns what a dump consists of, but for where its teacher stands."""
+  manifest = json.loads((folder / 'manifest.json').read_text())
+  del manifest['teacher']
+  return manifest, {p.name: p.read_bytes() for p in folder.glob('logits-*')}
+
+
+def test_two_jobs_make_the_dump_of_one(dump_world, caplog):
+  jobs = [
+    _dump_flags(
+      dump_world, logits_dir=dump_world / 'b', num_shards=2, shard_index=i
+    )
+    for i in range(2)
+  ]
+  _run(*jobs[1])
+  assert 'logits-00000-of-00003, logits-00002-of-00003 are missing, of ' in (
+    caplog.text
+  )
+  assert '--shard_index=0.' in caplog.text
+  assert 'Wrote the dump' not in caplog.text
+  assert [p.name for p in (dump_world / 'b').glob('logits-*-of-00003')] == [
+    'logits-00001-of-00003'
+  ]
+  assert not (dump_world / 'b' / 'manifest.json').exists()
+  _run(*jobs[0])
+  assert _files(dump_world / 'b') == _files(dump_world / 'dump')
+  # Job 1's part, then the command without the flags.
+  for name in ('manifest.json', 'logits-00000-of-00003'):
+    (dump_world / 'b' / name).unlink()
+  _run(*_dump_flags(dump_world, logits_dir=dump_world / 'b'))
+  assert _files(dump_world / 'b') == _files(dump_world / 'dump')
+
+
+def test_a_job_with_other_flags_is_refused(dump_world):
+  flags = {'logits_dir': dump_world / 'b', 'num_shards': 2, 'shard_index': 0}
+  _run(*_dump_flags(dump_world, **flags))
+  flags |= {'shard_index': 1, 'num_logits_shards': 4}
+  with pytest.raises(UserError, match='num_logits_shards: 3 there, 4 now'):
+    _run(*_dump_flags(dump_world, **flags))
+
+
+def test_a_job_that_is_scoring_dev_binds_the_others(dump_world, monkeypatch):
+  folder = dump_world / 'b'
+  run_file = folder / 'run.json'
+
+  def score(*args):
+    # While the first job is at it, one with other flags begins.
+    before = run_file.read_text()
+    flags = _dump_flags(dump_world, logits_dir=folder, num_logits_shards=4)
+    with pytest.raises(UserError, match='num_logits_shards: 3 there, 4 now'):
+      _run(*flags)
+    assert run_file.read_text() == before
+    raise UserError('enough')
+
+  monkeypatch.setattr(teacher, 'load_teacher', score)
+  flags = {'logits_dir': folder, 'num_shards': 2, 'shard_index': 0}
+  with pytest.raises(UserError, match='enough'):
+    _run(*_dump_flags(dump_world, **flags))
+  assert not run_file.exists()
+
+
+def test_damaged_dev_logits_are_scored_again(dump_world, caplog):
+  folder = dump_world / 'dump'
+  whole = (folder / 'dev_logits.npy').read_bytes()
+  (folder / 'dev_logits.npy').write_bytes(whole[:-3])
+  (folder / 'manifest.json').unlink()
+  left = files.temporary_name(str(folder / 'logits-00001-of-00003'))
+  files.write_text(left, 'half')
+  _run(*_dump_flags(dump_world))
+  assert 'dev_logits.npy is damaged' in caplog.text
+  assert (folder / 'dev_logits.npy').read_bytes() == whole
+  # A dump that is whole needs nothing of what killed jobs left.
+  assert not files.exists(left)
+
+
+def test_a_whole_dump_is_left_alone(dump_world, caplog):
+  before = _files(dump_world / 'dump')
+  time = (dump_world / 'dump' / 'manifest.json').stat().st_mtime_ns
+  _run(*_dump_flags(dump_world))
+  assert 'is whole already' in caplog.text
+  assert (dump_world / 'dump' / 'manifest.json').stat().st_mtime_ns == time
+  assert _files(dump_world / 'dump') == before
+
+
+def _weights(folder):
+  reader = tf.train.load_checkpoint(str(folder))
+  return {n: reader.get_tensor(n) for n in reader.get_variable_to_shape_map()}
+
+
+def test_a_teacher_and_its_twin_teach_what_one_does(dump_world):
+  shutil.copytree(dump_world / 'dump', dump_world / 'twin')
+  # Of another checkpoint that says the same.
+  path = dump_world / 'twin' / 'manifest.json'
+  manifest = json.loads(path.read_text())
+  path.write_text(json.dumps({**manifest, 'teacher_checksum': 'the twin'}))
+  flags = {'num_train_epochs': 1, 'dropout_rate': 0.0}
+  _run(*_student_flags(dump_world, **flags), '--do_train')
+  both = _student_flags(
+    dump_world,
+    **flags,
+    logits_dir=f'{dump_world}/dump,{dump_world}/twin',
+    output_dir=dump_world / 'both',
+  )
+  _run(*both, '--do_train', '--do_eval')
+  for name, value in _weights(dump_world / 'student').items():
+    np.testing.assert_allclose(
+      _weights(dump_world / 'both')[name], value, atol=1e-4, err_msg=name
+    )
+  assert (
+    'eval_teacher_kl' in (dump_world / 'both' / 'eval_results.txt').read_text()
+  )
+
+
+def test_the_teacher_agrees_with_itself(dump_world):
+  flags = _student_flags(
+    dump_world, init_checkpoint=dump_world / 'teacher', num_train_epochs=None
+  )
+  _run(*flags, '--do_eval')
+  lines = (dump_world / 'student' / 'eval_results.txt').read_text().split('\n')
+  scores = dict(line.split(' = ') for line in lines if line)
+  assert float(scores['eval_teacher_agreement']) == 1.0
+  assert abs(float(scores['eval_teacher_kl'])) < 1e-9
+
+
+def test_hard_labels_and_a_temperature_are_trained_on(dump_world):
+  flags = _student_flags(
+    dump_world, num_train_epochs=1, hard_label_weight=0.5, temperature=2.0
+  )
+  _run(*flags, '--do_train')
+  metrics = (dump_world / 'student' / 'metrics.jsonl').read_text()
+  last = json.loads(metrics.splitlines()[-1])
+  assert last['hard_loss'] > 0
+  np.testing.assert_allclose(
+    last['loss'], last['soft_loss'] + last['hard_loss'], rtol=1e-5
+  )
+  run = json.loads((dump_world / 'student' / 'run.json').read_text())
+  assert run['configuration']['temperature'] == 2.0
+  assert run['configuration']['hard_label_weight'] == 0.5
+
+
+def test_a_student_of_another_vocabulary_learns_from_kept_text(teacher_world):
+  dump = {'transfer_split': None, 'keep_text': True, 'num_logits_shards': 1}
+  _run(*_dump_flags(teacher_world, **dump))
+  words = tiny_world.VOCABULARY
+  other = teacher_world / 'other.txt'
+  other.write_text('\n'.join([*words[:-2], words[-1], words[-2]]) + '\n')
+  flags = _student_flags(teacher_world, vocab_file=other, num_train_epochs=1)
+  _run(*flags, '--do_train')
+  (raw,) = tf.data.TFRecordDataset(
+    str(teacher_world / 'student' / 'dump' / 'logits-00000-of-00001')
+  ).take(1)
+  ids = tf.train.Example.FromString(raw.numpy()).features.feature['input_ids']
+  # 'the film was good .': `is` and `was` have changed places.
+  was = words.index('is')
+  assert was in ids.int64_list.value
+  assert words.index('was') not in ids.int64_list.value
+
+
+@pytest.mark.parametrize(
+  ('jobs', 'changes', 'message'),
+  [
+    (['--do_predict'], {}, '--logits_dir cannot take effect'),
+    (['--do_eval'], {'temperature': 2}, '--temperature cannot take effect'),
+    (['--do_train'], {'keep_text': True}, '--keep_text cannot take effect'),
+    (
+      ['--do_dump_logits'],
+      {'teacher_checkpoint': 'x', 'transfer_split': 'train'},
+      '--bert_config_file, --output_dir cannot take effect',
+    ),
+    (
+      ['--do_dump_logits', '--do_train'],
+      {
+        'teacher_checkpoint': 'x',
+        'transfer_split': 'train',
+        'num_shards': 2,
+        'shard_index': 1,
+      },
+      'a student needs the whole dump',
+    ),
+  ],
+)
+def test_flags_of_another_job_are_refused(world, jobs, changes, message):
+  with pytest.raises(UserError, match=message):
+    _run(*_student_flags(world, **changes), *jobs)
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'num_shards': 2}, '--num_shards needs --shard_index'),
+    ({'num_shards': 2, 'shard_index': 2}, '--shard_index=2 must be below'),
+    ({'transfer_weights': '1,x'}, "'x' is not a number"),
+    ({'transfer_weights': '1'}, 'has 1 numbers, expected one for each of 2'),
+    ({'logits_dir': 'a,b'}, '--logits_dir names 2: a, b'),
+  ],
+)
+def test_flags_of_a_dump_that_make_no_sense_are_told(world, changes, message):
+  with pytest.raises(UserError, match=message):
+    _run(*_dump_flags(world, **changes))
+
+
+def test_hard_labels_that_a_dump_lacks_are_told(teacher_world):
+  _run(*_dump_flags(teacher_world, transfer_split=None))
+  flags = _student_flags(teacher_world, hard_label_weight=0.5)
+  with pytest.raises(UserError, match='no text of the dump has a label'):
+    _run(*flags, '--do_train')
+
+
+def _write_pairs(folder):
+  """Writes STS-B's layout: the score is 5 where the adjectives are equal."""
+  words = ['good', 'bad', 'dull']
+  rows = [
+    f'{i}\tthe film is {a} .\tthe plot is {b} .\t{5.0 if a == b else 0.0}'
+    for i, (a, b) in enumerate([(a, b) for a in words for b in words] * 3)
+  ]
+  header = 'index\tsentence1\tsentence2\tscore'
+  folder.mkdir()
+  (folder / 'train.tsv').write_text('\n'.join([header, *rows]) + '\n')
+  dev = [row.replace(' .', '', 1) for row in rows[:9]]
+  (folder / 'dev.tsv').write_text('\n'.join([header, *dev]) + '\n')
+
+
+def test_numbers_of_pairs_are_distilled(world):
+  _write_pairs(world / 'pairs')
+  (world / 'pairs.txt').write_text('a good film\ta bad plot\na film\ta plot\n')
+  task = {'task_name': 'STS-B', 'data_dir': world / 'pairs'}
+  teacher = _student_flags(
+    world, **task, logits_dir=None, output_dir=world / 'teacher'
+  )
+  tiny_world.run('run_classifier', *teacher, '--do_train')
+  dump = {'transfer_file': world / 'pairs.txt', 'max_transfer_examples': 20}
+  _run(*_dump_flags(world, **task, **dump), '--allow_weak_teacher')
+  records = _records(world)
+  assert len(records) == 20
+  assert all(len(r['teacher_logits'].float_list.value) == 1 for r in records)
+  assert any(1 in r['segment_ids'].int64_list.value for r in records)
+  student = _student_flags(
+    world, **task, num_train_epochs=1, hard_label_weight=0.5
+  )
+  with pytest.raises(UserError, match='--temperature cannot take effect'):
+    _run(*student, '--do_train', '--temperature=2')
+  _run(*student, '--do_train', '--do_eval')
+  scores = (world / 'student' / 'eval_results.txt').read_text()
+  assert 'eval_teacher_mse = ' in scores
+  assert 'nan' not in scores

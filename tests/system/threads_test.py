@@ -1,0 +1,68 @@
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from system.threads import one_ahead, ordered_map
+
+
+@pytest.fixture
+def pool():
+  with ThreadPoolExecutor(3) as executor:
+    yield executor
+
+
+def test_results_keep_the_order(pool):
+  def slow_first(item: int) -> int:
+    time.sleep(0.02 / (item + 1))
+    return item * item
+
+  results = ordered_map(pool, 4, slow_first, range(20))
+  assert list(results) == [i * i for i in range(20)]
+
+
+def test_no_more_is_begun_than_may_wait(pool):
+  begun = []
+  results = ordered_map(pool, 2, begun.append, iter(range(100)))
+  next(results)
+  time.sleep(0.05)
+  assert len(begun) == 3
+  results.close()
+
+
+def test_an_error_comes_out_where_it_belongs(pool):
+  def fail(item: int) -> int:
+    if item == 3:
+      raise ValueError('third')
+    return item
+
+  results = ordered_map(pool, 5, fail, range(10))
+  assert [next(results) for _ in range(3)] == [0, 1, 2]
+  with pytest.raises(ValueError, match='third'):
+    next(results)
+
+
+def test_the_next_item_is_made_in_the_meantime():
+  second_made = threading.Event()
+
+  def items():
+    yield 1
+    second_made.set()
+    yield 2
+
+  ahead = one_ahead(items())
+  assert next(ahead) == 1
+  assert second_made.wait(5)
+  assert list(ahead) == [2]
+
+
+def test_an_error_ahead_is_not_lost():
+  def items():
+    yield 1
+    raise ValueError('second')
+
+  ahead = one_ahead(items())
+  assert next(ahead) == 1
+  with pytest.raises(ValueError, match='second'):
+    next(ahead)

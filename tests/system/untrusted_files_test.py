@@ -1,0 +1,95 @@
+"""Files from elsewhere run no code."""
+
+import ast
+import pathlib
+import pickle
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data.records import feature_spec, tfrecords
+from data.records.record_source import RecordSource
+from distillation import logits_dump
+from system.errors import UserError
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+_ROOMS = 'cli data devices distillation modeling system training'.split()
+_SOURCES = [
+  *_ROOT.glob('run_*.py'),
+  *(x for room in _ROOMS for x in (_ROOT / room).rglob('*.py')),
+]
+# The workers of a pipeline on Beam are told by a file what to do. The pipeline
+# writes it anew each time; Beam itself pickles all that it passes on.
+_EXCEPTED = ('record_transforms.py',)
+# What executes, or loads what executes, whatever it is given.
+_MODULES = {'dill', 'joblib', 'marshal', 'pickle', 'shelve', 'torch', 'yaml'}
+_CALLS = {'eval', 'exec', 'compile', '__import__', 'load_model', 'load_op'}
+
+
+def _names(tree: ast.AST):
+  """Yields the modules that are imported, and the functions called."""
+  for node in ast.walk(tree):
+    if isinstance(node, ast.Import):
+      yield from (x.name.partition('.')[0] for x in node.names)
+    elif isinstance(node, ast.ImportFrom):
+      yield (node.module or '').partition('.')[0]
+    elif isinstance(node, ast.Call):
+      if isinstance(node.func, ast.Name):
+        yield node.func.id
+      elif ast.unparse(node.func).startswith(('tf.', 'np.')):
+        yield node.func.attr
+
+
+@pytest.mark.parametrize(
+  'path',
+  [x for x in _SOURCES if x.name not in _EXCEPTED],
+  ids=lambda x: x.stem,
+)
+def test_nothing_that_loads_code_is_used(path):
+  tree = ast.parse(path.read_text())
+  assert not set(_names(tree)) & (_MODULES | _CALLS)
+  for node in ast.walk(tree):
+    if isinstance(node, ast.Call) and ast.unparse(node.func).startswith('np.'):
+      name = ast.unparse(node.func)
+      if name == 'np.load' or name.endswith('.read_array'):
+        assert 'allow_pickle=False' in ast.unparse(node)
+
+
+class _Code:
+  """Unpickled, it leaves a file."""
+
+  def __init__(self, path):
+    self._path = path
+
+  def __reduce__(self):
+    return pathlib.Path.touch, (self._path,)
+
+
+def test_a_pickle_in_a_dump_is_not_run(tmp_path, caplog):
+  proof = tmp_path / 'proof'
+  values = np.array([_Code(proof)], dtype=object)
+  np.save(tmp_path / 'dev_logits.npy', values, allow_pickle=True)
+  assert logits_dump.read_dev_logits(str(tmp_path)) is None
+  assert 'dev_logits.npy is damaged' in caplog.text
+  (tmp_path / 'dev_logits.npy').write_bytes(pickle.dumps(_Code(proof)))
+  assert logits_dump.read_dev_logits(str(tmp_path)) is None
+  assert not proof.exists()
+
+
+def test_a_record_of_anything_is_named(tmp_path):
+  rng = np.random.default_rng(0)
+  path = str(tmp_path / 'records')
+  for size in (0, 1, 10, 1000):
+    with tfrecords.RecordWriter(path) as writer:
+      writer.write(rng.bytes(size))
+    source = RecordSource(
+      (path,), feature_spec.CLASSIFIER, {'S': 8, 'C': 2}, 10
+    )
+    with pytest.raises(UserError, match='records, record 0'):
+      source.check()
+    with (
+      pytest.raises(UserError, match='records, record 0'),
+      source.explained(),
+    ):
+      source.parse(tf.constant([*tfrecords.read(path)]))

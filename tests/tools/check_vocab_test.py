@@ -1,0 +1,98 @@
+"""How a text is tokenised, counted by hand."""
+
+import pytest
+
+from data.text import word_counts
+from data.text.corpus import Corpus
+from data.text.corpus_options import CorpusOptions
+from data.text.tokenization import BertTokenizer
+from system.errors import UserError
+from tools import check_vocab
+
+# fmt: off
+TOKENS = [
+  '[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]',
+  'the', 'un', '##aff', '##able', 'cafe', '!', '##never',
+]
+# fmt: on
+# Words: the x 3, unaffable, cafe x 2, ! x 2, zz x 2, q, one that is too long.
+TEXT = f'The unaffable café!\n\nthe the zz zz cafe ! q {"x" * 300}\n'
+
+
+@pytest.fixture
+def tokenizer(tmp_path) -> BertTokenizer:
+  (tmp_path / 'vocab.txt').write_text('\n'.join(TOKENS) + '\n')
+  return BertTokenizer(str(tmp_path / 'vocab.txt'), True)
+
+
+def _check(tmp_path, tokenizer, text: str) -> dict:
+  (tmp_path / 'text').write_text(text)
+  corpus = Corpus(str(tmp_path / 'text'), CorpusOptions())
+  return check_vocab.check(corpus, tokenizer)
+
+
+def test_shares_and_means_count_every_word(tmp_path, tokenizer):
+  result = _check(tmp_path, tokenizer, TEXT)
+  assert result['words'] == 12
+  assert result['unknown_words'] == 4
+  assert result['wordpieces'] == 14
+  assert result['wordpieces_per_word'] == 14 / 12
+  assert result['unknown_word_share'] == 4 / 12
+  assert result['unknown_wordpiece_share'] == 4 / 14
+  assert result['one_piece_word_share'] == 7 / 12
+  # the the the unaffable cafe cafe ! !: 28 characters in 10 wordpieces.
+  assert result['characters_per_wordpiece'] == 28 / 10
+  # [UNK] the un ##aff ##able cafe !
+  assert (result['used_tokens'], result['vocab_size']) == (7, 12)
+  assert result['used_token_share'] == 7 / 12
+  assert result['longest_tokens'][0] == '##able'
+
+
+def test_examples_come_most_frequent_and_most_split_first(tmp_path, tokenizer):
+  result = _check(tmp_path, tokenizer, TEXT)
+  assert result['most_frequent_unknown_words'] == [
+    {'word': 'zz', 'count': 2},
+    {'word': 'q', 'count': 1},
+    {'word': '(longer than 200 characters)', 'count': 1},
+  ]
+  first, second = result['most_split_words'][:2]
+  assert first == {
+    'word': 'unaffable',
+    'count': 1,
+    'wordpieces': ['un', '##aff', '##able'],
+  }
+  assert (second['word'], second['count']) == ('the', 3)
+
+
+def test_no_more_than_twenty_unknown_words_are_listed(tmp_path, tokenizer):
+  words = [f'w{i:02d}' for i in range(30)]
+  result = _check(tmp_path, tokenizer, ' '.join([*words, *words[-3:]]))
+  listed = [item['word'] for item in result['most_frequent_unknown_words']]
+  assert listed == ['w27', 'w28', 'w29', *words[:17]]
+
+
+def test_words_that_were_forgotten_count(tmp_path, tokenizer, monkeypatch):
+  expected = _check(tmp_path, tokenizer, TEXT)
+  monkeypatch.setattr(word_counts, '_BATCH_CHARACTERS', 1)
+  monkeypatch.setattr(
+    check_vocab,
+    'WordCounter',
+    lambda forget: word_counts.WordCounter(forget, max_words=2),
+  )
+  result = _check(tmp_path, tokenizer, TEXT)
+  examples = {'most_frequent_unknown_words', 'most_split_words'}
+  for name in expected.keys() - examples:
+    assert result[name] == expected[name], name
+
+
+def test_the_numbers_are_printed_for_people(tmp_path, tokenizer):
+  lines = check_vocab.render(_check(tmp_path, tokenizer, TEXT)).splitlines()
+  assert 'unknown words             33.3333 %' in lines
+  assert 'tokens used               58.3 % (7 of 12)' in lines
+  assert '          2  zz' in lines
+  assert '          1  unaffable: un ##aff ##able' in lines
+
+
+def test_words_are_needed(tmp_path, tokenizer):
+  with pytest.raises(UserError, match='no words in the text'):
+    _check(tmp_path, tokenizer, '\x01\x02')

@@ -1,0 +1,382 @@
+"""Tests of importing Hugging Face folders: the tool and the translation."""
+
+import gzip
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import tensorflow as tf
+
+from modeling import models
+from modeling.checkpoints import hugging_face, loading, location
+from modeling.configs import BertConfig
+from system.errors import UserError
+from tools.import_hugging_face import import_folder
+
+# V=5, H=4, L=1, A=2, intermediate 6.
+CONFIG = {
+  'architectures': ['BertModel'],
+  'attention_probs_dropout_prob': 0.1,
+  'hidden_act': 'gelu',
+  'hidden_dropout_prob': 0.1,
+  'hidden_size': 4,
+  'initializer_range': 0.02,
+  'intermediate_size': 6,
+  'layer_norm_eps': 1e-12,
+  'max_position_embeddings': 7,
+  'model_type': 'bert',
+  'num_attention_heads': 2,
+  'num_hidden_layers': 1,
+  'position_embedding_type': 'absolute',
+  'type_vocab_size': 2,
+  'use_cache': True,
+  'vocab_size': 5,
+}
+LAYER = 'encoder.layer.0.'
+SHAPES = {
+  'embeddings.word_embeddings.weight': (5, 4),
+  'embeddings.position_embeddings.weight': (7, 4),
+  'embeddings.token_type_embeddings.weight': (2, 4),
+  'embeddings.LayerNorm.weight': (4,),
+  'embeddings.LayerNorm.bias': (4,),
+  LAYER + 'attention.self.query.weight': (4, 4),
+  LAYER + 'attention.self.query.bias': (4,),
+  LAYER + 'attention.self.key.weight': (4, 4),
+  LAYER + 'attention.self.key.bias': (4,),
+  LAYER + 'attention.self.value.weight': (4, 4),
+  LAYER + 'attention.self.value.bias': (4,),
+  LAYER + 'attention.output.dense.weight': (4, 4),
+  LAYER + 'attention.output.dense.bias': (4,),
+  LAYER + 'attention.output.LayerNorm.weight': (4,),
+  LAYER + 'attention.output.LayerNorm.bias': (4,),
+  LAYER + 'intermediate.dense.weight': (6, 4),
+  LAYER + 'intermediate.dense.bias': (6,),
+  LAYER + 'output.dense.weight': (4, 6),
+  LAYER + 'output.dense.bias': (4,),
+  LAYER + 'output.LayerNorm.weight': (4,),
+  LAYER + 'output.LayerNorm.bias': (4,),
+  'pooler.dense.weight': (4, 4),
+  'pooler.dense.bias': (4,),
+}
+
+
+def make_tensors():
+  """Returns an encoder whose values are all different."""
+  tensors = {}
+  for number, (name, shape) in enumerate(SHAPES.items()):
+    count = int(np.prod(shape))
+    values = 1000 * number + np.arange(count, dtype=np.float32)
+    tensors[name] = values.reshape(shape)
+  return tensors
+
+
+def write_folder(folder, tensors=None, config=CONFIG, num_tokens=5):
+  folder.mkdir(exist_ok=True)
+  (folder / 'config.json').write_text(json.dumps(config))
+  (folder / 'vocab.txt').write_text(
+    ''.join(f'token{i}\n' for i in range(num_tokens))
+  )
+  safetensors.numpy.save_file(
+    make_tensors() if tensors is None else tensors,
+    folder / 'model.safetensors',
+  )
+  return str(folder)
+
+
+def imported(folder):
+  """Imports a folder; returns the new checkpoint's values and the report."""
+  output_dir = str(folder) + '.out'
+  lines = import_folder(str(folder), output_dir)
+  prefix = location.resolve(output_dir)
+  names = loading.read_variables(prefix)
+  return {name: tf.train.load_variable(prefix, name) for name in names}, lines
+
+
+@pytest.fixture
+def folder(tmp_path):
+  write_folder(tmp_path / 'hf')
+  return tmp_path / 'hf'
+
+
+def test_kernels_are_transposed_and_the_rest_is_not(folder):
+  values, _ = imported(folder)
+  tensors = make_tensors()
+  layer = 'bert/encoder/layer_0/'
+  for name, expected in {
+    'bert/embeddings/word_embeddings': tensors[
+      'embeddings.word_embeddings.weight'
+    ],
+    'bert/embeddings/LayerNorm/gamma': tensors['embeddings.LayerNorm.weight'],
+    'bert/embeddings/LayerNorm/beta': tensors['embeddings.LayerNorm.bias'],
+    layer + 'attention/self/query/kernel': tensors[
+      LAYER + 'attention.self.query.weight'
+    ].T,
+    layer + 'intermediate/dense/kernel': tensors[
+      LAYER + 'intermediate.dense.weight'
+    ].T,
+    layer + 'output/dense/bias': tensors[LAYER + 'output.dense.bias'],
+    'bert/pooler/dense/kernel': tensors['pooler.dense.weight'].T,
+  }.items():
+    np.testing.assert_array_equal(values[name], expected, err_msg=name)
+
+
+def test_encoder_of_the_written_config_takes_every_variable(folder):
+  values, _ = imported(folder)
+  config = BertConfig.from_json_file(f'{folder}.out/bert_config.json')
+  model = models.Classifier(config, 2)
+  report = loading.load_released(
+    f'{folder}.out', models.released_variables(model)
+  )
+  assert len(report.loaded) == len(values) == len(SHAPES)
+  assert report.missing == ['output_bias', 'output_weights']
+  assert not report.unused
+
+
+def test_vocabulary_is_copied(folder):
+  imported(folder)
+  assert (
+    pathlib.Path(f'{folder}.out/vocab.txt').read_bytes()
+    == (folder / 'vocab.txt').read_bytes()
+  )
+
+
+def test_prefix_old_layer_norm_names_and_buffers_do_not_matter(
+  folder, tmp_path
+):
+  old = {
+    'bert.'
+    + name.replace('LayerNorm.weight', 'LayerNorm.gamma').replace(
+      'LayerNorm.bias', 'LayerNorm.beta'
+    ): value
+    for name, value in make_tensors().items()
+  }
+  old['bert.embeddings.position_ids'] = np.arange(7).reshape(1, 7)
+  write_folder(tmp_path / 'old', old)
+  expected, _ = imported(folder)
+  values, lines = imported(tmp_path / 'old')
+  assert values.keys() == expected.keys()
+  for name in values:
+    np.testing.assert_array_equal(values[name], expected[name])
+  assert not any('unused' in line for line in lines)
+
+
+def test_heads_are_imported(tmp_path):
+  bias = np.arange(5, dtype=np.float32)
+  heads = {
+    'cls.predictions.bias': bias,
+    'cls.predictions.decoder.bias': bias,
+    'cls.predictions.decoder.weight': make_tensors()[
+      'embeddings.word_embeddings.weight'
+    ],
+    'cls.predictions.transform.dense.weight': np.float32(
+      np.arange(16).reshape(4, 4)
+    ),
+    'cls.predictions.transform.dense.bias': np.float32([1, 2, 3, 4]),
+    'cls.predictions.transform.LayerNorm.weight': np.float32([5, 6, 7, 8]),
+    'cls.predictions.transform.LayerNorm.bias': np.float32([9, 8, 7, 6]),
+    'cls.seq_relationship.weight': np.float32(np.arange(8).reshape(2, 4)),
+    'cls.seq_relationship.bias': np.float32([3, 1]),
+    'classifier.weight': np.float32(np.arange(12).reshape(3, 4)),
+    'classifier.bias': np.float32([1, 2, 3]),
+  }
+  write_folder(tmp_path / 'hf', make_tensors() | heads)
+  values, lines = imported(tmp_path / 'hf')
+  for name, expected in {
+    'cls/predictions/output_bias': bias,
+    'cls/predictions/transform/dense/kernel': heads[
+      'cls.predictions.transform.dense.weight'
+    ].T,
+    'cls/predictions/transform/dense/bias': [1, 2, 3, 4],
+    'cls/predictions/transform/LayerNorm/gamma': [5, 6, 7, 8],
+    'cls/predictions/transform/LayerNorm/beta': [9, 8, 7, 6],
+    'cls/seq_relationship/output_weights': heads['cls.seq_relationship.weight'],
+    'cls/seq_relationship/output_bias': [3, 1],
+    'output_weights': heads['classifier.weight'],
+    'output_bias': [1, 2, 3],
+  }.items():
+    np.testing.assert_array_equal(values[name], expected, err_msg=name)
+  assert len(values) == len(SHAPES) + 9
+  assert any(line.startswith('heads (9): cls/predictions/') for line in lines)
+
+
+def test_untied_decoder_is_refused(tmp_path):
+  untied = {'cls.predictions.decoder.weight': np.zeros((5, 4), np.float32)}
+  write_folder(tmp_path / 'hf', make_tensors() | untied)
+  with pytest.raises(UserError, match='bert/embeddings/word_embeddings: rel'):
+    imported(tmp_path / 'hf')
+
+
+def test_unknown_tensors_are_named(tmp_path):
+  odd = {'adapter.weight': np.zeros(2, np.float32)}
+  write_folder(tmp_path / 'hf', make_tensors() | odd)
+  _, lines = imported(tmp_path / 'hf')
+  assert 'unused (1): adapter.weight' in lines
+
+
+@pytest.mark.parametrize(
+  ('theirs', 'ours'),
+  [
+    ('gelu', 'gelu_erf'),
+    ('gelu_new', 'gelu'),
+    ('gelu_pytorch_tanh', 'gelu'),
+    ('relu', 'relu'),
+  ],
+)
+def test_activations_are_translated(theirs, ours):
+  config = hugging_face.released_config(CONFIG | {'hidden_act': theirs})
+  assert config.hidden_act == ours
+
+
+def test_keys_left_out_take_the_defaults_of_transformers():
+  config = hugging_face.released_config({})
+  assert (config.vocab_size, config.type_vocab_size) == (30522, 2)
+  assert config.hidden_act == 'gelu_erf'
+
+
+@pytest.mark.parametrize(
+  ('key', 'value'),
+  [
+    ('hidden_act', 'silu'),
+    ('model_type', 'roberta'),
+    ('position_embedding_type', 'relative_key'),
+    ('layer_norm_eps', 1e-5),
+    ('is_decoder', True),
+  ],
+)
+def test_model_that_released_bert_cannot_compute_is_refused(
+  tmp_path, key, value
+):
+  write_folder(tmp_path / 'hf', config=CONFIG | {key: value})
+  with pytest.raises(UserError, match=f'config.json: {key} is {value!r}'):
+    imported(tmp_path / 'hf')
+
+
+def test_missing_weights_are_named_and_nothing_is_written(tmp_path):
+  tensors = make_tensors()
+  del tensors[LAYER + 'output.dense.bias']
+  write_folder(tmp_path / 'hf', tensors)
+  with pytest.raises(UserError, match='lacks .*layer_0/output/dense/bias$'):
+    imported(tmp_path / 'hf')
+  assert not (tmp_path / 'hf.out').exists()
+
+
+def test_missing_pooler_is_refused_unless_asked_for(tmp_path):
+  tensors = {
+    name: value for name, value in make_tensors().items() if 'pool' not in name
+  }
+  folder = write_folder(tmp_path / 'hf', tensors)
+  with pytest.raises(UserError, match='pooler/dense/bias.*--fresh_pooler'):
+    import_folder(folder, str(tmp_path / 'out'))
+  lines = import_folder(folder, str(tmp_path / 'out'), fresh_pooler=True)
+  assert any(
+    line.startswith('freshly initialised (2): bert/p') for line in lines
+  )
+  kernel = tf.train.load_variable(
+    str(tmp_path / 'out' / 'bert_model.ckpt'), 'bert/pooler/dense/kernel'
+  )
+  assert kernel.shape == (4, 4)
+  assert 0.0 < np.abs(kernel).max() < 0.05  # Two deviations of 0.02.
+
+
+def test_wrong_shape_is_named(tmp_path):
+  write_folder(tmp_path / 'hf', config=CONFIG | {'vocab_size': 6})
+  with pytest.raises(
+    UserError, match=r'word_embeddings has the shape \[5, 4\] .* \[6, 4\]'
+  ):
+    imported(tmp_path / 'hf')
+
+
+def test_vocabulary_that_is_too_long_is_refused(tmp_path):
+  write_folder(tmp_path / 'hf', num_tokens=6)
+  with pytest.raises(UserError, match='vocab.txt has 6 tokens.* model has 5 '):
+    imported(tmp_path / 'hf')
+
+
+def test_ids_beyond_the_vocabulary_get_names_that_it_lacks(tmp_path):
+  folder = tmp_path / 'hf'
+  write_folder(folder)
+  vocab = '[PAD]\n[unused0]\n[UNK]\n'
+  (folder / 'vocab.txt').write_bytes(gzip.compress(vocab.encode()))
+  _, lines = imported(folder)
+  assert (tmp_path / 'hf.out' / 'vocab.txt').read_text() == (
+    vocab + '[unused1]\n[unused2]\n'
+  )
+  assert any('vocab.txt' in x and '(2): [unused1], [un' in x for x in lines)
+
+
+def test_a_vocabulary_of_another_model_is_not_filled_up(tmp_path):
+  config = {**CONFIG, 'vocab_size': 133}
+  write_folder(tmp_path / 'hf', config=config)
+  with pytest.raises(UserError, match='has 5 tokens, .* has 133 .* than 128'):
+    imported(tmp_path / 'hf')
+
+
+@pytest.mark.parametrize(
+  'name', ['config.json', 'vocab.txt', 'model.safetensors']
+)
+def test_missing_file_is_named(folder, name):
+  (folder / name).unlink()
+  with pytest.raises(UserError, match=f'no {name} in .* which holds'):
+    imported(folder)
+
+
+def test_missing_folder_is_named(tmp_path):
+  with pytest.raises(UserError, match="no folder '.*nowhere'"):
+    imported(tmp_path / 'nowhere')
+
+
+@pytest.mark.parametrize('num_bytes', [0, 100, -1])
+def test_damaged_weights_are_a_user_error(folder, num_bytes):
+  path = folder / 'model.safetensors'
+  path.write_bytes(path.read_bytes()[:num_bytes])
+  with pytest.raises(UserError, match='model.safetensors is damaged'):
+    imported(folder)
+
+
+def test_half_precision_weights_become_float32(tmp_path):
+  half = {name: np.float16(value) for name, value in make_tensors().items()}
+  write_folder(tmp_path / 'hf', half)
+  values, _ = imported(tmp_path / 'hf')
+  assert {value.dtype for value in values.values()} == {np.dtype('float32')}
+
+
+def test_casing_of_the_vocabulary_is_said(folder):
+  (folder / 'tokenizer_config.json').write_text('{"do_lower_case": false}')
+  assert imported(folder)[1][-1] == 'use --do_lower_case=False'
+
+
+def test_script_imports_a_folder(folder, tmp_path):
+  result = subprocess.run(
+    [
+      sys.executable,
+      '-m',
+      'tools.import_hugging_face',
+      f'--input_dir={folder}',
+      f'--output_dir={tmp_path}/out',
+    ],
+    capture_output=True,
+    text=True,
+  )
+  assert result.returncode == 0, result.stderr
+  assert '23 variables' in result.stdout
+  assert (tmp_path / 'out' / 'bert_model.ckpt.index').exists()
+
+
+def test_a_hugging_face_folder_is_read_as_what_is_imported_from_it(folder):
+  values, _ = imported(folder)
+  prefix = location.resolve(str(folder))
+  assert prefix == f'{folder}/model.safetensors'
+  path, config = location.config_beside(prefix)
+  assert path == f'{folder}/config.json'
+  # Its 'gelu' is the exact form, which is 'gelu_erf' here.
+  assert config.hidden_act == 'gelu_erf'
+  variables = models.released_variables(models.Classifier(config, 2))
+  report = loading.load_released(str(folder), variables)
+  assert report.missing == ['output_bias', 'output_weights']
+  for name, value in values.items():
+    np.testing.assert_array_equal(variables[name].numpy(), value)
+  assert len(location.checksum(prefix)) == 64

@@ -1,0 +1,26 @@
+import pytest
+
+from system.errors import UserError
+from tools import local_files
+
+
+def test_write_makes_folders_and_replaces(tmp_path):
+  path = tmp_path / 'a' / 'b.txt'
+  local_files.write(path, 'één')
+  local_files.write(path, b'two')
+  assert path.read_bytes() == b'two'
+  assert [p.name for p in path.parent.iterdir()] == ['b.txt']
+
+
+def test_a_failed_write_keeps_what_stood_there(tmp_path, monkeypatch):
+  path = tmp_path / 'a.txt'
+  local_files.write(path, 'old')
+
+  def fail(*_):
+    raise OSError('disk full')
+
+  monkeypatch.setattr('pathlib.Path.replace', fail)
+  with pytest.raises(UserError, match='cannot write .*a.txt: disk full'):
+    local_files.write(path, 'new')
+  assert path.read_text() == 'old'
+  assert [p.name for p in tmp_path.iterdir()] == ['a.txt']

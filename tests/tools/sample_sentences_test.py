@@ -1,0 +1,30 @@
+"""Sentences of running text, sampled."""
+
+import pytest
+
+from system.errors import UserError
+from tools import sample_sentences
+
+
+def test_breaks_and_lost_spaces_end_sentences():
+  text = 'It was far too.It never ends well.<br /><br />A  good one!'
+  assert sample_sentences.sentences_of(text, 2, 9) == [
+    'It was far too.',
+    'It never ends well.',
+    'A good one!',
+  ]
+
+
+def test_short_and_long_sentences_are_left_out():
+  text = 'Two words. Here are three. And here there are five.'
+  assert sample_sentences.sentences_of(text, 3, 4) == ['Here are three.']
+
+
+def test_the_sample_holds_each_sentence_once_and_follows_the_seed():
+  numbers = [f'This is number {n}.' for n in 'abcdefgh']
+  first = sample_sentences.sample(numbers * 2, 5, seed=1)
+  assert len(set(first)) == 5 and set(first) <= set(numbers)
+  assert sample_sentences.sample(numbers * 3, 5, seed=1) == first
+  assert sample_sentences.sample(numbers, 5, seed=2) != first
+  with pytest.raises(UserError, match='=9, but the text holds 8 different'):
+    sample_sentences.sample(numbers, 9, seed=1)

@@ -1,0 +1,457 @@
+"""Faults in real runs of the scripts: killed, damaged, out of space, doubled.
+
+Each script is killed again and again, at phases that are seen by the files it
+is writing, and started again. In the end its files have the same bytes as those
+of a run that was left alone: dropout 0.1, shuffling and buckets on, over
+several epochs.
+"""
+
+import collections
+import dataclasses
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import tiny_world
+
+from system import files
+from system.errors import UserError
+
+pytestmark = pytest.mark.slow
+
+# Of the table of positions: checkpoints of 6 MB, written in some 10 ms.
+_POSITIONS = 60_000
+_MINUTES = 60.0
+# Phase → the folder, and the temporary file that is in it meanwhile.
+_PHASES = {
+  'records': ('', r'\.train\.tf_record\..*'),
+  'merge': ('dump', r'\.logits-.*'),
+  'shard': ('', r'\.logits-.*'),
+  'checkpoint': ('checkpoints', r'\.ckpt-.*'),
+  'export': ('', r'\.model\.ckpt-.*'),
+  'log': ('', r'\.metrics\.jsonl\..*'),
+  'evaluation': ('', r'\.eval_metrics\.jsonl\..*'),
+  'best': ('best', r'\.model\.ckpt-.*'),
+}
+# What would be no progress if it came first in each start.
+_COUNTS = {'checkpoint': 2, 'export': 2, 'log': 4, 'shard': 2}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kill:
+  """One kill.
+
+  Attributes:
+    script: the script.
+    phase: a key of `_PHASES`, or start or steps.
+    is_inside: whether the file of the phase was there, unfinished.
+  """
+
+  script: str
+  phase: str
+  is_inside: bool
+
+
+_kills: list[_Kill] = []
+
+
+class _Victim:
+  """A command that is started, and stopped, again and again."""
+
+  def __init__(self, script: str, flags: list[str], folder: pathlib.Path):
+    self.script = script
+    self.log = folder.parent / f'{folder.name}.log'
+    self._command = [sys.executable, f'{script}.py', *flags]
+    self._folder = folder
+    self._random = random.Random(script)
+
+  def finish(self) -> None:
+    assert self._start().wait(5 * _MINUTES) == 0, self.log.read_text()
+
+  def kill(self, phase: str, meanwhile=None) -> None:
+    """Starts the command and kills it in a phase.
+
+    Args:
+      phase: of `_PHASES`; or start, at some moment of the first seconds; or
+        steps, at some moment after the first steps.
+      meanwhile: called with the process, which stands still.
+    """
+    process = self._start()
+    if phase == 'start':
+      time.sleep(self._random.uniform(0.0, 5.0))
+    elif phase == 'steps':
+      self._wait(process, 'log', 2)
+      time.sleep(self._random.uniform(0.0, 0.1))
+    else:
+      self._wait(process, phase, _COUNTS.get(phase, 1))
+    process.send_signal(signal.SIGSTOP)
+    assert process.poll() is None, self.log.read_text()
+    while _state(process) != 'T':
+      time.sleep(0.001)
+    _kills.append(_Kill(self.script, phase, bool(self._unfinished(phase))))
+    if meanwhile:
+      meanwhile(process)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+  def ask(self, number: int, status: int) -> None:
+    """Starts the command and asks it to stop after the first steps."""
+    process = self._start()
+    self._wait(process, 'log', 2)
+    process.send_signal(number)
+    assert process.wait(_MINUTES) == status, self.log.read_text()
+    assert 'STOPPED: saved at step' in self.log.read_text()
+
+  def _start(self) -> subprocess.Popen:
+    with open(self.log, 'a') as log:
+      return subprocess.Popen(self._command, stdout=log, stderr=log)
+
+  def _wait(self, process, phase: str, count: int) -> None:
+    """Returns when a phase has begun so many times."""
+    seen = self._unfinished(phase)  # What an earlier one left.
+    num_seen = len(seen)
+    while len(seen) - num_seen < count:
+      assert process.poll() is None, (phase, self.log.read_text())
+      seen |= self._unfinished(phase)
+      time.sleep(0.0003)
+
+  def _unfinished(self, phase: str) -> set[str]:
+    """Returns the temporary names of a phase; of each file one."""
+    if phase not in _PHASES:
+      return set()
+    where, pattern = _PHASES[phase]
+    folder = self._folder / where
+    names = os.listdir(folder) if folder.is_dir() else []
+    return {
+      name.partition('.tmp')[0] for name in names if re.fullmatch(pattern, name)
+    }
+
+
+def _state(process: subprocess.Popen) -> str:
+  stat = pathlib.Path(f'/proc/{process.pid}/stat').read_text()
+  return stat.rpartition(')')[2].split()[0]
+
+
+@pytest.fixture(autouse=True)
+def _told(capsys):
+  """Tells how often a script was killed, and where."""
+  before = len(_kills)
+  yield
+  counts = collections.Counter(
+    (kill.phase, kill.is_inside) for kill in _kills[before:]
+  )
+  phases = ', '.join(
+    f'{phase}{" (inside)" * is_inside} {count}'
+    for (phase, is_inside), count in sorted(counts.items())
+  )
+  if phases:
+    with capsys.disabled():
+      print(f'\n{_kills[-1].script}, killed in: {phases}')
+
+
+@pytest.fixture(scope='module')
+def large_world(tmp_path_factory):
+  """A world whose model has many positions, and more to train on."""
+  folder = tiny_world.make(tmp_path_factory.mktemp('large'))
+  config = {**tiny_world.CONFIG, 'max_position_embeddings': _POSITIONS}
+  config['num_hidden_layers'] = 1
+  (folder / 'bert_config.json').write_text(json.dumps(config))
+  rng = random.Random(0)
+  words = tiny_world.VOCABULARY[6:]
+  texts = (
+    ' '.join(rng.choices(words, k=rng.randint(3, 12))) for _ in range(3000)
+  )
+  (folder / 'transfer.txt').write_text('\n'.join(dict.fromkeys(texts)) + '\n')
+  return folder
+
+
+def _training(world, output_dir, **changes):
+  """Returns the flags of a run of 500 steps."""
+  return tiny_world.task_flags(
+    world,
+    output_dir=output_dir,
+    learning_rate=1e-3,
+    save_checkpoints_steps=12,
+    log_steps=5,
+    keep_checkpoint_max=3,
+    **changes,
+  )
+
+
+def _assert_same(ours: pathlib.Path, expected: pathlib.Path) -> None:
+  """Compares all that a run's outcome is; nothing temporary is left."""
+  patterns = ['model.ckpt-*', 'metrics.jsonl', 'eval_metrics.jsonl', 'best/*']
+  patterns += ['checkpoints/*', 'checkpoint', 'logits-*', 'manifest.json']
+  patterns += ['dump/*', '*.npy']
+
+  def names(folder):
+    paths = (path for pattern in patterns for path in folder.glob(pattern))
+    return {path.relative_to(folder) for path in paths}
+
+  assert names(ours) == names(expected)
+  assert len(names(expected)) > 5
+  for name in sorted(names(expected)):
+    assert (ours / name).read_bytes() == (expected / name).read_bytes(), name
+  assert not list(ours.rglob('.*.tmp*'))
+
+
+def _kill_often(script, make_flags, world, plan, meanwhile=None):
+  """Kills a script as planned, and compares it with a run left alone."""
+  alone, killed = world / f'{script}-alone', world / f'{script}-killed'
+  _Victim(script, make_flags(alone), alone).finish()
+  victim = _Victim(script, make_flags(killed), killed)
+  for phase in plan.split():
+    if phase == 'SIGTERM':
+      victim.ask(signal.SIGTERM, 75)
+    elif phase == 'SIGINT':
+      victim.ask(signal.SIGINT, 130)
+    else:
+      victim.kill(phase, meanwhile if phase == 'steps' else None)
+  victim.finish()
+  _assert_same(killed, alone)
+
+
+@pytest.mark.long
+def test_pretraining_ends_with_the_same_bytes(large_world):
+  world = large_world
+  tiny_world.make_records(world, str(world / 'records'))
+
+  def flags(output_dir):
+    return [
+      *_training(
+        world,
+        output_dir,
+        task_name=None,
+        data_dir=None,
+        num_train_epochs=None,
+        input_file=world / 'records',
+        max_predictions_per_seq=3,
+        num_train_steps=500,
+        num_warmup_steps=50,
+      ),
+      '--do_train',
+    ]
+
+  def start_another(process):
+    output_dir = world / 'run_pretraining-killed'
+    message = f'is in use: process {process.pid} on .* trains there'
+    with pytest.raises(UserError, match=message):
+      tiny_world.run('run_pretraining', *flags(output_dir))
+
+  _kill_often(
+    'run_pretraining',
+    flags,
+    world,
+    'start checkpoint start export steps start checkpoint log start checkpoint '
+    'SIGTERM export start checkpoint steps start checkpoint start checkpoint',
+    meanwhile=start_another,
+  )
+
+
+@pytest.mark.long
+def test_fine_tuning_ends_with_the_same_bytes(large_world):
+  def flags(output_dir):
+    return [
+      *_training(large_world, output_dir, num_train_epochs=84, eval_steps=20),
+      *['--do_train', '--metric_for_best=loss'],
+    ]
+
+  _kill_often(
+    'run_classifier',
+    flags,
+    large_world,
+    'records start checkpoint best start steps checkpoint evaluation start '
+    'export checkpoint start log SIGINT checkpoint start records checkpoint',
+  )
+
+
+@pytest.fixture(scope='module')
+def two_teachers(large_world):
+  """The large world with two teachers."""
+  for seed in (1, 2):
+    tiny_world.run(
+      'run_classifier',
+      *tiny_world.task_flags(
+        large_world,
+        output_dir=large_world / f'teacher-{seed}',
+        seed=seed,
+        learning_rate=1e-2,
+      ),
+      '--do_train',
+    )
+  return large_world
+
+
+def _dump_flags(world, logits_dir, teacher=1):
+  return [
+    *tiny_world.task_flags(
+      world,
+      output_dir=None,
+      bert_config_file=None,
+      learning_rate=None,
+      num_train_epochs=None,
+      train_batch_size=None,
+      logits_dir=logits_dir,
+      num_logits_shards=6,
+      predict_batch_size=64,
+      teacher_checkpoint=world / f'teacher-{teacher}',
+      transfer_file=world / 'transfer.txt',
+    ),
+    *['--do_dump_logits', '--allow_weak_teacher'],
+  ]
+
+
+@pytest.mark.long
+def test_a_dump_and_what_is_learnt_from_it_have_the_same_bytes(two_teachers):
+  world = two_teachers
+  _kill_often(
+    'run_distillation',
+    lambda logits_dir: _dump_flags(world, logits_dir),
+    world,
+    'start shard shard shard',
+  )
+  first = world / 'dump-1'
+  shutil.move(world / 'run_distillation-killed', first)
+  shutil.rmtree(world / 'run_distillation-alone')
+  tiny_world.run(
+    'run_distillation', *_dump_flags(world, world / 'dump-2', teacher=2)
+  )
+
+  def flags(output_dir):
+    return [
+      *_training(
+        world,
+        output_dir,
+        # An epoch of 3,000 examples is not quite 190 steps.
+        num_train_epochs=2.7,
+        train_batch_size=16,
+        logits_dir=f'{first},{world / "dump-2"}',
+      ),
+      '--do_train',
+    ]
+
+  _kill_often(
+    'run_distillation',
+    flags,
+    world,
+    'merge start merge checkpoint start export steps checkpoint start log '
+    'SIGTERM checkpoint start checkpoint',
+  )
+
+
+@pytest.mark.long
+def test_there_were_as_many_kills_as_were_to_be():
+  """Comes last; the tests before it count."""
+  if len({kill.script for kill in _kills}) < 3:
+    pytest.skip('not all scripts were killed')
+  inside = [kill for kill in _kills if kill.is_inside]
+  assert len(_kills) >= 50
+  assert sum(kill.phase == 'checkpoint' for kill in inside) >= 10
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+  """A folder with room for 25 MB."""
+  folder = tmp_path / 'disk'
+  folder.mkdir()
+  command = ['mount', '-t', 'tmpfs', '-o', 'size=25m', 'tmpfs', str(folder)]
+  try:
+    subprocess.run(command, check=True, capture_output=True)
+  except (OSError, subprocess.CalledProcessError):
+    pytest.skip('nothing can be mounted here')
+  yield folder
+  subprocess.run(['umount', '--lazy', str(folder)], check=True)
+
+
+def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(
+  large_world, small_disk, tmp_path
+):
+  def train(output_dir):
+    flags = _training(large_world, output_dir, num_train_epochs=12)
+    flags += ['--keep_checkpoint_max=0', '--do_train']
+    tiny_world.run('run_classifier', *flags)
+
+  full, alone = small_disk / 'out', tmp_path / 'alone'
+  with pytest.raises(UserError, match='cannot write .*No space left on device'):
+    train(full)
+  assert not list(full.rglob('.*.tmp*'))
+  # Again, with nothing changed: as clear, and nothing is lost.
+  with pytest.raises(UserError, match='cannot write .*No space left on device'):
+    train(full)
+  command = ['mount', '-o', 'remount,size=200m', str(small_disk)]
+  subprocess.run(command, check=True)
+  train(full)
+  train(alone)
+  _assert_same(full, alone)
+
+
+def _flip(path: pathlib.Path, place: int) -> None:
+  with open(path, 'r+b') as file:
+    file.seek(place)
+    (byte,) = file.read(1)
+    file.seek(place)
+    file.write(bytes([byte ^ 0x10]))
+
+
+def test_damaged_files_are_named_and_what_is_whole_is_used(
+  large_world, tmp_path, caplog
+):
+  def train(output_dir, *more):
+    flags = _training(large_world, output_dir, num_train_epochs=6)
+    tiny_world.run('run_classifier', *flags, '--do_train', *more)
+
+  alone, damaged = tmp_path / 'alone', tmp_path / 'damaged'
+  train(alone)
+  shutil.copytree(alone, damaged)
+  # The newest checkpoint, what the run exported last, and the index.
+  _flip(damaged / 'checkpoints' / 'ckpt-36.data-00000-of-00001', 5_000_000)
+  train(damaged)
+  assert 'ckpt-36 is damaged and is skipped' in caplog.text
+  assert 'Resumed at step 24' in caplog.text
+  _assert_same(damaged, alone)
+  caplog.clear()
+  _flip(damaged / 'model.ckpt-36.data-00000-of-00001', 1_000_000)
+  train(damaged)
+  assert 'Writing model.ckpt-36 again: ' in caplog.text
+  _assert_same(damaged, alone)
+  _flip(damaged / 'model.ckpt-36.data-00000-of-00001', 1_000_000)
+  with pytest.raises(UserError, match='model.ckpt-36.* it may be damaged'):
+    tiny_world.run(
+      'run_classifier',
+      *tiny_world.task_flags(large_world, output_dir=damaged),
+      '--do_eval',
+    )
+
+
+def test_a_damaged_training_record_ends_the_run_with_its_name(
+  large_world, tmp_path
+):
+  path = tmp_path / 'records'
+  tiny_world.make_records(large_world, str(path))
+  _flip(path, files.size(str(path)) // 2)
+  with pytest.raises(
+    UserError, match=rf'{path} is damaged or cut short: record \d+ .counted'
+  ):
+    tiny_world.run(
+      'run_pretraining',
+      *_training(
+        large_world,
+        tmp_path / 'out',
+        task_name=None,
+        data_dir=None,
+        num_train_epochs=None,
+        input_file=path,
+        max_predictions_per_seq=3,
+        num_train_steps=500,
+        num_warmup_steps=50,
+      ),
+      '--do_train',
+    )

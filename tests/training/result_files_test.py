@@ -1,0 +1,95 @@
+"""The files of results: what is written is what is read."""
+
+import numpy as np
+import pytest
+
+from data.tasks import custom, glue
+from data.tasks.examples import Example
+from system.errors import UserError
+from training import result_files
+
+
+def _write(path, task, examples, decisions, probabilities):
+  result_files.write_predictions(
+    str(path),
+    task,
+    examples,
+    np.array(decisions),
+    np.array(probabilities, np.float32),
+  )
+  return result_files.read_predictions(str(path))
+
+
+def test_predictions_have_a_header_ids_labels_and_probabilities(tmp_path):
+  task = custom.classification(('no', 'yes'))
+  path = tmp_path / 'predictions.tsv'
+  _write(
+    path,
+    task,
+    [Example('a7', 'x', None, 'yes'), Example('a8', 'y', None, 'no')],
+    [1, 1],
+    [[0.25, 0.75], [0.5, 0.5]],
+  )
+  assert path.read_text() == (
+    'example_id\tlabel\tprediction\tprobability_no\tprobability_yes\n'
+    'a7\tyes\tyes\t0.25\t0.75\n'
+    'a8\tno\tyes\t0.5\t0.5\n'
+  )
+
+
+def test_without_labels_there_is_no_column_of_labels(tmp_path):
+  task = custom.classification(('no', 'yes'))
+  rows = _write(
+    tmp_path / 'p', task, [Example('0', 'x', None, None)], [0], [[1.0, 0.0]]
+  )
+  assert list(rows[0]) == [
+    *['example_id', 'prediction', 'probability_no', 'probability_yes']
+  ]
+
+
+def test_a_regressor_predicts_numbers(tmp_path):
+  numbers = np.float32([[0.1], [-3e-8]])
+  rows = _write(
+    tmp_path / 'p',
+    glue.get_task('STS-B'),
+    [Example('0', 'x', 'y', '2.50'), Example('1', 'x', 'y', '1')],
+    numbers[:, 0],
+    numbers,
+  )
+  assert [row['label'] for row in rows] == ['2.50', '1']
+  assert [np.float32(row['prediction']) for row in rows] == numbers[
+    :, 0
+  ].tolist()
+
+
+def test_tabs_and_newlines_break_nothing_and_numbers_are_exact(tmp_path):
+  labels = ('a\tb', 'c\nd\r', '\\t', 'ü\u2028"')
+  rng = np.random.default_rng(0)
+  probabilities = rng.dirichlet(np.ones(4), 4).astype(np.float32)
+  examples = [
+    Example(f'{label}{i}', 'x', None, label) for i, label in enumerate(labels)
+  ]
+  path = tmp_path / 'p'
+  task = custom.classification(labels)
+  rows = _write(path, task, examples, [3, 2, 1, 0], probabilities)
+  assert [row['example_id'] for row in rows] == [e.example_id for e in examples]
+  assert [row['label'] for row in rows] == list(labels)
+  assert [row['prediction'] for row in rows] == list(labels[::-1])
+  read = [[row[f'probability_{label}'] for label in labels] for row in rows]
+  np.testing.assert_array_equal(np.float32(read), probabilities)
+  lines = path.read_bytes().split(b'\n')
+  assert len(lines) == 6 and {line.count(b'\t') for line in lines[:-1]} == {6}
+
+
+@pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    ('0.1\t0.9\n', 'no header with example_id and prediction'),
+    ('', 'no header'),
+    ('example_id\tprediction\n0\n', 'line 2: found 1 columns, expected 2'),
+  ],
+)
+def test_other_files_are_refused(tmp_path, text, message):
+  (tmp_path / 'p').write_text(text)
+  with pytest.raises(UserError, match=message):
+    result_files.read_predictions(str(tmp_path / 'p'))

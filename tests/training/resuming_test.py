@@ -1,0 +1,145 @@
+"""What a run goes on from: which checkpoint, and what it may say."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from modeling.checkpoints import tensor_bundle
+from system import files
+from system.errors import UserError
+from training import run_lock
+from training.loss_scale import LossScale
+from training.optimization import AdamW
+from training.resuming import Checkpointer
+from training.step_statistics import StepStatistics
+
+
+class _Run:
+  """A run of one weight, whose steps are called by the test."""
+
+  def __init__(self, folder, shape=(2,)):
+    self.weight = tf.Variable(tf.zeros(shape), name='w')
+    self.optimizer = AdamW([self.weight], 1e-3, 10, 0, loss_scale=LossScale())
+    self.statistics = StepStatistics()
+    self.exported = []
+    self.checkpointer = Checkpointer(
+      str(folder),
+      {'w': self.weight},
+      self.optimizer,
+      self.statistics,
+      self.exported.append,
+    )
+
+  def save(self, step, start=None):
+    """Saves a step; it is no stop where the interval began before."""
+    self.optimizer.step.assign(step)
+    self.weight.assign(tf.fill(self.weight.shape, float(step)))
+    self.statistics.start = step if start is None else start
+    self.checkpointer.save(step)
+
+
+def _steps(folder):
+  names = (folder / 'checkpoints').glob('ckpt-*.index')
+  return sorted(int(x.name[5:-6]) for x in names)
+
+
+def test_two_checkpoints_are_kept_and_later_ones_are_no_past(tmp_path):
+  run = _Run(tmp_path)
+  for step in (0, 4, 8, 12):
+    run.save(step)
+  assert _steps(tmp_path) == [8, 12]
+  # As a run leaves it that is killed while it removes an old one.
+  (tmp_path / 'checkpoints' / 'ckpt-4.data-00000-of-00001').write_text('')
+  run.save(10)
+  assert _steps(tmp_path) == [8, 10]
+  left = [p.name for p in (tmp_path / 'checkpoints').iterdir()]
+  assert len(left) == 4
+
+
+def test_all_state_is_restored(tmp_path):
+  run = _Run(tmp_path)
+  for x in run.optimizer.variables:
+    x.assign(tf.cast(tf.fill(x.shape, 3), x.dtype))
+  run.statistics.sums = {'loss': 0.1 + 0.2}
+  run.save(7, start=5)
+  assert run.exported == []  # Between two stops.
+  again = _Run(tmp_path)
+  assert again.checkpointer.restore() == 7
+  for ours, theirs in zip(
+    again.optimizer.variables, run.optimizer.variables, strict=True
+  ):
+    np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+  assert (again.statistics.start, again.statistics.sums) == (
+    5,
+    {'loss': 0.1 + 0.2},
+  )
+  assert again.exported == []
+
+
+def test_what_a_state_file_says_is_old_is_not_removed(tmp_path):
+  for name in ('precious.index', 'precious.data-00000-of-00001'):
+    (tmp_path / name).write_text('mine')
+  folder = tmp_path / 'out' / 'checkpoints'
+  folder.mkdir(parents=True)
+  paths = [f'{tmp_path}/precious', '../../precious', 'ckpt-0']
+  (folder / 'checkpoint').write_text(
+    'model_checkpoint_path: "ckpt-0"\n'
+    + ''.join(f'all_model_checkpoint_paths: "{path}"\n' for path in paths)
+  )
+  run = _Run(tmp_path / 'out')
+  for step in (0, 4, 8, 12):
+    run.save(step)
+  assert (tmp_path / 'precious.index').read_text() == 'mine'
+  assert (tmp_path / 'precious.data-00000-of-00001').read_text() == 'mine'
+
+
+@pytest.mark.parametrize(
+  'statistics',
+  [
+    *[
+      '',
+      '[]',
+      '{}',
+      'nonsense',
+      '{"start": "x", "sums": {}, "bad_steps": []}',
+    ],
+    *['{"start": 4, "sums": [], "bad_steps": []}', b'\xff', None, 3.0],
+  ],
+)
+def test_a_checkpoint_with_a_strange_state_is_skipped(
+  tmp_path, statistics, caplog
+):
+  run = _Run(tmp_path)
+  run.save(4)
+  run.save(8)
+  prefix = f'{tmp_path}/checkpoints/ckpt-8'
+  tensors = tensor_bundle.read(prefix)
+  del tensors['tally']
+  tensor_bundle.write(
+    prefix,
+    tensors if statistics is None else {**tensors, 'tally': statistics},
+  )
+  assert _Run(tmp_path).checkpointer.restore() == 4
+  assert 'ckpt-8 is damaged and is skipped' in caplog.text
+
+
+def test_a_checkpoint_of_another_model_is_told_apart(tmp_path):
+  _Run(tmp_path).save(4)
+  with pytest.raises(
+    UserError,
+    match=r'ckpt-4 is not of this run: model/w is float32 \[2\], expected '
+    r'float32 \[3\]; optimizer/w/adam_m is float32 \[2\], expected',
+  ):
+    _Run(tmp_path, shape=(3,)).checkpointer.restore()
+
+
+def test_nothing_is_saved_in_a_folder_that_another_run_has(tmp_path):
+  run = _Run(tmp_path)
+  with run_lock.held(str(tmp_path)):
+    run.save(0)
+    files.write_text(str(tmp_path / 'run.lock'), json.dumps({'process': 1}))
+    with pytest.raises(UserError, match='another run has taken'):
+      run.save(4)
+  assert _steps(tmp_path) == [0]

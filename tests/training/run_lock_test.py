@@ -1,0 +1,110 @@
+"""One run at a time in a folder."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from system import files
+from system.errors import UserError
+from training import run_lock
+
+# Without TensorFlow, so that it starts at once.
+_OWNER = """
+import fcntl, sys, time
+file = open(sys.argv[1], 'w')
+fcntl.flock(file, fcntl.LOCK_EX)
+file.write('{"process": 7, "host": "far", "since": "noon", "token": "1"}')
+file.flush()
+print('locked', flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def owner(tmp_path):
+  """Another process that trains in the folder."""
+  command = [sys.executable, '-c', _OWNER, str(tmp_path / 'run.lock')]
+  process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+  assert process.stdout.readline() == 'locked\n'
+  yield process
+  process.kill()
+  process.wait()
+
+
+def test_a_second_run_is_refused_while_the_first_one_lives(tmp_path, owner):
+  with (
+    pytest.raises(
+      UserError, match='is in use: process 7 on far, since noon, trains there'
+    ),
+    run_lock.held(str(tmp_path)),
+  ):
+    pass
+  owner.send_signal(signal.SIGKILL)
+  owner.wait()
+  # What it left in the file binds nobody.
+  with run_lock.held(str(tmp_path)):
+    run_lock.check(str(tmp_path))
+
+
+def test_the_owner_is_told(tmp_path):
+  folder = str(tmp_path)
+  with run_lock.held(folder):
+    entry = (tmp_path / 'run.lock').read_text()
+    with (
+      pytest.raises(UserError, match=f'process {os.getpid()} on .*another --o'),
+      run_lock.held(folder),
+    ):
+      pass
+    # Who was refused has changed nothing.
+    assert (tmp_path / 'run.lock').read_text() == entry
+    run_lock.check(folder)
+  with run_lock.held(folder):
+    assert (tmp_path / 'run.lock').read_text() != entry
+  run_lock.check(folder)  # Not held by anybody: nothing to check.
+
+
+@pytest.mark.parametrize('content', ['', 'nonsense', '[]', '{"process": 1}'])
+def test_an_owner_that_cannot_be_read_is_another_run(tmp_path, content):
+  assert run_lock._describe(content) == 'another run'
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path):
+  folder = tmp_path / 'out'
+  with run_lock.held(str(folder)):
+    os.rename(folder, tmp_path / 'gone')
+    with pytest.raises(
+      UserError, match=r'out/run\.lock, .* is gone: was .*/out'
+    ):
+      run_lock.check(str(folder))
+
+
+def test_no_link_leads_the_lock_out_of_the_folder(tmp_path):
+  (tmp_path / 'precious').write_text('mine')
+  (tmp_path / 'out').mkdir()
+  (tmp_path / 'out' / 'run.lock').symlink_to(tmp_path / 'precious')
+  with (
+    pytest.raises(UserError, match='cannot write .*run.lock'),
+    run_lock.held(str(tmp_path / 'out')),
+  ):
+    pass
+  assert (tmp_path / 'precious').read_text() == 'mine'
+
+
+def test_without_locks_the_last_run_has_the_folder(tmp_path, caplog):
+  folder = f'ram://{tmp_path}'
+  with run_lock.held(folder):
+    run_lock.check(folder)
+    first = dict(run_lock._owned)
+    run_lock._owned.clear()  # As in another process.
+    with run_lock.held(folder):
+      run_lock.check(folder)
+      second = files.read_text(f'{folder}/run.lock')
+      assert re.search(r'has no locks\. process \d+ on', caplog.text)
+    assert second != first[folder]
+    run_lock._owned.update(first)
+    with pytest.raises(UserError, match='process .* has taken ram://'):
+      run_lock.check(folder)

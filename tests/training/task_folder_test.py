@@ -1,0 +1,346 @@
+"""Evaluation while training, prediction, several seeds: through the flags."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_world
+
+from modeling.checkpoints import exporting, location
+from system.errors import UserError
+from training import best_checkpoint, result_files
+from training.metrics import compute_scores
+
+# 10 epochs of 48 examples in batches of 8 are 60 steps.
+_EVALUATING = ['--do_train', '--eval_steps=9', '--metric_for_best=loss']
+
+
+def _run(world, *arguments, **changes):
+  flags = tiny_world.task_flags(world, **changes)
+  tiny_world.run('run_classifier', *flags, *arguments)
+
+
+def _evaluations(folder):
+  lines = (folder / 'eval_metrics.jsonl').read_text().splitlines()
+  return [json.loads(line) for line in lines]
+
+
+def _scores(folder, suffix=''):
+  lines = (folder / f'eval_results{suffix}.txt').read_text().splitlines()
+  pairs = (line.split(' = ') for line in lines)
+  return {name: float(value) for name, value in pairs}
+
+
+def _bytes(folder, but=()):
+  """Returns the files that a run's outcome is, by name."""
+  names = ('*.ckpt-*', 'metrics.jsonl', 'eval_metrics.jsonl', 'best/*')
+  return {
+    str(path.relative_to(folder)): path.read_bytes()
+    for name in names
+    for path in folder.glob(name)
+    if path.name not in but
+  }
+
+
+@pytest.fixture(scope='module')
+def evaluated_world(tmp_path_factory):
+  """A world with a run in `out` that was evaluated while it trained."""
+  folder = tiny_world.make(tmp_path_factory.mktemp('evaluated'))
+  _spoil_dev(folder)
+  _run(folder, *_EVALUATING, '--do_eval', '--do_predict')
+  return folder
+
+
+def _spoil_dev(world):
+  """Turns three labels of dev round, so that being sure costs more and more."""
+  path = world / 'task' / 'dev.tsv'
+  lines = path.read_text().splitlines()
+  for i in (2, 5, 8):
+    text, label = lines[i].split('\t')
+    lines[i] = f'{text}\t{1 - int(label)}'
+  path.write_text('\n'.join(lines) + '\n')
+
+
+def test_the_best_checkpoint_is_kept_whole_and_evaluated(evaluated_world):
+  out = evaluated_world / 'out'
+  evaluations = _evaluations(out)
+  assert [e['step'] for e in evaluations] == [9, 18, 27, 36, 45, 54, 60]
+  best = min(evaluations, key=lambda e: e['eval_loss'])
+  # Neither the first nor the last, or this test would show little.
+  assert 9 < best['step'] < 60
+  prefix = f'model.ckpt-{best["step"]}'
+  assert sorted(p.name for p in (out / 'best').iterdir()) == [
+    *['bert_config.json', 'checkpoint', f'{prefix}.data-00000-of-00001'],
+    *[f'{prefix}.index', 'vocab.txt'],
+  ]
+  assert location.resolve(str(out / 'best')) == str(out / 'best' / prefix)
+  scores = _scores(out)
+  assert scores.pop('global_step') == best.pop('step')
+  # The same numbers to the last bit.
+  assert scores == best
+
+
+def test_later_commands_take_the_best_too(evaluated_world, tmp_path, caplog):
+  world = shutil.copytree(evaluated_world, tmp_path, dirs_exist_ok=True)
+  before = (world / 'out' / 'predictions.tsv').read_bytes()
+  for name in ('predictions.tsv', 'eval_results.txt'):
+    (world / 'out' / name).unlink()
+  _run(world, '--do_eval', '--do_predict')
+  assert 'The best checkpoint of the run is taken' in caplog.text
+  assert (world / 'out' / 'predictions.tsv').read_bytes() == before
+  # Without it, the last.
+  shutil.rmtree(world / 'out' / 'best')
+  _run(world, '--do_eval')
+  assert _scores(world / 'out')['global_step'] == 60
+
+
+def test_evaluating_changes_nothing_of_the_training(evaluated_world, world):
+  _run(world, '--do_train')
+  for suffix in ('.index', '.data-00000-of-00001'):
+    name = f'model.ckpt-60{suffix}'
+    evaluated = (evaluated_world / 'out' / name).read_bytes()
+    assert (world / 'out' / name).read_bytes() == evaluated
+  assert not (world / 'out' / 'best').exists()
+  assert not (world / 'out' / 'eval_metrics.jsonl').exists()
+
+
+def test_scores_are_in_tensorboard(evaluated_world):
+  (path,) = (evaluated_world / 'out' / 'events').iterdir()
+  seen = {
+    (value.tag, event.step)
+    for event in tf.compat.v1.train.summary_iterator(str(path))
+    for value in event.summary.value
+  }
+  assert {('eval_accuracy', 9), ('eval_loss', 60)} < seen
+
+
+@pytest.mark.parametrize(
+  'moment',
+  ['before the line', pytest.param('after the line', marks=pytest.mark.slow)],
+)
+def test_a_run_killed_at_an_evaluation_ends_with_the_same_bytes(
+  evaluated_world, world, moment, monkeypatch
+):
+  _spoil_dev(world)
+  # Saved at 20 and 40; killed at 36, so that 27 is evaluated twice.
+  flags = [*_EVALUATING, '--save_checkpoints_steps=20']
+  run = best_checkpoint.Evaluation.run
+
+  def killed_at_36(self, step):
+    if step == 36 and moment == 'before the line':
+      raise KeyboardInterrupt
+    scores = run(self, step)
+    if step == 36:
+      raise KeyboardInterrupt
+    return scores
+
+  with monkeypatch.context() as patch:
+    patch.setattr(best_checkpoint.Evaluation, 'run', killed_at_36)
+    with pytest.raises(KeyboardInterrupt):
+      _run(world, *flags)
+  assert _evaluations(world / 'out')[-1]['step'] >= 27
+  _run(world, *flags)
+  alone, again = evaluated_world / 'out', world / 'out'
+  extra = {f'model.ckpt-{n}' for n in (20, 40)}
+  expected = _bytes(alone, but=('metrics.jsonl',))
+  found = {
+    name: content
+    for name, content in _bytes(again, but=('metrics.jsonl',)).items()
+    if name.split('.index')[0].split('.data')[0] not in extra
+  }
+  assert found == expected
+
+
+def test_a_run_stops_early_and_stays_so(world, caplog):
+  _spoil_dev(world)
+  flags = [*_EVALUATING, '--early_stopping_patience=1', '--do_eval']
+  _run(world, *flags)
+  out = world / 'out'
+  losses = [e['eval_loss'] for e in _evaluations(out)]
+  # All but the last are better than the one before.
+  assert losses == [*sorted(losses[:-1], reverse=True), losses[-1]]
+  assert losses[-1] >= losses[-2]
+  last = _evaluations(out)[-1]['step']
+  assert last < 60 and (out / f'model.ckpt-{last}.index').exists()
+  assert _scores(out)['global_step'] == last - 9
+  before = _bytes(out)
+  caplog.clear()
+  _run(world, *flags)
+  assert f'This run has stopped early, at step {last} of 60' in caplog.text
+  assert _bytes(out) == before
+
+
+def test_another_evaluation_in_the_same_folder_is_refused(
+  evaluated_world, tmp_path
+):
+  world = shutil.copytree(evaluated_world, tmp_path, dirs_exist_ok=True)
+  with pytest.raises(UserError, match='eval_steps: 9 there, None now'):
+    _run(world, '--do_train')
+
+
+@pytest.mark.parametrize('split', ['dev', 'test'])
+def test_predictions_of_a_labelled_split_agree_with_evaluation(
+  evaluated_world, tmp_path, split
+):
+  world = shutil.copytree(evaluated_world, tmp_path, dirs_exist_ok=True)
+  labelled = (world / 'task' / 'dev.tsv').read_text()
+  (world / 'task' / 'test.tsv').write_text(labelled)
+  # The columns are named in another order than the model was trained in, which
+  # labels.txt would not allow: a model from elsewhere has none.
+  (world / 'out' / 'labels.txt').unlink()
+  _run(
+    world,
+    *['--do_eval', '--do_predict', f'--eval_split={split}'],
+    f'--predict_split={split}',
+    task_name='custom',
+    labels='1,0',
+  )
+  rows = result_files.read_predictions(str(world / 'out' / 'predictions.tsv'))
+  lines = labelled.splitlines()[1:]
+  assert [row['label'] for row in rows] == [x.split('\t')[1] for x in lines]
+  assert [row['example_id'] for row in rows] == [str(i) for i in range(11)]
+  accuracy = compute_scores(
+    ['accuracy'],
+    [row['label'] for row in rows],
+    [row['prediction'] for row in rows],
+  )['accuracy']
+  assert accuracy == _scores(world / 'out')['eval_accuracy']
+  probabilities = np.float32(
+    [[row['probability_1'], row['probability_0']] for row in rows]
+  )
+  table = np.loadtxt(world / 'out' / 'test_results.tsv', dtype=np.float32)
+  np.testing.assert_array_equal(probabilities, table)
+  best = np.array(['1', '0'])[probabilities.argmax(axis=1)]
+  assert [row['prediction'] for row in rows] == best.tolist()
+
+
+def test_of_mnli_both_dev_and_both_test_sets_are_taken(world):
+  labels = ('contradiction', 'entailment', 'neutral')
+  header = 'index\tsentence1\tsentence2'
+  for split, count in (
+    ('train', 12),
+    *[('dev_matched', 6), ('dev_mismatched', 9)],
+    *[('test_matched', 4), ('test_mismatched', 5)],
+  ):
+    is_test = split.startswith('test')
+    rows = [header + '\tgold_label' * (not is_test)]
+    for i in range(count):
+      rows.append(
+        f'{i}\tthe film\tthe plot' + f'\t{labels[i % 3]}' * (not is_test)
+      )
+    (world / 'task' / f'{split}.tsv').write_text('\n'.join(rows) + '\n')
+  jobs = ['--do_train', '--do_eval', '--do_predict']
+  _run(world, *jobs, task_name='MNLI', num_train_epochs=1)
+  out = world / 'out'
+  # All inputs are the same, so a third of each split is right.
+  for suffix in ('', '_mismatched'):
+    assert _scores(out, suffix)['eval_accuracy'] == pytest.approx(1 / 3)
+  for suffix, count in (('', 4), ('_mismatched', 5)):
+    path = str(out / f'predictions{suffix}.tsv')
+    assert len(result_files.read_predictions(path)) == count
+    lines = (out / f'test_results{suffix}.tsv').read_text().splitlines()
+    assert len(lines) == count
+
+  (out / 'eval_results.txt').unlink()
+  _run(world, '--do_eval', '--eval_split=dev_mismatched', task_name='MNLI')
+  assert not (out / 'eval_results.txt').exists()
+
+
+@pytest.mark.slow
+def test_each_seed_is_the_run_of_that_seed_alone(world, caplog):
+  jobs = ['--do_train', '--do_eval']
+  changes = {'num_train_epochs': 2, 'seed': 3}
+  _run(world, *jobs, '--num_seeds=2', **changes)
+  out = world / 'out'
+  alone = {'num_train_epochs': 2, 'seed': 4, 'output_dir': world / 'alone'}
+  _run(world, *jobs, **alone)
+  assert _bytes(out / 'seed-4') == _bytes(world / 'alone') != {}
+  assert _bytes(out / 'seed-3') != _bytes(out / 'seed-4')
+  report = json.loads((out / 'seeds.json').read_text())
+  assert list(report['scores']) == ['3', '4']
+  each = [_scores(out / f'seed-{n}')['eval_loss'] for n in (3, 4)]
+  assert report['summary']['eval_loss']['median'] == pytest.approx(
+    np.mean(each)
+  )
+  assert report['summary']['eval_loss']['highest'] == max(each)
+  # What starts them all again, and what starts one.
+  for folder, number, seed in ((out, 2, 3), (out / 'seed-4', 1, 4)):
+    command = json.loads((folder / 'run.json').read_text())['command']
+    expected = [f'--num_seeds={number}', f'--seed={seed}']
+    assert {*expected, f'--output_dir={folder}'} < set(command['flags'])
+
+  caplog.clear()
+  before = _bytes(out / 'seed-3')
+  tiny_world.run('run_classifier', f'--from_run={out}', '--num_seeds=3')
+  assert caplog.text.count('This run has finished: all 12 steps') == 3
+  assert caplog.text.count('Resumed at step 12') == 2
+  assert _bytes(out / 'seed-3') == before
+  report = json.loads((out / 'seeds.json').read_text())
+  assert list(report['scores']) == ['3', '4', '5']
+
+
+def test_a_checkpoint_without_a_head_is_not_scored(teacher_world):
+  folder = teacher_world / 'pretrained'
+  folder.mkdir()
+  teacher = tf.train.load_checkpoint(str(teacher_world / 'teacher'))
+  weights = {
+    name: teacher.get_tensor(name)
+    for name in teacher.get_variable_to_shape_map()
+    if name.startswith('bert/')
+  }
+  exporting.write_released(str(folder / 'bert_model.ckpt'), weights)
+  for job in ('--do_eval', '--do_predict'):
+    with pytest.raises(UserError, match='holds no head .* pre-trained only'):
+      _run(teacher_world, job, init_checkpoint=folder)
+  assert not (teacher_world / 'out' / 'eval_results.txt').exists()
+
+
+def test_a_head_that_was_never_trained_is_said(teacher_world, caplog):
+  checkpoint = teacher_world / 'teacher' / 'model.ckpt'
+  _run(teacher_world, '--do_eval', init_checkpoint=f'{checkpoint}-60')
+  assert 'never trained' not in caplog.text
+  _run(teacher_world, '--do_eval', init_checkpoint=f'{checkpoint}-0')
+  assert 'ckpt-0 was never trained (its bias is all zeros)' in caplog.text
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (
+      ['--do_eval', '--eval_steps=5'],
+      '--eval_steps cannot take effect: --do_t',
+    ),
+    (
+      ['--do_train', '--early_stopping_patience=2'],
+      '--early_stopping_patience cannot take effect: --eval_steps',
+    ),
+    (
+      ['--do_train', '--metric_for_best=loss'],
+      '--metric_for_best cannot take effect: --eval_steps',
+    ),
+    (
+      ['--do_train', '--eval_steps=5', '--metric_for_best=f1'],
+      '--metric_for_best=f1: SST-2 has accuracy, loss',
+    ),
+    (
+      ['--do_train', '--eval_steps=5', '--eval_split=test'],
+      '--eval_split=test: .*test.tsv has no labels',
+    ),
+    (
+      ['--do_train', '--eval_split=dev'],
+      'neither --do_eval nor --eval_steps is given',
+    ),
+    (['--do_train', '--predict_split=dev'], '--do_predict is not given'),
+    (['--do_train', '--num_seeds=2'], '--num_seeds=2 needs --do_eval'),
+    (
+      ['--do_predict', '--predict_split=best'],
+      "has no split 'best'; it has train, dev, test",
+    ),
+  ],
+)
+def test_contradictions_are_told_before_training(world, arguments, message):
+  with pytest.raises(UserError, match=message):
+    _run(world, *arguments)
+  assert not (world / 'out').exists()

@@ -1,0 +1,200 @@
+"""The host's loop: what ends it before its time, and steps that are bad."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_training import exported, make_settings, make_source, train
+
+from system import files
+from system.errors import Stopped, UserError
+from training import stop_request
+from training.profiling import profiled_steps
+from training.settings import Settings
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory):
+  return make_source(tmp_path_factory.mktemp('source') / 'records')
+
+
+@pytest.fixture(scope='module')
+def whole(source, tmp_path_factory):
+  """The folder of a run of 20 steps that was left alone."""
+  folder = tmp_path_factory.mktemp('whole')
+  train(source, make_settings(folder))
+  return folder
+
+
+def _metrics(folder):
+  return (folder / 'metrics.jsonl').read_text()
+
+
+def _lines(folder):
+  return [json.loads(line) for line in _metrics(folder).splitlines()]
+
+
+def _fit_and_ask(source, settings, asked_at, monkeypatch):
+  """Trains; asks it to stop as its loop begins at some step."""
+  next_stop = Settings.next_stop
+
+  def ask_and_go_on(self, step):
+    if step == asked_at:
+      stop_request.ask()
+    return next_stop(self, step)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(Settings, 'next_stop', ask_and_go_on)
+    with pytest.raises(Stopped) as stopped:
+      train(source, settings)
+  return str(stopped.value)
+
+
+# The host stops at 3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 18 and 20.
+@pytest.mark.parametrize(
+  'asked_at',
+  [
+    [12],
+    # In the middle; at a stop that is logged and saved; before the end.
+    pytest.param([0, 3, 6, 18], marks=pytest.mark.slow),
+  ],
+)
+def test_a_run_that_is_asked_saves_the_next_step_and_goes_on_from_there(
+  source, whole, tmp_path, asked_at, monkeypatch
+):
+  settings = make_settings(tmp_path)
+  for step in asked_at:
+    message = _fit_and_ask(source, settings, step, monkeypatch)
+    assert message == f'saved at step {step + 1} of 20'
+    assert (tmp_path / 'checkpoints' / f'ckpt-{step + 1}.index').exists()
+    # What others load comes at the steps that were asked for.
+    assert not (tmp_path / f'model.ckpt-{step + 1}.index').exists()
+  train(source, settings)
+  assert not stop_request.is_heeded()
+  assert exported(tmp_path, 20) == exported(whole, 20)
+  assert _metrics(tmp_path) == _metrics(whole)
+
+
+def test_a_profile_is_of_some_steps_and_changes_nothing(
+  source, whole, tmp_path, caplog
+):
+  train(source, make_settings(tmp_path, is_profiled=True))
+  assert exported(tmp_path, 20) == exported(whole, 20)
+  assert _metrics(tmp_path) == _metrics(whole)
+  [profile] = tmp_path.glob('events/plugins/profile/*/*.xplane.pb')
+  assert b'MatMul' in profile.read_bytes()
+  assert f'from 11 on to {tmp_path}/events/plugins/profile' in caplog.text
+
+
+@pytest.mark.parametrize(
+  ('step', 'num_steps', 'steps'),
+  [(0, 100, (10, 20)), (90, 100, (90, 100)), (93, 100, (93, 100))],
+)
+def test_the_steps_of_a_profile_lie_in_the_run(step, num_steps, steps):
+  assert profiled_steps(step, num_steps) == range(*steps)
+
+
+def test_a_bad_step_ends_the_run_and_is_named_with_its_records(
+  source, tmp_path
+):
+  settings = make_settings(
+    tmp_path, learning_rate=1e38, num_warmup_steps=0, log_steps=4
+  )
+  with pytest.raises(UserError, match='not finite at step 2, .*=1e.38 too'):
+    train(source, settings)
+  names = [p.name for p in tmp_path.glob('model.ckpt-*.index')]
+  assert names == ['model.ckpt-0.index']
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('precision', ['float32', 'float16'])
+def test_bad_steps_are_left_out_by_flag_and_the_run_can_be_resumed(
+  tmp_path, precision, monkeypatch, caplog
+):
+  source = make_source(tmp_path / 'records', nan_in=17)
+  alone, stopped = (
+    make_settings(
+      tmp_path / name,
+      skip_nonfinite_steps=9,
+      bias_correction=True,
+      precision=precision,
+    )
+    for name in ('alone', 'stopped')
+  )
+  train(source, alone)
+  named = [x for x in caplog.messages if 'is left out' in x]
+  # Once an epoch of 50 / 16 steps.
+  assert 6 <= len(named) <= 7
+  assert all(f'{tmp_path}/records, records' in x for x in named)
+  for message in named:
+    records = message.partition('from 0) ')[2].partition('. Its')[0].split(', ')
+    assert len(records) == 16 and '17' in records
+  lines = _lines(tmp_path / 'alone')
+  # Where the only step of an interval is bad, its loss counts as 0.
+  assert all(x['loss'] > 1.0 or x['skipped_steps'] == 1.0 for x in lines)
+  steps = [0, *(line['step'] for line in lines)]
+  counts = [
+    line['skipped_steps'] * (line['step'] - before)
+    for line, before in zip(lines, steps, strict=False)
+  ]
+  assert round(sum(counts)) == len(named)
+  _fit_and_ask(source, stopped, 12, monkeypatch)
+  train(source, stopped)
+  assert exported(tmp_path / 'stopped', 20) == exported(tmp_path / 'alone', 20)
+  assert _metrics(tmp_path / 'stopped') == _metrics(tmp_path / 'alone')
+
+
+@pytest.mark.slow
+def test_more_bad_steps_than_may_be_end_the_run(tmp_path):
+  source = make_source(tmp_path / 'records', nan_in=17)
+  with pytest.raises(UserError, match='--skip_nonfinite_steps=1 would leave'):
+    train(source, make_settings(tmp_path))
+  # Another number does not make it another run; those left out before count.
+  with pytest.raises(UserError, match='--skip_nonfinite_steps=3 would leave'):
+    train(source, make_settings(tmp_path, skip_nonfinite_steps=2))
+
+
+@pytest.mark.slow
+def test_that_steps_may_be_left_out_changes_nothing_where_none_is_bad(
+  source, whole, tmp_path
+):
+  train(source, make_settings(tmp_path, skip_nonfinite_steps=1))
+  assert exported(tmp_path, 20) == exported(whole, 20)
+  ours = [{**x, 'skipped_steps': 0.0} for x in _lines(whole)]
+  assert _lines(tmp_path) == ours
+
+
+@pytest.mark.slow
+def test_a_folder_that_vanishes_is_named(source, tmp_path, monkeypatch):
+  folder, gone = tmp_path / 'out', tmp_path / 'gone'
+  next_stop = Settings.next_stop
+
+  def vanish(self, step):
+    if step == 6:
+      os.rename(folder, gone)
+    return next_stop(self, step)
+
+  monkeypatch.setattr(Settings, 'next_stop', vanish)
+  with pytest.raises(UserError, match='cannot write .*/out/metrics.jsonl'):
+    train(source, make_settings(folder))
+  assert not files.exists(str(folder))
+
+
+@pytest.mark.slow
+def test_two_replicas_leave_out_what_one_device_does(tmp_path):
+  source = make_source(tmp_path / 'records', nan_in=17)
+  one, two = (
+    make_settings(tmp_path / name, skip_nonfinite_steps=9)
+    for name in ('one', 'two')
+  )
+  expected = train(source, one)
+  strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
+  for name, value in train(source, two, strategy).items():
+    np.testing.assert_allclose(value, expected[name], atol=1e-5, err_msg=name)
+  skipped = [
+    [x['skipped_steps'] for x in _lines(tmp_path / name)]
+    for name in ('one', 'two')
+  ]
+  assert skipped[0] == skipped[1]

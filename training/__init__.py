@@ -1,0 +1,1 @@
+"""One training run: losses, optimizer, steps, evaluation, resuming, folder."""

@@ -1,0 +1,191 @@
+"""A model on a task's splits, for `run_classifier` and `run_distillation`."""
+
+import functools
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from data.records import input_pipeline
+from data.tasks import classifier_records, label_order
+from data.tasks.examples import Example
+from data.tasks.task import Task
+from data.text.tokenization import BertTokenizer
+from devices import workers
+from modeling.checkpoints import loading
+from modeling.models import Classifier, released_variables
+from system.errors import UserError
+from training import classification, result_files
+
+_HEAD_BIAS = 'output_bias'
+
+
+class TaskFolder:
+  """Evaluates and predicts one task in one folder."""
+
+  def __init__(
+    self,
+    task: Task,
+    tokenizer: BertTokenizer,
+    max_seq_length: int,
+    output_dir: str,
+  ):
+    """Keeps what all splits share.
+
+    Args:
+      task: the task.
+      tokenizer: the model's.
+      max_seq_length: S.
+      output_dir: an existing folder for records and results.
+    """
+    self.task = task
+    self.tokenizer = tokenizer
+    self.max_seq_length = max_seq_length
+    self.output_dir = output_dir
+
+  def write_records(self, name: str, examples: Sequence[Example]):
+    """Writes `<name>.tf_record`, padded, and returns it as a source.
+
+    Of several workers only the chief writes.
+    """
+    path = os.path.join(self.output_dir, f'{name}.tf_record')
+    if workers.is_chief():
+      classifier_records.write_records(
+        path, examples, self.task, self.tokenizer, self.max_seq_length
+      )
+    return classifier_records.source(
+      path, self.task, self.tokenizer, self.max_seq_length
+    )
+
+  def write_training_records(self, examples: Sequence[Example]):
+    """Writes `labels.txt` and `train.tf_record`, as `write_records`."""
+    label_order.write(self.output_dir, self.task)
+    return self.write_records('train', examples)
+
+  def evaluate(
+    self,
+    model: Classifier,
+    checkpoint: str,
+    examples: Sequence[Example],
+    batch_size: int,
+    suffix: str = '',
+    teacher_logits: np.ndarray | None = None,
+  ) -> dict[str, float]:
+    """Scores a checkpoint on labelled examples; writes `eval_results.txt`.
+
+    Args:
+      model: takes the checkpoint's weights, head included.
+      checkpoint: its prefix.
+      examples: with labels.
+      batch_size: B.
+      suffix: of the files' names, as in `results`.
+      teacher_logits: float32 [N, C], a teacher's on the same examples.
+
+    Returns:
+      The scores, as `classification.score`, and where there is a teacher, as
+      `classification.agreement`.
+    """
+    name = f'eval{suffix}'
+    logits = self._logits(model, checkpoint, name, examples, batch_size)
+    scores = classification.score(self.task, examples, logits)
+    if teacher_logits is not None:
+      scores |= classification.agreement(self.task, teacher_logits, logits)
+    result_files.write_eval_results(self.output_dir, checkpoint, scores, suffix)
+    return scores
+
+  def make_scorer(
+    self, model: Classifier, examples: Sequence[Example], batch_size: int
+  ) -> Callable[[], dict[str, float]]:
+    """Returns a function that scores the model as it is, while it trains.
+
+    The scores are those of `evaluate`. The first call writes the records.
+    """
+    predictor = classification.Predictor(model)
+
+    @functools.cache
+    def make_batches() -> tf.data.Dataset:
+      source = self.write_records('eval', examples)
+      return input_pipeline.inference_batches(source, batch_size)
+
+    def score() -> dict[str, float]:
+      logits = predictor.predict(make_batches(), len(examples))
+      return classification.score(self.task, examples, logits)
+
+    return score
+
+  def predict(
+    self,
+    model: Classifier,
+    checkpoint: str,
+    examples: Sequence[Example],
+    batch_size: int,
+    suffix: str = '',
+  ) -> None:
+    """Predicts examples; writes `test_results.tsv` and `predictions.tsv`.
+
+    Args:
+      model: takes the checkpoint's weights, head included.
+      checkpoint: its prefix.
+      examples: N, with or without labels.
+      batch_size: B.
+      suffix: of the files' names, as in `results`.
+    """
+    name = f'predict{suffix}'
+    logging.info('Predictions of %s', checkpoint)
+    logits = self._logits(model, checkpoint, name, examples, batch_size)
+    outputs = logits
+    if not self.task.is_regression:
+      outputs = tf.nn.softmax(logits).numpy()
+    result_files.write_test_results(self.output_dir, outputs, suffix)
+    result_files.write_predictions(
+      os.path.join(self.output_dir, f'predictions{suffix}.tsv'),
+      self.task,
+      examples,
+      classification.decide(self.task, logits),
+      outputs,
+    )
+
+  def _logits(
+    self, model, checkpoint, name, examples, batch_size
+  ) -> np.ndarray:
+    load_whole(checkpoint, released_variables(model))
+    source = self.write_records(name, examples)
+    batches = input_pipeline.inference_batches(source, batch_size)
+    predictor = classification.Predictor(model)
+    with source.explained():
+      logits = predictor.predict(batches, len(examples))
+    result_files.write_speed(
+      self.output_dir, name, predictor.examples_per_second
+    )
+    return logits
+
+
+def load_whole(checkpoint: str, variables: Mapping[str, tf.Variable]) -> None:
+  """Loads a checkpoint that must hold every variable, heads included.
+
+  A head that was never trained is said: its bias is still all zeros, which a
+  single step of training would have changed.
+
+  Raises:
+    UserError: a variable is missing or of another shape.
+  """
+  if _HEAD_BIAS not in loading.read_variables(checkpoint):
+    raise UserError(
+      f'{checkpoint} holds no head for a task (output_weights, {_HEAD_BIAS}): '
+      'it was pre-trained only. Fine-tune it first, with --do_train.'
+    )
+  report = loading.load_released(
+    checkpoint,
+    variables,
+    is_required=lambda name: True,
+    allow_mismatch=lambda name: False,
+  )
+  logging.info('%s', report.summary())
+  if not np.any(variables[_HEAD_BIAS].numpy()):
+    logging.warning(
+      'The head of %s was never trained (its bias is all zeros): what it '
+      'predicts is chance.',
+      checkpoint,
+    )
