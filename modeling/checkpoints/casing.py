@@ -41,17 +41,22 @@ def beside(prefix: str) -> tuple[str, bool] | None:
     where none of them tells it.
   """
   folder = os.path.dirname(prefix)
-  run = os.path.dirname(folder) if _is_best(folder) else folder
   path = os.path.join(folder, 'tokenizer_config.json')
   if (value := _lower_case(path)) is not None:
     return path, value
-  path = os.path.join(run, 'run.json')
+  path = os.path.join(run_folder(folder), 'run.json')
   value = _lower_case(path, 'configuration')
   return None if value is None else (path, value)
 
 
-def _is_best(folder: str) -> bool:
-  return os.path.basename(folder) == 'best'
+def run_folder(folder: str) -> str:
+  """Returns the folder of the run whose checkpoints a folder holds.
+
+  A run's best checkpoint is in RUN/best; its run.json and labels.txt are in
+  RUN.
+  """
+  is_best = os.path.basename(folder) == 'best'
+  return os.path.dirname(folder) if is_best else folder
 
 
 def _lower_case(path: str, *keys: str) -> bool | None:

@@ -5,6 +5,7 @@ A checkpoint is named by its prefix: `prefix.index` and
 its `prefix` is the path of its model.safetensors.
 """
 
+import dataclasses
 import difflib
 import hashlib
 import os
@@ -12,9 +13,9 @@ import re
 
 import tensorflow as tf
 
-from modeling.checkpoints import hugging_face
+from modeling.checkpoints import casing, hugging_face
 from modeling.configs import BertConfig
-from system import files
+from system import files, text_files
 from system.errors import UserError
 
 INDEX = '.index'
@@ -24,6 +25,94 @@ STATE_FILE = 'checkpoint'
 _DATA_FILE = re.compile(r'\.data-\d{5}-of-\d{5}')
 # Examples in an error message; the rest is counted.
 _SHOWN = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+  """An existing checkpoint and the files that describe it.
+
+  `locate` returns one. The methods read the files anew at each call.
+
+  Attributes:
+    prefix: 'FOLDER/model.ckpt-8' for 'FOLDER/model.ckpt-8.index', or the path
+      of Hugging Face's model.safetensors.
+  """
+
+  prefix: str
+
+  @property
+  def folder(self) -> str:
+    """The folder that holds it; '' for the working directory."""
+    return os.path.dirname(self.prefix)
+
+  @property
+  def is_hugging_face(self) -> bool:
+    """Whether it is a model.safetensors."""
+    return is_hugging_face(self.prefix)
+
+  @property
+  def vocab_file(self) -> str | None:
+    """The path of the vocab.txt beside it; None if there is no such file."""
+    path = os.path.join(self.folder, 'vocab.txt')
+    return path if files.exists(path) else None
+
+  def config(self) -> tuple[str, BertConfig] | None:
+    """Reads the model's configuration: bert_config.json or config.json.
+
+    Returns:
+      The file's path and the configuration; None if there is no such file.
+
+    Raises:
+      UserError: the file is malformed, or the model is not a BERT.
+    """
+    return config_beside(self.prefix)
+
+  def casing(self) -> tuple[str, bool] | None:
+    """Reads whether its text was lower-cased.
+
+    Returns:
+      The path of tokenizer_config.json or run.json, and its do_lower_case;
+      None if neither says.
+    """
+    return casing.beside(self.prefix)
+
+  def labels(self) -> tuple[str, tuple[str, ...]] | None:
+    """Reads which label each column of its logits is.
+
+    Returns:
+      The path of labels.txt, and the labels in the order of the columns; None
+      if there is no such file.
+
+    Raises:
+      UserError: a line is blank or a label appears twice.
+    """
+    path = os.path.join(casing.run_folder(self.folder), 'labels.txt')
+    return (path, _read_labels(path)) if files.exists(path) else None
+
+  def checksum(self) -> str:
+    """Returns the SHA-256 of its weights, in hexadecimal.
+
+    It is that of the data file, or of all data files one after another.
+
+    Raises:
+      UserError: there is no data file, or one cannot be read.
+    """
+    return checksum(self.prefix)
+
+
+def locate(path: str) -> Checkpoint:
+  """Finds the checkpoint that a path names.
+
+  Args:
+    path: a prefix; one of a checkpoint's two files; or a folder: the latest
+      checkpoint that its `checkpoint` file names, else `bert_model.ckpt`, else
+      the only checkpoint in it, else Hugging Face's `model.safetensors`.
+
+  Raises:
+    UserError: there is no such checkpoint. The message shows the path and what
+      was looked for, and lists the checkpoints of that folder.
+  """
+  return Checkpoint(resolve(path))
 
 
 def resolve(path: str) -> str:
@@ -128,6 +217,18 @@ def _candidates(folder: str, wanted: str) -> str:
     os.path.basename(wanted), names, len(names), cutoff=0.0
   )
   return f'in {folder!r} there are: {first_few(near)}'
+
+
+def _read_labels(path: str) -> tuple[str, ...]:
+  labels: list[str] = []
+  for number, label in enumerate(text_files.read_lines(path), 1):
+    if not label or label in labels:
+      found = f'{label!r} a second time' if label else 'a blank line'
+      raise UserError(
+        f'{path}, line {number}: found {found}, expected another label'
+      )
+    labels.append(label)
+  return tuple(labels)
 
 
 def checksum(prefix: str) -> str:

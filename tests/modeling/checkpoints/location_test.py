@@ -1,0 +1,94 @@
+"""Tests of modeling/checkpoints/location.py."""
+
+import hashlib
+import json
+
+import pytest
+
+from modeling.checkpoints import location
+from modeling.configs import BertConfig
+from system.errors import UserError
+
+CONFIG = BertConfig(vocab_size=3, hidden_size=12)
+
+
+@pytest.fixture
+def run(tmp_path):
+  """A run's folder whose best checkpoint lies in best/."""
+  best = tmp_path / 'best'
+  best.mkdir()
+  (best / 'model.ckpt-8.index').touch()
+  (best / 'model.ckpt-8.data-00000-of-00001').write_bytes(b'weights')
+  return tmp_path
+
+
+def test_a_bare_checkpoint_has_no_descriptions(run):
+  found = location.locate(str(run / 'best'))
+  assert found == location.Checkpoint(str(run / 'best' / 'model.ckpt-8'))
+  assert found.folder == str(run / 'best')
+  assert not found.is_hugging_face
+  assert found.vocab_file is None
+  assert found.config() is None
+  assert found.casing() is None
+  assert found.labels() is None
+  assert found.checksum() == hashlib.sha256(b'weights').hexdigest()
+
+
+def test_a_best_checkpoint_is_described_in_two_folders(run):
+  best = run / 'best'
+  (best / 'vocab.txt').write_text('[PAD]\n')
+  CONFIG.to_json_file(str(best / 'bert_config.json'))
+  (run / 'labels.txt').write_text('no\nyes\n')
+  (run / 'run.json').write_text(
+    json.dumps({'configuration': {'do_lower_case': False}})
+  )
+  found = location.locate(str(best))
+  assert found.vocab_file == str(best / 'vocab.txt')
+  assert found.config() == (str(best / 'bert_config.json'), CONFIG)
+  assert found.labels() == (str(run / 'labels.txt'), ('no', 'yes'))
+  assert found.casing() == (str(run / 'run.json'), False)
+
+
+def test_another_checkpoint_is_described_beside_it(tmp_path):
+  (tmp_path / 'only.index').touch()
+  (tmp_path / 'labels.txt').write_text('a\nb\n')
+  found = location.locate(str(tmp_path))
+  assert found.labels() == (str(tmp_path / 'labels.txt'), ('a', 'b'))
+
+
+def test_a_checkpoint_in_the_working_directory_is_found(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'only.index').touch()
+  (tmp_path / 'vocab.txt').write_text('[PAD]\n')
+  found = location.locate('only')
+  assert (found.folder, found.vocab_file) == ('', 'vocab.txt')
+
+
+def test_a_hugging_face_model_is_located(tmp_path):
+  path = tmp_path / 'model.safetensors'
+  path.write_bytes(b'weights')
+  (tmp_path / 'config.json').write_text('{"vocab_size": 7}')
+  found = location.locate(str(tmp_path))
+  assert found.prefix == str(path)
+  assert found.is_hugging_face
+  assert found.config()[1].vocab_size == 7
+  assert found.checksum() == hashlib.sha256(b'weights').hexdigest()
+
+
+@pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    ('a\n\nb\n', 'labels.txt, line 2: found a blank line'),
+    ('a\nb\na\n', "labels.txt, line 3: found 'a' a second time"),
+  ],
+)
+def test_malformed_labels_are_refused(tmp_path, text, message):
+  (tmp_path / 'only.index').touch()
+  (tmp_path / 'labels.txt').write_text(text)
+  with pytest.raises(UserError, match=message):
+    location.locate(str(tmp_path)).labels()
+
+
+def test_locating_no_checkpoint_raises(tmp_path):
+  with pytest.raises(UserError, match='no checkpoint was found'):
+    location.locate(str(tmp_path))
