@@ -1,0 +1,69 @@
+"""Settings for the model: its size, its initial weights, its input length."""
+
+import dataclasses
+
+from modeling.checkpoints import initialisation
+from system.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelOptions:
+  """Which model to build, and which checkpoint it starts from.
+
+  `bert_config_file`, `bert_size` or the files beside `init_checkpoint` give
+  the configuration.
+  """
+
+  bert_config_file: str | None = setting(
+    None,
+    "The model's bert_config.json. Give either this or --bert_size.",
+  )
+  bert_size: str | None = setting(
+    None,
+    'Added: one of the 24 compact sizes as layers/hidden, "2/128" to '
+    '"12/768", or tiny, mini, small, medium, base. Give either this or '
+    '--bert_config_file.',
+  )
+  initializer_range: float | None = setting(
+    None,
+    'Added: the standard deviation of the random initial weights; 0.02, as '
+    'in the released models, if not given. Narrow models with a short '
+    'training learn faster with a higher value.',
+    at_least=0.0,
+    needs=('bert_size',),
+  )
+  init_checkpoint: str | None = setting(
+    None,
+    'The checkpoint to start from: a prefix (".../bert_model.ckpt"), the '
+    'folder that holds it, or a Hugging Face folder (config.json, vocab.txt, '
+    'model.safetensors). Weights start at random if it is not given.',
+  )
+  init: str = setting(
+    initialisation.ALL,
+    'Added: which weights of --init_checkpoint to load. all: every weight; '
+    'bottom_layers: from a deeper checkpoint of the same width, the layers '
+    'next to the embeddings; every_kth_layer: from a checkpoint k times as '
+    'deep, its layers k, 2k, ...; word_embeddings: only these. All other '
+    'weights start at random.',
+    choices=(
+      initialisation.ALL,
+      initialisation.BOTTOM_LAYERS,
+      initialisation.EVERY_KTH_LAYER,
+      initialisation.WORD_EMBEDDINGS,
+    ),
+    needs=('init_checkpoint',),
+    decides_weights=True,
+  )
+  extend_positions: bool = setting(
+    False,
+    'Added: whether the model may have more positions than --init_checkpoint, '
+    'or more than its configuration says if --max_seq_length is longer. '
+    'Existing position embeddings are kept; new ones start at random.',
+  )
+  max_seq_length: int = setting(
+    128,
+    'The longest input in wordpieces, including [CLS] and [SEP]. Longer texts '
+    'are cut; records of another length are refused.',
+    at_least=3,
+    decides_weights=True,
+  )
