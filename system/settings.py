@@ -26,6 +26,7 @@ scripts show it as --name.
 
 import dataclasses
 import math
+import re
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -33,6 +34,7 @@ from typing import Any
 from system.errors import UserError
 
 _KEY = 'setting'
+_CONDITION = re.compile(r'(!?)(\w+)(?:(=|!=|>)(.+))?')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Setting:
       google-research/bert has no such flag.
     at_least: the smallest number allowed; None for no limit.
     at_most: the largest number allowed; None for no limit.
+    more_than: a limit that is itself not allowed; None for none.
+    less_than: a limit that is itself not allowed; None for none.
     choices: the strings allowed; empty for any.
     needs: conditions for the setting to take effect; all must hold. See
       `unmet`.
@@ -54,6 +58,8 @@ class Setting:
   help: str
   at_least: float | None = None
   at_most: float | None = None
+  more_than: float | None = None
+  less_than: float | None = None
   choices: tuple[str, ...] = ()
   needs: tuple[str, ...] = ()
   decides_weights: bool = False
@@ -109,23 +115,29 @@ def check(options: Any) -> None:
     options: an instance of a group.
 
   Raises:
-    UserError: a value is outside its limits; setting, value and limits are
-      named.
+    UserError: a value is outside its limits, or the value of an integer
+      setting is not whole; setting, value and limits are named.
   """
   for each in declared_in(type(options)):
     value = getattr(options, each.name)
-    if value is not None and not _is_allowed(value, each.setting):
+    if value is not None and not _is_allowed(value, each):
       raise UserError(f'`{each.name}`={value}: expected {limits(each.setting)}')
 
 
-def _is_allowed(value: Any, declared: Setting) -> bool:
+def _is_allowed(value: Any, each: Declared) -> bool:
+  declared = each.setting
   if declared.choices:
     return value in declared.choices
-  if declared.at_least is not None and not value >= declared.at_least:
+  if each.kind is int and value % 1:
     return False
-  if declared.at_most is not None and not value <= declared.at_most:
+  if isinstance(value, float) and not math.isfinite(value):
     return False
-  return not isinstance(value, float) or math.isfinite(value)
+  return (
+    (declared.at_least is None or value >= declared.at_least)
+    and (declared.at_most is None or value <= declared.at_most)
+    and (declared.more_than is None or value > declared.more_than)
+    and (declared.less_than is None or value < declared.less_than)
+  )
 
 
 def limits(declared: Setting) -> str:
@@ -135,9 +147,15 @@ def limits(declared: Setting) -> str:
   low, high = declared.at_least, declared.at_most
   if low is not None and high is not None:
     return f'{low:,} to {high:,}'
-  if low is not None:
-    return f'{low:,} or more'
-  return '' if high is None else f'at most {high:,}'
+  bounds = {
+    '{:,} or more': low,
+    'more than {:,}': declared.more_than,
+    'at most {:,}': high,
+    'less than {:,}': declared.less_than,
+  }
+  return ' and '.join(
+    text.format(bound) for text, bound in bounds.items() if bound is not None
+  )
 
 
 def weights_decided_by(options: Any) -> dict[str, Any]:
@@ -154,8 +172,9 @@ def unmet(needs: Iterable[str], values: Mapping[str, Any]) -> str | None:
 
   Args:
     needs: conditions. 'a' holds if the setting a has a value that is neither
-      empty nor false; 'a=x,y' if its value is x or y, in any case; 'a!=x' if it
-      is not x; 'a|b' if one of the two conditions holds.
+      empty nor false, '!a' if it has none; 'a=x,y' if its value is x or y, in
+      any case; 'a!=x' if it is not x; 'a>1' if it is more than 1; 'a|b' if one
+      of the two conditions holds.
     values: of all settings, by name. Others count as not given.
 
   Returns:
@@ -180,28 +199,33 @@ class _Condition:
   """One condition of `unmet`."""
 
   name: str
-  is_equal: bool = True
-  wanted: tuple[str, ...] = ()  # Empty: any value but '' and false.
+  operator: str = ''  # '', '!', '=', '!=' or '>'
+  operand: str = ''
 
   @classmethod
   def parse(cls, text: str) -> '_Condition':
-    name, equals, wanted = text.partition('=')
-    values = tuple(wanted.split(',')) if equals else ()
-    return cls(name.removesuffix('!'), not name.endswith('!'), values)
+    match = _CONDITION.fullmatch(text)
+    if match is None:
+      raise ValueError(f'{text!r} is not a condition')
+    negation, name, operator, operand = match.groups('')
+    return cls(name, negation + operator, operand)
 
   def holds(self, values: Mapping[str, Any]) -> bool:
     value = values.get(self.name)
-    if not self.wanted:
-      return bool(value)
-    return (str(value).lower() in self.wanted) == self.is_equal
+    if self.operator in ('', '!'):
+      return bool(value) == (self.operator == '')
+    if self.operator == '>':
+      return value is not None and value > float(self.operand)
+    is_listed = str(value).lower() in self.operand.split(',')
+    return is_listed == (self.operator == '=')
 
   def reason(self, values: Mapping[str, Any]) -> str:
     value = values.get(self.name)
-    if not self.wanted:
+    if not self.operator or (self.operator == '>' and value is None):
       return f'`{self.name}` is not given'
-    if self.is_equal:
-      return f'`{self.name}` is not {" or ".join(self.wanted)}'
+    if self.operator == '=':
+      return f'`{self.name}` is not {" or ".join(self.operand.split(","))}'
     return f'`{self.name}` is {value}'
 
   def text(self) -> str:
-    return f'`{self.name}`' + ('=' + ','.join(self.wanted)) * bool(self.wanted)
+    return f'`{self.name}`{self.operator}{self.operand}'
