@@ -36,7 +36,7 @@ def check(is_remote: bool) -> None:
     if '://' in path:
       files.make_folder(path)
   for name, path in _paths(*_inputs()):
-    if '://' in path and not files.begins_any(path):
+    if '://' in path and not files.exists_with_prefix(path):
       raise UserError(f'--{name}: there is nothing at {path}')
 
 

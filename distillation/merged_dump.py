@@ -23,7 +23,7 @@ from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
 from distillation import logits_dump
 from distillation.logits_dump import Dump, Row
-from system import files
+from system import files, temporary_files
 from system.errors import UserError
 
 _CHUNK = 4096  # Examples in memory at a time.
@@ -119,7 +119,7 @@ def make(
     logits_dump.remove_manifest(folder)
   files.make_folder(folder)
   # The student has its folder alone: what is there, a killed run left.
-  files.remove_abandoned(folder, is_alone=True)
+  temporary_files.remove_abandoned(folder, is_alone=True)
   logging.info(
     '%s %s',
     'Merging' if len(dumps) > 1 else 'Tokenizing again the texts of',

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from absl import logging
 
-from data.records import input_pipeline
+from data.records import inference_input
 from data.tasks import classifier_records
 from data.tasks.classifier_records import encode_texts
 from data.tasks.examples import Example
@@ -17,7 +17,7 @@ from distillation.transfer_set import TransferSet
 from distillation.transfer_text import Text
 from modeling.checkpoints import location
 from modeling.models import Classifier, released_variables
-from system import files
+from system import files, temporary_files
 from system.errors import UserError
 from system.progress import Progress
 from training import classification, result_files
@@ -179,7 +179,7 @@ def _finish(
       *(run.output_dir, f'{manifest.num_examples:,}', len(paths)),
     )
     # Every shard is there: nobody needs what a killed job left of one.
-    files.remove_abandoned(run.output_dir, 'logits-.*', is_alone=True)
+    temporary_files.remove_abandoned(run.output_dir, 'logits-.*', is_alone=True)
 
 
 def _tell_missing(
@@ -263,7 +263,7 @@ def _score(
     texts_b,
     run.max_seq_length,
   )
-  batches = input_pipeline.inference_batches_from(
+  batches = inference_input.inference_batches_from(
     ids, segments, batch_size, run.max_seq_length
   )
   logits = predictor.predict(batches, len(texts), on_progress)

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
-from system import files
+from system import file_systems, files
 from system.errors import UserError, reason_of
 
 BLOCK_BYTES = 1 << 17
@@ -57,7 +57,7 @@ def read_blocks(
       names the file, and about where.
   """
   line = 1
-  with files.explained('read', path):
+  with file_systems.explained('read', path):
     file = open_file(path)
   with contextlib.closing(file):
     try:
@@ -134,7 +134,7 @@ class _Counted(io.RawIOBase):
     return True
 
   def readinto(self, buffer) -> int:
-    with files.explained('read', self._path):
+    with file_systems.explained('read', self._path):
       chunk = self._file.read(len(buffer))
     buffer[: len(chunk)] = chunk
     self._num_bytes += len(chunk)

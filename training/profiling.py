@@ -5,7 +5,7 @@ import os
 import tensorflow as tf
 from absl import logging
 
-from system import files
+from system import file_systems
 from training.train_step import Trainer
 
 # A run's first steps compile and fill buffers.
@@ -49,7 +49,7 @@ class Profile:
       if end <= step or trainer.was_stopped:
         continue
       if step in self._steps and not self._is_recording:
-        with files.explained('write', self._folder):
+        with file_systems.explained('write', self._folder):
           tf.profiler.experimental.start(self._folder)
         self._is_recording = True
       trainer.train(tf.constant(end - step))
@@ -61,7 +61,7 @@ class Profile:
     if not self._is_recording:
       return
     self._is_recording = False
-    with files.explained('write', self._folder):
+    with file_systems.explained('write', self._folder):
       tf.profiler.experimental.stop()
     logging.info(
       'Wrote a profile of the steps from %d on to %s/plugins/profile. To see '

@@ -16,7 +16,7 @@ from absl import logging
 from devices import restart, workers
 from modeling.checkpoints import location, tensor_bundle
 from modeling.checkpoints.location import INDEX
-from system import files
+from system import files, temporary_files
 from system.errors import UserError
 from training import run_lock
 from training.optimization import AdamW
@@ -179,7 +179,7 @@ class Checkpointer:
     for old, prefix in _saved(self._output_dir, suffix='').items():
       if old not in past[:_KEPT]:
         tensor_bundle.remove(prefix)
-    files.remove_abandoned(folder, r'ckpt-\d+', is_alone=True)
+    temporary_files.remove_abandoned(folder, r'ckpt-\d+', is_alone=True)
 
 
 def _named(

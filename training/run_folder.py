@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from devices import workers
-from system import files
+from system import files, temporary_files
 from system.errors import UserError
 
 _RUN_FILE = 'run.json'
@@ -52,7 +52,7 @@ def claim(
   with workers.chief_first():
     if workers.is_chief():
       files.make_folder(output_dir)
-      files.remove_abandoned(output_dir, is_alone=is_alone)
+      temporary_files.remove_abandoned(output_dir, is_alone=is_alone)
     _claim(output_dir, configuration, has_progress, flag, command)
 
 

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from system import files
+from system import files, temporary_files
 from system.errors import UserError
 
 # What one job writes; a name that goes on otherwise is another job's.
@@ -32,15 +32,15 @@ def held(outputs: Sequence[str]) -> Iterator[None]:
   Raises:
     UserError: another process writes them; its host and number are told.
   """
-  from data.records import tfrecords
+  from data.records import file_names
 
-  name = os.path.basename(tfrecords.shard_stem(outputs[0]))
+  name = os.path.basename(file_names.shard_stem(outputs[0]))
   with ExitStack() as locks:
     for folder in dict.fromkeys(os.path.dirname(path) for path in outputs):
       if lock := _acquire(os.path.join(folder, f'.{name}.lock')):
         locks.enter_context(lock)
         written = re.escape(name) + _WRITTEN
-        files.remove_abandoned(folder, written, is_alone=True)
+        temporary_files.remove_abandoned(folder, written, is_alone=True)
     yield
 
 

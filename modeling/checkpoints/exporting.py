@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from modeling.checkpoints import tensor_bundle
 from modeling.checkpoints.location import STATE_FILE
-from system import files, text_files
+from system import files, temporary_files, text_files
 
 Variables = Mapping[str, tf.Variable | np.ndarray]
 
@@ -89,7 +89,9 @@ def export(
     for name in sorted(by_step[old], reverse=True):
       files.remove(os.path.join(output_dir, name))
   # As large as a model, each; a run has its folder alone.
-  files.remove_abandoned(output_dir, r'model\.ckpt-\d+', is_alone=True)
+  temporary_files.remove_abandoned(
+    output_dir, r'model\.ckpt-\d+', is_alone=True
+  )
   return prefix
 
 
@@ -100,7 +102,7 @@ def discard(folder: str) -> None:
     path = os.path.join(folder, name)
     if files.exists(path):
       files.remove(path)
-  files.remove_abandoned(folder, is_alone=True)
+  temporary_files.remove_abandoned(folder, is_alone=True)
 
 
 def _exported(folder: str) -> dict[int, list[str]]:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from modeling.checkpoints.location import DATA, INDEX
-from system import files
+from system import file_systems, files, temporary_files
 from system.errors import UserError, reason_of
 
 
@@ -28,9 +28,9 @@ def write(prefix: str, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
       else remains.
   """
   names = sorted(tensors)
-  temporary = files.temporary_name(prefix)
+  temporary = temporary_files.name_for(prefix)
   try:
-    with files.explained('write', prefix), tf.device('CPU:0'):
+    with file_systems.explained('write', prefix), tf.device('CPU:0'):
       tf.raw_ops.SaveV2(
         prefix=temporary,
         tensor_names=names,
@@ -42,7 +42,7 @@ def write(prefix: str, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
       files.rename(temporary + suffix, prefix + suffix)
   except BaseException:
     # On a full disk TensorFlow leaves files of other names, too.
-    files.remove_all(temporary)
+    files.remove_with_prefix(temporary)
     raise
 
 

@@ -7,11 +7,12 @@ import pathlib
 import numpy as np
 import pytest
 
-from data.records import tfrecords
+from data.records import record_index, record_reader
 from data.tasks import glue
 from data.text.tokenization import BertTokenizer
 from distillation import logits_dump, merged_dump
 from distillation.logits_dump import Dump, Manifest, Row
+from system import temporary_files
 from system.errors import UserError
 
 WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'good', 'bad', 'film']
@@ -257,7 +258,7 @@ def test_dumps_are_merged_and_found_again(tmp_path, tokenizer):
     assert row.label == theirs.label
     np.testing.assert_array_equal(row.teacher_logits, logits)
   shards = [pathlib.Path(path) for path in merged.paths]
-  sizes = [tfrecords.load_index(path).num_records for path in merged.paths]
+  sizes = [record_index.load_index(path).num_records for path in merged.paths]
   assert sizes == [1, 2]
   before = [path.stat().st_mtime_ns for path in shards]
   whole = [path.read_bytes() for path in shards]
@@ -266,7 +267,7 @@ def test_dumps_are_merged_and_found_again(tmp_path, tokenizer):
   # Killed before its end it is made again, with the same bytes.
   (tmp_path / 'merged' / 'manifest.json').unlink()
   shards[1].unlink()
-  left = pathlib.Path(logits_dump.files.temporary_name(merged.paths[1]))
+  left = pathlib.Path(temporary_files.name_for(merged.paths[1]))
   left.write_bytes(b'half')
   _make(dumps, tokenizer, tmp_path / 'merged')
   assert not left.exists()
@@ -279,7 +280,7 @@ def test_dumps_are_merged_and_found_again(tmp_path, tokenizer):
 def test_a_merged_dump_is_trained_on_with_its_labels(tmp_path, tokenizer):
   dump = _write(tmp_path / 'a', tokenizer, LOGITS)
   source = dump.source(glue.get_task('SST-2'), 8, with_labels=True)
-  raw = [*tfrecords.read(dump.paths[0]), *tfrecords.read(dump.paths[1])]
+  raw = [*record_reader.read(dump.paths[0]), *record_reader.read(dump.paths[1])]
   batch = source.parse(raw)
   assert batch['label_ids'].numpy().tolist() == [1, -1, 0]
   assert batch['teacher_logits'].numpy().tolist() == LOGITS.tolist()

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tiny_world
 
 from distillation import teacher
-from system import files
+from system import files, temporary_files
 from system.errors import UserError
 
 
@@ -311,7 +311,7 @@ def test_damaged_dev_logits_are_scored_again(dump_world, caplog):
   whole = (folder / 'dev_logits.npy').read_bytes()
   (folder / 'dev_logits.npy').write_bytes(whole[:-3])
   (folder / 'manifest.json').unlink()
-  left = files.temporary_name(str(folder / 'logits-00001-of-00003'))
+  left = temporary_files.name_for(str(folder / 'logits-00001-of-00003'))
   files.write_text(left, 'half')
   _run(*_dump_flags(dump_world))
   assert 'dev_logits.npy is damaged' in caplog.text

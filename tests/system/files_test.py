@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from system import files
+from system import files, temporary_files
 from system.errors import UserError
 
 
@@ -46,7 +46,7 @@ def test_a_file_is_not_there_before_it_is_whole(folder):
 
 
 def test_temporary_names_do_not_depend_on_the_process():
-  names = {files.temporary_name('folder/a') for _ in range(10)}
+  names = {temporary_files.name_for('folder/a') for _ in range(10)}
   assert len(names) == 10
   assert all(name.startswith('folder/.a.') for name in names)
   assert not any(str(os.getpid()) == name.split('.')[-2] for name in names)
@@ -54,7 +54,7 @@ def test_temporary_names_do_not_depend_on_the_process():
 
 def _temporary(folder, target, hours):
   """Makes a temporary file that was written to so many hours ago."""
-  path = files.temporary_name(os.path.join(folder, target))
+  path = temporary_files.name_for(os.path.join(folder, target))
   files.write_text(path, 'half')
   if hours:
     then = time.time() - 3600 * hours
@@ -70,11 +70,11 @@ def test_what_killed_writers_left_is_removed_an_hour_later(tmp_path):
   mine, other = _temporary(folder, 'a', 2), _temporary(folder, 'ab', 2)
   used = _temporary(folder, 'a', 0.9)
   left = {'a', '.a.tmp', '.a.123.tmp', used}
-  files.remove_abandoned(folder, 'a')
+  temporary_files.remove_abandoned(folder, 'a')
   assert set(os.listdir(folder)) == {*left, other}
-  files.remove_abandoned(folder)
+  temporary_files.remove_abandoned(folder)
   assert set(os.listdir(folder)) == left
-  files.remove_abandoned(folder, is_alone=True)
+  temporary_files.remove_abandoned(folder, is_alone=True)
   assert set(os.listdir(folder)) == left - {used}
   assert mine not in left
 
@@ -83,11 +83,11 @@ def test_where_no_time_is_told_only_who_is_alone_tidies(tmp_path):
   folder = f'ram://{tmp_path}'
   files.make_folder(folder)
   name = _temporary(folder, 'a', 0)
-  files.remove_abandoned(folder)
+  temporary_files.remove_abandoned(folder)
   assert files.list_folder(folder) == [name]
-  files.remove_abandoned(folder, is_alone=True)
+  temporary_files.remove_abandoned(folder, is_alone=True)
   assert files.list_folder(folder) == []
-  files.remove_abandoned(f'{folder}/none')
+  temporary_files.remove_abandoned(f'{folder}/none')
 
 
 def test_a_file_has_one_real_path(tmp_path, monkeypatch):

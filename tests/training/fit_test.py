@@ -13,7 +13,7 @@ from modeling import layers
 from modeling.checkpoints import exporting, loading, location
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
-from system import files
+from system import files, temporary_files
 from system.errors import UserError
 from training import fit, pretraining, run_folder, train_loop
 from training.loss_scale import LossScale
@@ -356,7 +356,7 @@ def test_a_damaged_run_file_is_named(tmp_path, content):
 
 
 def test_a_run_that_has_its_folder_alone_removes_what_was_left(tmp_path):
-  left = files.temporary_name(str(tmp_path / 'train.tf_record'))
+  left = temporary_files.name_for(str(tmp_path / 'train.tf_record'))
   files.write_text(left, 'half')
   run_folder.claim(str(tmp_path), {'seed': 1}, False, is_alone=False)
   assert files.exists(left)

@@ -32,7 +32,7 @@ from data.pretraining.job import Job
 from data.text import survey
 from data.text.corpus import Corpus
 from data.text.file_survey import FileSurvey
-from system import files
+from system import file_systems, files, temporary_files
 from system.errors import UserError
 from system.progress import Progress
 
@@ -60,7 +60,7 @@ class BeamEngine:
     if not logging.level_debug():
       _be_quiet()
     self._flags = pipeline_options.checked(runner, options)
-    files.use_for_remote(remote_files)
+    file_systems.use_for_remote(remote_files)
 
   def survey(self, corpus: Corpus, outputs: Sequence[str]) -> list[FileSurvey]:
     """Reads a corpus, as `data.text.survey.survey`.
@@ -73,8 +73,8 @@ class BeamEngine:
     pipeline_options.check_paths(self._runner, [*inputs, *outputs])
     folder, name = os.path.split(_stem(outputs))
     name = f'{name}.survey'
-    files.remove_abandoned(folder, rf'\.?{re.escape(name)}.*')
-    path = files.temporary_name(os.path.join(folder, name))
+    temporary_files.remove_abandoned(folder, rf'\.?{re.escape(name)}.*')
+    path = temporary_files.name_for(os.path.join(folder, name))
     try:
       self._run(
         lambda pipeline: survey_transforms.build(pipeline, corpus, path)
@@ -164,9 +164,9 @@ def _be_quiet() -> None:
 
 
 def _stem(outputs: Sequence[str]) -> str:
-  from data.records import tfrecords
+  from data.records import file_names
 
-  return tfrecords.shard_stem(outputs[0])
+  return file_names.shard_stem(outputs[0])
 
 
 def _task(

@@ -1,8 +1,9 @@
 """Remote files through Apache Beam's file systems: gs://, s3://, hdfs://.
 
-The functions are named as those of `tf.io.gfile`, for `files.use_for_remote`:
-workers on a cluster have Beam's credentials and retries, and Beam knows file
-systems that TensorFlow does not. Failures are OSErrors.
+The functions are named as those of `tf.io.gfile`, for
+`file_systems.use_for_remote`: workers on a cluster have Beam's credentials and
+retries, and Beam knows file systems that TensorFlow does not. Failures are
+OSErrors.
 """
 
 import contextlib

@@ -18,7 +18,7 @@ from data.pretraining.beam import remote_files
 from data.text import duplicates, survey
 from data.text.corpus import Corpus
 from data.text.file_survey import FileSurvey
-from system import files
+from system import file_systems, files
 
 _DIGESTS = 'digests'
 # A document's number in the corpus is its input's, and in that its own.
@@ -64,7 +64,7 @@ class _Survey(beam.DoFn):
     self._corpus = corpus
 
   def setup(self) -> None:
-    files.use_for_remote(remote_files)
+    file_systems.use_for_remote(remote_files)
 
   def process(self, number: int) -> Iterator:
     entries = bytearray()
@@ -104,5 +104,5 @@ def _reduced(element: tuple[int, tuple[Iterable, Iterable]]) -> _Entry:
 
 def _write(entries: list[_Entry], path: str) -> None:
   """Writes the file, on whatever worker."""
-  files.use_for_remote(remote_files)
+  file_systems.use_for_remote(remote_files)
   files.write_json(path, entries)

@@ -5,19 +5,19 @@ import os
 import pytest
 
 from data.pretraining import output_lock
-from data.records import tfrecords
-from system import files
+from data.records import file_names
+from system import files, temporary_files
 from system.errors import UserError
 
 
 def test_another_job_is_refused_until_the_first_has_ended(tmp_path):
-  shards = tfrecords.shard_names(f'{tmp_path}/a', 2)
+  shards = file_names.shard_names(f'{tmp_path}/a', 2)
   with output_lock.held(shards):
     with (
       pytest.raises(
         UserError, match=f'^process {os.getpid()} on .*writes these files'
       ),
-      output_lock.held(tfrecords.shard_names(f'{tmp_path}/a', 3)),
+      output_lock.held(file_names.shard_names(f'{tmp_path}/a', 3)),
     ):
       pass
     with output_lock.held([f'{tmp_path}/b']):  # Other files.
@@ -30,7 +30,7 @@ def test_what_a_killed_job_left_is_removed(tmp_path):
   names = ['a', 'a.index.json', 'a.manifest.json', 'a-00001-of-00002']
   others = ['a-b', 'ab', 'a.txt', 'a-b-00001-of-00002']
   left, stays = (
-    [files.temporary_name(f'{tmp_path}/{name}') for name in some]
+    [temporary_files.name_for(f'{tmp_path}/{name}') for name in some]
     for some in (names, others)
   )
   for path in (*left, *stays, f'{tmp_path}/a'):

@@ -12,7 +12,7 @@ import tensorflow as tf
 from modeling.checkpoints import exporting, loading, location
 from modeling.checkpoints.initialisation import POSITIONS
 from modeling.configs import BertConfig
-from system import files
+from system import temporary_files
 from system.errors import UserError
 
 INDEX, DATA = '.index', '.data-00000-of-00001'
@@ -237,10 +237,12 @@ def test_export_never_deletes_itself_after_a_set_back(tmp_path):
 def test_export_removes_what_killed_runs_left(tmp_path):
   exporting.export(str(tmp_path), 1, make_values(), CONFIG)
   (tmp_path / 'model.ckpt-1.index').unlink()  # Killed while deleting,
-  unfinished = files.temporary_name(str(tmp_path / 'model.ckpt-2'))
+  unfinished = temporary_files.name_for(str(tmp_path / 'model.ckpt-2'))
   pathlib.Path(unfinished + DATA).touch()  # and while writing,
   pathlib.Path(f'{unfinished}{DATA}.tempstate12').touch()  # as TensorFlow does.
-  other = pathlib.Path(files.temporary_name(str(tmp_path / 'eval.tf_record')))
+  other = pathlib.Path(
+    temporary_files.name_for(str(tmp_path / 'eval.tf_record'))
+  )
   other.touch()  # Another process may be writing that.
   exporting.export(str(tmp_path), 2, make_values(), CONFIG, keep=1)
   assert sorted(path.name for path in tmp_path.glob('*model*')) == [

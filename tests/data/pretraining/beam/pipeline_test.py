@@ -16,7 +16,7 @@ from data.pretraining.beam.pipeline import BeamEngine
 from data.pretraining.options import MaskingOptions, Options
 from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
-from system import files
+from system import file_systems
 from system.errors import UserError
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ g
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
   """Inputs with duplicates; blocks of a handful of documents, small parts."""
-  monkeypatch.setattr(files, '_remote_files', remote_files)
+  monkeypatch.setattr(file_systems, '_remote', remote_files)
   monkeypatch.setattr(
     creation, 'Plan', functools.partial(plan.Plan, block_bytes=100)
   )
@@ -64,7 +64,7 @@ def create(
   **corpus_options,
 ):
   return creation.create(
-    Corpus(f'{folder}/t*.txt', CorpusOptions(**corpus_options)),
+    Corpus(CorpusOptions(f'{folder}/t*.txt', **corpus_options)),
     creation.output_paths(f'{folder}/{output}/out', num_shards),
     (f'{folder}/vocab.txt', True),
     OPTIONS,

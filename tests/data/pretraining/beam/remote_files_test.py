@@ -7,7 +7,7 @@ pytest.importorskip('apache_beam')
 from fake_file_system import SCHEME
 
 from data.pretraining.beam import remote_files
-from system import files
+from system import file_systems, files
 from system.errors import UserError
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.long]
 @pytest.fixture
 def remote(tmp_path, monkeypatch):
   """The name of a folder that only Beam can reach."""
-  monkeypatch.setattr(files, '_remote_files', remote_files)
+  monkeypatch.setattr(file_systems, '_remote', remote_files)
   return f'{SCHEME}{tmp_path}'
 
 

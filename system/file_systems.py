@@ -1,0 +1,102 @@
+"""The libraries that reach files, and how their exceptions become messages.
+
+A path is local ('file://' is allowed) or remote: `gs://`, and TensorFlow's
+in-memory `ram://` in tests. Python's own functions find and read local files.
+TensorFlow does the rest; it is imported on first use, so that neither `--help`
+nor a process that only reads text waits for it. A process may reach remote
+files through another library, see `use_for_remote`.
+
+Tested by `tests/system/files_test.py`.
+"""
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from system import cloud_storage
+from system.errors import UserError, reason_of
+
+_remote: Any = None  # What `use_for_remote` set.
+
+
+def use_for_remote(gfile: Any) -> None:
+  """Reaches remote files through another library than TensorFlow from now on.
+
+  Args:
+    gfile: has the functions of `tf.io.gfile`; they raise OSError.
+  """
+  global _remote
+  _remote = gfile
+
+
+def gfile_for(path: str) -> Any:
+  """Returns `tf.io.gfile`, or its replacement, for a path."""
+  if _remote is not None and local_path(path) is None:
+    return _remote
+  import tensorflow as tf
+
+  return tf.io.gfile
+
+
+def local_path(path: str) -> str | None:
+  """Returns a local path without its 'file://'; None for a remote path."""
+  path = path.removeprefix('file://')
+  return None if '://' in path else path
+
+
+def errors() -> tuple[type[Exception], ...]:
+  """Returns the file systems' exceptions; TensorFlow's once it is imported."""
+  module = getattr(sys.modules.get('tensorflow'), 'errors', None)
+  of_tensorflow = (module.OpError,) if module else ()
+  return (OSError, UnicodeDecodeError, *of_tensorflow)
+
+
+@contextlib.contextmanager
+def explained(action: str, path: str) -> Iterator[None]:
+  """Turns the file systems' exceptions into a `UserError`.
+
+  Args:
+    action: a verb for the message, as in 'cannot read <path>: <reason>'.
+    path: the file or folder.
+  """
+  try:
+    yield
+  except Exception as error:
+    if not isinstance(error, errors()):
+      raise
+    reason = reason_of(error) + cloud_storage.remedy(path, reason_of(error))
+    raise UserError(f'cannot {action} {path}: {reason}') from error
+
+
+class RemoteStream(io.RawIOBase):
+  """Adapts a `GFile` to Python's streams, for reading."""
+
+  def __init__(self, file: Any, path: str):
+    super().__init__()
+    self._file = file
+    self._path = path
+
+  def readable(self) -> bool:
+    return True
+
+  def seekable(self) -> bool:
+    return True
+
+  def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+    with explained('read', self._path):
+      self._file.seek(offset, whence)
+      return self._file.tell()
+
+  def readinto(self, buffer) -> int:
+    with explained('read', self._path):
+      chunk = self._file.read(len(buffer))
+    buffer[: len(chunk)] = chunk
+    return len(chunk)
+
+  def close(self) -> None:
+    if not self.closed:
+      self._file.close()
+    super().close()
