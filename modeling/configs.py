@@ -1,4 +1,4 @@
-"""A model's dimensions: `bert_config.json`, and the 24 compact sizes."""
+"""A model's dimensions: `bert_config.json` and the 24 compact sizes."""
 
 import dataclasses
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from system import files
 from system.errors import UserError
 
-# 'gelu' is the tanh form, as google-research/bert means it; 'gelu_erf' is our
-# name for the exact form, which Hugging Face calls 'gelu'. A model with no
-# activation says 'linear' or null.
+# 'gelu' is the tanh approximation, as in google-research/bert. 'gelu_erf' is
+# our name for the exact form, which Hugging Face calls 'gelu'. 'linear' is no
+# activation.
 ACTIVATIONS = ('gelu', 'gelu_erf', 'relu', 'tanh', 'linear')
 
-# Stand in the released multilingual and Chinese configurations; nothing in
-# google-research/bert reads them.
+# Keys of the released multilingual and Chinese configurations that
+# google-research/bert never reads.
 _IGNORED_KEYS = frozenset(
   (
     'directionality',
@@ -60,9 +60,12 @@ class BertConfig:
 
   `hidden_act` is one of `ACTIVATIONS`, in any case; None and '' mean 'linear'.
 
+  >>> BertConfig.from_dict({'vocab_size': 30522}).hidden_size
+  768
+
   Raises:
-    UserError: a value is of the wrong type or out of range; the key, the value
-      and what was expected are told.
+    UserError: a value has the wrong type or is out of range. The message shows
+      the key, the value and what was expected.
   """
 
   vocab_size: int
@@ -92,7 +95,7 @@ class BertConfig:
 
   def _check_initializer_range(self) -> None:
     value = self.initializer_range
-    # The upper bound is false for NaN and infinity too.
+    # NaN and infinity fail the upper bound.
     if not _is_number(value, int, float) or not 0 <= value < float('inf'):
       raise UserError(
         f'initializer_range is {value!r}, expected a standard deviation >= 0'
@@ -118,12 +121,12 @@ class BertConfig:
     """Builds a configuration from the content of a `bert_config.json`.
 
     Args:
-      values: key → value. Left-out keys other than `vocab_size` take
-        google-research/bert's defaults; the pooler keys of the multilingual
+      values: key → value. Missing keys except `vocab_size` take
+        google-research/bert's defaults. The pooler keys of the multilingual
         and Chinese models are ignored.
 
     Raises:
-      UserError: `vocab_size` is missing, a key is unknown, a value is wrong.
+      UserError: `vocab_size` is missing, a key is unknown or a value is wrong.
     """
     if not isinstance(values, dict):
       raise UserError(
@@ -159,12 +162,16 @@ class BertConfig:
 
 
 def _is_number(value: Any, *types: type) -> bool:
-  # bool is a subclass of int; `true` in a JSON file is a mistake all the same.
+  # bool is a subclass of int, but `true` in a JSON file is a mistake.
   return isinstance(value, types) and not isinstance(value, bool)
 
 
 def compact_config(size: str, vocab_size: int) -> BertConfig:
   """Returns the configuration of one of the 24 released compact models.
+
+  >>> tiny = compact_config('tiny', vocab_size=30522)
+  >>> tiny.num_hidden_layers, tiny.hidden_size, tiny.num_attention_heads
+  (2, 128, 2)
 
   Args:
     size: 'layers/hidden size', one of `COMPACT_SIZES`, or an alias: tiny,
@@ -172,7 +179,7 @@ def compact_config(size: str, vocab_size: int) -> BertConfig:
     vocab_size: V, 30522 for the released vocabulary.
 
   Raises:
-    UserError: the size is not one of the 24; all are listed.
+    UserError: the size is not one of the 24. The message lists them.
   """
   name = SIZE_ALIASES.get(size, size)
   if name not in COMPACT_SIZES:
@@ -192,7 +199,11 @@ def compact_config(size: str, vocab_size: int) -> BertConfig:
 
 
 def count_parameters(config: BertConfig) -> int:
-  """Counts the weights of the encoder with its pooler, heads left out."""
+  """Counts the weights of the encoder with its pooler and without heads.
+
+  >>> count_parameters(compact_config('tiny', vocab_size=30522))
+  4385920
+  """
   hidden = config.hidden_size
   norm = 2 * hidden
   embeddings = hidden * (

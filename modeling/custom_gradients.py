@@ -1,6 +1,6 @@
-"""Parts of the model that are fast to train, by gradients of their own.
+"""Formulas of the model whose gradients are written by hand, for speed.
 
-Each gives what its formula says, forwards and backwards, but for rounding.
+Values and gradients equal those of the plain formula up to rounding.
 """
 
 from collections.abc import Callable
@@ -11,10 +11,13 @@ import tensorflow as tf
 def recomputed(
   function: Callable[[tf.Tensor], tf.Tensor],
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-  """Returns an elementwise function whose gradient keeps nothing but its input.
+  """Returns an elementwise function whose gradient keeps its input only.
 
-  XLA compiles either way into one pass over memory, instead of one for each
-  operation. It compiles again for every shape that comes.
+  XLA compiles the function and its gradient into one pass over memory each,
+  instead of one pass for each operation. It compiles once for each shape.
+
+  Args:
+    function: maps float32 [...] to the same shape, value by value.
   """
   forward = tf.function(function, jit_compile=True)
 
@@ -37,9 +40,10 @@ def wide_linear(
 ) -> tf.Tensor:
   """Computes x kernel + bias, for a kernel with more columns than rows.
 
-  The gradient of x is the upstream one times kernel^T. For it oneDNN, on CPUs,
-  reads the kernel with a stride of O values, and where O is 512, 1,024 or the
-  like, these share few lines of a cache. So it is given kernel^T itself.
+  The gradient of x is the upstream gradient times kernel^T. For this product
+  oneDNN, on CPUs, reads the kernel with a stride of O values. If O is a power
+  of two, such as 512, these values share few cache lines. So this function
+  transposes the kernel first.
 
   Args:
     x: float32 [N, I].
@@ -58,11 +62,11 @@ def wide_linear(
 
     def gradient(upstream):
       u = tf.cast(upstream, dtype)
-      # In three dimensions: of a matrix TensorFlow's graph optimizer would make
-      # a product by a transposed one again.
+      # In three dimensions: TensorFlow's graph optimizer would fold the
+      # transpose of a matrix into the product again.
       cube = tf.reshape(kernel, [1, *kernel.shape])
-      turned = tf.transpose(cube, [0, 2, 1], name='turned_kernel')
-      dx = tf.matmul(u, tf.reshape(turned, kernel.shape[::-1]))
+      transposed = tf.transpose(cube, [0, 2, 1], name='turned_kernel')
+      dx = tf.matmul(u, tf.reshape(transposed, kernel.shape[::-1]))
       dkernel = tf.matmul(x, u, transpose_a=True)
       dbias = tf.raw_ops.BiasAddGrad(out_backprop=upstream)
       return tf.cast(dx, tf.float32), tf.cast(dkernel, tf.float32), dbias
@@ -81,15 +85,15 @@ def tied_cross_entropy(
 ) -> tf.Tensor:
   """Computes the cross-entropies of softmax(x table^T + bias).
 
-  With p that softmax, y the one-hot rows of `ids` and u what comes from above,
-  [N, 1], the gradient of the logits is u (p - y). It is [N, V], by far the
-  largest of a compact model's tensors, so it is never made:
+  Let p be that softmax, y the one-hot rows of `ids` and u the upstream
+  gradient, [N, 1]. The gradient of the logits, u (p - y), is [N, V] and by far
+  the largest tensor of a compact model. This function never makes it:
 
     dx     = u (p table - table[ids])
     dtable = p^T (u x) - y^T (u x)
     dbias  = p^T u - y^T u
 
-  where a product with y^T is a sum over the rows with that id.
+  A product with y^T is a sum over the rows that have the id.
 
   Args:
     x: float32 [N, H].
@@ -108,7 +112,8 @@ def tied_cross_entropy(
     logits = tf.cast(tf.matmul(x, rows, transpose_b=True), tf.float32)
     logits = tf.nn.bias_add(logits, bias)
     p = tf.nn.softmax(logits)
-    # log(sum(exp(logits))), by way of the largest: its p is at least 1 / V.
+    # log(sum(exp(logits))), computed from the largest logit, whose p is 1 / V
+    # or more.
     normaliser = tf.reduce_max(logits, -1) - tf.math.log(tf.reduce_max(p, -1))
 
     def gradient(upstream):

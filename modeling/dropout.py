@@ -1,8 +1,8 @@
-"""Dropout whose masks are computed, not drawn.
+"""Dropout with reproducible masks.
 
-A mask is a function of the run's seed, the step, the place in the model and the
-example's index in the global batch. So one device and eight give the same
-masks, and so does a run that was stopped and started again.
+A mask is a function of the run's seed, the step, the site in the model and the
+example's index in the global batch. So neither the number of devices nor
+resuming changes the masks.
 """
 
 from typing import NamedTuple
@@ -10,19 +10,19 @@ from typing import NamedTuple
 import tensorflow as tf
 
 _PHILOX = 1  # TensorFlow's number for the Philox algorithm
-_DECISIONS_PER_COUNTER = 8  # a counter gives 4 words of 32 bits, 2 each
-_LEVELS = 1 << 16  # a decision compares 16 random bits
+_DECISIONS_PER_COUNTER = 8  # 4 words of 32 bits, 2 decisions a word
+_LEVELS = 1 << 16  # a decision takes 16 random bits
 
 
 class DropoutKey(NamedTuple):
-  """Everything that a step's masks depend on.
+  """Everything that determines a step's masks.
 
   Attributes:
     seed: the run's seed.
     step: int64 scalar.
-    first_example: int64 scalar, the global batch's index of the first row that
-      this replica holds.
-    rate: stands for every rate in the model's configuration, if not None.
+    first_example: int64 scalar, the index in the global batch of this
+      replica's first example.
+    rate: replaces every dropout rate of the model; None keeps them.
   """
 
   seed: int
@@ -32,7 +32,7 @@ class DropoutKey(NamedTuple):
 
 
 class BlockSites(NamedTuple):
-  """The places where one layer of the encoder drops."""
+  """The numbers of one encoder layer's dropout sites."""
 
   attention_probabilities: int
   attention_output: int
@@ -44,7 +44,11 @@ HEAD_SITE = 1000
 
 
 def block_sites(index: int) -> BlockSites:
-  """Numbers the sites of layer `index`, counted from 0."""
+  """Returns the sites of layer `index`, counted from 0.
+
+  >>> tuple(block_sites(0)), tuple(block_sites(1))
+  ((1, 2, 3), (4, 5, 6))
+  """
   first = 1 + 3 * index
   return BlockSites(first, first + 1, first + 2)
 
@@ -52,18 +56,24 @@ def block_sites(index: int) -> BlockSites:
 def stateless_dropout(
   x: tf.Tensor, rate: float, key: DropoutKey | None, site: int
 ) -> tf.Tensor:
-  """Zeroes a share of the values and scales the others up to make up for it.
+  """Zeroes a share of the values and scales up the others.
 
   Each decision takes 16 random bits, so the rate is rounded to a multiple of
-  1/65536 (0.1 to 0.1000061); the scale is that of the rounded rate, hence the
-  expected value of each output is exactly its input.
+  1/65536 (0.1 to 0.1000061). The scale is 1 / (1 - rounded rate), so that the
+  expected value of each output equals its input.
+
+  >>> step = tf.constant(0, tf.int64)
+  >>> key = DropoutKey(seed=0, step=step, first_example=step)
+  >>> stateless_dropout(tf.ones([2, 6]), 0.5, key, site=0).numpy()
+  array([[0., 2., 0., 2., 0., 0.],
+         [2., 0., 0., 0., 0., 2.]], dtype=float32)
 
   Args:
     x: float [B, ...]; row i is example `key.first_example + i`. A row's mask
       depends on the row's size, not on B.
-    rate: the share to drop, in [0, 1); the key may have another.
+    rate: the share to drop, in [0, 1). `key.rate` overrides it.
     key: None for no dropout.
-    site: the place in the model; no two places share one.
+    site: the number of the site in the model; each site has its own.
 
   Returns:
     A tensor of x's shape and dtype.
@@ -81,7 +91,7 @@ def stateless_dropout(
 
 
 def _keep_and_scale(x: tf.Tensor, keep: tf.Tensor, scale: float) -> tf.Tensor:
-  """Selects, forwards and backwards; only the boolean mask is kept between."""
+  """Applies a mask; the gradient keeps only the boolean mask in memory."""
   zero = tf.zeros([], x.dtype)
 
   @tf.custom_gradient
@@ -95,20 +105,20 @@ def _keep_and_scale(x: tf.Tensor, keep: tf.Tensor, scale: float) -> tf.Tensor:
 
 
 def _random_levels(shape: tf.Tensor, key: DropoutKey, site: int) -> tf.Tensor:
-  """Returns uint16 random numbers, uniform over all 65,536 levels.
+  """Returns uint16 random numbers of a shape, uniform over all 65,536 levels.
 
-  A row takes a whole number of Philox counters, so that the row of example i
-  begins at counter i * counters_per_row, whichever replica computes it.
+  A row takes a whole number of Philox counters: the row of example i begins at
+  counter i * counters_per_row on every replica.
   """
   row_size = tf.reduce_prod(shape[1:])
   counters_per_row = -(-row_size // _DECISIONS_PER_COUNTER)
   random_key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(
-    seed=tf.stack([_mix(key.seed, site), tf.cast(key.step, tf.int64)])
+    seed=tf.stack([_site_seed(key.seed, site), tf.cast(key.step, tf.int64)])
   )
   first = tf.cast(key.first_example, tf.int64) * tf.cast(
     counters_per_row, tf.int64
   )
-  # The low half of a fresh counter is 0: the addition never carries.
+  # The low half of a fresh counter is 0, so the addition never carries.
   words = tf.raw_ops.StatelessRandomUniformFullIntV2(
     shape=[shape[0], counters_per_row * 4],
     key=random_key,
@@ -120,10 +130,10 @@ def _random_levels(shape: tf.Tensor, key: DropoutKey, site: int) -> tf.Tensor:
   return tf.reshape(levels[:, :row_size], shape)
 
 
-def _mix(seed: int, site: int) -> tf.Tensor:
-  """Joins seed and site into 31 bits, such that near seeds share no site.
+def _site_seed(seed: int, site: int) -> tf.Tensor:
+  """Combines seed and site into 31 bits; neighbouring seeds share no value.
 
-  Compiled by XLA, StatelessRandomGetKeyCounter scrambles negative seeds, and
-  seeds of more than 32 bits, otherwise than uncompiled.
+  StatelessRandomGetKeyCounter gives other keys under XLA than without it if a
+  seed is negative or has more than 32 bits. Hence 31 bits.
   """
   return tf.constant((seed * 0x9E3779B1 + site) % (1 << 31), tf.int64)

@@ -3,17 +3,20 @@
 import tensorflow as tf
 
 from modeling import layers
+from modeling.attention import padding_scores
 from modeling.configs import BertConfig
 from modeling.dropout import DropoutKey
+from modeling.embeddings import Embeddings
+from modeling.transformer_block import TransformerBlock
 
 
 class BertEncoder(layers.BaseLayer):
-  """The encoder with its pooler, named and laid out as released BERT.
+  """The encoder with its pooler; its variables are those of released BERT.
 
   Args:
-    config: the model's dimensions.
+    config: the encoder's dimensions.
     compute_dtype: of the matrix products: 'float32', 'bfloat16' or 'float16'.
-    seed: the initial weights are a function of it and of their names.
+    seed: with a weight's name it determines the weight's initial value.
   """
 
   def __init__(
@@ -25,9 +28,9 @@ class BertEncoder(layers.BaseLayer):
     super().__init__()
     self.config = config
     init = layers.WeightInit(config.initializer_range, seed)
-    self.embeddings = layers.Embeddings(config, init)
+    self.embeddings = Embeddings(config, init)
     self.blocks = [
-      layers.TransformerBlock(index, config, init, compute_dtype)
+      TransformerBlock(index, config, init, compute_dtype)
       for index in range(config.num_hidden_layers)
     ]
     shape = (config.hidden_size, config.hidden_size)
@@ -54,28 +57,30 @@ class BertEncoder(layers.BaseLayer):
       input_mask: int32 or int64 [B, S]; 1 for a token, 0 for padding.
       segment_ids: int32 or int64 [B, S], in [0, type_vocab_size).
       dropout: None for no dropout.
-      cls_only: whether the last layer computes [CLS] only. The result is the
-        same but for rounding; with dropout the last layer's masks differ.
-      positions: int [B, P]; if given, the last layer computes [CLS] and these
-        only, likewise.
+      cls_only: whether the last layer computes only [CLS], at position 0.
+        Without dropout the outputs equal those of the whole computation up to
+        rounding; with dropout the last layer's masks differ.
+      positions: int [B, P]; if given, the last layer computes only [CLS] and
+        these positions, with the same effect on the outputs.
 
     Returns:
-      `pooled_output`, float32 [B, H], and, unless `cls_only`,
-      `sequence_output`, float32 [B, S, H], or [B, P, H] of the `positions`.
+      `pooled_output`, float32 [B, H]; and unless `cls_only`
+      `sequence_output`, float32 [B, S, H], or [B, P, H] if there are
+      `positions`.
 
     Raises:
-      ValueError: S is greater than `max_position_embeddings`. Where S is not
-        known when a graph is built, running it raises InvalidArgumentError.
+      ValueError: S is greater than `max_position_embeddings`. If S is unknown
+        when a graph is built, running the graph raises InvalidArgumentError.
     """
     with tf.control_dependencies(self._length_checks(input_ids)):
       x = self.embeddings(input_ids, segment_ids, dropout)
     batch = tf.shape(x)[0]
     x = tf.reshape(x, [-1, self.config.hidden_size])
-    padding = layers.padding_scores(input_mask)
+    padding = padding_scores(input_mask)
     for block in self.blocks[:-1]:
       x = block(x, padding, dropout)
     if positions is not None:
-      positions = tf.pad(positions, [[0, 0], [1, 0]])  # [CLS] stands at 0.
+      positions = tf.pad(positions, [[0, 0], [1, 0]])  # [CLS] is at 0.
     x = self.blocks[-1](x, padding, dropout, cls_only, positions)
     if cls_only:
       return {'pooled_output': self._pool(x)}

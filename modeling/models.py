@@ -1,20 +1,35 @@
-"""The encoder with its heads: pre-trainer, and classifier or regressor."""
+"""Whole models: the encoder with heads for pre-training or for a task."""
 
 import tensorflow as tf
 
-from modeling import custom_gradients, layers
+from modeling import layers
 from modeling.configs import BertConfig
 from modeling.dropout import HEAD_SITE, DropoutKey, stateless_dropout
 from modeling.encoder import BertEncoder
+from modeling.heads import MaskedLmHead, OutputHead
 
-# Of the classifier's input in training, whatever bert_config.json says; and
-# the spread of its initial weights: google-research/bert fixes both.
+# The dropout rate of the classifier's input, and the standard deviation of its
+# head's initial weights. google-research/bert fixes both: bert_config.json does
+# not change them.
 _CLASSIFIER_DROPOUT_RATE = 0.1
 _CLASSIFIER_INITIALIZER_RANGE = 0.02
 
 
 class PreTrainer(layers.BaseLayer):
   """The encoder with the masked-LM and the next-sentence head.
+
+  >>> from modeling.configs import compact_config
+  >>> model = PreTrainer(compact_config('tiny', vocab_size=100))
+  >>> outputs = model(
+  ...   {
+  ...     'input_ids': tf.constant([[2, 10, 4, 3]]),
+  ...     'input_mask': tf.ones([1, 4], tf.int32),
+  ...     'segment_ids': tf.zeros([1, 4], tf.int32),
+  ...     'masked_lm_positions': tf.constant([[2]]),
+  ...   }
+  ... )
+  >>> {name: logits.shape.as_list() for name, logits in outputs.items()}
+  {'masked_lm_logits': [1, 1, 100], 'next_sentence_logits': [1, 2]}
 
   Args:
     config: the encoder's dimensions.
@@ -40,7 +55,7 @@ class PreTrainer(layers.BaseLayer):
   def call(
     self, features: dict[str, tf.Tensor], dropout: DropoutKey | None = None
   ) -> dict[str, tf.Tensor]:
-    """Predicts the masked tokens and whether B follows A.
+    """Predicts the masked tokens, and whether text B follows text A.
 
     Args:
       features: int32 or int64 `input_ids`, `input_mask`, `segment_ids` [B, S]
@@ -61,7 +76,7 @@ class PreTrainer(layers.BaseLayer):
   def score(
     self, features: dict[str, tf.Tensor], dropout: DropoutKey | None = None
   ) -> dict[str, tf.Tensor]:
-    """Scores the tokens behind the masks; cheaper to train than `call`.
+    """Computes the masked tokens' losses; cheaper to train than `call`.
 
     Args:
       features: as for `call`, and int `masked_lm_ids` [B, P].
@@ -69,7 +84,7 @@ class PreTrainer(layers.BaseLayer):
 
     Returns:
       `masked_lm_nats`, float32 [B, P], the cross-entropies of `call`'s
-      `masked_lm_logits`, and `next_sentence_logits`, float32 [B, 2].
+      `masked_lm_logits`; and `next_sentence_logits`, float32 [B, 2].
     """
     encoded = self._encode(features, dropout)
     return {
@@ -82,7 +97,7 @@ class PreTrainer(layers.BaseLayer):
     }
 
   def _encode(self, features, dropout) -> dict[str, tf.Tensor]:
-    # Nothing else of the last layer's output is looked at.
+    # The heads read only these positions of the last layer, and [CLS].
     return self.encoder(
       *_encoder_inputs(features),
       dropout,
@@ -92,6 +107,18 @@ class PreTrainer(layers.BaseLayer):
 
 class Classifier(layers.BaseLayer):
   """The encoder with one linear layer: a classifier, or a regressor.
+
+  >>> from modeling.configs import compact_config
+  >>> model = Classifier(compact_config('tiny', vocab_size=100), num_outputs=3)
+  >>> outputs = model(
+  ...   {
+  ...     'input_ids': tf.constant([[2, 10, 11, 3]]),
+  ...     'input_mask': tf.ones([1, 4], tf.int32),
+  ...     'segment_ids': tf.zeros([1, 4], tf.int32),
+  ...   }
+  ... )
+  >>> outputs['logits'].shape.as_list()
+  [1, 3]
 
   Args:
     config: the encoder's dimensions.
@@ -116,7 +143,7 @@ class Classifier(layers.BaseLayer):
   def call(
     self, features: dict[str, tf.Tensor], dropout: DropoutKey | None = None
   ) -> dict[str, tf.Tensor]:
-    """Scores a batch of examples.
+    """Computes the logits of a batch of examples.
 
     Args:
       features: int32 or int64 `input_ids`, `input_mask`, `segment_ids` [B, S].
@@ -132,92 +159,11 @@ class Classifier(layers.BaseLayer):
     return {'logits': self.head(pooled)}
 
 
-class MaskedLmHead(layers.BaseLayer):
-  """Predicts tokens at masked positions; output weights are the embeddings."""
+def released_variables(model: tf.Module) -> dict[str, tf.Variable]:
+  """Maps released names, without ':0', to a model's variables.
 
-  def __init__(
-    self, config: BertConfig, init: layers.WeightInit, compute_dtype: str
-  ):
-    super().__init__()
-    self._product_dtype = compute_dtype
-    self._activation = layers.Activation(config.hidden_act)
-    hidden = config.hidden_size
-    scope = 'cls/predictions'
-    self.output_bias = self.add_weight(
-      f'{scope}/output_bias', (config.vocab_size,), initializer='zeros'
-    )
-    self.transform = layers.Dense(
-      f'{scope}/transform/dense', (hidden, hidden), init, compute_dtype
-    )
-    self.norm = layers.LayerNorm(f'{scope}/transform/LayerNorm', hidden)
-
-  def call(self, masked: tf.Tensor, word_embeddings: tf.Tensor) -> tf.Tensor:
-    """Computes logits of the masked positions.
-
-    Args:
-      masked: float32 [B, P, H], the encoder's output there.
-      word_embeddings: float32 [V, H].
-
-    Returns:
-      float32 [B, P, V].
-    """
-    x = self._transformed(masked, is_training=False)
-    logits = layers.product(
-      x, word_embeddings, self._product_dtype, transpose_b=True
-    )
-    logits = tf.nn.bias_add(logits, self.output_bias)
-    return tf.reshape(logits, [-1, tf.shape(masked)[1], logits.shape[-1]])
-
-  def nats(
-    self, masked: tf.Tensor, word_embeddings: tf.Tensor, ids: tf.Tensor
-  ) -> tf.Tensor:
-    """Computes the cross-entropies of `call`'s logits with int ids [B, P]."""
-    nats = custom_gradients.tied_cross_entropy(
-      self._transformed(masked, is_training=True),
-      word_embeddings,
-      self.output_bias,
-      tf.reshape(ids, [-1]),
-      self._product_dtype,
-    )
-    return tf.reshape(nats, tf.shape(ids))
-
-  def _transformed(self, masked: tf.Tensor, is_training: bool) -> tf.Tensor:
-    x = self.transform(tf.reshape(masked, [-1, masked.shape[-1]]))
-    return self.norm(self._activation(x, is_training))
-
-
-class OutputHead(layers.BaseLayer):
-  """A linear layer in float32, its weights laid out [outputs, inputs].
-
-  Args:
-    prefix: of the names `output_weights` and `output_bias`.
-    shape: [outputs, inputs].
-    init: how the weights start; the bias starts at zero.
+  They are in the order of `model.variables`.
   """
-
-  def __init__(
-    self, prefix: str, shape: tuple[int, int], init: layers.WeightInit
-  ):
-    super().__init__()
-    name = f'{prefix}output_weights'
-    self.output_weights = self.add_weight(
-      name, shape, initializer=init.normal(name)
-    )
-    self.output_bias = self.add_weight(
-      f'{prefix}output_bias', shape[:1], initializer='zeros'
-    )
-
-  def call(self, x: tf.Tensor) -> tf.Tensor:
-    """Maps float32 [B, inputs] to [B, outputs]."""
-    return tf.nn.bias_add(
-      tf.matmul(x, self.output_weights, transpose_b=True), self.output_bias
-    )
-
-
-def released_variables(
-  model: tf.Module,
-) -> dict[str, tf.Variable]:
-  """Maps released names, without ':0', to a model's variables, in order."""
   return {variable.name.split(':')[0]: variable for variable in model.variables}
 
 

@@ -1,3 +1,5 @@
+"""Tests of modeling/layers.py."""
+
 import math
 
 import numpy as np
@@ -5,31 +7,8 @@ import pytest
 import tensorflow as tf
 
 from modeling import layers
-from modeling.configs import BertConfig
-from modeling.dropout import DropoutKey
 
 INIT = layers.WeightInit(stddev=0.02, seed=0)
-CONFIG = BertConfig(
-  vocab_size=10,
-  hidden_size=4,
-  num_hidden_layers=2,
-  num_attention_heads=2,
-  intermediate_size=8,
-  max_position_embeddings=6,
-  type_vocab_size=2,
-)
-
-
-def attention(dtype='float32'):
-  return layers.SelfAttention('attention', CONFIG, INIT, dtype)
-
-
-def block(dtype='float32'):
-  return layers.TransformerBlock(0, CONFIG, INIT, dtype)
-
-
-def dropout_key():
-  return DropoutKey(1, tf.constant(0, tf.int64), tf.constant(0, tf.int64))
 
 
 def test_weights_carry_exactly_the_names_that_they_are_given():
@@ -77,13 +56,6 @@ def test_reduced_precision_rounds_the_factors_and_nothing_else(dtype):
   dense.bias.assign([2.0**-12])
   assert float(dense(tf.ones([1, 1]))[0, 0]) == 1 + 2.0**-12
   assert {v.dtype for v in dense.weights} == {tf.float32}
-  x = tf.random.stateless_normal([6, 4], seed=[1, 2])
-  padding = layers.padding_scores(tf.ones([2, 3], tf.int32))
-  output = block(dtype)(x, padding, dropout_key())
-  assert output.dtype == tf.float32
-  np.testing.assert_allclose(
-    output, block()(x, padding, dropout_key()), atol=0.02
-  )
 
 
 def test_layer_norm_of_a_row():
@@ -123,71 +95,3 @@ def test_layer_norm_of_a_tiny_variance_is_not_damped():
 def test_activation(name, expected):
   values = layers.get_activation(name)(tf.constant([-1.0, 0.0, 2.0]))
   np.testing.assert_allclose(values, expected, rtol=1e-6)
-
-
-def test_padding_is_put_out_of_reach():
-  scores = layers.padding_scores(tf.constant([[1, 1, 0]], tf.int64))
-  np.testing.assert_array_equal(scores, [[[[0, 0, -10000]]]])
-
-
-def test_attention_to_equal_keys_averages_the_tokens_that_are_no_padding():
-  layer = attention()
-  layer.key.kernel.assign(tf.zeros([4, 4]))
-  layer.value.kernel.assign(tf.eye(4))
-  memory = tf.constant(
-    [[1.0, 2, 3, 4], [3, 4, 5, 6], [90, 90, 90, 90]]
-    + [[1.0, 1, 1, 1], [90, 90, 90, 90], [90, 90, 90, 90]]
-  )
-  padding = layers.padding_scores(tf.constant([[1, 1, 0], [1, 0, 0]]))
-  context = layer(memory, memory, padding, None, 0)
-  expected = [[2, 3, 4, 5]] * 3 + [[1, 1, 1, 1]] * 3
-  np.testing.assert_allclose(context, expected, rtol=1e-6)
-
-
-def test_attention_scores_are_scaled_and_heads_kept_apart():
-  layer = attention()
-  for dense in (layer.query, layer.key, layer.value):
-    dense.kernel.assign(tf.eye(4))
-  # Two positions; head 0 sees columns 0-1, head 1 sees columns 2-3.
-  x = tf.constant([[1.0, 0, 0, 0], [0, 0, 2, 0]])
-  context = layer(x, x, layers.padding_scores(tf.ones([1, 2])), None, 0)
-  # Head 0, position 0: scores (1, 0) / sqrt(2); position 1: both 0.
-  # Head 1, position 1: scores (0, 4) / sqrt(2); position 0: both 0.
-  first = 1 / (1 + math.exp(-1 / math.sqrt(2)))
-  second = 1 / (1 + math.exp(-4 / math.sqrt(2)))
-  np.testing.assert_allclose(
-    context, [[first, 0, 1, 0], [0.5, 0, 2 * second, 0]], rtol=1e-5
-  )
-
-
-def test_attention_drops_probabilities_only_with_a_key():
-  layer = attention()
-  x = tf.random.stateless_normal([6, 4], seed=[1, 2])
-  padding = layers.padding_scores(tf.ones([2, 3]))
-  plain = layer(x, x, padding, None, 0)
-  dropped = layer(x, x, padding, dropout_key(), 0)
-  assert not np.allclose(plain, dropped)
-
-
-def test_block_of_cls_only_gives_the_first_positions():
-  layer = block()
-  x = tf.random.stateless_normal([6, 4], seed=[1, 2])
-  padding = layers.padding_scores(tf.constant([[1, 1, 1], [1, 1, 0]]))
-  whole = layer(x, padding)
-  first = layer(x, padding, cls_only=True)
-  assert first.shape == [2, 4]
-  np.testing.assert_allclose(first, whole[::3], atol=1e-6)
-
-
-def test_embeddings_sum_word_segment_and_position():
-  layer = layers.Embeddings(CONFIG, INIT)
-  layer.word_embeddings.assign(tf.one_hot([0] * 10, 4) * 8)
-  layer.token_type_embeddings.assign([[0, 0, 0, 0], [0, 4, 0, 0]])
-  layer.position_embeddings.assign([[0, 0, 0, 0]] + [[0, 0, 0, 4]] * 5)
-  output = layer(tf.constant([[3, 7]]), tf.constant([[0, 1]]))
-  # Before LayerNorm: (8, 0, 0, 0), mean 2, deviation sqrt(12);
-  # (8, 4, 0, 4), mean 4, deviation sqrt(8).
-  near, far = 2 / math.sqrt(12), 4 / math.sqrt(8)
-  np.testing.assert_allclose(
-    output, [[[3 * near, -near, -near, -near], [far, 0, -far, 0]]], atol=1e-6
-  )
