@@ -62,6 +62,7 @@ def create(
     UserError: a flag, a file or the text is wrong. No output file has changed.
   """
   options.check()
+  options.warn_of_few_predictions()
   _check_outputs(outputs, [*corpus.paths, vocabulary[0]])
   with output_lock.held(outputs):
     job = _prepare(corpus, outputs, vocabulary, options, engine)
@@ -156,7 +157,7 @@ def output_paths(output_files: str, num_shards: int | None) -> list[str]:
   Raises:
     UserError: there is no name, or more than one for the shards.
   """
-  from data.records import tfrecords
+  from data.records import file_names
 
   outputs = [path for path in output_files.split(',') if path]
   if not outputs:
@@ -168,7 +169,7 @@ def output_paths(output_files: str, num_shards: int | None) -> list[str]:
       f'--num_shards={num_shards} takes one name in --output_file, which names '
       f'{len(outputs)}'
     )
-  return tfrecords.shard_names(outputs[0], num_shards)
+  return file_names.shard_names(outputs[0], num_shards)
 
 
 def _check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:

@@ -71,6 +71,8 @@ def run(
   """
   from data.text.tokenization import BertTokenizer
 
+  options.check()
+  options.warn_of_few_predictions()
   tokenizer = BertTokenizer(*vocabulary)
   sample = _read(corpus)
   special = shards.special_of(tokenizer)

@@ -46,9 +46,9 @@ class Job:
   @property
   def manifest_name(self) -> str:
     """The name of the manifest beside the shards."""
-    from data.records import tfrecords
+    from data.records import file_names
 
-    name = os.path.basename(tfrecords.shard_stem(self.outputs[0]))
+    name = os.path.basename(file_names.shard_stem(self.outputs[0]))
     return f'{name}.manifest.json'
 
   @functools.cached_property
@@ -57,7 +57,7 @@ class Job:
     made_of = {
       'version': _VERSION,
       'text': [(survey.num_bytes, survey.checksum) for survey in self.surveys],
-      'corpus': dataclasses.asdict(self.corpus.options),
+      'corpus': self.corpus.options.document_settings(),
       'vocabulary': self.tokenizer.vocab_checksum,
       'do_lower_case': self.tokenizer.do_lower_case,
       'options': self.options.flags(),
@@ -78,13 +78,13 @@ class Job:
   def finished(self, shard: int) -> dict[str, Any] | None:
     """Returns the index of a shard that is there, whole and of this job; None
     if it must be made."""
-    from data.records import tfrecords
+    from data.records import file_names
 
     path = self.outputs[shard]
-    if not files.exists(path) or not files.exists(tfrecords.index_path(path)):
+    if not files.exists(path) or not files.exists(file_names.index_path(path)):
       return None
     try:
-      index = files.read_json(tfrecords.index_path(path))
+      index = files.read_json(file_names.index_path(path))
       is_ours = index['details']['fingerprint'] == self.fingerprint
       return index if is_ours and index['bytes'] == files.size(path) else None
     except (UserError, KeyError, TypeError):

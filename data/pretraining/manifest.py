@@ -56,7 +56,7 @@ def _content(
     'num_records': statistics.records,
     'documents': sum(index['details']['documents'] for index in indexes),
     'flags': {
-      **dataclasses.asdict(job.corpus.options),
+      **job.corpus.options.document_settings(),
       **job.options.flags(),
       'do_lower_case': job.tokenizer.do_lower_case,
     },
@@ -70,14 +70,14 @@ def _content(
 
 
 def _shard(path: str, index: dict[str, Any]) -> dict[str, Any]:
-  from data.records import tfrecords
+  from data.records import file_names
 
   return {
     'name': os.path.basename(path),
     'bytes': index['bytes'],
     'num_records': index['num_records'],
     'window': index['window'],
-    'index': os.path.basename(tfrecords.index_path(path)),
+    'index': os.path.basename(file_names.index_path(path)),
     'documents': index['details']['documents'],
   }
 
@@ -138,9 +138,9 @@ def find(paths: Iterable[str]) -> dict[str, Manifest | None]:
 
 def _details(path: str) -> dict[str, Any]:
   """Returns what the index of a record file says of its making."""
-  from data.records import tfrecords
+  from data.records import file_names
 
-  index = tfrecords.index_path(path)
+  index = file_names.index_path(path)
   content = files.read_json(index) if files.exists(index) else {}
   details = content.get('details') if isinstance(content, dict) else None
   return details if isinstance(details, dict) else {}

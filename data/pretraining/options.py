@@ -1,68 +1,103 @@
-"""What pre-training records are to be like."""
+"""The settings of pre-training records: their length, pairs and masks."""
 
 import dataclasses
 
-from system.errors import UserError
+from absl import logging
+
+from system import settings
+from system.settings import setting
 
 MAX_SEQ_LENGTH = 1 << 16
-# How the lengths of masked runs are drawn: see `masking.span_lengths`.
-NGRAM_DISTRIBUTIONS = ('inverse', 'geometric')
 
 
 @dataclasses.dataclass(frozen=True)
 class MaskingOptions:
-  """Which tokens to mask: the flags of these names."""
+  """Which tokens are masked."""
 
-  max_predictions_per_seq: int = 20
-  masked_lm_prob: float = 0.15
-  do_whole_word_mask: bool = False
-  max_ngram: int = 1
-  ngram_distribution: str = 'inverse'
-
-  def check(self) -> None:
-    """Raises a `UserError` that names the first value out of its range."""
-    _expect(
-      self, 'max_predictions_per_seq', range(1, MAX_SEQ_LENGTH), '1 or more'
-    )
-    _expect(self, 'max_ngram', range(1, 101), '1 to 100')
-    if not 0 < self.masked_lm_prob < 1:
-      raise _error(self, 'masked_lm_prob', 'more than 0 and less than 1')
-    if self.ngram_distribution not in NGRAM_DISTRIBUTIONS:
-      raise _error(self, 'ngram_distribution', ' or '.join(NGRAM_DISTRIBUTIONS))
+  max_predictions_per_seq: int = setting(
+    20,
+    'The most tokens that are masked in a record.',
+    at_least=1,
+    at_most=MAX_SEQ_LENGTH - 1,
+  )
+  masked_lm_prob: float = setting(
+    0.15, 'The share of tokens to mask.', more_than=0, less_than=1
+  )
+  do_whole_word_mask: bool = setting(
+    False, 'Whether to mask whole words instead of single wordpieces.'
+  )
+  max_ngram: int = setting(
+    1,
+    'Added: masks spans of up to this many wordpieces, or of whole words with '
+    '--do_whole_word_mask.',
+    at_least=1,
+    at_most=100,
+  )
+  ngram_distribution: str = setting(
+    'inverse',
+    "Added: how the length n of a span is drawn: 'inverse', in proportion to "
+    "1/n (ALBERT), or 'geometric', to 0.8**n (SpanBERT).",
+    choices=('inverse', 'geometric'),
+    needs=('max_ngram>1',),
+  )
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-  """What the records are to be: the flags of these names."""
+  """Everything that decides the records of a given text and vocabulary."""
 
   masking: MaskingOptions = MaskingOptions()
-  max_seq_length: int = 128
-  random_seed: int = 12345
-  dupe_factor: int = 10
-  short_seq_prob: float = 0.1
-  sentence_order_prediction: bool = False
-  dynamic_masking: bool = False
+  # [CLS] A [SEP] B [SEP] is 5 tokens.
+  max_seq_length: int = setting(
+    128,
+    'Tokens in a record, [CLS] and [SEP] included.',
+    at_least=5,
+    at_most=MAX_SEQ_LENGTH,
+  )
+  random_seed: int = setting(
+    12345, 'Another seed gives other pairs and other masks.'
+  )
+  dupe_factor: int = setting(
+    10,
+    'How many times the text is used, each time with other pairs and masks.',
+    at_least=1,
+    at_most=2**31 - 1,
+  )
+  short_seq_prob: float = setting(
+    0.1,
+    'The share of documents that are cut into records shorter than '
+    '--max_seq_length.',
+    at_least=0,
+    at_most=1,
+  )
+  sentence_order_prediction: bool = setting(
+    False,
+    'Added: half the time, segment B is the text after A with the two swapped '
+    '(ALBERT), instead of text from another document.',
+  )
+  dynamic_masking: bool = setting(
+    False,
+    'Added: writes records without masks. run_pretraining.py then masks them '
+    'anew in each epoch (RoBERTa), with the masking flags given here.',
+  )
 
   def check(self) -> None:
-    """Raises a `UserError` that names the first value out of its range."""
-    # [CLS] A [SEP] B [SEP] is 5 tokens.
-    lengths = range(5, MAX_SEQ_LENGTH + 1)
-    _expect(self, 'max_seq_length', lengths, f'5 to {MAX_SEQ_LENGTH}')
-    _expect(self, 'dupe_factor', range(1, 2**31), '1 or more')
-    if not 0 <= self.short_seq_prob <= 1:
-      raise _error(self, 'short_seq_prob', '0 to 1')
-    self.masking.check()
+    """Raises a `UserError` that names the first value outside its limits."""
+    settings.check(self)
+    settings.check(self.masking)
 
   def flags(self) -> dict[str, int | float | bool | str]:
-    """Returns all values by the names of their flags."""
+    """Returns all values by the names of their settings."""
     values = dataclasses.asdict(self)
     return {**values.pop('masking'), **values}
 
-
-def _expect(options, name: str, values: range, expected: str) -> None:
-  if getattr(options, name) not in values:
-    raise _error(options, name, expected)
-
-
-def _error(options, name: str, expected: str) -> UserError:
-  return UserError(f'--{name} is {getattr(options, name)}; expected {expected}')
+  def warn_of_few_predictions(self) -> None:
+    """Warns if P keeps the longest records from their share of masks."""
+    masking = self.masking
+    share = round(self.max_seq_length * masking.masked_lm_prob)
+    if masking.max_predictions_per_seq < share and not self.dynamic_masking:
+      logging.warning(
+        '`max_predictions_per_seq`=%d: the longest records need %d masks for '
+        'their share, `masked_lm_prob`',
+        *(masking.max_predictions_per_seq, share),
+      )

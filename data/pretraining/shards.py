@@ -94,7 +94,7 @@ def _write_shard(
   job: Job, shard: int, slices: Iterable[_Slice], run: Run, report: '_Report'
 ) -> None:
   """Writes one shard, whole or not at all."""
-  from data.records.tfrecords import RecordWriter
+  from data.records.record_writer import RecordWriter
 
   statistics = Statistics.zero(job.options.max_seq_length)
   documents = 0

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from data.records import tfrecords
+from data.records import record_index
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 AS_FILE = [str(ROOT / 'data' / 'create_pretraining_data.py')]
@@ -58,7 +58,9 @@ def test_script_writes_records(tmp_path):
   assert (tmp_path / '0.manifest.json').exists()
   # Rounds * documents: the first one gives one record or two. They are dealt
   # out one file after the other.
-  counts = [tfrecords.load_index(str(tmp_path / n)).num_records for n in '01']
+  counts = [
+    record_index.load_index(str(tmp_path / n)).num_records for n in '01'
+  ]
   assert 12 <= sum(counts) <= 16
   assert counts[1] - counts[0] in (0, 1)
 
@@ -89,18 +91,27 @@ def test_flags_come_from_a_file(tmp_path):
     (
       ['--input_file=a', '--output_file=b', '--vocab_file=c']
       + ['--max_seq_length=4'],
-      '--max_seq_length is 4; expected 5 to 65536',
+      'flag --max_seq_length=4: 4 is not an integer in the range [5, 65536]',
     ),
     (
       ['--input_file=a', '--output_file=b', '--vocab_file=c']
       + ['--beam_pipeline_options=project=p'],
-      '--beam_pipeline_options cannot take effect: no --beam_runner',
+      '--beam_pipeline_options cannot take effect: --beam_runner is not given',
     ),
     (
       ['--input_file=a', '--output_file=b', '--vocab_file=c']
       + ['--beam_runner=DirectRunner', '--num_workers=2'],
-      '--num_workers cannot take effect: --beam_runner=DirectRunner has '
-      'workers of its own',
+      '--num_workers cannot take effect: --beam_runner is DirectRunner',
+    ),
+    (
+      ['--input_file=a', '--output_file=b', '--vocab_file=c']
+      + ['--ngram_distribution=geometric'],
+      '--ngram_distribution cannot take effect: --max_ngram is 1',
+    ),
+    (
+      ['--input_file=a', '--output_file=b', '--vocab_file=c']
+      + ['--masked_lm_prob=1'],
+      '--masked_lm_prob=1.0: expected more than 0 and less than 1',
     ),
   ],
 )

@@ -25,8 +25,8 @@ from data.pretraining.beam import remote_files
 from data.pretraining.block_records import BlockRecords
 from data.pretraining.job import Job
 from data.pretraining.statistics import Statistics
-from data.records import tfrecords
-from system import files
+from data.records import file_names, record_reader, record_writer
+from system import file_systems, files
 
 _PART = re.compile(r'(\d+)-(\d+)-(\d+)')
 
@@ -53,7 +53,7 @@ def find_parts(folder: str) -> dict[tuple[int, int], Part]:
   """Returns the whole parts in a folder, by shard and block."""
   parts = {}
   for name in files.list_folder(folder):
-    stem = name.removesuffix(tfrecords.index_path(''))
+    stem = name.removesuffix(file_names.index_path(''))
     if stem != name and (match := _PART.fullmatch(stem)):
       shard, block, num_records = map(int, match.groups())
       path = os.path.join(folder, stem)
@@ -123,7 +123,7 @@ class _Worker(beam.DoFn):
     self._shared = shared
 
   def setup(self) -> None:
-    files.use_for_remote(remote_files)
+    file_systems.use_for_remote(remote_files)
     load = functools.partial(_load, self._path)
     self._task: Task = self._shared.acquire(load, self._path)
 
@@ -178,7 +178,7 @@ class _Make(_Worker):
     num_records = Metrics.counter('pretraining_data', 'records')
     num_bytes = Metrics.counter('pretraining_data', 'bytes')
     statistics = Statistics.zero(self._task.job.options.max_seq_length)
-    with tfrecords.RecordWriter(path, tidies=False) as writer:
+    with record_writer.RecordWriter(path, tidies=False) as writer:
       for framed, counted in shards.made(made, numbers, map):
         writer.write_framed(framed)
         statistics += counted
@@ -203,16 +203,16 @@ class _Join(_Worker):
     parts = sorted(parts, key=lambda part: part.block)
     documents = 0
     statistics = Statistics.zero(job.options.max_seq_length)
-    with tfrecords.RecordWriter(job.outputs[shard]) as writer:
+    with record_writer.RecordWriter(job.outputs[shard]) as writer:
       for part in parts:
-        details = files.read_json(tfrecords.index_path(part.path))['details']
+        details = files.read_json(file_names.index_path(part.path))['details']
         documents += details['documents']
         statistics += Statistics.from_json(details['statistics'])
-        for framed in tfrecords.read_framed(part.path):
+        for framed in record_reader.read_framed(part.path):
           writer.write_framed(framed)
       if not statistics.records:
         raise shards.no_record(job, shard)
       writer.details = job.details(documents, statistics)
     for part in parts:
-      files.remove(tfrecords.index_path(part.path))
+      files.remove(file_names.index_path(part.path))
       files.remove(part.path)

@@ -64,7 +64,7 @@ def test_blocks_hold_consecutive_documents_of_all_files(tmp_path):
   for i, text in enumerate(texts):
     paths.append(str(tmp_path / f'{i}.txt'))
     (tmp_path / f'{i}.txt').write_text(text)
-  corpus = CountedCorpus(paths, CorpusOptions())
+  corpus = CountedCorpus(CorpusOptions(), paths)
   corpus.read_numbers = []
   surveys = survey.survey(corpus)
   plan = Plan(sum(found.num_bytes for found in surveys), block_bytes=5)

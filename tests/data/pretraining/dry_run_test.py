@@ -24,7 +24,7 @@ def folder(tmp_path):
 def lines(
   folder, options=SMALL, text='text.txt', input_format='bert'
 ) -> list[str]:
-  corpus = Corpus(str(folder / text), CorpusOptions(input_format))
+  corpus = Corpus(CorpusOptions(str(folder / text), input_format))
   vocabulary = (str(folder / 'vocab.txt'), True)
   return list(dry_run.run(corpus, vocabulary, options, 2))
 

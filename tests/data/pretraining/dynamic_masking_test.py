@@ -11,7 +11,13 @@ from data.pretraining import masking
 from data.pretraining.dynamic_masking import DynamicMasking
 from data.pretraining.options import MaskingOptions
 from data.pretraining.randomness import stream_key
-from data.records import feature_spec, input_pipeline, tfrecords
+from data.records import (
+  feature_spec,
+  inference_input,
+  record_index,
+  record_writer,
+  training_input,
+)
 from data.records.record_source import RecordSource
 from data.records.serialization import serialize
 from data.records.training_order import TrainingOrder
@@ -142,7 +148,7 @@ def source(tmp_path_factory) -> RecordSource:
     paths.append(str(folder / name))
     part = {name: value[rows] for name, value in columns.items()}
     fields = feature_spec.UNMASKED_PRETRAINING
-    with tfrecords.RecordWriter(paths[-1]) as writer:
+    with record_writer.RecordWriter(paths[-1]) as writer:
       for record in serialize(part, fields).to_list():
         writer.write(record)
   return RecordSource(
@@ -157,9 +163,9 @@ def source(tmp_path_factory) -> RecordSource:
 def _train(source, steps: range, batch_size=12, num_replicas=1, own=None):
   """Returns the batches of some steps."""
   order = TrainingOrder(
-    [tfrecords.load_index(path) for path in source.paths], batch_size, seed=5
+    [record_index.load_index(path) for path in source.paths], batch_size, seed=5
   )
-  batches = input_pipeline.training_batches(
+  batches = training_input.training_batches(
     source, order, steps.start, num_replicas, own
   )
   count = len(steps) * len(own or range(num_replicas))
@@ -227,7 +233,7 @@ def test_masks_depend_on_the_seed_and_not_on_the_size_of_batches(source, whole):
 
 def test_an_evaluation_draws_the_same_masks_each_time(source):
   def evaluate(batch_size, max_batches=-1, paths=source.paths):
-    batches = input_pipeline.inference_batches(
+    batches = inference_input.inference_batches(
       dataclasses.replace(source, paths=paths), batch_size, max_batches
     )
     texts = _texts(batches.as_numpy_iterator())

@@ -145,4 +145,4 @@ def test_a_malformed_manifest_is_named(made, content, reason):
 def test_an_option_out_of_its_range_is_named(made):
   flags = json.loads((made / 'r-0.manifest.json').read_text())['flags']
   _change(_path(made), flags={**flags, 'masked_lm_prob': 15})
-  assert '--masked_lm_prob is 15; expected more than 0' in _message(made)
+  assert '`masked_lm_prob`=15: expected more than 0' in _message(made)

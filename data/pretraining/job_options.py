@@ -1,0 +1,37 @@
+"""The settings of a job that makes pre-training records: files and threads.
+
+Tested by `tests/scripts/create_pretraining_data_test.py`.
+"""
+
+import dataclasses
+
+from system.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class JobOptions:
+  """Where a job writes the records, and with how many threads."""
+
+  output_file: str | None = setting(
+    None,
+    'The TFRecord files to write, separated by commas; the records are '
+    'distributed over them. A manifest is written beside them, last.',
+  )
+  num_shards: int | None = setting(
+    None,
+    'Added: writes this many files, <output_file>-00000-of-000NN. Each appears '
+    'when it is complete; a stopped command, started again, keeps those.',
+    at_least=1,
+  )
+  num_workers: int | None = setting(
+    None,
+    'Added: the number of threads; the default is one a core. It does not '
+    'change the records.',
+    at_least=1,
+    needs=('!beam_runner',),
+  )
+  dry_run: bool = setting(
+    False,
+    'Added: reads a sample, prints ten records and the time and disk space '
+    'that the whole job needs; writes nothing.',
+  )
