@@ -1,6 +1,6 @@
-"""A corpus: inputs of one format, and the documents in them."""
+"""A corpus: input files of one format, read as documents."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from data.text import sentences, text_formats, tfds_text
 from data.text.corpus_options import CorpusOptions
@@ -24,67 +24,61 @@ _READERS: dict[str, text_formats.Reader] = {
 
 
 class Corpus:
-  """Text that can be read again and again, the same each time.
+  """Text that can be read many times, with the same documents each time.
 
-  It can be pickled, so that workers may read each a part of it.
+  A corpus can be pickled, so that several workers can each read some inputs.
 
   Attributes:
-    paths: the inputs, in their order.
-    options: how they are read.
+    paths: the inputs, in order.
+    options: the settings.
   """
 
   def __init__(
     self,
-    inputs: str | list[str],
     options: CorpusOptions,
+    paths: Sequence[str] | None = None,
     open_file: streams.Open = files.open_stream,
-    tfds_data_dir: str | None = None,
   ):
     """Lists the inputs.
 
     Args:
-      inputs: files or globs, separated by commas, or the data sets of
-        `data.text.tfds_text`; or the very paths, which are not looked for.
-      options: how to read them.
+      options: the settings.
+      paths: the inputs; None finds those that `input_file` names.
       open_file: opens a path for reading bytes.
-      tfds_data_dir: where tensorflow-datasets keeps its data; None for its
-        default.
 
     Raises:
-      UserError: an option is wrong, or there is no such input.
+      UserError: an option is wrong, or an input is missing.
     """
     options.check()
     self.options = options
-    self.paths = inputs
-    if isinstance(inputs, str):
-      self.paths = _found(inputs, options, tfds_data_dir)
+    self.paths = _find_inputs(options) if paths is None else list(paths)
     self._open_file = open_file
-    self._tfds_data_dir = tfds_data_dir
 
   def sizes(self) -> list[int]:
-    """Returns how large the inputs are, in what `read` tells its progress in:
-    stored bytes, of tfds examples."""
+    """Returns the size of each input, in the units of `read`'s progress.
+
+    The unit is a stored byte; for tfds it is an example.
+    """
     if self.options.input_format == 'tfds':
-      return [
-        tfds_text.num_examples(path, self._tfds_data_dir) for path in self.paths
-      ]
+      data_dir = self.options.tfds_data_dir
+      return [tfds_text.num_examples(path, data_dir) for path in self.paths]
     return [files.size(path) for path in self.paths]
 
   def read(
-    self, number: int, told: streams.Told | None = None
+    self, number: int, on_progress: streams.Told | None = None
   ) -> Iterator[Document | Rejected]:
-    """Yields an input's documents in their order, and what is none.
+    """Yields an input's documents and rejected documents, in order.
 
     Args:
-      number: the input's, from 0.
-      told: is told how much of the input has been read, see `sizes`.
+      number: the input's number, from 0.
+      on_progress: called with how much of the input has been read; see `sizes`.
 
     Raises:
-      UserError: the input cannot be read or is damaged; it is named, and the
-        place in it.
+      UserError: the input is damaged or cannot be read; the message names the
+        input and the position in it.
     """
     source = text_formats.Input(
-      self.paths[number], self._open_file, told, self._tfds_data_dir
+      self.paths[number], self._open_file, on_progress
     )
     return _READERS[self.options.input_format](source, self.options)
 
@@ -92,16 +86,16 @@ class Corpus:
     """Yields the documents of an input that its survey kept.
 
     Raises:
-      UserError: as `read`, or the input has changed since.
+      UserError: as `read`, or the input has changed since the survey.
     """
-    left_out = iter(survey.duplicates)
-    next_left_out = next(left_out, None)
+    duplicates = iter(survey.duplicates)
+    next_duplicate = next(duplicates, None)
     ordinal = num_documents = num_bytes = 0
     for document in self.read(number):
       if isinstance(document, Rejected):
         continue
-      if ordinal == next_left_out:
-        next_left_out = next(left_out, None)
+      if ordinal == next_duplicate:
+        next_duplicate = next(duplicates, None)
       else:
         num_documents += 1
         num_bytes += document.num_bytes
@@ -115,7 +109,7 @@ class Corpus:
       )
 
   def sentences(self, texts: list[str]) -> list[list[str]]:
-    """Splits documents into sentences, none blank, without white space around.
+    """Splits documents into sentences, stripped of white space, none blank.
 
     Several threads may call it at once.
     """
@@ -128,21 +122,25 @@ class Corpus:
     return [sentences.split(text, language) for text in texts]
 
 
-def _found(
-  inputs: str, options: CorpusOptions, data_dir: str | None
-) -> list[str]:
-  """Returns the inputs that the flag stands for."""
+def _find_inputs(options: CorpusOptions) -> list[str]:
+  """Returns the inputs that `input_file` names."""
+  names = options.input_file or ''
   if options.input_format == 'tfds':
-    found = tfds_text.expand(inputs, data_dir)
+    paths = tfds_text.expand(names, options.tfds_data_dir)
   else:
-    found = files.expand(inputs)
-    for path in found:
-      files.require_file(path, '--input_file')
-      if files.is_pipe(path):
-        raise UserError(
-          f'--input_file: {path!r} is a pipe; expected a file, which can be '
-          'read twice'
-        )
-  if not found:
-    raise UserError(f'--input_file={inputs!r} names no file')
-  return found
+    paths = files.expand(names)
+    for path in paths:
+      _require_regular_file(path)
+  if not paths:
+    raise UserError(f'`input_file`={names!r} names no file')
+  return paths
+
+
+def _require_regular_file(path: str) -> None:
+  """Raises a `UserError` if a path is missing, a folder or a pipe."""
+  files.require_file(path, '`input_file`')
+  if files.is_pipe(path):
+    raise UserError(
+      f'`input_file`: {path!r} is a pipe; expected a file, which can be read '
+      'twice'
+    )

@@ -1,53 +1,90 @@
-"""What the flags say of a corpus."""
+"""The settings of a corpus: where its text is, and how to read it."""
 
 import dataclasses
 import re
+from typing import Any
 
+from system import settings
 from system.errors import UserError
+from system.settings import setting
 
 FORMATS = (
   *['bert', 'text', 'text_file', 'jsonl', 'wikiextractor', 'parquet', 'tfds'],
 )
-# A piece of a document that was cut has more characters than that.
-_MOST_MIN_CHARACTERS = 100_000
 _LANGUAGE = re.compile('[a-z]{2,3}(-[a-z]+)*')
 
 
 @dataclasses.dataclass(frozen=True)
 class CorpusOptions:
-  """How text is read: the flags of these names.
+  """Where the text of a corpus is, and how to split it into documents."""
 
-  Attributes:
-    input_format: one of `FORMATS`.
-    text_field: the field with the text; of jsonl, parquet and tfds.
-    language: what the text is in, an ISO 639 code: decides where sentences
-      end. Not of bert, whose lines are sentences.
-    min_document_characters: documents with fewer are left out.
-    deduplicate: whether a text that stands in the corpus again is left out.
-  """
-
-  input_format: str = 'bert'
-  text_field: str = 'text'
-  language: str = 'en'
-  min_document_characters: int = 1
-  deduplicate: bool = False
+  input_file: str | None = setting(
+    None,
+    'Text files, plain or compressed: globs, separated by commas. For the '
+    'format tfds: data sets and their splits, such as '
+    'wikipedia/20230601.en:train.',
+  )
+  input_format: str = setting(
+    'bert',
+    'Added: bert: one sentence a line, blank lines between documents; text: '
+    'one document a line; text_file: one document a file, blank lines between '
+    'paragraphs; jsonl: one JSON object a line; wikiextractor: the output of '
+    'WikiExtractor without --json; parquet: one document a row; tfds: one '
+    'document an example of tensorflow-datasets, which downloads missing data. '
+    'All formats except bert are split into sentences.',
+    choices=FORMATS,
+  )
+  text_field: str = setting(
+    'text',
+    'Added: the field or column with the text; for jsonl, parquet and tfds.',
+    needs=('input_format=jsonl,parquet,tfds',),
+  )
+  language: str = setting(
+    'en',
+    "Added: the language of the text, an ISO 639 code such as 'en' or 'pt-br'. "
+    'It decides where sentences end; for all formats except bert.',
+    needs=('input_format!=bert',),
+  )
+  # No first piece of a cut document is below the upper limit: a piece is 1 MiB
+  # of UTF-8 or more, at least 262,144 characters.
+  min_document_characters: int = setting(
+    1,
+    'Added: leave out documents with fewer characters, and report them.',
+    at_least=1,
+    at_most=100_000,
+  )
+  deduplicate: bool = setting(
+    False,
+    'Added: leave out documents whose text is identical to that of an earlier '
+    'one, and report them.',
+  )
+  tfds_data_dir: str | None = setting(
+    None,
+    'Added: the folder where tensorflow-datasets keeps its data; the default '
+    'is ~/tensorflow_datasets.',
+    needs=('input_format=tfds',),
+  )
 
   def check(self) -> None:
-    """Raises a `UserError` that names the flag whose value is none."""
-    if self.input_format not in FORMATS:
-      raise UserError(
-        f'--input_format={self.input_format}: expected one of '
-        f'{", ".join(FORMATS)}'
-      )
-    if not 1 <= self.min_document_characters <= _MOST_MIN_CHARACTERS:
-      raise UserError(
-        f'--min_document_characters={self.min_document_characters}: expected '
-        f'1 to {_MOST_MIN_CHARACTERS:,}'
-      )
+    """Checks the values.
+
+    Raises:
+      UserError: a value is not allowed; it is named.
+    """
+    settings.check(self)
     if not _LANGUAGE.fullmatch(self.language):
       raise UserError(
-        f"--language={self.language}: expected the code of a language, 'en' or "
-        "'pt-br'"
+        f"`language`={self.language}: expected a language code, 'en' or 'pt-br'"
       )
     if not self.text_field:
-      raise UserError('--text_field is empty: expected the name of a field')
+      raise UserError('`text_field` is empty: expected the name of a field')
+
+  def document_settings(self) -> dict[str, Any]:
+    """Returns the settings that decide the documents of a text, by name.
+
+    The manifest of pre-training records stores them. The text may move:
+    `input_file` and `tfds_data_dir` are left out.
+    """
+    values = dataclasses.asdict(self)
+    del values['input_file'], values['tfds_data_dir']
+    return values

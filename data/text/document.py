@@ -1,13 +1,13 @@
-"""A document, what is no document, and how text becomes either.
+"""Documents, rejected documents, and the builder that makes them from text.
 
-A document of more than 1 MiB is cut at the first line end after that; what
-follows is a document of its own. So nothing here grows with the input.
+A document of more than 1 MiB is cut at the next line end; the rest becomes
+another document. This bounds a reader's memory, however large the input.
 """
 
 from typing import NamedTuple
 
 MAX_DOCUMENT_BYTES = 1 << 20
-# Of a document without a line end where it could be cut.
+# The limit for a document that has no line end to cut it at.
 MAX_UNCUT_BYTES = 16 << 20
 
 TOO_SHORT = 'too_short'
@@ -18,14 +18,15 @@ REASONS = (TOO_SHORT, TOO_LONG, NOT_UTF8, DUPLICATE)
 
 
 class Document(NamedTuple):
-  """A document, or a piece of one that was cut.
+  """A document, or a piece of a document that was cut.
 
   Attributes:
-    text: without white space around it. Of the format 'bert' sentences, one a
-      line, each without white space around it, none blank; of the others
-      running text.
+    text: the text without white space around it. In the format 'bert' it has
+      one sentence a line, none blank, each without white space around it; in
+      the others it is running text.
     num_bytes: UTF-8 bytes of `text`.
-    piece: 0, and 1, 2, ... for what follows in a document that was cut.
+    piece: 0 for a document and for the first piece of one that was cut; 1, 2,
+      ... for its further pieces.
   """
 
   text: str
@@ -38,17 +39,18 @@ class Rejected(NamedTuple):
 
   Attributes:
     reason: `TOO_SHORT`, `TOO_LONG` or `NOT_UTF8`.
-    place: where it stands in its file: 'line 12', 'record 7'.
+    position: its position in its file: 'line 12', 'record 7'.
   """
 
   reason: str
-  place: str
+  position: str
 
 
 class DocumentMaker:
-  """Makes documents of text that comes in parts.
+  """Builds documents from text that arrives in parts.
 
-  Bytes that are not UTF-8 come as surrogates.
+  Bytes that are not UTF-8 are expected as surrogates, as the error handler
+  'surrogateescape' decodes them.
   """
 
   def __init__(
@@ -57,9 +59,10 @@ class DocumentMaker:
     """Begins the first document.
 
     Args:
-      min_characters: documents of fewer characters are rejected.
-      unit: what a place is a number of.
-      counts_lines: whether a line of the text is a line of the file.
+      min_characters: documents with fewer characters are rejected.
+      unit: the unit of positions: 'line' or 'record'.
+      counts_lines: whether a line of the text is a line of the file, so that
+        positions advance within a document.
     """
     self._min_characters = min_characters
     self._unit = unit
@@ -68,73 +71,79 @@ class DocumentMaker:
 
   def _begin(self) -> None:
     self._parts: list[str] = []
-    self._most_bytes = 0  # No fewer than the parts have.
-    self._number = 0  # Where the piece begins.
+    self._max_bytes = 0  # An upper bound of the bytes of the parts.
+    self._first_number = 0  # The line or record where the piece begins.
     self._piece = 0
     self._rejected: Rejected | None = None
 
   def add(self, text: str, number: int) -> list[Document | Rejected]:
-    """Adds lines to the document; returns the pieces that it is cut into.
+    """Adds lines to the document; returns the pieces that are cut off.
 
     Args:
       text: one or more lines; the last one without its end.
-      number: of the first one, or of the record.
+      number: the number of the first line, or of the record.
     """
     if self._rejected:
       return []
     if not self._parts:
-      self._number = number
+      self._first_number = number
     self._parts.append(text)
-    self._most_bytes += (1 if text.isascii() else 4) * len(text) + 1
-    return self._cut() if self._most_bytes > MAX_DOCUMENT_BYTES else []
+    self._max_bytes += (1 if text.isascii() else 4) * len(text) + 1
+    return self._cut() if self._max_bytes > MAX_DOCUMENT_BYTES else []
 
   def reject(self, reason: str, number: int) -> None:
-    """Makes the document, as far as it was not cut off, a rejected one."""
+    """Rejects the document, except pieces that are already cut off.
+
+    Args:
+      reason: see `Rejected`.
+      number: the number of the line that is the reason.
+    """
     self._rejected = Rejected(reason, f'{self._unit} {number}')
     self._parts.clear()
 
   def end(self) -> list[Document | Rejected]:
-    """Ends the document and returns it, or its last piece, if there is any."""
+    """Ends the document; returns it, or its last piece, if it has text."""
     made = []
     if self._rejected:
       made = [self._rejected]
     elif self._parts:
-      made = self._made('\n'.join(self._parts))
+      made = self._build('\n'.join(self._parts))
     self._begin()
     return made
 
   def whole(self, text: str, number: int) -> list[Document | Rejected]:
-    """Returns a document that is complete, in pieces if it is long."""
+    """Returns a complete document, in pieces if it is long."""
     return self.add(text, number) + self.end()
 
   def _cut(self) -> list[Document | Rejected]:
-    """Returns what is cut off, and keeps the rest."""
+    """Returns the pieces that are long enough, and keeps the rest."""
     text = '\n'.join(self._parts).encode('utf-8', 'surrogatepass')
     made, start = [], 0
     while (end := text.find(b'\n', start + MAX_DOCUMENT_BYTES)) >= 0:
       piece = text[start:end].decode('utf-8', 'surrogatepass')
-      made += self._made(piece)
+      made += self._build(piece)
       self._piece += 1
-      self._number += self._counts_lines * (piece.count('\n') + 1)
+      self._first_number += self._counts_lines * (piece.count('\n') + 1)
       start = end + 1
     self._parts = [text[start:].decode('utf-8', 'surrogatepass')]
-    self._most_bytes = len(text) - start + 1
+    self._max_bytes = len(text) - start + 1
     return made
 
-  def _made(self, uncut: str) -> list[Document | Rejected]:
-    """Returns a document or, of a piece that is blank, nothing."""
-    text = uncut.strip()
+  def _build(self, unstripped: str) -> list[Document | Rejected]:
+    """Returns a document, a rejected one, or nothing for a blank piece."""
+    text = unstripped.strip()
     try:
       num_bytes = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError as error:
-      first = uncut.index(text[error.start])
-      return [self._no(NOT_UTF8, uncut.count('\n', 0, first))]
+      first = unstripped.index(text[error.start])
+      return [self._rejection(NOT_UTF8, unstripped.count('\n', 0, first))]
     if num_bytes > MAX_UNCUT_BYTES:
-      return [self._no(TOO_LONG)]
+      return [self._rejection(TOO_LONG)]
     if len(text) >= (1 if self._piece else self._min_characters):
       return [Document(text, num_bytes, self._piece)]
-    return [] if self._piece else [self._no(TOO_SHORT)]
+    return [] if self._piece else [self._rejection(TOO_SHORT)]
 
-  def _no(self, reason: str, num_lines: int = 0) -> Rejected:
-    number = self._number + self._counts_lines * num_lines
+  def _rejection(self, reason: str, num_lines: int = 0) -> Rejected:
+    """Returns a rejection at a position so many lines into the piece."""
+    number = self._first_number + self._counts_lines * num_lines
     return Rejected(reason, f'{self._unit} {number}')

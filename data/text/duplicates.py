@@ -1,9 +1,9 @@
-"""Finds documents that stand in a corpus again, however large it is.
+"""Finds documents that occur in a corpus more than once, however large it is.
 
-Of each document 28 bytes are noted: in memory and, from a million documents on,
-in temporary files (in $TMPDIR, the system's own if not set), 10 GB for the 365
-million of C4. Documents with the same first byte of their digest come into one
-file, so that one file after another can be sorted.
+Each document takes 28 bytes: in memory or, from a million documents on, in
+temporary files (in $TMPDIR, or the system's temporary folder if that is not
+set). The 365 million documents of C4 take 10 GB. Documents whose digests have
+the same first byte share a file, so that each file can be sorted on its own.
 """
 
 import os
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from system import files
+from system import file_systems
 
 _IN_MEMORY = 1 << 20
 _NUM_PARTS = 256
@@ -22,15 +22,16 @@ NOTED = np.dtype([*_ADDED.descr, ('number', '<i8')])
 
 
 class Duplicates:
-  """Notes documents, then finds the duplicates; use as a context manager."""
+  """Collects documents, then finds the duplicates; use as a context manager."""
 
   def __init__(self, in_memory: int = _IN_MEMORY):
     """Begins with no document.
 
     Args:
-      in_memory: as many documents are kept out of files.
+      in_memory: how many documents to keep in memory before writing them to
+        files.
     """
-    self._most_bytes = in_memory * _ADDED.itemsize
+    self._max_bytes = in_memory * _ADDED.itemsize
     self._added = bytearray()
     self._num_noted = 0
     self._folder: tempfile.TemporaryDirectory | None = None
@@ -43,17 +44,17 @@ class Duplicates:
       self._folder.cleanup()
 
   def add(self, digest: bytes, num_bytes: int) -> None:
-    """Notes the next document: its digest, 16 bytes, and its length."""
+    """Adds the next document: its digest, 16 bytes, and its length."""
     self._added += entry(digest, num_bytes)
-    if len(self._added) >= self._most_bytes:
+    if len(self._added) >= self._max_bytes:
       self._spill()
 
   def find(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields the duplicates, all but the first of each text.
+    """Yields the duplicates: every document of a text except the first.
 
     Yields:
-      Their numbers, int64 [N], in the order in which they were added, from 0;
-      and their lengths, uint32 [N]. Several times, in no order.
+      Several times, in no order: the documents' numbers, int64 [N], counted
+      from 0 in the order of `add`; and their lengths, uint32 [N].
 
     Raises:
       UserError: the temporary files cannot be written or read.
@@ -65,26 +66,26 @@ class Duplicates:
     for part in range(_NUM_PARTS):
       path = self._path(part)
       if os.path.exists(path):
-        with files.explained('read', path):
+        with file_systems.explained('read', path):
           rows = np.fromfile(path, NOTED)
         yield find_among(rows)
 
   def _take(self) -> np.ndarray:
-    """Returns what was added since, and forgets it."""
+    """Removes and returns the documents in memory; `NOTED` [N]."""
     taken = noted(self._added, self._num_noted)
     self._num_noted += len(taken)
     self._added.clear()
     return taken
 
   def _spill(self) -> None:
-    """Appends what was added to the files of its parts."""
+    """Moves the documents in memory to the files of their parts."""
     taken = self._take()
     if not self._folder:
-      with files.explained('write to', tempfile.gettempdir()):
+      with file_systems.explained('write to', tempfile.gettempdir()):
         self._folder = tempfile.TemporaryDirectory(prefix='duplicates-')
     for part, rows in by_digest(taken):
       path = self._path(part)
-      with files.explained('write', path), open(path, 'ab') as file:
+      with file_systems.explained('write', path), open(path, 'ab') as file:
         file.write(rows.tobytes())
 
   def _path(self, part: int) -> str:
@@ -92,12 +93,12 @@ class Duplicates:
 
 
 def entry(digest: bytes, num_bytes: int) -> bytes:
-  """Returns what is noted of a document: its digest, 16 bytes, its length."""
+  """Returns a document's entry, 20 bytes: its digest (16) and its length."""
   return digest + num_bytes.to_bytes(4, 'little')
 
 
 def noted(entries: bytes | bytearray, first: int) -> np.ndarray:
-  """Numbers entries from `first` on; `NOTED` [N]."""
+  """Returns joined entries with their numbers, from `first` on; `NOTED` [N]."""
   added = np.frombuffer(bytes(entries), _ADDED)
   rows = np.empty(len(added), NOTED)
   for name in _ADDED.names:
@@ -107,10 +108,11 @@ def noted(entries: bytes | bytearray, first: int) -> np.ndarray:
 
 
 def by_digest(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-  """Yields parts of what was noted, of which one holds all of a digest.
+  """Partitions entries, `NOTED` [N], by the first byte of their digests.
 
   Yields:
-    The part's number, below 256, and its rows in the order in which they were.
+    The part's number, below 256, and its entries in their order. All entries
+    with the same digest are in one part.
   """
   parts = (rows['high'] & np.uint64(_NUM_PARTS - 1)).astype(np.uint8)
   rows = rows[np.argsort(parts, kind='stable')]
@@ -121,14 +123,14 @@ def by_digest(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def find_among(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  """Returns the numbers and lengths of what stands again.
+  """Returns the numbers and lengths of duplicates; see `Duplicates.find`.
 
   Args:
     rows: `NOTED` [N], in any order.
   """
   rows = rows[np.lexsort((rows['number'], rows['low'], rows['high']))]
-  again = (rows['high'][1:] == rows['high'][:-1]) & (
+  is_repeated = (rows['high'][1:] == rows['high'][:-1]) & (
     rows['low'][1:] == rows['low'][:-1]
   )
-  found = rows[1:][again]
+  found = rows[1:][is_repeated]
   return found['number'], found['num_bytes']

@@ -1,7 +1,7 @@
-"""The first pass over a corpus: reads all of it and finds what is wrong.
+"""The survey: a first pass over a corpus, which counts and checks documents.
 
-What it counts says where each document stands in the whole. The second pass
-reads the same documents again.
+Its counts give each document's position in the whole corpus. The second pass
+reads the documents again and uses them.
 """
 
 import dataclasses
@@ -24,42 +24,43 @@ if TYPE_CHECKING:
 
 _DIGEST_BYTES = 16
 
-# Is told how much has been done, and a note.
+# Called with how much has been read, and a note.
 Update = Callable[[float, str], None]
-# Is given the digest of a document and its number of bytes.
-Seen = Callable[[bytes, int], None]
+# Called with a document's digest and its number of bytes.
+OnDocument = Callable[[bytes, int], None]
 
 
 def survey(corpus: 'Corpus', update: Update | None = None) -> list[FileSurvey]:
-  """Reads a corpus.
+  """Surveys a corpus.
 
   Args:
-    corpus: to be read.
-    update: is told how much has been read, of `sum(corpus.sizes())`, and a
-      note: as `system.progress.Progress.update`.
+    corpus: the text.
+    update: called with how much of `sum(corpus.sizes())` has been read, and a
+      note; see `system.progress.Progress.update`.
 
   Returns:
-    What each input holds, in the order of the inputs.
+    One survey an input, in the order of the inputs.
 
   Raises:
-    UserError: an input cannot be read, is damaged or is no text, or there is
-      no document in any.
+    UserError: an input is damaged, is not text or cannot be read, or the corpus
+      has no document.
   """
   surveys = []
   with Duplicates() as duplicates:
-    seen = duplicates.add if corpus.options.deduplicate else None
-    tell = _Teller(corpus, update) if update else None
+    on_document = duplicates.add if corpus.options.deduplicate else None
+    progress = _Progress(corpus, update) if update else None
+    on_progress = progress.report if progress else None
     for number in range(len(corpus.paths)):
-      surveys.append(survey_file(corpus, number, seen, tell and tell.position))
-      if tell:
-        tell.end(surveys[-1])
-    surveys = _without(surveys, duplicates)
+      surveys.append(survey_file(corpus, number, on_document, on_progress))
+      if progress:
+        progress.end_input(surveys[-1])
+    surveys = _without_duplicates(surveys, duplicates)
   require_documents(corpus, surveys)
   return surveys
 
 
 def require_documents(corpus: 'Corpus', surveys: list[FileSurvey]) -> None:
-  """Raises a `UserError` if there is no document in any input."""
+  """Raises a `UserError` if no input has a document."""
   if not sum(found.num_documents for found in surveys):
     raise UserError(
       'no document in the input with '
@@ -68,21 +69,21 @@ def require_documents(corpus: 'Corpus', surveys: list[FileSurvey]) -> None:
     )
 
 
-class _Teller:
-  """Tells how far the survey has come."""
+class _Progress:
+  """Reports how much of the corpus has been read."""
 
   def __init__(self, corpus: 'Corpus', update: Update):
     self._sizes = corpus.sizes()
     self._update = update
     self._num_inputs = self._done = self._documents = 0
 
-  def position(self, position: int) -> None:
-    """Tells how much of an input has been read."""
+  def report(self, position: int) -> None:
+    """Reports how much of the current input has been read."""
     note = f'{self._num_inputs:,} inputs, {self._documents:,} documents'
     self._update(self._done + position, note)
 
-  def end(self, found: FileSurvey) -> None:
-    """Goes on to the next input."""
+  def end_input(self, found: FileSurvey) -> None:
+    """Counts the current input, and continues with the next."""
     self._done += self._sizes[self._num_inputs]
     self._num_inputs += 1
     self._documents += found.num_documents
@@ -91,16 +92,16 @@ class _Teller:
 def survey_file(
   corpus: 'Corpus',
   number: int,
-  seen: Seen | None = None,
-  told: streams.Told | None = None,
+  on_document: OnDocument | None = None,
+  on_progress: streams.Told | None = None,
 ) -> FileSurvey:
-  """Reads one input; finds no duplicates.
+  """Surveys one input; does not look for duplicates.
 
   Args:
-    corpus: it belongs to.
-    number: the input's, from 0.
-    seen: is told of every document.
-    told: as for `Corpus.read`.
+    corpus: the text.
+    number: the input's number, from 0.
+    on_document: called for every document.
+    on_progress: see `Corpus.read`.
 
   Raises:
     UserError: as `Corpus.read`.
@@ -108,18 +109,18 @@ def survey_file(
   rejects, first = dict.fromkeys(REASONS, 0), {}
   checksum = hashlib.sha256()
   num_documents = num_bytes = cut = 0
-  for document in corpus.read(number, told):
+  for document in corpus.read(number, on_progress):
     if isinstance(document, Rejected):
       rejects[document.reason] += 1
-      first.setdefault(document.reason, document.place)
+      first.setdefault(document.reason, document.position)
       continue
     num_documents += 1
     num_bytes += document.num_bytes
     cut += document.piece == 1
     digest = digest_of(document.text)
     checksum.update(digest)
-    if seen:
-      seen(digest, document.num_bytes)
+    if on_document:
+      on_document(digest, document.num_bytes)
   return FileSurvey(
     corpus.paths[number],
     num_documents,
@@ -133,14 +134,14 @@ def survey_file(
 
 
 def digest_of(text: str) -> bytes:
-  """Returns what tells a document from all others, 16 bytes."""
+  """Returns a document's digest, 16 bytes: the beginning of its SHA-256."""
   return hashlib.sha256(text.encode()).digest()[:_DIGEST_BYTES]
 
 
-def _without(
+def _without_duplicates(
   surveys: list[FileSurvey], duplicates: Duplicates
 ) -> list[FileSurvey]:
-  """Returns the surveys with the duplicates left out."""
+  """Returns the surveys with the duplicates taken off their counts."""
   ends = np.cumsum([found.num_documents for found in surveys])
   fewer_bytes = np.zeros(len(surveys), np.int64)
   numbers = [np.zeros(0, np.int64)]
@@ -152,21 +153,22 @@ def _without(
   in_files = np.split(numbers, np.searchsorted(numbers, ends[:-1]))
   starts = ends - [found.num_documents for found in surveys]
   return [
-    reduced(*about)
-    for about in zip(surveys, starts, in_files, fewer_bytes, strict=True)
+    reduced(*arguments)
+    for arguments in zip(surveys, starts, in_files, fewer_bytes, strict=True)
   ]
 
 
 def reduced(
   found: FileSurvey, start: int, numbers: np.ndarray, num_bytes: int
 ) -> FileSurvey:
-  """Returns a survey less some duplicates.
+  """Returns an input's survey with its duplicates taken off the counts.
 
   Args:
     found: the survey.
-    start: how many documents come before the file's own.
-    numbers: of the duplicates among all, int64 [N], ascending.
-    num_bytes: the bytes of these.
+    start: how many documents of the corpus precede the input's.
+    numbers: the numbers of the input's duplicates within the corpus, int64 [N],
+      ascending.
+    num_bytes: the total bytes of the duplicates.
   """
   if not len(numbers):
     return found

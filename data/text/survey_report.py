@@ -1,12 +1,12 @@
-"""A survey in words: what was found, and what was left out where."""
+"""A survey as text for people: its totals, and the documents left out."""
 
 from collections.abc import Mapping, Sequence
 
 from data.text.document import DUPLICATE, NOT_UTF8, REASONS, TOO_LONG, TOO_SHORT
 from data.text.file_survey import FileSurvey
 
-_MOST_FILES = 20
-_WORDS = {
+_MAX_FILES = 20
+_LABELS = {
   TOO_SHORT: 'too short',
   TOO_LONG: 'too long',
   NOT_UTF8: 'not UTF-8',
@@ -14,18 +14,18 @@ _WORDS = {
 }
 
 
-def render(surveys: Sequence[FileSurvey], most_files: int = _MOST_FILES) -> str:
-  """Returns a line with the totals, and one for each input with something to
-  report.
+def render(surveys: Sequence[FileSurvey], most_files: int = _MAX_FILES) -> str:
+  """Returns a line with the totals, then a line for each input with problems.
 
   Args:
-    surveys: of all inputs.
-    most_files: lines for inputs; of the rest only their number is told.
+    surveys: the surveys of all inputs.
+    most_files: the maximum number of lines for inputs; a last line counts the
+      other inputs with problems.
   """
   lines = [_totals(surveys)]
-  told = [line for found in surveys if (line := _about(found))]
-  lines += told[:most_files]
-  if (num_more := len(told) - most_files) > 0:
+  problems = [line for found in surveys if (line := _problems(found))]
+  lines += problems[:most_files]
+  if (num_more := len(problems) - most_files) > 0:
     lines.append(f'... and {num_more:,} more')
   return '\n  '.join(lines)
 
@@ -41,7 +41,7 @@ def _totals(surveys: Sequence[FileSurvey]) -> str:
     f'{_counted(documents, "document")}, {num_bytes / 1e6:,.2f} MB of text in '
     f'{_counted(len(surveys), "input")}'
   )
-  parts = _parts(rejects, {}, sum(found.cut for found in surveys))
+  parts = _losses(rejects, {}, sum(found.cut for found in surveys))
   if empty := sum(not found.num_documents for found in surveys):
     parts.append(f'{_counted(empty, "input")} without any')
   return '; '.join([text, *parts])
@@ -51,20 +51,20 @@ def _counted(number: int, noun: str) -> str:
   return f'{number:,} {noun}{"s" if number != 1 else ""}'
 
 
-def _about(found: FileSurvey) -> str:
-  """Returns what there is to report of an input, '' for nothing."""
-  parts = _parts(found.rejects, found.first, found.cut)
+def _problems(found: FileSurvey) -> str:
+  """Returns a line about an input with problems, '' if it has none."""
+  parts = _losses(found.rejects, found.first, found.cut)
   if not found.num_documents:
     parts.append('no document')
   return f'{found.path}: {"; ".join(parts)}' if parts else ''
 
 
-def _parts(
+def _losses(
   rejects: Mapping[str, int], first: Mapping[str, str], cut: int
 ) -> list[str]:
-  """Returns what to tell of counts, those of zero left out."""
+  """Describes the documents left out and those cut, if there are any."""
   counts = [
-    f'{count:,} {_WORDS[reason]}'
+    f'{count:,} {_LABELS[reason]}'
     + (f' (the first: {first[reason]})' if reason in first else '')
     for reason, count in rejects.items()
     if count

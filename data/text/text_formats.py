@@ -1,6 +1,6 @@
-"""Readers of the formats that are lines of text.
+"""Readers of the line-based formats: bert, text, text_file and jsonl.
 
-Each yields one file's documents in their order, whoever opens it.
+A reader yields one file's documents in order.
 """
 
 import json
@@ -15,55 +15,62 @@ from system.errors import UserError
 
 
 class Input(NamedTuple):
-  """One of a corpus's inputs.
+  """One input of a corpus.
 
   Attributes:
-    path: its name.
-    open_file: opens it.
-    told: is told how much of it has been read.
-    tfds_data_dir: where tensorflow-datasets keeps its data.
+    path: the file's path or the data set's name.
+    open_file: opens a path for reading bytes.
+    on_progress: called with how much of the input has been read; see
+      `Corpus.sizes` for the unit.
   """
 
   path: str
   open_file: streams.Open = files.open_stream
-  told: streams.Told | None = None
-  tfds_data_dir: str | None = None
+  on_progress: streams.Told | None = None
 
 
 Documents = Iterator[Document | Rejected]
 Reader = Callable[[Input, CorpusOptions], Documents]
 
-# The first bytes of what is often taken for text.
+# The first bytes of files that users often mistake for text.
 _BINARY = {
   b'PK\x03\x04': 'a zip archive',
   b'7z\xbc\xaf': 'a 7z archive',
   b'%PDF': 'a PDF file',
   b'\x89PNG': 'an image',
-  b'PAR1': 'a Parquet file, which --input_format=parquet reads',
+  b'PAR1': 'a Parquet file, which `input_format`=parquet reads',
   b'\xff\xfe': 'text in UTF-16',
   b'\xfe\xff': 'text in UTF-16',
 }
 
-# White space at a line's start or end, looked for at the line ends alone.
+# White space at a line's start or end. It is fast: it looks only at line ends.
 _EDGE = re.compile(r'\n(?:(?=[^\S\n])|(?<=[^\S\n]\n))')
 
 
 class _Lines(NamedTuple):
-  """A block of a file's lines; `text` is None for one that is too long."""
+  """Some lines of a file.
+
+  Attributes:
+    number: the number of the first line, from 1.
+    text: the lines; None for a single line that is too long.
+  """
 
   number: int
   text: str | None
 
 
 def _blocks(source: Input) -> Iterator[_Lines]:
-  """Yields a text file's lines in blocks; the last line's end is left off.
+  """Yields a text file's lines in blocks, without the last line's end.
 
   Bytes that are not UTF-8 become surrogates.
 
   Raises:
-    UserError: the file cannot be read, is damaged or is no text.
+    UserError: the file is damaged, is not text or cannot be read.
   """
-  for block in streams.read_blocks(source.path, source.open_file, source.told):
+  blocks = streams.read_blocks(
+    source.path, source.open_file, source.on_progress
+  )
+  for block in blocks:
     if block.content is None:
       yield _Lines(block.line, None)
       continue
@@ -73,7 +80,7 @@ def _blocks(source: Input) -> Iterator[_Lines]:
 
 
 def _refuse_binary(path: str, block: streams.Block) -> None:
-  """Raises a `UserError` where a file is no text, and says where."""
+  """Raises a `UserError` if a block is not text; names the line."""
   if block.line == 1:
     for magic, kind in _BINARY.items():
       if block.content.startswith(magic):
@@ -87,7 +94,7 @@ def _refuse_binary(path: str, block: streams.Block) -> None:
 
 
 def read_bert(source: Input, options: CorpusOptions) -> Documents:
-  """Reads a sentence a line, and blank lines between documents."""
+  """Reads one sentence a line, with blank lines between documents."""
   maker = DocumentMaker(options.min_document_characters)
   for block in _blocks(source):
     if block.text is None:
@@ -111,7 +118,7 @@ def read_bert(source: Input, options: CorpusOptions) -> Documents:
 
 
 def read_text(source: Input, options: CorpusOptions) -> Documents:
-  """Reads a document a line; blank lines are none."""
+  """Reads one document a line; skips blank lines."""
   maker = DocumentMaker(options.min_document_characters)
   for number, line in numbered_lines(source):
     if line is None:
@@ -121,7 +128,7 @@ def read_text(source: Input, options: CorpusOptions) -> Documents:
 
 
 def read_text_file(source: Input, options: CorpusOptions) -> Documents:
-  """Reads a document a file; blank lines end its paragraphs."""
+  """Reads one document a file; blank lines separate its paragraphs."""
   maker = DocumentMaker(options.min_document_characters)
   for block in _blocks(source):
     if block.text is None:
@@ -132,7 +139,11 @@ def read_text_file(source: Input, options: CorpusOptions) -> Documents:
 
 
 def read_jsonl(source: Input, options: CorpusOptions) -> Documents:
-  """Reads a JSON object a line, with the text in one of its fields."""
+  """Reads one JSON object a line, with the text in one of its fields.
+
+  Raises:
+    UserError: a line is not an object, or has no text in this field.
+  """
   maker = DocumentMaker(options.min_document_characters, counts_lines=False)
   for number, line in numbered_lines(source):
     if line is None:
@@ -144,10 +155,11 @@ def read_jsonl(source: Input, options: CorpusOptions) -> Documents:
 
 
 def _json_field(line: str, field: str, where: str) -> str:
-  """Returns the text of a JSON object; null is none.
+  """Returns the text in a field of a JSON object, '' for null.
 
   Raises:
-    UserError: it is no object, or has no such field, or that is no text.
+    UserError: the line is not an object, or has no such field, or the field is
+      not text.
   """
   try:
     row = json.loads(line)
@@ -159,7 +171,7 @@ def _json_field(line: str, field: str, where: str) -> str:
     raise UserError(f'{where}: expected a JSON object, found {shown(line)}')
   if field not in row:
     raise UserError(
-      f'{where}: there is no field {field!r} (--text_field); there are '
+      f'{where}: expected a field {field!r} (`text_field`), found the fields '
       f'{", ".join(row)}'
     )
   text = row[field]
@@ -172,7 +184,11 @@ def _json_field(line: str, field: str, where: str) -> str:
 
 
 def numbered_lines(source: Input) -> Iterator[tuple[int, str | None]]:
-  """Yields a text file's lines and their numbers, as `_blocks`."""
+  """Yields the numbers and lines of a text file; None for a line too long.
+
+  Raises:
+    UserError: as `_blocks`.
+  """
   for block in _blocks(source):
     if block.text is None:
       yield block
@@ -181,12 +197,12 @@ def numbered_lines(source: Input) -> Iterator[tuple[int, str | None]]:
 
 
 def _stripped(text: str) -> str:
-  """Returns lines without white space around each."""
+  """Strips the white space around each line."""
   if not _EDGE.search(f'\n{text}\n'):
     return text
   return '\n'.join([line.strip() for line in text.split('\n')])
 
 
 def shown(text: str) -> str:
-  """Returns the beginning of a text for a message."""
+  """Returns the beginning of a text, quoted for a message."""
   return repr(text[:60]) + ('...' if len(text) > 60 else '')

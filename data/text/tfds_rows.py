@@ -1,31 +1,35 @@
-"""Rows of tensorflow-datasets as text: tasks, transfer sets and corpora.
+"""Reader of tensorflow-datasets, for tasks, transfer sets and corpora.
 
-The package is imported when a data set is opened: few runs need it.
+It imports TensorFlow and tensorflow-datasets when it opens a data set: few runs
+need them.
+
+Tested by `tests/data/text/tfds_text_test.py` and
+`tests/data/tasks/tfds_splits_test.py`.
 """
 
 from collections.abc import Iterator, Sequence
 
 from system.errors import UserError
 
-_BATCH = 1000
-# A text may be a book.
-_TEXT_BATCH = 64
+_BATCH_ROWS = 1000
+# Fewer, because a text may be a book.
+_BATCH_TEXTS = 64
 
 
 class TfdsSource:
-  """A data set, downloaded and prepared if need be."""
+  """A data set, downloaded and prepared."""
 
   def __init__(self, name: str, data_dir: str | None, flag: str):
-    """Finds the data set; downloads it where it is not in `data_dir` yet.
+    """Finds the data set; downloads it if it is not in `data_dir`.
 
     Args:
       name: 'name', 'name/config' or 'name/config:version'.
-      data_dir: where tensorflow-datasets keeps its data; None is its default,
-        ~/tensorflow_datasets.
-      flag: what asked for it, for the messages.
+      data_dir: the folder where tensorflow-datasets keeps its data; None for
+        its default, ~/tensorflow_datasets.
+      flag: the setting that names the data set, which messages begin with.
 
     Raises:
-      UserError: there is no such data set, or it cannot be downloaded.
+      UserError: the data set does not exist, or cannot be downloaded.
     """
     import tensorflow_datasets as tfds
 
@@ -33,7 +37,7 @@ class TfdsSource:
     try:
       self._builder = tfds.builder(name, data_dir=data_dir)
       self._builder.download_and_prepare()
-    # It raises classes of many modules: unknown names, no network.
+    # It raises exceptions of many modules: for unknown names, no network.
     except Exception as error:
       raise UserError(f'{flag}: {_reason(error)}') from error
 
@@ -42,18 +46,20 @@ class TfdsSource:
     return list(self._builder.info.splits)
 
   def num_examples(self, split: str) -> int:
-    """Returns how many examples a split, or a part of one, has.
+    """Returns the number of examples of a split, or of a part of one.
 
     Raises:
-      UserError: there is no such split.
+      UserError: the split does not exist.
     """
     return self._split(split).num_examples
 
   def shards(self, split: str) -> list[str]:
-    """Returns the parts of a split that are files of their own, in order.
+    """Returns the names of a split's files, 'train[0shard]', in order.
+
+    A part of a split is returned as it is.
 
     Raises:
-      UserError: there is no such split.
+      UserError: the split does not exist.
     """
     if '[' in split:
       return [split]
@@ -67,7 +73,7 @@ class TfdsSource:
       raise UserError(f'{self._flag}, {split}: {_reason(error)}') from error
 
   def class_names(self, column: str) -> tuple[str, ...] | None:
-    """Returns the names of a label's classes, in order; None if it has none."""
+    """Returns the names of a label's classes, or None if it has none."""
     features = self._builder.info.features
     names = (
       getattr(features[column], 'names', None) if column in features else None
@@ -80,14 +86,14 @@ class TfdsSource:
     """Yields a split's rows in the order in which they are stored.
 
     Args:
-      split: a name, or a part of one: 'train[:10%]'.
-      texts: columns of text.
-      others: more columns to read, where they are there: numbers, classes or
-        text. A class is given by its name and left out where it is -1; numbers
-        as Python writes them.
+      split: a split's name, or a part of one: 'train[:10%]'.
+      texts: the text columns to read.
+      others: further columns to read if they exist: numbers, classes or text.
+        A class is given by its name, and left out if it is -1; a number is
+        given as `str` writes it.
 
     Raises:
-      UserError: there is no such split, or no such column of text; the data is
+      UserError: the split or a text column does not exist, or the data is
         damaged.
     """
     features = self._builder.info.features
@@ -109,7 +115,7 @@ class TfdsSource:
     Raises:
       UserError: as `rows`.
     """
-    for batch in self._batches(split, [column], [column], _TEXT_BATCH):
+    for batch in self._batches(split, [column], [column], _BATCH_TEXTS):
       yield from batch[column]
 
   def _batches(
@@ -117,16 +123,16 @@ class TfdsSource:
     split: str,
     texts: Sequence[str],
     names: Sequence[str],
-    size: int = _BATCH,
+    size: int = _BATCH_ROWS,
   ) -> Iterator[dict]:
-    """Yields columns, NumPy [N] each, and checks those of text."""
+    """Checks the text columns, then yields batches of columns, NumPy [N]."""
     import tensorflow as tf
 
     features = self._builder.info.features
     for name in texts:
       if name not in features or features[name].tf_dtype != tf.string:
         raise UserError(
-          f'{self._flag}: {name!r} is no text column; there are '
+          f'{self._flag}: {name!r} is not a text column; the columns are '
           f'{", ".join(sorted(features))}'
         )
     try:
@@ -138,16 +144,17 @@ class TfdsSource:
 
 
 def _as_text(values, class_names) -> list[str | None]:
-  """Returns a batch of one column [N] as text."""
+  """Returns a batch of one column, [N], as text; None for an unknown class."""
   if class_names:
     return [class_names[value] if value >= 0 else None for value in values]
   if values.dtype == object:
     return [value.decode() for value in values]
-  # Of the number itself: 4.2 of float32 is not 4.199999809 of float64.
+  # Don't convert to Python's numbers first: float32 4.2 would become
+  # 4.199999809.
   return [str(value) for value in values]
 
 
 def _reason(error: Exception) -> str:
-  """Returns the first line; hundreds of names may follow."""
+  """Returns an error's type and first line; hundreds of names may follow."""
   lines = str(error).strip().splitlines() or ['']
   return f'{type(error).__name__}: {lines[0].strip()}'

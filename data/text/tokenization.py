@@ -1,13 +1,13 @@
 """BERT's tokenizer as TensorFlow graph ops.
 
-The ids are those of google-research/bert's `FullTokenizer`: white space and
-control characters cleaned, optionally lower-cased and stripped of accents,
-split at punctuation and CJK characters, then cut greedily into the longest
-wordpieces. Here a whole batch goes through at once, and the same function runs
-eagerly, in a `tf.data` pipeline and in an exported SavedModel.
+It gives the ids of google-research/bert's `FullTokenizer`, which cleans white
+space and control characters, optionally lower-cases text and strips accents,
+splits it at punctuation and CJK characters, then cuts words greedily into the
+longest wordpieces. Here one call tokenises a whole batch, and the same function
+runs eagerly, in a `tf.data` pipeline and in an exported SavedModel.
 
-Character classes are those of the Unicode versions inside TensorFlow (RE2 and
-ICU), so that ids do not depend on the version of Python.
+The character classes are those of the Unicode versions inside TensorFlow (RE2
+and ICU), so that ids do not depend on the version of Python.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ from system.errors import UserError
 PAD, UNK, CLS, SEP, MASK = '[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'
 CONTINUATION = '##'
 
-# A longer word is one [UNK], as in google-research/bert.
+# A longer word becomes one [UNK], as in google-research/bert.
 MAX_CHARS_PER_WORD = 200
 # UTF-8 needs at most 4 bytes a character.
 _MAX_BYTES_PER_WORD = 4 * MAX_CHARS_PER_WORD
@@ -37,28 +37,28 @@ _ASCII_PUNCTUATION = r'!-/:-@\[-`{-~'
 _CONTROL = rf'[{_ASCII_CONTROL}\x{{80}}-\x{{9F}}\p{{Cf}}\x{{FFFD}}]+'
 _SPACE = r'[\p{Zs}\p{Zl}\p{Zp}]+'
 _ACCENT = r'\p{Mn}+'
-# The blocks that google-research/bert calls Chinese: no kana, no Hangul, and
-# nothing that Unicode added after 2018.
+# The blocks that google-research/bert treats as Chinese: without kana, Hangul
+# and the blocks that Unicode added after 2018.
 _CJK = (
   r'\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}\x{20000}-\x{2A6DF}'
   r'\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}'
   r'\x{2F800}-\x{2FA1F}'
 )
-_STANDS_ALONE = rf'([\p{{P}}{_CJK}])'
-# Matches in text whose only separators are ASCII.
+_SINGLE_CHARACTER_WORD = rf'([\p{{P}}{_CJK}])'
+# For text in which only ASCII characters separate words.
 _LONG_WORD = rf'[^\s{_ASCII_PUNCTUATION}]{{{MAX_CHARS_PER_WORD + 1},}}'
 _TOO_LONG = 'x' * (_MAX_BYTES_PER_WORD + 1)
 
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
-  """The tokens of a `vocab.txt`; a token's id is its line, counted from 0."""
+  """The tokens of a `vocab.txt`; a token's id is its line number, from 0."""
 
   tokens: list[str]
 
   @functools.cached_property
   def ids(self) -> dict[str, int]:
-    """Maps each token to its id; of equal tokens the last one counts."""
+    """Maps each token to its id; the last one if equal tokens occur."""
     return {token: i for i, token in enumerate(self.tokens)}
 
   @functools.cached_property
@@ -75,9 +75,9 @@ class Vocabulary:
 def load_vocabulary(vocab_file: str) -> Vocabulary:
   """Reads a vocabulary as google-research/bert does: one token a line.
 
-  White space around a token is removed. A line with nothing else keeps its id
-  but matches no text (the released Chinese vocabulary has such lines, U+2028);
-  blank lines at the end are dropped.
+  White space around a token is removed. A line of white space keeps its id but
+  matches no text (the released Chinese vocabulary has such lines, U+2028).
+  Blank lines at the end are dropped.
 
   Args:
     vocab_file: path of a UTF-8 file, plain or gzip.
@@ -86,10 +86,10 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
     The vocabulary.
 
   Raises:
-    UserError: the file is missing, empty or not UTF-8; a line stands in it
-      twice; a special token is missing. Names the file and the line.
+    UserError: the file is missing, empty or not UTF-8, a line occurs twice, or
+      a special token is missing; the message names the file and the line.
   """
-  files.require_file(vocab_file, '--vocab_file')
+  files.require_file(vocab_file, '`vocab_file`')
   lines = read_vocabulary_lines(vocab_file)
   if not lines:
     raise UserError(f'{vocab_file} is empty; expected one token a line')
@@ -98,8 +98,8 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
     first = first_lines.setdefault(line, number)
     if first != number and line.strip():
       raise UserError(
-        f'{vocab_file}, line {number}: token {line!r} stands in line {first} '
-        'already; expected each token once'
+        f'{vocab_file}, line {number}: token {line!r} is already in line '
+        f'{first}; expected each token once'
       )
   vocabulary = Vocabulary([line.strip() for line in lines])
   specials = (PAD, UNK, CLS, SEP, MASK)
@@ -113,7 +113,7 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
 
 
 def read_vocabulary_lines(vocab_file: str) -> list[str]:
-  """Returns the lines that have an id: all but blank ones at the end."""
+  """Returns the lines that have an id: all except blank ones at the end."""
   lines = list(text_files.read_lines(vocab_file))
   while lines and not lines[-1]:
     lines.pop()
@@ -121,13 +121,13 @@ def read_vocabulary_lines(vocab_file: str) -> list[str]:
 
 
 class BertTokenizer(tf.Module):
-  """Turns texts into wordpiece ids: the ids of google-research/bert.
+  """Converts texts to wordpiece ids, those of google-research/bert.
 
   Attributes:
-    vocab_size: number of ids, V.
+    vocab_size: the number of ids, V.
     tokens: the token of each id.
     pad_id, unk_id, cls_id, sep_id, mask_id: ids of the special tokens.
-    vocab_checksum: identifies the vocabulary: equal tokens, equal checksum.
+    vocab_checksum: identifies the vocabulary; see `Vocabulary.checksum`.
     continuation_mask: bool [V], True where a token begins with '##'.
   """
 
@@ -135,7 +135,7 @@ class BertTokenizer(tf.Module):
     """Reads the vocabulary.
 
     Args:
-      vocabulary: path of a `vocab.txt`, or what is in one.
+      vocabulary: the path of a `vocab.txt`, or its content.
       do_lower_case: whether to lower-case and to remove accents, as uncased
         models need.
 
@@ -165,12 +165,12 @@ class BertTokenizer(tf.Module):
       ),
       input_signature=[tf.TensorSpec([None], tf.string)],
     )
-    # Now: threads that come to it together for the first time would make
-    # TensorFlow warn of retracing.
+    # Trace now: TensorFlow warns of retracing if several threads make the first
+    # call at once.
     self._tokenize.get_concrete_function()
 
   def __reduce__(self):
-    """Pickles what the tokenizer is made of."""
+    """Pickles the constructor's arguments: TensorFlow can't pickle kernels."""
     return BertTokenizer, (Vocabulary(self.tokens), self.do_lower_case)
 
   @property
@@ -190,7 +190,7 @@ class BertTokenizer(tf.Module):
       strings: string [N], UTF-8. Bytes that are not UTF-8 are ignored.
 
     Returns:
-      int32 [N, (tokens)]; a row is empty where a text has no words.
+      int32 [N, (tokens)]; the row of a text without words is empty.
 
     Raises:
       ValueError: `strings` is not of rank 1.
@@ -201,12 +201,13 @@ class BertTokenizer(tf.Module):
 
 
 def _matchable(vocabulary: Vocabulary) -> list[str]:
-  """Returns a token for each id, those that no word can match replaced.
+  """Returns a token for each id; replaces those that no word can match.
 
-  The kernel wants them distinct, not empty ('##' has nothing to match), without
-  white space (it would match 'New York' across two words) and without control
-  characters, some of which it uses itself. Text has none of these once it is
-  cleaned, so that the replacements, which hold one, never match.
+  The wordpiece kernel requires distinct tokens that are not empty ('##' is,
+  without its prefix), have no white space ('New York' would match across two
+  words) and no control characters, some of which the kernel uses itself. A
+  replacement has a control character, which cleaned text never has, so that it
+  never matches.
   """
 
   def can_match(token: str, i: int) -> bool:
@@ -224,16 +225,16 @@ def _matchable(vocabulary: Vocabulary) -> list[str]:
 def space_words(
   strings: tf.Tensor | Sequence[str], do_lower_case: bool
 ) -> tf.Tensor:
-  """Puts white space between the words that the wordpiece kernel would see.
+  """Inserts white space between the words that the wordpiece kernel sees.
 
   Args:
     strings: string [N], UTF-8.
     do_lower_case: whether to lower-case and to remove accents.
 
   Returns:
-    string [N], valid UTF-8. `split()` of its bytes gives the words; each is
-    tokenised by itself as in its text. A word of more than `MAX_CHARS_PER_WORD`
-    characters is replaced by another one that is.
+    string [N], valid UTF-8. `split()` of its bytes gives the words; each gives
+    the same ids alone as within its text. A word of more than
+    `MAX_CHARS_PER_WORD` characters is replaced by another that is also longer.
   """
   strings = tf.convert_to_tensor(strings, tf.string)
   return tf.strings.regex_replace(
@@ -251,15 +252,15 @@ def _separate_words(strings: tf.Tensor, do_lower_case: bool) -> tf.Tensor:
     do_lower_case: whether to lower-case and to remove accents.
 
   Returns:
-    string [N], valid UTF-8; no word is too long for the wordpiece kernel but
-    those that are one [UNK].
+    string [N], valid UTF-8. Only words that must become [UNK] are too long for
+    the wordpiece kernel.
   """
   if do_lower_case:
-    # ASCII first and by bytes: ICU's lower-casing follows the locale, and the
-    # Turkish one turns I into a dotless i.
+    # Lower-case ASCII first, by bytes: ICU's lower-casing follows the locale,
+    # and a Turkish locale turns I into a dotless i.
     strings = tf.strings.lower(strings)
-  # Most English lines are ASCII and need none of the rest, which would cost as
-  # much again as everything else (61 ms instead of 107 on 10,000 lines).
+  # Clean only lines that are not ASCII: most English lines are, and 10,000 of
+  # them take 61 ms instead of 107.
   is_ascii = tf.strings.regex_full_match(strings, _ASCII)
   rows = tf.where(~is_ascii)
   strings = tf.tensor_scatter_nd_update(
@@ -270,7 +271,7 @@ def _separate_words(strings: tf.Tensor, do_lower_case: bool) -> tf.Tensor:
 
 
 def _clean_unicode(strings: tf.Tensor, do_lower_case: bool) -> tf.Tensor:
-  """Does what only non-ASCII text needs; see `_separate_words`."""
+  """Cleans non-ASCII text and separates its words; see `_separate_words`."""
   replace = tf.strings.regex_replace
   strings = tf.strings.unicode_transcode(
     strings, 'UTF-8', 'UTF-8', errors='ignore'
@@ -281,4 +282,4 @@ def _clean_unicode(strings: tf.Tensor, do_lower_case: bool) -> tf.Tensor:
     strings = tf.strings.lower(strings, encoding='utf-8')
     strings = tf_text.normalize_utf8(strings, 'NFD')
     strings = replace(strings, _ACCENT, '')
-  return replace(strings, _STANDS_ALONE, r' \1 ')
+  return replace(strings, _SINGLE_CHARACTER_WORD, r' \1 ')

@@ -1,4 +1,4 @@
-"""Reads what WikiExtractor makes of a Wikipedia dump.
+"""Reader of the text that WikiExtractor extracts from a Wikipedia dump.
 
   <doc id="12" url="https://en.wikipedia.org/wiki?curid=12" title="Anarchism">
   Anarchism
@@ -6,8 +6,8 @@
   Anarchism is a political philosophy ...
   </doc>
 
-The title that it repeats in the first line is left out. Of its other form, with
---json, each line is a JSON object with the text in the field 'text'.
+The reader drops an article's first line if it repeats the title. With --json
+WikiExtractor writes the format jsonl instead, with the text in 'text'.
 """
 
 import html
@@ -22,14 +22,14 @@ _BEGIN = re.compile(r'<doc .*?(?:title="(.*)")?\s*>\s*')
 
 
 def read_wikiextractor(source: Input, options: CorpusOptions) -> Documents:
-  """Reads articles between lines <doc ...> and </doc>.
+  """Reads one document an article, between the lines <doc ...> and </doc>.
 
   Raises:
-    UserError: a line is in no article, or an article does not end.
+    UserError: a line is outside the articles, or an article does not end.
   """
   maker = DocumentMaker(options.min_document_characters)
-  begin = 0  # The line of the <doc>, 0 outside of an article.
-  title = None  # Until the article's first line has been seen.
+  begin = 0  # The line of <doc ...>; 0 outside an article.
+  title = None  # Set until the article's first line is read.
   number = 0
   for number, line in numbered_lines(source):
     if line is None:
@@ -37,7 +37,7 @@ def read_wikiextractor(source: Input, options: CorpusOptions) -> Documents:
     elif line.startswith('<doc ') and (found := _BEGIN.fullmatch(line)):
       _check(not begin, source.path, number, '</doc>', line)
       begin, title = number, found[1]
-      yield from maker.add('', number)  # An article without text is one.
+      yield from maker.add('', number)  # Counts even without text.
     elif begin and line.rstrip() == '</doc>':
       yield from maker.end()
       begin = 0
@@ -55,13 +55,14 @@ def _is_same(title: str, line: str) -> bool:
 
 
 def _check(
-  is_right: bool, path: str, number: int, expected: str, found: str
+  is_valid: bool, path: str, number: int, expected: str, found: str
 ) -> None:
-  if is_right:
+  """Raises a `UserError` that names a line which is not valid."""
+  if is_valid:
     return
   hint = ''
   if found.startswith('{'):
-    hint = " (--input_format=jsonl reads WikiExtractor's --json output)"
+    hint = " (`input_format`=jsonl reads WikiExtractor's --json output)"
   raise UserError(
     f'{path}, line {number}: expected {expected}, found {shown(found)}{hint}'
   )

@@ -1,10 +1,10 @@
 """Counts a corpus's words as the tokenizer separates them, in bounded memory.
 
-However large the corpus, no more than about a million different words are held
-(200 MB). When there are more, the rarer half is forgotten: handed to whoever
-wants to know of it, and counted from zero if it comes again. A word's count may
-therefore be too small, but sums over all that was kept and forgotten are exact.
-What is forgotten depends on the text, not on the number of threads.
+However large the corpus, the counter keeps at most about a million different
+words (200 MB). When there are more, it passes the rarer half to a callback and
+forgets it; if such a word occurs again, its count starts at zero. A count may
+therefore be too small, but the sums over kept and forgotten words are exact.
+Which words are forgotten depends on the text, not on the number of threads.
 """
 
 import collections
@@ -21,18 +21,18 @@ from system.progress import Progress
 from system.threads import num_cores, ordered_map
 
 MAX_WORDS = 1 << 20
-# Text that goes through TensorFlow at once: about 8,000 lines of English.
+# Characters that TensorFlow gets at once: about 8,000 lines of English.
 _BATCH_CHARACTERS = 1 << 20
 
-# Words, UTF-8, and how often each was seen.
+# Words, UTF-8, and how often each occurred.
 Counts = Mapping[bytes, int]
 
 
 class WordCounter:
-  """Counts words; forgets rare ones rather than grow beyond a limit.
+  """Counts words; forgets rare ones when there are too many.
 
   Attributes:
-    counts: the words that are kept.
+    counts: the words that are kept, with their counts.
   """
 
   def __init__(
@@ -42,7 +42,7 @@ class WordCounter:
 
     Args:
       on_forgotten: called with the words that are forgotten.
-      max_words: how many different ones may be kept.
+      max_words: the maximum number of different words to keep.
     """
     self.counts: collections.Counter[bytes] = collections.Counter()
     self._on_forgotten = on_forgotten
@@ -76,17 +76,17 @@ def count_words(
   Args:
     corpus: the text.
     do_lower_case: whether to lower-case and to remove accents.
-    counter: what counts.
-    num_workers: threads that separate words; one a core if not given.
+    counter: receives the words.
+    num_workers: threads that separate words; None for one a core.
 
   Raises:
-    UserError: the text cannot be read, or there is none.
+    UserError: the text cannot be read, or has no document.
   """
   surveys = _survey(corpus)
-  # After the survey: TensorFlow takes seconds to import.
+  # TensorFlow takes seconds to import: --help and the survey do without it.
   from data.text.tokenization import space_words
 
-  def separated(batch: tuple[list[str], int]) -> tuple[bytes, int]:
+  def separate(batch: tuple[list[str], int]) -> tuple[bytes, int]:
     lines, num_bytes = batch
     spaced = space_words(lines, do_lower_case).numpy()
     return b'\n'.join(spaced.tolist()), num_bytes
@@ -99,7 +99,7 @@ def count_words(
     Progress(total, 'B') as progress,
     ThreadPoolExecutor(num_workers) as pool,
   ):
-    for text, size in ordered_map(pool, 2 * num_workers, separated, batches):
+    for text, size in ordered_map(pool, 2 * num_workers, separate, batches):
       counter.add(text.split())
       done += size
       speed = done / 1e6 / max(progress.seconds, 1e-9)
@@ -107,7 +107,7 @@ def count_words(
 
 
 def _survey(corpus: Corpus) -> list[FileSurvey]:
-  """Reads a corpus once, and says what is in it."""
+  """Surveys a corpus, with progress, and logs the result."""
   first, *others = corpus.paths
   more = f' and {len(others):,} more' if others else ''
   logging.info('reading %s%s', first, more)
@@ -121,13 +121,13 @@ def _survey(corpus: Corpus) -> list[FileSurvey]:
 def _batches(
   corpus: Corpus, surveys: Sequence[FileSurvey]
 ) -> Iterator[tuple[list[str], int]]:
-  """Yields lines, about as many as are separated at once, and their bytes."""
+  """Yields batches of lines of about `_BATCH_CHARACTERS`, and their bytes."""
   documents = itertools.chain.from_iterable(
     corpus.documents(number, found) for number, found in enumerate(surveys)
   )
   lines, characters, num_bytes = [], 0, 0
   for document in documents:
-    # Lines, because those in ASCII go through much faster.
+    # Lines instead of documents: `space_words` is faster for pure ASCII.
     lines += document.text.split('\n')
     characters += len(document.text)
     num_bytes += document.num_bytes

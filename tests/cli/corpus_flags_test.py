@@ -1,4 +1,4 @@
-"""The flags that say which text is read, in a process without TensorFlow."""
+"""The flags of a corpus, in a process without TensorFlow."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ import sys
 _CODE = """
 import json, sys
 from absl import flags
-from cli import corpus_flags, run_flags
+from cli import corpus_flags, flag_group, run_flags
 from system.errors import UserError
 corpus_flags.define()
 results = []
@@ -15,12 +15,12 @@ for arguments in json.loads(sys.argv[1]):
   flags.FLAGS.unparse_flags()
   for name in flags.FLAGS.get_key_flags_for_module(corpus_flags):
     name.unparse()
-  run_flags.parse(['script', *arguments])
   try:
+    run_flags.parse(['script', *arguments])
     corpus_flags.check()
     results.append(corpus_flags.corpus().paths)
-  except UserError as error:
-    results.append(str(error))
+  except (flags.Error, UserError) as error:
+    results.append(flag_group.as_flags(str(error)))
 print(json.dumps([results, 'tensorflow' in sys.modules]))
 """
 
@@ -37,7 +37,7 @@ def _run(*cases):
   return results
 
 
-def test_flags_that_cannot_take_effect_are_refused(tmp_path):
+def test_wrong_flags_and_those_without_effect_are_refused(tmp_path):
   (tmp_path / 'a').write_text('a')
   file = f'--input_file={tmp_path}/a'
   results = _run(
@@ -56,10 +56,12 @@ def test_flags_that_cannot_take_effect_are_refused(tmp_path):
     '--input_file must be given',
     found,
     found,
-    '--text_field cannot take effect: --input_format=text has no fields',
-    '--language cannot take effect: --input_format=bert has a sentence a line',
-    '--tfds_data_dir cannot take effect: --input_format=jsonl reads files',
-    '--min_document_characters=0: expected 1 to 100,000',
+    '--text_field cannot take effect: '
+    '--input_format is not jsonl or parquet or tfds',
+    '--language cannot take effect: --input_format is bert',
+    '--tfds_data_dir cannot take effect: --input_format is not tfds',
+    'flag --min_document_characters=0: 0 is not an integer in the range '
+    '[1, 100000]',
     found,
-    "--language=English: expected the code of a language, 'en' or 'pt-br'",
+    "--language=English: expected a language code, 'en' or 'pt-br'",
   ]

@@ -65,7 +65,7 @@ def make_records(folder: pathlib.Path | str, *outputs: str, **options) -> None:
   from data.text.corpus_options import CorpusOptions
 
   creation.create(
-    Corpus(f'{folder}/text.txt', CorpusOptions()),
+    Corpus(CorpusOptions(f'{folder}/text.txt')),
     outputs,
     (f'{folder}/vocab.txt', True),
     Options(

@@ -97,8 +97,8 @@ def test_local_files_are_found_and_read_without_tensorflow(tmp_path):
   code = (
     'import sys\n'
     'from data.text import corpus, corpus_options, survey\n'
-    'options = corpus_options.CorpusOptions()\n'
-    f"found = corpus.Corpus('{tmp_path}/*.txt', options)\n"
+    f"options = corpus_options.CorpusOptions('{tmp_path}/*.txt')\n"
+    'found = corpus.Corpus(options)\n'
     'print(survey.survey(found)[0].num_documents)\n'
     "print([name for name in sys.modules if name.startswith('tensorflow')])\n"
   )

@@ -21,7 +21,7 @@ TEXT = 'The lower lowest low\nthe newest new Über uber\n\n' * 50
 @pytest.fixture
 def corpus(tmp_path) -> Corpus:
   (tmp_path / 'text').write_text(TEXT)
-  return Corpus(str(tmp_path / 'text'), CorpusOptions())
+  return Corpus(CorpusOptions(str(tmp_path / 'text')))
 
 
 def _build(corpus, path: pathlib.Path, size: int, **options) -> list[str]:
@@ -69,7 +69,7 @@ def test_characters_of_forgotten_words_are_in_the_alphabet(
     lambda forget: word_counts.WordCounter(forget, max_words=3),
   )
   (tmp_path / 'text').write_text('\n\n'.join(['ab ab'] * 9 + ['cd', 'ce'] * 2))
-  corpus = Corpus(str(tmp_path / 'text'), CorpusOptions())
+  corpus = Corpus(CorpusOptions(str(tmp_path / 'text')))
   tokens = _build(corpus, tmp_path / 'vocab.txt', 11)
   assert tokens[5:] == ['a', 'c', '##b', '##d', '##e', 'ab']
 

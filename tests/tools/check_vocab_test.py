@@ -27,7 +27,7 @@ def tokenizer(tmp_path) -> BertTokenizer:
 
 def _check(tmp_path, tokenizer, text: str) -> dict:
   (tmp_path / 'text').write_text(text)
-  corpus = Corpus(str(tmp_path / 'text'), CorpusOptions())
+  corpus = Corpus(CorpusOptions(str(tmp_path / 'text')))
   return check_vocab.check(corpus, tokenizer)
 
 

@@ -145,7 +145,7 @@ def test_a_data_set_of_one_s_own_has_labels_in_its_order(tmp_path):
   with pytest.raises(UserError, match="train, example 0: there is no 'z', fo"):
     custom.classification(labels, wrong).read_split(folder, 'train')
   wrong = tfds_splits.custom_splits('own_texts', Fields('y', label='y'))
-  with pytest.raises(UserError, match="'y' is no text column; .* key, text, y"):
+  with pytest.raises(UserError, match="'y' is not a text column; .* key, text, y"):
     custom.classification(labels, wrong).read_split(folder, 'train')
 
 

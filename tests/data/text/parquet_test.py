@@ -1,4 +1,4 @@
-"""The text column of Parquet files."""
+"""Documents of Parquet files."""
 
 import io
 
@@ -27,10 +27,10 @@ def _twice(name):
   return sink.getvalue()
 
 
-def _read(content, told=None, **options):
+def _read(content, on_progress=None, **options):
   options = CorpusOptions(input_format='parquet', **options)
-  corpus = Corpus(['a.parquet'], options, lambda path: io.BytesIO(content))
-  return list(corpus.read(0, told))
+  corpus = Corpus(options, ['a.parquet'], lambda path: io.BytesIO(content))
+  return list(corpus.read(0, on_progress))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_row_is_a_document(kind):
   assert _read(content, text_field='body') == expected
 
 
-def test_what_is_not_utf8_is_rejected_by_its_row():
+def test_a_row_that_is_not_utf8_is_rejected():
   texts = pa.array([b'a', b'\xff', b'b'])
   expected = [Document('a', 1), Rejected('not_utf8', 'record 2')]
   assert _read(_file({'text': texts})) == [*expected, Document('b', 1)]
@@ -56,27 +56,33 @@ def test_what_is_not_utf8_is_rejected_by_its_row():
 
 def test_rows_keep_their_order_over_row_groups():
   texts = [f'text {i}' for i in range(1000)]
-  told = []
+  positions = []
   content = _file({'text': texts}, row_group_size=150)
-  found = _read(content, told.append)
+  found = _read(content, positions.append)
   assert [document.text for document in found] == texts
-  assert told == sorted(told)
-  assert told[-1] == len(content)
+  assert positions == sorted(positions)
+  assert positions[-1] == len(content)
 
 
 @pytest.mark.parametrize(
   ('content', 'message'),
   [
-    (_file({'title': ['a'], 'id': [1]}), "no column 'text' .* are title, id"),
-    (_twice('text'), "several columns 'text' .* are text, text"),
-    (_file({'text': [1]}), "the column 'text' is int64, expected text"),
-    (_file({'text': [['a']]}), 'is list<.*>, expected text'),
-    (_file({'text': ['a']})[:-9], 'a.parquet is no Parquet file, or damaged'),
-    (b'a text\n', 'a.parquet is no Parquet file, or damaged'),
-    (b'', 'a.parquet is no Parquet file, or damaged'),
+    (
+      _file({'title': ['a'], 'id': [1]}),
+      "no column 'text' .*columns are title, id",
+    ),
+    (_twice('text'), "several columns 'text' .*columns are text, text"),
+    (_file({'text': [1]}), "the column 'text' has type int64, expected text"),
+    (_file({'text': [['a']]}), 'has type list<.*>, expected text'),
+    (
+      _file({'text': ['a']})[:-9],
+      'a.parquet is not a Parquet file, or is damaged',
+    ),
+    (b'a text\n', 'a.parquet is not a Parquet file, or is damaged'),
+    (b'', 'a.parquet is not a Parquet file, or is damaged'),
   ],
 )
-def test_files_without_the_text_are_named(content, message):
+def test_files_without_a_text_column_are_named(content, message):
   with pytest.raises(UserError, match=f'^a.parquet.*{message}|^{message}'):
     _read(content)
 
@@ -84,11 +90,11 @@ def test_files_without_the_text_are_named(content, message):
 def test_damage_within_a_file_is_named():
   content = bytearray(_file({'text': [f'{i}' * 50 for i in range(9999)]}))
   content[1000:30_000] = bytes(29_000)
-  with pytest.raises(UserError, match='a.parquet is no Parquet .*damaged'):
+  with pytest.raises(UserError, match='a.parquet is not a Parquet .*damaged'):
     _read(bytes(content))
 
 
-def test_checksums_of_pages_are_looked_at():
+def test_checksums_of_pages_are_verified():
   content = _file(
     {'text': ['a' * 100]},
     write_page_checksum=True,
@@ -97,7 +103,9 @@ def test_checksums_of_pages_are_looked_at():
     write_statistics=False,
   )
   damaged = content.replace(b'a' * 100, b'a' * 99 + b'b')
-  with pytest.raises(UserError, match='a.parquet is no Parquet .*damaged.*CRC'):
+  with pytest.raises(
+    UserError, match='a.parquet is not a Parquet .*damaged.*CRC'
+  ):
     _read(damaged)
 
 
@@ -106,5 +114,5 @@ def test_remote_files_are_read(tmp_path):
   files.make_folder(f'ram://{tmp_path}')
   with files.open_write(path, 'wb') as file:
     file.write(_file({'text': ['a', 'b']}))
-  corpus = Corpus(path, CorpusOptions(input_format='parquet'))
+  corpus = Corpus(CorpusOptions(path, 'parquet'))
   assert [document.text for document in corpus.read(0)] == ['a', 'b']

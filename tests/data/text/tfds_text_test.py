@@ -1,4 +1,4 @@
-"""Text columns of tensorflow-datasets as a corpus."""
+"""Documents of tensorflow-datasets."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,10 @@ from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
 from system.errors import UserError
 
-_OPTIONS = CorpusOptions(input_format='tfds', text_field='body')
-
 
 @pytest.fixture(scope='module')
 def data_dir(tmp_path_factory):
-  """A data set with the splits train and validation."""
+  """Makes a data set with the splits train and validation."""
   bodies = [f'One {i}.\n\nTwo.' for i in range(40)]
   rows = {
     'train': [{'body': body, 'number': 1} for body in [*bodies, '']],
@@ -24,8 +22,10 @@ def data_dir(tmp_path_factory):
   return tiny_tfds.own_texts(folder, rows, number=np.int64)
 
 
-def _corpus(inputs, data_dir, options=_OPTIONS):
-  return Corpus(inputs, options, tfds_data_dir=data_dir)
+def _corpus(inputs, data_dir, text_field='body'):
+  return Corpus(
+    CorpusOptions(inputs, 'tfds', text_field=text_field, tfds_data_dir=data_dir)
+  )
 
 
 def test_an_example_is_a_document(data_dir):
@@ -34,11 +34,11 @@ def test_an_example_is_a_document(data_dir):
     *['own_texts:train[0shard]', 'own_texts:1.0.0:validation[0shard]']
   ]
   assert corpus.sizes() == [41, 2]
-  told = []
+  positions = []
   train, validation = survey.survey(
-    corpus, lambda done, note: told.append(done)
+    corpus, lambda done, note: positions.append(done)
   )
-  assert told == list(range(1, 44))
+  assert positions == list(range(1, 44))
   assert (train.num_documents, train.rejects['too_short']) == (40, 1)
   assert (validation.num_documents, validation.num_bytes) == (1, 2)
   assert validation.rejects['not_utf8'] == 1
@@ -57,22 +57,21 @@ def test_a_part_of_a_split_is_one_input(data_dir):
 @pytest.mark.parametrize(
   ('inputs', 'message'),
   [
-    ('own_texts:dev', "--input_file=own_texts, dev: .* split 'dev'"),
+    ('own_texts:dev', "`input_file`=own_texts, dev: .* split 'dev'"),
     ('own_texts:train[x]', r'own_texts, train\[x\]: ValueError: Error parsing'),
-    ('nobodys_texts', '--input_file=nobodys_texts: '),
+    ('nobodys_texts', '`input_file`=nobodys_texts: '),
     ('own_texts:1.0.0:train:x', "expected name:split .* found 'own_texts:1.0"),
-    ('', "--input_file='' names no file"),
+    ('', "`input_file`='' names no file"),
   ],
 )
-def test_what_is_not_there_is_named(data_dir, inputs, message):
+def test_missing_data_sets_and_splits_are_named(data_dir, inputs, message):
   with pytest.raises(UserError, match=message):
     list(_corpus(inputs, data_dir).read(0))
 
 
-def test_columns_that_are_not_there_are_named(data_dir):
-  options = CorpusOptions(input_format='tfds')
-  corpus = _corpus('own_texts', data_dir, options)
-  with pytest.raises(UserError, match="'text' is no text .* body, number"):
+def test_missing_columns_are_named(data_dir):
+  corpus = _corpus('own_texts', data_dir, text_field='text')
+  with pytest.raises(UserError, match="'text' is not a text .* body, number"):
     list(corpus.read(0))
 
 
@@ -84,4 +83,4 @@ def test_names_may_have_a_configuration_and_a_version():
     'c4/en:3.0.1:validation': ('c4/en:3.0.1', 'validation'),
   }
   for text, expected in parsed.items():
-    assert tfds_text._parsed(text) == expected
+    assert tfds_text._parse(text) == expected

@@ -1,4 +1,4 @@
-"""`data/text/tokenization.py` gives google-research/bert's ids, exactly."""
+"""The tokenizer gives exactly the ids of google-research/bert."""
 
 import gzip
 import hashlib
@@ -61,13 +61,13 @@ def pieces(tokenizer: BertTokenizer, text: str | bytes) -> str:
   [
     ('unaffable', 'un ##aff ##able'),
     ('The UNAFFABLE', 'the un ##aff ##able'),
-    # A word of which any part is unknown is wholly unknown.
+    # A word with an unknown part becomes [UNK].
     ('unaffected the', '[UNK] the'),
     ('Café cafe\u0301', 'cafe cafe'),
-    # Compatibility characters stay; NFKC would have given 'm2' and 'σ'.
+    # Compatibility characters are kept; NFKC would give 'm2' and 'σ'.
     ('m²', 'm ##²'),
-    # Capital sigma depends on its place in the word; so it does where a
-    # control character, which is no part of the word, hides the place.
+    # Capital sigma's lower case depends on its position in the word, also if a
+    # control character, which is removed, follows it.
     ('ΣΑΣ ΑΣ! ΑΣ\x00Α', 'σας [UNK] ! [UNK]'),
     ('the!the', 'the ! the'),
     # Not equal: NFD gives '=' and a combining stroke, and '=' is punctuation.
@@ -76,15 +76,15 @@ def pieces(tokenizer: BertTokenizer, text: str | bytes) -> str:
     ('a中a', 'a 中 a'),
     # Kana are not split as CJK ideographs are.
     ('のの', 'の ##の'),
-    # What looks like a wordpiece or a special token is plain text.
+    # Wordpieces and special tokens within text are plain text.
     ('##ing', '# # ing'),
     ('[MASK]', '[ mask ]'),
     ('', ''),
     (' \t\r\n\u00a0\u3000', ''),
     ('a\tb a\na\ra\u00a0a\u2003a\u3000a', 'a [UNK] a a a a a a'),
-    # Line and paragraph separators are white space only to str.split().
+    # Only str.split() treats line and paragraph separators as white space.
     ('a\u2028a\u2029a', 'a a a'),
-    # Control and format characters vanish, within a word too.
+    # Control and format characters are removed, also within a word.
     (
       'a\x00b a\x0bb a\x7fb a\x85b a\u00adb a\u200bb a\ufeffb',
       'ab ' * 6 + 'ab',
@@ -109,7 +109,7 @@ def test_uncased_pieces_are_those_of_the_original(uncased, text, expected):
     ('The', '[UNK]'),
     ('中the。', '中 the 。'),
     ('a\u00a0a\u200ba', 'a a ##a'),
-    # A vocabulary may have a wordpiece for what uncased text loses.
+    # A cased vocabulary may have accents, which uncased text loses.
     ('éé', 'é ##é'),
   ],
 )
@@ -152,7 +152,7 @@ def test_bytes_that_are_not_utf8_are_ignored(uncased, text):
 
 
 def test_dropping_a_control_character_makes_no_new_character(cased):
-  # Joined, the two bytes would be 'é'; the original decodes first.
+  # Joined, the two bytes would be 'é'; the original decodes them first.
   assert pieces(cased, b'a\xc3\x01\xa9b') == 'ab'
 
 
@@ -171,7 +171,7 @@ def test_result_is_ragged_int32_also_for_no_texts(uncased):
     assert ids.shape.as_list() == [num_rows, None]
 
 
-def test_threads_may_begin_together(tmp_path, caplog):
+def test_threads_may_make_the_first_call_at_once(tmp_path, caplog):
   tokenizer = BertTokenizer(write_vocabulary(tmp_path, SPECIALS + WORDS))
   logger = tf.get_logger()
   logger.addHandler(caplog.handler)
@@ -182,7 +182,7 @@ def test_threads_may_begin_together(tmp_path, caplog):
   assert len({str(row) for row in rows}) == 1
 
 
-def test_only_a_list_of_texts_is_taken(uncased):
+def test_inputs_other_than_a_list_of_texts_are_refused(uncased):
   with pytest.raises(ValueError, match='rank'):
     uncased.tokenize('the')
   with pytest.raises(ValueError, match='rank'):
@@ -236,9 +236,9 @@ def test_describes_its_vocabulary(uncased):
   assert uncased.vocab_checksum == hashlib.sha256(joined).hexdigest()
 
 
-def test_ids_are_line_numbers_whatever_ends_the_lines(tmp_path):
-  # The released Chinese vocabulary has lines with U+2028 only; white space
-  # around a token is not part of it.
+def test_ids_are_line_numbers_for_both_line_ends(tmp_path):
+  # The released Chinese vocabulary has lines of U+2028 alone. White space
+  # around a token is removed.
   lines = ['a', '\u2028', '', *SPECIALS, ' b', '##\u2028', '##', '\x11', 'c']
   for end in ('\n', '\r\n'):
     tokenizer = BertTokenizer(write_vocabulary(tmp_path, [*lines, '', ''], end))
@@ -248,8 +248,8 @@ def test_ids_are_line_numbers_whatever_ends_the_lines(tmp_path):
     assert tokenizer.tokenize(['a b c #']).to_list() == [[0, 8, 12, 4]]
 
 
-def test_of_tokens_that_differ_in_white_space_the_last_counts(tmp_path):
-  # As in the original, whose dictionary the later line overwrites.
+def test_the_last_of_tokens_that_differ_in_white_space_counts(tmp_path):
+  # As in the original: the later line overwrites the earlier in its dictionary.
   file = write_vocabulary(tmp_path, [*SPECIALS, 'a', 'a\u2028', 'b'])
   assert BertTokenizer(file).tokenize(['a b']).to_list() == [[6, 7]]
 
@@ -269,13 +269,13 @@ def test_a_token_never_matches_across_words(tmp_path):
     (b'\n\n', 'is empty; expected one token a line'),
     (
       '\n'.join([*SPECIALS, 'a', 'b', 'a']).encode(),
-      "line 8: token 'a' stands in line 6 already",
+      "line 8: token 'a' is already in line 6",
     ),
     (b'[PAD]\n[UNK]\n[CLS]\n', r'lacks \[SEP\], \[MASK\] in its 3 lines'),
     (b'[PAD]\n\xff\n', 'line 2: expected UTF-8'),
   ],
 )
-def test_refuses_a_file_that_is_no_vocabulary(tmp_path, content, message):
+def test_refuses_a_file_that_is_not_a_vocabulary(tmp_path, content, message):
   file = tmp_path / 'bad.txt'
   file.write_bytes(content)
   with pytest.raises(UserError, match=message) as error:
@@ -284,13 +284,13 @@ def test_refuses_a_file_that_is_no_vocabulary(tmp_path, content, message):
 
 
 def test_refuses_a_missing_vocabulary(tmp_path):
-  with pytest.raises(UserError, match=r'--vocab_file.*none\.txt'):
+  with pytest.raises(UserError, match=r'`vocab_file`.*none\.txt'):
     BertTokenizer(str(tmp_path / 'none.txt'))
 
 
 @pytest.mark.slow
 def test_ids_do_not_depend_on_the_locale(vocab_file):
-  # In a Turkish locale ICU lower-cases I to a dotless i.
+  # In a Turkish locale, ICU lower-cases I to a dotless i.
   program = (
     'from data.text.tokenization import BertTokenizer as T;'
     f'print(T({vocab_file!r}).tokenize(["I İ ING é"]).to_list())'
@@ -339,7 +339,7 @@ def test_spaced_words_are_those_of_the_tokenizer(do_lower_case, expected):
   assert spaced.split() == expected.split()
 
 
-def test_a_word_that_is_too_long_is_spaced_as_another_one_that_is():
+def test_a_word_that_is_too_long_is_replaced_by_one_that_is_also_too_long():
   words = ['a' * (MAX_CHARS_PER_WORD + 1), 'b' * MAX_CHARS_PER_WORD]
   first, last = space_words([' '.join(words)], True).numpy()[0].split()
   assert len(first) > MAX_CHARS_PER_WORD
@@ -363,7 +363,7 @@ def test_words_are_tokenised_one_by_one_as_in_their_text(
   assert joined == tokenizer.tokenize(texts).to_list()
 
 
-# Laid out as the released Chinese vocabulary: [unused*] before the specials.
+# Ordered as the released Chinese vocabulary: [unused*] before the specials.
 # fmt: off
 CHINESE = [
   '[PAD]', '[unused1]', '[unused2]', '[UNK]', '[CLS]', '[SEP]', '[MASK]',
@@ -376,12 +376,12 @@ CHINESE = [
 @pytest.mark.parametrize(
   ('text', 'expected'),
   [
-    # Latin words are lower-cased, ideographs stand alone.
+    # Latin words are lower-cased; each ideograph is a word.
     ('我用BERT模型！', [11, 12, 15, 16, 13, 14, 9]),
-    # So '##年' never matches.
+    # Therefore '##年' never matches.
     ('2018年，', [17, 18, 10]),
     ('我X', [11, 3]),
-    # What stands in the vocabulary between brackets is no word.
+    # Tokens of the vocabulary in brackets never match text.
     ('[unused1]', [20, 22, 23, 21]),
     ('<S>', [24, 26, 25]),
   ],
@@ -404,17 +404,21 @@ MULTILINGUAL = [
   ('text', 'cased', 'uncased'),
   [
     ('Äpfel', [5], [7]),
-    ('A\u0308pfel', [1], [7]),  # Composed by nobody, taken apart by uncased.
+    (
+      'A\u0308pfel',
+      [1],
+      [7],
+    ),  # Cased keeps it decomposed; uncased drops the mark.
     ('Straße STRASSE', [8, 1], [9, 1]),
     # Vowels and tones of Thai and Devanagari are combining marks (Mn), which
-    # uncased models lose: why the original advises the cased one for them.
+    # uncased models lose. The original therefore advises cased models for them.
     ('ที่', [10], [11]),
     ('नमस्ते', [12], [13]),
-    # NFD takes a syllable apart into letters that are no marks.
+    # NFD splits a syllable into letters, which are not marks.
     ('한', [14], [15, 16, 17]),
   ],
 )
-def test_multilingual_text_keeps_its_marks_only_where_it_is_cased(
+def test_only_cased_models_keep_the_marks_of_multilingual_text(
   tmp_path, text, cased, uncased
 ):
   file = write_vocabulary(tmp_path, MULTILINGUAL)

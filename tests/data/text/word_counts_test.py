@@ -12,12 +12,12 @@ from system.errors import UserError
 
 
 def _forget(_):
-  raise AssertionError('nothing was to be forgotten')
+  raise AssertionError('no word should be forgotten')
 
 
 def _corpus(path, text: str) -> Corpus:
   path.write_text(text)
-  return Corpus(str(path), CorpusOptions())
+  return Corpus(CorpusOptions(str(path)))
 
 
 def test_words_are_separated_as_by_the_tokenizer(tmp_path):
@@ -40,20 +40,20 @@ def test_words_are_separated_as_by_the_tokenizer(tmp_path):
   assert cased.counts[b'The'] == cased.counts['Café'.encode()] == 1
 
 
-def test_the_rarer_half_is_forgotten_and_no_sum_is_lost():
+def test_the_rarer_half_is_forgotten_and_sums_stay_exact():
   forgotten = []
   counter = WordCounter(forgotten.append, max_words=3)
   counter.add([b'a', b'a', b'a', b'b', b'b', b'c'])
   assert not forgotten
   counter.add([b'd', b'a'])
-  # Of the counts 4, 2, 1, 1 the middle one is 2.
+  # The upper median of the counts 4, 2, 1, 1 is 2.
   assert forgotten == [{b'b': 2, b'c': 1, b'd': 1}]
   assert counter.counts == {b'a': 4}
   counter.add([b'b'])
   assert counter.counts == {b'a': 4, b'b': 1}
 
 
-def test_what_is_kept_does_not_depend_on_the_number_of_threads(
+def test_kept_words_do_not_depend_on_the_number_of_threads(
   tmp_path, monkeypatch
 ):
   monkeypatch.setattr(word_counts, '_BATCH_CHARACTERS', 8)
@@ -72,7 +72,7 @@ def test_what_is_kept_does_not_depend_on_the_number_of_threads(
   assert (counts + forgotten).total() == 5 * 40
 
 
-def test_text_is_needed(tmp_path):
+def test_a_corpus_without_text_is_refused(tmp_path):
   corpus = _corpus(tmp_path / 'text', '\n\n')
   with pytest.raises(UserError, match='no document'):
     count_words(corpus, True, WordCounter(_forget))
