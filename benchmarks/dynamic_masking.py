@@ -56,12 +56,12 @@ def _source(patterns: str, vocabulary):
 
 def _seconds(source, start_step: int) -> tuple[float, float]:
   """Returns the wall time and the CPU time of all threads for a round."""
-  from data.records import input_pipeline, tfrecords
+  from data.records import record_index, training_input
   from data.records.training_order import TrainingOrder
 
-  indexes = [tfrecords.load_index(path) for path in source.paths]
+  indexes = [record_index.load_index(path) for path in source.paths]
   order = TrainingOrder(indexes, _BATCH_SIZE.value, seed=0)
-  iterator = iter(input_pipeline.training_batches(source, order, start_step))
+  iterator = iter(training_input.training_batches(source, order, start_step))
   next(iterator)
   start, cpu_start = time.perf_counter(), time.process_time()
   for _ in range(_NUM_BATCHES.value):

@@ -17,7 +17,7 @@ def make(job: Job) -> Callable[[int], int]:
 
 
 def _trainer(job: Job) -> Callable[[int], int]:
-  from data.records import input_pipeline, tfrecords
+  from data.records import record_index, training_input
   from data.records.training_order import TrainingOrder
   from modeling.dropout import DropoutKey
   from modeling.models import released_variables
@@ -27,10 +27,10 @@ def _trainer(job: Job) -> Callable[[int], int]:
   model, loss_function, source = _model_loss_source(job)
   variables = list(released_variables(model).values())
   optimizer = AdamW(variables, 1e-4, 1_000_000, 10_000)
-  indexes = [tfrecords.load_index(path) for path in source.paths]
+  indexes = [record_index.load_index(path) for path in source.paths]
   order = TrainingOrder(indexes, job.batch_size, seed=1)
   dataset = tf.distribute.get_strategy().distribute_datasets_from_function(
-    lambda context: input_pipeline.training_batches(source, order, 0)
+    lambda context: training_input.training_batches(source, order, 0)
   )
   dropout = DropoutKey(1, optimizer.step, 0)
   trainer = Trainer(variables, optimizer, loss_function, dataset, dropout)
@@ -89,7 +89,7 @@ def _scorer(job: Job) -> Callable[[int], int]:
 
 def scoring_batches(job: Job) -> tuple[Callable[[], Iterator[dict]], int]:
   """Returns what makes batches of a job's texts, and how many texts it has."""
-  from data.records import input_pipeline
+  from data.records import inference_input
   from data.tasks.classifier_records import encode_texts
   from data.text.tokenization import BertTokenizer
 
@@ -99,7 +99,7 @@ def scoring_batches(job: Job) -> tuple[Callable[[], Iterator[dict]], int]:
 
   def make_batches() -> Iterator[dict]:
     ids, segments = encode_texts(tokenizer, texts, None, job.max_seq_length)
-    return input_pipeline.inference_batches_from(
+    return inference_input.inference_batches_from(
       ids, segments, job.batch_size, job.max_seq_length
     )
 

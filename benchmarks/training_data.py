@@ -20,7 +20,12 @@ def pretraining(input_file: str, job: Job, folder: str) -> None:
   Shorter records, of which there is one in ten, would make the steps of this
   project cheaper, which puts them together, and only those.
   """
-  from data.records import feature_spec, input_pipeline, tfrecords
+  from data.records import (
+    feature_spec,
+    length_buckets,
+    record_reader,
+    record_writer,
+  )
   from data.records.record_source import RecordSource
 
   made = os.path.join(folder, 'made.tfrecord')
@@ -37,11 +42,11 @@ def pretraining(input_file: str, job: Job, folder: str) -> None:
     raise UserError(f'no pre-training records: {done.stderr[-1000:]}')
   dims = {'S': job.max_seq_length, 'P': job.max_predictions}
   source = RecordSource((made,), feature_spec.PRETRAINING, dims, job.vocab_size)
-  raw = np.array(list(tfrecords.read(made)), dtype=object)
+  raw = np.array(list(record_reader.read(made)), dtype=object)
   columns = {k: v.numpy() for k, v in source.parse(raw).items()}
-  last_bucket_begins = input_pipeline.bucket_lengths(job.max_seq_length)[-2]
+  last_bucket_begins = length_buckets.bucket_lengths(job.max_seq_length)[-2]
   full = columns['input_mask'].sum(axis=1) > last_bucket_begins
-  with tfrecords.RecordWriter(f'{folder}/pretraining.tfrecord') as writer:
+  with record_writer.RecordWriter(f'{folder}/pretraining.tfrecord') as writer:
     for record in raw[full]:
       writer.write(record)
   np.savez(

@@ -21,7 +21,13 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from data.records import tfrecords
+from data.records import (
+  file_names,
+  proto_features,
+  record_index,
+  record_reader,
+  record_writer,
+)
 from data.records.feature_spec import (
   LOGITS_DUMP,
   LOGITS_DUMP_LABEL,
@@ -172,7 +178,7 @@ def record_fields(task: Task, with_labels: bool = False) -> tuple[Field, ...]:
 
 def shard_paths(dump_dir: str, num_shards: int) -> list[str]:
   """Returns the paths of a dump's shards."""
-  return tfrecords.shard_names(os.path.join(dump_dir, 'logits'), num_shards)
+  return file_names.shard_names(os.path.join(dump_dir, 'logits'), num_shards)
 
 
 def is_begun(dump_dir: str) -> bool:
@@ -197,26 +203,28 @@ def write_shard(path: str, rows: Iterable[Row], is_regression: bool) -> None:
     is_regression: whether labels are numbers; NaN then stands for none, and -1
       where they are classes.
   """
-  with tfrecords.RecordWriter(path) as writer:
+  with record_writer.RecordWriter(path) as writer:
     for row in rows:
       features = {
-        'input_ids': tfrecords.int64_feature(row.input_ids),
-        'segment_ids': tfrecords.int64_feature(row.segment_ids),
-        'teacher_logits': tfrecords.float_feature(row.teacher_logits.tolist()),
-        'example_id': tfrecords.bytes_feature(row.example_id.encode()),
+        'input_ids': proto_features.int64_feature(row.input_ids),
+        'segment_ids': proto_features.int64_feature(row.segment_ids),
+        'teacher_logits': proto_features.float_feature(
+          row.teacher_logits.tolist()
+        ),
+        'example_id': proto_features.bytes_feature(row.example_id.encode()),
         'label_ids': _label_feature(row.label, is_regression),
       }
       for name in ('text_a', 'text_b'):
         if (text := getattr(row, name)) is not None:
-          features[name] = tfrecords.bytes_feature(text.encode())
+          features[name] = proto_features.bytes_feature(text.encode())
       example = tf.train.Example(features=tf.train.Features(feature=features))
       writer.write(example.SerializeToString(deterministic=True))
 
 
 def _label_feature(label, is_regression: bool) -> tf.train.Feature:
   if is_regression:
-    return tfrecords.float_feature([np.nan if label is None else label])
-  return tfrecords.int64_feature([-1 if label is None else label])
+    return proto_features.float_feature([np.nan if label is None else label])
+  return proto_features.int64_feature([-1 if label is None else label])
 
 
 def read_shard(path: str) -> Iterator[Row]:
@@ -225,7 +233,7 @@ def read_shard(path: str) -> Iterator[Row]:
   Raises:
     UserError: a record is damaged.
   """
-  for raw in tfrecords.read(path):
+  for raw in record_reader.read(path):
     features = tf.train.Example.FromString(raw).features.feature
 
     def text(name, features=features):
@@ -255,7 +263,7 @@ def describe_shard(path: str) -> Shard:
   """Returns what a manifest says of a shard."""
   return Shard(
     os.path.basename(path),
-    tfrecords.load_index(path).num_records,
+    record_index.load_index(path).num_records,
     files.size(path),
     files.crc_of_ends(path),
   )

@@ -1,1 +1,1 @@
-"""Record files: their fields, order, serialization and batches."""
+"""TFRecord files: fields, serialization, indexes, order and batches."""

@@ -1,11 +1,12 @@
-"""Every record's fields: name, dtype, length and range, declared once.
+"""Fields of every kind of record: name, dtype, length and range, declared once.
 
 A length is a letter (S sequence, P predictions, C classes), a number, or None
-where the record stores the field unpadded: then it has 1 to S values.
+for a field that is stored unpadded, with 1 to S values.
 
-A range is the lowest value and what all values lie below: a number, or one of
-those letters or V, the vocabulary's size, or T, the number of segments. Floats
-have none.
+A range is [low, high): low is a number; high is a number, one of those letters,
+V (the vocabulary's size) or T (the number of segments). Floats have no range.
+
+Tested by `tests/data/records/record_source_test.py`.
 """
 
 from typing import NamedTuple
@@ -33,13 +34,13 @@ PRETRAINING = (
   Field('next_sentence_labels', 'int64', 1, (0, 2)),
 )
 _MASKS = ('masked_lm_positions', 'masked_lm_ids', 'masked_lm_weights')
-# Without masks: they are drawn anew in each epoch of training.
+# Without masks: training draws new ones in each epoch.
 UNMASKED_PRETRAINING = tuple(
   field for field in PRETRAINING if field.name not in _MASKS
 )
 
-# Parses under google-research/bert's feature specification; `label_ids` is
-# float32, and without a range, for a regression task.
+# Parses under google-research/bert's feature specification. For a regression
+# task, `label_ids` is float32 and has no range.
 CLASSIFIER = (
   Field('input_ids', 'int64', 'S', (0, 'V')),
   Field('input_mask', 'int64', 'S', _FLAG),
@@ -54,6 +55,7 @@ LOGITS_DUMP = (
   Field('teacher_logits', 'float32', 'C'),
   Field('example_id', 'bytes', 1),
 )
-# Where labels are read, too: of a class, or a number. -1 and NaN are none.
+# A dump's label, read only where hard labels count in the loss: a class, or a
+# number. -1 and NaN mark a missing label.
 LOGITS_DUMP_LABEL = Field('label_ids', 'int64', 1, (-1, 'C'))
 LOGITS_DUMP_NUMBER = Field('label_ids', 'float32', 1)

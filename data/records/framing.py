@@ -1,8 +1,9 @@
-"""The frame of a record in a TFRecord file.
+"""Frames of records in a TFRecord file: lengths and checksums.
 
-A record is: its length (uint64), a checksum of that (uint32), the bytes, a
-checksum of the bytes (uint32); all little-endian. The checksum is CRC-32C
-(Castagnoli), rotated and offset so that a file of checksums has a sound one.
+A record's frame is its length (uint64) and the checksum of that (uint32) before
+its bytes, and the checksum of the bytes (uint32) after them; all little-endian.
+The checksum is CRC-32C (Castagnoli), masked as TFRecord does: rotated right by
+15 bits and offset, because a CRC of data that holds CRCs is weak.
 """
 
 import numpy as np
@@ -15,13 +16,15 @@ FRAME_BYTES = HEADER_BYTES + 4
 
 _POLYNOMIAL = 0x82F63B78  # Castagnoli's, its bits reversed.
 _MASK_DELTA = np.uint32(0xA282EAD8)
-_ALL = np.uint32(0xFFFFFFFF)
+_ALL_ONES = np.uint32(0xFFFFFFFF)
 _8, _15, _17, _0xFF = (np.uint32(n) for n in (8, 15, 17, 0xFF))
 
 
 def _make_tables() -> np.ndarray:
-  """Returns uint32 [8, 256]: row k continues a checksum by a byte and k zeros,
-  so that eight bytes are taken at once."""
+  """Returns tables for eight bytes at a time, uint32 [8, 256].
+
+  Row k continues a checksum by one byte and k zero bytes.
+  """
   tables = np.zeros((8, 256), np.uint32)
   crc = np.arange(256, dtype=np.uint32)
   for _ in range(8):
@@ -44,10 +47,11 @@ def frame(records: Serialized) -> Serialized:
 
 
 def ends_of(framed: np.ndarray) -> np.ndarray:
-  """Returns where the whole records end in what a TFRecord file begins with.
+  """Returns where the complete records end in a part of a TFRecord file.
 
   Args:
-    framed: uint8 [bytes]. No checksum is looked at.
+    framed: uint8 [bytes], begins with a record's frame. Checksums are not
+      verified.
 
   Returns:
     int64 [N].
@@ -79,7 +83,7 @@ def _frame(source, ends, target, tables):
 
 @compiled
 def _find_ends(framed, ends):
-  """Fills `ends`; returns how many there are."""
+  """Fills `ends` from its beginning; returns the number of records."""
   count, at = 0, 0
   while at + FRAME_BYTES <= len(framed):
     length = 0
@@ -95,8 +99,8 @@ def _find_ends(framed, ends):
 
 @compiled
 def _put_checksum(buffer, start, end, tables):
-  """Writes the masked checksum of buffer[start:end] behind it."""
-  crc = _ALL
+  """Writes the masked checksum of buffer[start:end] at `end`."""
+  crc = _ALL_ONES
   at = start
   while at + 8 <= end:
     low = crc ^ _word(buffer, at)
@@ -115,7 +119,7 @@ def _put_checksum(buffer, start, end, tables):
   while at < end:
     crc = tables[0, (crc ^ buffer[at]) & _0xFF] ^ (crc >> _8)
     at += 1
-  crc ^= _ALL
+  crc ^= _ALL_ONES
   masked = np.uint32(((crc >> _15) | (crc << _17)) + _MASK_DELTA)
   for i in range(4):
     buffer[end + i] = (masked >> np.uint32(8 * i)) & _0xFF

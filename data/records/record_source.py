@@ -1,4 +1,4 @@
-"""Record files and what their fields must look like."""
+"""Record files and their fields: parsing, checking, and explaining failures."""
 
 import contextlib
 import dataclasses
@@ -6,27 +6,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
-from data.records import tfrecords
+from data.records import record_index, record_reader
 from data.records.feature_spec import Field
 from system import files
 from system.errors import UserError
 
-# What TensorFlow cannot parse it quotes in its message; if that is no text,
-# Python fails to read the message.
-_STRANGE_VALUES = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
-# What reading and parsing records ends with.
+# TensorFlow quotes the bytes that it cannot parse in its message; if they are
+# not UTF-8, Python cannot decode the message.
+_PARSE_ERRORS = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
+# Errors of reading and of parsing records.
 _DATA_ERRORS = (
-  *_STRANGE_VALUES,
+  *_PARSE_ERRORS,
   tf.errors.DataLossError,
   tf.errors.NotFoundError,
   tf.errors.PermissionDeniedError,
   tf.errors.UnknownError,
 )
-_BATCH = 1024
-# What bounds a range from above; the number takes the place of '{}'.
-_EXPLAINED_BOUNDS = {
+_CHECKED_AT_ONCE = 1024
+# Where a range's upper bound comes from; '{}' is its number.
+_BOUND_SOURCES = {
   'C': ', the task has {} labels',
-  'S': ', --max_seq_length is {}',
+  'S': ', `max_seq_length` is {}',
   'T': ", the model's type_vocab_size is {}",
   'V': ', the vocabulary has {} tokens: the records were made with another one',
 }
@@ -34,7 +34,7 @@ _EXPLAINED_BOUNDS = {
 
 @dataclasses.dataclass(frozen=True)
 class RecordSource:
-  """Which records, and what their fields look like.
+  """Record files, and the fields of their records.
 
   Attributes:
     paths: TFRecord files.
@@ -43,8 +43,8 @@ class RecordSource:
       such as {'S': 128, 'P': 20}.
     vocab_size: V.
     type_vocab_size: T.
-    complete: adds fields that are not stored but computed; maps what was parsed
-      and the records' numbers, int64 [G], to all fields.
+    complete: adds computed fields; maps the parsed fields [G, ...] and the
+      records' numbers, int64 [G], to all fields.
   """
 
   paths: tuple[str, ...]
@@ -60,10 +60,10 @@ class RecordSource:
     """Checks the first record of every file against the fields.
 
     Raises:
-      UserError: the first record that does not fit, by file and number.
+      UserError: a record does not fit; names file, record and field.
     """
     for path in self.paths:
-      for raw in tfrecords.read(path, 1):
+      for raw in record_reader.read(path, 1):
         self._check_record(raw, f'{path}, record 0')
 
   def _check_record(self, raw: bytes, where: str) -> None:
@@ -81,53 +81,54 @@ class RecordSource:
         field.dtype, 'bytes_list'
       )
       values = getattr(features[field.name], kind).value
-      if wrong := self._wrong_length(field, len(values)):
-        raise UserError(f'{where}: {field.name} has {wrong}')
-      if wrong := self._out_of_range(field, values):
-        raise UserError(f'{where}: {field.name} holds {wrong}')
+      if mistake := self._check_length(field, len(values)):
+        raise UserError(f'{where}: {field.name} has {mistake}')
+      if mistake := self._check_range(field, values):
+        raise UserError(f'{where}: {field.name} holds {mistake}')
 
-  def _wrong_length(self, field: Field, length: int) -> str:
-    """Says what is wrong with a field's number of values; '' if nothing."""
+  def _check_length(self, field: Field, length: int) -> str:
+    """Describes a wrong number of values; returns '' if it is right."""
     if field.length is None:
       if 1 <= length <= self.dims['S']:
         return ''
-      expected = f'1 to {self.dims["S"]} (--max_seq_length)'
+      expected = f'1 to {self.dims["S"]} (`max_seq_length`)'
     else:
       expected = self.dims.get(field.length, field.length)
       if length == expected:
         return ''
-      expected = f'{expected} ({_explain_length(field)})'
+      expected = f'{expected} ({_name_length(field)})'
     return f'{length} values, expected {expected}'
 
-  def _out_of_range(self, field: Field, values: Sequence[int]) -> str:
-    """Says which value is out of a field's range; '' if none is."""
+  def _check_range(self, field: Field, values: Sequence[int]) -> str:
+    """Describes the first value out of a field's range; '' if all are in it."""
     if field.range is None:
       return ''
     low, high = self._range(field)
     for value in values:
       if not low <= value < high:
-        why = _EXPLAINED_BOUNDS.get(field.range[1], '')
-        return f'{value}, expected {low} to {high - 1}{why.format(high)}'
+        bound_source = _BOUND_SOURCES.get(field.range[1], '').format(high)
+        return f'{value}, expected {low} to {high - 1}{bound_source}'
     return ''
 
   def _range(self, field: Field) -> tuple[int, int]:
-    """Returns a field's lowest value, and what all lie below."""
+    """Returns a field's range [low, high) in numbers."""
     low, high = field.range
     sizes = {**self.dims, 'V': self.vocab_size, 'T': self.type_vocab_size}
     return low, sizes.get(high, high)
 
   @contextlib.contextmanager
   def explained(
-    self, indexes: Sequence[tfrecords.Index] = ()
+    self, indexes: Sequence[record_index.Index] = ()
   ) -> Iterator[None]:
-    """Looks for what is wrong when the block fails for a data error.
+    """Finds the cause if the block fails with a data error.
 
     Args:
-      indexes: by which the files are read, if they are.
+      indexes: the indexes by which the block reads the files; empty if it reads
+        them from the beginning.
 
     Raises:
       UserError: names the record that is damaged or does not fit, or the file
-        that is gone or has changed.
+        that is missing or has changed.
     """
     try:
       yield
@@ -135,20 +136,20 @@ class RecordSource:
       for path in self.paths:
         files.require_file(path, 'a file of records')
         if not indexes:
-          tfrecords.scan(path)
+          record_index.scan(path)
       for index in indexes:
-        tfrecords.check_index(index)
+        record_index.check_index(index)
       self._check_all()
       raise
 
   def _check_all(self) -> None:
-    """Checks every record: all of a batch first, for that is fast."""
+    """Checks every record: batches first, one by one where a batch fails."""
     for path in self.paths:
       number = 0
-      for batch in tf.data.TFRecordDataset(path).batch(_BATCH):
+      for batch in tf.data.TFRecordDataset(path).batch(_CHECKED_AT_ONCE):
         try:
           self.parse(batch)
-        except _STRANGE_VALUES:
+        except _PARSE_ERRORS:
           for i, raw in enumerate(batch.numpy()):
             self._check_record(raw, f'{path}, record {number + i}')
         number += len(batch)
@@ -156,13 +157,13 @@ class RecordSource:
   def examples(
     self, serialized: tf.Tensor, numbers: tf.Tensor
   ) -> dict[str, tf.Tensor]:
-    """Parses records, and adds the fields that are computed.
+    """Parses records and adds the computed fields.
 
     Args:
       serialized: string [G].
-      numbers: int64 [G], what tells each record from all others of the run: in
-        training its position in the stream of `TrainingOrder`, which no other
-        epoch has; otherwise its place among the records of all files.
+      numbers: int64 [G], unique in the run: in training a record's position in
+        the stream of `TrainingOrder`, which differs in each epoch; otherwise
+        its number among the records of all files.
     """
     parsed = self.parse(serialized)
     return self.complete(parsed, numbers) if self.complete else parsed
@@ -170,8 +171,9 @@ class RecordSource:
   def parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     """Parses string [G] to the fields, int32 or float32 [G, length].
 
-    A value out of its range, and a length that no such field has, end in
-    `tf.errors.InvalidArgumentError`; `explained` finds the record.
+    Raises:
+      tf.errors.InvalidArgumentError: a value is out of its field's range, or a
+        field has a wrong number of values; `explained` finds the record.
     """
     spec = {field.name: self._feature(field) for field in self.fields}
     parsed = tf.io.parse_example(serialized, spec)
@@ -188,7 +190,7 @@ class RecordSource:
       }
 
   def _fits(self, parsed: Mapping) -> tf.Tensor:
-    """Returns whether `_check_record` would accept parsed records; a bool."""
+    """Returns whether `_check_record` would accept all records; a bool."""
     fits = []
     for field in self.fields:
       values = parsed[field.name]
@@ -202,6 +204,7 @@ class RecordSource:
     return tf.reduce_all([tf.reduce_all(fit) for fit in fits])
 
   def _feature(self, field: Field):
+    """Returns a field as `tf.io.parse_example` expects it."""
     dtype = {'int64': tf.int64, 'float32': tf.float32, 'bytes': tf.string}[
       field.dtype
     ]
@@ -211,13 +214,14 @@ class RecordSource:
     return tf.io.FixedLenFeature([] if length == 1 else [length], dtype)
 
 
-def _explain_length(field: Field) -> str:
-  return {'S': '--max_seq_length', 'P': '--max_predictions_per_seq'}.get(
+def _name_length(field: Field) -> str:
+  return {'S': '`max_seq_length`', 'P': '`max_predictions_per_seq`'}.get(
     field.length, f'the length of {field.name}'
   )
 
 
-def dense(value, length: int) -> tf.Tensor:
+def dense(value: tf.Tensor | tf.RaggedTensor, length: int) -> tf.Tensor:
+  """Pads ragged rows with zeros to `length`; casts int64 to int32."""
   if isinstance(value, tf.RaggedTensor):
     value = value.to_tensor(shape=[None, length])
   return tf.cast(value, tf.int32) if value.dtype == tf.int64 else value

@@ -1,10 +1,8 @@
-"""Many `tf.train.Example`s at once, serialized and framed without an object for
-each of them.
+"""Serializes batches of records as `tf.train.Example`s with compiled loops.
 
-Building protocol buffers one by one costs more than everything else that makes
-a pre-training record. Here each field of a batch is written into one array by
-compiled loops. The bytes are a function of the values alone, which a protocol
-buffer's own map fields do not promise.
+Building protocol buffers one by one costs more than all other work on a
+pre-training record; here no object is made for a record. The bytes depend on
+the values alone, which the map fields of protocol buffers do not promise.
 """
 
 import dataclasses
@@ -16,9 +14,9 @@ import numpy as np
 from data.records.feature_spec import Field
 from system.compiled import compiled
 
-# Tags of protocol buffers: the field's number * 8 + 2 (a length and so many
-# bytes follow). Example.features, Features.feature, the key and the value of a
-# map's entry, the packed values of a list.
+# Tags of protocol buffers: the field's number * 8 + 2; a length and that many
+# bytes follow. In this order: Example.features, Features.feature, the key and
+# the value of a map's entry, the packed values of a list.
 _EXAMPLE_FEATURES = 0x0A
 _FEATURES_ENTRY = 0x0A
 _ENTRY_KEY = 0x0A
@@ -32,7 +30,7 @@ _7, _0x7F, _0x80 = np.uint64(7), np.uint64(0x7F), np.uint64(0x80)
 
 @dataclasses.dataclass(frozen=True)
 class Serialized:
-  """N records, one after the other.
+  """N records in one buffer.
 
   Attributes:
     buffer: uint8 [bytes].
@@ -43,7 +41,7 @@ class Serialized:
   ends: np.ndarray
 
   def to_list(self) -> list[bytes]:
-    """Returns the N records."""
+    """Returns the records, N byte strings."""
     joined = self.buffer.tobytes()
     ends = self.ends.tolist()
     return [joined[start:end] for start, end in itertools.pairwise([0, *ends])]
@@ -55,8 +53,8 @@ def serialize(
   """Serializes a batch of records as `tf.train.Example`s.
 
   Args:
-    columns: by field name, integers that are not negative or floats [N, k].
-    fields: what a record consists of, in the order of the bytes.
+    columns: field name → non-negative integers or floats [N, k].
+    fields: the record's fields, in the order of the bytes.
   """
   entries = [_Entry(field, columns[field.name]) for field in fields]
   body = sum(entry.total for entry in entries)
@@ -73,7 +71,7 @@ class _Entry:
   """One feature of all records: its name and its values.
 
   Attributes:
-    total: int64 [N], the bytes of the entry, all headers included.
+    total: int64 [N], the entry's bytes, headers included.
   """
 
   def __init__(self, field: Field, values: np.ndarray):
@@ -93,7 +91,7 @@ class _Entry:
     self.total = 1 + _sizes_of(self._entry) + self._entry
 
   def put(self, buffer: np.ndarray, at: np.ndarray) -> None:
-    """Writes record i's entry at `at[i]`, and moves `at` behind it."""
+    """Writes record i's entry at `at[i]` and advances `at[i]` to its end."""
     _put_header(buffer, at, _FEATURES_ENTRY, self._entry)
     _put_constant(buffer, at, self._key)
     _put_header(buffer, at, _ENTRY_VALUE, self._value)
@@ -117,8 +115,11 @@ def _varint_size(value):
 
 @compiled
 def _put_varint(buffer, at, value):
-  """Writes groups of 7 bits, the lowest first; the high bit of a byte says that
-  another one follows. Returns the position behind them."""
+  """Writes a varint and returns the position after it.
+
+  Groups of 7 bits, the lowest first; a byte's high bit is set if another byte
+  follows.
+  """
   rest = np.uint64(value)
   while rest > _0x7F:
     buffer[at] = (rest & _0x7F) | _0x80

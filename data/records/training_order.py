@@ -1,12 +1,14 @@
-"""The order of a training run's examples, as arithmetic.
+"""The order of a training run's examples, computed from its seed.
 
-All records of all files form one stream that goes on from epoch to epoch: in
-each epoch the index's windows are permuted, and the records inside each window.
-The stream is cut into groups of a whole number of batches; inside a group the
-records are shuffled, and the batches too. Every permutation is a function of
-(seed, epoch, window) or (seed, group), so any step is reached at once: a run
-that resumes reads only the windows of its group. Every epoch sees every record
-once; an epoch's last group may also hold the first records of the next epoch.
+The records of all files form one infinite stream, epoch after epoch. Each epoch
+permutes the windows of the indexes, and the records inside each window; it
+holds every record once. The stream is cut into groups of a whole number of
+batches; a group shuffles its records, and then its batches. A group may span
+the end of an epoch.
+
+Every permutation is a function of (seed, epoch, window) or (seed, group), so
+any step is reached at once: a run that resumes reads only the windows of its
+group.
 """
 
 import dataclasses
@@ -15,36 +17,35 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from data.records import tfrecords
+from data.records.record_index import Index
 
-# Records that are bucketed together: with the 20 buckets of input_pipeline,
-# about one batch in six of 32 examples holds two neighbouring lengths.
+# Records that are sorted into buckets together. With the 20 buckets of S=512
+# and B=32, about one batch in six holds records of two neighbouring buckets.
 GROUP_RECORDS = 4096
 
-# What a permutation is for; part of its key, so that no two share one.
+# The purpose of a permutation; part of its key, so no two share random bits.
 _WINDOWS, _IN_WINDOW, _IN_GROUP, _BATCHES = range(4)
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-  """What one group reads and how it is arranged."""
+  """The windows that a group of k batches reads, and the order of its rows."""
 
-  files: np.ndarray  # int32 [W], the file of each window.
-  offsets: np.ndarray  # int64 [W], bytes.
-  first_records: np.ndarray  # int64 [W], their numbers in the file.
+  files: np.ndarray  # int32 [W], the number of each window's file.
+  # Each window's first record: its byte offset, and its number in the file.
+  offsets: np.ndarray  # int64 [W]
+  first_records: np.ndarray  # int64 [W]
   counts: np.ndarray  # int64 [W], records to read.
   take: np.ndarray  # int64 [k*B], positions among the records read.
-  positions: np.ndarray  # int64 [k*B], where in the stream these records are.
+  positions: np.ndarray  # int64 [k*B], positions of these in the stream.
   batch_order: np.ndarray  # int64 [k].
 
 
 class TrainingOrder:
-  """The order of the examples of a whole run, as arithmetic."""
+  """The order of the examples of a whole run."""
 
-  def __init__(
-    self, indexes: Sequence[tfrecords.Index], batch_size: int, seed: int
-  ):
-    """Lays the windows of all files in one row.
+  def __init__(self, indexes: Sequence[Index], batch_size: int, seed: int):
+    """Concatenates the windows of all files.
 
     Args:
       indexes: one for each file, in the order of the files.
@@ -89,11 +90,11 @@ class TrainingOrder:
     )
 
   def locate(self, step: int) -> tuple[int, int]:
-    """Returns the group of a step's batch, and its place in `batch_order`."""
+    """Returns a step's group, and the step's position in its `batch_order`."""
     return divmod(step, self.group_batches)
 
   def _pieces(self, start: int, end: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields (window, rows of it) for the stream's positions [start, end)."""
+    """Yields (window, its rows) for the stream's positions [start, end)."""
     while start < end:
       epoch, position = divmod(start, self.num_records)
       windows, ends = self._epoch(epoch)

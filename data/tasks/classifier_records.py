@@ -16,8 +16,8 @@ import tensorflow as tf
 from data.records.feature_spec import CLASSIFIER, Field
 from data.records.framing import frame
 from data.records.record_source import RecordSource
+from data.records.record_writer import RecordWriter
 from data.records.serialization import serialize
-from data.records.tfrecords import RecordWriter
 from data.tasks.examples import Example
 from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer

@@ -6,7 +6,12 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from data.records import feature_spec, input_pipeline, tfrecords
+from data.records import (
+  feature_spec,
+  record_index,
+  record_writer,
+  training_input,
+)
 from data.records.record_source import RecordSource
 from data.records.serialization import serialize
 from data.records.training_order import TrainingOrder
@@ -49,7 +54,7 @@ def make_source(path: pathlib.Path, nan_in: int | None = None) -> RecordSource:
   }
   if nan_in is not None:
     columns['masked_lm_weights'][nan_in] = np.nan
-  with tfrecords.RecordWriter(str(path)) as writer:
+  with record_writer.RecordWriter(str(path)) as writer:
     for record in serialize(columns, feature_spec.PRETRAINING).to_list():
       writer.write(record)
   return RecordSource(
@@ -80,14 +85,14 @@ def make_settings(output_dir, num_steps: int = 20, **changes) -> Settings:
 
 def train(source, settings, strategy=None, init_checkpoint=None):
   """Trains; returns the weights by their released names."""
-  indexes = [tfrecords.load_index(path) for path in source.paths]
+  indexes = [record_index.load_index(path) for path in source.paths]
   order = TrainingOrder(indexes, settings.batch_size, settings.seed)
   with (strategy or tf.distribute.get_strategy()).scope():
     model = PreTrainer(CONFIG, settings.precision, settings.seed)
     fit.fit(
       model,
       pretraining.make_loss_function(model),
-      input_pipeline.TrainingBatches(source, order),
+      training_input.TrainingBatches(source, order),
       settings,
       initialisation.Start(init_checkpoint),
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.records import feature_spec, tfrecords
+from data.records import feature_spec, record_reader, record_writer
 from data.records.record_source import RecordSource
 from distillation import logits_dump
 from system.errors import UserError
@@ -81,7 +81,7 @@ def test_a_record_of_anything_is_named(tmp_path):
   rng = np.random.default_rng(0)
   path = str(tmp_path / 'records')
   for size in (0, 1, 10, 1000):
-    with tfrecords.RecordWriter(path) as writer:
+    with record_writer.RecordWriter(path) as writer:
       writer.write(rng.bytes(size))
     source = RecordSource(
       (path,), feature_spec.CLASSIFIER, {'S': 8, 'C': 2}, 10
@@ -92,4 +92,4 @@ def test_a_record_of_anything_is_named(tmp_path):
       pytest.raises(UserError, match='records, record 0'),
       source.explained(),
     ):
-      source.parse(tf.constant([*tfrecords.read(path)]))
+      source.parse(tf.constant([*record_reader.read(path)]))

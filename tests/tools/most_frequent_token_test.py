@@ -2,7 +2,8 @@
 
 import pytest
 
-from data.records.tfrecords import RecordWriter, float_feature, int64_feature
+from data.records.proto_features import float_feature, int64_feature
+from data.records.record_writer import RecordWriter
 from system.errors import UserError
 from tools import most_frequent_token
 

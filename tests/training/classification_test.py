@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tiny_world
 
-from data.records import input_pipeline
+from data.records import inference_input
 from modeling.configs import BertConfig
 from modeling.models import Classifier
 from training.classification import Predictor
@@ -20,7 +20,7 @@ def _batches(batch_size):
   rng = np.random.default_rng(0)
   rows = [rng.integers(5, 20, n) for n in rng.integers(3, 17, 21)]
   ids = tf.ragged.constant([row.tolist() for row in rows], dtype=tf.int32)
-  return input_pipeline.inference_batches_from(
+  return inference_input.inference_batches_from(
     ids, tf.zeros_like(ids), batch_size, 16
   )
 
@@ -50,7 +50,7 @@ def test_two_replicas_predict_as_one_device_does(one, batch_size):
 def test_logits_do_not_depend_on_the_lengths_batches_are_padded_to(
   one, lengths, monkeypatch
 ):
-  monkeypatch.setattr(input_pipeline, 'inference_lengths', lambda _: lengths)
+  monkeypatch.setattr(inference_input, 'inference_lengths', lambda _: lengths)
   assert {batch['input_ids'].shape[1] for batch in _batches(5)} == {*lengths}
   logits = _logits(tf.distribute.get_strategy(), 5)
   np.testing.assert_allclose(logits, one, atol=1e-6)

@@ -1,3 +1,5 @@
+"""Frames of TFRecord files, against TensorFlow's own."""
+
 import numpy as np
 import tensorflow as tf
 
@@ -22,12 +24,12 @@ def test_tensorflow_reads_and_writes_the_same_frames(tmp_path):
   assert framed.ends[-1] == len(expected)
 
 
-def test_nothing_has_no_frame():
+def test_no_records_need_no_frames():
   nothing = Serialized(np.zeros(0, np.uint8), np.zeros(0, np.int64))
   assert framing.frame(nothing).to_list() == []
 
 
-def test_frames_tell_where_records_end():
+def test_ends_of_whole_records_are_found():
   records = [b'', b'ab', b'x' * 300]
   framed = b''.join(map(framing.frame_one, records))
   ends = [16, 16 + 18, 16 + 18 + 316]

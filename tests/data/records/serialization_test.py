@@ -1,3 +1,5 @@
+"""Serialized records, against protocol buffers."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -6,7 +8,7 @@ from data.records import feature_spec, serialization
 from data.records.feature_spec import Field
 
 
-def parsed(record: bytes) -> dict[str, list]:
+def _parse(record: bytes) -> dict[str, list]:
   example = tf.train.Example.FromString(record)
   return {
     name: list(feature.int64_list.value or feature.float_list.value)
@@ -26,7 +28,7 @@ def test_protocol_buffers_read_what_was_written():
   columns['masked_lm_weights'] = rng.random((count, 7)).astype(np.float32)
   records = serialization.serialize(columns, feature_spec.PRETRAINING).to_list()
   for i, record in enumerate(records):
-    assert parsed(record) == {k: v[i].tolist() for k, v in columns.items()}
+    assert _parse(record) == {k: v[i].tolist() for k, v in columns.items()}
 
 
 @pytest.mark.parametrize(
@@ -37,8 +39,8 @@ def test_integers_of_all_sizes(value):
   first, second = serialization.serialize(
     columns, [Field('a', 'int64', 2)]
   ).to_list()
-  assert parsed(first) == {'a': [value, 0]}
-  assert parsed(second) == {'a': [1, 1]}
+  assert _parse(first) == {'a': [value, 0]}
+  assert _parse(second) == {'a': [1, 1]}
 
 
 def test_small_dtypes():
@@ -46,8 +48,8 @@ def test_small_dtypes():
   first, second = serialization.serialize(
     columns, [Field('a', 'int64', 1)]
   ).to_list()
-  assert parsed(first) == {'a': [200]}
-  assert parsed(second) == {'a': [3]}
+  assert _parse(first) == {'a': [200]}
+  assert _parse(second) == {'a': [3]}
 
 
 def test_bytes_are_those_of_a_protocol_buffer():

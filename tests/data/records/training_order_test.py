@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.records import training_order
-from data.records.tfrecords import WINDOW, Index
+from data.records.record_index import WINDOW, Index
 from data.records.training_order import TrainingOrder
 
 _SIZES = (WINDOW * 2 + 5, 3, WINDOW)  # Records of three files.

@@ -1,0 +1,26 @@
+"""Buckets, and the batches that are cut from them."""
+
+import tensorflow as tf
+
+from data.records import length_buckets
+
+
+def test_buckets_grow_with_the_length_and_end_at_the_maximum():
+  assert length_buckets.bucket_lengths(24) == (8, 16, 24)
+  assert length_buckets.bucket_lengths(100) == (*range(8, 65, 8), 80, 96, 100)
+  assert length_buckets.bucket_lengths(512)[-2:] == (448, 512)
+  assert len(length_buckets.bucket_lengths(512)) == 20
+  assert length_buckets.bucket_lengths(1024)[-5:] == (512, 640, 768, 896, 1024)
+
+
+def test_batches_are_cut_from_buckets_and_all_are_full():
+  lengths = [9, 3, 17, 8, 4, 16]
+  mask = tf.sequence_mask(lengths, 24, tf.int32)
+  group = {'input_mask': mask, 'label_ids': tf.range(6)}
+  batches = length_buckets.cut_into_batches(
+    group, tf.constant([2, 0, 1], tf.int64), 2, (8, 16, 24)
+  )
+  # Buckets 8: rows 1, 3, 4; 16: rows 0, 5; 24: row 2.
+  found = [(b['label_ids'].numpy().tolist(), b['input_mask']) for b in batches]
+  assert [labels for labels, _ in found] == [[5, 2], [1, 3], [4, 0]]
+  assert [mask.shape for _, mask in found] == [(2, 24), (2, 8), (2, 16)]
