@@ -22,7 +22,8 @@ test: lint
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports --no-logo --quiet
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/rumdl check --no-cache .
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
