@@ -1,1 +1,1 @@
-"""Text: the tokenizer, and corpora in any format as documents."""
+"""Text: corpora of any format read as documents, and BERT's tokenizer."""

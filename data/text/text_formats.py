@@ -43,7 +43,8 @@ _BINARY = {
   b'\xfe\xff': 'text in UTF-16',
 }
 
-# White space at a line's start or end. It is fast: it looks only at line ends.
+# Matches a line end next to white space of either line. It is fast, because it
+# begins only at line ends.
 _EDGE = re.compile(r'\n(?:(?=[^\S\n])|(?<=[^\S\n]\n))')
 
 

@@ -68,7 +68,7 @@ class Vocabulary:
 
   @functools.cached_property
   def continuation_mask(self) -> np.ndarray:
-    """Bool [V]; True where a token continues a word (begins with '##')."""
+    """Bool [V]; True if a token continues a word (begins with '##')."""
     return np.array([t.startswith(CONTINUATION) for t in self.tokens])
 
 
@@ -128,7 +128,7 @@ class BertTokenizer(tf.Module):
     tokens: the token of each id.
     pad_id, unk_id, cls_id, sep_id, mask_id: ids of the special tokens.
     vocab_checksum: identifies the vocabulary; see `Vocabulary.checksum`.
-    continuation_mask: bool [V], True where a token begins with '##'.
+    continuation_mask: bool [V], True if a token begins with '##'.
   """
 
   def __init__(self, vocabulary: str | Vocabulary, do_lower_case: bool = True):
@@ -180,7 +180,7 @@ class BertTokenizer(tf.Module):
 
   @property
   def continuation_mask(self) -> np.ndarray:
-    """Bool [V]; True where a token continues a word (begins with '##')."""
+    """Bool [V]; True if a token continues a word (begins with '##')."""
     return self._vocabulary.continuation_mask
 
   def tokenize(self, strings: tf.Tensor | Sequence[str]) -> tf.RaggedTensor:
@@ -259,8 +259,8 @@ def _separate_words(strings: tf.Tensor, do_lower_case: bool) -> tf.Tensor:
     # Lower-case ASCII first, by bytes: ICU's lower-casing follows the locale,
     # and a Turkish locale turns I into a dotless i.
     strings = tf.strings.lower(strings)
-  # Clean only lines that are not ASCII: most English lines are, and 10,000 of
-  # them take 61 ms instead of 107.
+  # Clean only non-ASCII lines. Most English lines are ASCII, and skipping them
+  # saves nearly half the time (61 ms instead of 107 on 10,000 lines).
   is_ascii = tf.strings.regex_full_match(strings, _ASCII)
   rows = tf.where(~is_ascii)
   strings = tf.tensor_scatter_nd_update(
