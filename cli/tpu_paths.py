@@ -1,72 +1,78 @@
-"""The flags that name files, checked before a job takes a TPU."""
+"""Checks the flags that name files before a job takes a TPU."""
 
 from collections.abc import Iterator
 
 from absl import flags
 
+from system import files
 from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
-# What a job reads; a name may stand for several files, or be a prefix.
+# Flags that name a job's input: files, globs, folders or checkpoint prefixes.
 _INPUTS = (
   *('bert_config_file', 'vocab_file', 'init_checkpoint', 'input_file'),
   *('data_dir', 'labels_file', 'transfer_file'),
   *('teacher_checkpoint', 'teacher_config_file'),
 )
-# What the TPU's hosts themselves read or write in training.
-_OF_HOSTS = ('input_file', 'output_dir', 'logits_dir')
+# Flags that name what the TPU's hosts read or write themselves in training.
+_USED_BY_HOSTS = ('input_file', 'output_dir', 'logits_dir')
 
 
 def check(is_remote: bool) -> None:
-  """Checks that the files are where the job can use them.
+  """Checks that the job can reach its files; makes remote output folders.
 
   Args:
-    is_remote: whether the TPU has hosts of its own, which see no local files.
+    is_remote: whether the TPU's hosts are other machines, which cannot see
+      local files.
 
   Raises:
-    UserError: a path on gs:// does not exist or cannot be written to, or a
-      path is local and the TPU is not.
+    UserError: a remote path does not exist or is not writable, or the hosts
+      need a path that is local.
   """
   if is_remote and FLAGS.do_train:
     _refuse_local()
-  from system import files
-
-  for _, path in _paths(*_outputs()):
+  for _, path in _paths(*_output_flags()):
     if '://' in path:
       files.make_folder(path)
-  for name, path in _paths(*_inputs()):
+  for name, path in _paths(*_input_flags()):
     if '://' in path and not files.exists_with_prefix(path):
-      raise UserError(f'--{name}: there is nothing at {path}')
+      raise UserError(f'--{name}: nothing exists at {path}')
 
 
 def _refuse_local() -> None:
   local = [
-    f'--{name}={path}' for name, path in _paths(*_OF_HOSTS) if '://' not in path
+    f'--{name}={path}'
+    for name, path in _paths(*_USED_BY_HOSTS)
+    if '://' not in path
   ]
   if local:
     raise UserError(
       f'{", ".join(local)}: the hosts of the TPU --tpu_name cannot see local '
       'files. Copy them to a bucket (gcloud storage cp -r DIR gs://BUCKET/) '
-      'and give its paths; on a TPU VM, --tpu_name=local takes its own TPU, '
-      'and local files'
+      'and give its paths; on a TPU VM, --tpu_name=local uses its own TPU and '
+      'local files'
     )
 
 
-def _outputs() -> list[str]:
+def _output_flags() -> list[str]:
   is_dump = 'do_dump_logits' in FLAGS and FLAGS.do_dump_logits
   return ['output_dir', *(['logits_dir'] if is_dump else [])]
 
 
-def _inputs() -> list[str]:
-  names = [name for name in (*_INPUTS, 'logits_dir') if name not in _outputs()]
+def _input_flags() -> list[str]:
+  outputs = _output_flags()
+  names = [name for name in (*_INPUTS, 'logits_dir') if name not in outputs]
   if 'data_source' in FLAGS and FLAGS.data_source == 'tfds':
-    names.remove('data_dir')  # It is made where it is not there.
+    names.remove('data_dir')  # tensorflow-datasets makes it if it is missing.
   return names
 
 
 def _paths(*names: str) -> Iterator[tuple[str, str]]:
-  """Yields (flag, path) of those flags that the script has and that are set."""
+  """Yields (flag, path) for each path in those flags that have a value.
+
+  Flags that the script does not define are skipped.
+  """
   for name in names:
     value = FLAGS[name].value if name in FLAGS else None
     texts = value if isinstance(value, list) else [value or '']

@@ -1,6 +1,6 @@
-"""TF_CONFIG: which workers share a job, and how they find each other.
+"""The cluster of workers that TF_CONFIG describes, and how they meet.
 
-Nothing here imports TensorFlow: what is wrong is told before it is loaded.
+Imports no TensorFlow, so that scripts report mistakes before they load it.
 """
 
 import json
@@ -15,8 +15,8 @@ from absl import logging
 from system.errors import LostWorker, UserError
 
 _VARIABLE = 'TF_CONFIG'
-_PATIENCE = 600.0  # Seconds until workers that do not come count as lost.
-_REMINDER = 60.0  # Seconds between two lines that tell who is waited for.
+_PATIENCE_SECONDS = 600.0  # A worker that is silent for longer counts as lost.
+_REMINDER_SECONDS = 60.0  # Between two log lines about the missing workers.
 # In the order in which TensorFlow numbers the workers.
 _JOBS = ('chief', 'worker')
 _ADDRESS = re.compile(r'[^\s,/]+:\d{1,5}')
@@ -30,8 +30,8 @@ class Cluster(NamedTuple):
   """The workers of a job.
 
   Attributes:
-    addresses: 'host:port' of each, in order; the first is the chief.
-    index: of this process.
+    addresses: each worker's 'host:port', in order; the first is the chief's.
+    index: this process's position among them.
   """
 
   addresses: tuple[str, ...]
@@ -39,7 +39,7 @@ class Cluster(NamedTuple):
 
 
 def from_environment() -> Cluster | None:
-  """Reads TF_CONFIG; None where it is not set, or names no cluster.
+  """Reads TF_CONFIG; returns None if it is unset or names no cluster.
 
   Raises:
     UserError: it is malformed, or its task is not in its cluster.
@@ -50,9 +50,9 @@ def from_environment() -> Cluster | None:
   try:
     config = json.loads(text)
   except json.JSONDecodeError as error:
-    raise _mistake(f'is not valid JSON: {error}') from error
+    raise _error(f'is not valid JSON: {error}') from error
   if not isinstance(config, dict):
-    raise _mistake(f'is {text}')
+    raise _error(f'is {text}')
   jobs = config.get('cluster')
   if not jobs:
     return None
@@ -61,53 +61,63 @@ def from_environment() -> Cluster | None:
 
 
 def has_several_workers() -> bool:
-  """Says whether TF_CONFIG names several; raises as `from_environment`."""
+  """Returns whether TF_CONFIG names several workers.
+
+  Raises:
+    UserError: as `from_environment`.
+  """
   cluster = from_environment()
   return cluster is not None and len(cluster.addresses) > 1
 
 
 def required() -> Cluster:
-  """Reads TF_CONFIG, which must be set.
+  """Reads TF_CONFIG, which must name a cluster.
 
   Raises:
-    UserError: it is not, or as `from_environment`.
+    UserError: it names none, or as `from_environment`.
   """
   cluster = from_environment()
   if cluster is None:
     raise UserError(
-      '--distribution_strategy=multi_worker_mirrored needs the environment '
+      '`distribution_strategy`=multi_worker_mirrored needs the environment '
       f'variable {_VARIABLE}, which names the workers: {_EXPECTED}'
     )
   return cluster
 
 
-def meet(cluster: Cluster, patience: float = _PATIENCE) -> None:
-  """Waits until the other workers are there.
+def wait_for_workers(
+  cluster: Cluster, patience: float = _PATIENCE_SECONDS
+) -> None:
+  """Waits until all other workers listen.
 
-  While TensorFlow itself waits for them, neither Ctrl-C nor SIGTERM ends the
-  process, and nobody is told who is missing. So it is called only when all
-  listen: here, or with TensorFlow's own server already.
+  TensorFlow also waits for them, but without log lines that name the missing
+  workers, and neither Ctrl-C nor SIGTERM can end it. So TensorFlow starts only
+  when all workers listen, here or already with TensorFlow's server.
+
+  Args:
+    cluster: the workers.
+    patience: seconds to wait.
 
   Raises:
     UserError: this worker's port is taken.
-    LostWorker: a worker is not there after `patience` seconds.
+    LostWorker: a worker does not listen in time.
   """
   own = cluster.addresses[cluster.index]
   missing = [address for address in cluster.addresses if address != own]
-  started = told = time.monotonic()
+  started = last_reminder = time.monotonic()
   with _listen(own):
-    while missing := [x for x in missing if not answers(x)]:
+    while missing := [x for x in missing if not is_listening(x)]:
       now = time.monotonic()
       if now - started > patience:
         raise LostWorker(f'{", ".join(missing)} does not answer')
-      if now - told > _REMINDER:
-        told = now
+      if now - last_reminder > _REMINDER_SECONDS:
+        last_reminder = now
         logging.warning('Still waiting for %s', ', '.join(missing))
       time.sleep(0.2)
 
 
 def _listen(address: str) -> socket.socket:
-  """Opens a worker's port; who connects need not be spoken to."""
+  """Opens a worker's port. Connections need no reply."""
   port = int(address.rpartition(':')[2])
   is_dual = socket.has_dualstack_ipv6()
   family = socket.AF_INET6 if is_dual else socket.AF_INET
@@ -122,8 +132,8 @@ def _listen(address: str) -> socket.socket:
     ) from error
 
 
-def answers(address: str) -> bool:
-  """Says whether somebody listens at 'host:port'."""
+def is_listening(address: str) -> bool:
+  """Returns whether a server accepts connections at 'host:port'."""
   host, _, port = address.rpartition(':')
   try:
     socket.create_connection((host.strip('[]'), int(port)), 1.0).close()
@@ -133,9 +143,13 @@ def answers(address: str) -> bool:
 
 
 def _addresses(jobs: Any) -> list[str]:
-  """Returns the workers' addresses, checked, the chief's first."""
+  """Returns the workers' addresses, the chief's first.
+
+  Raises:
+    UserError: the cluster is malformed.
+  """
   if not isinstance(jobs, dict) or not jobs.keys() <= set(_JOBS):
-    raise _mistake(
+    raise _error(
       f'has the cluster {json.dumps(jobs)}: only jobs named '
       f'{" and ".join(_JOBS)} take part in this training'
     )
@@ -145,31 +159,37 @@ def _addresses(jobs: Any) -> list[str]:
     if not isinstance(named, list) or not all(
       isinstance(x, str) and _ADDRESS.fullmatch(x) for x in named
     ):
-      raise _mistake(f'has the {job}s {json.dumps(named)}')
+      raise _error(f'has the {job}s {json.dumps(named)}')
     addresses += named
   if len(jobs.get('chief', [])) > 1:
-    raise _mistake(f'has {len(jobs["chief"])} chiefs')
+    raise _error(f'has {len(jobs["chief"])} chiefs')
   if len(set(addresses)) < len(addresses):
-    raise _mistake(f'names an address twice: {", ".join(addresses)}')
+    raise _error(f'names an address twice: {", ".join(addresses)}')
   if not addresses:
-    raise _mistake('names no worker')
+    raise _error('names no worker')
   return addresses
 
 
 def _index(jobs: dict[str, list[str]], task: Any) -> int:
-  """Returns the place of a task among `_addresses`."""
+  """Returns the position of a task's address among `_addresses`.
+
+  Raises:
+    UserError: the task is malformed or not in the cluster.
+  """
   task = task if isinstance(task, dict) else {}
   job, index = task.get('type'), task.get('index')
   if isinstance(index, str) and index.isdigit():
-    index = int(index)  # As some schedulers write it.
+    index = int(index)  # Some schedulers write strings.
   count = len(jobs.get(job, [])) if isinstance(job, str) else 0
   if type(index) is not int or not 0 <= index < count:
-    raise _mistake(
+    raise _error(
       f'has the task {json.dumps(task)}, which is not in its cluster '
       f'{json.dumps(jobs)}'
     )
   return index + (len(jobs.get('chief', [])) if job == 'worker' else 0)
 
 
-def _mistake(what: str) -> UserError:
-  return UserError(f'the environment variable {_VARIABLE} {what}; {_EXPECTED}')
+def _error(problem: str) -> UserError:
+  return UserError(
+    f'the environment variable {_VARIABLE} {problem}; {_EXPECTED}'
+  )

@@ -1,57 +1,63 @@
-"""How many floating-point operations a step takes, by the formula.
+"""Formulas for the floating-point operations of a step.
 
-The product of an [m, k] and a [k, n] matrix takes 2 m k n. Counted are the
-matrix products and the optimizer's update; what lies between the products
-(dropout, softmax, LayerNorm, activations) is a few per cent and is left out.
+They count the matrix products, 2 m k n for [m, k] times [k, n], and the
+optimizer's update. They omit the operations between the products (dropout,
+softmax, LayerNorm, activations), which are a few per cent.
 """
 
 from modeling.configs import BertConfig
 
-# The gradient of a product is two products of the same size.
+# One forward; the gradient of a product is two products of the same size.
 _TRAINING_PRODUCTS = 3
-# AdamW's, for each weight: g^2 and its sum 2, clipping 1, decay 2, moments
-# 3 + 4, the step 4.
+# AdamW's operations per weight: g^2 and its sum 2, clipping 1, decay 2,
+# moments 3 + 4, the step 4.
 _UPDATE = 16
 
 
 def encoder_flops(
-  config: BertConfig, rows: int, length: int, last_asking: int | None = None
+  config: BertConfig, rows: int, length: int, last_queries: int | None = None
 ) -> int:
-  """Counts one pass of the encoder with its pooler.
+  """Counts one forward pass of the encoder with its pooler.
 
-  Of N = rows * length positions that answer, and Q that ask, a layer takes
+  A layer with N = B * S key positions and Q query positions takes
   2 (2 H^2 N + 2 H^2 Q + 2 H I Q) for its kernels (key and value; query and
-  output; the feed-forward net of inner size I), and 2 (2 H length Q) for its
-  scores and their products with the values.
+  output; the feed-forward net of inner size I), and 2 (2 H S Q) for the
+  attention scores and their products with the values.
 
   Args:
     config: the model's dimensions.
     rows: B.
     length: S.
-    last_asking: how many positions of a row ask in the last layer; None for
-      all of them.
+    last_queries: query positions per row in the last layer; None for all S.
   """
   hidden, inner = config.hidden_size, config.intermediate_size
-  answering = rows * length
+  keys = rows * length
 
-  def layer(asking: int) -> int:
-    kernels = 2 * hidden * hidden * (answering + asking)
-    kernels += 2 * hidden * inner * asking
-    return 2 * (kernels + 2 * hidden * length * asking)
+  def layer(queries: int) -> int:
+    kernels = 2 * hidden * hidden * (keys + queries)
+    kernels += 2 * hidden * inner * queries
+    return 2 * (kernels + 2 * hidden * length * queries)
 
-  last = layer(rows * (length if last_asking is None else last_asking))
+  last = layer(rows * (length if last_queries is None else last_queries))
   pooler = 2 * rows * hidden * hidden
-  return (config.num_hidden_layers - 1) * layer(answering) + last + pooler
+  return (config.num_hidden_layers - 1) * layer(keys) + last + pooler
 
 
 def pretrainer_flops(
   config: BertConfig, rows: int, length: int, num_predictions: int
 ) -> int:
-  """Counts one pass of the encoder and both heads of pre-training."""
+  """Counts one forward pass of the encoder and both pre-training heads.
+
+  Args:
+    config: the model's dimensions.
+    rows: B.
+    length: S.
+    num_predictions: P, masked positions per row.
+  """
   hidden = config.hidden_size
   masked_lm = 2 * rows * num_predictions * hidden * (hidden + config.vocab_size)
   next_sentence = 2 * rows * hidden * 2
-  # [CLS] asks, too.
+  # The last layer has queries at the masked positions and at [CLS].
   encoder = encoder_flops(config, rows, length, num_predictions + 1)
   return encoder + masked_lm + next_sentence
 
@@ -59,16 +65,23 @@ def pretrainer_flops(
 def classifier_flops(
   config: BertConfig, rows: int, length: int, num_outputs: int
 ) -> int:
-  """Counts one pass of the encoder and a classifier's head."""
+  """Counts one forward pass of the encoder and a classifier's head.
+
+  Args:
+    config: the model's dimensions.
+    rows: B.
+    length: S.
+    num_outputs: C.
+  """
   head = 2 * rows * config.hidden_size * num_outputs
-  return encoder_flops(config, rows, length, last_asking=1) + head
+  return encoder_flops(config, rows, length, last_queries=1) + head
 
 
 def training_flops(forward: int, num_weights: int) -> int:
   """Counts a training step in which every weight is trained.
 
   Args:
-    forward: what one pass takes.
-    num_weights: of the whole model, each of which AdamW updates.
+    forward: operations of one forward pass.
+    num_weights: weights of the whole model; AdamW updates each.
   """
   return _TRAINING_PRODUCTS * forward + _UPDATE * num_weights

@@ -1,4 +1,4 @@
-"""What TensorFlow's C++ code logs by itself."""
+"""The log of TensorFlow's C++ code."""
 
 import ctypes
 import os
@@ -9,12 +9,12 @@ import tensorflow as tf
 _SET_LEVEL = '_ZN4absl12lts_2025012714SetMinLogLevelENS0_18LogSeverityAtLeastE'
 
 
-def quieten() -> None:
-  """Makes TF_CPP_MIN_LOG_LEVEL hold for code that logs by Abseil, too.
+def apply_min_log_level() -> None:
+  """Applies TF_CPP_MIN_LOG_LEVEL to code that logs through Abseil as well.
 
-  XLA and gRPC do, whose first line at level INFO brings a warning with it.
-  Python has no name for this setting: in a build that does not export it
-  nothing changes but that there is more to read.
+  XLA and gRPC do, and Abseil precedes their first INFO line with a warning.
+  Python has no interface to Abseil's level. If a build of TensorFlow does not
+  export the C++ function, the log is longer and nothing else changes.
   """
   library = os.path.join(tf.sysconfig.get_lib(), 'libtensorflow_cc.so.2')
   try:

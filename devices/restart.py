@@ -1,15 +1,15 @@
-"""A worker that has lost another starts itself again, and waits for it.
+"""Restarts a process that has lost another worker of its job, or its TPU.
 
-TensorFlow cannot mend a job's connections inside a process. So the process
-takes its own place (`execv`: the same number, command and environment), joins
-the job anew and goes on from the last checkpoint; only the worker that was
-lost must be started by somebody. So does a process that has lost its TPU, which
-tries again, more and more seldom, until the TPU answers.
+TensorFlow cannot repair a job's connections inside a process. The process
+therefore replaces itself (`execv`: the same process id, command and
+environment), joins the job again and resumes from the last checkpoint. Only the
+lost worker itself must be started from outside. A process that has lost its TPU
+retries, at growing intervals, until the TPU answers.
 
-Where no other worker comes back for an hour, or nothing is achieved for an
-hour because one is lost again and again, the process ends with status 75,
-EX_TEMPFAIL of sysexits.h: nothing is wrong with the command, it can be given
-again. A process that a SIGTERM has ended says the same, see `cli.interrupt`.
+The process gives up after an hour without progress, because no worker answers
+or workers are lost repeatedly. It then exits with status 75, EX_TEMPFAIL of
+sysexits.h: the command is correct and can be given again. SIGTERM ends a
+process with the same status, see `cli.interrupt`.
 """
 
 import os
@@ -20,45 +20,46 @@ from typing import NoReturn
 from absl import logging
 
 EXIT_STATUS = 75
-_PATIENCE = 3600.0  # Seconds.
-# When a worker was lost, in seconds since 1970; it outlives `execv`.
-_SINCE = 'WELL_READ_BERT_LOST_SINCE'
+_PATIENCE_SECONDS = 3600.0
+# The environment variable, which outlives `execv`, that holds when the worker
+# was lost, in seconds since 1970.
+_LOST_SINCE = 'WELL_READ_BERT_LOST_SINCE'
 
 
-def progressed() -> None:
-  """Tells that the job has achieved something that will not be lost again."""
-  os.environ.pop(_SINCE, None)
+def note_progress() -> None:
+  """Records that the job has saved progress, which resets the patience."""
+  os.environ.pop(_LOST_SINCE, None)
 
 
-def has_lost_worker() -> bool:
-  """Says whether this process has started again, and achieved nothing yet."""
-  return _SINCE in os.environ
+def is_recovering() -> bool:
+  """Returns whether this process has restarted and saved no progress since."""
+  return _LOST_SINCE in os.environ
 
 
-def again(reason: str) -> NoReturn:
-  """Starts this process again from its beginning, or gives up.
+def restart_or_exit(reason: str) -> NoReturn:
+  """Restarts this process from its beginning, or exits if patience is spent.
 
   Args:
-    reason: how it was noticed that a worker is lost.
+    reason: the error by which the loss of a worker showed.
   """
   now = time.time()
-  waited = now - float(os.environ.setdefault(_SINCE, repr(now)))
+  waited = now - float(os.environ.setdefault(_LOST_SINCE, repr(now)))
   _flush()
-  if waited > _PATIENCE:
+  if waited > _PATIENCE_SECONDS:
     print(
-      'ERROR: a worker was lost and the job could not go on for '
-      f'{waited / 60:.0f} minutes ({reason}). Start all workers again: they go '
-      'on from the last checkpoint.',
+      'ERROR: a worker was lost and the job could not continue for '
+      f'{waited / 60:.0f} minutes ({reason}). Start all workers again: they '
+      'resume from the last checkpoint.',
       file=sys.stderr,
       flush=True,
     )
-    # Not sys.exit: TensorFlow might wait for the lost one when it is unloaded.
+    # Not sys.exit: unloading TensorFlow might wait for the lost worker.
     os._exit(EXIT_STATUS)
   logging.warning(
-    'Another worker is lost (%s). This one starts again and waits for it.',
+    'Another worker is lost (%s). This one restarts and waits for it.',
     reason,
   )
-  # More and more seldom, from 1 second to 30.
+  # The interval grows from 1 second to 30.
   time.sleep(min(30.0, 1.0 + waited / 10))
   _flush()
   _close_at_exec()
@@ -71,10 +72,10 @@ def _flush() -> None:
 
 
 def _close_at_exec() -> None:
-  """Has all files but the standard ones closed, TensorFlow's port above all."""
+  """Has `execv` close all but the standard files, also TensorFlow's port."""
   for name in os.listdir('/dev/fd'):
     if int(name) > 2:
       try:
         os.set_inheritable(int(name), False)
-      except OSError:  # The one by which the folder was listed.
+      except OSError:  # The descriptor that listed the folder.
         continue

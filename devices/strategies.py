@@ -1,96 +1,87 @@
-"""Flags → tf.distribute strategy."""
+"""Makes the tf.distribute strategy that a process runs under."""
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 from absl import logging
 
 from devices import cluster, workers
+from devices.options import DeviceOptions
 from devices.tpu import Tpu, connect
 from system import threads
 from system.errors import UserError
 
-# On TPUs: a program for each shape of batches that comes, in which all shapes
-# are known, instead of one that pads whatever has a size it does not know.
+# For TPUs: compile a program for each batch shape, with all sizes static,
+# instead of one program that pads every dimension of unknown size.
 STATIC_SHAPES = tf.distribute.RunOptions(
   experimental_enable_dynamic_batch_size=False
 )
 
-_MOST_BATCHES_AT_ONCE = 8
+_MAX_SCORING_THREADS = 8
 
 
-def make_strategy(
-  name: str,
-  num_cpu_devices: int = 1,
-  tpu: Tpu | None = None,
-  trains: bool = True,
-) -> tf.distribute.Strategy:
-  """Makes the strategy that a run distributes its work by.
+def make_strategy(options: DeviceOptions) -> tf.distribute.Strategy:
+  """Makes the strategy that distributes a run's work.
 
-  Args:
-    name: 'auto', 'one_device', 'mirrored', 'multi_worker_mirrored' or 'tpu'.
-      'auto' takes all workers where TF_CONFIG names several, else mirrors over
-      several GPUs, and takes one device otherwise.
-    num_cpu_devices: logical CPU devices to mirror over where there is no GPU.
-    tpu: for 'tpu'.
-    trains: whether this process is to train. If it only scores examples, on
-      one CPU device, TensorFlow gets one thread an op in all that follows.
+  Call it before TensorFlow runs an op, which would fix its devices and threads.
+  It waits for the other workers, if there are any.
 
   Raises:
-    UserError: the devices asked for are not there.
-    LostWorker: another worker does not come, or has gone again.
+    UserError: the requested devices do not exist.
+    LostWorker: another worker does not answer, or has gone again.
   """
-  if name == 'tpu':
-    with _sigterm_kept():
-      return connect(tpu or Tpu())
+  name = options.distribution_strategy
+  if options.is_on_tpu:
+    with _sigterm_handler_kept():
+      return connect(Tpu.described_by(options))
   if name == 'multi_worker_mirrored' or (
     name == 'auto' and cluster.has_several_workers()
   ):
-    with _sigterm_kept():
+    with _sigterm_handler_kept():
       return _multi_worker_strategy(cluster.required())
   gpus = tf.config.list_physical_devices('GPU')
   if name == 'mirrored' or (name == 'auto' and len(gpus) > 1):
     devices = (
       [f'/gpu:{i}' for i in range(len(gpus))]
       if gpus
-      else _logical_cpus(num_cpu_devices)
+      else _logical_cpus(options.num_cpu_devices)
     )
     return tf.distribute.MirroredStrategy(devices)
-  if not trains and not gpus:
-    _give_each_batch_a_core()
+  if not options.trains and not gpus:
+    _use_one_thread_per_op()
   return tf.distribute.get_strategy()
 
 
 def num_scoring_threads() -> int:
   """Returns how many batches the current strategy's device scores at once."""
   if tf.distribute.has_strategy():
-    return 1  # Its scope would not hold in other threads.
+    return 1  # A strategy's scope is entered in one thread only.
   if tf.config.threading.get_intra_op_parallelism_threads() == 1:
-    return threads.num_cores()  # See `_give_each_batch_a_core`.
-  # One batch of a compact model does not keep two cores busy.
+    return threads.num_cores()  # See `_use_one_thread_per_op`.
+  # One batch of a compact model leaves a second core idle.
   return 2
 
 
-def _give_each_batch_a_core() -> None:
-  """Makes this process faster at scoring, and slow at training.
+def _use_one_thread_per_op() -> None:
+  """Makes this process score faster, and train slower.
 
-  The products of compact models are too small to share: a CPU's cores are
-  busier with a batch each, see `num_scoring_threads`. With more cores than some
-  it would take too much memory, and small inputs too few batches. Nothing
-  changes once TensorFlow has run an op.
+  A compact model's matrix products are too small to split over cores. Scoring
+  one batch per core (`num_scoring_threads`) uses a CPU better. Beyond
+  `_MAX_SCORING_THREADS` cores it would need too much memory, and small inputs
+  have too few batches. Has no effect once TensorFlow has run an op.
   """
-  if threads.num_cores() <= _MOST_BATCHES_AT_ONCE:
+  if threads.num_cores() <= _MAX_SCORING_THREADS:
     with contextlib.suppress(RuntimeError):
       tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 def _multi_worker_strategy(job: cluster.Cluster) -> tf.distribute.Strategy:
-  """Joins the other workers; waits until all of them are there."""
+  """Joins the job; waits until all workers have."""
   if job.index:
-    # The chief tells how the run goes; of the others only what is wrong.
-    logging.get_absl_handler().addFilter(_marked_with(job.index))
+    # The chief logs the run's progress; the other workers log only warnings.
+    logging.get_absl_handler().addFilter(_worker_prefix(job.index))
     logging.info('Worker %d of %d joins.', job.index, len(job.addresses))
     logging.set_verbosity(logging.WARNING)
   else:
@@ -100,18 +91,21 @@ def _multi_worker_strategy(job: cluster.Cluster) -> tf.distribute.Strategy:
   options = tf.distribute.experimental.CommunicationOptions(
     implementation=kinds.AUTO if has_gpus else kinds.RING
   )
-  cluster.meet(job)
+  cluster.wait_for_workers(job)
   try:
     return tf.distribute.MultiWorkerMirroredStrategy(
       communication_options=options
     )
-  except workers.LOSSES as error:
-    raise workers.loss(error) from error
+  except workers.LOST_WORKER_ERRORS as error:
+    raise workers.lost_worker(error) from error
 
 
 @contextlib.contextmanager
-def _sigterm_kept() -> Iterator[None]:
-  """Keeps SIGTERM from TensorFlow, which takes it and does nothing with it."""
+def _sigterm_handler_kept() -> Iterator[None]:
+  """Restores the handler of SIGTERM after a block.
+
+  TensorFlow replaces it by one that ignores the signal.
+  """
   handler = signal.getsignal(signal.SIGTERM)
   try:
     yield
@@ -119,24 +113,31 @@ def _sigterm_kept() -> Iterator[None]:
     signal.signal(signal.SIGTERM, handler)
 
 
-def _marked_with(index: int):
-  def mark(record) -> bool:
+def _worker_prefix(index: int) -> Callable[..., bool]:
+  """Returns a log filter that puts a worker's number before each line."""
+
+  def add_prefix(record) -> bool:
     record.msg = f'[worker {index}] {record.msg}'
     return True
 
-  return mark
+  return add_prefix
 
 
 def _logical_cpus(count: int) -> list[str]:
+  """Returns the names of `count` logical CPU devices, made if necessary.
+
+  Raises:
+    UserError: TensorFlow is initialised already, with fewer devices.
+  """
   cpu = tf.config.list_physical_devices('CPU')[0]
   try:
     tf.config.set_logical_device_configuration(
       cpu, [tf.config.LogicalDeviceConfiguration()] * count
     )
-  except RuntimeError:  # The devices are made once per process.
+  except RuntimeError:  # A process configures its devices only once.
     found = len(tf.config.list_logical_devices('CPU'))
     if found < count:
       raise UserError(
-        f'{count} CPU devices were asked for, this process has {found}'
+        f'`num_cpu_devices`={count}: this process has {found} CPU devices'
       ) from None
   return [f'/cpu:{i}' for i in range(count)]

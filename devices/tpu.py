@@ -1,4 +1,4 @@
-"""How a TPU is reached, and what to do where it cannot be."""
+"""Connects to a TPU; if it does not answer, says what to do."""
 
 import os
 import re
@@ -8,12 +8,13 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from devices import cluster, restart
+from devices.options import DeviceOptions
 from system.errors import LostWorker, UserError, reason_of
 
-# The TPU that is plugged into this machine.
+# The name of the TPU that is attached to this machine.
 _LOCAL = 'local'
 
-# What TensorFlow and Google's client say, and what helps.
+# Patterns of the messages of TensorFlow and Google's client, and the remedies.
 _REMEDIES = (
   (
     'No OpKernel was registered',
@@ -24,12 +25,12 @@ _REMEDIES = (
   (
     'already in use|lockfile|Device or resource busy',
     'Another process holds this TPU: end it (sudo lsof -w /dev/accel* '
-    '/dev/vfio/*), and remove /tmp/libtpu_lockfile if none is left',
+    '/dev/vfio/*), and remove /tmp/libtpu_lockfile if no process is left',
   ),
   (
     r'RET_CHECK failure .*platform|[Nn]o TPU|TPU.* not found',
     'Is this the TPU VM itself? ls /dev/accel* /dev/vfio must show its chips. '
-    'From another machine, and for a slice of several hosts, --tpu_name must '
+    'From another machine, and for a slice of several hosts, `tpu_name` must '
     'name it',
   ),
   (
@@ -41,50 +42,66 @@ _REMEDIES = (
   (
     r'urlopen|metadata\.google',
     'This machine is not in Google Cloud, or does not know its project and '
-    'zone: give --tpu_zone and --gcp_project, or --tpu_name=grpc://ADDRESS',
+    'zone: set `tpu_zone` and `gcp_project`, or `tpu_name`=grpc://ADDRESS',
   ),
 )
-_REMEDY = (
+_DEFAULT_REMEDY = (
   'gcloud compute tpus tpu-vm list --zone=ZONE --project=PROJECT must show it '
   'as READY. A TPU that was preempted must be deleted and made again'
 )
 
 
 class Tpu(NamedTuple):
-  """Which TPU, and what is expected of it."""
+  """The TPU that a run asks for.
 
-  # Or its address. None takes $TPU_NAME, or else the one of this machine.
+  Attributes:
+    name: its name or address; None takes $TPU_NAME, or this machine's TPU.
+    zone: its Google Cloud zone.
+    project: its Google Cloud project.
+    num_cores: how many cores it must have; None accepts any number.
+  """
+
   name: str | None = None
   zone: str | None = None
   project: str | None = None
-  num_cores: int | None = None  # None takes any number
+  num_cores: int | None = None
+
+  @classmethod
+  def described_by(cls, options: DeviceOptions) -> 'Tpu':
+    """Returns the TPU that a run's options ask for."""
+    return cls(
+      options.tpu_name or options.master,
+      options.tpu_zone,
+      options.gcp_project,
+      options.num_tpu_cores,
+    )
 
   @property
   def address(self) -> str:
-    """What TensorFlow calls it."""
+    """The name by which TensorFlow finds it."""
     return self.name or os.environ.get('TPU_NAME') or _LOCAL
 
   @property
   def is_remote(self) -> bool:
-    """Whether its hosts run servers of their own, which see no local files."""
+    """Whether its hosts run their own servers, which see no local files."""
     return self.address != _LOCAL
 
 
 def connect(tpu: Tpu) -> tf.distribute.Strategy:
-  """Takes a TPU, whose memory is lost by that.
+  """Connects to a TPU and initialises it, which clears its memory.
 
   Raises:
     UserError: it does not answer, or has another number of cores; the message
       says what to do.
-    LostWorker: it does not answer, and had been lost before.
+    LostWorker: it does not answer, and this process has lost it before.
   """
   try:
     resolver = _resolver(tpu)
     tf.config.experimental_connect_to_cluster(resolver)
     tf.tpu.experimental.initialize_tpu_system(resolver)
-  # Google's client has exceptions of its own, which need not be installed.
+  # Google's client raises classes of an optional package.
   except Exception as error:
-    if restart.has_lost_worker():
+    if restart.is_recovering():
       reason = f'the TPU does not answer: {reason_of(error)}'
       raise LostWorker(reason) from error
     if isinstance(error, UserError):
@@ -94,34 +111,37 @@ def connect(tpu: Tpu) -> tf.distribute.Strategy:
   found = strategy.num_replicas_in_sync
   if tpu.num_cores not in (None, found):
     raise UserError(
-      f'--num_tpu_cores={tpu.num_cores}, but the TPU {tpu.address} has {found} '
-      'cores, those of all its hosts together: give that number, or leave the '
-      'flag out; or it is not the TPU that was meant (--tpu_name)'
+      f'`num_tpu_cores`={tpu.num_cores}, but the TPU {tpu.address} has {found} '
+      'cores on all its hosts together: set that number, or leave the flag '
+      'out; or `tpu_name` names another TPU than you meant'
     )
   return strategy
 
 
 def _resolver(tpu: Tpu):
-  """Finds a TPU's hosts, checks that all listen, and tells them who calls.
+  """Finds a TPU's hosts, checks that all listen, and gives them our address.
 
-  Part of the input pipeline is Python (the order of the examples): a host asks
-  this process for it. Where it is not told an address, TensorFlow tells it
-  'localhost', which on any other machine is wrong.
+  Part of the input pipeline is Python (the order of the examples): a host calls
+  this process for it. Without an address TensorFlow gives the hosts
+  'localhost', which is wrong on any other machine.
   """
   make = tf.distribute.cluster_resolver.TPUClusterResolver
   if not tpu.is_remote:
     return make(tpu=_LOCAL)
-  named = {'tpu': tpu.address, 'zone': tpu.zone, 'project': tpu.project}
-  hosts = make(**named).cluster_spec().job_tasks('worker')
-  silent = [host for host in hosts if not cluster.answers(host)]
+  description = {'tpu': tpu.address, 'zone': tpu.zone, 'project': tpu.project}
+  hosts = make(**description).cluster_spec().job_tasks('worker')
+  silent = [host for host in hosts if not cluster.is_listening(host)]
   if silent:
     raise _no_answer(
       tpu,
       f'{len(silent)} of its {len(hosts)} hosts do not listen: '
       f'{", ".join(silent)}',
     )
-  own = _own_address(hosts[0])
-  return make(**named, coordinator_name='localhost', coordinator_address=own)
+  return make(
+    **description,
+    coordinator_name='localhost',
+    coordinator_address=_own_address(hosts[0]),
+  )
 
 
 def _own_address(host: str) -> str:
@@ -135,13 +155,14 @@ def _own_address(host: str) -> str:
 
 
 def _no_answer(tpu: Tpu, reason: str) -> UserError:
-  remedy = _REMEDY
+  """Returns the error about a TPU that does not answer, with a remedy."""
+  remedy = _DEFAULT_REMEDY
   for pattern, text in _REMEDIES:
     if re.search(pattern, reason):
       remedy = text
       break
   return UserError(
-    f'no TPU answers as --tpu_name={tpu.address} (--tpu_zone={tpu.zone}, '
-    f'--gcp_project={tpu.project}): {" ".join(reason.split()).rstrip(".")}. '
+    f'no TPU answers as `tpu_name`={tpu.address} (`tpu_zone`={tpu.zone}, '
+    f'`gcp_project`={tpu.project}): {" ".join(reason.split()).rstrip(".")}. '
     f'{remedy}.'
   )

@@ -1,13 +1,15 @@
-"""Several processes on one job: who writes, and how they wait for each other.
+"""Coordinates the workers of a job: the chief's work, agreement, waiting.
 
-Under MultiWorkerMirroredStrategy every worker runs the same script. All of
-them compute the training steps; one, the chief, writes the files of the run,
-and evaluates and predicts. Everything here is at once true, or done, where
-there is one process only.
+Under MultiWorkerMirroredStrategy every worker runs the same script. All
+workers compute the training steps. One of them, the chief, writes the run's
+files, evaluates and predicts. In a job of one process that process is the
+chief, and nothing here waits.
 
-Whatever makes the workers wait is a collective: all of them must come to it,
-in the same order. So decisions are made from what is the same on every worker,
-or they are the chief's (`from_chief`).
+Functions that wait are collectives: every worker must call them, in the same
+order. A decision that leads to one must therefore depend on values that are the
+same on every worker, or be the chief's (`from_chief`).
+
+Tested by `tests/devices/workers_test.py` and `multi_worker_test.py`.
 """
 
 import time
@@ -22,17 +24,18 @@ from system.errors import LostWorker, Stopped, UserError, reason_of
 
 T = TypeVar('T')
 
-# What a collective ends with where another worker has died (Unavailable,
-# Cancelled), was started again (Aborted, FailedPrecondition), or does not come.
-LOSSES = (
+# A collective raises these if another worker has died (Unavailable, Cancelled),
+# was restarted (Aborted, FailedPrecondition), or does not join in time.
+LOST_WORKER_ERRORS = (
   tf.errors.UnavailableError,
   tf.errors.AbortedError,
   tf.errors.CancelledError,
   tf.errors.FailedPreconditionError,
   tf.errors.DeadlineExceededError,
 )
-# Seconds in which the others surely have fetched a worker's last share.
-_LINGER = 1.0
+# How long a worker that fails stays, so that the others can still fetch its
+# last values.
+_LINGER_SECONDS = 1.0
 
 
 def _cluster() -> cluster.Cluster:
@@ -53,12 +56,12 @@ def index() -> int:
 
 
 def is_chief() -> bool:
-  """Says whether this worker writes the files of the run."""
+  """Returns whether this worker writes the run's files."""
   return index() == 0
 
 
 def _sum(value: int) -> int:
-  """Adds up a number over the workers; waits for all of them."""
+  """Sums a number over the workers; waits for all of them."""
   if count() == 1:
     return value
   total = tf.distribute.get_strategy().reduce(
@@ -68,7 +71,7 @@ def _sum(value: int) -> int:
 
 
 def wait() -> None:
-  """Waits until all workers have come here."""
+  """Waits until all workers have called this function."""
   _sum(0)
 
 
@@ -78,27 +81,31 @@ def from_chief(value: int) -> int:
 
 
 def any_of(value: bool) -> bool:
-  """Says whether a value is true on some worker; waits for all of them."""
+  """Returns whether any worker's value is true; waits for all of them."""
   return _sum(int(value)) > 0
 
 
-def check_same(value: int, what: str) -> None:
+def check_same(value: int, description: str) -> None:
   """Checks that a number is the same on every worker; waits for all of them.
 
+  Args:
+    value: this worker's number.
+    description: begins the message.
+
   Raises:
-    UserError: it is not.
+    UserError: some worker's number differs from the chief's.
   """
-  theirs = from_chief(value)
-  if _sum(int(value != theirs)):
+  expected = from_chief(value)
+  if _sum(int(value != expected)):
     raise UserError(
-      f'{what} is {value} on worker {index()}, {theirs} on the chief: do all '
-      'workers have the same command, and see the same files?'
+      f'{description} is {value} on worker {index()}, {expected} on the chief: '
+      'do all workers have the same command, and see the same files?'
     )
 
 
 @contextmanager
-def _all_or_none() -> Iterator[None]:
-  """Leaves a block when all workers are through, by an error if one has it."""
+def _failing_together() -> Iterator[None]:
+  """Waits at the end of a block for all workers; fails on all if one fails."""
   failure = None
   try:
     yield
@@ -108,57 +115,61 @@ def _all_or_none() -> Iterator[None]:
   if failure:
     raise failure
   if num_failures:
-    raise UserError('another worker has failed: its own message says why')
+    raise UserError('another worker has failed: see its log')
 
 
 @contextmanager
 def chief_first() -> Iterator[None]:
-  """Runs a block on the chief, and then on the others, who find its files."""
+  """Runs a block on the chief first, so that the others find its files."""
   if is_chief():
-    with _all_or_none():
+    with _failing_together():
       yield
-    with _all_or_none():
+    with _failing_together():
       pass
   else:
-    with _all_or_none():
+    with _failing_together():
       pass
-    with _all_or_none():
+    with _failing_together():
       yield
 
 
 def chief_does(job: Callable[[], T]) -> T | None:
-  """Runs a job on the chief, while the others wait.
+  """Runs a job on the chief while the other workers wait.
 
   Returns:
-    What the job returns; None on the other workers.
+    The job's result; None on the other workers.
 
   Raises:
-    UserError: the job's; on the other workers one that points to it.
+    UserError: the job's; the other workers raise one that points to it.
   """
-  with _all_or_none():
+  with _failing_together():
     return job() if is_chief() else None
 
 
-def loss(error: BaseException) -> LostWorker:
-  """Says which of `LOSSES` it was, in a line."""
+def lost_worker(error: BaseException) -> LostWorker:
+  """Returns a `LostWorker` with the cause of an error, in one line.
+
+  Args:
+    error: one of `LOST_WORKER_ERRORS`.
+  """
   reason = reason_of(error).rpartition('aborted by: ')[2]
   return LostWorker(reason.split('\n')[0].rstrip(' :'))
 
 
 @contextmanager
-def losses_told() -> Iterator[None]:
-  """Turns TensorFlow's errors about another worker into `LostWorker`.
+def lost_workers_raised() -> Iterator[None]:
+  """Turns TensorFlow's errors about another worker or a TPU into `LostWorker`.
 
-  Of a TPU, too: it may be taken away, or be started again for maintenance.
+  A TPU may be preempted, or restarted for maintenance.
   """
   try:
     yield
-  except LOSSES as error:
+  except LOST_WORKER_ERRORS as error:
     strategy = tf.distribute.get_strategy()
     is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
     if count() == 1 and not is_tpu:
       raise
-    raise loss(error) from error
+    raise lost_worker(error) from error
 
 
 @contextmanager
@@ -166,24 +177,25 @@ def running(strategy: tf.distribute.Strategy) -> Iterator[None]:
   """Runs a block in a strategy's scope; the workers leave it together.
 
   Raises:
-    LostWorker: another worker has gone.
+    LostWorker: another worker is lost.
     Stopped: the block's; all workers stop at the same step.
   """
-  with strategy.scope(), losses_told():
+  with strategy.scope(), lost_workers_raised():
     stopped = None
     try:
       yield
     except UserError:
-      # The same mistake ends the others, if this one's end does not first.
+      # The other workers fail on the same mistake. If this one exited first,
+      # they would report a lost worker instead.
       if count() > 1:
-        time.sleep(_LINGER)
+        time.sleep(_LINGER_SECONDS)
       raise
     except Stopped as error:
       stopped = error
     wait()
-    # All are through. In another round whoever is first to leave may take away
-    # what the others were still fetching, and it does not matter any more.
-    with suppress(*LOSSES):
+    # All workers are done. The first to leave this second round may interrupt
+    # the others' last transfer, which no longer matters.
+    with suppress(*LOST_WORKER_ERRORS):
       wait()
     if stopped:
       raise stopped

@@ -1,4 +1,4 @@
-"""TF_CONFIG and the meeting of the workers."""
+"""Tests of devices/cluster.py: TF_CONFIG, and waiting for the workers."""
 
 import json
 import socket
@@ -26,7 +26,7 @@ def _config(jobs, job='worker', index=0):
   [
     (_config(_TWO, index=1), (('a:1', 'b:2'), 1)),
     (_config(_TWO, index='1'), (('a:1', 'b:2'), 1)),
-    # TensorFlow counts a chief as the first of the workers.
+    # TensorFlow numbers the chief first.
     (_config({**_TWO, 'chief': ['c:3']}, index=1), (('c:3', 'a:1', 'b:2'), 2)),
     (_config({**_TWO, 'chief': ['c:3']}, 'chief'), (('c:3', 'a:1', 'b:2'), 0)),
     ('', None),
@@ -56,15 +56,13 @@ def test_workers_are_numbered_as_tensorflow_does(monkeypatch, config, expected):
     ({'cluster': _TWO}, 'the task {}, which is not in its cluster'),
   ],
 )
-def test_a_malformed_cluster_is_told_in_one_message(
-  monkeypatch, config, message
-):
+def test_a_malformed_cluster_raises_one_message(monkeypatch, config, message):
   _set(monkeypatch, config)
   with pytest.raises(UserError, match=message):
     cluster.from_environment()
 
 
-def test_a_cluster_that_is_needed_is_asked_for(monkeypatch):
+def test_a_required_cluster_must_be_given(monkeypatch):
   monkeypatch.delenv('TF_CONFIG', raising=False)
   with pytest.raises(UserError, match='needs the environment .* TF_CONFIG'):
     cluster.required()
@@ -86,25 +84,25 @@ def _addresses(count):
 def test_workers_wait_for_each_other():
   addresses = _addresses(2)
   early = threading.Thread(
-    target=cluster.meet, args=(cluster.Cluster(addresses, 0),)
+    target=cluster.wait_for_workers, args=(cluster.Cluster(addresses, 0),)
   )
   early.start()
   early.join(timeout=0.3)
   assert early.is_alive()
-  # As TensorFlow's server, which stays.
+  # Like TensorFlow's server, it keeps listening.
   with socket.create_server(('', int(addresses[1].rpartition(':')[2]))):
     early.join(timeout=5)
     assert not early.is_alive()
 
 
-def test_a_worker_that_does_not_come_is_named():
+def test_a_worker_that_does_not_answer_is_named():
   addresses = _addresses(2)
   with pytest.raises(LostWorker, match=f'{addresses[1]} does not answer'):
-    cluster.meet(cluster.Cluster(addresses, 0), patience=0.0)
+    cluster.wait_for_workers(cluster.Cluster(addresses, 0), patience=0.0)
 
 
 def test_a_port_that_is_taken_is_named():
   with socket.create_server(('', 0)) as other:
     address = f'127.0.0.1:{other.getsockname()[1]}'
     with pytest.raises(UserError, match=f'cannot listen on {address}'):
-      cluster.meet(cluster.Cluster((address, 'b:2'), 0))
+      cluster.wait_for_workers(cluster.Cluster((address, 'b:2'), 0))

@@ -1,4 +1,4 @@
-"""Operations by the formula, and as they stand in a graph."""
+"""Tests of devices/flops.py: by hand, and against the ops of a graph."""
 
 import math
 
@@ -25,20 +25,20 @@ def test_every_term_of_the_encoder_by_hand():
   pooler = 2 * 8 * 8 * 3
   whole = flops.encoder_flops(_CONFIG, _ROWS, _LENGTH)
   assert whole == 2 * layer + pooler
-  # 3 positions ask in the last layer: key, value; query, output; the net.
+  # 3 queries in the last layer: key, value; query, output; net; attention.
   last = 2 * 1536 + 2 * 384 + 2 * 768 + 2 * 192
-  cls_only = flops.encoder_flops(_CONFIG, _ROWS, _LENGTH, last_asking=1)
+  cls_only = flops.encoder_flops(_CONFIG, _ROWS, _LENGTH, last_queries=1)
   assert cls_only == layer + last + pooler
 
 
 def test_heads_by_hand():
-  # [CLS] and the masked positions ask in the last layer.
+  # The last layer has queries at [CLS] and the masked positions.
   encoder = flops.encoder_flops(_CONFIG, _ROWS, _LENGTH, _PREDICTIONS + 1)
   assert flops.pretrainer_flops(_CONFIG, _ROWS, _LENGTH, _PREDICTIONS) == (
     # 6 masked positions: 8 to 8, 8 to 20; 3 pairs: 8 to 2.
     encoder + 2 * 6 * 8 * 8 + 2 * 6 * 8 * 20 + 2 * 3 * 8 * 2
   )
-  encoder = flops.encoder_flops(_CONFIG, _ROWS, _LENGTH, last_asking=1)
+  encoder = flops.encoder_flops(_CONFIG, _ROWS, _LENGTH, last_queries=1)
   assert flops.classifier_flops(_CONFIG, _ROWS, _LENGTH, _OUTPUTS) == (
     encoder + 2 * 3 * 8 * 5
   )
@@ -49,7 +49,7 @@ def test_training_is_three_passes_and_an_update():
 
 
 def _products_in(graph):
-  """Adds up a graph's products, but for the look-up of segments."""
+  """Sums a graph's matrix products, except the look-up of segments."""
   total = 0
   for op in graph.get_operations():
     if op.type in ('MatMul', 'BatchMatMulV2', 'BatchMatMulV3'):
@@ -62,7 +62,7 @@ def _products_in(graph):
 
 
 @pytest.mark.parametrize('is_pretraining', [True, False])
-def test_the_formula_is_what_stands_in_the_graph(is_pretraining):
+def test_the_formula_equals_the_products_in_the_graph(is_pretraining):
   if is_pretraining:
     model = models.PreTrainer(_CONFIG)
     counted = flops.pretrainer_flops(_CONFIG, _ROWS, _LENGTH, _PREDICTIONS)

@@ -1,4 +1,4 @@
-"""Several devices, or two processes, do what one device does."""
+"""Several devices, or two worker processes, give the results of one device."""
 
 import json
 import os
@@ -43,7 +43,7 @@ class _Job:
     self.start()
 
   def start(self) -> None:
-    """Starts both workers, again if need be."""
+    """Starts both workers; may be called again once they have ended."""
     self.workers = [self._start(0), self._start(1)]
 
   def _start(self, index: int) -> subprocess.Popen:
@@ -108,8 +108,8 @@ def _pretraining_flags(world, output_dir, **changes):
     'output_dir': output_dir,
     'max_predictions_per_seq': 3,
     'max_seq_length': 16,
-    # At 1e-2 two biases of attention keys, whose gradients are nothing but
-    # rounding, differ by 1.2e-5 after 20 steps; all else by 4e-7.
+    # At 1e-2 two biases of attention keys, whose gradients are only rounding
+    # errors, differ by 1.2e-5 after 20 steps; all other weights by 4e-7.
     'learning_rate': 1e-3,
     'num_train_steps': 20,
     'num_warmup_steps': 2,
@@ -129,8 +129,8 @@ def _scores(folder):
 
 @pytest.mark.parametrize(('count', 'num_parts'), [(4, 1), (4, 2)])
 def test_devices_pretrain_as_one_does(world, count, num_parts):
-  # In processes of their own: in one, mirrors of two and of four devices were
-  # seen to mix up their reductions.
+  # Separate processes: in one process, the reductions of mirrors of two and of
+  # four devices were observed to mix.
   one, several = world / 'one', world / 'several'
   mirrored = ['--distribution_strategy=mirrored', f'--num_cpu_devices={count}']
   parts = {'gradient_accumulation_steps': num_parts}
@@ -142,7 +142,7 @@ def test_devices_pretrain_as_one_does(world, count, num_parts):
 
 
 def test_two_workers_pretrain_as_one_process_does(world):
-  # Dropout 0.1; the halves of a batch differ in their masked positions.
+  # With dropout 0.1. The halves of a batch have different masked positions.
   one, two = world / 'one', world / 'two'
   job = _Job(world, 'run_pretraining.py', *_pretraining_flags(world, two))
   job.succeed()
@@ -155,7 +155,7 @@ def test_two_workers_pretrain_as_one_process_does(world):
 
 
 def _names(folder):
-  """Returns the files that a run leaves, but for the names of events."""
+  """Returns the names of a run's files, without those of TensorBoard."""
   paths = (p.relative_to(folder) for p in folder.rglob('*') if p.is_file())
   return sorted(str(p) for p in paths if p.parts[0] != 'events')
 
@@ -219,7 +219,7 @@ def test_two_workers_dump_and_distil_as_one_process_does(teacher_world):
   names = _names(one / 'dump')
   assert _names(two / 'dump') == names and 'manifest.json' in names
   for name in names:
-    # run.json tells the command, and so which folder it is.
+    # run.json contains the command, and with it the folder.
     if name != 'run.json' and not name.endswith('_speed.json'):
       expected = (one / 'dump' / name).read_bytes()
       assert (two / 'dump' / name).read_bytes() == expected, name
@@ -237,7 +237,7 @@ def test_two_workers_dump_and_distil_as_one_process_does(teacher_world):
   )
 
 
-def test_a_mistake_that_only_the_chief_finds_ends_both(world):
+def test_a_mistake_that_only_the_chief_finds_stops_both(world):
   flags = tiny_world.task_flags(world)
   job = _Job(world, 'run_classifier.py', *flags, '--do_eval')
   assert job.wait() == [1, 1]
@@ -270,7 +270,7 @@ def test_a_worker_that_is_killed_and_started_again_changes_no_byte(world):
   for index, step in ((1, 40), (0, 120)):
     _wait_for(job, killed / f'model.ckpt-{step}.index')
     job.kill_and_start_again(index)
-  # One that is to be taken away tells the other with its next step.
+  # A worker that receives SIGTERM stops the other one with the next step.
   _wait_for(job, killed / 'model.ckpt-240.index')
   job.workers[1].send_signal(signal.SIGTERM)
   assert job.wait() == [75, 75], job.log(0) + job.log(1)

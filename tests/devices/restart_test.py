@@ -1,4 +1,4 @@
-"""How often a worker starts itself again, and when it gives up."""
+"""Tests of devices/restart.py: restarts, and when a process gives up."""
 
 import pathlib
 import socket
@@ -23,12 +23,12 @@ with socket.socket() as port:
   port.bind(('127.0.0.1', int(sys.argv[2])))
   port.listen()
   if len(starts.read_text().split()) == 3:
-    os.environ[restart._SINCE] = '0'
-  restart.again('no reason')
+    os.environ[restart._LOST_SINCE] = '0'
+  restart.restart_or_exit('no reason')
 """
 
 
-def test_a_process_takes_its_own_place_until_it_gives_up(
+def test_a_process_replaces_itself_until_it_gives_up(
   tmp_path: pathlib.Path,
 ):
   starts = tmp_path / 'starts'
@@ -36,7 +36,7 @@ def test_a_process_takes_its_own_place_until_it_gives_up(
   (tmp_path / 'script.py').write_text(_SCRIPT)
   with socket.create_server(('127.0.0.1', 0)) as free:
     port = str(free.getsockname()[1])
-  # The port could not be taken again if the last process still held it.
+  # Binding the port again fails if the last process still held it.
   done = subprocess.run(
     [sys.executable, tmp_path / 'script.py', starts, port],
     capture_output=True,
@@ -48,22 +48,22 @@ def test_a_process_takes_its_own_place_until_it_gives_up(
   assert 'Start all workers again' in done.stderr
 
 
-def test_patience_begins_anew_after_progress(monkeypatch):
-  monkeypatch.setenv(restart._SINCE, '0')
-  restart.progressed()
+def test_progress_resets_the_patience(monkeypatch):
+  monkeypatch.setenv(restart._LOST_SINCE, '0')
+  restart.note_progress()
   started = []
   monkeypatch.setattr(restart.time, 'sleep', lambda seconds: None)
   monkeypatch.setattr(restart.os, 'listdir', lambda folder: [])
   monkeypatch.setattr(restart.os, 'execv', lambda *args: started.append(args))
-  restart.again('')
+  restart.restart_or_exit('')
   assert started == [(sys.executable, [sys.executable, *sys.orig_argv[1:]])]
-  monkeypatch.delenv(restart._SINCE)
+  monkeypatch.delenv(restart._LOST_SINCE)
 
 
 def _run(main, monkeypatch):
-  """Runs a script's main; returns why it would have started again."""
+  """Runs a script's main; returns the reasons why it would have restarted."""
   reasons = []
-  monkeypatch.setattr(restart, 'again', reasons.append)
+  monkeypatch.setattr(restart, 'restart_or_exit', reasons.append)
   monkeypatch.setattr(
     script.app, 'run', lambda main, flags_parser: main(['script'])
   )
@@ -72,17 +72,17 @@ def _run(main, monkeypatch):
   return reasons
 
 
-def test_scripts_start_again_when_a_worker_is_lost(monkeypatch):
+def test_scripts_restart_if_a_worker_is_lost(monkeypatch):
   def main(_):
     raise LostWorker('gone')
 
   assert _run(main, monkeypatch) == ['gone']
 
 
-def test_a_run_that_was_asked_to_stop_does_not_start_again(monkeypatch):
+def test_a_run_that_was_made_to_stop_does_not_start_again(monkeypatch):
   def main(_):
-    with stop_request.heeded(lambda: None):
-      stop_request.ask()
+    with stop_request.listener(lambda: None):
+      stop_request.make()
       raise LostWorker('gone')
 
   with pytest.raises(Stopped, match='another worker is lost .gone'):
@@ -91,5 +91,5 @@ def test_a_run_that_was_asked_to_stop_does_not_start_again(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch):
-  monkeypatch.delenv(restart._SINCE, raising=False)
-  monkeypatch.setattr(stop_request, '_was_asked', False)
+  monkeypatch.delenv(restart._LOST_SINCE, raising=False)
+  monkeypatch.setattr(stop_request, '_was_made', False)

@@ -1,25 +1,25 @@
-"""What replicas compute in a step can be compiled for a TPU."""
+"""Tests of devices/step_program.py: every script's step compiles for a TPU."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny_world
 
-from cli import replica_jobs
 from devices.step_program import StepProgram
 from system.errors import UserError
+from tools import replica_job
 
-_MLIR = b'ML\xefR'  # How serialized MLIR begins.
+_MLIR = b'ML\xefR'  # The first bytes of serialized MLIR.
 
 
 def _job(world, script, *arguments, **changes):
-  """Returns what of a script's job each of 2 replicas computes."""
+  """Returns the part of a script's job that each of 2 replicas computes."""
   if script == 'run_pretraining':
     changes |= dict.fromkeys(('task_name', 'data_dir', 'num_train_epochs'))
     changes |= {'max_predictions_per_seq': 3}
   flags = tiny_world.task_flags(world, **changes)
   with tiny_world.parsed(script, *flags, *arguments):
-    return replica_jobs.of_script(script, num_replicas=2)
+    return replica_job.of_script(script, num_replicas=2)
 
 
 def _check(job):
@@ -97,7 +97,7 @@ def test_a_batch_that_cannot_be_cut_is_refused(world):
     _job(world, 'run_classifier', '--do_train', train_batch_size=7)
 
 
-def test_what_no_tpu_can_do_is_named():
+def test_nodes_that_no_tpu_can_run_are_named():
   spec = {'ids': tf.TensorSpec([3], tf.int32)}
 
   def selects(batch):
@@ -120,7 +120,7 @@ def test_a_job_s_own_trace_is_compiled_for_each_length(world):
     name: tf.TensorSpec([4, None] if x.shape.rank == 2 else x.shape, x.dtype)
     for name, x in job.signature(4).items()
   }
-  # As the run traces it: the length is not known.
+  # Like the run, trace it with an unknown length.
   step = tf.function(job.step, input_signature=[spec], jit_compile=True)
   for length in (8, 16):
     batch = {

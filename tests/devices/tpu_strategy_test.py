@@ -1,7 +1,7 @@
-"""Whole scripts under TensorFlow's own TPUStrategy, of a TPU that is not there.
+"""Whole scripts under TensorFlow's own TPUStrategy, without a TPU.
 
-Variables stand on the CPU instead. All is as on a TPU up to the first step:
-that is traced, with its loop, and cannot be run.
+Variables are on the CPU instead. Everything up to the first step is as on a
+TPU. The step is traced, with its loop, and cannot run.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import tiny_world
 from tensorflow.python.tpu import tpu
 from tensorflow.python.tpu.tpu_system_metadata import TPUSystemMetadata
 
-# Each takes a script's whole start.
+# Each test starts a whole script.
 pytestmark = pytest.mark.slow
 
 _NUM_CORES = 4
@@ -23,7 +23,7 @@ class _Device(NamedTuple):
 
 
 class _Resolver(tf.distribute.cluster_resolver.TPUClusterResolver):
-  """Says that this machine has a TPU."""
+  """Reports a TPU on this machine."""
 
   def get_tpu_system_metadata(self):
     device = '/job:localhost/replica:0/task:0/device:TPU:{}'
@@ -38,7 +38,7 @@ class _Resolver(tf.distribute.cluster_resolver.TPUClusterResolver):
 
 @pytest.fixture
 def on_tpu(monkeypatch):
-  """Runs a script to where a TPU would have to compute something."""
+  """Returns a function that runs a script up to the first op on the TPU."""
 
   def run(script, *flags):
     monkeypatch.delenv('TPU_NAME', raising=False)
@@ -49,7 +49,7 @@ def on_tpu(monkeypatch):
       tf.tpu.experimental, 'initialize_tpu_system', lambda resolver: None
     )
 
-    # Each length has a program of its own: nothing is padded to a dynamic one.
+    # Each length has its own program: nothing is padded to a dynamic length.
     def pad(*arguments):
       raise AssertionError('the step has inputs of dynamic size')
 

@@ -1,4 +1,4 @@
-"""A TPU that answers, and all the ways in which none does."""
+"""Tests of devices/tpu.py: a TPU that answers, and remedies if it does not."""
 
 import socket
 
@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from devices import strategies, tpu
+from devices.options import DeviceOptions
 from system.errors import UserError
 
 _OTHER_HOST = '127.0.0.1'
@@ -13,13 +14,13 @@ _OTHER_HOST = '127.0.0.1'
 
 @pytest.fixture
 def listening():
-  """The address of a host that listens."""
+  """Yields the address of a host that listens."""
   with socket.create_server((_OTHER_HOST, 0)) as server:
     yield f'{_OTHER_HOST}:{server.getsockname()[1]}'
 
 
 class _Resolver:
-  """Stands for TensorFlow's."""
+  """A fake of TensorFlow's resolver."""
 
   made: list[dict] = []
   hosts: list[str] = []
@@ -36,7 +37,7 @@ class _Resolver:
 
 @pytest.fixture
 def resolver(monkeypatch):
-  """A TPU of 4 cores, by fakes."""
+  """Replaces TensorFlow's functions by fakes with a TPU of 4 cores."""
 
   class Resolver(_Resolver):
     made = []
@@ -61,8 +62,10 @@ def resolver(monkeypatch):
   return Resolver
 
 
-def test_without_a_name_it_is_the_one_of_this_machine(resolver, monkeypatch):
-  strategy = strategies.make_strategy('tpu')
+def test_the_default_is_the_tpu_of_this_machine(resolver, monkeypatch):
+  strategy = strategies.make_strategy(
+    DeviceOptions(use_tpu=True, num_tpu_cores=None)
+  )
   assert strategy.num_replicas_in_sync == 4
   assert resolver.made == [{'tpu': 'local'}]
   assert not tpu.Tpu().is_remote
@@ -72,7 +75,7 @@ def test_without_a_name_it_is_the_one_of_this_machine(resolver, monkeypatch):
   assert not tpu.Tpu('local').is_remote
 
 
-def test_the_hosts_are_told_where_to_ask_for_the_order(resolver, listening):
+def test_hosts_get_the_address_of_this_process(resolver, listening):
   resolver.hosts = [listening]
   tpu.connect(tpu.Tpu('slice', 'z', 'p', num_cores=4))
   named = {'tpu': 'slice', 'zone': 'z', 'project': 'p'}
@@ -97,7 +100,7 @@ def test_hosts_that_do_not_listen_are_named(resolver, listening):
 def test_another_number_of_cores_is_refused(resolver):
   with pytest.raises(
     UserError,
-    match='--num_tpu_cores=8, but the TPU local has 4 .* leave the flag out',
+    match='`num_tpu_cores`=8, but the TPU local has 4 .* leave the flag out',
   ):
     tpu.connect(tpu.Tpu(num_cores=8))
 
@@ -105,8 +108,8 @@ def test_another_number_of_cores_is_refused(resolver):
 @pytest.mark.parametrize(
   ('failure', 'remedy'),
   [
-    # As seen: plain TensorFlow; tensorflow-tpu where there is no TPU; a name
-    # outside Google Cloud.
+    # Observed: plain TensorFlow; tensorflow-tpu without a TPU; a name outside
+    # Google Cloud.
     (
       tf.errors.NotFoundError(
         None,
@@ -124,10 +127,10 @@ def test_another_number_of_cores_is_refused(resolver):
     ),
     (
       OSError('<urlopen error [Errno -2] Name or service not known>'),
-      'give --tpu_zone and --gcp_project',
+      'set `tpu_zone` and `gcp_project`',
     ),
     (RuntimeError('The TPU is already in use by process 7'), 'sudo lsof'),
-    # Google's client raises classes of its own.
+    # Google's client raises its own classes.
     (type('HttpError', (Exception,), {})('403 Forbidden'), 'roles/tpu.viewer'),
     (ValueError("Could not lookup TPU metadata from name 'x'"), 'READY'),
     (
@@ -136,9 +139,9 @@ def test_another_number_of_cores_is_refused(resolver):
     ),
   ],
 )
-def test_what_helps_stands_in_the_message(resolver, failure, remedy):
+def test_the_message_contains_a_remedy(resolver, failure, remedy):
   resolver.failure = failure
   with pytest.raises(
-    UserError, match=f'(?s)no TPU answers as --tpu_name=x .*{remedy}'
+    UserError, match=f'(?s)no TPU answers as `tpu_name`=x .*{remedy}'
   ):
     tpu.connect(tpu.Tpu('x', 'z', 'p'))
