@@ -70,11 +70,14 @@ def _model_loss_source(job: Job):
 
 def _scorer(job: Job) -> Callable[[int], int]:
   from devices import strategies
+  from devices.options import DeviceOptions
   from modeling import configs
   from modeling.models import Classifier
   from training import classification
 
-  strategies.make_strategy('one_device', trains=False)
+  strategies.make_strategy(
+    DeviceOptions(distribution_strategy='one_device', trains=False)
+  )
   config = configs.compact_config(job.size, job.vocab_size)
   predictor = classification.Predictor(Classifier(config, num_outputs=2))
   make_batches, num_texts = scoring_batches(job)

@@ -164,7 +164,7 @@ class Checkpointer:
       self._write(step)
       if self._statistics.start == step:
         self._export(step)
-    restart.progressed()
+    restart.note_progress()
 
   def _write(self, step: int) -> None:
     """Writes what a run can go on from, and removes what is old."""
