@@ -1,18 +1,21 @@
-"""Whether a checkpoint's text was lower-cased, as its name or folder says."""
+"""Whether a checkpoint's text was lower-cased, from its name or its files."""
 
 import os
 import re
 
 from system import files
 
-# Folders of Google's zip files, as google-research/bert knows them and those
-# that it does not list: the compact models and whole-word masking (wwm).
+# Folders in Google's zip files: those that google-research/bert lists, and the
+# compact models and whole-word masking (wwm), which it does not list.
 _UNCASED = re.compile(r'((wwm_)?uncased|multilingual|chinese)_L-\d')
 _CASED = re.compile(r'((wwm|multi)_)?cased_L-\d')
 
 
 def of_name(path: str) -> tuple[str, bool] | None:
-  """Tells the casing of a released model by the name of its folder.
+  """Returns the casing of a released model, from the name of its folder.
+
+  >>> of_name('models/uncased_L-2_H-128_A-2/bert_model.ckpt')
+  ('uncased_L-2_H-128_A-2', True)
 
   Args:
     path: of the folder, or of a checkpoint in it; need not exist.
@@ -30,15 +33,15 @@ def of_name(path: str) -> tuple[str, bool] | None:
 
 
 def beside(prefix: str) -> tuple[str, bool] | None:
-  """Reads the casing from the files beside a checkpoint.
+  """Reads the casing from the files that describe a checkpoint.
+
+  These are Hugging Face's tokenizer_config.json and the run.json of our runs.
 
   Args:
-    prefix: as `checkpoint_files.resolve` returns it.
+    prefix: of an existing checkpoint.
 
   Returns:
-    Hugging Face's tokenizer_config.json, or the run.json of one of our runs,
-    whose best checkpoint lies a folder deeper; and its do_lower_case. None
-    where none of them tells it.
+    The path of the file, and its do_lower_case; None if neither has the key.
   """
   folder = os.path.dirname(prefix)
   path = os.path.join(folder, 'tokenizer_config.json')
@@ -52,14 +55,17 @@ def beside(prefix: str) -> tuple[str, bool] | None:
 def run_folder(folder: str) -> str:
   """Returns the folder of the run whose checkpoints a folder holds.
 
-  A run's best checkpoint is in RUN/best; its run.json and labels.txt are in
-  RUN.
+  A run's best checkpoint is in RUN/best; run.json and labels.txt are in RUN.
+
+  >>> run_folder('runs/sst2/best'), run_folder('runs/sst2')
+  ('runs/sst2', 'runs/sst2')
   """
   is_best = os.path.basename(folder) == 'best'
   return os.path.dirname(folder) if is_best else folder
 
 
 def _lower_case(path: str, *keys: str) -> bool | None:
+  """Reads do_lower_case below some keys of a JSON file, if there is one."""
   if not files.exists(path):
     return None
   values = files.read_json(path)

@@ -1,40 +1,41 @@
-"""Weights → a released-BERT checkpoint.
+"""Writes a model's weights as a checkpoint in released BERT's format.
 
-Weights alone, float32, under the names of google-research/bert: what loads
-Google's zip files loads ours.
+It holds only weights, in float32, under google-research/bert's names: what
+loads the checkpoints in Google's zip files loads it.
 """
 
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from modeling.checkpoints import tensor_bundle
 from modeling.checkpoints.location import STATE_FILE
+from modeling.configs import BertConfig
 from system import files, temporary_files, text_files
 
 Variables = Mapping[str, tf.Variable | np.ndarray]
 
-# google-research/bert's Estimator keeps as many (keep_checkpoint_max).
+# The default of keep_checkpoint_max in google-research/bert's Estimator.
 KEEP_CHECKPOINTS = 5
 
-_BESIDE = ('bert_config.json', 'vocab.txt')
+_DESCRIPTIONS = ('bert_config.json', 'vocab.txt')
 _EXPORTED = re.compile(r'model\.ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})$')
 
 
 def write_released(prefix: str, variables: Variables) -> None:
-  """Writes a weights-only checkpoint, as `tf.train.Saver` would have.
+  """Writes a weights-only checkpoint: the bytes that `tf.train.Saver` writes.
 
   Args:
-    prefix: where to; `.index` and `.data-00000-of-00001` are appended.
-    variables: released name → variable or array; stored as float32. Of a
-      mirrored variable its primary value is stored.
+    prefix: the checkpoint's files are `prefix`.index and
+      `prefix`.data-00000-of-00001.
+    variables: released name → variable or array; stored as float32. The
+      primary value of a mirrored variable is stored.
 
   Raises:
-    UserError: the files cannot be written; what stood there stays.
+    UserError: the files cannot be written; existing files are unchanged.
   """
   tensor_bundle.write(
     prefix, {name: _float32(value) for name, value in variables.items()}
@@ -45,22 +46,23 @@ def export(
   output_dir: str,
   step: int,
   variables: Variables,
-  config: Any,
+  config: BertConfig,
   vocab_file: str | None = None,
   keep: int | None = KEEP_CHECKPOINTS,
 ) -> str:
-  """Makes `output_dir` a folder that released BERT's users know.
+  """Writes a checkpoint and its descriptions; removes old checkpoints.
 
-  It then holds `model.ckpt-<step>`, `bert_config.json`, `vocab.txt` and the
-  `checkpoint` file that names the latest.
+  The folder then holds `model.ckpt-<step>`, `bert_config.json`, `vocab.txt` and
+  the `checkpoint` file, which names the latest checkpoint.
 
   Args:
     output_dir: an existing folder.
-    step: training steps done; goes into the checkpoint's name.
+    step: the number of training steps done.
     variables: released name → variable.
-    config: a `BertConfig`.
-    vocab_file: copied to `vocab.txt`, as plain text, where given.
-    keep: how many checkpoints stay, the latest ones; 0 or None keeps all.
+    config: the model's.
+    vocab_file: copied to `vocab.txt` as plain text; None for no vocabulary.
+    keep: the number of checkpoints to keep, the latest ones; 0 or None keeps
+      all.
 
   Returns:
     The checkpoint's prefix.
@@ -73,7 +75,7 @@ def export(
   config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
   if vocab_file:
     text_files.copy(vocab_file, os.path.join(output_dir, 'vocab.txt'))
-  # Later steps are left from a run that was set back; they are not its past.
+  # Later steps remain from before the run was set back to an earlier step.
   by_step = {s: n for s, n in _exported(output_dir).items() if s <= step}
   kept = sorted(by_step)[-keep if keep else 0 :]
   paths = [
@@ -85,10 +87,10 @@ def export(
     os.path.join(output_dir, STATE_FILE), '\n'.join(lines) + '\n'
   )
   for old in set(by_step) - set(kept):
-    # The index sorts last but goes first: never an index without its data.
+    # The index sorts last and is removed first: never an index without data.
     for name in sorted(by_step[old], reverse=True):
       files.remove(os.path.join(output_dir, name))
-  # As large as a model, each; a run has its folder alone.
+  # Each abandoned file is as large as a model. Only one run uses the folder.
   temporary_files.remove_abandoned(
     output_dir, r'model\.ckpt-\d+', is_alone=True
   )
@@ -96,9 +98,10 @@ def export(
 
 
 def discard(folder: str) -> None:
-  """Removes what `export` has written to a folder, and nothing else."""
-  # The file that declares a checkpoint comes before the checkpoint.
-  for name in [STATE_FILE, *_BESIDE, *sum(_exported(folder).values(), [])]:
+  """Removes the files that `export` wrote to a folder, and no others."""
+  # The `checkpoint` file goes first: it never names a missing checkpoint.
+  exported = sum(_exported(folder).values(), [])
+  for name in [STATE_FILE, *_DESCRIPTIONS, *exported]:
     path = os.path.join(folder, name)
     if files.exists(path):
       files.remove(path)
@@ -114,7 +117,7 @@ def _exported(folder: str) -> dict[int, list[str]]:
   return by_step
 
 
-def _float32(value) -> np.ndarray:
+def _float32(value: tf.Variable | np.ndarray) -> np.ndarray:
   return np.asarray(
     value.numpy() if hasattr(value, 'numpy') else value, np.float32
   )

@@ -1,8 +1,10 @@
-"""How Hugging Face names and lays out what released BERT's checkpoints hold.
+"""Hugging Face's BERT models: configuration and weights in released form.
 
-Kernels are [outputs, inputs] there and [inputs, outputs] here. Embeddings and
-the heads' output weights have the same layout in both. A folder of theirs holds
-config.json, vocab.txt and model.safetensors.
+A model's folder holds config.json, vocab.txt and model.safetensors. Hugging
+Face's kernels are [outputs, inputs]; released BERT's are [inputs, outputs].
+Embeddings and the heads' output weights have the same layout in both.
+
+Tested by `tests/tools/import_hugging_face_test.py`.
 """
 
 import re
@@ -10,6 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import safetensors
+import safetensors.numpy
 
 from modeling.configs import BertConfig
 from system import files
@@ -18,7 +22,8 @@ from system.errors import UserError
 CONFIG_FILE = 'config.json'
 WEIGHTS_FILE = 'model.safetensors'
 
-# Its 'gelu' is the exact form; released BERT's is the tanh form.
+# Hugging Face's hidden_act → ours. Its 'gelu' is the exact form, while released
+# BERT's is the tanh approximation.
 ACTIVATIONS = {
   'gelu': 'gelu_erf',
   'gelu_python': 'gelu_erf',
@@ -30,8 +35,8 @@ ACTIVATIONS = {
   'linear': 'linear',
 }
 
-# What `transformers` assumes of a key that config.json leaves out; other than
-# google-research/bert's defaults in type_vocab_size.
+# Defaults of `transformers` for keys that config.json lacks. type_vocab_size
+# differs from google-research/bert's default.
 _DEFAULTS = {
   'vocab_size': 30522,
   'hidden_size': 768,
@@ -46,7 +51,7 @@ _DEFAULTS = {
   'initializer_range': 0.02,
 }
 
-# Keys that change what is computed: the only value that released BERT knows.
+# Keys that change the computation, with the only value that released BERT has.
 _FIXED = {
   'model_type': 'bert',
   'position_embedding_type': 'absolute',
@@ -57,7 +62,7 @@ _FIXED = {
 
 _HEADS = {
   'cls.predictions.bias': 'cls/predictions/output_bias',
-  # The decoder is tied: the same values under a second name.
+  # The decoder is tied: it repeats these values under other names.
   'cls.predictions.decoder.bias': 'cls/predictions/output_bias',
   'cls.predictions.decoder.weight': 'bert/embeddings/word_embeddings',
   'cls.seq_relationship.weight': 'cls/seq_relationship/output_weights',
@@ -79,15 +84,17 @@ _MODULE = re.compile(
 
 
 def released_config(values: Mapping[str, Any]) -> BertConfig:
-  """Translates a Hugging Face config.json.
+  """Translates the content of a Hugging Face config.json.
+
+  >>> released_config({'hidden_size': 128, 'hidden_act': 'gelu'}).hidden_act
+  'gelu_erf'
 
   Args:
-    values: its content. Keys that do not change what BERT computes are
-      ignored.
+    values: key → value. Keys that do not change BERT's outputs are ignored.
 
   Raises:
-    UserError: the model is none that released BERT's code could compute; the
-      key, its value and what was expected are told.
+    UserError: released BERT's code cannot compute the model. The message shows
+      the key, its value and what was expected.
   """
   for key, expected in _FIXED.items():
     if values.get(key, expected) not in (expected, None):
@@ -114,11 +121,11 @@ def released_weights(
 
   Returns:
     released name → float32 values in the released layout; and the sorted names
-    of the tensors for which released BERT has no place.
+    of the tensors that released BERT lacks.
 
   Raises:
-    UserError: two tensors that must be equal, as a masked-LM decoder and the
-      word embeddings, are not.
+    UserError: two tensors differ that must be equal, such as the masked-LM
+      decoder and the word embeddings.
   """
   weights: dict[str, np.ndarray] = {}
   unused = []
@@ -142,10 +149,14 @@ def released_weights(
 
 
 def read_config(path: str) -> BertConfig:
-  """Reads and translates a config.json; a `UserError` names the file."""
+  """Reads and translates a config.json.
+
+  Raises:
+    UserError: as for `released_config`; the message names the file.
+  """
   values = files.read_json(path)
   if not isinstance(values, dict):
-    raise UserError(f'{path} is no JSON object')
+    raise UserError(f'{path} is not a JSON object')
   try:
     return released_config(values)
   except UserError as error:
@@ -163,9 +174,6 @@ def read_weights(
   Raises:
     UserError: the file is missing or damaged, or as for `released_weights`.
   """
-  import safetensors
-  import safetensors.numpy
-
   with files.open_read(path, 'rb') as file:
     content = file.read()
   try:
@@ -174,16 +182,20 @@ def read_weights(
     raise UserError(f'{path} is damaged or cut short: {error}') from error
   except KeyError as error:
     raise UserError(
-      f'{path} holds numbers of type {error}, which NumPy lacks: save the model'
+      f'{path} has numbers of type {error}, which NumPy lacks: save the model'
       ' in float32 first'
     ) from error
 
 
 class Reader:
-  """Reads a model.safetensors as TensorFlow's reader does a checkpoint."""
+  """A model.safetensors with the interface of TensorFlow's checkpoint reader.
+
+  Args:
+    path: of the file. The constructor reads all of it, and raises as
+      `read_weights`.
+  """
 
   def __init__(self, path: str):
-    """Reads the whole file; raises as `read_weights`."""
     self._weights, _ = read_weights(path)
 
   def get_variable_to_shape_map(self) -> dict[str, tuple[int, ...]]:
@@ -200,7 +212,7 @@ class Reader:
 
 
 def _released_name(name: str) -> str | None:
-  """Translates a name without the prefix 'bert.'; None where there is none."""
+  """Translates a name without the prefix 'bert.'; None if BERT lacks it."""
   if name in _HEADS:
     return _HEADS[name]
   if not (match := _MODULE.match(name)):

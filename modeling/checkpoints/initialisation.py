@@ -1,8 +1,9 @@
-"""How a run gets its first weights, and which of a checkpoint's become whose.
+"""Where a run's initial weights come from.
 
-The selections are the alternatives that Turc et al. (2019, section 6.3)
-compare: a pre-trained model, its word embeddings alone, a deeper model
-truncated to its bottom layers, and random weights (no checkpoint).
+A run is resumed, or starts from a checkpoint, or from random weights. `init`
+selects which weights of the checkpoint each variable starts from. The choices
+are those that Turc et al. (2019, section 6.3) compare: a pre-trained model, its
+word embeddings alone, the bottom layers of a deeper model.
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ from collections.abc import Collection
 
 from system.errors import UserError
 
-# Values of --init.
+# Values of the setting `init`.
 ALL = 'all'
 BOTTOM_LAYERS = 'bottom_layers'
 EVERY_KTH_LAYER = 'every_kth_layer'
@@ -23,22 +24,22 @@ SEGMENTS = 'bert/embeddings/token_type_embeddings'
 
 _LAYER = re.compile(r'(bert/encoder/layer_)(\d+)(/.*)')
 
-# Every way in which a run starts; the first that applies is taken.
+# The ways in which a run starts, in order of precedence.
 _WAYS = (
-  'resumed: the newest whole checkpoint in --output_dir/checkpoints',
-  'warm: --init_checkpoint, as much of it as --init says',
-  'fresh: random weights, by --seed',
+  'resumed: the newest complete checkpoint in `output_dir`/checkpoints',
+  'warm: those weights of `init_checkpoint` that `init` selects',
+  'fresh: random weights, from `seed`',
 )
 RESUMED, WARM, FRESH = range(len(_WAYS))
 
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-  """Where the first weights come from, if a run is not resumed.
+  """The source of the initial weights of a run that is not resumed.
 
   Attributes:
-    checkpoint: as for `checkpoint_files.resolve`; None for random weights.
-    init: which of its weights, a value of --init.
+    checkpoint: a path, as for `location.locate`; None for random weights.
+    init: which of its weights to load, a value of the setting `init`.
     extends_positions: whether it may have fewer positions than the model.
   """
 
@@ -48,7 +49,11 @@ class Start:
 
 
 def explain(way: int) -> list[str]:
-  """Returns the ways to start in order of precedence, one of them marked."""
+  """Lists the ways to start, in order of precedence, and marks one.
+
+  Args:
+    way: the one to mark: RESUMED, WARM or FRESH.
+  """
   lines = [
     f'{"→" if number == way else " "} {number + 1}. {text}'
     for number, text in enumerate(_WAYS)
@@ -59,16 +64,16 @@ def explain(way: int) -> list[str]:
 def sources(
   init: str, names: Collection[str], stored: Collection[str]
 ) -> dict[str, str]:
-  """Says from which weight of a checkpoint each variable starts.
+  """Maps each variable to the weight of a checkpoint that it starts from.
 
   Args:
-    init: a value of --init.
+    init: a value of the setting `init`.
     names: released names of the model's variables.
     stored: released names in the checkpoint.
 
   Returns:
-    The model's name → the checkpoint's, which it may lack; what is left out is
-    to start from random weights.
+    The model's name → the checkpoint's name, which `stored` may lack. Variables
+    without an entry start from random weights.
 
   Raises:
     UserError: as `layer_sources`.
@@ -86,41 +91,50 @@ def sources(
 
 
 def num_layers(names: Collection[str]) -> int:
-  """Returns the number of encoder layers that released names speak of."""
+  """Returns the number of encoder layers among released names."""
   matches = map(_LAYER.fullmatch, names)
   return 1 + max((int(match[2]) for match in matches if match), default=-1)
 
 
 def layer_sources(init: str, num_ours: int, num_theirs: int) -> list[int]:
-  """Says from which layer of a checkpoint each layer starts, from 0.
+  """Returns the layer of a checkpoint that each layer of a model starts from.
 
-  With M layers there and L here, layer i starts from its layer i, or with
-  'every_kth_layer' from its layer (i + 1) M / L - 1, so that the top layers
-  correspond: 12 to 4 takes 2, 5, 8 and 11.
+  The checkpoint has M layers, the model L. Layer i starts from layer i of the
+  checkpoint, or for 'every_kth_layer' from its layer (i + 1) M / L - 1, so that
+  the top layers correspond.
+
+  >>> layer_sources('bottom_layers', 4, 12)
+  [0, 1, 2, 3]
+  >>> layer_sources('every_kth_layer', 4, 12)
+  [2, 5, 8, 11]
 
   Args:
-    init: a value of --init other than 'word_embeddings'.
+    init: a value of the setting `init` other than 'word_embeddings'.
     num_ours: L.
     num_theirs: M.
 
+  Returns:
+    L numbers, counted from 0.
+
   Raises:
-    UserError: the numbers do not go together; both are told.
+    UserError: `init` does not allow these numbers of layers; the message shows
+      both.
   """
   depths = f'the checkpoint has {num_theirs} layers, the model {num_ours}'
   if init == EVERY_KTH_LAYER:
     if num_ours and (num_theirs < num_ours or num_theirs % num_ours):
       raise UserError(
-        f'{depths}: --init={EVERY_KTH_LAYER} needs a multiple of the '
-        f"model's. --init={BOTTOM_LAYERS} takes any deeper checkpoint."
+        f'{depths}: `init`={EVERY_KTH_LAYER} needs a multiple of the '
+        f"model's. `init`={BOTTOM_LAYERS} accepts any deeper checkpoint."
       )
     step = num_theirs // max(num_ours, 1)
     return [(i + 1) * step - 1 for i in range(num_ours)]
   if init == BOTTOM_LAYERS and num_theirs < num_ours:
-    raise UserError(f'{depths}: --init={BOTTOM_LAYERS} needs as many or more')
+    raise UserError(f'{depths}: `init`={BOTTOM_LAYERS} needs as many or more')
   if init == ALL and num_theirs != num_ours:
     raise UserError(
-      f'{depths}. Do its bert_config.json and the one given agree? '
-      f'--init={BOTTOM_LAYERS} and --init={EVERY_KTH_LAYER} start from a '
+      f'{depths}. Do its bert_config.json and the given one agree? '
+      f'`init`={BOTTOM_LAYERS} and `init`={EVERY_KTH_LAYER} start from a '
       'deeper checkpoint.'
     )
   return list(range(num_ours))

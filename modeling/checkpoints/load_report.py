@@ -1,4 +1,4 @@
-"""What became of each variable when a checkpoint was loaded."""
+"""A report on loading: which variables a checkpoint initialised."""
 
 import dataclasses
 import re
@@ -7,20 +7,22 @@ from collections.abc import Iterable
 
 @dataclasses.dataclass(frozen=True)
 class LoadReport:
-  """What became of each variable when a checkpoint was loaded.
+  """Which variables a checkpoint initialised, and which it did not.
 
   Attributes:
     prefix: the checkpoint that was read.
-    loaded: names of the model's variables that took the checkpoint's value.
-    missing: names that the checkpoint lacks; they keep their fresh values.
+    loaded: names of the model's variables that have the checkpoint's values.
+    missing: names that the checkpoint lacks; they keep their initial values.
     unused: names of weights in the checkpoint that the model lacks.
-    mismatched: name → (shape in the checkpoint, shape in the model), where
-      the caller allowed it; they keep their fresh values.
-    extended: name → (shape in the checkpoint, shape in the model) of those
-      whose first rows took the checkpoint's values; the others are fresh.
-    left_fresh: names that --init leaves at their fresh values.
-    layers: for each layer of the model the layer of the checkpoint whose
-      weights it took; empty where they are the same.
+    mismatched: name → (shape in the checkpoint, shape in the model), for
+      shapes that differ; these variables keep their initial values.
+    extended: name → (shape in the checkpoint, shape in the model), for
+      variables whose first rows have the checkpoint's values; the others keep
+      their initial values.
+    left_fresh: names that `init` does not select; they keep their initial
+      values.
+    layers: for each layer of the model, the layer of the checkpoint that it
+      starts from; empty unless `init` selects layers.
   """
 
   prefix: str
@@ -35,14 +37,15 @@ class LoadReport:
   layers: list[int] = dataclasses.field(default_factory=list)
 
   def summary(self) -> str:
-    """Returns one line, for a checkpoint that holds all that is needed."""
-    unused = f'; in it but unused: {", ".join(compact(self.unused))}'
-    return f'Loaded {len(self.loaded)} variables from {self.prefix}' + (
-      unused if self.unused else ''
-    )
+    """Returns one line, for a checkpoint that has every variable."""
+    line = f'Loaded {len(self.loaded)} variables from {self.prefix}'
+    if not self.unused:
+      return line
+    names = ', '.join(compact(self.unused))
+    return f'{line}; in the checkpoint but unused: {names}'
 
   def lines(self) -> list[str]:
-    """Returns the report as text, every variable by name."""
+    """Returns the report as lines of text that name every variable."""
     lines = [f'Initialised from {self.prefix}:']
     lines += [
       f'  layer_{ours} from its layer_{theirs}'
@@ -50,23 +53,27 @@ class LoadReport:
     ]
     lines += _section('loaded', self.loaded)
     lines += _section(
-      'loaded and extended, its rows first',
+      "loaded and extended; the checkpoint's rows come first",
       [
-        f'{name} ({theirs[0]} rows of it, {ours[0] - theirs[0]} freshly '
+        f'{name} ({theirs[0]} rows loaded, {ours[0] - theirs[0]} freshly '
         'initialised)'
         for name, (theirs, ours) in self.extended.items()
       ],
     )
-    lines += _section('freshly initialised, not in it', self.missing)
     lines += _section(
-      'freshly initialised, of another shape in it',
+      'freshly initialised, not in the checkpoint', self.missing
+    )
+    lines += _section(
+      'freshly initialised, of another shape in the checkpoint',
       [
         f'{name} (checkpoint {list(theirs)}, model {list(ours)})'
         for name, (theirs, ours) in self.mismatched.items()
       ],
     )
-    lines += _section('freshly initialised, as --init says', self.left_fresh)
-    lines += _section('in it but unused', self.unused)
+    lines += _section(
+      'freshly initialised, not selected by `init`', self.left_fresh
+    )
+    lines += _section('in the checkpoint but unused', self.unused)
     return lines
 
 
@@ -77,7 +84,11 @@ def _section(title: str, names: list[str]) -> list[str]:
 
 
 def compact(names: Iterable[str]) -> list[str]:
-  """Writes names that differ only in the layer as one: 'layer_{0..5}/...'."""
+  """Joins names that differ only in the layer.
+
+  >>> compact(['bert/encoder/layer_0/x', 'bert/encoder/layer_1/x', 'bert/y'])
+  ['bert/encoder/layer_{0..1}/x', 'bert/y']
+  """
   layers: dict[str, list[int]] = {}
   for name in names:
     if match := re.match(r'(.*/layer_)(\d+)(/.*)', name):
@@ -92,7 +103,7 @@ def compact(names: Iterable[str]) -> list[str]:
 
 
 def _ranges(numbers: Iterable[int]) -> str:
-  """Writes 0, 1, 2, 5 as '{0..2,5}', and a single number as itself."""
+  """Writes 0, 1, 2, 5 as '{0..2,5}', and a single number without braces."""
   numbers = sorted(numbers)
   starts = [n for n in numbers if n - 1 not in numbers]
   ends = [n for n in numbers if n + 1 not in numbers]

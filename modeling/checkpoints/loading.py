@@ -1,7 +1,7 @@
-"""A released-BERT checkpoint → the weights of a model.
+"""Loads a checkpoint's weights into a model.
 
-Nothing is assigned before all is checked. Resuming needs more than weights and
-is `resuming`'s affair.
+Loading assigns nothing before every check has passed. Resuming a run needs more
+than weights: see `training.resuming`.
 """
 
 import re
@@ -13,38 +13,35 @@ import tensorflow as tf
 from modeling.checkpoints import hugging_face, initialisation
 from modeling.checkpoints.initialisation import POSITIONS, SEGMENTS
 from modeling.checkpoints.load_report import LoadReport, compact
-from modeling.checkpoints.location import (
-  INDEX,
-  data_files,
-  first_few,
-  is_hugging_face,
-  resolve,
-)
+from modeling.checkpoints.location import INDEX, Checkpoint, first_few, locate
 from modeling.checkpoints.tensor_bundle import damage_explained
 from modeling.configs import BertConfig
 from system.errors import UserError
 
 _OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
-# What a training run of google-research/bert saves beside its weights.
+# What google-research/bert's training saves besides the weights.
 _TRAINING_STATE = re.compile(
   rf'(.*/(adam|lamb)_[mv]|global_step|{_OBJECT_GRAPH})$'
 )
+
+# As `read_variables` returns it.
+_Stored = Mapping[str, tuple[tuple[int, ...], str]]
 
 
 def read_variables(prefix: str) -> dict[str, tuple[tuple[int, ...], str]]:
   """Lists a checkpoint's weights.
 
   Args:
-    prefix: as `resolve` returns it.
+    prefix: of an existing checkpoint, see `location.Checkpoint`.
 
   Returns:
-    name → (shape, name of the dtype), sorted. Optimizer slots, the step and
-    the object graph are left out.
+    name → (shape, name of the dtype), sorted; without optimizer slots, the
+    step and the object graph.
 
   Raises:
     UserError: the index file cannot be read.
   """
-  return _weights(_open(prefix))
+  return _weights(_open(Checkpoint(prefix)))
 
 
 def _weights(reader) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -57,12 +54,13 @@ def _weights(reader) -> dict[str, tuple[tuple[int, ...], str]]:
   }
 
 
-def _open(prefix: str):
-  if is_hugging_face(prefix):
-    return hugging_face.Reader(prefix)
-  with damage_explained(prefix + INDEX):
-    # `tf.train.load_checkpoint` takes a prefix on ram:// for a folder.
-    return tf.compat.v1.train.NewCheckpointReader(prefix)
+def _open(checkpoint: Checkpoint):
+  """Returns a reader of the checkpoint's weights by their released names."""
+  if checkpoint.is_hugging_face:
+    return hugging_face.Reader(checkpoint.prefix)
+  with damage_explained(checkpoint.prefix + INDEX):
+    # `tf.train.load_checkpoint` mistakes a prefix on ram:// for a folder.
+    return tf.compat.v1.train.NewCheckpointReader(checkpoint.prefix)
 
 
 def is_encoder(name: str) -> bool:
@@ -78,36 +76,37 @@ def load_released(
   init: str = initialisation.ALL,
   extends_positions: bool = False,
 ) -> LoadReport:
-  """Assigns a checkpoint's weights to the variables of the same names.
+  """Assigns a checkpoint's weights to a model's variables.
 
-  Nothing is assigned before every check has passed and every value is read.
+  Assigns nothing before every check has passed and every value is read.
 
   Args:
-    path: as for `resolve`.
+    path: of the checkpoint, as for `location.locate`.
     variables: released name → variable.
-    is_required: of a name: must the checkpoint hold it?
-    allow_mismatch: of a name: may its shape differ, so that it keeps its fresh
-      value? By default true of heads: a classifier of three labels initialises
-      the encoder of one of two.
-    init: which of the weights, and for which layers; a value of --init.
+    is_required: returns whether the checkpoint must hold a name.
+    allow_mismatch: returns whether a name may have another shape in the
+      checkpoint; the variable then keeps its initial values. True of heads by
+      default: the checkpoint of a classifier with three labels can initialise
+      the encoder of one with two.
+    init: which weights to load, a value of the setting `init`.
     extends_positions: whether the checkpoint may have fewer positions than the
-      model, whose other ones keep their fresh values.
+      model; the model's other positions keep their initial values.
 
   Returns:
-    What was loaded, extended, missing, unused, and of another shape.
+    What was loaded, extended, missing, unused and of another shape.
 
   Raises:
     UserError: there is no such checkpoint, it is damaged, a required variable
-      is missing, or shapes differ; the variables are named.
+      is missing, or shapes differ. The message names the variables.
   """
-  prefix = resolve(path)
-  reader = _open(prefix)
+  checkpoint = locate(path)
+  reader = _open(checkpoint)
   stored = _weights(reader)
-  report = _plan(prefix, variables, stored, init, extends_positions)
+  report = _plan(checkpoint.prefix, variables, stored, init, extends_positions)
   _check(report, is_required, allow_mismatch)
   source = initialisation.sources(init, variables, stored)
   wanted = [*report.loaded, *report.extended]
-  values = _read(reader, prefix, [source[name] for name in wanted])
+  values = _read(reader, checkpoint, [source[name] for name in wanted])
   for name in wanted:
     value = values[source[name]]
     if name in report.extended:
@@ -118,9 +117,13 @@ def load_released(
 
 
 def _plan(
-  prefix: str, variables, stored, init: str, extends_positions: bool
+  prefix: str,
+  variables: Mapping[str, tf.Variable],
+  stored: _Stored,
+  init: str,
+  extends_positions: bool,
 ) -> LoadReport:
-  """Says what will become of each variable; reads no weights."""
+  """Decides which variables to load, without reading weights."""
   try:
     source = initialisation.sources(init, variables, stored)
   except UserError as error:
@@ -143,19 +146,26 @@ def _plan(
     unused=sorted(set(stored) - set(source.values())),
     mismatched=mismatched,
     left_fresh=sorted(set(variables) - set(source)),
-    layers=_moved_layers(init, variables, stored),
+    layers=_selected_layers(init, variables, stored),
   )
 
 
-def _is_longer(shapes) -> bool:
-  """Whether a table of the model only has more rows than the checkpoint's."""
-  return bool(shapes) and (
-    shapes[0][1:] == shapes[1][1:] and shapes[0][0] < shapes[1][0]
-  )
+def _is_longer(shapes: tuple[tuple[int, ...], tuple[int, ...]] | None) -> bool:
+  """Returns whether the model's table has more rows, and else the same shape.
+
+  Args:
+    shapes: the checkpoint's and the model's; None if they are equal.
+  """
+  if shapes is None:
+    return False
+  theirs, ours = shapes
+  return theirs[1:] == ours[1:] and theirs[0] < ours[0]
 
 
-def _moved_layers(init: str, variables, stored) -> list[int]:
-  """Returns each layer's source where --init chooses among them."""
+def _selected_layers(
+  init: str, variables: Mapping[str, tf.Variable], stored: _Stored
+) -> list[int]:
+  """Returns each layer's source if `init` selects layers; else no layers."""
   if init not in (initialisation.BOTTOM_LAYERS, initialisation.EVERY_KTH_LAYER):
     return []
   return initialisation.layer_sources(
@@ -171,14 +181,14 @@ def check_start(
   """Checks, before a model is built, that it can start from a checkpoint.
 
   Args:
-    prefix: as `resolve` returns it.
+    prefix: of an existing checkpoint.
     config: the model's.
-    init: a value of --init.
+    init: a value of the setting `init`.
     extends_positions: as for `load_released`.
 
   Raises:
-    UserError: the number of layers, the width, the vocabulary's size or the
-      number of positions or segments does not fit; both are told.
+    UserError: the number of layers, the hidden size, the vocabulary's size or
+      the number of positions or segments does not fit. The message shows both.
   """
   stored = read_variables(prefix)
   if initialisation.WORDS not in stored:
@@ -207,14 +217,14 @@ def check_start(
 
 
 def _check_tables(
-  prefix: str, stored, config: BertConfig, extends_positions: bool
+  prefix: str, stored: _Stored, config: BertConfig, extends_positions: bool
 ) -> None:
-  """Compares the numbers of segments and positions, where there are such."""
+  """Compares the numbers of segments and positions, if the tables exist."""
   (types, _), _ = stored.get(SEGMENTS, ((config.type_vocab_size, 0), ''))
   if types != config.type_vocab_size:
     raise UserError(
       f'{prefix} has type_vocab_size {types}, the model'
-      f' {config.type_vocab_size}: do its bert_config.json and the one given'
+      f' {config.type_vocab_size}: do its bert_config.json and the given one'
       ' agree?'
     )
   ours = config.max_position_embeddings
@@ -222,20 +232,25 @@ def _check_tables(
   if theirs < ours and not extends_positions:
     raise UserError(
       f'{prefix} has {theirs} positions (max_position_embeddings), the model'
-      f' {ours}. --extend_positions keeps the {theirs} and initialises the'
-      ' others.'
+      f' {ours}. `extend_positions` keeps the {theirs} and initialises the'
+      ' others at random.'
     )
-  # Fewer could be taken, the first ones; but inputs are bounded by
-  # --max_seq_length, so that no run needs fewer, and a bert_config.json with
-  # fewer is rather one of another model.
+  # The model could keep the first positions only. But `max_seq_length` bounds
+  # the inputs, so no run needs fewer positions, and a bert_config.json with
+  # fewer probably belongs to another model.
   if theirs > ours:
     raise UserError(
       f'{prefix} has {theirs} positions (max_position_embeddings), the model'
-      f' {ours}: expected as many. --max_seq_length alone makes inputs shorter.'
+      f' {ours}: expected as many. For shorter inputs set only'
+      ' `max_seq_length`.'
     )
 
 
-def _check(report, is_required, allow_mismatch) -> None:
+def _check(
+  report: LoadReport,
+  is_required: Callable[[str], bool],
+  allow_mismatch: Callable[[str], bool],
+) -> None:
   if missing := [name for name in report.missing if is_required(name)]:
     held = report.loaded + list(report.mismatched) + report.unused
     raise UserError(
@@ -257,12 +272,14 @@ def _check(report, is_required, allow_mismatch) -> None:
 
 def _advice(missing: list[str]) -> str:
   if any(map(is_encoder, missing)):
-    return 'Do its bert_config.json and the one given agree?'
-  return 'Its head was never trained: --do_train comes first.'
+    return 'Do its bert_config.json and the given one agree?'
+  return 'Its head was never trained: fine-tune it first, with `do_train`.'
 
 
-def _read(reader, prefix: str, names: list[str]) -> dict[str, np.ndarray]:
-  with damage_explained(', '.join(data_files(prefix))):
+def _read(
+  reader, checkpoint: Checkpoint, names: list[str]
+) -> dict[str, np.ndarray]:
+  with damage_explained(', '.join(checkpoint.data_files())):
     return {
       name: np.asarray(reader.get_tensor(name), np.float32) for name in names
     }

@@ -1,8 +1,9 @@
-"""Which checkpoint a user means, and what stands beside it.
+"""Finds a checkpoint, and the files beside it that describe it.
 
-A checkpoint is named by its prefix: `prefix.index` and
-`prefix.data-00000-of-00001`. Where one is read, a Hugging Face folder will do;
-its `prefix` is the path of its model.safetensors.
+A checkpoint's prefix names it: 'FOLDER/model.ckpt-8' for the two files
+FOLDER/model.ckpt-8.index and FOLDER/model.ckpt-8.data-00000-of-00001. A
+checkpoint may also be a Hugging Face folder; then its prefix is the path of
+model.safetensors.
 """
 
 import dataclasses
@@ -23,19 +24,18 @@ DATA = '.data-00000-of-00001'
 STATE_FILE = 'checkpoint'
 
 _DATA_FILE = re.compile(r'\.data-\d{5}-of-\d{5}')
-# Examples in an error message; the rest is counted.
-_SHOWN = 5
+_MAX_SHOWN = 5  # items of a list in an error message
+_BLOCK_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
   """An existing checkpoint and the files that describe it.
 
-  `locate` returns one. The methods read the files anew at each call.
+  `locate` returns one. Each call of a method reads the files again.
 
   Attributes:
-    prefix: 'FOLDER/model.ckpt-8' for 'FOLDER/model.ckpt-8.index', or the path
-      of Hugging Face's model.safetensors.
+    prefix: see the module's docstring.
   """
 
   prefix: str
@@ -48,7 +48,7 @@ class Checkpoint:
   @property
   def is_hugging_face(self) -> bool:
     """Whether it is a model.safetensors."""
-    return is_hugging_face(self.prefix)
+    return os.path.basename(self.prefix) == hugging_face.WEIGHTS_FILE
 
   @property
   def vocab_file(self) -> str | None:
@@ -65,19 +65,25 @@ class Checkpoint:
     Raises:
       UserError: the file is malformed, or the model is not a BERT.
     """
-    return config_beside(self.prefix)
+    path = os.path.join(self.folder, 'bert_config.json')
+    if files.exists(path):
+      return path, BertConfig.from_json_file(path)
+    path = os.path.join(self.folder, hugging_face.CONFIG_FILE)
+    if self.is_hugging_face and files.exists(path):
+      return path, hugging_face.read_config(path)
+    return None
 
   def casing(self) -> tuple[str, bool] | None:
-    """Reads whether its text was lower-cased.
+    """Reads whether the model's text was lower-cased.
 
     Returns:
       The path of tokenizer_config.json or run.json, and its do_lower_case;
-      None if neither says.
+      None if neither file has the key.
     """
     return casing.beside(self.prefix)
 
   def labels(self) -> tuple[str, tuple[str, ...]] | None:
-    """Reads which label each column of its logits is.
+    """Reads the labels of the columns of the model's logits.
 
     Returns:
       The path of labels.txt, and the labels in the order of the columns; None
@@ -89,56 +95,62 @@ class Checkpoint:
     path = os.path.join(casing.run_folder(self.folder), 'labels.txt')
     return (path, _read_labels(path)) if files.exists(path) else None
 
-  def checksum(self) -> str:
-    """Returns the SHA-256 of its weights, in hexadecimal.
+  def data_files(self) -> list[str]:
+    """Returns the sorted paths of the files that hold the weights.
 
-    It is that of the data file, or of all data files one after another.
+    Raises:
+      UserError: there is no such file.
+    """
+    if self.is_hugging_face:
+      return [self.prefix]
+    name = os.path.basename(self.prefix)
+    paths = [
+      os.path.join(self.folder, other)
+      for other in files.list_folder(self.folder or '.')
+      if other.startswith(name) and _DATA_FILE.fullmatch(other[len(name) :])
+    ]
+    if not paths:
+      raise UserError(
+        f'{self.prefix}{DATA} cannot be found, nor any other data file of '
+        f'{self.prefix}{INDEX}'
+      )
+    return paths
+
+  def checksum(self) -> str:
+    """Returns the SHA-256 of its data files, in order, in hexadecimal.
 
     Raises:
       UserError: there is no data file, or one cannot be read.
     """
-    return checksum(self.prefix)
+    digest = hashlib.sha256()
+    for path in self.data_files():
+      with files.open_read(path, 'rb') as file:
+        while block := file.read(_BLOCK_BYTES):
+          digest.update(block)
+    return digest.hexdigest()
 
 
 def locate(path: str) -> Checkpoint:
   """Finds the checkpoint that a path names.
 
   Args:
-    path: a prefix; one of a checkpoint's two files; or a folder: the latest
-      checkpoint that its `checkpoint` file names, else `bert_model.ckpt`, else
-      the only checkpoint in it, else Hugging Face's `model.safetensors`.
+    path: a prefix; one of a checkpoint's two files; or a folder. In a folder
+      it is the latest checkpoint that the `checkpoint` file names, else
+      bert_model.ckpt, else the only checkpoint, else model.safetensors.
 
   Raises:
     UserError: there is no such checkpoint. The message shows the path and what
       was looked for, and lists the checkpoints of that folder.
   """
-  return Checkpoint(resolve(path))
-
-
-def resolve(path: str) -> str:
-  """Finds the checkpoint that a user means.
-
-  Args:
-    path: a prefix; one of a checkpoint's two files; or a folder: the latest
-      checkpoint that its `checkpoint` file names, else `bert_model.ckpt`, else
-      the only checkpoint in it, else Hugging Face's `model.safetensors`.
-
-  Returns:
-    The prefix of an existing checkpoint, or the path of model.safetensors.
-
-  Raises:
-    UserError: there is none. The message says what was received and what was
-      looked for, and lists the checkpoints of that folder.
-  """
   if not path:
     raise UserError('a checkpoint was expected, an empty path was received')
   prefix = re.sub(r'\.(index|data-\d{5}-of-\d{5})$', '', path)
   if files.exists(prefix + INDEX):
-    return prefix
-  if is_hugging_face(path) and files.exists(path):
-    return path
+    return Checkpoint(prefix)
+  if Checkpoint(path).is_hugging_face and files.exists(path):
+    return Checkpoint(path)
   if files.is_folder(path):
-    return _resolve_folder(path)
+    return _locate_in_folder(path)
   folder = os.path.dirname(prefix) or '.'
   raise UserError(
     f'there is no checkpoint {path!r}: looked for {prefix + INDEX}'
@@ -146,7 +158,7 @@ def resolve(path: str) -> str:
   )
 
 
-def _resolve_folder(folder: str) -> str:
+def _locate_in_folder(folder: str) -> Checkpoint:
   looked_for = [os.path.join(folder, STATE_FILE)]
   prefixes = []
   state = tf.train.get_checkpoint_state(folder)
@@ -157,13 +169,13 @@ def _resolve_folder(folder: str) -> str:
   prefixes.append(os.path.join(folder, 'bert_model.ckpt'))
   for prefix in dict.fromkeys(prefixes):
     if files.exists(prefix + INDEX):
-      return prefix
+      return Checkpoint(prefix)
     looked_for.append(prefix + INDEX)
-  if len(only := _prefixes(folder)) == 1:
-    return os.path.join(folder, only[0])
+  if len(names := _names_in(folder)) == 1:
+    return Checkpoint(os.path.join(folder, names[0]))
   weights = os.path.join(folder, hugging_face.WEIGHTS_FILE)
   if files.exists(weights):
-    return weights
+    return Checkpoint(weights)
   looked_for.append(weights)
   raise UserError(
     f'no checkpoint was found in the folder {folder!r}: looked for'
@@ -171,46 +183,20 @@ def _resolve_folder(folder: str) -> str:
   )
 
 
-def is_hugging_face(prefix: str) -> bool:
-  return os.path.basename(prefix) == hugging_face.WEIGHTS_FILE
-
-
-def config_beside(prefix: str) -> tuple[str, BertConfig] | None:
-  """Reads the model's configuration from the folder of its checkpoint.
-
-  Args:
-    prefix: as `resolve` returns it.
-
-  Returns:
-    The file and what it says; None where there is no such file.
-
-  Raises:
-    UserError: the file is malformed, or the model is no BERT.
-  """
-  folder = os.path.dirname(prefix)
-  path = os.path.join(folder, 'bert_config.json')
-  if files.exists(path):
-    return path, BertConfig.from_json_file(path)
-  path = os.path.join(folder, hugging_face.CONFIG_FILE)
-  if is_hugging_face(prefix) and files.exists(path):
-    return path, hugging_face.read_config(path)
-  return None
-
-
-def _prefixes(folder: str) -> list[str]:
-  names = files.list_folder(folder)
+def _names_in(folder: str) -> list[str]:
+  """Returns the names of a folder's checkpoints."""
   return [
     name.removesuffix(INDEX)
-    for name in names
+    for name in files.list_folder(folder)
     if name.endswith(INDEX) and not name.startswith('.')
   ]
 
 
 def _candidates(folder: str, wanted: str) -> str:
-  """Says which checkpoints stand in `folder`, the most similar first."""
+  """Describes the checkpoints in `folder`, the most similar name first."""
   if not files.is_folder(folder):
     return f'there is no folder {folder!r}'
-  names = _prefixes(folder)
+  names = _names_in(folder)
   if not names:
     return f'there is no checkpoint in {folder!r}'
   near = difflib.get_close_matches(
@@ -231,45 +217,27 @@ def _read_labels(path: str) -> tuple[str, ...]:
   return tuple(labels)
 
 
-def checksum(prefix: str) -> str:
-  """Returns the SHA-256 of a checkpoint's weights, in hexadecimal.
-
-  That of the data file, or of all of them one after another.
-
-  Raises:
-    UserError: there is none, or it cannot be read.
-  """
-  digest = hashlib.sha256()
-  for path in data_files(prefix):
-    with files.open_read(path, 'rb') as file:
-      while block := file.read(1 << 20):
-        digest.update(block)
-  return digest.hexdigest()
-
-
-def data_files(prefix: str) -> list[str]:
-  """Returns the paths of the files that hold a checkpoint's weights, sorted.
-
-  Raises:
-    UserError: there is none.
-  """
-  if is_hugging_face(prefix):
-    return [prefix]
-  folder, start = os.path.split(prefix)
-  paths = [
-    os.path.join(folder, name)
-    for name in files.list_folder(folder or '.')
-    if name.startswith(start) and _DATA_FILE.fullmatch(name[len(start) :])
-  ]
-  if not paths:
-    raise UserError(
-      f'{prefix}{DATA} cannot be found, nor any other data file of '
-      f'{prefix}{INDEX}'
-    )
-  return paths
-
-
 def first_few(items: list[str]) -> str:
-  """Joins a few items for a message and counts the rest."""
-  more = f'; and {len(items) - _SHOWN} more' if len(items) > _SHOWN else ''
-  return '; '.join(items[:_SHOWN]) + more
+  """Joins the first five items for a message, and counts the rest.
+
+  >>> first_few(['a', 'b', 'c', 'd', 'e', 'f', 'g'])
+  'a; b; c; d; e; and 2 more'
+  """
+  num_more = len(items) - _MAX_SHOWN
+  more = f'; and {num_more} more' if num_more > 0 else ''
+  return '; '.join(items[:_MAX_SHOWN]) + more
+
+
+def resolve(path: str) -> str:
+  """Returns the prefix of the checkpoint that `locate` finds."""
+  return locate(path).prefix
+
+
+def config_beside(prefix: str) -> tuple[str, BertConfig] | None:
+  """Returns `Checkpoint.config` of a prefix."""
+  return Checkpoint(prefix).config()
+
+
+def checksum(prefix: str) -> str:
+  """Returns `Checkpoint.checksum` of a prefix."""
+  return Checkpoint(prefix).checksum()

@@ -1,8 +1,8 @@
-"""A TensorFlow checkpoint, written whole and read whole.
+"""Writes, reads and checks the two files of a TensorFlow checkpoint.
 
-Its two files appear under their names when they are complete. TensorFlow keeps
-a CRC-32C of every tensor and of every block of the index, and compares them
-when it reads: a byte that has changed, wherever it is, ends in an error.
+The files appear under their names when they are complete. TensorFlow stores a
+CRC-32C of every tensor and of every block of the index and compares them when
+it reads. So reading finds every changed byte that matters.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,12 +20,13 @@ def write(prefix: str, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
   """Writes a checkpoint. The same values give the same bytes.
 
   Args:
-    prefix: where to; `.index` and `.data-00000-of-00001` are appended.
+    prefix: the checkpoint's files are `prefix`.index and
+      `prefix`.data-00000-of-00001.
     tensors: name → value.
 
   Raises:
-    UserError: the files cannot be written; what stood there stays, and nothing
-      else remains.
+    UserError: the files cannot be written. Existing files are unchanged, and
+      temporary files are removed.
   """
   names = sorted(tensors)
   temporary = temporary_files.name_for(prefix)
@@ -37,17 +38,17 @@ def write(prefix: str, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
         shape_and_slices=[''] * len(names),
         tensors=[tf.convert_to_tensor(tensors[name]) for name in names],
       )
-    # The index last: without one a reader sees no checkpoint.
+    # The index last: without it a reader finds no checkpoint.
     for suffix in (DATA, INDEX):
       files.rename(temporary + suffix, prefix + suffix)
   except BaseException:
-    # On a full disk TensorFlow leaves files of other names, too.
+    # On a full disk TensorFlow also leaves files with longer names.
     files.remove_with_prefix(temporary)
     raise
 
 
 def read(prefix: str) -> dict[str, np.ndarray]:
-  """Reads every tensor of a checkpoint, and so checks every byte.
+  """Reads every tensor of a checkpoint, and so checks all of it.
 
   Returns:
     name → value; strings are arrays of bytes.
@@ -56,14 +57,14 @@ def read(prefix: str) -> dict[str, np.ndarray]:
     UserError: there is no such checkpoint, or it is damaged.
   """
   with damage_explained(prefix):
-    # `tf.train.load_checkpoint` takes a prefix on ram:// for a folder.
+    # `tf.train.load_checkpoint` mistakes a prefix on ram:// for a folder.
     reader = tf.compat.v1.train.NewCheckpointReader(prefix)
     names = reader.get_variable_to_shape_map()
     return {name: reader.get_tensor(name) for name in names}
 
 
 def whats_wrong(prefix: str) -> str:
-  """Says what is wrong with a checkpoint; '' if it is there and whole."""
+  """Returns what is wrong with a checkpoint; '' if it is complete."""
   try:
     read(prefix)
   except UserError as error:
@@ -72,21 +73,25 @@ def whats_wrong(prefix: str) -> str:
 
 
 @contextmanager
-def damage_explained(what: str) -> Iterator[None]:
-  """Turns what TensorFlow raises on a bad checkpoint into a `UserError`."""
+def damage_explained(name: str) -> Iterator[None]:
+  """Turns TensorFlow's errors on a damaged checkpoint into a `UserError`.
+
+  Args:
+    name: the files that are read, for the message.
+  """
   try:
     yield
-  # Its checkpoint reader raises IndexError where a data file is cut short.
+  # TensorFlow's reader raises IndexError if a data file is cut short.
   except (tf.errors.OpError, IndexError, RuntimeError) as error:
     raise UserError(
-      f'{what} cannot be read, it may be damaged or incomplete: '
+      f'{name} cannot be read, it may be damaged or incomplete: '
       f'{reason_of(error)}'
     ) from error
 
 
 def remove(prefix: str) -> None:
-  """Removes a checkpoint's two files, whichever are there."""
-  # The index first: never an index without its data.
+  """Removes those of a checkpoint's two files that exist."""
+  # The index first: never an index without data.
   for suffix in (INDEX, DATA):
     if files.exists(prefix + suffix):
       files.remove(prefix + suffix)

@@ -230,7 +230,7 @@ def _with_layers(world, num_layers):
     (
       {'max_position_embeddings': 64},
       {},
-      r'model.ckpt-60 has 32 positions .* the model 64\. --extend_positions '
+      r'model.ckpt-60 has 32 positions .* the model 64\. `extend_positions` '
       'keeps the 32',
     ),
     (
@@ -292,7 +292,7 @@ def test_a_run_starts_from_layers_of_a_deeper_checkpoint(
     ours.get_tensor(kernel.format(0)), theirs.get_tensor(kernel.format(source))
   )
   assert f'layer_0 from its layer_{source}' in caplog.text
-  assert '→ 2. warm: --init_checkpoint' in caplog.text
+  assert '→ 2. warm: those weights of `init_checkpoint`' in caplog.text
   run = json.loads((teacher_world / 'out' / 'run.json').read_text())
   assert run['configuration']['init'] == init
 

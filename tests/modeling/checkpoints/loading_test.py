@@ -1,9 +1,7 @@
 """Tests of modeling/checkpoints/loading.py."""
 
-import gzip
 import hashlib
 import pathlib
-import shutil
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ import tensorflow as tf
 from modeling.checkpoints import exporting, loading, location
 from modeling.checkpoints.initialisation import POSITIONS
 from modeling.configs import BertConfig
-from system import temporary_files
 from system.errors import UserError
 
 INDEX, DATA = '.index', '.data-00000-of-00001'
@@ -69,49 +66,6 @@ def test_what_is_written_is_loaded_again(prefix):
   assert not (report.missing or report.unused or report.mismatched)
 
 
-def test_same_values_in_any_order_and_container_give_the_same_bytes(
-  prefix, tmp_path
-):
-  again = str(tmp_path / 'again')
-  values = dict(reversed(make_values().items()))
-  exporting.write_released(
-    again, {name: tf.Variable(value) for name, value in values.items()}
-  )
-  assert stored_bytes(again) == stored_bytes(prefix)
-
-
-def test_bytes_are_those_of_tensorflow_1_saver(prefix, tmp_path):
-  saved = str(tmp_path / 'saver.ckpt')
-  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    for name, value in make_values().items():
-      tf.compat.v1.get_variable(name, initializer=value)
-    session.run(tf.compat.v1.global_variables_initializer())
-    tf.compat.v1.train.Saver().save(session, saved)
-  assert stored_bytes(saved) == stored_bytes(prefix)
-
-
-def test_tensorflow_1_saver_restores_it(prefix):
-  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    variables = {
-      name: tf.compat.v1.get_variable(name, value.shape)
-      for name, value in make_values().items()
-    }
-    tf.compat.v1.train.Saver().restore(session, prefix)
-    for name, value in session.run(variables).items():
-      np.testing.assert_array_equal(value, make_values()[name])
-
-
-def test_values_are_stored_as_float32(tmp_path):
-  prefix = str(tmp_path / 'half')
-  exporting.write_released(
-    prefix, {'bert/x': tf.Variable([0.5, 1.5], dtype=tf.bfloat16)}
-  )
-  assert loading.read_variables(prefix) == {'bert/x': ((2,), 'float32')}
-  np.testing.assert_array_equal(
-    tf.train.load_variable(prefix, 'bert/x'), np.float32([0.5, 1.5])
-  )
-
-
 def test_mirrored_variables_are_written_and_loaded(prefix, tmp_path):
   again = str(tmp_path / 'mirrored')
   strategy = tf.distribute.MirroredStrategy(['CPU:0'])
@@ -130,29 +84,6 @@ def test_in_memory_file_system_works():
   np.testing.assert_array_equal(variables[WORDS].numpy(), make_values()[WORDS])
 
 
-def test_failed_write_leaves_the_old_checkpoint(prefix, tmp_path, monkeypatch):
-  before = stored_bytes(prefix)
-
-  def fail(**arguments):
-    # A full disk: part of the data is there, then the error.
-    (tmp_path / (arguments['prefix'] + '.data-00000-of-00001')).write_bytes(
-      b'part'
-    )
-    raise tf.errors.ResourceExhaustedError(None, None, 'No space left')
-
-  monkeypatch.setattr(tf.raw_ops, 'SaveV2', fail)
-  with pytest.raises(UserError, match='cannot write .*No space left'):
-    exporting.write_released(prefix, {WORDS: np.zeros(2)})
-  assert stored_bytes(prefix) == before
-  assert len(list(tmp_path.iterdir())) == 2  # No temporary file either.
-
-
-def test_unwritable_place_is_a_user_error(tmp_path):
-  (tmp_path / 'file').touch()
-  with pytest.raises(UserError, match='cannot write'):
-    exporting.write_released(f'{tmp_path}/file/x', make_values())
-
-
 def test_training_state_is_not_listed(tmp_path):
   prefix = str(tmp_path / 'trained')
   values = make_values()
@@ -168,154 +99,10 @@ def test_training_state_is_not_listed(tmp_path):
 
 def test_fixture_of_the_original_code_is_read(fixtures_dir):
   listed = loading.read_variables(
-    location.resolve(str(fixtures_dir / 'reference_bert'))
+    location.locate(str(fixtures_dir / 'reference_bert')).prefix
   )
   assert len(listed) == 46
   assert listed[WORDS] == ((1000, 128), 'float32')
-
-
-def test_export_writes_a_released_folder(tmp_path):
-  vocab_file = tmp_path / 'somewhere.txt'
-  vocab_file.write_text('[PAD]\n')
-  output_dir = tmp_path / 'out'
-  output_dir.mkdir()
-  prefix = exporting.export(
-    str(output_dir), 7, make_values(), CONFIG, str(vocab_file)
-  )
-  assert prefix == str(output_dir / 'model.ckpt-7')
-  assert sorted(p.name for p in output_dir.iterdir()) == [
-    'bert_config.json',
-    'checkpoint',
-    'model.ckpt-7.data-00000-of-00001',
-    'model.ckpt-7.index',
-    'vocab.txt',
-  ]
-  assert (output_dir / 'checkpoint').read_text() == (
-    'model_checkpoint_path: "model.ckpt-7"\n'
-    'all_model_checkpoint_paths: "model.ckpt-7"\n'
-  )
-  assert (output_dir / 'vocab.txt').read_text() == '[PAD]\n'
-  assert BertConfig.from_json_file(f'{output_dir}/bert_config.json') == CONFIG
-
-
-def exported_steps(folder):
-  return sorted(
-    int(path.name.split('-')[1].removesuffix('.index'))
-    for path in folder.glob('model.ckpt-*.index')
-  )
-
-
-def test_export_keeps_the_latest_checkpoints_only(tmp_path):
-  for step in (8, 9, 10, 11):
-    exporting.export(str(tmp_path), step, make_values(), CONFIG, keep=2)
-  assert exported_steps(tmp_path) == [10, 11]
-  assert len(list(tmp_path.glob('model.ckpt-*'))) == 4
-  assert (tmp_path / 'checkpoint').read_text() == (
-    'model_checkpoint_path: "model.ckpt-11"\n'
-    'all_model_checkpoint_paths: "model.ckpt-10"\n'
-    'all_model_checkpoint_paths: "model.ckpt-11"\n'
-  )
-  assert tf.train.latest_checkpoint(str(tmp_path)) == str(
-    tmp_path / 'model.ckpt-11'
-  )
-
-
-@pytest.mark.parametrize('keep', [0, None])
-def test_export_keeps_all_where_asked(tmp_path, keep):
-  for step in range(6):
-    exporting.export(str(tmp_path), step, make_values(), CONFIG, keep=keep)
-  assert exported_steps(tmp_path) == list(range(6))
-
-
-def test_export_never_deletes_itself_after_a_set_back(tmp_path):
-  for step in (10, 20, 5):
-    exporting.export(str(tmp_path), step, make_values(), CONFIG, keep=1)
-  assert exported_steps(tmp_path) == [5, 20]
-  assert location.resolve(str(tmp_path)) == str(tmp_path / 'model.ckpt-5')
-
-
-def test_export_removes_what_killed_runs_left(tmp_path):
-  exporting.export(str(tmp_path), 1, make_values(), CONFIG)
-  (tmp_path / 'model.ckpt-1.index').unlink()  # Killed while deleting,
-  unfinished = temporary_files.name_for(str(tmp_path / 'model.ckpt-2'))
-  pathlib.Path(unfinished + DATA).touch()  # and while writing,
-  pathlib.Path(f'{unfinished}{DATA}.tempstate12').touch()  # as TensorFlow does.
-  other = pathlib.Path(
-    temporary_files.name_for(str(tmp_path / 'eval.tf_record'))
-  )
-  other.touch()  # Another process may be writing that.
-  exporting.export(str(tmp_path), 2, make_values(), CONFIG, keep=1)
-  assert sorted(path.name for path in tmp_path.glob('*model*')) == [
-    f'model.ckpt-2{DATA}',
-    f'model.ckpt-2{INDEX}',
-  ]
-  assert other.exists()
-
-
-def test_export_unpacks_the_vocabulary(tmp_path):
-  text = 'a\n\u2028\nb\n'
-  vocab_file = tmp_path / 'vocab.txt.gz'
-  vocab_file.write_bytes(gzip.compress(text.encode()))
-  exporting.export(str(tmp_path), 1, make_values(), CONFIG, str(vocab_file))
-  assert (tmp_path / 'vocab.txt').read_bytes() == text.encode()
-
-
-@pytest.mark.parametrize('suffix', ['', '.index', '.data-00000-of-00001'])
-def test_prefix_and_file_names_are_resolved(prefix, suffix):
-  assert location.resolve(prefix + suffix) == prefix
-
-
-def test_folder_resolves_to_the_released_name(prefix, tmp_path):
-  exporting.write_released(str(tmp_path / 'other'), make_values())
-  assert location.resolve(str(tmp_path)) == prefix
-
-
-def test_folder_resolves_to_its_only_checkpoint(tmp_path):
-  only = str(tmp_path / 'only')
-  exporting.write_released(only, make_values())
-  assert location.resolve(str(tmp_path) + '/') == only
-
-
-def test_folder_that_was_moved_resolves(tmp_path):
-  before, after = tmp_path / 'before', tmp_path / 'after'
-  before.mkdir()
-  exporting.write_released(str(before / 'm-1'), make_values())
-  exporting.write_released(str(before / 'm-2'), make_values())
-  (before / 'checkpoint').write_text(f'model_checkpoint_path: "{before}/m-2"\n')
-  shutil.move(before, after)
-  assert location.resolve(str(after)) == str(after / 'm-2')
-
-
-def test_empty_path_is_told():
-  with pytest.raises(UserError, match='empty path'):
-    location.resolve('')
-
-
-def test_wrong_prefix_is_told_with_its_neighbours(prefix, tmp_path):
-  wrong = str(tmp_path / 'bert_modle.ckpt')
-  with pytest.raises(UserError) as error:
-    location.resolve(wrong)
-  for part in (repr(wrong), wrong + '.index', 'there are: bert_model.ckpt'):
-    assert part in str(error.value)
-
-
-@pytest.mark.parametrize(
-  ('path', 'message'),
-  [
-    ('', 'looked for .*checkpoint.*bert_model.ckpt.index'),
-    ('nowhere/x', "there is no folder '.*nowhere'"),
-  ],
-)
-def test_empty_and_missing_folders_are_told(tmp_path, path, message):
-  with pytest.raises(UserError, match=message):
-    location.resolve(str(tmp_path / path))
-
-
-def test_folder_with_several_is_ambiguous(tmp_path):
-  for name in ('a', 'b'):
-    exporting.write_released(str(tmp_path / name), make_values())
-  with pytest.raises(UserError, match='there are: [ab]; [ab]'):
-    location.resolve(str(tmp_path))
 
 
 def write_without(prefix, *names):
@@ -334,7 +121,7 @@ def test_missing_encoder_variable_is_an_error(tmp_path):
   assert_untouched(variables)
 
 
-def test_missing_head_is_fresh_and_said(tmp_path):
+def test_a_missing_head_is_reported_and_not_loaded(tmp_path):
   prefix = str(tmp_path / 'x')
   write_without(prefix, 'output_weights')
   variables = make_variables()
@@ -350,7 +137,9 @@ def test_unused_variables_are_named(prefix):
   assert report.unused == ['output_weights']
 
 
-def test_head_of_another_task_is_fresh_and_said(prefix):
+def test_a_head_of_another_shape_is_reported_and_not_loaded(
+  prefix,
+):
   variables = make_variables(num_labels=3)
   report = loading.load_released(prefix, variables)
   assert report.mismatched == {'output_weights': ((2, 2), (3, 2))}
@@ -406,9 +195,9 @@ def test_damaged_data_is_a_user_error(prefix, damage):
   assert_untouched(variables)
 
 
-def test_the_checksum_is_of_all_data_files_in_their_order(prefix, tmp_path):
+def test_the_checksum_covers_all_data_files_in_order(prefix, tmp_path):
   data = stored_bytes(prefix)[1]
-  assert location.checksum(prefix) == hashlib.sha256(data).hexdigest()
+  assert location.locate(prefix).checksum() == hashlib.sha256(data).hexdigest()
   for name in 'ab':
     with tf.device('CPU:0'):
       tf.raw_ops.SaveV2(
@@ -422,7 +211,7 @@ def test_the_checksum_is_of_all_data_files_in_their_order(prefix, tmp_path):
     checkpoint_prefixes=[str(tmp_path / name) for name in 'ab'],
     destination_prefix=sharded,
   )
-  # Its own name goes on where that of another checkpoint ends.
+  # Another checkpoint whose name begins with this one's.
   (tmp_path / 'sharded-1.data-00000-of-00001').write_text('other')
   parts = [
     pathlib.Path(f'{sharded}.data-0000{i}-of-00002').read_bytes()
@@ -430,7 +219,7 @@ def test_the_checksum_is_of_all_data_files_in_their_order(prefix, tmp_path):
   ]
   assert all(parts)
   expected = hashlib.sha256(b''.join(parts)).hexdigest()
-  assert location.checksum(sharded) == expected
+  assert location.locate(sharded).checksum() == expected
   variables = {'b': tf.Variable([0.0, 0.0])}
   loading.load_released(sharded, variables)
   assert variables['b'].numpy().tolist() == [98.0, 98.0]
@@ -441,7 +230,7 @@ def test_missing_data_file_is_a_user_error(prefix, tmp_path):
   with pytest.raises(UserError, match=r'data-00000-of-00001 cannot'):
     loading.load_released(prefix, make_variables())
   with pytest.raises(UserError, match='nor any other data file of'):
-    location.checksum(prefix)
+    location.locate(prefix).checksum()
 
 
 def deeper(folder, num_layers=4, width=2):
@@ -461,7 +250,7 @@ def deeper(folder, num_layers=4, width=2):
   ('init', 'layers'),
   [('bottom_layers', [0, 1]), ('every_kth_layer', [1, 3])],
 )
-def test_layers_of_a_deeper_checkpoint_are_taken(tmp_path, init, layers):
+def test_layers_of_a_deeper_checkpoint_are_loaded(tmp_path, init, layers):
   variables = make_variables()
   report = loading.load_released(deeper(tmp_path), variables, init=init)
   for ours, theirs in enumerate(layers):
@@ -475,7 +264,7 @@ def test_layers_of_a_deeper_checkpoint_are_taken(tmp_path, init, layers):
   ]
 
 
-def test_word_embeddings_alone_are_taken(tmp_path):
+def test_only_word_embeddings_are_loaded(tmp_path):
   variables = make_variables()
   report = loading.load_released(
     deeper(tmp_path), variables, init='word_embeddings'
@@ -494,7 +283,7 @@ def test_word_embeddings_alone_are_taken(tmp_path):
     ({}, 'all', 'has 4 layers, the model 2'),
   ],
 )
-def test_what_cannot_start_a_model_is_told_before_it_is_made(
+def test_an_unfit_checkpoint_is_refused_before_a_model_is_built(
   tmp_path, changes, init, message
 ):
   fits = {
@@ -523,7 +312,7 @@ def test_rows_for_more_positions_follow_those_of_the_checkpoint(tmp_path):
   report = loading.load_released(prefix, variables, extends_positions=True)
   for copy in strategy.experimental_local_results(variables[POSITIONS]):
     assert copy.numpy().tolist() == [[1, 2], [3, 4], [-9, -9]]
-  assert f'    {POSITIONS} (2 rows of it, 1 freshly initialised)' in (
+  assert f'    {POSITIONS} (2 rows loaded, 1 freshly initialised)' in (
     report.lines()
   )
   assert POSITIONS not in report.loaded and not report.mismatched

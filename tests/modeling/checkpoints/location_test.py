@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import pathlib
+import shutil
 
 import pytest
 
@@ -89,6 +91,66 @@ def test_malformed_labels_are_refused(tmp_path, text, message):
     location.locate(str(tmp_path)).labels()
 
 
-def test_locating_no_checkpoint_raises(tmp_path):
-  with pytest.raises(UserError, match='no checkpoint was found'):
+@pytest.fixture
+def prefix(tmp_path):
+  """The prefix of a checkpoint with the released name."""
+  prefix = str(tmp_path / 'bert_model.ckpt')
+  pathlib.Path(prefix + '.index').touch()
+  return prefix
+
+
+@pytest.mark.parametrize('suffix', ['', '.index', '.data-00000-of-00001'])
+def test_prefixes_and_file_names_are_located(prefix, suffix):
+  assert location.locate(prefix + suffix).prefix == prefix
+
+
+def test_in_a_folder_the_released_name_precedes_others(prefix, tmp_path):
+  (tmp_path / 'other.index').touch()
+  assert location.locate(str(tmp_path)).prefix == prefix
+
+
+def test_the_only_checkpoint_of_a_folder_is_located(tmp_path):
+  (tmp_path / 'only.index').touch()
+  assert location.locate(f'{tmp_path}/').prefix == str(tmp_path / 'only')
+
+
+def test_the_checkpoint_file_of_a_moved_folder_is_followed(tmp_path):
+  before, after = tmp_path / 'before', tmp_path / 'after'
+  before.mkdir()
+  for name in ('m-1', 'm-2'):
+    (before / f'{name}.index').touch()
+  (before / 'checkpoint').write_text(f'model_checkpoint_path: "{before}/m-2"\n')
+  shutil.move(before, after)
+  assert location.locate(str(after)).prefix == str(after / 'm-2')
+
+
+def test_an_empty_path_is_refused():
+  with pytest.raises(UserError, match='empty path'):
+    location.locate('')
+
+
+def test_the_error_lists_similar_checkpoints(prefix, tmp_path):
+  wrong = str(tmp_path / 'bert_modle.ckpt')
+  with pytest.raises(UserError) as error:
+    location.locate(wrong)
+  for part in (repr(wrong), wrong + '.index', 'there are: bert_model.ckpt'):
+    assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+  ('path', 'message'),
+  [
+    ('', 'looked for .*checkpoint.*bert_model.ckpt.index'),
+    ('nowhere/x', "there is no folder '.*nowhere'"),
+  ],
+)
+def test_empty_and_missing_folders_are_refused(tmp_path, path, message):
+  with pytest.raises(UserError, match=message):
+    location.locate(str(tmp_path / path))
+
+
+def test_a_folder_with_several_checkpoints_is_ambiguous(tmp_path):
+  for name in ('a', 'b'):
+    (tmp_path / f'{name}.index').touch()
+  with pytest.raises(UserError, match='there are: [ab]; [ab]'):
     location.locate(str(tmp_path))
