@@ -1,1 +1,1 @@
-"""Small scripts around the pipeline: import, export, corpora, reports."""
+"""Command-line tools around the pipeline: corpora, vocabularies, reports."""

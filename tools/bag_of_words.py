@@ -1,23 +1,23 @@
-r"""Measures what word counts alone can do on a classification task.
+r"""Scores a bag-of-words baseline, the floor for models of a task.
 
   python -m tools.bag_of_words --data_dir=quickstart/data \
     --output_file=quickstart/results/bag-of-words-seed1.json
 
-TF-IDF of words, then logistic regression, trained on train.tsv; accuracy on
-dev.tsv and test.tsv. A model that does not beat it has learnt nothing that
-needs a network. Files are local and as `--task_name=custom` has them: a header
-with the columns sentence and label, tab-separated, quotes are text.
+The tool fits a logistic regression on the TF-IDF weights of the words in the
+train split and reports the accuracy on the dev and test splits. A model that
+does not beat it has learnt nothing that needs a neural network. The data is
+that of `--task_name=custom`: local files train, dev and test with the columns
+sentence and label. The test split must have labels, too.
 """
 
 import json
-import pathlib
 import time
 from collections.abc import Sequence
 
 from absl import flags
 
 from cli import flag_group, script
-from data.tasks import tables
+from data.tasks import custom
 from system.errors import UserError
 from tools import local_files
 
@@ -28,33 +28,36 @@ Row = tuple[str, str]
 
 
 def define_flags() -> None:
-  """Defines the flags of this script."""
+  """Defines this script's flags."""
   flags.DEFINE_string(
     'data_dir', None, 'The folder with train.tsv, dev.tsv and test.tsv.'
   )
   flags.DEFINE_string(
-    'output_file', None, 'Where to write the JSON; printed only if not given.'
+    'output_file', None, 'The JSON file to write; by default only printed.'
   )
   flags.DEFINE_integer(
-    'seed', 1, 'Recorded in the JSON: fitting draws nothing.', lower_bound=0
+    'seed',
+    1,
+    'Recorded in the JSON; fitting uses no random numbers.',
+    lower_bound=0,
   )
 
 
 def evaluate(
   train: Sequence[Row], dev: Sequence[Row], test: Sequence[Row]
 ) -> dict[str, float | int]:
-  """Fits on train, scores on dev and test.
+  """Fits the baseline on train and scores it on dev and test.
 
   Returns:
-    'dev_accuracy' and, on test, 'accuracy' in [0, 1]; 'parameters', the weights
-    and biases of the regression; 'examples_per_second', predicting test, text
-    to label, on one core.
+    'dev_accuracy' and 'accuracy' (on test) in [0, 1]; 'parameters', the number
+    of weights and biases of the regression; 'examples_per_second', the speed of
+    predicting test from text to label on one core.
   """
   from sklearn.feature_extraction.text import TfidfVectorizer
   from sklearn.linear_model import LogisticRegression
   from sklearn.pipeline import make_pipeline
 
-  # The library's own strength of regularisation: it is a baseline, not tuned.
+  # scikit-learn's default regularisation: a baseline is not tuned.
   model = make_pipeline(
     TfidfVectorizer(sublinear_tf=True), LogisticRegression(max_iter=1000)
   )
@@ -72,36 +75,26 @@ def evaluate(
   }
 
 
-def read_rows(path: str | pathlib.Path) -> list[Row]:
-  """Reads the columns sentence and label of a tab-separated file.
+def read_split(data_dir: str, split: str) -> list[Row]:
+  """Reads the labelled sentences of 'train', 'dev' or 'test'.
 
   Raises:
-    UserError: the file is missing or empty, lacks a column, or a row has more
-      or fewer columns than the header; file and line are named.
+    UserError: the file is missing, empty or malformed, or a row has no label;
+      the message names the file and the line.
   """
-  try:
-    text = pathlib.Path(path).read_bytes().decode('utf-8-sig')
-  except (OSError, UnicodeDecodeError) as error:
-    raise UserError(f'cannot read {path}: {error}') from error
-  # Not splitlines(): a sentence may hold a line separator of Unicode.
-  lines = text.removesuffix('\n').split('\n') if text else []
-  lines = [line.removesuffix('\r') for line in lines]
   rows = []
-  for number, row in tables.tsv_rows(lines, path, ('sentence', 'label')):
-    if isinstance(row, str):
-      raise UserError(f'{path}, line {number}: {row}')
-    rows.append((row['sentence'], row['label']))
-  if not rows:
-    raise UserError(f'{path} has no rows below its header')
+  for position, example in custom.in_files()[split].read(data_dir):
+    if example.label is None:
+      raise UserError(f'{position}: expected a label')
+    rows.append((example.text_a, example.label))
   return rows
 
 
-def main(_) -> None:
-  """Prints the scores, and writes them where a file is given."""
+def main(_: list[str]) -> None:
+  """Prints the scores and writes them to --output_file, if given."""
   flag_group.require('data_dir')
-  folder = pathlib.Path(FLAGS.data_dir)
-  rows = [read_rows(folder / f'{s}.tsv') for s in ('train', 'dev', 'test')]
-  result = {'method': 'bag-of-words', 'seed': FLAGS.seed, **evaluate(*rows)}
+  splits = [read_split(FLAGS.data_dir, s) for s in ('train', 'dev', 'test')]
+  result = {'method': 'bag-of-words', 'seed': FLAGS.seed, **evaluate(*splits)}
   text = json.dumps(result, indent=2) + '\n'
   print(text, end='')
   if FLAGS.output_file:

@@ -1,18 +1,19 @@
-r"""Learns a WordPiece vocabulary from text, of exactly the size asked for.
+r"""Learns a WordPiece vocabulary of an exact size from text.
 
   python -m tools.build_vocab --input_file='wiki-*.txt.gz' \
     --output_file=vocab.txt --vocab_size=30522
 
-The words are those of the tokenizer that will use the vocabulary: counted once
-with its own cleaning, lower-casing and splitting, however large the text, in
-bounded memory (`data/text/word_counts.py`). sentencepiece learns the pieces
-(`tools/wordpiece_learner.py`). Why: from 20 MB of Wikipedia it takes 1 s and
-meets the size, tensorflow-text's learner 200 to 800 s and misses it by 4 to 9 %
-(and cuts finer); Hugging Face's tokenizers is no better, does not take counts,
-and gives other tokens each time.
+For pre-training on another language or domain. The tool counts words as the
+tokenizer splits them: with the same cleaning, lower-casing and splitting, and
+in bounded memory however large the text is (`data/text/word_counts.py`). Then
+sentencepiece learns the wordpieces (`tools/wordpiece_learner.py`). On 20 MB of
+Wikipedia, sentencepiece takes 1 s and meets the size exactly. tensorflow-text's
+learner takes 200 to 800 s, misses the size by 4 to 9 percent and splits words
+more finely. Hugging Face's tokenizers library is no better, does not accept
+counts and learns different tokens each time.
 
 The same text and flags give the same bytes. `tools.check_vocab` shows how a
-text is tokenised under a vocabulary.
+text is tokenised with a vocabulary.
 """
 
 import collections
@@ -24,85 +25,60 @@ from absl import flags, logging
 
 from cli import corpus_flags, flag_group, script
 from data.text.corpus import Corpus
+from data.text.corpus_options import CorpusOptions
 from data.text.word_counts import Counts, WordCounter, count_words
 from system import files
 from system.errors import UserError
 from tools import wordpiece_learner
-from tools.wordpiece_learner import VocabularyOptions
+from tools.wordpiece_learner import LearnerOptions
 
 FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
   """Defines this script's flags."""
-  corpus_flags.define()
-  flags.adopt_module_key_flags(corpus_flags)
-  flags.DEFINE_string('output_file', None, 'Gets a token a line.')
-  flags.DEFINE_bool('do_lower_case', True, 'Lower-case and strip accents.')
-  flags.DEFINE_integer(
-    'vocab_size', 30_522, 'How many tokens, special ones included.', 6
-  )
-  flags.DEFINE_integer(
-    'num_unused_tokens',
-    0,
-    'Tokens [unused0], [unused1], ... after [PAD], to be given a meaning '
-    'later; the released vocabularies have 99 there.',
-    lower_bound=0,
-  )
-  flags.DEFINE_integer(
-    'min_character_count',
-    None,
-    'Characters seen less often get no token, and words with them become '
-    '[UNK]. If not given, 2, or one in 40 million characters of the text where '
-    'that is more.',
-    lower_bound=1,
-  )
-  flags.DEFINE_integer(
-    'max_characters',
-    None,
-    'At most so many characters get tokens, the most frequent ones; no limit '
-    'if not given. Chinese text has thousands that are rare.',
-    lower_bound=1,
-  )
+  flag_group.define(CorpusOptions)
+  flags.DEFINE_string('output_file', None, 'The vocabulary to write.')
+  flags.DEFINE_bool('do_lower_case', True, 'Lower-case, strip accents.')
+  flag_group.define(LearnerOptions)
 
 
 def main(_: list[str]) -> None:
-  """Reads the text, learns and writes the vocabulary."""
+  """Reads the text, then learns and writes the vocabulary."""
   flag_group.require('input_file', 'output_file')
   corpus_flags.check()
   flag_group.refuse_if_given(['language'], 'sentences are not split')
-  options = VocabularyOptions(
-    FLAGS.vocab_size,
-    FLAGS.num_unused_tokens,
-    FLAGS.min_character_count,
-    FLAGS.max_characters,
+  build(
+    corpus_flags.corpus(),
+    FLAGS.output_file,
+    FLAGS.do_lower_case,
+    flag_group.read(LearnerOptions),
   )
-  build(corpus_flags.corpus(), FLAGS.output_file, FLAGS.do_lower_case, options)
 
 
 def build(
   corpus: Corpus,
   output_file: str,
   do_lower_case: bool,
-  options: VocabularyOptions,
+  options: LearnerOptions,
   num_workers: int | None = None,
 ) -> list[str]:
   """Learns a vocabulary and writes it.
 
   Args:
     corpus: the text.
-    output_file: gets a token a line.
-    do_lower_case: as for the tokenizer that will use the vocabulary.
-    options: what the vocabulary is to be.
-    num_workers: threads to use; one a core if not given. The tokens are the
-      same.
+    output_file: the file to write, one token per line.
+    do_lower_case: the setting of the tokenizer that will use the vocabulary.
+    options: the size and the alphabet of the vocabulary.
+    num_workers: number of threads; None for one per core. The tokens do not
+      depend on it.
 
   Returns:
     The tokens.
 
   Raises:
-    UserError: there is no text, the size does not fit it, or a file cannot be
-      read or written. What stood in the output file stays.
+    UserError: there is no text, the size does not fit the text, or a file
+      cannot be read or written. An earlier output file stays unchanged.
   """
   _check_output(output_file, corpus.paths)
   letters = collections.Counter()
@@ -126,25 +102,25 @@ def build(
 
 
 def _check_output(output_file: str, inputs: Collection[str]) -> None:
-  """Checks that the output can be written, before the text is read."""
+  """Fails before the text is read if the output cannot be written."""
   if files.is_folder(output_file):
     raise UserError(f'--output_file: {output_file!r} is a folder, not a file')
   if files.real_path(output_file) in map(files.real_path, inputs):
-    raise UserError(f'--output_file: {output_file!r} is an input file, too')
+    raise UserError(f'--output_file: {output_file!r} is also an input file')
   files.make_folder(os.path.dirname(output_file) or '.')
 
 
-def _summary(
-  tokens: list[str], counts: Counts, options: VocabularyOptions
-) -> str:
-  """Returns what the vocabulary holds, and how many words are in it whole."""
-  known = set(tokens)
-  whole = sum(n for word, n in counts.items() if word.decode() in known)
+def _summary(tokens: list[str], counts: Counts, options: LearnerOptions) -> str:
+  """Describes the vocabulary and the share of words that are one token."""
+  vocabulary = set(tokens)
+  num_whole = sum(
+    n for word, n in counts.items() if word.decode() in vocabulary
+  )
   characters = {t for t in tokens if len(t.removeprefix('##')) == 1}
   return (
     f'{len(tokens):,} tokens, {len(options.special_tokens):,} of them special '
     f'and {len(characters):,} of one character; '
-    f'{100 * whole / sum(counts.values()):.1f} % of the words are one token'
+    f'{100 * num_whole / sum(counts.values()):.1f} % of the words are one token'
   )
 
 

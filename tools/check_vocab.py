@@ -1,10 +1,11 @@
-r"""Shows how a text is tokenised under a vocabulary.
+r"""Measures how well a vocabulary fits a text.
 
   python -m tools.check_vocab --input_file=heldout.txt --vocab_file=vocab.txt
 
-How much becomes [UNK], how finely words are cut, how much of the vocabulary is
-used, and examples. The numbers are exact; examples are of the million words or
-so that are seen most (`data/text/word_counts.py`).
+For choosing a vocabulary. The tool tokenises the text and prints the share of
+[UNK], the number of wordpieces per word, the share of the vocabulary that is
+used, and examples. The numbers are exact. Examples come from the million or so
+most frequent words (`data/text/word_counts.py`).
 """
 
 import collections
@@ -17,8 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from absl import flags
 
-from cli import corpus_flags, flag_group, script, vocabulary_flags
+from cli import corpus_flags, flag_group, script
 from data.text.corpus import Corpus
+from data.text.corpus_options import CorpusOptions
+from data.text.vocabulary_options import TokenizerOptions
 from data.text.word_counts import Counts, WordCounter, count_words
 from system import files
 from system.errors import UserError
@@ -35,16 +38,14 @@ _NUM_EXAMPLES = 10
 
 def define_flags() -> None:
   """Defines this script's flags."""
-  for group in (corpus_flags, vocabulary_flags):
-    group.define()
-    flags.adopt_module_key_flags(group)
+  flag_group.define(CorpusOptions, TokenizerOptions)
   flags.DEFINE_string(
-    'output_file', None, 'Gets the numbers as JSON, if given.'
+    'output_file', None, 'The JSON file to write; by default only printed.'
   )
 
 
 def main(_: list[str]) -> None:
-  """Reads the text, and prints what came out."""
+  """Reads the text and prints the result."""
   flag_group.require('input_file', 'vocab_file')
   corpus_flags.check()
   flag_group.refuse_if_given(['language'], 'sentences are not split')
@@ -67,32 +68,33 @@ def check(
 
   Args:
     corpus: the text.
-    tokenizer: has the vocabulary.
-    num_workers: threads to use; one a core if not given.
+    tokenizer: the tokenizer with the vocabulary.
+    num_workers: number of threads; None for one per core.
 
   Returns:
-    Counts, and means and shares from 0 to 1, as JSON can hold them. A word that
-    becomes [UNK] is one wordpiece; `characters_per_wordpiece` is of the others.
+    Counts, means, shares in [0, 1] and examples, as JSON values. A word that
+    becomes [UNK] counts as one wordpiece; `characters_per_wordpiece` leaves
+    such words out.
 
   Raises:
-    UserError: the text cannot be read, or there are no words in it.
+    UserError: the text cannot be read or contains no words.
   """
-  statistics = _Tally(tokenizer)
-  counter = WordCounter(statistics.add)
+  totals = _Totals(tokenizer)
+  counter = WordCounter(totals.add)
   count_words(corpus, tokenizer.do_lower_case, counter, num_workers)
-  statistics.add(counter.counts)
-  return statistics.numbers() | _examples(tokenizer, counter.counts)
+  totals.add(counter.counts)
+  return totals.statistics() | _examples(tokenizer, counter.counts)
 
 
-class _Tokenised(NamedTuple):
-  """Some words.
+class _TokenisedWords(NamedTuple):
+  """A batch of words and their wordpieces.
 
   Attributes:
-    words: W of them.
-    counts: how often each was seen, int64 [W].
-    ids: all their wordpieces, int32 [T].
-    ends: where each word's end, int64 [W].
-    is_unknown: whether it is [UNK], bool [W].
+    words: W words, UTF-8.
+    counts: the count of each word, int64 [W].
+    ids: the wordpieces of all words, concatenated, int32 [T].
+    ends: the end of each word's wordpieces in `ids`, int64 [W].
+    is_unknown: whether each word becomes [UNK], bool [W].
   """
 
   words: list[bytes]
@@ -103,25 +105,25 @@ class _Tokenised(NamedTuple):
 
   @property
   def lengths(self) -> np.ndarray:
-    """The number of wordpieces of each word, int64 [W]."""
+    """Number of wordpieces of each word, int64 [W]."""
     return np.diff(self.ends, prepend=0)
 
   def pieces(self, i: int) -> np.ndarray:
-    """The ids of word `i`."""
+    """Returns the ids of word `i`."""
     return self.ids[self.ends[i] - self.lengths[i] : self.ends[i]]
 
 
 def _tokenise(
   tokenizer: 'BertTokenizer', counts: Counts
-) -> Iterator[_Tokenised]:
-  """Tokenises words, a batch at a time."""
+) -> Iterator[_TokenisedWords]:
+  """Tokenises words in batches."""
   items = iter(counts.items())
   while batch := list(itertools.islice(items, _BATCH_WORDS)):
     words, numbers = zip(*batch, strict=True)
     ids = tokenizer.tokenize(words)
     ends = ids.row_splits.numpy()[1:]
     flat = ids.values.numpy()
-    yield _Tokenised(
+    yield _TokenisedWords(
       list(words),
       np.array(numbers, np.int64),
       flat,
@@ -130,8 +132,8 @@ def _tokenise(
     )
 
 
-class _Tally:
-  """Sums over words, which may be added in parts."""
+class _Totals:
+  """Sums over all words, which are added in parts."""
 
   def __init__(self, tokenizer: 'BertTokenizer'):
     self._tokenizer = tokenizer
@@ -139,7 +141,7 @@ class _Tally:
     self._is_used = np.zeros(tokenizer.vocab_size, bool)
 
   def add(self, counts: Counts) -> None:
-    """Adds words."""
+    """Adds words and their counts."""
     for batch in _tokenise(self._tokenizer, counts):
       numbers, lengths = batch.counts, batch.lengths
       is_known = ~batch.is_unknown
@@ -153,8 +155,8 @@ class _Tally:
       )
       self._is_used[batch.ids] = True
 
-  def numbers(self) -> dict[str, Any]:
-    """Returns what the sums come to; see `check`."""
+  def statistics(self) -> dict[str, Any]:
+    """Returns the counts, means and shares of `check`."""
     sums = {name: int(value) for name, value in self._sums.items()}
     if not sums.get('words'):
       raise UserError('there are no words in the text')
@@ -184,7 +186,7 @@ class _Tally:
 
 
 def _examples(tokenizer: 'BertTokenizer', counts: Counts) -> dict[str, Any]:
-  """Returns the most frequent unknown words and those cut most."""
+  """Returns the most frequent unknown words and the most split words."""
   unknown, split = [], []
   for batch in _tokenise(tokenizer, counts):
     for i in np.flatnonzero(batch.is_unknown).tolist():
@@ -199,17 +201,17 @@ def _examples(tokenizer: 'BertTokenizer', counts: Counts) -> dict[str, Any]:
     split = heapq.nsmallest(_NUM_EXAMPLES, split)
   return {
     'most_frequent_unknown_words': [
-      {'word': _shown(word), 'count': -count} for count, word in unknown
+      {'word': _display_text(word), 'count': -count} for count, word in unknown
     ],
     'most_split_words': [
-      {'word': _shown(word), 'count': -count, 'wordpieces': pieces}
+      {'word': _display_text(word), 'count': -count, 'wordpieces': pieces}
       for _, count, word, pieces in split
     ],
   }
 
 
-def _shown(word: bytes) -> str:
-  """Returns a word as text; those that are too long have no text."""
+def _display_text(word: bytes) -> str:
+  """Returns a word as text, or a note in place of an overlong word."""
   from data.text.tokenization import MAX_CHARS_PER_WORD
 
   text = word.decode()
@@ -219,13 +221,13 @@ def _shown(word: bytes) -> str:
 
 
 def render(result: Mapping[str, Any]) -> str:
-  """Returns the result of `check` for people to read."""
+  """Formats the result of `check` as readable text."""
   rows = {
     'words': f'{result["words"]:,}',
     'wordpieces': f'{result["wordpieces"]:,}',
     'wordpieces per word': f'{result["wordpieces_per_word"]:.4f}',
     'characters per wordpiece': f'{result["characters_per_wordpiece"]:.2f}',
-    'words of one piece': f'{100 * result["one_piece_word_share"]:.2f} %',
+    'one-piece words': f'{100 * result["one_piece_word_share"]:.2f} %',
     'unknown words': f'{100 * result["unknown_word_share"]:.4f} %',
     'unknown wordpieces': f'{100 * result["unknown_wordpiece_share"]:.4f} %',
     'tokens used': (
@@ -237,7 +239,7 @@ def render(result: Mapping[str, Any]) -> str:
   lines += ['', 'most frequent unknown words']
   for item in result['most_frequent_unknown_words']:
     lines.append(f'  {item["count"]:>9,}  {item["word"]}')
-  lines += ['', 'words cut most']
+  lines += ['', 'most split words']
   for item in result['most_split_words']:
     pieces = ' '.join(item['wordpieces'])
     lines.append(f'  {item["count"]:>9,}  {item["word"]}: {pieces}')

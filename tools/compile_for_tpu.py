@@ -1,24 +1,27 @@
-"""Compiles a StableHLO program for a TPU that is not there.
+"""Compiles a StableHLO program for TPUs on a machine without a TPU.
 
-  python tools/compile_for_tpu.py TOPOLOGY [PROGRAM]
+  python tools/compile_for_tpu.py v5e:2x4 program.mlir
 
-It prints one line of JSON: of the topology alone `num_devices`, `device_kind`
-and `hbm_bytes`, which a program can have of each device's memory; of a program,
-compiled for as many replicas as there are devices, its cost, or `too_large`
-with the compiler's words. What is missing here is told as `missing`, other
-errors as `error`.
+For `tools.tpu_compiler`, which runs this script in a separate process. Its
+interpreter needs jax and libtpu but no package of this project.
 
-`tools.tpu_compiler` runs this in a process of its own, whose interpreter has
-jax and libtpu, and need not have anything of this project.
+The script prints one line of JSON. For a topology without a program it has
+`num_devices`, `device_kind` and `hbm_bytes`, the memory of each device that is
+available to a program. For a program, which it compiles for one replica per
+device, it has the fields of `tools.tpu_compiler.Cost`, or `too_large` with the
+compiler's message. `missing` names a package that is not installed; `error` is
+any other error.
+
+Tested by `tests/tools/tpu_preflight_test.py`.
 """
 
+import argparse
 import json
 import os
 import re
-import sys
 import time
 
-# There is no TPU, so libtpu must not look for one, nor for its neighbours.
+# Keep libtpu from looking for TPUs and other hosts.
 _ENVIRONMENT = {
   'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
   'JAX_PLATFORMS': 'cpu',
@@ -32,9 +35,10 @@ _UNITS = {'M': 1 << 20, 'G': 1 << 30}
 
 
 def describe(topology) -> dict[str, object]:
-  """Returns what the devices are, and how much memory a program can have.
+  """Returns the devices' kind, number and available memory.
 
-  The compiler tells that when it refuses a program of 8 TiB.
+  The available memory is taken from the compiler's error message for a program
+  that needs 8 TiB.
   """
   import jax
 
@@ -47,7 +51,7 @@ def describe(topology) -> dict[str, object]:
   except jax.errors.JaxRuntimeError as error:
     message = str(error)
   if not (found := _AVAILABLE.search(message)):
-    raise RuntimeError(f'this compiler does not tell its memory: {message}')
+    raise RuntimeError(f'the compiler does not report its memory: {message}')
   return {
     'num_devices': len(topology.devices),
     'device_kind': device.device_kind,
@@ -56,7 +60,7 @@ def describe(topology) -> dict[str, object]:
 
 
 def compile_program(topology, program: bytes) -> dict[str, object]:
-  """Compiles a program for all devices; returns what it takes of each."""
+  """Compiles a program for all devices; returns its cost on each."""
   import jax
   import numpy as np
   from jax.interpreters.mlir import make_ir_context
@@ -96,7 +100,7 @@ def compile_program(topology, program: bytes) -> dict[str, object]:
 
 
 def _repair(module) -> None:
-  """Turns what TensorFlow exports into what jax's compiler reads."""
+  """Converts TensorFlow's export to the dialect that jax's compiler reads."""
   from jaxlib.mlir import ir
 
   for op in list(_operations(module.operation)):
@@ -104,7 +108,7 @@ def _repair(module) -> None:
       op.results[0].replace_all_uses_with(op.operands[0])
       op.erase()
   attributes = module.operation.attributes
-  results = {}  # argument → the result that takes its memory
+  results = {}  # argument → the result that reuses its memory
   if 'mhlo.input_output_alias' in attributes:
     results = dict(_aliases(attributes['mhlo.input_output_alias']))
   main = next(
@@ -129,6 +133,7 @@ def _repair(module) -> None:
 
 
 def _operations(op):
+  """Yields all operations inside an operation."""
   for region in op.regions:
     for block in region:
       for inner in block:
@@ -137,7 +142,7 @@ def _operations(op):
 
 
 def _aliases(attribute):
-  """Yields (argument, result) of each pair that shares its memory."""
+  """Yields (argument, result) for each pair that shares memory."""
   from jaxlib.mlir import ir
 
   for entry in map(ir.DictAttr, ir.ArrayAttr(attribute)):
@@ -146,8 +151,12 @@ def _aliases(attribute):
     yield argument, ir.DenseI64ArrayAttr(entry['output_index'])[0]
 
 
-def main(arguments: list[str]) -> dict[str, object]:
-  """Returns what is to be printed."""
+def main() -> dict[str, object]:
+  """Returns the JSON object to print."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument('topology', help='for example v5e:2x4')
+  parser.add_argument('program', nargs='?', help='file of serialized StableHLO')
+  arguments = parser.parse_args()
   os.environ.update(_ENVIRONMENT)
   try:
     import libtpu  # noqa: F401
@@ -155,14 +164,14 @@ def main(arguments: list[str]) -> dict[str, object]:
   except ImportError as error:
     return {'missing': error.name}
   try:
-    topology = topologies.get_topology_desc(arguments[0], 'tpu')
-    if len(arguments) == 1:
+    topology = topologies.get_topology_desc(arguments.topology, 'tpu')
+    if arguments.program is None:
       return describe(topology)
-    with open(arguments[1], 'rb') as file:
+    with open(arguments.program, 'rb') as file:
       return compile_program(topology, file.read())
-  except Exception as error:  # The caller's process tells the user.
+  except Exception as error:  # The calling process raises it as a `UserError`.
     return {'error': f'{type(error).__name__}: {error}'}
 
 
 if __name__ == '__main__':
-  print(json.dumps(main(sys.argv[1:])), flush=True)
+  print(json.dumps(main()), flush=True)

@@ -1,7 +1,7 @@
-"""Reads the docstrings of installed packages, without importing any of them.
+"""Reads the docstrings of installed packages without importing them.
 
-A package's files are found through the import system, parsed with `ast`, and
-turned into one document of English sentences for each module.
+The import system finds a package's files and `ast` parses them. Each module
+becomes one document of English sentences.
 """
 
 import ast
@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 from tools import docstring_prose
 
-# A library and the packages that make it up. keras and tf_keras are one: they
-# are two generations of the same code, with the same docstrings. The list is
-# fixed, so that what else a user has installed doesn't change the numbers.
+# Each library and its packages. keras and tf_keras are one library: two
+# generations of the same code with the same docstrings. The list is fixed, so
+# that a user's other packages don't change the results.
 LIBRARIES = {
   'absl': ('absl',),
   'fontTools': ('fontTools',),
@@ -44,10 +44,10 @@ LIBRARIES = {
 # TensorFlow still carries a copy of Keras.
 _MOVED_MODULES = {'tensorflow.python.keras': 'keras'}
 
-# Where packages keep the modules that users know by name.
+# The folders of a package that hold its public modules.
 _PUBLIC_FOLDERS = ('', 'src', 'python', '_core', '_api/v2')
 
-# Tests have few docstrings and vendored code belongs to another library.
+# Tests have few docstrings, and vendored code belongs to other libraries.
 _SKIPPED_FOLDERS = frozenset(
   ['tests', 'test', 'testing', 'externals', '_vendor', 'third_party', 'extern']
 )
@@ -55,7 +55,7 @@ _SKIPPED_FOLDERS = frozenset(
 
 @dataclasses.dataclass(frozen=True)
 class Module:
-  """The prose of one module's docstrings, in the order of the source."""
+  """The sentences of one module's docstrings, in source order."""
 
   library: str
   name: str
@@ -63,7 +63,7 @@ class Module:
 
 
 def package_folders(package: str) -> list[pathlib.Path]:
-  """Returns the folders of an installed package, or [] if it is not there."""
+  """Returns the folders of a package; [] if it is not installed."""
   spec = importlib.util.find_spec(package)
   if spec is None or not spec.submodule_search_locations:
     return []
@@ -71,11 +71,11 @@ def package_folders(package: str) -> list[pathlib.Path]:
 
 
 def installed_versions() -> dict[str, str]:
-  """Returns the versions of the distributions that hold `LIBRARIES`.
+  """Returns the versions of the distributions that provide `LIBRARIES`.
 
   Returns:
-    'name' → version of every distribution that provides one of the packages,
-    sorted by name. Packages that are not installed are left out.
+    Distribution name → version, sorted by name. Packages that are not installed
+    are left out.
   """
   providers = importlib.metadata.packages_distributions()
   names = {
@@ -88,7 +88,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def module_names(library: str) -> frozenset[str]:
-  """Returns the lower-case names of a library's packages and top modules."""
+  """Returns the names of a library's packages and top modules, lower-cased."""
   names = {library.lower()}
   for package in LIBRARIES[library]:
     names.add(package.lower())
@@ -99,7 +99,7 @@ def module_names(library: str) -> frozenset[str]:
 
 
 def read_library(library: str) -> Iterator[Module]:
-  """Yields the modules of a library that have any prose, in path order."""
+  """Yields the modules of a library that contain prose, in path order."""
   for package in LIBRARIES[library]:
     for folder in package_folders(package):
       for path in sorted(folder.rglob('*.py')):
@@ -115,14 +115,14 @@ def docstrings(source: bytes) -> Iterator[str]:
   """Yields the docstrings of a module, its classes and its functions.
 
   Args:
-    source: a Python file. One that this Python cannot parse (a template, say)
-      has no docstrings.
+    source: the content of a Python file. A file that this Python cannot parse,
+      such as a template, has no docstrings.
   """
   if b'"""' not in source and b"'''" not in source:
-    return  # Spares parsing one file in seven.
+    return  # Saves parsing one file in seven.
   try:
     with warnings.catch_warnings():
-      warnings.simplefilter('ignore')  # Invalid escapes in others' code.
+      warnings.simplefilter('ignore')  # About invalid escapes in that code.
       tree = ast.parse(source)
   except (SyntaxError, ValueError):
     return
@@ -149,7 +149,7 @@ def _module_sentences(path: pathlib.Path) -> Iterator[str]:
 
 
 def _docstrings_below(node: ast.AST) -> Iterator[str]:
-  """Goes through statements only: expressions hold no docstrings."""
+  """Yields the docstrings of a node and of the statements inside it."""
   if isinstance(
     node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
   ):

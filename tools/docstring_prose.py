@@ -1,11 +1,11 @@
-"""Turns a docstring into the English sentences that it contains. Pure.
+"""Extracts plain English sentences from docstrings.
 
-Works on a docstring line by line (code, tables, references and parameter
-headers go; the prose of notes and of parameter descriptions stays), then on
-paragraphs (markup goes), then on sentences (what is not plain English goes).
-It knows the reStructuredText of numpydoc and the Markdown of Google's style.
-It does not try to be complete: a sentence in doubt is dropped, since there is
-more text than the quickstart needs.
+The first pass drops lines: code, tables, references and parameter headers. It
+keeps the prose of notes and of parameter descriptions. The second pass strips
+the markup of paragraphs, the third drops sentences that are not plain English.
+The module handles the reStructuredText of numpydoc and the Markdown of Google's
+docstring style. It drops doubtful sentences, since there is more text than the
+quickstart needs.
 """
 
 import functools
@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator
 
 MIN_WORDS, MAX_WORDS = 5, 60
 
-# What is neither letter nor space, as a part of all characters. "Defaults to
-# 0.5 (see alpha)." has 0.21 and goes; prose with a number and two commas stays.
+# The highest share of characters that are neither letters nor spaces. "Defaults
+# to 0.5 (see alpha)." has 0.21 and is dropped; prose with a number and two
+# commas is kept.
 MAX_OTHER = 0.15
 
 _FENCE = re.compile(r'\s*(```|~~~)')
@@ -41,7 +42,7 @@ _ITEM_NAME = re.compile(
 _BULLET = re.compile(r'\s*(?:[-*+•]|\d{1,2}[.)]|\([a-z0-9]\))\s+')
 
 _MARKUP = (
-  (re.compile(r':math:`[^`]*`'), r'\\'),  # No sentence keeps a backslash.
+  (re.compile(r':math:`[^`]*`'), r'\\'),  # `_FOREIGN` drops the sentence.
   (re.compile(r':[\w:+-]+:`~(?:[\w]+\.)*([^`]*)`'), r'\1'),
   (re.compile(r':[\w:+-]+:`([^`<]*?)\s*(?:<[^`>]*>)?`'), r'\1'),
   (re.compile(r'`([^`<]+?)\s*<[^`>]*>`_{1,2}'), r'\1'),
@@ -62,7 +63,7 @@ _NOT_ALPHABETIC = re.compile(r'[^A-Za-z ]')
 _FOREIGN = re.compile(
   r'[\\`{}|<>=@#$^~*%;\[\]]|://|\.\.|--|__| [:,.]|[^\x20-\x7e]'
 )
-# A sentence without any of these is a heading or a list of words.
+# A sentence without any of these words is a heading or a list of words.
 _FUNCTION_WORD = re.compile(
   r'\b(?:an?|the|of|to|in|is|are|be|and|or|for|with|this|that|it|if|as|by|on'
   r'|not|from|at|can|will|when|which)\b',
@@ -70,23 +71,25 @@ _FUNCTION_WORD = re.compile(
 )
 
 
-# Generated modules repeat whole docstrings: one call in nine hits.
+# Generated modules repeat whole docstrings: one call in nine hits the cache.
 @functools.lru_cache(maxsize=1 << 15)
 def sentences(docstring: str) -> tuple[str, ...]:
-  """Returns the plain-English sentences of a docstring, in their order.
+  """Returns the plain English sentences of a docstring, in order.
 
   Args:
-    docstring: as it stands in the source, indentation included.
+    docstring: the text from the source, indentation included.
 
   Returns:
     Sentences of `MIN_WORDS` to `MAX_WORDS` words in printable ASCII, without
     markup, each beginning with a capital and ending in '.', '!' or '?'.
   """
   lines = inspect.cleandoc(docstring).splitlines()
-  found = []
-  for paragraph in _paragraphs(_without_sections(_without_code(lines))):
-    found.extend(filter(is_prose, split_sentences(strip_markup(paragraph))))
-  return tuple(found)
+  return tuple(
+    sentence
+    for paragraph in _paragraphs(_drop_sections(_drop_code(lines)))
+    for sentence in split_sentences(strip_markup(paragraph))
+    if is_prose(sentence)
+  )
 
 
 def strip_markup(paragraph: str) -> str:
@@ -97,7 +100,7 @@ def strip_markup(paragraph: str) -> str:
 
 
 def split_sentences(text: str) -> list[str]:
-  """Splits at '.', '!' or '?' before a capital, but not after 'e.g.'."""
+  """Splits at '.', '!' or '?' before a capital, except after 'e.g.'."""
   pieces, start = [], 0
   for boundary in _BOUNDARY.finditer(text):
     if not _ABBREVIATION.search(text[start : boundary.start()]):
@@ -107,7 +110,7 @@ def split_sentences(text: str) -> list[str]:
 
 
 def is_prose(sentence: str) -> bool:
-  """Tells whether a sentence is plain English, by shape and letters."""
+  """Returns whether a sentence looks like plain English prose."""
   words = sentence.split()
   if not MIN_WORDS <= len(words) <= MAX_WORDS or _FOREIGN.search(sentence):
     return False
@@ -124,8 +127,9 @@ def _indent(line: str) -> int:
   return len(line) - len(line.lstrip())
 
 
-def _without_code(lines: Iterable[str]) -> Iterator[str]:
-  """Leaves out fenced, literal and doctest blocks, directives and tables."""
+def _drop_code(lines: Iterable[str]) -> Iterator[str]:
+  """Blanks out fenced, literal and doctest blocks, directives and tables."""
+  # `block` is the indentation of the line that opened a literal block.
   fenced, doctest, block = False, False, None
   for line in lines:
     if _FENCE.match(line):
@@ -154,24 +158,26 @@ def _without_code(lines: Iterable[str]) -> Iterator[str]:
       yield line
 
 
-def _without_sections(lines: Iterable[str]) -> Iterator[str]:
-  """Leaves out headings, and with them the sections that hold no prose."""
-  lines, dropping = list(lines), None
+def _drop_sections(lines: Iterable[str]) -> Iterator[str]:
+  """Blanks out headings and whole sections that contain no prose."""
+  lines, is_dropping = list(lines), False
   for line, following in itertools.pairwise([*lines, '']):
     heading = _HEADING.match(line)
     underlined = bool(line.strip() and _UNDERLINE.match(following))
     if heading and (underlined or line.rstrip().endswith(':')):
-      named = heading[1].strip().lower()
-      dropping = _indent(line) if named in _DROPPED_SECTIONS else None
+      is_dropping = heading[1].strip().lower() in _DROPPED_SECTIONS
       yield ''
-    elif underlined or _UNDERLINE.match(line) or dropping is not None:
+    elif underlined or _UNDERLINE.match(line) or is_dropping:
       yield ''
     else:
       yield line
 
 
 def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
-  """Joins lines; a blank, a bullet, an item or less indentation ends one."""
+  """Joins lines into paragraphs.
+
+  A blank line, a bullet, a parameter or less indentation ends a paragraph.
+  """
   gathered: list[str] = []
   previous = 0
   for line in lines:

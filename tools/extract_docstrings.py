@@ -2,18 +2,19 @@ r"""Makes the quickstart's data from the docstrings of installed packages.
 
   python -m tools.extract_docstrings --output_dir=quickstart/data --seed=1
 
-writes
+For trying out the whole pipeline without downloading data. The tool writes:
 
-  docstrings.txt            pre-training text: a sentence a line, a blank line
-  docstrings-heldout.txt    between documents (modules); the second: dev modules
+  docstrings.txt              pre-training text: one sentence per line, a blank
+                              line between documents (modules)
+  docstrings-heldout.txt      the same from the modules of the dev split
   train.tsv dev.tsv test.tsv  the task "which library is this sentence from?",
-                            with the header sentence, label
-  transfer.txt              more sentences of the task, without labels
-  labels.txt                a library a line
-  manifest.json             versions, flags and counts; empty until all is done
+                              with the columns sentence and label
+  transfer.txt                more sentences of the task, without labels
+  labels.txt                  the libraries, one per line
+  manifest.json               versions, flags and counts; {} until all is done
 
 The same installed versions and flags give the same bytes. Packages are parsed,
-not imported. A run that has finished is not repeated.
+not imported. The tool does nothing if its output is already complete.
 """
 
 import collections
@@ -37,50 +38,59 @@ _MANIFEST = 'manifest.json'
 
 
 def define_flags() -> None:
-  """Defines the flags of this script."""
+  """Defines this script's flags."""
   flags.DEFINE_string('output_dir', None, 'The local folder to write to.')
-  flags.DEFINE_integer('seed', 1, 'Seed of every choice.', lower_bound=0)
+  flags.DEFINE_integer(
+    'seed', 1, 'Seed for choosing modules and sentences.', lower_bound=0
+  )
   counts = {
-    'num_labels': (8, 'Libraries in the task: those with most sentences.'),
-    'train_sentences': (2000, 'Labelled sentences for training (D_L).'),
-    'dev_sentences': (1000, 'Sentences of dev.tsv.'),
-    'test_sentences': (2000, 'Sentences of test.tsv.'),
-    'transfer_sentences': (60000, 'The most sentences of transfer.txt (D_T).'),
+    'num_labels': (
+      8,
+      'Number of libraries in the task: those with the most sentences.',
+    ),
+    'train_sentences': (2000, 'Number of labelled training sentences (D_L).'),
+    'dev_sentences': (1000, 'Number of sentences in dev.tsv.'),
+    'test_sentences': (2000, 'Number of sentences in test.tsv.'),
+    'transfer_sentences': (
+      60000,
+      'Largest number of sentences in transfer.txt (D_T).',
+    ),
   }
-  for name, (default, meaning) in counts.items():
-    flags.DEFINE_integer(name, default, meaning, lower_bound=2)
+  for name, (default, help_text) in counts.items():
+    flags.DEFINE_integer(name, default, help_text, lower_bound=2)
 
 
 def extract(
   output_dir: str, num_labels: int, sizes: library_task.Sizes, seed: int
 ) -> dict[str, object]:
-  """Extracts, splits and writes everything; does nothing if that is done.
+  """Extracts, splits and writes everything, unless the output is complete.
 
   Args:
-    output_dir: a local folder, made where there is none.
-    num_labels: how many libraries the task tells apart.
+    output_dir: a local folder, created if missing.
+    num_labels: number of libraries in the task.
     sizes: numbers of sentences.
-    seed: of the choice of modules and sentences.
+    seed: seed for choosing modules and sentences.
 
   Returns:
-    The manifest: 'asked' (versions and arguments), 'sentences' of each library,
-    'bytes' of each file and 'splits', their numbers of sentences.
+    The manifest: 'asked' (versions and arguments), the number of 'sentences' of
+    each library, the 'bytes' of each file, and the number of sentences of each
+    of the 'splits'.
 
   Raises:
-    UserError: the folder can't be written, or too little text is installed.
+    UserError: the folder cannot be written, or too little text is installed.
   """
-  asked = {
+  request = {
     'versions': docstring_corpus.installed_versions(),
     'num_labels': num_labels,
     'seed': seed,
     **dataclasses.asdict(sizes),
   }
   folder = pathlib.Path(output_dir)
-  finished = _finished(folder / _MANIFEST, asked)
-  if finished:
+  complete = _complete_manifest(folder / _MANIFEST, request)
+  if complete:
     print(f'{folder} is complete, nothing to do')
-    return finished
-  # Found out now whether the folder can be written, not after the reading.
+    return complete
+  # Fail before the packages are read if the folder cannot be written.
   local_files.write(folder / _MANIFEST, '{}\n')
   modules = read_modules()
   task = _build_task(modules, num_labels, sizes, seed)
@@ -91,7 +101,7 @@ def extract(
     **_task_files(task),
   }
   manifest = {
-    'asked': asked,
+    'asked': request,
     'sentences': _count_by_library(train_text),
     'splits': {name: len(pairs) for name, pairs in task.splits.items()},
     'bytes': {name: len(text.encode()) for name, text in texts.items()},
@@ -103,7 +113,7 @@ def extract(
 
 
 def read_modules() -> list[Module]:
-  """Reads every library that is installed, and says which are not."""
+  """Reads the installed libraries and prints which ones are missing."""
   libraries = sorted(docstring_corpus.LIBRARIES)
   modules: list[Module] = []
   with Progress(len(libraries), ' libraries') as progress:
@@ -111,7 +121,7 @@ def read_modules() -> list[Module]:
       progress.update(done, f'reading {library}')
       found = list(docstring_corpus.read_library(library))
       if not found:
-        print(f'{library} is not installed: left out')
+        print(f'{library} is not installed, left out')
       modules += found
   return modules
 
@@ -119,14 +129,15 @@ def read_modules() -> list[Module]:
 def pretraining_modules(
   modules: Iterable[Module], task: Task
 ) -> tuple[list[Module], list[Module]]:
-  """Splits the pre-training text, and keeps the task's test out of it.
+  """Splits the pre-training text and keeps the task's test split out of it.
 
   Returns:
-    (training, held out): modules with what remains of their sentences. The
-    test modules are in neither, the dev modules held out. No sentence stands
-    twice; none in training is a near-duplicate of one in dev or test.
+    (training, held-out): modules with their remaining sentences. The held-out
+    modules are those of the dev split; test modules are left out. No sentence
+    occurs twice, and no training sentence is a near-duplicate of a sentence in
+    dev or test.
   """
-  kept_apart = {
+  evaluation_shingles = {
     shingle
     for split in ('dev', 'test')
     for text, _ in task.splits[split]
@@ -144,7 +155,7 @@ def pretraining_modules(
       fresh = [
         sentence
         for sentence in fresh
-        if kept_apart.isdisjoint(
+        if evaluation_shingles.isdisjoint(
           library_task.shingles(library_task.mask_names(sentence, task.names))
         )
       ]
@@ -153,8 +164,8 @@ def pretraining_modules(
   return parts['train'], parts['dev']
 
 
-def main(_) -> None:
-  """Extracts, and prints what came out."""
+def main(_: list[str]) -> None:
+  """Extracts the data and prints the counts."""
   flag_group.require('output_dir')
   sizes = library_task.Sizes(
     train=FLAGS.train_sentences,
@@ -169,8 +180,12 @@ def main(_) -> None:
 
 
 def _build_task(
-  modules: Sequence[Module], num_labels: int, sizes, seed: int
+  modules: Sequence[Module],
+  num_labels: int,
+  sizes: library_task.Sizes,
+  seed: int,
 ) -> Task:
+  """Builds the task from the largest libraries; see `library_task`."""
   labels = library_task.largest_libraries(modules, num_labels)
   if len(labels) < num_labels:
     raise UserError(
@@ -184,19 +199,22 @@ def _build_task(
   try:
     return library_task.build_task(modules, labels, names, sizes, seed)
   except ValueError as error:
-    raise UserError(f'the installed packages are too small: {error}') from error
+    raise UserError(
+      f'the installed packages have too little text: {error}'
+    ) from error
 
 
-def _finished(path: pathlib.Path, asked: Mapping) -> dict | None:
-  """Returns the manifest of a finished run that was asked the same."""
+def _complete_manifest(path: pathlib.Path, request: Mapping) -> dict | None:
+  """Returns the manifest of complete output of the same request, or None."""
   try:
     manifest = json.loads(path.read_text(encoding='utf-8'))
   except (OSError, ValueError):
     return None
-  return manifest if manifest.get('asked') == asked else None
+  return manifest if manifest.get('asked') == request else None
 
 
 def _task_files(task: Task) -> dict[str, str]:
+  """Returns the contents of the task's files by name."""
   texts = {
     'labels.txt': _lines(task.labels),
     'transfer.txt': _lines(text for text, _ in task.splits['transfer']),

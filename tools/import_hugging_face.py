@@ -1,10 +1,11 @@
-r"""Turns a Hugging Face BERT folder into a released-BERT checkpoint.
+r"""Converts a Hugging Face BERT folder to a google-research/bert checkpoint.
 
   python -m tools.import_hugging_face \
     --input_dir=all-MiniLM-L6-v2 --output_dir=minilm
 
-The input folder holds config.json, vocab.txt and model.safetensors. The output
-folder then holds bert_config.json, vocab.txt and bert_model.ckpt.
+For a teacher or a warm start from the Hugging Face hub. The input folder holds
+config.json, vocab.txt and model.safetensors. The tool writes bert_config.json,
+vocab.txt and bert_model.ckpt.
 """
 
 import itertools
@@ -25,27 +26,28 @@ FLAGS = flags.FLAGS
 _CONFIG = hugging_face.CONFIG_FILE
 _VOCAB = 'vocab.txt'
 _WEIGHTS = hugging_face.WEIGHTS_FILE
-# More ids than tokens by as many are of another vocabulary, not padding.
+# If a model has this many more ids than tokens, they are not padding: the
+# vocabulary belongs to another model.
 _MAX_PADDING = 128
 
 
 def define_flags() -> None:
-  """Defines the flags of this script."""
+  """Defines this script's flags."""
   flags.DEFINE_string(
     'input_dir',
     None,
-    f'The Hugging Face folder, with {_CONFIG}, {_VOCAB} and {_WEIGHTS}.',
+    f'The Hugging Face folder with {_CONFIG}, {_VOCAB} and {_WEIGHTS}.',
   )
   flags.DEFINE_string(
     'output_dir',
     None,
-    f'The folder to make, with bert_config.json, {_VOCAB} and bert_model.ckpt.',
+    f'The folder to write bert_config.json, {_VOCAB} and bert_model.ckpt to.',
   )
   flags.DEFINE_bool(
     'fresh_pooler',
     False,
-    'Whether a model without a pooler gets one with random weights. Without '
-    'this flag such a model is refused.',
+    'Whether to give a model without a pooler one with random weights, instead '
+    'of an error.',
   )
 
 
@@ -54,43 +56,51 @@ def import_folder(
 ) -> list[str]:
   """Imports a Hugging Face BERT model.
 
-  Everything is read and checked before anything is written.
+  Reads and checks everything before it writes anything.
 
   Args:
-    input_dir: holds config.json, vocab.txt and model.safetensors.
-    output_dir: made where there is none.
-    fresh_pooler: whether a missing pooler is initialised instead of refused.
+    input_dir: the folder with config.json, vocab.txt and model.safetensors.
+    output_dir: the folder to write to, created if missing.
+    fresh_pooler: whether to initialise a missing pooler instead of raising.
 
   Returns:
-    A report, line by line: what became of each tensor.
+    The lines of a report on what happened to each tensor.
 
   Raises:
-    UserError: a file is missing or damaged, the model is no BERT, or weights
-      are missing or of the wrong shape; they are named.
+    UserError: a file is missing or damaged, the model is not a BERT, or weights
+      are missing or of the wrong shape; the message names them.
   """
   paths = [_require(input_dir, name) for name in (_CONFIG, _VOCAB, _WEIGHTS)]
   config_file, vocab_file, weights_file = paths
   config = hugging_face.read_config(config_file)
-  tokens, padding = _vocabulary(vocab_file, config)
+  tokens, padding = _read_vocabulary(vocab_file, config)
   weights, unused = hugging_face.read_weights(weights_file)
-  fresh = _complete(weights, config, weights_file, fresh_pooler)
+  fresh = _check_weights(weights, config, weights_file, fresh_pooler)
   _write(output_dir, weights, config, tokens + padding)
   return [
     f'{weights_file} → {len(weights)} variables of'
     f' {output_dir}/bert_model.ckpt',
     *_activation(config.hidden_act),
-    *_named('heads', sorted(n for n in weights if not n.startswith('bert/'))),
-    *_named('freshly initialised', fresh),
-    *_named('unused', unused),
-    *_named(f'added to {_VOCAB}, where the model has more ids', padding),
+    *_listed('heads', sorted(n for n in weights if not n.startswith('bert/'))),
+    *_listed('freshly initialised', fresh),
+    *_listed('unused', unused),
+    *_listed(f'added to {_VOCAB} because the model has more ids', padding),
     *_casing(input_dir),
   ]
 
 
+def main(_: list[str]) -> None:
+  """Imports one folder and prints the report."""
+  flag_group.require('input_dir', 'output_dir')
+  lines = import_folder(FLAGS.input_dir, FLAGS.output_dir, FLAGS.fresh_pooler)
+  print('\n'.join(lines))
+
+
 def _activation(name: str) -> list[str]:
-  ours = name == 'gelu_erf'
-  note = ', which this project knows and google-research/bert does not'
-  return [f'hidden_act: {name}{note if ours else ""}']
+  note = ''
+  if name == 'gelu_erf':
+    note = ', which this project supports and google-research/bert does not'
+  return [f'hidden_act: {name}{note}']
 
 
 def _require(input_dir: str, name: str) -> str:
@@ -101,17 +111,23 @@ def _require(input_dir: str, name: str) -> str:
     raise UserError(f'--input_dir: there is no folder {input_dir!r}')
   raise UserError(
     f'--input_dir: there is no {name} in {input_dir!r}, which holds'
-    f' {", ".join(files.list_folder(input_dir)) or "nothing"}; expected are'
+    f' {", ".join(files.list_folder(input_dir)) or "nothing"}; expected'
     f' {_CONFIG}, {_VOCAB} and {_WEIGHTS}'
   )
 
 
-def _vocabulary(path: str, config: BertConfig) -> tuple[list[str], list[str]]:
-  """Reads the tokens, and names those that the model has beyond them.
+def _read_vocabulary(
+  path: str, config: BertConfig
+) -> tuple[list[str], list[str]]:
+  """Reads the tokens and names the model's padding ids.
 
-  Many models have more ids than tokens, up to a multiple of 8, 64 or 128 at
-  which a device computes fast; no text has these ids. All scripts want a token
-  for each. A text matches none of the names: brackets are words by themselves.
+  Many models pad the number of ids to a multiple of 8, 64 or 128, at which
+  devices compute fast. No text has the padding ids, but the scripts expect a
+  token for each id. The returned names match no text, because the tokenizer
+  splits off brackets.
+
+  Returns:
+    (tokens, padding): together one token for each id.
 
   Raises:
     UserError: there are more tokens than ids, or far fewer.
@@ -124,24 +140,27 @@ def _vocabulary(path: str, config: BertConfig) -> tuple[list[str], list[str]]:
     raise UserError(
       f'{path} has {len(tokens)} tokens, but the model has {config.vocab_size}'
       f' (vocab_size in {_CONFIG}): expected as many, or fewer by less than'
-      f' {_MAX_PADDING}'
+      f' {_MAX_PADDING} tokens'
     )
-  taken = set(tokens)
+  known = set(tokens)
   names = (f'[unused{i}]' for i in itertools.count())
-  free = (name for name in names if name not in taken)
-  return tokens, list(itertools.islice(free, num_missing))
+  unknown = (name for name in names if name not in known)
+  return tokens, list(itertools.islice(unknown, num_missing))
 
 
-def _complete(
+def _check_weights(
   weights: dict[str, np.ndarray],
   config: BertConfig,
   path: str,
   fresh_pooler: bool,
 ) -> list[str]:
-  """Checks the weights against the model, and adds a fresh pooler if allowed.
+  """Checks the weights against the model; adds a random pooler if allowed.
 
   Returns:
-    The names of what was added.
+    The names of the added variables.
+
+  Raises:
+    UserError: variables are missing or of the wrong shape.
   """
   from modeling import models
 
@@ -157,14 +176,14 @@ def _complete(
   if missing := [name for name in missing if name not in fresh]:
     raise UserError(
       f'{path} lacks the weights of {", ".join(missing)}'
-      + _advice_on_pooler(missing)
+      + _pooler_advice(missing)
     )
   weights |= {name: expected[name].numpy() for name in fresh}
   _check_shapes(weights, expected, path)
   return fresh
 
 
-def _advice_on_pooler(missing: list[str]) -> str:
+def _pooler_advice(missing: list[str]) -> str:
   if all(name.startswith('bert/pooler/') for name in missing):
     return '; --fresh_pooler gives the model a random pooler'
   return ''
@@ -175,7 +194,7 @@ def _check_shapes(
 ) -> None:
   """Raises a `UserError` that names each weight of the wrong shape.
 
-  A classifier's head is in `weights` alone: any number of classes will do.
+  Does not check a classifier's head, which may have any number of classes.
   """
   wrong = [
     f'{name} has the shape {list(value.shape)} instead of'
@@ -200,28 +219,21 @@ def _write(
   files.write_text(
     os.path.join(output_dir, _VOCAB), ''.join(f'{x}\n' for x in tokens)
   )
-  # Last: with the checkpoint in place the folder is whole.
+  # Last, so that a folder with a checkpoint is complete.
   exporting.write_released(os.path.join(output_dir, 'bert_model.ckpt'), weights)
 
 
-def _named(title: str, names: list[str]) -> list[str]:
+def _listed(title: str, names: list[str]) -> list[str]:
   return [f'{title} ({len(names)}): {", ".join(names)}'] if names else []
 
 
 def _casing(input_dir: str) -> list[str]:
-  """Says which --do_lower_case the vocabulary wants, where that is known."""
+  """Returns which --do_lower_case fits the vocabulary, if that is known."""
   path = os.path.join(input_dir, 'tokenizer_config.json')
   if not files.exists(path):
     return []
   lower_case = files.read_json(path).get('do_lower_case')
   return [] if lower_case is None else [f'use --do_lower_case={lower_case}']
-
-
-def main(_) -> None:
-  """Imports one folder and prints what became of its tensors."""
-  flag_group.require('input_dir', 'output_dir')
-  lines = import_folder(FLAGS.input_dir, FLAGS.output_dir, FLAGS.fresh_pooler)
-  print('\n'.join(lines))
 
 
 if __name__ == '__main__':

@@ -1,9 +1,9 @@
-"""Makes a classification task: which library does this sentence come from?
+"""Builds a classification task: which library does a sentence come from?
 
-Pure: modules in, sentences out. Names of libraries, of their modules and of
-anything else that looks like code are replaced by `PLACEHOLDER`, so that the
-task is about meaning. Sentences are split by module; of near-duplicates one is
-kept, and none if two libraries share them.
+`PLACEHOLDER` replaces the names of libraries, of their modules and of anything
+else that looks like code, so that the task depends on meaning. All sentences of
+a module go to the same split. One of several near-duplicates is kept, none if
+different libraries share them.
 """
 
 import collections
@@ -16,24 +16,24 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tools.docstring_corpus import Module
 
-# One word of the released vocabulary that prose does not use otherwise.
+# A token of the released vocabulary that is rare in prose.
 PLACEHOLDER = 'foo'
 
-# How the libraries are called in prose, where that is no package's name, and
-# the one class name that is not written in CamelCase.
+# Names of libraries in prose that are not package names, and the one class name
+# that is not in CamelCase.
 LIBRARY_NAMES = frozenset(
   ['tf', 'tfds', 'tfmot', 'tflite', 'np', 'pd', 'sp', 'plt', 'mpl']
   + ['scikit', 'scikit-learn', 'ndarray', 'ndarrays']
 )
 
-# Words in a shingle. Two sentences that share eight words in a row, identifiers
-# and numbers left out, say the same thing.
+# Words in a shingle. Two sentences that share eight consecutive words, apart
+# from identifiers and numbers, count as near-duplicates.
 SHINGLE_WORDS = 8
 
-# In dev and test: more from one module would make them few modules.
+# Sentences per module in dev and test, so that these draw on many modules.
 MAX_PER_MODULE = 20
 
-# A word with what hangs on to it: dotted.names, hyphen-ated words, calls().
+# Words, dotted.names, hyphen-ated words and calls().
 _TOKEN = re.compile(r'\w+(?:[.-]\w+)*(?:\(\))?')
 # dotted.names, snake_case, CamelCase, calls() and names with digits.
 _IDENTIFIER = re.compile(
@@ -42,12 +42,12 @@ _IDENTIFIER = re.compile(
 _LATIN = frozenset(['e.g', 'i.e', 'a.k.a', 'w.r.t'])
 _REPEATED = re.compile(rf'\b{PLACEHOLDER}(?:[\s.-]+{PLACEHOLDER}\b)+')
 _WORD = re.compile(r'[a-z]+')
-_MIN_OWN_WORDS = 5
+_MIN_UNMASKED_WORDS = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-  """Numbers of sentences: of D_L, dev and test in all, at most in D_T."""
+  """Numbers of sentences of each split; `transfer` (D_T) is an upper bound."""
 
   train: int
   dev: int
@@ -57,11 +57,14 @@ class Sizes:
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-  """The sentences of each split as (sentence, label), and the modules.
+  """A task's sentences and the modules that they come from.
 
-  `names` are those that were masked.
-  `module_splits` tells for every module of the task's libraries whether it
-  went to 'train' (D_L and the transfer set), 'dev' or 'test'.
+  Attributes:
+    labels: the libraries, sorted.
+    names: the names that were masked.
+    splits: split → its (sentence, label) pairs.
+    module_splits: module of the task's libraries → 'train' (D_L and the
+      transfer set), 'dev' or 'test'.
   """
 
   labels: tuple[str, ...]
@@ -71,12 +74,12 @@ class Task:
 
 
 def mask_names(sentence: str, names: frozenset[str]) -> str:
-  """Replaces identifiers and names by `PLACEHOLDER`, runs of them by one.
+  """Replaces identifiers and names by `PLACEHOLDER`, adjacent ones by one.
 
   Args:
     sentence: plain text.
-    names: in lower case; whole words, and parts of hyphenated ones, are
-      compared in any case.
+    names: lower-case names. They match whole words and parts of hyphenated
+      words, regardless of case.
   """
 
   def mask(match: re.Match[str]) -> str:
@@ -93,32 +96,33 @@ def mask_names(sentence: str, names: frozenset[str]) -> str:
 
 
 def shingles(masked_sentence: str) -> list[int]:
-  """Returns what near-duplicates have in common, as hashes.
+  """Returns hashes of word n-grams, of which near-duplicates share one.
 
   Args:
-    masked_sentence: case, digits, punctuation and placeholders don't count.
+    masked_sentence: a sentence from `mask_names`. Case, digits, punctuation and
+      placeholders are ignored.
 
   Returns:
-    A 64-bit hash of each run of `SHINGLE_WORDS` words; of the whole where the
-    sentence is shorter. The same in every process.
+    A 64-bit hash of each sequence of `SHINGLE_WORDS` words, or of the whole
+    sentence if it is shorter. Every process computes the same hashes.
   """
   words = _WORD.findall(masked_sentence.lower())
   words = [word for word in words if word != PLACEHOLDER]
-  runs = range(max(1, len(words) - SHINGLE_WORDS + 1))
-  return [_stable_hash(' '.join(words[i : i + SHINGLE_WORDS])) for i in runs]
+  starts = range(max(1, len(words) - SHINGLE_WORDS + 1))
+  return [_stable_hash(' '.join(words[i : i + SHINGLE_WORDS])) for i in starts]
 
 
 def distinct_sentences(
   modules: Sequence[Module], names: frozenset[str]
 ) -> dict[str, list[str]]:
-  """Masks sentences and leaves near-duplicates out.
+  """Masks sentences and drops near-duplicates.
 
   Returns:
-    Module name → its masked sentences. Of sentences that share a shingle the
-    first is kept; none, if they come from several libraries.
+    Module name → its masked sentences. The first of several sentences with a
+    common shingle is kept, none if different libraries share it.
   """
   masked = [
-    [(text, shingles(text)) for text in _masked_once(module, names)]
+    [(text, shingles(text)) for text in _masked_sentences(module, names)]
     for module in modules
   ]
   owners: dict[int, str] = {}
@@ -131,19 +135,20 @@ def distinct_sentences(
   for module, pairs in zip(modules, masked, strict=True):
     distinct[module.name] = []
     for text, found in pairs:
-      if seen.isdisjoint(found) and _says_something(text):
+      if seen.isdisjoint(found) and _is_informative(text):
         distinct[module.name].append(text)
       seen.update(found)
   return distinct
 
 
-def _masked_once(module: Module, names: frozenset[str]) -> list[str]:
+def _masked_sentences(module: Module, names: frozenset[str]) -> list[str]:
+  """Returns a module's distinct masked sentences, in order."""
   masked = (mask_names(sentence, names) for sentence in module.sentences)
   return list(dict.fromkeys(masked))
 
 
 def largest_libraries(modules: Iterable[Module], count: int) -> tuple[str, ...]:
-  """Returns the libraries with the most different sentences, sorted."""
+  """Returns the libraries with the most distinct sentences, sorted by name."""
   sentences = collections.defaultdict(set)
   for module in modules:
     sentences[module.library].update(module.sentences)
@@ -158,71 +163,88 @@ def build_task(
   sizes: Sizes,
   seed: int,
 ) -> Task:
-  """Splits the sentences of some libraries by module.
+  """Builds the task and splits its sentences by module.
 
   Args:
-    modules: of any library; those of `labels` are used.
+    modules: the modules of any libraries; only those of `labels` are used.
     labels: the libraries.
-    names: what `mask_names` replaces.
-    sizes: of the splits. train, dev and test have as many sentences of each
-      label; what remains of the training modules is the transfer set.
-    seed: of the choice of modules and sentences.
+    names: the names that `mask_names` replaces.
+    sizes: sizes of the splits. train, dev and test have equally many sentences
+      of each label; the transfer set gets the other sentences of the training
+      modules.
+    seed: seed for choosing modules and sentences.
 
   Raises:
-    ValueError: a library has too few sentences; it is named.
+    ValueError: a library has too few sentences; the message names it.
   """
   modules = [module for module in modules if module.library in labels]
   distinct = distinct_sentences(modules, names)
-  chance = random.Random(seed)
+  rng = random.Random(seed)
   splits = {split: [] for split in ('train', 'dev', 'test', 'transfer')}
   module_splits = {}
   for label in labels:
-    own = sorted(m.name for m in modules if m.library == label)
-    chance.shuffle(own)
+    remaining = sorted(m.name for m in modules if m.library == label)
+    rng.shuffle(remaining)
     for split in ('test', 'dev'):
-      wanted = getattr(sizes, split) // len(labels)
-      taken = _take(own, distinct, wanted, chance)
-      module_splits.update({name: split for name, _ in taken})
-      own = [name for name in own if name not in module_splits]
-      chosen = [(s, label) for _, sentences in taken for s in sentences]
-      splits[split] += _require(chosen, wanted, label, split)
-    module_splits.update(dict.fromkeys(own, 'train'))
-    rest = [(s, label) for name in own for s in distinct[name]]
-    chance.shuffle(rest)
-    wanted = sizes.train // len(labels)
-    splits['train'] += _require(rest, wanted, label, 'train')
-    splits['transfer'] += rest[wanted:]
+      count = getattr(sizes, split) // len(labels)
+      chosen = _choose_modules(remaining, distinct, count, rng)
+      module_splits.update({name: split for name, _ in chosen})
+      remaining = [name for name in remaining if name not in module_splits]
+      pairs = [(s, label) for _, sentences in chosen for s in sentences]
+      splits[split] += _first(pairs, count, label, split)
+    module_splits.update(dict.fromkeys(remaining, 'train'))
+    pairs = [(s, label) for name in remaining for s in distinct[name]]
+    rng.shuffle(pairs)
+    count = sizes.train // len(labels)
+    splits['train'] += _first(pairs, count, label, 'train')
+    splits['transfer'] += pairs[count:]
   for pairs in splits.values():
-    chance.shuffle(pairs)
+    rng.shuffle(pairs)
   del splits['transfer'][sizes.transfer :]
   return Task(labels, names, splits, module_splits)
 
 
-def _take(own, distinct, wanted, chance) -> list[tuple[str, list[str]]]:
-  """Takes modules, in order, until they give the sentences wanted."""
-  taken, count = [], 0
-  for name in own:
-    if count >= wanted:
+def _choose_modules(
+  names: Sequence[str],
+  distinct: Mapping[str, list[str]],
+  count: int,
+  rng: random.Random,
+) -> list[tuple[str, list[str]]]:
+  """Returns the first modules that together have `count` sentences, or all.
+
+  Returns:
+    Module names, each with at most `MAX_PER_MODULE` of the module's sentences.
+  """
+  chosen, num_missing = [], count
+  for name in names:
+    if num_missing <= 0:
       break
     sentences = distinct[name]
-    few = chance.sample(sentences, min(len(sentences), MAX_PER_MODULE))
-    taken.append((name, few[: wanted - count]))
-    count += len(taken[-1][1])
-  return taken
+    sample = rng.sample(sentences, min(len(sentences), MAX_PER_MODULE))
+    chosen.append((name, sample[:num_missing]))
+    num_missing -= len(chosen[-1][1])
+  return chosen
 
 
-def _require(pairs, wanted: int, label: str, split: str):
-  if len(pairs) < wanted:
+def _first(
+  pairs: list[tuple[str, str]], count: int, label: str, split: str
+) -> list[tuple[str, str]]:
+  """Returns the first `count` pairs.
+
+  Raises:
+    ValueError: there are fewer.
+  """
+  if len(pairs) < count:
     raise ValueError(
-      f'{label} has {len(pairs)} distinct sentences for {split}, '
-      f'{wanted} are wanted'
+      f'{label} has {len(pairs)} distinct sentences for {split}, needs {count}'
     )
-  return pairs[:wanted]
+  return pairs[:count]
 
 
-def _says_something(sentence: str) -> bool:
+def _is_informative(sentence: str) -> bool:
+  """Returns whether enough words of a sentence are not masked."""
   words = [word for word in sentence.split() if PLACEHOLDER not in word]
-  return len(words) >= _MIN_OWN_WORDS
+  return len(words) >= _MIN_UNMASKED_WORDS
 
 
 def _stable_hash(text: str) -> int:

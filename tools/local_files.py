@@ -1,32 +1,30 @@
-"""Writes local text files for the tools that have no use for TensorFlow.
+"""Atomic writes of local files, without TensorFlow.
 
-Everything else goes through system/files.py, which knows gs:// too but takes
-TensorFlow's six seconds to import.
+`system/files.py` also writes to gs://, but imports TensorFlow to write any
+file, which takes six seconds. Tools that need TensorFlow for nothing else use
+this module.
 """
 
 import pathlib
-import secrets
 
-from system.errors import UserError
+from system import file_systems, temporary_files
 
 
 def write(path: str | pathlib.Path, content: str | bytes) -> None:
-  """Writes a file under a temporary name and renames it when it is whole.
+  """Writes a file under a temporary name, then renames it.
 
-  The folder is made where there is none.
+  Creates the parent folders.
 
   Raises:
-    UserError: the file can't be written; what stood there stays.
+    UserError: the file cannot be written; an earlier file stays unchanged.
   """
-  path = pathlib.Path(path)
   data = content.encode() if isinstance(content, str) else content
-  temporary = path.with_name(f'.{path.name}.{secrets.token_hex(8)}.tmp')
-  try:
+  path = pathlib.Path(path)
+  temporary = pathlib.Path(temporary_files.name_for(str(path)))
+  with file_systems.explained('write', str(path)):
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
       temporary.write_bytes(data)
       temporary.replace(path)
     finally:
       temporary.unlink(missing_ok=True)
-  except OSError as error:
-    raise UserError(f'cannot write {path}: {error}') from error

@@ -1,6 +1,10 @@
-"""What always guessing one token would score on pre-training records.
+r"""Computes the masked-LM accuracy of predicting one token everywhere.
 
-The floor that a masked-LM accuracy is to be compared with.
+  python -m tools.most_frequent_token --input_file='heldout.tfrecord*' \
+    --vocab_file=vocab.txt
+
+The token is the most frequent one. Its accuracy is the floor for pre-trained
+models.
 """
 
 import itertools
@@ -13,7 +17,7 @@ from system.errors import UserError, reason_of
 
 FLAGS = flags.FLAGS
 
-_CHUNK = 1024  # Records that are parsed at once.
+_CHUNK = 1024  # Records to parse at once.
 
 
 def define_flags() -> None:
@@ -23,37 +27,48 @@ def define_flags() -> None:
   )
   flags.DEFINE_string('vocab_file', None, "The records' vocabulary.")
   flags.DEFINE_integer(
-    'max_records', None, 'Count the first so many records only.', lower_bound=1
+    'max_records', None, 'Read only this many records.', lower_bound=1
   )
 
 
 def count_masked(
   paths: list[str], max_records: int | None, vocab_size: int
 ) -> np.ndarray:
-  """Counts how often each token id is behind a mask, int64 [V].
+  """Counts how often each token id is masked.
+
+  Args:
+    paths: pre-training TFRecord files.
+    max_records: number of records to read; None for all.
+    vocab_size: V.
+
+  Returns:
+    int64 [V].
 
   Raises:
-    UserError: a file is damaged, holds other records, or those of another
-      vocabulary; or no token is behind a mask.
+    UserError: a file is damaged, holds other records or those of another
+      vocabulary, or no token is masked.
   """
-  from data.records import tfrecords
+  from data.records import record_reader
 
   counts = np.zeros([vocab_size], np.int64)
-  left = max_records
+  num_left = max_records
   for path in paths:
-    source = tfrecords.read(path, left)
+    source = record_reader.read(path, num_left)
     while chunk := list(itertools.islice(source, _CHUNK)):
-      counts += np.bincount(_ids(chunk, path, vocab_size), None, vocab_size)
-      left = None if left is None else left - len(chunk)
-    if left == 0:
+      ids = _masked_ids(chunk, path, vocab_size)
+      counts += np.bincount(ids, minlength=vocab_size)
+      num_left = None if num_left is None else num_left - len(chunk)
+    if num_left == 0:
       break
   if not counts.any():
-    raise UserError(f'{", ".join(paths)}: no token is behind a mask')
+    raise UserError(f'{", ".join(paths)}: no token is masked')
   return counts
 
 
-def _ids(serialized: list[bytes], path: str, vocab_size: int) -> np.ndarray:
-  """Returns the ids behind masks in some records, int64 [N]."""
+def _masked_ids(
+  serialized: list[bytes], path: str, vocab_size: int
+) -> np.ndarray:
+  """Returns the masked token ids of records, int64 [N]."""
   import tensorflow as tf
 
   spec = {
@@ -72,7 +87,7 @@ def _ids(serialized: list[bytes], path: str, vocab_size: int) -> np.ndarray:
   if len(ids) and not 0 <= ids.min() <= ids.max() < vocab_size:
     raise UserError(
       f'{path} has token ids from {ids.min()} to {ids.max()}, expected 0 to '
-      f'{vocab_size - 1}: its vocabulary is another one'
+      f'{vocab_size - 1}: it was made with another vocabulary'
     )
   return ids
 

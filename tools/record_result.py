@@ -1,10 +1,19 @@
-"""Records what a run gave as one small JSON file, for `tools.report`."""
+r"""Records the result of a run as one small JSON file for `tools.report`.
+
+  python -m tools.record_result --run_dir=out/PD --method=PD --seed=1 \
+    --results_dir=results
+
+For recipes that compare methods over several seeds. The file holds the method,
+the seed, the accuracy, the number of parameters and the speed.
+"""
 
 import os
 
 from absl import flags, logging
 
 from cli import flag_group, script
+from modeling.configs import BertConfig, count_parameters
+from system import files
 from system.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -12,12 +21,14 @@ FLAGS = flags.FLAGS
 
 def define_flags() -> None:
   """Defines this script's flags."""
+  flags.DEFINE_string('run_dir', None, 'The --output_dir of a --do_eval run.')
   flags.DEFINE_string(
-    'run_dir', None, 'The output_dir of a script that was run with --do_eval.'
+    'method', None, 'The method that the run used, PD for example.'
   )
-  flags.DEFINE_string('method', None, 'What the run stands for: PD, say.')
   flags.DEFINE_integer('seed', None, "The run's seed.")
-  flags.DEFINE_string('results_dir', None, 'Gets <method>-seed<seed>.json.')
+  flags.DEFINE_string(
+    'results_dir', None, 'The folder to write <method>-seed<seed>.json to.'
+  )
 
 
 def read_result(run_dir: str) -> dict[str, float]:
@@ -26,9 +37,6 @@ def read_result(run_dir: str) -> dict[str, float]:
   Raises:
     UserError: the run was not evaluated.
   """
-  from modeling.configs import BertConfig, count_parameters
-  from system import files
-
   path = os.path.join(run_dir, 'eval_results.txt')
   lines = files.read_text(files.require_file(path, '--run_dir')).splitlines()
   scores = dict(line.split(' = ', 1) for line in lines)
@@ -46,8 +54,6 @@ def read_result(run_dir: str) -> dict[str, float]:
 def main(_: list[str]) -> None:
   """Writes the file."""
   flag_group.require('run_dir', 'method', 'seed', 'results_dir')
-  from system import files
-
   result = {
     'method': FLAGS.method,
     'seed': FLAGS.seed,

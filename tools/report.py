@@ -1,12 +1,13 @@
-r"""Prints and saves what the runs of a recipe gave: one table, one plot.
+r"""Summarises the results of a recipe's runs in one table and one plot.
 
   python -m tools.report --results_dir=quickstart/results \
     --output_dir=quickstart --split=test
 
-Reads every <method>-seed<k>.json of the folder, an object with the keys method
-(one of `METHODS`), seed, accuracy (in [0, 1], on the split named), parameters
-and examples_per_second; other keys are ignored. Writes report.md, report.json
-and report.png. Methods without a result are said to be missing, in all three.
+For comparing methods over seeds. The tool reads every <method>-seed<k>.json of
+the folder: an object with the keys method (one of `METHODS`), seed, accuracy
+(in [0, 1], on the split --split), parameters and examples_per_second. It
+ignores other keys. It prints the table and writes report.md, report.json and
+report.png. All three name the methods that have no result.
 """
 
 import dataclasses
@@ -24,7 +25,8 @@ from tools import local_files
 
 FLAGS = flags.FLAGS
 
-# From what costs least to what costs most; basic to PD are the same student.
+# In the order of their costs; basic, PF, distillation and PD train the same
+# student.
 METHODS = ('bag-of-words', 'basic', 'PF', 'distillation', 'PD', 'teacher')
 
 _NUMBERS = ('seed', 'accuracy', 'parameters', 'examples_per_second')
@@ -32,10 +34,14 @@ _NUMBERS = ('seed', 'accuracy', 'parameters', 'examples_per_second')
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-  """What a method gave, over its seeds.
+  """The results of one method.
 
-  Accuracies are in [0, 1], one for each of `seeds`; `examples_per_second` is
-  the median.
+  Attributes:
+    method: one of `METHODS`.
+    seeds: the seeds, ascending.
+    accuracies: the accuracy for each seed, in [0, 1].
+    parameters: the number of the model's parameters.
+    examples_per_second: the median over the seeds.
   """
 
   method: str
@@ -51,20 +57,20 @@ class Row:
 
 
 def define_flags() -> None:
-  """Defines the flags of this script."""
+  """Defines this script's flags."""
   flags.DEFINE_string(
     'results_dir', None, 'The folder with <method>-seed<k>.json files.'
   )
-  flags.DEFINE_string('output_dir', None, 'Where to write report.*.')
-  flags.DEFINE_string('split', 'dev', 'The split that was scored.')
+  flags.DEFINE_string('output_dir', None, 'The folder to write report.* to.')
+  flags.DEFINE_string('split', 'dev', 'The split of the accuracies.')
 
 
 def read_results(folder: str | pathlib.Path) -> list[dict]:
-  """Reads the results of all steps.
+  """Reads all results in a folder.
 
   Raises:
     UserError: there is no result, or a file is malformed, lacks a key, names an
-      unknown method, or repeats a method and seed; the file is named.
+      unknown method, or repeats a method and seed; the message names the file.
   """
   paths = sorted(pathlib.Path(folder).glob('*-seed*.json'))
   if not paths:
@@ -80,10 +86,10 @@ def read_results(folder: str | pathlib.Path) -> list[dict]:
 
 
 def summarise(results: Sequence[Mapping]) -> list[Row]:
-  """Makes a row of each method that has results, in the order of `METHODS`.
+  """Makes a row for each method that has results, in the order of `METHODS`.
 
   Raises:
-    UserError: a method has other parameters with another seed.
+    UserError: models of one method differ in size.
   """
   rows = []
   for method in METHODS:
@@ -92,7 +98,7 @@ def summarise(results: Sequence[Mapping]) -> list[Row]:
     sizes = sorted({result['parameters'] for result in own})
     if len(sizes) > 1:
       raise UserError(
-        f'results of {method} are of models of different sizes: '
+        f'the models of {method} have different sizes: '
         f'{", ".join(f"{size:,}" for size in sizes)} parameters'
       )
     if own:
@@ -110,17 +116,17 @@ def summarise(results: Sequence[Mapping]) -> list[Row]:
 
 
 def missing_methods(rows: Sequence[Row]) -> list[str]:
-  """Returns the methods that have no result."""
+  """Returns the methods without results."""
   return [name for name in METHODS if name not in {row.method for row in rows}]
 
 
 def as_markdown(rows: Sequence[Row], split: str) -> str:
-  """Returns the table, with the columns aligned, and what is missing."""
+  """Returns the aligned table, followed by the missing methods."""
   header = ['method', f'{split} accuracy', 'lowest–highest', 'seeds']
   header += ['parameters', 'examples/s']
   cells = [header] + [_cells(row) for row in rows]
   widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-  # Numbers stand right, as the colon tells Markdown.
+  # The trailing colon right-aligns the columns of numbers.
   rule = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
   lines = []
   for line in [cells[0], rule, *cells[1:]]:
@@ -137,8 +143,8 @@ def as_markdown(rows: Sequence[Row], split: str) -> str:
 
 
 def as_json(rows: Sequence[Row]) -> str:
-  """Returns rows, with every seed's accuracy, and missing methods."""
-  described = [
+  """Returns the rows and the missing methods as JSON."""
+  row_values = [
     dataclasses.asdict(row)
     | {
       'median_accuracy': row.median,
@@ -147,18 +153,18 @@ def as_json(rows: Sequence[Row]) -> str:
     }
     for row in rows
   ]
-  report = {'rows': described, 'missing': missing_methods(rows)}
+  report = {'rows': row_values, 'missing': missing_methods(rows)}
   return json.dumps(report, indent=2) + '\n'
 
 
 def draw(rows: Sequence[Row], split: str) -> bytes:
-  """Draws a bar of the median accuracy of each method.
+  """Draws a bar chart of the median accuracies.
 
-  The line over a bar goes from the lowest to the highest seed, the dots on it
-  are the seeds. A method without a result has an empty place that says so.
+  A line over each bar spans the lowest to the highest accuracy; dots mark the
+  seeds. The text 'no result' replaces the bars of missing methods.
 
   Returns:
-    A PNG.
+    The content of a PNG file.
 
   Raises:
     UserError: Matplotlib is not installed.
@@ -170,7 +176,7 @@ def draw(rows: Sequence[Row], split: str) -> bytes:
     raise UserError(
       "the plot needs Matplotlib: pip install -e '.[quickstart]'"
     ) from error
-  # Without pyplot: it keeps state, and would look for a display.
+  # pyplot keeps global state and looks for a display.
   figure = Figure(figsize=(7, 4), layout='constrained')
   FigureCanvasAgg(figure)
   axes = figure.add_subplot()
@@ -190,7 +196,7 @@ def draw(rows: Sequence[Row], split: str) -> bytes:
   return image.getvalue()
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
   """Prints the table and writes the three files."""
   flag_group.require('results_dir', 'output_dir')
   rows = summarise(read_results(FLAGS.results_dir))
@@ -217,7 +223,7 @@ def _read_result(path: pathlib.Path) -> dict:
       raise UserError(f'{path}: {key} must be a number, got {value!r}')
   if not 0 <= result['accuracy'] <= 1:
     raise UserError(
-      f'{path}: accuracy must lie in [0, 1], got {result["accuracy"]}'
+      f'{path}: accuracy must be in [0, 1], got {result["accuracy"]}'
     )
   return result
 
@@ -235,15 +241,15 @@ def _cells(row: Row) -> list[str]:
 
 
 def _draw_bar(axes, position: int, row: Row) -> None:
-  """Draws one method: bar, spread, seeds, and the median in figures."""
+  """Draws one method: bar, spread, seeds, and the median as text."""
   is_student = row.method not in ('bag-of-words', 'teacher')
   colour = 'tab:blue' if is_student else '.7'
   axes.bar(position, row.median, width=0.65, color=colour)
   lowest, highest = min(row.accuracies), max(row.accuracies)
   if len(row.seeds) > 1:
     axes.vlines(position, lowest, highest, color='black', linewidth=1)
-    places = [position] * len(row.seeds)
-    axes.plot(places, row.accuracies, 'o', color='black', markersize=3)
+    positions = [position] * len(row.seeds)
+    axes.plot(positions, row.accuracies, 'o', color='black', markersize=3)
   axes.annotate(
     f'{row.median:.3f}',
     (position, highest),

@@ -1,4 +1,7 @@
-"""The TPU's compiler, without a TPU, in a process of its own."""
+"""Runs the TPU's compiler in a separate process, on a machine without a TPU.
+
+Tested by `tests/tools/tpu_preflight_test.py`.
+"""
 
 import dataclasses
 import json
@@ -14,7 +17,10 @@ _SCRIPT = os.path.join(os.path.dirname(__file__), 'compile_for_tpu.py')
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-  """What a program takes of each device; `compile_seconds` of this machine."""
+  """What a program costs on each device.
+
+  `compile_seconds` is the compile time on this machine.
+  """
 
   compile_seconds: float
   flops: int
@@ -26,7 +32,7 @@ class Cost:
 
   @property
   def hbm_bytes(self) -> int:
-    """All memory of the program; what results share with arguments, once."""
+    """All memory of the program; counts aliased arguments and results once."""
     return (
       self.argument_bytes
       + self.output_bytes
@@ -37,34 +43,39 @@ class Cost:
 
 
 class Compiler:
-  """The compiler of one topology, in a process of its own for each call.
+  """The compiler for one topology; each call starts a process.
 
   Attributes:
-    num_devices: R, the replicas that share a batch.
-    device_kind: such as 'TPU v5 lite'.
-    hbm_bytes: what a program can have of each device's memory.
+    num_devices: R, the number of replicas that share a batch.
+    device_kind: the kind of device, such as 'TPU v5 lite'.
+    hbm_bytes: the memory of each device that is available to a program.
   """
 
   def __init__(self, python: str, topology: str):
-    """Asks what the topology is.
+    """Asks the compiler to describe the topology.
+
+    Args:
+      python: an interpreter that has `PACKAGES`.
+      topology: a TPU generation and its chips along each axis, 'v5e:2x4'.
 
     Raises:
-      UserError: there is no such topology, or no such compiler.
+      UserError: the topology or the compiler does not exist.
     """
-    self._command = [python, _SCRIPT, topology]
-    described = self._call()
-    self.num_devices: int = described['num_devices']
-    self.device_kind: str = described['device_kind']
-    self.hbm_bytes: int = described['hbm_bytes']
+    self._python = python
+    self._topology = topology
+    description = self._call()
+    self.num_devices: int = description['num_devices']
+    self.device_kind: str = description['device_kind']
+    self.hbm_bytes: int = description['hbm_bytes']
 
   def compile(self, program: bytes) -> Cost | str:
     """Compiles serialized StableHLO for all devices.
 
     Returns:
-      The cost; or, where the program is too large, the compiler's words.
+      The cost, or the compiler's message if the program needs too much memory.
 
     Raises:
-      UserError: it does not compile for another reason.
+      UserError: compiling fails for another reason.
     """
     with tempfile.NamedTemporaryFile(suffix='.mlir') as file:
       file.write(program)
@@ -73,32 +84,34 @@ class Compiler:
     return answer.get('too_large') or Cost(**answer)
 
   def _call(self, *arguments: str) -> dict:
-    python, _, topology = self._command
+    """Runs `compile_for_tpu.py` and returns its answer."""
     try:
-      done = subprocess.run(
-        [*self._command, *arguments], capture_output=True, text=True
+      process = subprocess.run(
+        [self._python, _SCRIPT, self._topology, *arguments],
+        capture_output=True,
+        text=True,
       )
     except OSError as error:
-      raise UserError(f'--preflight_python={python}: {error}') from error
+      raise UserError(f'--preflight_python={self._python}: {error}') from error
     try:
-      answer = json.loads(done.stdout.splitlines()[-1])
+      answer = json.loads(process.stdout.splitlines()[-1])
     except (IndexError, ValueError):
       raise UserError(
-        f'the compiler for --topology={topology} ended with status '
-        f'{done.returncode}: {done.stderr[-2000:]}'
+        f'the compiler for --topology={self._topology} ended with status '
+        f'{process.returncode}: {process.stderr[-2000:]}'
       ) from None
     if 'missing' in answer:
-      raise UserError(_how_to_install(python, answer['missing']))
+      raise UserError(_install_advice(self._python, answer['missing']))
     if 'error' in answer:
-      raise UserError(f'--topology={topology}: {answer["error"]}')
+      raise UserError(f'--topology={self._topology}: {answer["error"]}')
     return answer
 
 
-def _how_to_install(python: str, module: str) -> str:
+def _install_advice(python: str, module: str) -> str:
   return (
-    f'--preflight_python={python} has no {module}. The compiler needs 1.3 GB, '
-    'best in an environment of its own:\n'
+    f'--preflight_python={python} has no {module}. The compiler needs 1.3 GB; '
+    'install it in a separate environment:\n'
     '  python3.11 -m venv ~/preflight\n'
     f'  ~/preflight/bin/pip install {PACKAGES}\n'
-    'Then give --preflight_python=~/preflight/bin/python'
+    'Then set --preflight_python=~/preflight/bin/python'
   )

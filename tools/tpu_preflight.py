@@ -1,11 +1,12 @@
-"""Tells, without a TPU, whether a job fits one, and what a step takes.
+r"""Checks without a TPU whether a job fits one, and what a step costs.
 
-  python -m tools.tpu_preflight --topology=v5e:2x2 --script=run_classifier ...
+  python -m tools.tpu_preflight --topology=v5e:2x2 --script=run_pretraining \
+    --do_train --bert_size=tiny --vocab_file=vocab.txt --train_batch_size=1024
 
-With a training script's own flags, it compiles what each replica computes in a
-step, for batches of the longest bucket, with the TPU's own compiler, and looks
-for the largest batch that the chip's memory holds. No weights and no records
-are read, and no TPU is asked.
+For choosing a TPU and a batch size before paying for them. The tool takes the
+flags of a training script. With the TPU's own compiler it compiles the step of
+each replica for batches of the longest length bucket, and searches for the
+largest batch that fits the chip's memory. It reads no weights and no records.
 """
 
 import contextlib
@@ -14,74 +15,79 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from absl import flags, logging
 
-from cli import flag_group, script
+from cli import device_flags, flag_group, script
 from system.errors import UserError
 from tools import tpu_compiler
 from tools.tpu_compiler import Compiler, Cost
 
+if TYPE_CHECKING:
+  from tools.replica_job import ReplicaJob
+
 FLAGS = flags.FLAGS
 
-# The search ends when a batch fits and one larger by this share does not.
+# The search ends when a batch fits and a batch larger by this share does not.
 _PRECISION = 1 / 8
-_LARGEST_BATCH = 1 << 16  # Rows a replica, beyond which nobody asks.
+_LARGEST_BATCH = 1 << 16  # Rows per replica; the search does not go beyond.
 
 
 def define_flags() -> None:
-  """Defines this tool's own flags."""
+  """Defines this tool's own flags, without those of the script."""
   flags.DEFINE_enum(
     'script',
     None,
     ['run_pretraining', 'run_classifier', 'run_distillation'],
-    'The script whose job it is; all its flags can be given too.',
+    'The training script; all its flags are accepted, too.',
   )
   flags.DEFINE_string(
     'topology',
     None,
-    'The TPU: its generation, and its chips along each axis: v5e:2x4, '
-    'v6e:4x4, v5p:2x2x1, v4:2x2x2, v3:2x2.',
+    'The TPU: its generation and its chips along each axis, such as v5e:2x4, '
+    'v6e:4x4, v5p:2x2x1, v4:2x2x2 or v3:2x2.',
   )
   flags.DEFINE_bool(
-    'search', True, 'Whether to look for the largest batch that fits.'
+    'search', True, 'Whether to search for the largest batch that fits.'
   )
   flags.DEFINE_string(
     'preflight_python',
     sys.executable,
-    f'The Python that runs the compiler: one with {tpu_compiler.PACKAGES}.',
+    f'The Python that runs the compiler. It needs {tpu_compiler.PACKAGES}.',
   )
 
 
 def largest_fitting(
   fits: Callable[[int], bool], start: int, is_fitting: bool
 ) -> int:
-  """Looks for the largest number that fits, to an eighth.
+  """Searches for the largest number that fits, with a precision of an eighth.
 
   Args:
-    fits: tells of a number whether it does; what fits, fits in less, too.
-    start: a number, at least 1.
+    fits: returns whether a number fits. If a number fits, so do smaller ones.
+    start: the number to start from, at least 1.
     is_fitting: whether `start` fits.
 
   Returns:
-    A number that fits, 0 for none.
+    A number that fits; 0 if none does.
   """
-  good, bad = (start, None) if is_fitting else (0, start)
-  while bad is None and good < _LARGEST_BATCH:
-    good, bad = (2 * good, None) if fits(2 * good) else (good, 2 * good)
-  while bad is not None and not good and bad > 1:
-    good, bad = (bad // 2, bad) if fits(bad // 2) else (0, bad // 2)
-  while good and bad is not None and bad - good > max(1, good * _PRECISION):
-    middle = (good + bad) // 2
-    good, bad = (middle, bad) if fits(middle) else (good, middle)
-  return good
+  # `low` fits, or is 0; `high` does not fit, or is None if that is unknown.
+  low, high = (start, None) if is_fitting else (0, start)
+  while high is None and low < _LARGEST_BATCH:
+    low, high = (2 * low, None) if fits(2 * low) else (low, 2 * low)
+  while high is not None and not low and high > 1:
+    low, high = (high // 2, high) if fits(high // 2) else (0, high // 2)
+  while low and high is not None and high - low > max(1, low * _PRECISION):
+    middle = (low + high) // 2
+    low, high = (middle, high) if fits(middle) else (low, middle)
+  return low
 
 
 class Preflight:
-  """A job on a topology."""
+  """Compiles the step of a job for the devices of a topology."""
 
-  def __init__(self, job, compiler: Compiler):
-    """Takes a `replica_jobs.ReplicaJob`."""
+  def __init__(self, job: 'ReplicaJob', compiler: Compiler):
+    """Creates a preflight; compiles nothing yet."""
     self._job = job
     self._compiler = compiler
 
@@ -89,24 +95,29 @@ class Preflight:
     """Compiles the step for `rows` rows on each replica.
 
     Raises:
-      UserError: a shape in it is unknown, an op has no kernel on TPUs, or it
-        does not compile for a reason other than its size.
+      UserError: the step has an unknown shape or an op without a kernel on
+        TPUs, or does not compile for a reason other than its size.
     """
     from devices.step_program import StepProgram
 
     program = StepProgram(
       self._job.step, self._job.signature(rows), self._compiler.num_devices
     )
-    for what, names in (
+    for problem, names in (
       ('these nodes have results of unknown shape', program.unknown_shapes()),
       ('TPUs have no kernel for these ops', program.ops_without_kernel()),
     ):
       if names:
-        raise UserError(f'{what}: {", ".join(names)}')
+        raise UserError(f'{problem}: {", ".join(names)}')
     return self._compiler.compile(program.export())
 
   def largest_batch(self, rows: int, is_fitting: bool) -> int:
-    """Looks for the largest global batch whose step fits."""
+    """Searches for the largest global batch whose step fits.
+
+    Args:
+      rows: a number of rows on each replica to start from.
+      is_fitting: whether these rows fit.
+    """
     parts = self._job.num_parts
 
     def fits(count: int) -> bool:
@@ -122,11 +133,11 @@ class Preflight:
     return largest * parts * self._compiler.num_devices
 
   def is_fitting(self, cost: Cost | str) -> bool:
-    """Whether a compiled program is one, and has the memory that it needs."""
+    """Returns whether a program compiled and fits the device's memory."""
     return isinstance(cost, Cost) and cost.hbm_bytes <= self._compiler.hbm_bytes
 
   def report(self, rows: int, cost: Cost | str) -> None:
-    """Prints a line for each thing to know of a compiled step."""
+    """Prints the cost of a compiled step, one `name = value` per line."""
     compiler = self._compiler
     _print('devices', f'{compiler.num_devices} x {compiler.device_kind}')
     _print('batch', f'{rows * compiler.num_devices}, {rows} rows on each')
@@ -139,7 +150,7 @@ class Preflight:
       if field.name.endswith('_bytes'):
         name = field.name.removesuffix('_bytes')
         _print(f'  {name}', _gib(getattr(cost, field.name)))
-    # The compiler counts a loop's body once.
+    # The compiler counts the body of a loop once.
     parts = self._job.num_parts
     counted_once = f', one of {parts} parts counted' if parts > 1 else ''
     _print('flops_of_a_step', f'{cost.flops:.3e} on each{counted_once}')
@@ -161,12 +172,12 @@ def _gib(count: int) -> str:
 
 
 def main(_: list[str]) -> None:
-  """Compiles, reports and searches, as the flags say."""
+  """Compiles the step, prints its cost and searches for the largest batch."""
   flag_group.require('script', 'topology')
-  from cli import device_flags, replica_jobs
-
   device_flags.check()
-  logging.set_verbosity(logging.WARNING)  # How a run would start is not asked.
+  from tools import replica_job
+
+  logging.set_verbosity(logging.WARNING)  # Hide how a run would start.
   compiler = Compiler(
     os.path.expanduser(FLAGS.preflight_python), FLAGS.topology
   )
@@ -175,9 +186,9 @@ def main(_: list[str]) -> None:
   ):
     raise UserError(
       f'--num_tpu_cores={FLAGS.num_tpu_cores}, but --topology='
-      f'{FLAGS.topology} has {compiler.num_devices}'
+      f'{FLAGS.topology} has {compiler.num_devices} devices'
     )
-  job = replica_jobs.of_script(FLAGS.script, compiler.num_devices)
+  job = replica_job.of_script(FLAGS.script, compiler.num_devices)
   preflight = Preflight(job, compiler)
   rows = -(-job.batch_size // compiler.num_devices)
   cost = preflight.compile(rows)
@@ -186,7 +197,7 @@ def main(_: list[str]) -> None:
   if FLAGS.search:
     print('search =', flush=True)
     largest = preflight.largest_batch(rows, is_fitting)
-    _print('largest_batch', f'{largest}, found to an eighth')
+    _print('largest_batch', f'{largest}, to within an eighth')
   if not is_fitting:
     raise UserError(
       f'--{job.batch_flag}={job.batch_size} does not fit {FLAGS.topology}'
@@ -194,8 +205,8 @@ def main(_: list[str]) -> None:
 
 
 def define_script_flags(arguments: list[str]) -> None:
-  """Defines the flags of the script that --script names in a command line."""
-  # A wrong flag is told when all are parsed.
+  """Defines the flags of the script that --script names in `arguments`."""
+  # Wrong flags are reported later, when all flags are parsed.
   with contextlib.suppress(flags.Error):
     FLAGS(arguments, known_only=True)
     if FLAGS.script:

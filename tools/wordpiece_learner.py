@@ -1,9 +1,9 @@
-"""Learns a WordPiece vocabulary from counted words, with sentencepiece.
+"""Learns a WordPiece vocabulary from word counts with sentencepiece.
 
-Its BPE trainer joins, again and again, the two neighbouring pieces that stand
-together most often. WordPiece tells a word's first piece from the others, BPE
-does not: so each character is given to it as one of two symbols, one for where
-it begins a word ('a') and one for where it continues one ('##a').
+sentencepiece's BPE trainer repeatedly merges the most frequent pair of adjacent
+pieces. WordPiece distinguishes a word's first piece from the others, BPE does
+not. So each character is encoded as one of two symbols: one where it begins a
+word ('a') and one where it continues a word ('##a').
 """
 
 import collections
@@ -13,38 +13,50 @@ import io
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import sentencepiece
+
 from system.errors import UserError
+from system.settings import setting
 
 SPECIAL_TOKENS = ('[UNK]', '[CLS]', '[SEP]', '[MASK]')
 _CONTINUATION = '##'
-# Longer words are [UNK] to the tokenizer, whatever the vocabulary.
+# The tokenizer turns longer words into [UNK].
 _MAX_CHARACTERS_PER_WORD = 200
-# Of a long text, rarer characters are left out: one in 40 million.
+# Rarer characters of a long text get no token: one in 40 million.
 _MIN_CHARACTER_SHARE = 2.5e-8
-# The most frequent words; rarer ones weigh nothing. 350 MB.
+# Only the most frequent words are learned from; they take 350 MB. The counts of
+# rarer words don't matter.
 _MAX_WORDS = 1 << 19
-# The alphabet's symbols for sentencepiece; it gives characters below this one,
-# such as '▁', a meaning.
+# The alphabet is encoded as the symbols from this one on. Some characters below
+# it, such as '▁', have a special meaning to sentencepiece.
 _FIRST_SYMBOL = 0x20000
 
 
 @dataclasses.dataclass(frozen=True)
-class VocabularyOptions:
-  """What vocabulary to learn: the flags of these names.
+class LearnerOptions:
+  """The size and the alphabet of a vocabulary."""
 
-  Attributes:
-    vocab_size: number of tokens, V.
-    num_unused_tokens: how many of them are [unused0], [unused1], ...
-    min_character_count: rarer characters get no token; None for 2, or one in
-      40 million characters of the text where that is more.
-    max_characters: how many characters get tokens, the most frequent ones; None
-      for all.
-  """
-
-  vocab_size: int = 30_522
-  num_unused_tokens: int = 0
-  min_character_count: int | None = None
-  max_characters: int | None = None
+  vocab_size: int = setting(
+    30_522, 'Number of tokens, special ones included.', at_least=6
+  )
+  num_unused_tokens: int = setting(
+    0,
+    'Number of tokens [unused0], [unused1], ... after [PAD], reserved for '
+    'later use; the released vocabularies have 99.',
+    at_least=0,
+  )
+  min_character_count: int | None = setting(
+    None,
+    'Rarer characters get no token, and words with them become [UNK]. Default: '
+    '2, or one in 40 million characters of the text if that is more.',
+    at_least=1,
+  )
+  max_characters: int | None = setting(
+    None,
+    'Only this many characters get tokens, the most frequent ones. Default: no '
+    'limit. Chinese text has thousands of rare characters.',
+    at_least=1,
+  )
 
   @property
   def special_tokens(self) -> list[str]:
@@ -54,13 +66,13 @@ class VocabularyOptions:
 
 
 def count_letters(counts: Mapping[bytes, int]) -> collections.Counter[str]:
-  """Counts the pieces of one character that words are made of.
+  """Counts how often each character begins a word and continues a word.
 
   Args:
-    counts: words, and how often each was seen.
+    counts: UTF-8 word → count.
 
   Returns:
-    How often each character begins a word ('a') and continues one ('##a').
+    One-character piece ('a' or '##a') → count.
   """
   groups = collections.defaultdict(list)
   for word, count in counts.items():
@@ -80,58 +92,57 @@ def count_letters(counts: Mapping[bytes, int]) -> collections.Counter[str]:
 def learn(
   counts: Mapping[bytes, int],
   letters: Mapping[str, int],
-  options: VocabularyOptions,
+  options: LearnerOptions,
 ) -> list[str]:
   """Learns a vocabulary.
 
   Args:
-    counts: words as the tokenizer separates them, UTF-8, and how often each was
-      seen.
-    letters: as `count_letters` returns them, of these words and of those that
-      were too many to be kept.
-    options: what the vocabulary is to be.
+    counts: word, UTF-8, as the tokenizer splits them → count.
+    letters: the result of `count_letters` for these words and for rarer ones
+      that `counts` leaves out.
+    options: the size and the alphabet.
 
   Returns:
-    Tokens, exactly `vocab_size`: special ones, characters by code point, longer
-    pieces from the most frequent on.
+    Exactly `vocab_size` tokens: special tokens, then one-character pieces by
+    code point, then longer pieces, the most frequent ones first.
 
   Raises:
-    UserError: `vocab_size` is too small for the alphabet, or larger than the
+    UserError: `vocab_size` is too small for the alphabet or larger than the
       text can fill.
   """
   tokens = options.special_tokens + _alphabet(letters, options)
-  room = options.vocab_size - len(tokens)
-  if room < 0:
+  num_pieces = options.vocab_size - len(tokens)
+  if num_pieces < 0:
     raise UserError(
       f'--vocab_size={options.vocab_size} is too small: the special tokens and '
-      f'the characters of the text need {len(tokens)} already; give at least '
-      'that, or fewer characters (--max_characters, --min_character_count)'
+      f'the characters of the text need {len(tokens)} tokens; set at least '
+      'that, or allow fewer characters (--max_characters, '
+      '--min_character_count)'
     )
   alphabet = tokens[len(options.special_tokens) :]
-  tokens += _join(_encodable(counts, alphabet), alphabet, room)
+  tokens += _learn_pieces(_encodable(counts, alphabet), alphabet, num_pieces)
   if len(tokens) < options.vocab_size:
     raise UserError(
       f'--vocab_size={options.vocab_size} is more than the text can fill: with '
-      f'{len(tokens)} tokens each of its words is one, but for those with rare '
-      'characters (--min_character_count); give at most that, or more text'
+      f'{len(tokens)} tokens each word is one token, except words with rare '
+      'characters (--min_character_count); set at most that, or add text'
     )
   return tokens
 
 
-def _alphabet(
-  letters: Mapping[str, int], options: VocabularyOptions
-) -> list[str]:
-  """Returns the pieces of one character, those that begin words first."""
+def _alphabet(letters: Mapping[str, int], options: LearnerOptions) -> list[str]:
+  """Returns the one-character pieces, those that begin words first."""
   characters = collections.Counter()
   for letter, count in letters.items():
     characters[letter[-1]] += count
-  least = options.min_character_count
-  if least is None:
-    least = max(2, _MIN_CHARACTER_SHARE * characters.total())
+  min_count = options.min_character_count
+  if min_count is None:
+    min_count = max(2, _MIN_CHARACTER_SHARE * characters.total())
   ranked = sorted(characters, key=lambda c: (-characters[c], c))
-  kept = {c for c in ranked[: options.max_characters] if characters[c] >= least}
+  ranked = ranked[: options.max_characters]
+  frequent = {c for c in ranked if characters[c] >= min_count}
   return sorted(
-    (letter for letter in letters if letter[-1] in kept),
+    (letter for letter in letters if letter[-1] in frequent),
     key=lambda letter: (len(letter), letter),
   )
 
@@ -139,8 +150,10 @@ def _alphabet(
 def _encodable(
   counts: Mapping[bytes, int], alphabet: Sequence[str]
 ) -> list[tuple[str, int]]:
-  """Returns words of the alphabet's characters and their counts, the most
-  frequent ones first."""
+  """Returns the words that the alphabet can spell, with their counts.
+
+  The most frequent words come first; there are at most `_MAX_WORDS`.
+  """
   characters = {letter[-1] for letter in alphabet}
   words = ((word.decode(), count) for word, count in counts.items())
   return heapq.nsmallest(
@@ -154,30 +167,33 @@ def _encodable(
   )
 
 
-def _join(
-  words: Sequence[tuple[str, int]], alphabet: Sequence[str], room: int
+def _learn_pieces(
+  words: Sequence[tuple[str, int]], alphabet: Sequence[str], num_pieces: int
 ) -> Iterable[str]:
-  """Returns pieces of several characters, as many as there is room for.
+  """Learns pieces of several characters.
 
   Args:
-    words: and how often each was seen.
-    alphabet: the pieces of one character.
-    room: how many to learn; fewer come of a text that has no more.
+    words: words and their counts.
+    alphabet: the one-character pieces.
+    num_pieces: number of pieces to learn; fewer if the text has no more.
   """
-  if not room or all(len(word) == 1 for word, _ in words):
+  if not num_pieces or all(len(word) == 1 for word, _ in words):
     return []
   symbols = {a: chr(_FIRST_SYMBOL + i) for i, a in enumerate(alphabet)}
-  others = {
+  continuations = {
     ord(letter[-1]): symbol
     for letter, symbol in symbols.items()
     if len(letter) > 1
   }
-  encoded = [(symbols[w[0]] + w[1:].translate(others), n) for w, n in words]
+  encoded = [
+    (symbols[word[0]] + word[1:].translate(continuations), count)
+    for word, count in words
+  ]
   num_symbols = len(set().union(*(word for word, _ in encoded)))
-  pieces = (p for p in _train(encoded, num_symbols + room) if len(p) > 1)
-  # There may be more: the coverage of 1.0 is computed in float32, so that the
-  # rarest symbols, one in ten million, get no piece and leave room.
-  useful = itertools.islice(_until_whole(pieces, encoded), room)
+  pieces = (p for p in _train(encoded, num_symbols + num_pieces) if len(p) > 1)
+  # The trainer may return more pieces: it computes the coverage of 1.0 in
+  # float32, so the rarest symbols, one in ten million, get no piece.
+  useful = itertools.islice(_until_whole(pieces, encoded), num_pieces)
   letters = {symbol: letter for letter, symbol in symbols.items()}
   return [_decode(piece, letters) for piece in useful]
 
@@ -185,31 +201,29 @@ def _join(
 def _until_whole(
   pieces: Iterable[str], words: Iterable[tuple[str, int]]
 ) -> Iterator[str]:
-  """Yields pieces until each word is one; those that follow stand nowhere."""
-  missing = {word for word, _ in words if len(word) > 1}
+  """Yields pieces until each word is a piece; later ones occur in no word."""
+  split = {word for word, _ in words if len(word) > 1}
   for piece in pieces:
     yield piece
-    missing.discard(piece)
-    if not missing:
+    split.discard(piece)
+    if not split:
       return
 
 
 def _train(words: Iterable[tuple[str, int]], num_pieces: int) -> Iterator[str]:
   """Yields the pieces that sentencepiece learns, in its order."""
-  import sentencepiece
-
   model = io.BytesIO()
   sentencepiece.SentencePieceTrainer.train(
     sentence_iterator=(f'{word}\t{count}' for word, count in words),
     input_format='tsv',
     model_writer=model,
     model_type='bpe',
-    vocab_size=num_pieces + 1,  # It has a piece for what is unknown.
+    vocab_size=num_pieces + 1,  # One more for the unknown piece.
     hard_vocab_limit=False,
     character_coverage=1.0,
     max_sentencepiece_length=_MAX_CHARACTERS_PER_WORD,
     normalization_rule_name='identity',
-    # The words are as they are to be.
+    # Take the words as they are.
     add_dummy_prefix=False,
     remove_extra_whitespaces=False,
     split_by_whitespace=False,
@@ -221,11 +235,11 @@ def _train(words: Iterable[tuple[str, int]], num_pieces: int) -> Iterator[str]:
     pad_id=-1,
     minloglevel=2,
   )
-  learnt = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
-  return map(learnt.id_to_piece, range(1, learnt.get_piece_size()))
+  learned = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+  return map(learned.id_to_piece, range(1, learned.get_piece_size()))
 
 
 def _decode(piece: str, letters: Mapping[str, str]) -> str:
   """Returns a piece of symbols as a WordPiece token."""
-  first, *others = (letters[symbol] for symbol in piece)
-  return first + ''.join(letter[-1] for letter in others)
+  first, *rest = (letters[symbol] for symbol in piece)
+  return first + ''.join(letter[-1] for letter in rest)

@@ -1,4 +1,4 @@
-"""A vocabulary learned from text, as the script does it."""
+"""The script that learns a vocabulary from text."""
 
 import json
 import pathlib
@@ -13,7 +13,7 @@ from data.text.corpus_options import CorpusOptions
 from data.text.tokenization import BertTokenizer
 from system.errors import UserError
 from tools import build_vocab
-from tools.wordpiece_learner import VocabularyOptions
+from tools.wordpiece_learner import LearnerOptions
 
 TEXT = 'The lower lowest low\nthe newest new Über uber\n\n' * 50
 
@@ -27,7 +27,7 @@ def corpus(tmp_path) -> Corpus:
 def _build(corpus, path: pathlib.Path, size: int, **options) -> list[str]:
   do_lower_case = options.pop('do_lower_case', True)
   num_workers = options.pop('num_workers', None)
-  options = VocabularyOptions(size, **options)
+  options = LearnerOptions(size, **options)
   tokens = build_vocab.build(
     corpus, str(path), do_lower_case, options, num_workers
   )
@@ -36,7 +36,7 @@ def _build(corpus, path: pathlib.Path, size: int, **options) -> list[str]:
   return tokens
 
 
-def test_frequent_words_become_tokens_and_any_word_of_the_text_has_pieces(
+def test_frequent_words_become_tokens_and_all_words_have_pieces(
   corpus, tmp_path
 ):
   path = tmp_path / 'new' / 'vocab.txt'
@@ -48,18 +48,20 @@ def test_frequent_words_become_tokens_and_any_word_of_the_text_has_pieces(
   assert tokenizer.unk_id not in ids
 
 
-def test_case_and_accents_stay_where_they_are_to_stay(corpus, tmp_path):
+def test_cased_vocabularies_keep_case_and_accents(corpus, tmp_path):
   tokens = _build(corpus, tmp_path / 'vocab.txt', 35, do_lower_case=False)
   assert {'The', 'the', 'Über', 'uber'} <= set(tokens)
 
 
-def test_the_number_of_threads_changes_nothing(corpus, tmp_path, monkeypatch):
+def test_the_tokens_do_not_depend_on_the_number_of_threads(
+  corpus, tmp_path, monkeypatch
+):
   monkeypatch.setattr(word_counts, '_BATCH_CHARACTERS', 50)
   first = _build(corpus, tmp_path / 'a', 28, num_workers=1)
   assert _build(corpus, tmp_path / 'b', 28, num_workers=3) == first
 
 
-def test_characters_of_forgotten_words_are_in_the_alphabet(
+def test_the_alphabet_has_the_characters_of_forgotten_words(
   tmp_path, monkeypatch
 ):
   monkeypatch.setattr(word_counts, '_BATCH_CHARACTERS', 8)
@@ -74,14 +76,14 @@ def test_characters_of_forgotten_words_are_in_the_alphabet(
   assert tokens[5:] == ['a', 'c', '##b', '##d', '##e', 'ab']
 
 
-def test_what_cannot_be_written_is_said_before_the_text_is_read(
+def test_an_unwritable_output_is_reported_before_the_text_is_read(
   corpus, tmp_path, monkeypatch
 ):
   monkeypatch.setattr(build_vocab, 'count_words', None)
-  options = VocabularyOptions(30)
+  options = LearnerOptions(30)
   for path, message in [
     (tmp_path, 'is a folder'),
-    (tmp_path / 'text', 'is an input file, too'),
+    (tmp_path / 'text', 'is also an input file'),
     (tmp_path / 'text' / 'vocab.txt', 'cannot write to'),
   ]:
     with pytest.raises(UserError, match=message):
@@ -89,7 +91,7 @@ def test_what_cannot_be_written_is_said_before_the_text_is_read(
   assert (tmp_path / 'text').read_text() == TEXT
 
 
-def test_a_failure_leaves_the_vocabulary_that_is_there(corpus, tmp_path):
+def test_a_failure_leaves_an_earlier_vocabulary(corpus, tmp_path):
   path = tmp_path / 'vocab.txt'
   path.write_text('before')
   with pytest.raises(UserError, match='--vocab_size=10 is too small'):
@@ -117,8 +119,8 @@ def test_wrong_flags_are_named(arguments, message):
 
 
 @pytest.mark.slow
-def test_real_text_is_cut_as_by_the_released_vocabulary(shared_data, tmp_path):
-  """By its size the vocabulary must be about as good."""
+def test_the_vocabulary_is_as_good_as_the_released_one(shared_data, tmp_path):
+  """Compares vocabularies of the same size on held-out text."""
   train, heldout = (
     shared_data / 'wiki' / f'{name}.txt.gz' for name in ('train-00', 'heldout')
   )

@@ -1,4 +1,4 @@
-"""How a text is tokenised, counted by hand."""
+"""Statistics of a tokenised text, counted by hand."""
 
 import pytest
 
@@ -15,7 +15,7 @@ TOKENS = [
   'the', 'un', '##aff', '##able', 'cafe', '!', '##never',
 ]
 # fmt: on
-# Words: the x 3, unaffable, cafe x 2, ! x 2, zz x 2, q, one that is too long.
+# Words: the x 3, unaffable, cafe x 2, ! x 2, zz x 2, q, one overlong word.
 TEXT = f'The unaffable café!\n\nthe the zz zz cafe ! q {"x" * 300}\n'
 
 
@@ -48,7 +48,7 @@ def test_shares_and_means_count_every_word(tmp_path, tokenizer):
   assert result['longest_tokens'][0] == '##able'
 
 
-def test_examples_come_most_frequent_and_most_split_first(tmp_path, tokenizer):
+def test_examples_are_sorted_by_count_and_number_of_pieces(tmp_path, tokenizer):
   result = _check(tmp_path, tokenizer, TEXT)
   assert result['most_frequent_unknown_words'] == [
     {'word': 'zz', 'count': 2},
@@ -64,14 +64,14 @@ def test_examples_come_most_frequent_and_most_split_first(tmp_path, tokenizer):
   assert (second['word'], second['count']) == ('the', 3)
 
 
-def test_no_more_than_twenty_unknown_words_are_listed(tmp_path, tokenizer):
+def test_twenty_unknown_words_are_listed(tmp_path, tokenizer):
   words = [f'w{i:02d}' for i in range(30)]
   result = _check(tmp_path, tokenizer, ' '.join([*words, *words[-3:]]))
   listed = [item['word'] for item in result['most_frequent_unknown_words']]
   assert listed == ['w27', 'w28', 'w29', *words[:17]]
 
 
-def test_words_that_were_forgotten_count(tmp_path, tokenizer, monkeypatch):
+def test_forgotten_words_are_counted(tmp_path, tokenizer, monkeypatch):
   expected = _check(tmp_path, tokenizer, TEXT)
   monkeypatch.setattr(word_counts, '_BATCH_CHARACTERS', 1)
   monkeypatch.setattr(
@@ -85,7 +85,7 @@ def test_words_that_were_forgotten_count(tmp_path, tokenizer, monkeypatch):
     assert result[name] == expected[name], name
 
 
-def test_the_numbers_are_printed_for_people(tmp_path, tokenizer):
+def test_render_formats_the_numbers(tmp_path, tokenizer):
   lines = check_vocab.render(_check(tmp_path, tokenizer, TEXT)).splitlines()
   assert 'unknown words             33.3333 %' in lines
   assert 'tokens used               58.3 % (7 of 12)' in lines
@@ -93,6 +93,6 @@ def test_the_numbers_are_printed_for_people(tmp_path, tokenizer):
   assert '          1  unaffable: un ##aff ##able' in lines
 
 
-def test_words_are_needed(tmp_path, tokenizer):
+def test_a_text_without_words_is_rejected(tmp_path, tokenizer):
   with pytest.raises(UserError, match='no words in the text'):
     _check(tmp_path, tokenizer, '\x01\x02')

@@ -1,3 +1,5 @@
+"""Modules and docstrings of a small installed package."""
+
 import sys
 
 import pytest

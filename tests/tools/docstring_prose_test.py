@@ -1,3 +1,5 @@
+"""Plain English sentences in docstrings."""
+
 import pytest
 
 from tools import docstring_prose

@@ -1,5 +1,6 @@
+"""The quickstart's data, made from two small libraries."""
+
 import json
-import os
 import subprocess
 import sys
 
@@ -31,7 +32,7 @@ def _modules():
 
 @pytest.fixture
 def installed(monkeypatch):
-  """Replaces the installed packages by two small libraries."""
+  """Replaces the installed packages with two small libraries."""
   modules = _modules()
   monkeypatch.setattr(
     docstring_corpus, 'LIBRARIES', {'apple': ('apple',), 'berry': ('berry',)}
@@ -48,7 +49,7 @@ def _read(folder):
   return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_files_have_their_form(installed, tmp_path):
+def test_files_have_their_documented_format(installed, tmp_path):
   extract_docstrings.extract(str(tmp_path), 2, SIZES, seed=1)
   texts = {name: data.decode() for name, data in _read(tmp_path).items()}
   assert sorted(texts) == [
@@ -66,19 +67,19 @@ def test_files_have_their_form(installed, tmp_path):
   assert rows[0] == 'sentence\tlabel'
   assert len(rows) == 21
   assert all(row.split('\t')[1] in ('apple', 'berry') for row in rows[1:])
-  # Of each library's 10 modules of 10, one is test and one dev.
+  # Each library has 10 modules of 10 sentences; one is test, one dev.
   assert len(texts['docstrings.txt'].strip().split('\n\n')) == 16
   assert len(texts['docstrings-heldout.txt'].strip().split('\n\n')) == 2
   assert len(texts['transfer.txt'].splitlines()) == 100
 
 
 @pytest.mark.slow
-def test_no_test_sentence_stands_in_any_other_file(installed, tmp_path):
+def test_test_sentences_occur_in_no_other_file(installed, tmp_path):
   extract_docstrings.extract(str(tmp_path), 2, SIZES, seed=1)
   texts = {name: data.decode() for name, data in _read(tmp_path).items()}
   own = ['docstrings.txt', 'docstrings-heldout.txt', 'train.tsv', 'dev.tsv']
   for row in texts['test.tsv'].splitlines()[1:]:
-    # The library's name at the front is masked in the task's files.
+    # The task's files mask the library's name, the first word.
     sentence = row.split('\t')[0].partition(' ')[2]
     assert not any(sentence in texts[name] for name in [*own, 'transfer.txt'])
 
@@ -99,7 +100,7 @@ def test_same_seed_same_bytes(installed, tmp_path):
   assert first['test.tsv'] != other['test.tsv']
 
 
-def test_a_finished_run_is_not_repeated(installed, tmp_path, monkeypatch):
+def test_complete_output_is_not_made_again(installed, tmp_path, monkeypatch):
   manifest = extract_docstrings.extract(str(tmp_path), 2, SIZES, seed=1)
   monkeypatch.setattr(extract_docstrings, 'read_modules', None)
   again = extract_docstrings.extract(str(tmp_path), 2, SIZES, seed=1)
@@ -108,7 +109,7 @@ def test_a_finished_run_is_not_repeated(installed, tmp_path, monkeypatch):
     extract_docstrings.extract(str(tmp_path), 2, SIZES, seed=2)
 
 
-def test_an_interrupted_run_is_repeated(installed, tmp_path, monkeypatch):
+def test_incomplete_output_is_made_again(installed, tmp_path, monkeypatch):
   extract_docstrings.extract(str(tmp_path), 2, SIZES, seed=1)
   whole = _read(tmp_path)
   with monkeypatch.context() as patch:
@@ -119,15 +120,17 @@ def test_an_interrupted_run_is_repeated(installed, tmp_path, monkeypatch):
   assert _read(tmp_path) == whole
 
 
-def test_too_little_text_is_told(installed, tmp_path):
+def test_too_little_text_is_reported(installed, tmp_path):
   too_many = library_task.Sizes(20, 20, 500, 100)
-  with pytest.raises(UserError, match='too small: apple has 100 distinct'):
+  with pytest.raises(
+    UserError, match='too little text: apple has 100 distinct'
+  ):
     extract_docstrings.extract(str(tmp_path), 2, too_many, seed=1)
   with pytest.raises(UserError, match='--num_labels=3, but only 2 libraries'):
     extract_docstrings.extract(str(tmp_path), 3, SIZES, seed=1)
 
 
-def test_a_folder_that_cannot_be_written_is_told(installed, tmp_path):
+def test_an_unwritable_folder_is_reported(installed, tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(UserError, match='cannot write .*file'):
     extract_docstrings.extract(str(tmp_path / 'file'), 2, SIZES, seed=1)
@@ -141,16 +144,3 @@ def test_script_extracts_the_installed_packages(tmp_path):
   assert sum(manifest['sentences'].values()) > 80_000
   assert manifest['splits']['test'] == 2000
   assert len((tmp_path / 'labels.txt').read_text().split()) == 8
-
-
-def test_help_does_not_import_tensorflow():
-  for script in ('extract_docstrings', 'bag_of_words', 'report'):
-    code = f'import sys, tools.{script}; print("tensorflow" in sys.modules)'
-    done = subprocess.run(
-      [sys.executable, '-c', code],
-      capture_output=True,
-      text=True,
-      env=os.environ,
-      check=True,
-    )
-    assert done.stdout.strip() == 'False'

@@ -1,4 +1,4 @@
-"""Tests of importing Hugging Face folders: the tool and the translation."""
+"""The import of Hugging Face folders: the tool and the conversion."""
 
 import gzip
 import json
@@ -65,7 +65,7 @@ SHAPES = {
 
 
 def make_tensors():
-  """Returns an encoder whose values are all different."""
+  """Returns the tensors of an encoder; all values are distinct."""
   tensors = {}
   for number, (name, shape) in enumerate(SHAPES.items()):
     count = int(np.prod(shape))
@@ -102,7 +102,7 @@ def folder(tmp_path):
   return tmp_path / 'hf'
 
 
-def test_kernels_are_transposed_and_the_rest_is_not(folder):
+def test_only_kernels_are_transposed(folder):
   values, _ = imported(folder)
   tensors = make_tensors()
   layer = 'bert/encoder/layer_0/'
@@ -203,7 +203,7 @@ def test_heads_are_imported(tmp_path):
   assert any(line.startswith('heads (9): cls/predictions/') for line in lines)
 
 
-def test_untied_decoder_is_refused(tmp_path):
+def test_untied_decoder_is_rejected(tmp_path):
   untied = {'cls.predictions.decoder.weight': np.zeros((5, 4), np.float32)}
   write_folder(tmp_path / 'hf', make_tensors() | untied)
   with pytest.raises(UserError, match='bert/embeddings/word_embeddings: rel'):
@@ -247,9 +247,7 @@ def test_keys_left_out_take_the_defaults_of_transformers():
     ('is_decoder', True),
   ],
 )
-def test_model_that_released_bert_cannot_compute_is_refused(
-  tmp_path, key, value
-):
+def test_unsupported_models_are_rejected(tmp_path, key, value):
   write_folder(tmp_path / 'hf', config=CONFIG | {key: value})
   with pytest.raises(UserError, match=f'config.json: {key} is {value!r}'):
     imported(tmp_path / 'hf')
@@ -264,7 +262,7 @@ def test_missing_weights_are_named_and_nothing_is_written(tmp_path):
   assert not (tmp_path / 'hf.out').exists()
 
 
-def test_missing_pooler_is_refused_unless_asked_for(tmp_path):
+def test_missing_pooler_is_rejected_without_fresh_pooler(tmp_path):
   tensors = {
     name: value for name, value in make_tensors().items() if 'pool' not in name
   }
@@ -290,13 +288,13 @@ def test_wrong_shape_is_named(tmp_path):
     imported(tmp_path / 'hf')
 
 
-def test_vocabulary_that_is_too_long_is_refused(tmp_path):
+def test_vocabulary_that_is_too_long_is_rejected(tmp_path):
   write_folder(tmp_path / 'hf', num_tokens=6)
   with pytest.raises(UserError, match='vocab.txt has 6 tokens.* model has 5 '):
     imported(tmp_path / 'hf')
 
 
-def test_ids_beyond_the_vocabulary_get_names_that_it_lacks(tmp_path):
+def test_padding_ids_get_unused_names(tmp_path):
   folder = tmp_path / 'hf'
   write_folder(folder)
   vocab = '[PAD]\n[unused0]\n[UNK]\n'
@@ -308,7 +306,7 @@ def test_ids_beyond_the_vocabulary_get_names_that_it_lacks(tmp_path):
   assert any('vocab.txt' in x and '(2): [unused1], [un' in x for x in lines)
 
 
-def test_a_vocabulary_of_another_model_is_not_filled_up(tmp_path):
+def test_a_vocabulary_of_another_model_is_rejected(tmp_path):
   config = {**CONFIG, 'vocab_size': 133}
   write_folder(tmp_path / 'hf', config=config)
   with pytest.raises(UserError, match='has 5 tokens, .* has 133 .* than 128'):
@@ -344,7 +342,7 @@ def test_half_precision_weights_become_float32(tmp_path):
   assert {value.dtype for value in values.values()} == {np.dtype('float32')}
 
 
-def test_casing_of_the_vocabulary_is_said(folder):
+def test_the_report_names_the_casing_of_the_vocabulary(folder):
   (folder / 'tokenizer_config.json').write_text('{"do_lower_case": false}')
   assert imported(folder)[1][-1] == 'use --do_lower_case=False'
 
@@ -366,7 +364,7 @@ def test_script_imports_a_folder(folder, tmp_path):
   assert (tmp_path / 'out' / 'bert_model.ckpt.index').exists()
 
 
-def test_a_hugging_face_folder_is_read_as_what_is_imported_from_it(folder):
+def test_a_folder_loads_the_same_weights_with_and_without_import(folder):
   values, _ = imported(folder)
   prefix = location.resolve(str(folder))
   assert prefix == f'{folder}/model.safetensors'

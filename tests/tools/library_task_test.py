@@ -1,3 +1,5 @@
+"""The task "which library does a sentence come from?"."""
+
 import pytest
 
 from tools import library_task
@@ -43,7 +45,7 @@ def _module(name, *sentences):
   return Module(name.split('.')[0], name, sentences)
 
 
-def test_near_duplicates_are_kept_once_and_not_at_all_across_libraries():
+def test_one_near_duplicate_is_kept_and_none_across_libraries():
   shared = 'The rows of this table are sorted by their first column{}'
   own = 'The colours of all lines are chosen from one cycle{}'
   modules = [
@@ -59,7 +61,7 @@ def test_near_duplicates_are_kept_once_and_not_at_all_across_libraries():
 
 
 def _many_modules(num_modules=12, num_sentences=10):
-  # Words that no other sentence has, so that nothing is a near-duplicate.
+  # Every sentence has words of its own, so there are no near-duplicates.
   def word(*numbers):
     return ''.join(chr(ord('a') + n) for n in numbers)
 
@@ -102,7 +104,7 @@ def test_build_task_splits_by_module_and_balances():
   assert counts['train'] == [15, 15]
   assert counts['dev'] == [15, 15]
   assert counts['test'] == [30, 30]
-  # 12 modules of 10: 3 are test, 2 dev, 7 train with 70 - 15 left over.
+  # 12 modules of 10 sentences: 3 are test, 2 dev, 7 train with 70 - 15 left.
   assert counts['transfer'] == [55, 55]
 
 
@@ -116,7 +118,7 @@ def test_build_task_is_a_function_of_its_seed():
   assert _task().splits != _task(seed=2).splits
 
 
-def test_a_module_gives_few_sentences_to_a_test():
+def test_the_test_split_takes_at_most_twenty_sentences_of_a_module():
   modules = _many_modules(num_sentences=26)
   task = _task(modules, library_task.Sizes(10, 10, 60, 1000))
   used = [n for n, split in task.module_splits.items() if split == 'test']
@@ -130,11 +132,11 @@ def test_transfer_set_is_capped():
 
 
 def test_too_few_sentences_are_named():
-  with pytest.raises(ValueError, match='lib0 has 70 distinct .* 500 are'):
+  with pytest.raises(ValueError, match='lib0 has 70 distinct .* 500'):
     _task(sizes=library_task.Sizes(1000, 30, 60, 7))
 
 
-def test_largest_libraries_count_different_sentences():
+def test_largest_libraries_count_distinct_sentences():
   modules = [
     _module('a.x', 'one', 'one', 'one'),
     _module('b.x', 'one', 'two'),

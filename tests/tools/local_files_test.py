@@ -1,10 +1,12 @@
+"""Atomic writes of local files."""
+
 import pytest
 
 from system.errors import UserError
 from tools import local_files
 
 
-def test_write_makes_folders_and_replaces(tmp_path):
+def test_write_creates_folders_and_replaces_files(tmp_path):
   path = tmp_path / 'a' / 'b.txt'
   local_files.write(path, 'één')
   local_files.write(path, b'two')
@@ -12,7 +14,7 @@ def test_write_makes_folders_and_replaces(tmp_path):
   assert [p.name for p in path.parent.iterdir()] == ['b.txt']
 
 
-def test_a_failed_write_keeps_what_stood_there(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_earlier_file(tmp_path, monkeypatch):
   path = tmp_path / 'a.txt'
   local_files.write(path, 'old')
 

@@ -1,4 +1,4 @@
-"""The floor of a masked-LM accuracy."""
+"""The floor of masked-LM accuracies."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def _record(ids, weights):
   return tf.train.Example(features=features).SerializeToString()
 
 
-def test_masked_tokens_are_counted_without_the_padding(tmp_path):
+def test_masked_tokens_are_counted_without_padding(tmp_path):
   path = str(tmp_path / 'records')
   with RecordWriter(path) as writer:
     writer.write(_record([5, 7, 0], [1, 1, 0]))
@@ -39,11 +39,13 @@ def test_masked_tokens_are_counted_without_the_padding(tmp_path):
   [
     (None, 'text is damaged or cut short: record 0'),
     ([b'no example'], 'text holds no pre-training records'),
-    ([_record([], [])], 'no token is behind a mask'),
+    ([_record([], [])], 'no token is masked'),
     ([_record([7, 7], [1])], 'text holds no pre-training records'),
   ],
 )
-def test_what_is_no_pretraining_data_is_named(tmp_path, records, message):
+def test_files_without_pretraining_records_are_named(
+  tmp_path, records, message
+):
   path = tmp_path / 'text'
   path.write_text('The film was good.\n' * 9)
   if records is not None:

@@ -1,4 +1,4 @@
-"""A run's result as one small file."""
+"""The result of a run as one small JSON file."""
 
 import json
 
@@ -9,7 +9,7 @@ from system.errors import UserError
 from tools import record_result
 
 
-def test_a_run_s_scores_speed_and_size_are_read(tmp_path):
+def test_accuracy_speed_and_size_of_a_run_are_read(tmp_path):
   with pytest.raises(UserError, match='--run_dir: there is no file'):
     record_result.read_result(str(tmp_path))
   results = tmp_path / 'eval_results.txt'
@@ -21,11 +21,11 @@ def test_a_run_s_scores_speed_and_size_are_read(tmp_path):
   (tmp_path / 'bert_config.json').write_text(json.dumps(config))
   (tmp_path / 'eval_speed.json').write_text('{"examples_per_second": 12.5}')
 
-  found = record_result.read_result(str(tmp_path))
+  result = record_result.read_result(str(tmp_path))
 
   embeddings = (config['vocab_size'] + 32 + 2) * 8 + 2 * 8
   layer = 4 * (8 * 8 + 8) + (8 * 16 + 16) + (16 * 8 + 8) + 4 * 8
-  assert found == {
+  assert result == {
     'accuracy': 0.75,
     'parameters': embeddings + 2 * layer + (8 * 8 + 8),
     'examples_per_second': 12.5,

@@ -1,3 +1,5 @@
+"""The table, the plot and the JSON file of a recipe's results."""
+
 import json
 import subprocess
 import sys
@@ -40,7 +42,7 @@ def test_summarise_takes_medians_in_the_order_of_methods():
   assert (rows[0].median, rows[0].examples_per_second) == (0.6, 11.0)
 
 
-def test_markdown_is_aligned_and_names_what_is_missing():
+def test_markdown_is_aligned_and_names_missing_methods():
   rows = report.summarise(
     [
       _result('bag-of-words', 1, 0.25, parameters=25576, speed=33757.9),
@@ -62,15 +64,15 @@ def test_markdown_is_aligned_and_names_what_is_missing():
   ]
 
 
-def test_nothing_is_missing_of_a_whole_run():
+def test_complete_results_have_no_missing_methods():
   rows = report.summarise([_result(m, 1, 0.5) for m in METHODS])
   assert 'Missing' not in report.as_markdown(rows, 'test')
 
 
 def test_json_has_every_seed():
   rows = report.summarise([_result('PF', 1, 0.5), _result('PF', 2, 0.75)])
-  described = json.loads(report.as_json(rows))
-  assert described['rows'] == [
+  saved = json.loads(report.as_json(rows))
+  assert saved['rows'] == [
     {
       'method': 'PF',
       'seeds': [1, 2],
@@ -82,7 +84,7 @@ def test_json_has_every_seed():
       'highest_accuracy': 0.75,
     }
   ]
-  assert described['missing'] == [
+  assert saved['missing'] == [
     'bag-of-words',
     'basic',
     'distillation',
@@ -91,7 +93,7 @@ def test_json_has_every_seed():
   ]
 
 
-def test_seeds_of_different_models_are_refused():
+def test_models_of_different_sizes_are_rejected():
   with pytest.raises(UserError, match='PF .*sizes: 1,000, 2,000 parameters'):
     report.summarise(
       [_result('PF', 1, 0.5), _result('PF', 2, 0.5, parameters=2000)]
@@ -105,7 +107,7 @@ def test_seeds_of_different_models_are_refused():
     ('[1]', 'expected an object whose method is one of bag-of-words'),
     (json.dumps(_result('PDF', 1, 0.5)), 'whose method is one of'),
     (json.dumps(_result('PF', 1, None)), 'accuracy must be a number'),
-    (json.dumps(_result('PF', 1, 61.5)), r'must lie in \[0, 1\], got 61.5'),
+    (json.dumps(_result('PF', 1, 61.5)), r'must be in \[0, 1\], got 61.5'),
     (json.dumps({'method': 'PF'}), 'seed must be a number, got None'),
   ],
 )
@@ -115,14 +117,14 @@ def test_malformed_results_are_named(tmp_path, text, message):
     report.read_results(tmp_path)
 
 
-def test_a_seed_that_stands_twice_is_refused(tmp_path):
+def test_a_repeated_seed_is_rejected(tmp_path):
   _write(tmp_path, _result('PF', 1, 0.5))
   (tmp_path / 'again-seed1.json').write_text(json.dumps(_result('PF', 1, 0.5)))
   with pytest.raises(UserError, match='a second result of PF, seed 1'):
     report.read_results(tmp_path)
 
 
-def test_an_empty_folder_is_refused(tmp_path):
+def test_an_empty_folder_is_rejected(tmp_path):
   with pytest.raises(UserError, match='no <method>-seed<k>.json'):
     report.read_results(tmp_path)
 

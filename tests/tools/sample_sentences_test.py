@@ -1,4 +1,4 @@
-"""Sentences of running text, sampled."""
+"""Sentences sampled from running text."""
 
 import pytest
 
@@ -8,19 +8,19 @@ from tools import sample_sentences
 
 def test_breaks_and_lost_spaces_end_sentences():
   text = 'It was far too.It never ends well.<br /><br />A  good one!'
-  assert sample_sentences.sentences_of(text, 2, 9) == [
+  assert sample_sentences.document_sentences(text, 2, 9) == [
     'It was far too.',
     'It never ends well.',
     'A good one!',
   ]
 
 
-def test_short_and_long_sentences_are_left_out():
+def test_short_and_long_sentences_are_dropped():
   text = 'Two words. Here are three. And here there are five.'
-  assert sample_sentences.sentences_of(text, 3, 4) == ['Here are three.']
+  assert sample_sentences.document_sentences(text, 3, 4) == ['Here are three.']
 
 
-def test_the_sample_holds_each_sentence_once_and_follows_the_seed():
+def test_a_sample_has_distinct_sentences_and_follows_the_seed():
   numbers = [f'This is number {n}.' for n in 'abcdefgh']
   first = sample_sentences.sample(numbers * 2, 5, seed=1)
   assert len(set(first)) == 5 and set(first) <= set(numbers)

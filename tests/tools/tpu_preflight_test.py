@@ -1,4 +1,7 @@
-"""tools/tpu_preflight.py: what fits a TPU, by a compiler that may be a fake."""
+"""tools/tpu_preflight.py, tpu_compiler.py and compile_for_tpu.py.
+
+Most tests use a fake compiler; the slow ones need jax and libtpu.
+"""
 
 import dataclasses
 import json
@@ -12,12 +15,11 @@ import tensorflow as tf
 import tiny_world
 from absl import flags
 
-from cli import replica_jobs
 from devices import flops
 from modeling import configs
 from modeling.configs import BertConfig
 from system.errors import UserError
-from tools import tpu_preflight
+from tools import replica_job, tpu_preflight
 from tools.tpu_compiler import Compiler, Cost
 
 _TOPOLOGY = {'num_devices': 4, 'device_kind': 'TPU v0', 'hbm_bytes': 1 << 30}
@@ -35,7 +37,8 @@ if 'script' not in flags.FLAGS:
 
 
 def _python(tmp_path, **answers):
-  """Writes what stands for a Python: says other things with a program."""
+  """Writes a fake Python, which prints one answer for a topology alone and
+  another for a program."""
   path = tmp_path / 'python'
   path.write_text(
     f"""#!{sys.executable}
@@ -55,7 +58,7 @@ sys.exit(0 if answer else 7)
   return str(path)
 
 
-def test_a_program_s_memory_counts_what_is_shared_once(tmp_path):
+def test_memory_counts_aliased_bytes_once(tmp_path):
   python = _python(tmp_path, topology=_TOPOLOGY, program=_COST)
   compiler = Compiler(python, 'v0:2x2')
   assert compiler.num_devices == 4
@@ -76,12 +79,12 @@ def test_a_program_s_memory_counts_what_is_shared_once(tmp_path):
     (None, 'for --topology=v0:9x9 ended with status 7'),
   ],
 )
-def test_a_compiler_that_fails_says_what_to_do(tmp_path, answer, message):
+def test_compiler_failures_are_explained(tmp_path, answer, message):
   with pytest.raises(UserError, match=message):
     Compiler(_python(tmp_path, topology=answer), 'v0:9x9')
 
 
-def test_a_python_that_is_not_there_is_named():
+def test_a_missing_python_is_named():
   with pytest.raises(UserError, match='--preflight_python=/none: .*No such'):
     Compiler('/none', 'v5e:2x2')
 
@@ -89,19 +92,19 @@ def test_a_python_that_is_not_there_is_named():
 @pytest.mark.parametrize('start', [1, 2, 3, 32, 700])
 @pytest.mark.parametrize('limit', [1, 5, 64, 100])
 def test_the_largest_that_fits_is_found_to_an_eighth(start, limit):
-  asked = []
+  tried = []
 
   def fits(count):
-    asked.append(count)
+    tried.append(count)
     return count <= limit
 
   largest = tpu_preflight.largest_fitting(fits, start, start <= limit)
   assert largest <= limit
   assert limit - largest <= max(1, largest / 8)
-  assert len(asked) == len(set(asked)) <= 12
+  assert len(tried) == len(set(tried)) <= 12
 
 
-def test_where_nothing_fits_the_search_ends():
+def test_the_search_ends_if_nothing_or_everything_fits():
   assert tpu_preflight.largest_fitting(lambda _: False, 24, False) == 0
   assert tpu_preflight.largest_fitting(lambda _: True, 24, True) >= 1 << 16
 
@@ -127,12 +130,12 @@ def _run(world, python, *arguments, **changes):
     tpu_preflight.main([])
 
 
-def test_it_tells_what_a_step_takes(world, tmp_path, capsys):
+def test_the_cost_of_a_step_is_printed(world, tmp_path, capsys):
   python = _python(tmp_path, topology=_TOPOLOGY, program=_COST)
   _run(world, python, search='false')
-  told = capsys.readouterr().out
-  assert 'devices = 4 x TPU v0\nbatch = 8, 2 rows on each\n' in told
-  assert 'needed_hbm = 0.412 GiB\n  argument = 0.098 GiB' in told
+  output = capsys.readouterr().out
+  assert 'devices = 4 x TPU v0\nbatch = 8, 2 rows on each\n' in output
+  assert 'needed_hbm = 0.412 GiB\n  argument = 0.098 GiB' in output
   config = BertConfig.from_dict(tiny_world.CONFIG)
   forward = flops.pretrainer_flops(config, rows=2, length=16, num_predictions=3)
   masked_lm_head, next_sentence_head = 8 * 8 + 8 + 2 * 8 + 20, 2 * 8 + 2
@@ -140,11 +143,11 @@ def test_it_tells_what_a_step_takes(world, tmp_path, capsys):
     configs.count_parameters(config) + masked_lm_head + next_sentence_head
   )
   counted = flops.training_flops(forward, num_weights)
-  assert f'flops_by_formula = {counted:.3e}, ' in told
+  assert f'flops_by_formula = {counted:.3e}, ' in output
 
 
 def _small_job(script, num_replicas):
-  return replica_jobs.ReplicaJob(
+  return replica_job.ReplicaJob(
     'train_batch_size',
     batch_size=8,
     num_parts=1,
@@ -154,7 +157,7 @@ def _small_job(script, num_replicas):
   )
 
 
-def test_of_a_loop_over_parts_one_is_counted(
+def test_the_flops_of_a_loop_over_parts_are_those_of_one_part(
   world, tmp_path, monkeypatch, capsys
 ):
   def job_of_two_parts(script, num_replicas):
@@ -164,28 +167,28 @@ def test_of_a_loop_over_parts_one_is_counted(
       count_flops=lambda rows: 1000 * rows,
     )
 
-  monkeypatch.setattr(replica_jobs, 'of_script', job_of_two_parts)
+  monkeypatch.setattr(replica_job, 'of_script', job_of_two_parts)
   python = _python(tmp_path, topology=_TOPOLOGY, program=_COST)
   _run(world, python, search='false')
-  told = capsys.readouterr().out
-  assert 'flops_of_a_step = 1.000e+03 on each, one of 2 parts counted' in told
-  assert 'flops_by_formula = 1.000e+03, +0.0 %' in told
+  output = capsys.readouterr().out
+  assert 'flops_of_a_step = 1.000e+03 on each, one of 2 parts counted' in output
+  assert 'flops_by_formula = 1.000e+03, +0.0 %' in output
 
 
-def test_a_batch_that_is_too_large_is_refused(world, tmp_path, monkeypatch):
-  monkeypatch.setattr(replica_jobs, 'of_script', _small_job)
+def test_a_batch_that_is_too_large_is_rejected(world, tmp_path, monkeypatch):
+  monkeypatch.setattr(replica_job, 'of_script', _small_job)
   python = _python(tmp_path, topology=_TOPOLOGY, program=_COST, limit=0)
   with pytest.raises(UserError, match='--train_batch_size=8 does not fit v0:2'):
     _run(world, python, search='false')
 
 
-def test_the_cores_asked_for_are_those_of_the_topology(world, tmp_path):
+def test_num_tpu_cores_must_be_that_of_the_topology(world, tmp_path):
   python = _python(tmp_path, topology=_TOPOLOGY)
   with pytest.raises(UserError, match='--num_tpu_cores=8, .*v0:2x2 has 4'):
     _run(world, python, '--use_tpu', num_tpu_cores=8)
 
 
-def test_the_tool_takes_the_script_s_flags():
+def test_the_tool_accepts_the_flags_of_the_script():
   command = [sys.executable, '-m', 'tools.tpu_preflight']
   done = subprocess.run(
     [
@@ -211,7 +214,7 @@ def preflight_python():
 
 
 @pytest.mark.slow
-def test_a_step_compiles_for_a_tpu_and_takes_what_the_formula_says(
+def test_a_compiled_step_has_the_flops_of_the_formula(
   world, preflight_python, capsys
 ):
   config = dataclasses.asdict(configs.compact_config('tiny', 30522))
@@ -225,16 +228,16 @@ def test_a_step_compiles_for_a_tpu_and_takes_what_the_formula_says(
     train_batch_size=32,
     search='false',
   )
-  told = dict(
+  output = dict(
     line.strip().split(' = ') for line in capsys.readouterr().out.splitlines()
   )
-  assert told['devices'] == '4 x TPU v5 lite'
-  assert told['available_hbm'] == '15.750 GiB'
+  assert output['devices'] == '4 x TPU v5 lite'
+  assert output['available_hbm'] == '15.750 GiB'
   # 4.4 million weights with their two moments, 4 bytes each.
-  assert float(told['argument'].split()[0]) == pytest.approx(0.05, abs=0.001)
-  assert told['aliased'] == told['argument']
-  compiled = float(told['flops_of_a_step'].split()[0])
-  assert float(told['flops_by_formula'].split(',')[0]) == pytest.approx(
+  assert float(output['argument'].split()[0]) == pytest.approx(0.05, abs=0.001)
+  assert output['aliased'] == output['argument']
+  compiled = float(output['flops_of_a_step'].split()[0])
+  assert float(output['flops_by_formula'].split(',')[0]) == pytest.approx(
     compiled, rel=0.1
   )
 
