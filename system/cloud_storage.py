@@ -1,4 +1,4 @@
-"""What to do where Google Cloud Storage refuses a path."""
+"""Remedies for errors of Google Cloud Storage."""
 
 import re
 
@@ -10,10 +10,10 @@ _NO_NETWORK = re.compile(r'libcurl|resolve host|metadata\.google')
 
 
 def remedy(path: str, reason: str) -> str:
-  """Returns what helps, to be put after the reason; '' if nothing is known.
+  """Returns a remedy to append to an error message; '' if none is known.
 
   Args:
-    path: which was to be read or written.
+    path: the path that could not be read or written.
     reason: TensorFlow's message.
   """
   if not path.startswith('gs://'):
@@ -25,8 +25,8 @@ def remedy(path: str, reason: str) -> str:
     return (
       f'. Let the account use the bucket: gcloud storage buckets '
       f'add-iam-policy-binding gs://{bucket} --member=serviceAccount:{member} '
-      f'--role={_ROLE} (a TPU with a --tpu_name reads and writes as its own '
-      'service account, which needs it too)'
+      f'--role={_ROLE} (a TPU that `tpu_name` names reads and writes as its '
+      'own service account, which needs the role too)'
     )
   if _NO_BUCKET.search(reason):
     return (

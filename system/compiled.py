@@ -1,7 +1,7 @@
-"""Functions that Numba compiles to machine code.
+"""Compiles functions with Numba and caches the machine code on disk.
 
-They release Python's global lock, so that threads of one process use all cores:
-a process for each core would import TensorFlow for each core.
+Compiled functions release Python's global lock, so that threads of one process
+use all cores. A process per core would import TensorFlow once per core.
 """
 
 import contextlib
@@ -14,27 +14,30 @@ from numba.core.caching import FunctionCache
 _F = TypeVar('_F', bound=Callable)
 
 
-class _Cache(FunctionCache):
-  """Goes without where the disk is full, or what it kept is damaged; that may
-  raise anything."""
+class _OptionalCache(FunctionCache):
+  """Numba's cache, but failures only mean that a function compiles again.
 
-  def load_overload(self, *what):
+  The disk may be full, or a cached file damaged; loading that can raise any
+  exception.
+  """
+
+  def load_overload(self, *args):
     with contextlib.suppress(Exception):
-      return super().load_overload(*what)
+      return super().load_overload(*args)
     return None
 
-  def save_overload(self, *what):
+  def save_overload(self, *args):
     with contextlib.suppress(Exception):
-      super().save_overload(*what)
+      super().save_overload(*args)
 
 
 def compiled(function: _F) -> _F:
   """Compiles a function at its first call; later processes load the result.
 
-  Where there is no folder to keep it (a container whose files are read-only, a
-  user without a home), it is compiled again in each process.
+  Without a writable cache folder (a read-only container, a user without a home)
+  each process compiles it again.
   """
   dispatcher = numba.njit(nogil=True)(function)
   with contextlib.suppress(RuntimeError):
-    dispatcher._cache = _Cache(function)
+    dispatcher._cache = _OptionalCache(function)
   return dispatcher

@@ -1,35 +1,36 @@
-"""The exceptions that mean: the user can mend this, or another start will."""
+"""Exceptions with which scripts end without a traceback."""
 
 import re
 
 
 class UserError(ValueError):
-  """A mistake in the input, the flags or the files, told in one message.
+  """A mistake of the user's in the input, the settings or the files.
 
   Scripts print the message without a traceback and exit with status 1. The
-  message names the file, record or flag, says what was received and what was
-  expected. Any other exception that reaches a user is a bug of ours.
+  message names the file, record or setting (`name` in backquotes, which scripts
+  show as --name), what was received and what was expected. Any other exception
+  that reaches a user is a bug.
   """
 
 
 class LostWorker(Exception):
-  """Another worker of a job has gone; the message says how it was noticed.
+  """Another worker of the job is lost; the message is the error that showed it.
 
-  Scripts start themselves again, see `devices.restart`.
+  Scripts restart themselves, see `devices.restart`.
   """
 
 
 class Stopped(Exception):
-  """A run was asked to stop, and has; the message says how far it has come.
+  """A run has stopped on request; the message names the step it saved.
 
-  Scripts end with a status that asks for another start, see `cli.interrupt`.
+  Scripts exit with a status that asks for a restart, see `cli.interrupt`.
   """
 
 
 def reason_of(error: BaseException) -> str:
-  """Returns why something failed, without what tells a user nothing.
+  """Returns the reason of an error, without the parts meant for developers.
 
-  TensorFlow's messages read '{{function_node ...}} the reason [Op:SaveV2]
+  TensorFlow's messages are '{{function_node ...}} the reason [Op:SaveV2]
   name: ', those of Python's files '[Errno 2] the reason: 'path''.
   """
   reason = getattr(error, 'message', None) or getattr(error, 'strerror', None)

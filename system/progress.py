@@ -1,5 +1,4 @@
-"""How far a long job has come: a bar on a terminal, a line now and then in a
-log."""
+"""Progress of long jobs: a bar on a terminal, a line every 10 s in a log."""
 
 import os
 import sys
@@ -10,17 +9,16 @@ from typing import TextIO
 import tqdm
 from absl import logging
 
-# Seconds between two lines where there is no terminal.
-_INTERVAL = 10.0
+_SECONDS_BETWEEN_LINES = 10.0  # In a log.
 
 
 class Progress:
   """Shows the share done, a note and the time left; use as a context manager.
 
-  A job shorter than the interval prints nothing where there is no terminal.
+  Without a terminal, a job shorter than 10 s prints nothing.
 
   Attributes:
-    is_bar: whether there is a terminal, and so a bar.
+    is_bar: whether the stream is a terminal, which shows a bar.
   """
 
   def __init__(
@@ -34,11 +32,11 @@ class Progress:
     """Starts the clock.
 
     Args:
-      total: how much there is to do, in `unit`; an estimate will do.
-      unit: what is counted, 'B' for bytes, say.
-      stream: where to write; standard error if not given.
+      total: the size of the job, in `unit`; may be an estimate.
+      unit: the unit of the counts, such as 'B' for bytes.
+      stream: where to write; standard error if None.
       clock: returns seconds.
-      initial: how much of the total was done before.
+      initial: how much of the total was done earlier, by a stopped run.
     """
     self._stream = stream or sys.stderr
     self._total = max(total, 1)
@@ -57,15 +55,15 @@ class Progress:
         unit=self._unit,
         unit_scale=self._unit == 'B',
         file=self._stream,
-        leave=None,  # A bar below another one vanishes when it is done.
-        **_size(self._stream),
+        leave=None,  # Removes a nested bar when it ends.
+        **_size_arguments(self._stream),
       )
-      _Above.put(self._stream)
+      _LogAboveBars.install(self._stream)
     return self
 
   def __exit__(self, *error) -> None:
     if self._bar is not None:
-      _Above.remove(self._stream)
+      _LogAboveBars.uninstall(self._stream)
       self._bar.close()
 
   @property
@@ -74,14 +72,19 @@ class Progress:
     return self._clock() - self._start
 
   def update(self, done: float, note: str = '') -> None:
-    """Tells how much is done by now, of the total, and what else to show."""
+    """Updates the display.
+
+    Args:
+      done: how much of the total is done by now, `initial` included.
+      note: text to show as well.
+    """
     done = min(done, self._total)
     if self._bar is not None:
       self._bar.set_postfix_str(note, refresh=False)
       self._bar.update(int(done) - self._bar.n)
       return
     now = self._clock()
-    if now - self._last >= _INTERVAL:
+    if now - self._last >= _SECONDS_BETWEEN_LINES:
       self._last = now
       print(self._line(done, note), file=self._stream, flush=True)
 
@@ -98,19 +101,19 @@ class Progress:
     return ', '.join(parts)
 
 
-def _size(stream: TextIO) -> dict[str, int | bool]:
-  """Returns tqdm's arguments about the terminal's size."""
+def _size_arguments(stream: TextIO) -> dict[str, int | bool]:
+  """Returns tqdm's arguments for the terminal's size."""
   try:
     has_size = os.get_terminal_size(stream.fileno()).columns > 0
   except OSError:
     has_size = False
-  # Terminals that nobody looks at, of `script` and containers, may say that
-  # they are 0 wide, and tqdm would write nothing.
+  # Pseudo-terminals, such as those of `script` and containers, may report a
+  # width of 0, with which tqdm would write nothing.
   return {'dynamic_ncols': True} if has_size else {'ncols': 80, 'nrows': 24}
 
 
-class _Above:
-  """A log's stream while there are bars: its lines appear above them."""
+class _LogAboveBars:
+  """A stream for the log that writes above the progress bars."""
 
   _num_bars = 0
 
@@ -125,10 +128,10 @@ class _Above:
     self._stream.flush()
 
   @classmethod
-  def put(cls, stream: TextIO) -> None:
-    """Begins to write Absl's log above the bars on `stream`, if it goes there.
+  def install(cls, stream: TextIO) -> None:
+    """Writes Absl's log above the bars from now on, if it goes to `stream`.
 
-    Bars may lie in one another; the first puts the stream, the last removes it.
+    Bars may be nested: the first installs this stream, the last uninstalls it.
     """
     cls._num_bars += 1
     handler = logging.get_absl_handler().python_handler
@@ -136,8 +139,8 @@ class _Above:
       handler.setStream(cls(stream))
 
   @classmethod
-  def remove(cls, stream: TextIO) -> None:
-    """Ends what `put` began."""
+  def uninstall(cls, stream: TextIO) -> None:
+    """Restores the log's stream when the last bar ends."""
     cls._num_bars -= 1
     handler = logging.get_absl_handler().python_handler
     if not cls._num_bars and isinstance(handler.stream, cls):

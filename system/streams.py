@@ -1,8 +1,8 @@
-"""What a file holds, plain or compressed, as blocks of whole lines.
+"""Reads plain or compressed files in blocks of whole lines.
 
-gzip, bzip2, xz and Zstandard are told by a file's first bytes, not by its name.
-Nothing here needs TensorFlow, and who opens the files is a parameter: Apache
-Beam's own file systems will do.
+A file's first bytes, not its name, decide whether it is gzip, bzip2, xz or
+Zstandard. Nothing here needs TensorFlow. The function that opens files is a
+parameter, so that Apache Beam's file systems can be used.
 """
 
 import bz2
@@ -18,8 +18,8 @@ from system import file_systems, files
 from system.errors import UserError, reason_of
 
 BLOCK_BYTES = 1 << 17
-# No more than this is held of a line. The longest article of English Wikipedia
-# has half a MiB.
+# Longer lines are not kept. The longest article of English Wikipedia has half a
+# MiB.
 MAX_LINE_BYTES = 16 << 20
 
 _BYTE_ORDER_MARK = b'\xef\xbb\xbf'
@@ -27,16 +27,16 @@ _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
 # Opens a path for reading bytes.
 Open = Callable[[str], BinaryIO]
-# Is told how many bytes of a file have been read, as they are stored.
-Told = Callable[[int], None]
+# Called with how many of a file's stored bytes have been read so far.
+OnProgress = Callable[[int], None]
 
 
 class Block(NamedTuple):
   """Some lines of a file.
 
   Attributes:
-    line: the number of the first one, from 1.
-    content: whole lines with their ends (the file's last one may have none);
+    line: the number of the first line, from 1.
+    content: whole lines with their ends (the file's last line may have none);
       None for a single line of more than `MAX_LINE_BYTES`.
   """
 
@@ -45,23 +45,25 @@ class Block(NamedTuple):
 
 
 def read_blocks(
-  path: str, open_file: Open = files.open_stream, told: Told | None = None
+  path: str,
+  open_file: Open = files.open_stream,
+  on_progress: OnProgress | None = None,
 ) -> Iterator[Block]:
   """Yields a file in blocks of about `BLOCK_BYTES`, or of one longer line.
 
-  A byte-order mark at the start is dropped. Damage is found where it is come
-  to, after the blocks before it.
+  A byte-order mark at the start is dropped. Damage raises an error only after
+  the blocks before it.
 
   Raises:
     UserError: the file cannot be read, is damaged or cut short; the message
-      names the file, and about where.
+      names the file and the last intact line.
   """
   line = 1
   with file_systems.explained('read', path):
     file = open_file(path)
   with contextlib.closing(file):
     try:
-      for content in _whole_lines(open_compressed(file, path, told)):
+      for content in _whole_lines(open_compressed(file, path, on_progress)):
         if line == 1 and content:
           content = content.removeprefix(_BYTE_ORDER_MARK)
         yield Block(line, content)
@@ -74,10 +76,10 @@ def read_blocks(
 
 
 def open_compressed(
-  file: BinaryIO, path: str, told: Told | None = None
+  file: BinaryIO, path: str, on_progress: OnProgress | None = None
 ) -> BinaryIO:
-  """Returns a stream of what a file holds, whether compressed or not."""
-  stream = io.BufferedReader(_Counted(file, path, told), BLOCK_BYTES)
+  """Returns a stream of a file's content, decompressed if necessary."""
+  stream = io.BufferedReader(_CountedFile(file, path, on_progress), BLOCK_BYTES)
   start = stream.peek(6)
   if start.startswith(b'\x1f\x8b'):
     return gzip.GzipFile(fileobj=stream)
@@ -97,8 +99,9 @@ def _zstandard(stream: BinaryIO) -> BinaryIO:
 
 
 def _whole_lines(stream: BinaryIO) -> Iterator[bytes | None]:
-  """Yields what holds whole lines, and None for each that is too long."""
-  rest, num_bytes, too_long = [], 0, False  # Of the line that goes on.
+  """Yields bytes that end with a line, and None for each line too long."""
+  # The chunks so far of an incomplete line, and their size.
+  rest, num_bytes, too_long = [], 0, False
   while chunk := stream.read(BLOCK_BYTES):
     end = chunk.find(b'\n') + 1
     too_long = too_long or num_bytes + (end or len(chunk)) > MAX_LINE_BYTES
@@ -120,14 +123,14 @@ def _whole_lines(stream: BinaryIO) -> Iterator[bytes | None]:
     yield b''.join(rest)
 
 
-class _Counted(io.RawIOBase):
-  """A stream of any kind as one of Python's; tells how far it has been read."""
+class _CountedFile(io.RawIOBase):
+  """Adapts an object with `read` to Python's streams; reports its position."""
 
-  def __init__(self, file: BinaryIO, path: str, told: Told | None):
+  def __init__(self, file: BinaryIO, path: str, on_progress: OnProgress | None):
     super().__init__()
     self._file = file
     self._path = path
-    self._told = told
+    self._on_progress = on_progress
     self._num_bytes = 0
 
   def readable(self) -> bool:
@@ -138,6 +141,6 @@ class _Counted(io.RawIOBase):
       chunk = self._file.read(len(buffer))
     buffer[: len(chunk)] = chunk
     self._num_bytes += len(chunk)
-    if self._told:
-      self._told(self._num_bytes)
+    if self._on_progress:
+      self._on_progress(self._num_bytes)
     return len(chunk)

@@ -1,7 +1,7 @@
-"""Lines of a UTF-8 text file, plain or compressed, one at a time.
+"""Reads UTF-8 text files, plain or compressed, line by line.
 
-A line ends at '\\n' or '\\r\\n' and nowhere else: the other characters at which
-`str.splitlines` cuts (U+2028, U+0085, form feeds) stand inside real text.
+A line ends at '\\n' or '\\r\\n' only. The other characters at which
+`str.splitlines` cuts (U+2028, U+0085, form feeds) occur inside real text.
 """
 
 from collections.abc import Iterator
@@ -11,21 +11,20 @@ from system.errors import UserError
 
 
 def read_lines(path: str) -> Iterator[str]:
-  """Yields a file's lines without their ends; holds 1 MiB, or one line.
+  """Yields a file's lines without their ends; buffers 1 MiB, or one line.
 
   Args:
     path: UTF-8 text, plain or compressed (see `system.streams`). A byte-order
       mark at the start is dropped.
 
   Yields:
-    The lines, empty ones too; `enumerate(read_lines(path), 1)` numbers them as
-    the messages here do. A last line without an end counts, and an empty file
-    has none.
+    The lines, including empty ones; `enumerate(read_lines(path), 1)` numbers
+    them as the messages here do. A last line without an end counts; an empty
+    file has no line.
 
   Raises:
     UserError: the file cannot be read, is damaged, is not UTF-8, or a line is
-      longer than 16 MiB; the message names the file, and the line where there
-      is one.
+      longer than 16 MiB; the message names the file, and the line if known.
   """
   for block in streams.read_blocks(path):
     if block.content is None:
@@ -34,16 +33,17 @@ def read_lines(path: str) -> Iterator[str]:
         f'{streams.MAX_LINE_BYTES >> 20} MiB'
       )
     lines = block.content.split(b'\n')
-    if not lines[-1]:  # What follows the last line's end.
+    if not lines[-1]:  # The block ends with a line end.
       lines.pop()
     for number, line in enumerate(lines, block.line):
       yield _decode(line, path, number)
 
 
 def copy(source: str, target: str) -> None:
-  """Copies a file as plain UTF-8 text, whatever `read_lines` had to undo.
+  """Copies a file's lines as plain UTF-8 text with '\\n' line ends.
 
-  Others read the copy, google-research/bert's code for one: it knows no gzip.
+  Programs that read the copy, such as google-research/bert's, may not support
+  compression, byte-order marks or '\\r\\n'.
   """
   with files.open_write(target) as file:
     for line in read_lines(source):
@@ -51,7 +51,7 @@ def copy(source: str, target: str) -> None:
 
 
 def _decode(line: bytes, path: str, number: int) -> str:
-  """Decodes one line and takes off the rest of its end."""
+  """Decodes one line and removes a trailing '\\r'."""
   try:
     text = line.decode('utf-8')
   except UnicodeDecodeError as error:

@@ -1,7 +1,7 @@
-"""Threads that work ahead, with results in order.
+"""Maps functions over items in threads, with the results in order.
 
-TensorFlow's and Numba's functions release Python's global lock, so that threads
-use all cores, and share one vocabulary and one copy of TensorFlow.
+TensorFlow's and Numba's functions release Python's global lock, so threads use
+all cores while sharing one vocabulary and one copy of TensorFlow.
 """
 
 import collections
@@ -30,10 +30,10 @@ def ordered_map(
   """Maps a function over items in a pool, and yields the results in order.
 
   Args:
-    pool: does the work.
-    num_ahead: how many results may wait to be taken; it bounds the memory.
-    function: what to do.
-    items: to what; read as they are needed.
+    pool: runs the function.
+    num_ahead: the most results computed before they are needed; bounds memory.
+    function: maps an item to a result.
+    items: read lazily.
   """
   pending = collections.deque()
   try:
@@ -49,7 +49,11 @@ def ordered_map(
 
 
 def one_ahead(items: Iterator[_T]) -> Iterator[_T]:
-  """Yields items, none of them None; the next one is made in the meantime."""
+  """Yields items and prepares the next one meanwhile, in a thread.
+
+  Args:
+    items: must not contain None.
+  """
   with ThreadPoolExecutor(1) as thread:
     future = thread.submit(next, items, None)
     while (item := future.result()) is not None:

@@ -65,7 +65,7 @@ class Corpus:
     return [files.size(path) for path in self.paths]
 
   def read(
-    self, number: int, on_progress: streams.Told | None = None
+    self, number: int, on_progress: streams.OnProgress | None = None
   ) -> Iterator[Document | Rejected]:
     """Yields an input's documents and rejected documents, in order.
 

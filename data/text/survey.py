@@ -93,7 +93,7 @@ def survey_file(
   corpus: 'Corpus',
   number: int,
   on_document: OnDocument | None = None,
-  on_progress: streams.Told | None = None,
+  on_progress: streams.OnProgress | None = None,
 ) -> FileSurvey:
   """Surveys one input; does not look for duplicates.
 

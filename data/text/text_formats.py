@@ -26,7 +26,7 @@ class Input(NamedTuple):
 
   path: str
   open_file: streams.Open = files.open_stream
-  on_progress: streams.Told | None = None
+  on_progress: streams.OnProgress | None = None
 
 
 Documents = Iterator[Document | Rejected]

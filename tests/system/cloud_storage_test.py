@@ -1,4 +1,4 @@
-"""What to do where Google Cloud Storage refuses a path."""
+"""Tests of system/cloud_storage.py."""
 
 import pytest
 
@@ -26,6 +26,6 @@ def test_the_remedy_is_a_command(reason, helps):
   assert helps in remedy('gs://mine/folder/file', reason)
 
 
-def test_other_reasons_and_other_places_have_none():
+def test_other_reasons_and_local_paths_have_no_remedy():
   assert remedy('gs://mine/file', 'Could not find directory') == ''
   assert remedy('/local/403', 'Permission denied') == ''

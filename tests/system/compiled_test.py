@@ -1,4 +1,4 @@
-"""What is compiled is kept where it can be."""
+"""Tests of system/compiled.py: the cache, and failures that do no harm."""
 
 import numba
 import pytest
@@ -17,14 +17,14 @@ def _next(x):
   return x + 1
 
 
-def test_another_process_loads_what_is_kept():
+def test_the_cached_code_is_loaded():
   assert compiled(_next)(1) == 2
   again = compiled(_next)
   assert again(1) == 2
   assert sum(again.stats.cache_hits.values()) == 1
 
 
-def test_a_full_disk_is_no_mistake(folder, monkeypatch):
+def test_a_full_disk_is_no_error(folder, monkeypatch):
   def full(*_):
     raise OSError(28, 'No space left on device')
 
@@ -34,7 +34,7 @@ def test_a_full_disk_is_no_mistake(folder, monkeypatch):
 
 
 @pytest.mark.parametrize('kind', ['nbi', 'nbc'])
-def test_what_is_damaged_is_compiled_again(folder, kind):
+def test_a_damaged_cache_is_compiled_again(folder, kind):
   compiled(_next)(1)
   (path,) = folder.rglob(f'*.{kind}')
   path.write_bytes(path.read_bytes()[:20])

@@ -1,4 +1,4 @@
-"""The reason of an error, as a user reads it."""
+"""Tests of system/errors.py."""
 
 import pytest
 

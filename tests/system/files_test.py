@@ -1,11 +1,11 @@
-"""Files: whole or not at all, local or remote, with one message."""
+"""Tests of system/files.py and system/file_systems.py, local and remote."""
 
-import os
-import time
+import zlib
 
 import pytest
+import tensorflow as tf
 
-from system import files, temporary_files
+from system import file_systems, files
 from system.errors import UserError
 
 
@@ -19,7 +19,7 @@ def folder(request, tmp_path):
   return path
 
 
-def test_what_is_written_is_read_and_nothing_else_is_there(folder):
+def test_what_is_written_is_read_and_no_other_file_appears(folder):
   files.write_text(f'{folder}/a.txt', 'ünï\n')
   files.write_json(f'{folder}/b.json', {'z': 1, 'a': [2]})
   assert files.read_text(f'{folder}/a.txt') == 'ünï\n'
@@ -38,56 +38,11 @@ def test_an_exception_leaves_the_earlier_file_and_no_other(folder):
   assert files.list_folder(folder) == ['a']
 
 
-def test_a_file_is_not_there_before_it_is_whole(folder):
+def test_a_file_appears_when_it_is_complete(folder):
   with files.open_write(f'{folder}/a') as file:
     file.write('x')
     assert not files.exists(f'{folder}/a')
   assert files.exists(f'{folder}/a')
-
-
-def test_temporary_names_do_not_depend_on_the_process():
-  names = {temporary_files.name_for('folder/a') for _ in range(10)}
-  assert len(names) == 10
-  assert all(name.startswith('folder/.a.') for name in names)
-  assert not any(str(os.getpid()) == name.split('.')[-2] for name in names)
-
-
-def _temporary(folder, target, hours):
-  """Makes a temporary file that was written to so many hours ago."""
-  path = temporary_files.name_for(os.path.join(folder, target))
-  files.write_text(path, 'half')
-  if hours:
-    then = time.time() - 3600 * hours
-    os.utime(path, (then, then))
-  return os.path.basename(path)
-
-
-def test_what_killed_writers_left_is_removed_an_hour_later(tmp_path):
-  folder = str(tmp_path)
-  for name in ('a', '.a.tmp', '.a.123.tmp'):  # None of them is ours.
-    files.write_text(f'{folder}/{name}', '')
-    os.utime(f'{folder}/{name}', (1, 1))
-  mine, other = _temporary(folder, 'a', 2), _temporary(folder, 'ab', 2)
-  used = _temporary(folder, 'a', 0.9)
-  left = {'a', '.a.tmp', '.a.123.tmp', used}
-  temporary_files.remove_abandoned(folder, 'a')
-  assert set(os.listdir(folder)) == {*left, other}
-  temporary_files.remove_abandoned(folder)
-  assert set(os.listdir(folder)) == left
-  temporary_files.remove_abandoned(folder, is_alone=True)
-  assert set(os.listdir(folder)) == left - {used}
-  assert mine not in left
-
-
-def test_where_no_time_is_told_only_who_is_alone_tidies(tmp_path):
-  folder = f'ram://{tmp_path}'
-  files.make_folder(folder)
-  name = _temporary(folder, 'a', 0)
-  temporary_files.remove_abandoned(folder)
-  assert files.list_folder(folder) == [name]
-  temporary_files.remove_abandoned(folder, is_alone=True)
-  assert files.list_folder(folder) == []
-  temporary_files.remove_abandoned(f'{folder}/none')
 
 
 def test_a_file_has_one_real_path(tmp_path, monkeypatch):
@@ -108,14 +63,14 @@ def test_comma_lists_and_globs_expand_in_their_order(folder):
     files.expand(f'{folder}/a,{folder}/none*')
 
 
-def test_a_file_is_found_by_its_very_name(tmp_path):
+def test_a_name_that_looks_like_a_glob_is_found(tmp_path):
   (tmp_path / 'a[1]').write_text('a')
   (tmp_path / '.a.tmp').write_text('half')
   assert files.expand(f'{tmp_path}/a[1]') == [f'{tmp_path}/a[1]']
   assert files.expand(f'file://{tmp_path}/*') == [f'{tmp_path}/a[1]']
 
 
-def test_reading_what_is_not_there_names_it(folder):
+def test_reading_a_missing_file_names_it(folder):
   with pytest.raises(UserError, match='cannot read .*none'):
     files.read_text(f'{folder}/none')
   with (
@@ -125,13 +80,13 @@ def test_reading_what_is_not_there_names_it(folder):
     pass
 
 
-def test_required_files_say_what_they_are_for(tmp_path):
-  with pytest.raises(UserError, match='^--vocab_file must be given'):
-    files.require_file('', '--vocab_file')
-  with pytest.raises(UserError, match="--vocab_file: there is no file '/none'"):
-    files.require_file('/none', '--vocab_file')
+def test_required_files_are_described(tmp_path):
+  with pytest.raises(UserError, match='^`vocab_file` must be given'):
+    files.require_file('', '`vocab_file`')
+  with pytest.raises(UserError, match="`vocab_file`: there is no file '/none'"):
+    files.require_file('/none', '`vocab_file`')
   with pytest.raises(UserError, match='is a folder, not a file'):
-    files.require_file(str(tmp_path), '--vocab_file')
+    files.require_file(str(tmp_path), '`vocab_file`')
 
 
 def test_text_that_is_not_utf8_and_malformed_json_are_named(tmp_path):
@@ -143,7 +98,40 @@ def test_text_that_is_not_utf8_and_malformed_json_are_named(tmp_path):
     files.read_json(str(tmp_path / 'b'))
 
 
-def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
+def test_an_unwritable_folder_is_named(tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(UserError, match='cannot write to .*/file/folder'):
     files.make_folder(str(tmp_path / 'file' / 'folder'))
+
+
+def test_names_with_a_prefix_are_found_and_removed(folder):
+  for name in ('a-1', 'a-2', 'b'):
+    files.write_text(f'{folder}/{name}', name)
+  assert files.exists_with_prefix(f'{folder}/a-')
+  files.remove_with_prefix(f'{folder}/a')
+  assert files.list_folder(folder) == ['b']
+  assert not files.exists_with_prefix(f'{folder}/a-')
+  files.remove_with_prefix(f'{folder}/none/a')
+
+
+def test_the_crc_of_ends_ignores_the_middle(folder, monkeypatch):
+  monkeypatch.setattr(files, '_END_BYTES', 4)
+  for name, text in (
+    ('a', 'headAtail'),
+    ('b', 'headBtail'),
+    ('c', 'bodyAtail'),
+  ):
+    files.write_text(f'{folder}/{name}', text)
+  first, second, third = (files.crc_of_ends(f'{folder}/{x}') for x in 'abc')
+  assert first == second == f'{zlib.crc32(b"headtail"):08x}' != third
+
+
+def test_remote_files_may_have_another_library(monkeypatch):
+  class Library:
+    def exists(self, path):
+      return path == 'gs://b/a'
+
+  monkeypatch.setattr(file_systems, '_remote', None)
+  file_systems.use_for_remote(Library())
+  assert files.exists('gs://b/a') and not files.exists('gs://b/c')
+  assert file_systems.gfile_for('/local') is tf.io.gfile

@@ -1,3 +1,5 @@
+"""Tests of system/progress.py."""
+
 import io
 import re
 
@@ -31,7 +33,7 @@ def test_log_gets_a_line_every_ten_seconds():
   )
 
 
-def test_log_says_a_number_of_things_in_full():
+def test_log_shows_counts_in_full():
   clock, log = Clock(), io.StringIO()
   with Progress(1500, ' examples', log, clock) as progress:
     clock.now += 10
@@ -63,7 +65,7 @@ def test_terminal_gets_a_bar():
   assert '6 documents' in terminal.getvalue()
 
 
-def test_terminal_without_a_size_gets_a_bar_too():
+def test_terminal_without_a_size_gets_a_bar():
   # StringIO has no file descriptor, so no size.
   terminal = Terminal()
   with Progress(100, ' steps', terminal, initial=40) as progress:
@@ -72,17 +74,17 @@ def test_terminal_without_a_size_gets_a_bar_too():
   assert ' 70/100 [' in terminal.getvalue()
 
 
-def test_time_left_is_told_by_what_was_done_now_not_before():
+def test_time_left_ignores_what_an_earlier_run_did():
   clock, log = Clock(), io.StringIO()
   with Progress(100, ' steps', log, clock, initial=40) as progress:
     clock.now += 20
-    progress.update(60)  # 20 steps in 20 s, 40 are left.
+    progress.update(60)  # 20 steps in 20 s; 40 remain.
   assert log.getvalue() == '60 % of 100 steps, 00:40 left\n'
 
 
 def test_log_lines_do_not_tear_the_bars():
   if not flags.FLAGS.is_parsed():
-    flags.FLAGS.mark_as_parsed()  # Else Absl logs to sys.stderr.
+    flags.FLAGS.mark_as_parsed()  # Before that Absl logs to sys.stderr.
   handler = logging.get_absl_handler().python_handler
   terminal = Terminal()
   before = handler.setStream(terminal)
@@ -99,10 +101,10 @@ def test_log_lines_do_not_tear_the_bars():
     handler.setStream(before)
   text = terminal.getvalue()
   for line in ('above both\n', 'above one\n', 'after all\n'):
-    # What stands before it on its line was wiped out with spaces.
+    # The bar before it on the terminal's line is overwritten with spaces.
     start = text[: text.index(line)].split('\n')[-1].split('\r')[-1]
     assert re.fullmatch(r'(\x1b\[A| )*I\d{4} \S+ \d+ x.py:1] ', start), start
-  # The inner bar is gone, the outer one stays with its last state.
+  # The inner bar is removed; the outer bar keeps its last state.
   last = text[text.index('after all') - 200 : text.index('after all')]
   assert '3/9 [' in last and '7/7' not in last.split('\n')[-2]
 

@@ -1,4 +1,4 @@
-"""The whole path on files that are not local: TensorFlow's ram:// for gs://."""
+"""The whole pipeline on remote files: TensorFlow's ram:// instead of gs://."""
 
 import pytest
 import tensorflow as tf
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def remote(world, request):
-  """The folder of a `world` on ram://."""
+  """Copies `world` to ram://; returns the folder."""
   folder = f'ram://{request.node.name}'
   for path in world.rglob('*'):
     if path.is_file():
@@ -32,7 +32,7 @@ def _flags(remote, **changes):
   return tiny_world.named_flags(values)
 
 
-def test_the_whole_path_runs_on_remote_files(remote):
+def test_the_whole_pipeline_runs_on_remote_files(remote):
   training = {
     'bert_config_file': f'{remote}/bert_config.json',
     'train_batch_size': 8,
@@ -79,7 +79,7 @@ def test_the_whole_path_runs_on_remote_files(remote):
     logits_dir=f'{remote}/dump',
     num_train_epochs=2,
   )
-  for _ in range(2):  # The second time it finds that all is done.
+  for _ in range(2):  # The second run finds everything done.
     tiny_world.run('run_distillation', *student, '--do_train', '--do_eval')
 
   assert 'eval_accuracy' in files.read_text(

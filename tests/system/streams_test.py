@@ -1,4 +1,4 @@
-"""Blocks of whole lines of files, compressed or not, whoever opens them."""
+"""Tests of system/streams.py."""
 
 import bz2
 import gzip
@@ -26,9 +26,9 @@ def _zstd(content):
 _COMPRESS = [gzip.compress, bz2.compress, lzma.compress, _zstd]
 
 
-def _read(content, told=None):
+def _read(content, on_progress=None):
   opened = io.BytesIO(content)
-  blocks = list(streams.read_blocks('a.txt', lambda path: opened, told))
+  blocks = list(streams.read_blocks('a.txt', lambda path: opened, on_progress))
   assert opened.closed
   return blocks
 
@@ -48,7 +48,7 @@ def test_a_byte_order_mark_is_dropped_and_an_empty_file_has_no_block():
 
 
 @pytest.mark.parametrize('compress', _COMPRESS)
-def test_compression_is_told_by_the_first_bytes(compress):
+def test_the_first_bytes_decide_the_compression(compress):
   # Two files in one, as `cat a.gz b.gz` makes them.
   blocks = _read(compress(_TEXT) + compress(b'end'))
   assert b''.join(block.content for block in blocks) == _TEXT + b'end'
@@ -62,7 +62,7 @@ def test_a_file_that_was_cut_short_is_named(compress):
       _read(whole[:length])
 
 
-def test_the_place_of_damage_is_that_of_the_last_whole_block():
+def test_damage_is_located_after_the_last_intact_block():
   content = gzip.compress(_TEXT)[:-8] + b'\0' * 8
   blocks = []
   with pytest.raises(UserError) as error:
@@ -85,7 +85,7 @@ def test_a_line_that_is_too_long_is_left_out_and_counted(monkeypatch):
   assert kept == fits + b'a\n' + fits
 
 
-def test_how_far_a_file_has_been_read_is_told():
+def test_progress_is_reported():
   positions = []
   _read(_TEXT, positions.append)
   assert positions == sorted(positions)

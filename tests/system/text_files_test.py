@@ -3,6 +3,7 @@
 import gzip
 
 import pytest
+import tensorflow as tf
 
 from system.errors import UserError
 from system.text_files import read_lines
@@ -49,8 +50,6 @@ def test_read_lines_names_a_damaged_file(tmp_path):
 
 
 def test_read_lines_reads_remote_files():
-  import tensorflow as tf
-
   with tf.io.gfile.GFile('ram://tasks_test/a.gz', 'wb') as file:
     file.write(gzip.compress('über\n'.encode()))
   assert list(read_lines('ram://tasks_test/a.gz')) == ['über']

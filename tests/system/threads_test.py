@@ -1,3 +1,5 @@
+"""Tests of system/threads.py."""
+
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +24,7 @@ def test_results_keep_the_order(pool):
   assert list(results) == [i * i for i in range(20)]
 
 
-def test_no_more_is_begun_than_may_wait(pool):
+def test_work_ahead_is_bounded(pool):
   begun = []
   results = ordered_map(pool, 2, begun.append, iter(range(100)))
   next(results)
@@ -31,7 +33,7 @@ def test_no_more_is_begun_than_may_wait(pool):
   results.close()
 
 
-def test_an_error_comes_out_where_it_belongs(pool):
+def test_an_error_is_raised_in_order(pool):
   def fail(item: int) -> int:
     if item == 3:
       raise ValueError('third')
@@ -43,7 +45,7 @@ def test_an_error_comes_out_where_it_belongs(pool):
     next(results)
 
 
-def test_the_next_item_is_made_in_the_meantime():
+def test_the_next_item_is_prepared_meanwhile():
   second_made = threading.Event()
 
   def items():
@@ -57,7 +59,7 @@ def test_the_next_item_is_made_in_the_meantime():
   assert list(ahead) == [2]
 
 
-def test_an_error_ahead_is_not_lost():
+def test_an_error_of_the_next_item_is_raised():
   def items():
     yield 1
     raise ValueError('second')

@@ -1,4 +1,4 @@
-"""Files from elsewhere run no code."""
+"""Files from untrusted sources run no code."""
 
 import ast
 import pathlib
@@ -19,16 +19,16 @@ _SOURCES = [
   *_ROOT.glob('run_*.py'),
   *(x for room in _ROOMS for x in (_ROOT / room).rglob('*.py')),
 ]
-# The workers of a pipeline on Beam are told by a file what to do. The pipeline
-# writes it anew each time; Beam itself pickles all that it passes on.
+# Beam's workers read their task from a pickle that the pipeline itself writes
+# for each job; Beam pickles everything it passes on as well.
 _EXCEPTED = ('record_transforms.py',)
-# What executes, or loads what executes, whatever it is given.
+# Modules and functions that execute code in their input.
 _MODULES = {'dill', 'joblib', 'marshal', 'pickle', 'shelve', 'torch', 'yaml'}
 _CALLS = {'eval', 'exec', 'compile', '__import__', 'load_model', 'load_op'}
 
 
 def _names(tree: ast.AST):
-  """Yields the modules that are imported, and the functions called."""
+  """Yields the names of imported modules and of called functions."""
   for node in ast.walk(tree):
     if isinstance(node, ast.Import):
       yield from (x.name.partition('.')[0] for x in node.names)
@@ -57,7 +57,7 @@ def test_nothing_that_loads_code_is_used(path):
 
 
 class _Code:
-  """Unpickled, it leaves a file."""
+  """Creates a file when it is unpickled."""
 
   def __init__(self, path):
     self._path = path
