@@ -13,20 +13,20 @@ that are complete.
 
 from absl import flags
 
-from cli import corpus_flags, flag_group, script, vocabulary_flags
+from cli import corpus_flags, flag_group, script
 from data.pretraining.beam import beam_options
 from data.pretraining.beam.beam_options import BeamOptions
 from data.pretraining.job_options import JobOptions
 from data.pretraining.options import MaskingOptions, Options
+from data.text.vocabulary_options import TokenizerOptions
 from system import threads
 
 FLAGS = flags.FLAGS
 
-for group in (corpus_flags, vocabulary_flags):
-  group.define()
-  flags.adopt_module_key_flags(group)
+corpus_flags.define()
+flags.adopt_module_key_flags(corpus_flags)
 _GROUPS = (JobOptions, Options, MaskingOptions, BeamOptions)
-flag_group.define(*_GROUPS)
+flag_group.define(TokenizerOptions, *_GROUPS)
 
 
 def main(_: list[str]) -> None:
@@ -52,7 +52,9 @@ def main(_: list[str]) -> None:
     from data.pretraining import creation
 
     outputs = creation.output_paths(job.output_file, job.num_shards)
-    creation.create(corpus, outputs, vocabulary, options, num_workers, engine)
+    creation.create_records(
+      corpus, outputs, vocabulary, options, num_workers, engine
+    )
 
 
 if __name__ == '__main__':

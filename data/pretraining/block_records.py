@@ -1,26 +1,34 @@
 """One block of documents → its pre-training records.
 
 A record is a function of the block, the block's number, the record's number
-and the options. So it does not matter who makes which records, or when.
+and the options. So any thread or machine may make any record at any time.
 
 Letters: N records, S sequence.
+
+Tested by `tests/data/pretraining/creation_test.py`.
 """
 
 import enum
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from data.pretraining import masking
-from data.pretraining.masking import Special
+from data.pretraining.blocks import MapFunction
+from data.pretraining.masking import SpecialTokens
 from data.pretraining.options import Options
 from data.pretraining.pairs import Block, Pairs, sample_pairs
 from data.pretraining.randomness import permutation, stream_key
+from data.pretraining.record_statistics import RecordStatistics
+from data.records import feature_spec, framing, serialization
 from system.compiled import compiled
+
+# Records that are made at once; their arrays fit a CPU's second-level cache.
+_BATCH_SIZE = 1024
 
 
 class _Purpose(enum.IntEnum):
-  """What random numbers are for; part of their key."""
+  """What random numbers are for; part of the keys of their streams."""
 
   PAIRS = 0
   ORDER = 1
@@ -32,31 +40,31 @@ class BlockRecords:
 
   Attributes:
     block: the documents.
-    number: which block it is, counted from 0.
+    number: the block's number, from 0.
   """
 
   def __init__(
     self,
     block: Block,
     number: int,
-    special: Special,
+    special: SpecialTokens,
     options: Options,
-    run: Callable[[Callable, Iterable], Iterator] = map,
+    map_function: MapFunction = map,
   ):
-    """Samples the pairs of all rounds and shuffles them together.
+    """Samples pairs in `dupe_factor` rounds and shuffles them together.
 
     Args:
       block: the documents.
-      number: which block it is, counted from 0.
-      special: the vocabulary's ids.
-      options: what the records are to be.
-      run: maps a function over the rounds, in order; may do it in threads.
+      number: the block's number, from 0.
+      special: the special tokens of the vocabulary.
+      options: the settings of the records.
+      map_function: maps a function over the rounds.
     """
     self.block = block
     self.number = number
     self._special = special
     self._options = options
-    rounds = run(self._round, range(options.dupe_factor))
+    rounds = map_function(self._sample_round, range(options.dupe_factor))
     self._pairs = Pairs(*map(np.concatenate, zip(*rounds, strict=True)))
     self._order = permutation(self._key(_Purpose.ORDER), len(self))
 
@@ -67,11 +75,11 @@ class BlockRecords:
     """Makes some of the records.
 
     Args:
-      numbers: which, in the order in which they are written.
+      numbers: the records' numbers, in the order in which they are written.
 
     Returns:
-      The columns of `features.PRETRAINING`, each [N, k]; under dynamic masking
-      those of `features.UNMASKED`.
+      The columns of `feature_spec.PRETRAINING`, each [N, k]; under dynamic
+      masking those of `feature_spec.UNMASKED_PRETRAINING`.
     """
     order = self._order[numbers]
     pairs = self._pairs.take(order)
@@ -92,7 +100,36 @@ class BlockRecords:
       columns['masked_lm_weights'] = masks.weights
     return columns
 
-  def _round(self, number: int) -> Pairs:
+  def framed_batches(
+    self, numbers: range, map_function: MapFunction
+  ) -> Iterator[tuple[serialization.Serialized, RecordStatistics]]:
+    """Makes some of the records, batch by batch.
+
+    Args:
+      numbers: the records' numbers; numbers beyond the last are ignored.
+      map_function: maps a function over the batches.
+
+    Yields:
+      Framed records and their statistics.
+    """
+    stop = min(numbers.stop, len(self))
+    batches = (
+      slice(start, min(start + _BATCH_SIZE, stop))
+      for start in range(numbers.start, stop, _BATCH_SIZE)
+    )
+    return map_function(self._frame_batch, batches)
+
+  def _frame_batch(
+    self, numbers: slice
+  ) -> tuple[serialization.Serialized, RecordStatistics]:
+    columns = self.columns(numbers)
+    fields = feature_spec.PRETRAINING
+    if self._options.dynamic_masking:
+      fields = feature_spec.UNMASKED_PRETRAINING
+    serialized = serialization.serialize(columns, fields)
+    return framing.frame(serialized), RecordStatistics.of_batch(columns)
+
+  def _sample_round(self, number: int) -> Pairs:
     return sample_pairs(
       self.block,
       self._options.max_seq_length,
@@ -107,14 +144,17 @@ class BlockRecords:
 
 
 def join_pairs(
-  tokens: np.ndarray, pairs: Pairs, special: Special, max_seq_length: int
+  tokens: np.ndarray,
+  pairs: Pairs,
+  special: SpecialTokens,
+  max_seq_length: int,
 ) -> dict[str, np.ndarray]:
   """Makes `[CLS] A [SEP] B [SEP]`, padded with zeros.
 
   Args:
-    tokens: int32 [T], what the pairs are spans of.
-    pairs: the pairs, cut to fit.
-    special: the ids to put in.
+    tokens: int32 [T], the tokens of which the pairs are spans.
+    pairs: the pairs, truncated to fit.
+    special: the ids of [CLS] and [SEP].
     max_seq_length: S.
 
   Returns:
@@ -147,10 +187,11 @@ def _join(
   mask,
   segments,
 ):
+  """Fills `ids`, `mask` and `segments`, which are zero."""
   for row in range(len(ids)):
     a, b = a_length[row], b_length[row]
     first_sep, last_sep = a + 1, a + b + 2
-    # Loops: assigning to slices takes a second to compile, each.
+    # Loops, because each assignment to a slice takes a second to compile.
     for i in range(a):
       ids[row, 1 + i] = tokens[a_start[row] + i]
     for i in range(b):

@@ -2,107 +2,124 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data.pretraining.masking import SpecialTokens
 from data.pretraining.pairs import Block
-from data.pretraining.plan import Plan
+from data.pretraining.partitioning import Partitioning
 from data.text.corpus import Corpus
 from data.text.file_survey import FileSurvey
+
+if TYPE_CHECKING:
+  from data.text.tokenization import BertTokenizer
 
 # Text that is tokenised in one call: about 8,000 lines of English.
 _BATCH_CHARACTERS = 1 << 20
 
-# Maps strings to the ids of all, int32 [T], and how many each has, int64 [N].
+# Tokenises strings; returns all ids, int32 [T], and the number of each string's
+# ids, int64 [N].
 Tokenize = Callable[[list[str]], tuple[np.ndarray, np.ndarray]]
 # Maps a function over items, in their order; may do it in threads.
-Run = Callable[[Callable, Iterable], Iterator]
+MapFunction = Callable[[Callable, Iterable], Iterator]
 
 
 def block_texts(
   corpus: Corpus,
   surveys: Sequence[FileSurvey],
-  plan: Plan,
+  partitioning: Partitioning,
   is_wanted: Callable[[int], bool] = lambda block: True,
 ) -> Iterator[tuple[int, list[str]]]:
-  """Yields the number and the documents of each block that is wanted.
+  """Yields the number and the documents of each wanted block.
 
-  Files without any document of such a block are not read.
+  Inputs without a document of such a block are not read.
+
+  Args:
+    corpus: the text.
+    surveys: the survey of each input.
+    partitioning: the blocks.
+    is_wanted: returns whether the block of this number is wanted.
   """
-  documents = _placed(corpus, surveys, plan, is_wanted)
+  documents = _block_documents(corpus, surveys, partitioning, is_wanted)
   for block, group in itertools.groupby(documents, lambda item: item[0]):
     yield block, [text for _, text in group]
 
 
-def _placed(corpus, surveys, plan, is_wanted) -> Iterator[tuple[int, str]]:
-  """Yields each document's block and text."""
+def _block_documents(
+  corpus, surveys, partitioning, is_wanted
+) -> Iterator[tuple[int, str]]:
+  """Yields block and text of each document of the wanted blocks."""
   start = 0
   for number, survey in enumerate(surveys):
-    yield from placed_in_file(corpus, number, survey, start, plan, is_wanted)
+    yield from block_documents_of_input(
+      corpus, number, survey, start, partitioning, is_wanted
+    )
     start += survey.num_bytes
 
 
-def placed_in_file(
+def block_documents_of_input(
   corpus: Corpus,
   number: int,
   survey: FileSurvey,
   start: int,
-  plan: Plan,
+  partitioning: Partitioning,
   is_wanted: Callable[[int], bool],
 ) -> Iterator[tuple[int, str]]:
-  """Yields block and text of one input's documents that lie in wanted blocks.
+  """Yields block and text of one input's documents in the wanted blocks.
 
-  It is not read where it has none.
+  The input is not read if it has none.
 
   Args:
     corpus: the text.
-    number: the input's.
-    survey: of the input.
-    start: how many bytes of documents all inputs before it have.
-    plan: the blocks.
-    is_wanted: whether a block is.
+    number: the input's number.
+    survey: the input's survey.
+    start: how many bytes of documents precede the input's.
+    partitioning: the blocks.
+    is_wanted: returns whether the block of this number is wanted.
   """
   end = start + survey.num_bytes
+  block_at = partitioning.block_at
   if not survey.num_documents or not any(
-    map(is_wanted, range(plan.block_of(start), plan.block_of(end - 1) + 1))
+    map(is_wanted, range(block_at(start), block_at(end - 1) + 1))
   ):
     return
   position = start
   for document in corpus.documents(number, survey):
-    block = plan.block_of(position)
+    block = block_at(position)
     position += document.num_bytes
     if is_wanted(block):
       yield block, document.text
 
 
-def tokenised(
+def tokenise_block(
   texts: Iterable[str],
   split: Callable[[list[str]], list[list[str]]],
   tokenize: Tokenize,
-  run: Run = map,
+  map_function: MapFunction = map,
 ) -> Block:
   """Tokenises the documents of a block.
 
   Args:
     texts: the documents.
-    split: cuts documents into sentences.
+    split: splits documents into sentences.
     tokenize: the tokenizer.
-    run: maps a function over parts of the block; may do it in threads.
+    map_function: maps a function over batches of documents.
 
   Returns:
-    The block. Sentences and documents of which nothing is left (of control
-    characters, say) are not in it.
+    The block. It leaves out sentences and documents without tokens, such as
+    those of control characters.
   """
 
-  def tokenise_part(part: list[str]):
-    sentences = split(part)
+  def tokenise_batch(batch: list[str]):
+    sentences = split(batch)
     tokens, lengths = tokenize(list(itertools.chain.from_iterable(sentences)))
-    document = np.repeat(np.arange(len(part)), [*map(len, sentences)])
+    document = np.repeat(np.arange(len(batch)), [*map(len, sentences)])
     has_tokens = lengths > 0
-    counts = np.bincount(document[has_tokens], minlength=len(part))
+    counts = np.bincount(document[has_tokens], minlength=len(batch))
     return tokens, lengths[has_tokens], counts[counts > 0]
 
-  parts = run(tokenise_part, parts_of(texts))
+  parts = map_function(tokenise_batch, batch_documents(texts))
   tokens, lengths, counts = map(np.concatenate, zip(*parts, strict=True))
   return Block(tokens, _offsets(lengths), _offsets(counts))
 
@@ -111,14 +128,32 @@ def _offsets(lengths: np.ndarray) -> np.ndarray:
   return np.concatenate([[0], np.cumsum(lengths)])
 
 
-def parts_of(texts: Iterable[str]) -> Iterator[list[str]]:
-  """Groups documents to about as much text as is tokenised at once."""
-  part, characters = [], 0
+def batch_documents(texts: Iterable[str]) -> Iterator[list[str]]:
+  """Groups documents into batches that are tokenised at once."""
+  batch, characters = [], 0
   for text in texts:
-    part.append(text)
+    batch.append(text)
     characters += len(text)
     if characters >= _BATCH_CHARACTERS:
-      yield part
-      part, characters = [], 0
-  if part:
-    yield part
+      yield batch
+      batch, characters = [], 0
+  if batch:
+    yield batch
+
+
+def tokenize_lines(
+  tokenizer: 'BertTokenizer', lines: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+  """Tokenises lines; see `Tokenize` for the results."""
+  ids = tokenizer.tokenize(lines)
+  return ids.values.numpy(), ids.row_lengths().numpy()
+
+
+def special_tokens(tokenizer: 'BertTokenizer') -> SpecialTokens:
+  """Returns the special tokens of a tokenizer's vocabulary."""
+  return SpecialTokens(
+    tokenizer.cls_id,
+    tokenizer.sep_id,
+    tokenizer.mask_id,
+    tokenizer.continuation_mask,
+  )

@@ -1,4 +1,4 @@
-"""Shows, without writing anything, what records will look like and cost."""
+"""A dry run: shows sample records, estimates the whole job, writes nothing."""
 
 import dataclasses
 import functools
@@ -6,26 +6,23 @@ import textwrap
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import tqdm
 
-from data.pretraining import blocks, shards
+from data.pretraining import blocks
 from data.pretraining.block_records import BlockRecords
-from data.pretraining.blocks import Run
+from data.pretraining.blocks import MapFunction
 from data.pretraining.options import Options
-from data.pretraining.plan import BLOCK_BYTES
-from data.pretraining.statistics import Statistics
+from data.pretraining.partitioning import BLOCK_BYTES
+from data.pretraining.record_statistics import RecordStatistics
 from data.text import survey
 from data.text.corpus import Corpus
 from data.text.document import Document
+from data.text.tokenization import BertTokenizer
 from system.threads import ordered_map
 
-if TYPE_CHECKING:
-  from data.text.tokenization import BertTokenizer
-
 _NUM_EXAMPLES = 10
-# From so many inputs, evenly spread, a part of the sample is read.
+# The sample is read from this many inputs at most, evenly spread.
 _NUM_FILES = 8
 
 
@@ -37,8 +34,8 @@ class _Sample:
     texts: documents.
     num_bytes: UTF-8 bytes of these.
     read_bytes: UTF-8 bytes of all documents that were read.
-    stored_bytes: what those take in the files.
-    seconds: what reading them took.
+    stored_bytes: bytes of those in the input files.
+    seconds: the time that reading took.
   """
 
   texts: list[str]
@@ -54,53 +51,54 @@ def run(
   options: Options,
   num_workers: int,
 ) -> Iterator[str]:
-  """Makes the records of a sample, and measures.
+  """Makes the records of a sample, and measures the time.
 
   Args:
     corpus: the text; up to 8 MiB of it are read.
     vocabulary: the WordPiece vocabulary's file, and whether to lower-case and
       strip accents.
-    options: what the records are to be.
-    num_workers: how many threads to use, as in the whole job.
+    options: the settings of the records.
+    num_workers: the number of threads, as in the whole job.
 
   Yields:
-    Lines to print: ten records, and what all will take.
+    Lines to print: ten records, and the size and time of the whole job.
 
   Raises:
-    UserError: there is no document in the sample.
+    UserError: an option is wrong, or the sample has no document.
   """
-  from data.text.tokenization import BertTokenizer
-
   options.check()
   options.warn_of_few_predictions()
   tokenizer = BertTokenizer(*vocabulary)
-  sample = _read(corpus)
-  special = shards.special_of(tokenizer)
-  tokenize = functools.partial(shards.token_ids, tokenizer)
+  sample = _read_sample(corpus)
+  special = blocks.special_tokens(tokenizer)
+  tokenize = functools.partial(blocks.tokenize_lines, tokenizer)
   with ThreadPoolExecutor(num_workers) as pool:
     in_threads = functools.partial(ordered_map, pool, 2 * num_workers)
 
-    def make(texts: list[str], run: Run) -> BlockRecords:
-      block = blocks.tokenised(texts, corpus.sentences, tokenize, run)
-      return BlockRecords(block, 0, special, options, run)
+    def make(texts: list[str], map_function: MapFunction) -> BlockRecords:
+      block = blocks.tokenise_block(
+        texts, corpus.sentences, tokenize, map_function
+      )
+      return BlockRecords(block, 0, special, options, map_function)
 
-    # A few first: what is compiled now is not measured.
-    list(shards.made(make(sample.texts[:100], map), range(100), map))
+    # The first records compile functions, which is not part of the estimate.
+    list(make(sample.texts[:100], map).framed_batches(range(100), map))
     start = time.monotonic()
     records = make(sample.texts, in_threads)
-    num_bytes, counted = 0, Statistics.zero(options.max_seq_length)
-    for framed, statistics in shards.made(
-      records, range(len(records)), in_threads
+    num_bytes = 0
+    statistics = RecordStatistics.empty(options.max_seq_length)
+    for framed, counted in records.framed_batches(
+      range(len(records)), in_threads
     ):
       num_bytes += len(framed.buffer)
-      counted += statistics
+      statistics += counted
     seconds = time.monotonic() - start
   yield from _examples(records, tokenizer)
-  yield f'The sample: {len(sample.texts):,} documents, {counted}.'
-  yield _estimate(corpus, sample, counted.records, num_bytes, seconds)
+  yield f'The sample: {len(sample.texts):,} documents, {statistics}.'
+  yield _estimate(corpus, sample, statistics.records, num_bytes, seconds)
 
 
-def _read(corpus: Corpus) -> _Sample:
+def _read_sample(corpus: Corpus) -> _Sample:
   """Reads the beginnings of some inputs."""
   sample = _Sample([])
   start = time.monotonic()
@@ -110,58 +108,57 @@ def _read(corpus: Corpus) -> _Sample:
     _read_beginning(corpus, number, sample, i * BLOCK_BYTES // len(numbers))
   sample.seconds = time.monotonic() - start
   if not sample.texts:
-    # Says why not.
+    # The survey's error names the reasons.
     found = [survey.survey_file(corpus, number) for number in numbers]
     survey.require_documents(corpus, found)
   return sample
 
 
 def _read_beginning(
-  corpus: Corpus, number: int, sample: _Sample, enough: int
+  corpus: Corpus, number: int, sample: _Sample, target_bytes: int
 ) -> None:
-  """Reads an input until the sample has enough bytes.
+  """Reads an input until the sample has `target_bytes` bytes of documents.
 
-  Files are read in large pieces; what a piece holds is known when it is used
-  up. So it is read to its end.
+  Inputs are read in large pieces. How many bytes a piece's documents take in
+  the file is known only at its end, so the last piece is read completely.
   """
-  stored = [0]
-  before = read_bytes = 0
-  for document in corpus.read(number, functools.partial(stored.__setitem__, 0)):
-    if stored[0] != before and before and sample.num_bytes >= enough:
+  position = [0]
+  stored = read_bytes = 0
+  on_progress = functools.partial(position.__setitem__, 0)
+  for document in corpus.read(number, on_progress):
+    if position[0] != stored and stored and sample.num_bytes >= target_bytes:
       break
-    before = stored[0]
+    stored = position[0]
     if not isinstance(document, Document):
       continue
     read_bytes += document.num_bytes
-    if sample.num_bytes < enough:
+    if sample.num_bytes < target_bytes:
       sample.texts.append(document.text)
       sample.num_bytes += document.num_bytes
   else:
-    before = stored[0]  # All of it.
+    stored = position[0]  # The whole input.
   sample.read_bytes += read_bytes
-  sample.stored_bytes += before
+  sample.stored_bytes += stored
 
 
-def _examples(
-  records: BlockRecords, tokenizer: 'BertTokenizer'
-) -> Iterator[str]:
-  """Yields the first records in a form to read."""
+def _examples(records: BlockRecords, tokenizer: BertTokenizer) -> Iterator[str]:
+  """Yields the first records as text."""
   columns = records.columns(slice(_NUM_EXAMPLES))
   for i in range(len(columns['input_ids'])):
     row = {name: column[i] for name, column in columns.items()}
     label = int(row['next_sentence_labels'][0])
     yield f'Record {i}, next_sentence_labels={label}:'
     yield textwrap.fill(
-      ' '.join(_shown(row, tokenizer.tokens)),
+      ' '.join(_readable_tokens(row, tokenizer.tokens)),
       initial_indent='  ',
       subsequent_indent='  ',
       break_on_hyphens=False,
     )
 
 
-def _shown(row, tokens: list[str]) -> list[str]:
-  """Returns a record's tokens; a masked one as `[MASK]{what was there}`."""
-  shown = [tokens[i] for i in row['input_ids'][: row['input_mask'].sum()]]
+def _readable_tokens(row, tokens: list[str]) -> list[str]:
+  """Returns a record's tokens; a masked one as `[MASK]{original token}`."""
+  readable = [tokens[i] for i in row['input_ids'][: row['input_mask'].sum()]]
   for position, label, weight in zip(
     row.get('masked_lm_positions', []),
     row.get('masked_lm_ids', []),
@@ -169,8 +166,8 @@ def _shown(row, tokens: list[str]) -> list[str]:
     strict=True,
   ):
     if weight:
-      shown[position] += '{' + tokens[label] + '}'
-  return shown
+      readable[position] += '{' + tokens[label] + '}'
+  return readable
 
 
 def _estimate(
@@ -180,17 +177,17 @@ def _estimate(
   record_bytes: int,
   seconds: float,
 ) -> str:
-  """Returns what the whole job is expected to take."""
+  """Returns a line with the expected size and time of the whole job."""
   stored = sum(corpus.sizes())
   read_times = stored / max(sample.stored_bytes, 1)
   times = read_times * sample.read_bytes / sample.num_bytes
   size = tqdm.tqdm.format_sizeof
-  # The survey reads all once; the second time it is read meanwhile.
-  whole = read_times * sample.seconds + times * seconds
+  # The survey reads the text once; the second pass reads while it works.
+  total_seconds = read_times * sample.seconds + times * seconds
   return (
     f'The whole: about {size(times * sample.num_bytes)}B of text, '
     f'{times * len(sample.texts):,.0f} documents, '
     f'{times * num_records:,.0f} records, {size(times * record_bytes)}B on '
-    f'disk; {tqdm.tqdm.format_interval(whole)} on this machine, '
-    f'the writing aside ({num_records / seconds:,.0f} records/s).'
+    f'disk; {tqdm.tqdm.format_interval(total_seconds)} on this machine, '
+    f'without writing ({num_records / seconds:,.0f} records/s).'
   )

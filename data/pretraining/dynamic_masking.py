@@ -1,9 +1,9 @@
-"""Masks that are drawn when records are read, anew in each epoch.
+"""Dynamic masking: masks drawn when records are read, anew in each epoch.
 
-A record's masks are a function of the seed and of a number that tells the
-record from all others of the run: its position in the training stream, which
-goes on from epoch to epoch, or in an evaluation its place in the files. So a
-run that resumes, and any number of devices, draws the very same masks.
+A record's masks are a function of the seed and of a number that identifies the
+record: its position in the training stream, which continues from epoch to
+epoch, or in an evaluation its place in the files. So a run that resumes, and
+any number of devices, draws the same masks.
 """
 
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ import numpy as np
 import tensorflow as tf
 
 from data.pretraining import masking
-from data.pretraining.masking import Special
+from data.pretraining.masking import SpecialTokens
 from data.pretraining.options import MaskingOptions
 from data.pretraining.randomness import stream_key
 from data.text.tokenization import CLS, MASK, SEP, Vocabulary
 
 
 class DynamicMasking:
-  """Masks batches of `features.UNMASKED_PRETRAINING`.
+  """Masks batches of `feature_spec.UNMASKED_PRETRAINING`.
 
-  It is what completes a `RecordSource`.
+  It serves as the `complete` of a `RecordSource`.
 
   Attributes:
     options: what to mask.
@@ -33,11 +33,11 @@ class DynamicMasking:
     """Prepares for masking.
 
     Args:
-      vocabulary: of the records; all their ids must be in it.
+      vocabulary: the records' vocabulary; it must hold all their ids.
       options: what to mask.
       seed: the run's seed.
     """
-    self._special = Special(
+    self._special = SpecialTokens(
       *(vocabulary.ids[token] for token in (CLS, SEP, MASK)),
       vocabulary.continuation_mask,
     )
@@ -51,11 +51,11 @@ class DynamicMasking:
 
     Args:
       features: int32, `input_ids`, `input_mask` and `segment_ids` [N, S], of
-        `[CLS] A [SEP] B [SEP]`; others stay as they are.
-      numbers: int64 [N], what tells each record from all others.
+        `[CLS] A [SEP] B [SEP]`; other features stay unchanged.
+      numbers: int64 [N], identify the records.
 
     Returns:
-      The features, those of `features.PRETRAINING` among them.
+      The features, and those that `feature_spec.PRETRAINING` has besides.
     """
     ids = features['input_ids']
     inputs = (ids, features['input_mask'], features['segment_ids'], numbers)

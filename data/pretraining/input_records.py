@@ -1,7 +1,7 @@
-"""The record files that a run is given: what they hold, and whether they fit.
+"""The record files of a training run: which they are, and whether they fit it.
 
-What their manifests tell is looked at before anything expensive begins. Records
-without a manifest are known only by themselves (`RecordSource.check`).
+Their manifests are checked before anything expensive begins. Records without a
+manifest are checked only by their content (`RecordSource.check`).
 """
 
 import dataclasses
@@ -16,130 +16,132 @@ from data.pretraining.options import MaskingOptions
 from system import files
 from system.errors import UserError
 
-# What stands beside records, and under the same glob.
+# Files beside the records that the same glob matches.
 _SIDECARS = ('.index.json', '.manifest.json')
 
-_Found = Mapping[str, Manifest | None]  # As `manifest.find` returns it.
+# The manifests by record file, as `manifest.find` returns them.
+_Manifests = Mapping[str, Manifest | None]
 
 
-class Wanted(NamedTuple):
-  """What the records of a run must fit."""
+class Requirements(NamedTuple):
+  """The values of a run that its records must have as well."""
 
   max_seq_length: int
   max_predictions_per_seq: int
   vocab_size: int  # The model's.
-  vocabulary: tuple[str, str] | None  # --vocab_file, if any, and its checksum.
+  vocabulary: tuple[str, str] | None  # `vocab_file` and its checksum, if given.
 
 
 def expand(patterns: str) -> list[str]:
-  """Returns the record files that --input_file names.
+  """Returns the record files that `input_file` names.
 
-  The indexes and manifests beside them are left out: a glob matches them, too.
+  Leaves out the indexes and manifests beside them, which a glob matches, too.
 
   Raises:
-    UserError: a pattern matches nothing, or there is no other file.
+    UserError: a pattern matches nothing, or there is no record file.
   """
   paths = [x for x in files.expand(patterns) if not x.endswith(_SIDECARS)]
   if not paths:
-    raise UserError(f'--input_file={patterns!r} names no file of records')
+    raise UserError(f'`input_file`={patterns!r} names no file of records')
   return paths
 
 
-def check(found: _Found, wanted: Wanted) -> None:
-  """Checks what is known of records against what a run wants, and says it.
+def check(manifests: _Manifests, requirements: Requirements) -> None:
+  """Checks records by their manifests, and logs what they are.
 
-  Files that the manifests tell of and that are not used are a warning.
+  Warns of files that a manifest lists but the run does not use.
 
   Raises:
-    UserError: they do not fit, or not each other; both values are told.
+    UserError: the records do not fit the run, or each other; both values are
+      named.
   """
-  _check_alike(found)
-  for manifest in _manifests(found):
-    _check_vocabulary(manifest, wanted)
-    _check_lengths(manifest, wanted)
-    if len(used := _used(manifest, found)) < len(manifest.sizes):
+  _check_same_kind(manifests)
+  for manifest in _distinct(manifests):
+    _check_vocabulary(manifest, requirements)
+    _check_lengths(manifest, requirements)
+    if len(used := _used_files(manifest, manifests)) < len(manifest.sizes):
       logging.warning(
-        'Only %d of the %d files that %s tells of are used.',
+        'The run uses only %d of the %d files that %s lists.',
         *(len(used), len(manifest.sizes), manifest.path),
       )
-  logging.info('Records: %s.', '; '.join(_description(found)))
+  logging.info('Records: %s.', '; '.join(_description(manifests)))
 
 
-def dynamic_masking(found: _Found) -> MaskingOptions | None:
-  """Returns how to mask in training; None where records are masked already."""
-  for manifest in _manifests(found):
+def dynamic_masking(manifests: _Manifests) -> MaskingOptions | None:
+  """Returns how training masks the records; None if they have masks."""
+  for manifest in _distinct(manifests):
     if manifest.options.dynamic_masking:
       return manifest.options.masking
   return None
 
 
-def vocab_checksum(found: _Found) -> str | None:
-  """Returns the checksum of the records' vocabulary, if it is known."""
-  return next((x.vocab_checksum for x in _manifests(found)), None)
+def vocab_checksum(manifests: _Manifests) -> str | None:
+  """Returns the checksum of the records' vocabulary; None if it is unknown."""
+  return next((x.vocab_checksum for x in _distinct(manifests)), None)
 
 
-def _description(found: _Found) -> Iterator[str]:
-  """Yields what the records are, in parts of a sentence."""
-  manifests = _manifests(found)
-  for manifest in manifests:
-    used = _used(manifest, found)
+def _description(manifests: _Manifests) -> Iterator[str]:
+  """Yields parts of a sentence that describe the records."""
+  distinct = _distinct(manifests)
+  for manifest in distinct:
+    used = _used_files(manifest, manifests)
     num_records = sum(size.num_records for size in used)
     yield (
       f'{num_records:,} in {len(used)} of {len(manifest.sizes)} files of '
       f'{manifest.path}'
     )
-  if num_unknown := sum(manifest is None for manifest in found.values()):
-    yield f'{num_unknown} of {len(found)} files without a manifest'
-  if masking := dynamic_masking(found):
-    flags = _without_length(masking).items()
-    how = ', '.join(f'{name}={value}' for name, value in flags)
-    yield f'masked anew in each epoch ({how})'
+  if num_unknown := sum(manifest is None for manifest in manifests.values()):
+    yield f'{num_unknown} of {len(manifests)} files without a manifest'
+  if masking := dynamic_masking(manifests):
+    values = _masking_values(masking).items()
+    settings = ', '.join(f'{name}={value}' for name, value in values)
+    yield f'masked anew in each epoch ({settings})'
   else:
     yield 'masked when they were made'
-  for manifest in manifests[:1]:  # The vocabulary of the others is the same.
+  for manifest in distinct[:1]:  # The others have the same vocabulary.
     yield (
       f'vocabulary of {manifest.vocab_size:,} tokens '
       f'({manifest.vocab_checksum[:8]})'
     )
 
 
-def _used(manifest: Manifest, found: _Found) -> list[FileSize]:
-  """Returns the sizes of those files of a manifest that are used."""
+def _used_files(manifest: Manifest, manifests: _Manifests) -> list[FileSize]:
+  """Returns the sizes of the files of a manifest that the run uses."""
   return [
     manifest.sizes[os.path.basename(path)]
-    for path, other in found.items()
+    for path, other in manifests.items()
     if other is manifest
   ]
 
 
-def _manifests(found: _Found) -> list[Manifest]:
+def _distinct(manifests: _Manifests) -> list[Manifest]:
   """Returns the manifests, each once."""
-  return list({x.path: x for x in found.values() if x}.values())
+  return list({x.path: x for x in manifests.values() if x}.values())
 
 
-def _without_length(masking: MaskingOptions) -> dict[str, Any]:
-  """Returns the options but P, which --max_predictions_per_seq gives anew."""
+def _masking_values(masking: MaskingOptions) -> dict[str, Any]:
+  """Returns the options except P, which the run sets itself."""
   values = dataclasses.asdict(masking)
   del values['max_predictions_per_seq']
   return values
 
 
-def _check_alike(found: _Found) -> None:
+def _check_same_kind(manifests: _Manifests) -> None:
   """Raises a `UserError` if records of one run are of different kinds."""
   first: dict[str, tuple[str, Any]] = {}
-  for path, manifest in found.items():
+  for path, manifest in manifests.items():
     for name, value in _kind(manifest).items():
-      where = manifest.path if manifest else path
-      seen_in, seen = first.setdefault(name, (where, value))
-      if value != seen:
+      source = manifest.path if manifest else path
+      first_source, first_value = first.setdefault(name, (source, value))
+      if value != first_value:
         raise UserError(
           'the records of a run must be of one kind: '
-          f'{name} is {seen} of {seen_in}, {value} of {where}'
+          f'{name} is {first_value} in {first_source}, {value} in {source}'
         )
 
 
 def _kind(manifest: Manifest | None) -> dict[str, Any]:
-  """Returns what all records of a run must have in common."""
+  """Returns the values that all records of a run must share."""
   if manifest is None:
     return {'dynamic_masking': False}
   options = manifest.options
@@ -148,40 +150,40 @@ def _kind(manifest: Manifest | None) -> dict[str, Any]:
     'sentence_order_prediction': options.sentence_order_prediction,
     'do_lower_case': manifest.do_lower_case,
     'the checksum of the vocabulary': manifest.vocab_checksum,
-    **(_without_length(options.masking) if options.dynamic_masking else {}),
+    **(_masking_values(options.masking) if options.dynamic_masking else {}),
   }
 
 
-def _check_vocabulary(manifest: Manifest, wanted: Wanted) -> None:
-  if wanted.vocabulary is None:
+def _check_vocabulary(manifest: Manifest, requirements: Requirements) -> None:
+  if requirements.vocabulary is None:
     if manifest.options.dynamic_masking:
       raise UserError(
-        f'--vocab_file must be given: the records of {manifest.path} have no '
-        'masks (--dynamic_masking), and drawing them takes the vocabulary'
+        f'`vocab_file` must be given: the records of {manifest.path} have no '
+        'masks (`dynamic_masking`), and drawing masks needs the vocabulary'
       )
-  elif wanted.vocabulary[1] != manifest.vocab_checksum:
-    name, checksum = wanted.vocabulary
+  elif requirements.vocabulary[1] != manifest.vocab_checksum:
+    name, checksum = requirements.vocabulary
     raise UserError(
       f'{name} is not the vocabulary that the records were made with: its '
       f'checksum begins with {checksum[:8]}, that in {manifest.path} with '
       f'{manifest.vocab_checksum[:8]}'
     )
-  if manifest.vocab_size != wanted.vocab_size:
+  if manifest.vocab_size != requirements.vocab_size:
     raise UserError(
       f'{manifest.path}: the records were made with a vocabulary of '
       f"{manifest.vocab_size} tokens, the model's vocab_size is "
-      f'{wanted.vocab_size}'
+      f'{requirements.vocab_size}'
     )
 
 
-def _check_lengths(manifest: Manifest, wanted: Wanted) -> None:
+def _check_lengths(manifest: Manifest, requirements: Requirements) -> None:
   names = ['max_seq_length']
   if not manifest.options.dynamic_masking:
     names.append('max_predictions_per_seq')
-  made = manifest.options.flags()
+  recorded = manifest.options.flags()
   for name in names:
-    if made[name] != getattr(wanted, name):
+    if recorded[name] != getattr(requirements, name):
       raise UserError(
-        f'--{name} is {getattr(wanted, name)}, but the records were made with '
-        f'{made[name]} ({manifest.path})'
+        f'`{name}` is {getattr(requirements, name)}, but the records were made '
+        f'with {recorded[name]} ({manifest.path})'
       )

@@ -1,4 +1,7 @@
-"""What pre-training records are to be made of what, and what is there of it."""
+"""A job: its inputs and options, and which of its shards are complete.
+
+Tested by `tests/data/pretraining/creation_test.py`.
+"""
 
 import dataclasses
 import functools
@@ -9,8 +12,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from data.pretraining.options import Options
-from data.pretraining.plan import Plan
-from data.pretraining.statistics import Statistics
+from data.pretraining.partitioning import Partitioning
+from data.pretraining.record_statistics import RecordStatistics
+from data.records import file_names
 from data.text.corpus import Corpus
 from data.text.file_survey import FileSurvey
 from system import files
@@ -19,20 +23,20 @@ from system.errors import UserError
 if TYPE_CHECKING:
   from data.text.tokenization import BertTokenizer
 
-# Another number where the same text and flags give other records.
+# Increase it when the same text and flags give other records than before.
 _VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """What is to be made of what.
+  """A corpus, and how and where its records are made.
 
   Attributes:
     corpus: the text.
-    surveys: what the survey found in it, by file.
+    surveys: the survey of each input.
     tokenizer: the tokenizer.
-    options: what the records are to be.
-    plan: how the text is cut into blocks and the records into shards.
+    options: the settings of the records.
+    partitioning: the blocks of the text and the shards of the records.
     outputs: the shards' paths.
   """
 
@@ -40,52 +44,62 @@ class Job:
   surveys: Sequence[FileSurvey]
   tokenizer: 'BertTokenizer'
   options: Options
-  plan: Plan
+  partitioning: Partitioning
   outputs: Sequence[str]
 
   @property
   def manifest_name(self) -> str:
     """The name of the manifest beside the shards."""
-    from data.records import file_names
-
     name = os.path.basename(file_names.shard_stem(self.outputs[0]))
     return f'{name}.manifest.json'
 
   @functools.cached_property
   def fingerprint(self) -> str:
-    """Tells the records from those of other text, vocabulary or flags."""
-    made_of = {
+    """The SHA-256 of all that decides the records, in hexadecimal."""
+    sources = {
       'version': _VERSION,
       'text': [(survey.num_bytes, survey.checksum) for survey in self.surveys],
       'corpus': self.corpus.options.document_settings(),
       'vocabulary': self.tokenizer.vocab_checksum,
       'do_lower_case': self.tokenizer.do_lower_case,
       'options': self.options.flags(),
-      'plan': dataclasses.asdict(self.plan),
+      'plan': dataclasses.asdict(self.partitioning),
     }
-    text = json.dumps(made_of, sort_keys=True)
+    text = json.dumps(sources, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
-  def details(self, documents: int, statistics: Statistics) -> dict[str, Any]:
-    """Returns what the index of a shard is to say besides."""
+  def index_details(
+    self, num_documents: int, statistics: RecordStatistics
+  ) -> dict[str, Any]:
+    """Returns what this job stores in a shard's index, as JSON values."""
     return {
-      'documents': documents,
+      'documents': num_documents,
       'fingerprint': self.fingerprint,
       'manifest': self.manifest_name,
       'statistics': statistics.to_json(),
     }
 
-  def finished(self, shard: int) -> dict[str, Any] | None:
-    """Returns the index of a shard that is there, whole and of this job; None
-    if it must be made."""
-    from data.records import file_names
+  def read_finished_index(self, shard: int) -> dict[str, Any] | None:
+    """Returns a shard's index if this job, or an equal one, completed it.
 
+    Returns:
+      The index; None if the shard must be made.
+    """
     path = self.outputs[shard]
-    if not files.exists(path) or not files.exists(file_names.index_path(path)):
+    index_path = file_names.index_path(path)
+    if not files.exists(path) or not files.exists(index_path):
       return None
     try:
-      index = files.read_json(file_names.index_path(path))
+      index = files.read_json(index_path)
       is_ours = index['details']['fingerprint'] == self.fingerprint
       return index if is_ours and index['bytes'] == files.size(path) else None
     except (UserError, KeyError, TypeError):
-      return None  # It is damaged, or not one of ours.
+      return None  # The index is damaged, or another program's.
+
+  def empty_shard_error(self, shard: int) -> UserError:
+    """Returns the error to raise if no record goes to a shard."""
+    return UserError(
+      f'the text is too short for {len(self.outputs)} output files: '
+      f'{self.outputs[shard]} would have no record; give fewer '
+      '(`num_shards`, `output_file`)'
+    )

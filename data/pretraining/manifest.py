@@ -1,8 +1,7 @@
-"""The manifest of pre-training records: written last, it says that all is there
-and what it is.
+"""The manifest of pre-training records: written last, once all are complete.
 
-It stands beside the records, under their name and `.manifest.json`, and holds
-nothing that another run of the same command would change.
+It lies beside the records, under their name and `.manifest.json`, and describes
+them. Every run of the same command writes the same content.
 """
 
 import dataclasses
@@ -12,47 +11,52 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from data.pretraining.options import MaskingOptions, Options
-from data.pretraining.statistics import Statistics
+from data.pretraining.record_statistics import RecordStatistics
+from data.records import file_names
 from system import files
 from system.errors import UserError
 
 if TYPE_CHECKING:
   from data.pretraining.job import Job
 
-_MAKE_AGAIN = 'give the command that made them again, it makes what is missing'
+_REMEDY = 'run the command that made them again; it makes what is missing'
 
 
-def statistics_of(indexes: Sequence[dict[str, Any]]) -> Statistics:
-  """Sums up the statistics of all shards."""
-  parts = [Statistics.from_json(x['details']['statistics']) for x in indexes]
-  return functools.reduce(Statistics.__add__, parts)
+def total_statistics(indexes: Sequence[dict[str, Any]]) -> RecordStatistics:
+  """Sums up the statistics in the indexes of shards."""
+  parts = [
+    RecordStatistics.from_json(index['details']['statistics'])
+    for index in indexes
+  ]
+  return functools.reduce(RecordStatistics.__add__, parts)
 
 
 def write(job: 'Job', indexes: Sequence[dict[str, Any]]) -> None:
-  """Writes the manifest of a job whose shards are all there.
+  """Writes the manifest of a job whose shards are all complete.
 
-  Where shards are in several folders, each has one, of the shards there.
+  If the shards lie in several folders, each folder has a manifest, which lists
+  the shards of that folder.
 
   Args:
-    job: what was made.
+    job: the job.
     indexes: the shards' indexes, in their order.
   """
   folders: dict[str, list[int]] = {}
-  for i, path in enumerate(job.outputs):
-    folders.setdefault(os.path.dirname(path), []).append(i)
+  for shard, path in enumerate(job.outputs):
+    folders.setdefault(os.path.dirname(path), []).append(shard)
   for folder, numbers in folders.items():
     path = os.path.join(folder, job.manifest_name)
-    shards = [_shard(job.outputs[i], indexes[i]) for i in numbers]
-    files.write_json(path, _content(job, indexes, shards))
+    entries = [_file_entry(job.outputs[i], indexes[i]) for i in numbers]
+    files.write_json(path, _content(job, indexes, entries))
 
 
 def _content(
-  job: 'Job', indexes: Sequence[dict[str, Any]], shards: list[dict[str, Any]]
+  job: 'Job', indexes: Sequence[dict[str, Any]], entries: list[dict[str, Any]]
 ) -> dict[str, Any]:
-  statistics = statistics_of(indexes)
+  statistics = total_statistics(indexes)
   return {
     'fingerprint': job.fingerprint,
-    'files': shards,
+    'files': entries,
     'num_records': statistics.records,
     'documents': sum(index['details']['documents'] for index in indexes),
     'flags': {
@@ -65,13 +69,11 @@ def _content(
       'size': job.tokenizer.vocab_size,
     },
     'text': [survey.to_json() for survey in job.surveys],
-    'statistics': {**statistics.to_json(), **statistics.shares()},
+    'statistics': {**statistics.to_json(), **statistics.ratios()},
   }
 
 
-def _shard(path: str, index: dict[str, Any]) -> dict[str, Any]:
-  from data.records import file_names
-
+def _file_entry(path: str, index: dict[str, Any]) -> dict[str, Any]:
   return {
     'name': os.path.basename(path),
     'bytes': index['bytes'],
@@ -83,7 +85,7 @@ def _shard(path: str, index: dict[str, Any]) -> dict[str, Any]:
 
 
 class FileSize(NamedTuple):
-  """How much is in one record file."""
+  """The size of one record file."""
 
   num_bytes: int
   num_records: int
@@ -91,16 +93,16 @@ class FileSize(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-  """What a trainer must know of its records.
+  """The part of a manifest that training reads.
 
   Attributes:
-    path: where the manifest stands.
-    fingerprint: tells these records from those of other text or flags.
-    options: what the records were to be.
+    path: the manifest's path.
+    fingerprint: identifies the records; see `Job.fingerprint`.
+    options: the settings of the records.
     do_lower_case: whether their text was lower-cased.
-    vocab_checksum: of the vocabulary that they were made with.
-    vocab_size: how many tokens that has.
-    sizes: of each file, by name.
+    vocab_checksum: the checksum of their vocabulary.
+    vocab_size: the number of its tokens.
+    sizes: the size of each file, by name.
   """
 
   path: str
@@ -116,30 +118,28 @@ def find(paths: Iterable[str]) -> dict[str, Manifest | None]:
   """Finds the manifest of each record file.
 
   Returns:
-    The paths in their order, and what is known of each: None of those whose
-    index names no manifest, such as google-research/bert's own.
+    The manifest by path, in the order of the paths; None for a file whose index
+    names none, such as google-research/bert's.
 
   Raises:
-    UserError: a manifest is missing, malformed, or does not know the file as it
-      is.
+    UserError: a manifest is missing or malformed, or a file is not as its
+      manifest describes it.
   """
   read = functools.cache(_read)
-  found: dict[str, Manifest | None] = {}
+  manifests: dict[str, Manifest | None] = {}
   for path in paths:
-    details = _details(path)
-    found[path] = None
+    details = _index_details(path)
+    manifests[path] = None
     if 'manifest' in details:
-      # Only the name counts: files may have been moved since.
+      # Only the name counts: the files may have been moved since.
       folder, name = os.path.dirname(path), details['manifest']
-      found[path] = read(os.path.join(folder, os.path.basename(name)))
-      _check_file(path, details.get('fingerprint'), found[path])
-  return found
+      manifests[path] = read(os.path.join(folder, os.path.basename(name)))
+      _check_file(path, details.get('fingerprint'), manifests[path])
+  return manifests
 
 
-def _details(path: str) -> dict[str, Any]:
-  """Returns what the index of a record file says of its making."""
-  from data.records import file_names
-
+def _index_details(path: str) -> dict[str, Any]:
+  """Returns what `Job.index_details` stored in a record file's index."""
   index = file_names.index_path(path)
   content = files.read_json(index) if files.exists(index) else {}
   details = content.get('details') if isinstance(content, dict) else None
@@ -147,33 +147,33 @@ def _details(path: str) -> dict[str, Any]:
 
 
 def _check_file(path: str, fingerprint: str, manifest: Manifest) -> None:
-  """Raises a `UserError` if a manifest does not know a file as it is."""
+  """Raises a `UserError` if a file is not as its manifest describes it."""
   name, size = os.path.basename(path), files.size(path)
-  known = manifest.sizes.get(name)
-  if known is None:
+  expected = manifest.sizes.get(name)
+  if expected is None:
     names = list(manifest.sizes)
     raise UserError(
-      f'{manifest.path} tells of no {name!r}, but of {len(names)} files, from '
-      f'{names[0]!r} to {names[-1]!r}: has it been renamed, or is it left from '
-      'a job with another --num_shards?'
+      f'{manifest.path} does not list {name!r}; it lists {len(names)} files, '
+      f'from {names[0]!r} to {names[-1]!r}: was the file renamed, or left by a '
+      'job with another `num_shards`?'
     )
   if fingerprint != manifest.fingerprint:
     raise UserError(
       f'{path} was made of other text or with other flags than {manifest.path} '
-      f'tells: {_MAKE_AGAIN}'
+      f'records: {_REMEDY}'
     )
-  if size != known.num_bytes:
+  if size != expected.num_bytes:
     raise UserError(
       f'{path} is damaged or cut short: it has {size:,} bytes, expected '
-      f'{known.num_bytes:,} ({manifest.path}): {_MAKE_AGAIN}'
+      f'{expected.num_bytes:,} ({manifest.path}): {_REMEDY}'
     )
 
 
 def _read(path: str) -> Manifest:
   if not files.exists(path):
     raise UserError(
-      f'the records are not complete: there is no {path}, which is written '
-      f'when all files are: {_MAKE_AGAIN}'
+      f'the records are not complete: {path} is missing, which is written once '
+      f'all files are complete: {_REMEDY}'
     )
   content = files.read_json(path)
   try:
@@ -199,7 +199,7 @@ def _read(path: str) -> Manifest:
 
 
 def _options(flags: dict[str, Any]) -> Options:
-  """Returns the options that `Options.flags` told."""
+  """Returns the options whose `Options.flags` returned the flags."""
   names = [field.name for field in dataclasses.fields(MaskingOptions)]
   masking = MaskingOptions(**{name: flags[name] for name in names})
   names = [field.name for field in dataclasses.fields(Options)]

@@ -1,7 +1,7 @@
 """Masks tokens of records, as google-research/bert, ALBERT and SpanBERT do.
 
-A record's masks are drawn from a stream of its own, so that they can be drawn
-when the record is made, or anew in each epoch of training.
+Each record's masks are drawn from its own stream. So they can be drawn when
+the record is made, or anew in each epoch of training.
 
 Letters: N records, S sequence, P predictions, V vocabulary.
 """
@@ -16,12 +16,12 @@ from system.compiled import compiled
 
 _MASK_SHARE = 0.8
 _KEEP_SHARE = 0.1  # The rest, 0.1, becomes a random token.
-# SpanBERT's parameter: a run goes on with probability 0.8.
+# SpanBERT's parameter p: another unit joins a span with probability 1 - p.
 _GEOMETRIC = 0.2
 
 
-class Special(NamedTuple):
-  """The ids that are put in, and what must be known of the others."""
+class SpecialTokens(NamedTuple):
+  """The ids of special tokens, and which tokens continue a word."""
 
   cls_id: int
   sep_id: int
@@ -38,32 +38,33 @@ class Masks(NamedTuple):
 
 
 def num_to_mask(lengths: np.ndarray, options: MaskingOptions) -> np.ndarray:
-  """Returns how many tokens to mask at most; int64 [N].
+  """Returns the most tokens to mask in each record; int64 [N].
 
-  The share counts [CLS] and [SEP] too, is rounded half to even, and is at least
-  one token and at most P.
+  The share counts [CLS] and [SEP] too, is rounded half to even, and is clipped
+  to 1 to P tokens.
 
   Args:
     lengths: int64 [N], tokens with [CLS] and [SEP].
     options: the share, and P.
   """
-  wanted = np.rint(lengths * options.masked_lm_prob).astype(np.int64)
-  return np.clip(wanted, 1, options.max_predictions_per_seq)
+  budgets = np.rint(lengths * options.masked_lm_prob).astype(np.int64)
+  return np.clip(budgets, 1, options.max_predictions_per_seq)
 
 
 def span_lengths(options: MaskingOptions) -> np.ndarray:
-  """Returns how likely runs of at most 1, 2, ... units are; float64 [n].
+  """Returns the cumulative distribution of the lengths of spans, float64 [n].
 
-  `inverse`: a run of n has a probability in proportion to 1 / n (ALBERT,
-  arXiv 1909.11942, equation 3.1); `geometric`: in proportion to 0.8 ** n
-  (SpanBERT, arXiv 1907.10529, section 3.1).
+  Element i is the probability of at most i + 1 units. `inverse`: a span of n
+  has a probability in proportion to 1 / n (ALBERT, arXiv 1909.11942, equation
+  3.1); `geometric`: in proportion to 0.8 ** n (SpanBERT, arXiv 1907.10529,
+  section 3.1).
   """
   lengths = np.arange(1, options.max_ngram + 1)
   weights = 1 / lengths
   if options.ngram_distribution == 'geometric':
     weights = (1 - _GEOMETRIC) ** lengths
   shares = np.cumsum(weights) / weights.sum()
-  shares[-1] = 1.0  # Whatever was lost in rounding.
+  shares[-1] = 1.0  # Rounding may have lost a bit.
   return shares
 
 
@@ -72,29 +73,29 @@ def mask(
   lengths: np.ndarray,
   first_seps: np.ndarray,
   states: np.ndarray,
-  special: Special,
+  special: SpecialTokens,
   options: MaskingOptions,
 ) -> Masks:
   """Masks records in place.
 
-  Units (wordpieces, or with `do_whole_word_mask` whole words) are gone through
-  in random order. At each begins a run of units, which is shortened until it
-  fits what is left to mask; one that meets another run is left out. With runs
-  of 1 that is google-research/bert's algorithm. A continued word at the start
-  of B belongs to the last word of A there, and here; a longer run never goes
-  from A into B. A masked token becomes [MASK] in 80 % of the cases, any token
-  of the vocabulary in 10 %, and stays in 10 %.
+  Visits units (wordpieces, or whole words with `do_whole_word_mask`) in random
+  order. A span of units begins at each; it is shortened until it fits the
+  tokens left to mask, and skipped if it overlaps another span. With spans of 1
+  this is google-research/bert's algorithm. As there, a word continued at the
+  start of B belongs to the last word of A; longer spans never cross from A into
+  B. 80 % of the masked tokens become [MASK], 10 % a random token of the
+  vocabulary, and 10 % stay.
 
   Args:
     ids: int32 [N, S], `[CLS] A [SEP] B [SEP]`, padded.
     lengths: int64 [N], tokens without padding.
     first_seps: int64 [N], the position of the first [SEP].
     states: uint64 [N], each record's stream.
-    special: the ids, and V.
+    special: the special tokens of the vocabulary.
     options: what to mask.
 
   Returns:
-    What was masked.
+    The masked tokens.
   """
   shape = (len(ids), options.max_predictions_per_seq)
   masks = Masks(
@@ -102,7 +103,7 @@ def mask(
     np.zeros(shape, np.int32),
     np.zeros(shape, np.float32),
   )
-  # Single wordpieces are words that nothing continues.
+  # Without `do_whole_word_mask`, each wordpiece is a unit of its own.
   continuation = special.continuation & options.do_whole_word_mask
   _mask(
     ids,
@@ -132,6 +133,7 @@ def _mask(
   labels,
   weights,
 ):
+  """Masks `ids` in place, and fills the arrays of `Masks`."""
   size = ids.shape[1]
   starts = np.empty(size + 1, np.int64)
   order = np.empty(size, np.int64)
@@ -168,9 +170,12 @@ def _mask(
 
 @compiled
 def _find_units(ids, length, first_sep, continuation, starts):
-  """Finds where units begin; returns how many, their end in `starts` too.
+  """Fills `starts` with where units begin, and the end of the last one.
 
-  A unit that goes on after [SEP] has it between its tokens.
+  A unit that continues after [SEP] has it between its tokens.
+
+  Returns:
+    The number of units.
   """
   count = 0
   for position in range(1, length - 1):
@@ -202,8 +207,8 @@ def _choose(state, starts, first_sep, budget, span_lengths, order, chosen):
       state, draw = uniform(state)
       while draw >= span_lengths[last - first - 1]:
         last += 1
-    last = _fitting(starts, first, last, first_sep, budget - covered)
-    if last == first or _meets(chosen, starts[first], starts[last]):
+    last = _shorten(starts, first, last, first_sep, budget - covered)
+    if last == first or _overlaps(chosen, starts[first], starts[last]):
       continue
     covered += _num_tokens(starts, first, last, first_sep)
     for position in range(starts[first], starts[last]):
@@ -213,26 +218,30 @@ def _choose(state, starts, first_sep, budget, span_lengths, order, chosen):
 
 @compiled
 def _num_tokens(starts, first, last, first_sep):
-  """Counts the tokens of units first to last - 1, [SEP] left out."""
+  """Counts the tokens of units first to last - 1, without [SEP]."""
   tokens = starts[last] - starts[first]
   return tokens - (starts[first] < first_sep < starts[last])
 
 
 @compiled
-def _fitting(starts, first, last, first_sep, room):
-  """Shortens a run until it fits; returns `first` if not even one unit does."""
+def _shorten(starts, first, last, first_sep, budget):
+  """Shortens a span until it lies in one segment and fits the budget.
+
+  Returns:
+    Its end; `first` if not even one unit fits.
+  """
   last = min(last, len(starts) - 1)
   while last > first:
     crosses = starts[first] < first_sep and starts[last - 1] > first_sep
-    if not crosses and _num_tokens(starts, first, last, first_sep) <= room:
+    if not crosses and _num_tokens(starts, first, last, first_sep) <= budget:
       break
     last -= 1
   return last
 
 
 @compiled
-def _meets(chosen, start, end):
-  """Says whether any of these positions is chosen already."""
+def _overlaps(chosen, start, end):
+  """Returns whether any of these positions is chosen already."""
   num_chosen = 0
   for position in range(start, end):
     num_chosen += chosen[position]

@@ -1,10 +1,11 @@
-"""One job at a time writes the same files.
+"""The lock that keeps two jobs from writing the same files at the same time.
 
-.NAME.lock  who writes the files of this name in the folder
+.NAME.lock  names the job that writes the files of this name in the folder
 
-The system frees the lock when its owner ends, however it ends. Where there are
-no locks, on gs:// above all, nobody can tell: there a job that finds what
-another one has written in its place ends (`creation.create`).
+The operating system frees the lock when its owner ends, for any reason. File
+systems without locks, gs:// above all, cannot tell whether another job writes:
+there a job fails when it finds another job's file in place of its own
+(`creation.create_records`).
 """
 
 import os
@@ -13,34 +14,34 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from data.records import file_names
 from system import files, temporary_files
 from system.errors import UserError
 
-# What one job writes; a name that goes on otherwise is another job's.
-_WRITTEN = r'(-\d{5,}-of-\d{5,})?(\.index\.json|\.manifest\.json)?'
+# What follows the name in a job's files; with any other ending, a file is
+# another job's.
+_SUFFIXES = r'(-\d{5,}-of-\d{5,})?(\.index\.json|\.manifest\.json)?'
 
 
 @contextmanager
 def held(outputs: Sequence[str]) -> Iterator[None]:
-  """Keeps other jobs from a job's files while the block runs.
+  """Locks a job's files while the block runs.
 
-  What a killed one left under temporary names is removed.
+  Removes the temporary files of a killed job.
 
   Args:
-    outputs: the shards; their folders are there.
+    outputs: the shards; their folders exist.
 
   Raises:
-    UserError: another process writes them; its host and number are told.
+    UserError: another process holds the lock; its host and number are named.
   """
-  from data.records import file_names
-
   name = os.path.basename(file_names.shard_stem(outputs[0]))
   with ExitStack() as locks:
     for folder in dict.fromkeys(os.path.dirname(path) for path in outputs):
       if lock := _acquire(os.path.join(folder, f'.{name}.lock')):
         locks.enter_context(lock)
-        written = re.escape(name) + _WRITTEN
-        temporary_files.remove_abandoned(folder, written, is_alone=True)
+        names = re.escape(name) + _SUFFIXES
+        temporary_files.remove_abandoned(folder, names, is_alone=True)
     yield
 
 
@@ -51,6 +52,6 @@ def _acquire(path: str):
   except BlockingIOError:
     raise UserError(
       f'{files.read_text(path).strip() or "another process"} writes these '
-      f'files (it has locked {path}); wait until it has ended, or give another '
-      '--output_file'
+      f'files (it has locked {path}); wait until it ends, or give another '
+      '`output_file`'
     ) from None

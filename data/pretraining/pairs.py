@@ -1,4 +1,4 @@
-"""Documents → pairs of segments, as google-research/bert draws them.
+"""Documents → pairs of segments, sampled as in google-research/bert.
 
 Letters: N pairs, T tokens.
 """
@@ -11,7 +11,7 @@ from data.pretraining.randomness import below, stream, uniform
 from system.compiled import compiled
 
 _RANDOM_NEXT_SHARE = 0.5
-# How often the original draws another document before it takes its own.
+# How often the original draws another document before it takes the same one.
 _DOCUMENT_TRIES = 10
 
 
@@ -21,6 +21,11 @@ class Block(NamedTuple):
   tokens: np.ndarray  # int32 [T]
   sentences: np.ndarray  # int64 [sentences + 1], offsets into `tokens`
   documents: np.ndarray  # int64 [documents + 1], offsets into `sentences`
+
+  @property
+  def num_documents(self) -> int:
+    """How many documents the block holds."""
+    return len(self.documents) - 1
 
 
 class Pairs(NamedTuple):
@@ -33,7 +38,7 @@ class Pairs(NamedTuple):
   is_random_next: np.ndarray  # bool: the label, for either task
 
   def take(self, rows: np.ndarray | slice) -> 'Pairs':
-    """Returns the pairs of these numbers."""
+    """Returns the pairs of these rows."""
     return Pairs(*(column[rows] for column in self))
 
 
@@ -46,30 +51,31 @@ def sample_pairs(
 ) -> Pairs:
   """Cuts every document once into pairs of segments.
 
-  A document has a target length: all that fits, or with `short_seq_prob` any
-  length from 2 up. Sentences are collected until they reach it; A is some of
-  the first, at least one. B is the rest, or else, half the time, something that
-  does not follow A:
+  Each document has a target length: S - 3 tokens, or with probability
+  `short_seq_prob` a random length of at least 2. Sentences are collected until
+  they reach it. A is the first of them, at least one and a random number. B is
+  the rest, or half the time text that does not follow A:
 
-  - next-sentence prediction: B begins anywhere in another document of the
-    block, and the rest is used again. So it is always where there is a single
-    sentence; a document alone in its block gives the B itself;
-  - sentence-order prediction (`swap`): A and B change places. A single sentence
-    has a random B here, too, as in ALBERT.
+  - next-sentence prediction: B begins at a random sentence of another document
+    of the block, and the rest is used for the next pair. A single sentence
+    always has a random B. In a block of one document, B comes from that
+    document;
+  - sentence-order prediction (`swap`): A and B are swapped. A single sentence
+    has a random B here as well, as in ALBERT.
 
-  Pairs that are too long are cut.
+  Pairs that are too long are truncated.
 
   Args:
     block: the documents.
     max_seq_length: S, [CLS] and two [SEP] included.
-    short_seq_prob: the share of documents that are cut short.
-    swap: whether it is sentence-order prediction.
-    key: of the streams, one for each document.
+    short_seq_prob: the share of documents with a random target length.
+    swap: whether to sample for sentence-order prediction.
+    key: the key of the streams; each document has one.
 
   Returns:
-    The pairs in the order of the text; shuffle them.
+    The pairs in the order of the text; the caller shuffles them.
   """
-  # Each pair begins at a sentence of its own.
+  # Each pair begins at another sentence, so there are at most as many pairs.
   size = len(block.sentences) - 1
   columns = [np.empty(size, np.int64) for _ in range(4)] + [
     np.empty(size, bool)
@@ -90,7 +96,7 @@ def sample_pairs(
 def _sample(
   sentences,
   documents,
-  longest,
+  max_tokens,
   short_seq_prob,
   swap,
   key,
@@ -100,53 +106,59 @@ def _sample(
   b_length,
   is_random_next,
 ):
+  """Fills the columns of `Pairs`; returns the number of pairs."""
   count = 0
   num_documents = len(documents) - 1
   for document in range(num_documents):
     state = stream(key, document)
-    state, target = _target_length(state, longest, short_seq_prob)
+    state, target = _target_length(state, max_tokens, short_seq_prob)
     start, end = documents[document], documents[document + 1]
     while start < end:
-      stop = _reach(sentences, start, end, target)
+      stop = _chunk_end(sentences, start, end, target)
       split = start + 1
       if stop - start > 1:
         state, more = below(state, stop - start - 1)
         split += more
       state, draw = uniform(state)
-      differs = stop - start == 1 or draw < _RANDOM_NEXT_SHARE
+      is_random = stop - start == 1 or draw < _RANDOM_NEXT_SHARE
       a, a_end = sentences[start], sentences[split]
       b, b_end = a_end, sentences[stop]
       start = stop
-      if differs and (stop - split == 0 or not swap):
+      if is_random and (stop - split == 0 or not swap):
         start = split
-        wanted = target - (a_end - a)
-        state, b, b_end = _elsewhere(
-          state, sentences, documents, document, wanted
+        b_target = target - (a_end - a)
+        state, b, b_end = _draw_random_next(
+          state, sentences, documents, document, b_target
         )
-      elif differs:
+      elif is_random:
         a, a_end, b, b_end = b, b_end, a, a_end
-      state, a, a_end, b, b_end = _cut(state, a, a_end, b, b_end, longest)
+      state, a, a_end, b, b_end = _truncate(
+        state, a, a_end, b, b_end, max_tokens
+      )
       a_start[count], a_length[count] = a, a_end - a
       b_start[count], b_length[count] = b, b_end - b
-      is_random_next[count] = differs
+      is_random_next[count] = is_random
       count += 1
   return count
 
 
 @compiled
-def _target_length(state, longest, short_seq_prob):
-  """Draws the length in tokens to which a document is cut."""
+def _target_length(state, max_tokens, short_seq_prob):
+  """Draws a document's target length in tokens; returns the next state too."""
   state, draw = uniform(state)
   if draw >= short_seq_prob:
-    return state, longest
-  state, more = below(state, longest - 1)
+    return state, max_tokens
+  state, more = below(state, max_tokens - 1)
   return state, 2 + more
 
 
 @compiled
-def _reach(sentences, start, end, length):
-  """Returns where sentences from `start` on reach a length, or `end`; always
-  at least one sentence on."""
+def _chunk_end(sentences, start, end, length):
+  """Returns where a chunk of sentences that begins at `start` ends.
+
+  It has at least one sentence, and as few as reach `length` tokens; it ends at
+  `end` if they do not.
+  """
   stop = start + 1
   while stop < end and sentences[stop] - sentences[start] < length:
     stop += 1
@@ -154,8 +166,12 @@ def _reach(sentences, start, end, length):
 
 
 @compiled
-def _elsewhere(state, sentences, documents, own, wanted):
-  """Draws a span of another document; returns state, start and end."""
+def _draw_random_next(state, sentences, documents, own, length):
+  """Draws a span of another document of about `length` tokens.
+
+  Returns:
+    The next state, and where the span starts and ends in the block's tokens.
+  """
   other = own
   for _ in range(_DOCUMENT_TRIES):
     state, other = below(state, len(documents) - 1)
@@ -163,15 +179,18 @@ def _elsewhere(state, sentences, documents, own, wanted):
       break
   first, end = documents[other], documents[other + 1]
   state, more = below(state, end - first)
-  stop = _reach(sentences, first + more, end, wanted)
+  stop = _chunk_end(sentences, first + more, end, length)
   return state, sentences[first + more], sentences[stop]
 
 
 @compiled
-def _cut(state, a, a_end, b, b_end, longest):
-  """Cuts a pair to `longest` tokens, one at a time from the longer segment (B
-  where they are equal), from its front or its back by chance."""
-  for _ in range(a_end - a + b_end - b - longest):
+def _truncate(state, a, a_end, b, b_end, max_tokens):
+  """Truncates a pair to `max_tokens`; returns the next state and the spans.
+
+  Each step removes a token from the longer segment (B if they are equal), from
+  its front or its back by chance.
+  """
+  for _ in range(a_end - a + b_end - b - max_tokens):
     state, draw = uniform(state)
     front = draw < 0.5
     if a_end - a > b_end - b:

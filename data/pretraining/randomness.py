@@ -1,10 +1,10 @@
-"""Random numbers as a function of what they are for.
+"""Random numbers that depend only on what they are for.
 
-Each document and each record has a stream of its own, keyed by the seed and by
-what tells it from all others. So it does not matter who draws, when, or what
-was drawn before, and numpy's version does not matter either. The generator is
-SplitMix64 (Steele, Lea and Flood, Fast Splittable Pseudorandom Number
-Generators, OOPSLA 2014): a counter that goes up by a constant, mixed.
+Each document and each record has its own stream, keyed by the seed and by the
+numbers that identify it. So draws depend neither on the order in which threads
+make them nor on numpy's version. The generator is SplitMix64 (Steele, Lea and
+Flood, Fast Splittable Pseudorandom Number Generators, OOPSLA 2014): a counter
+with a constant step, whose bits are mixed.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ def stream_key(random_seed: int, *purpose: int) -> np.uint64:
 
   Args:
     random_seed: any integer.
-    *purpose: what tells the family from all others.
+    *purpose: numbers that identify the family among those of this seed.
   """
   text = ' '.join(map(str, (random_seed, *purpose)))
   digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
@@ -33,7 +33,7 @@ def stream_key(random_seed: int, *purpose: int) -> np.uint64:
 
 
 @compiled
-def mixed(value):
+def mix(value):
   """Mixes the bits of a uint64."""
   value = (value ^ (value >> _30)) * _MIX_1
   value = (value ^ (value >> _27)) * _MIX_2
@@ -43,14 +43,14 @@ def mixed(value):
 @compiled
 def stream(key, number):
   """Returns the first state of stream `number` of a family; uint64."""
-  return mixed(key + np.uint64(number + 1) * _STEP)
+  return mix(key + np.uint64(number + 1) * _STEP)
 
 
 @compiled
 def uniform(state):
   """Draws a float64 from [0, 1); returns the next state and the draw."""
   state = state + _STEP
-  return state, float(mixed(state) >> _11) * _2_TO_MINUS_53
+  return state, float(mix(state) >> _11) * _2_TO_MINUS_53
 
 
 @compiled

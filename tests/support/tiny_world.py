@@ -9,7 +9,8 @@ import random
 from absl import flags, logging
 from absl.testing import flagsaver
 
-from cli import run_flags
+from cli import flag_group, run_flags
+from system.errors import UserError
 
 _WORDS = (
   'good fine great nice bad poor awful dull film plot a the is was'.split()
@@ -64,7 +65,7 @@ def make_records(folder: pathlib.Path | str, *outputs: str, **options) -> None:
   from data.text.corpus import Corpus
   from data.text.corpus_options import CorpusOptions
 
-  creation.create(
+  creation.create_records(
     Corpus(CorpusOptions(f'{folder}/text.txt')),
     outputs,
     (f'{folder}/vocab.txt', True),
@@ -106,9 +107,16 @@ def _write(path: pathlib.Path, lines: list[str]) -> None:
 
 
 def run(script: str, *arguments: str) -> None:
-  """Runs a script's main in this process, with these flags alone."""
+  """Runs a script's main in this process, with these flags alone.
+
+  Raises:
+    UserError: with the message as the script would show it.
+  """
   with parsed(script, *arguments) as module:
-    module.main([script])
+    try:
+      module.main([script])
+    except UserError as error:
+      raise UserError(flag_group.as_flags(str(error))) from error
 
 
 @contextlib.contextmanager

@@ -1,1 +1,1 @@
-"""The same records, made on Apache Beam."""
+"""Pre-training records made on Apache Beam; the bytes are the same."""

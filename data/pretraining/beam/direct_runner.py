@@ -1,8 +1,10 @@
-"""Apache Beam's DirectRunner for worker processes that may die.
+"""Apache Beam's DirectRunner, made to fail if a worker process dies.
 
-Beam itself waits forever for one that was killed; here the pipeline fails. And
-it never looks for the runner that Beam would download and put in its place.
-This is tied to the version of Beam in setup.cfg.
+Beam itself waits forever for a killed worker. This runner also skips Beam's
+search for a downloadable runner that it prefers. The code depends on the
+version of Beam in setup.cfg.
+
+Tested by `tests/data/pretraining/beam/processes_test.py`.
 """
 
 import functools
@@ -30,9 +32,9 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 
 
 def runner(options: PipelineOptions) -> fn_runner.FnApiRunner:
-  """Returns the runner; it returns when the pipeline is through."""
+  """Returns the runner; its `run_pipeline` waits for the pipeline's end."""
   all_options = options.get_all_options()
-  if not (all_options['default_sdk_harness_log_level'] or _tells_all()):
+  if not (all_options['default_sdk_harness_log_level'] or _is_verbose()):
     all_options['default_sdk_harness_log_level'] = 'CRITICAL'
   encoded = JobServiceHandle.encode_pipeline_options(all_options)
   info = fn_runner.ExtendedProvisionInfo(
@@ -41,17 +43,17 @@ def runner(options: PipelineOptions) -> fn_runner.FnApiRunner:
   return _Runner(provision_info=info)
 
 
-def _tells_all() -> bool:
+def _is_verbose() -> bool:
   return logging.level_debug()
 
 
 class _Runner(fn_runner.FnApiRunner):
-  """Says that a worker died, not what came of it."""
+  """Raises a worker's death as the error, not the failures that follow it."""
 
   def run_pipeline(self, pipeline, options):
     _deaths.clear()
     hook = threading.excepthook
-    threading.excepthook = functools.partial(_tell_unless_broken, hook)
+    threading.excepthook = functools.partial(_ignore_broken_connections, hook)
     try:
       return super().run_pipeline(pipeline, options)
     except Exception as error:
@@ -62,28 +64,30 @@ class _Runner(fn_runner.FnApiRunner):
       threading.excepthook = hook
 
 
-def _tell_unless_broken(hook, arguments: threading.ExceptHookArgs) -> None:
-  """Tells of a thread's exception, if it is not a connection that broke."""
+def _ignore_broken_connections(
+  hook, arguments: threading.ExceptHookArgs
+) -> None:
+  """Passes a thread's exception to a hook, except a broken connection."""
   if not issubclass(arguments.exc_type, grpc.RpcError):
     hook(arguments)
 
 
-# How workers of the pipeline ended that should not have.
+# The errors of the pipeline's workers that died.
 _deaths: list[str] = []
 
 
 @WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)
 class _Handler(SubprocessSdkWorkerHandler):
-  """Starts a worker process, and tells Beam if it dies."""
+  """Starts a worker process, and notifies Beam if it dies."""
 
   _is_closing = False
 
   def start_worker(self) -> None:
     """Starts the process, and a thread that waits for its end."""
-    # What counts comes to this process, too.
-    silence = b'' if _tells_all() else b' 2>/dev/null'
+    # Workers send their errors to this process, too.
+    redirection = b'' if _is_verbose() else b' 2>/dev/null'
     self.worker = SubprocessSdkWorker(
-      b'exec ' + self._worker_command_line + silence,
+      b'exec ' + self._worker_command_line + redirection,
       self.control_address,
       self.provision_info,
       self.worker_id,
@@ -99,17 +103,17 @@ class _Handler(SubprocessSdkWorkerHandler):
   def _run(self) -> None:
     try:
       self.worker.run()
-    except RuntimeError as error:  # With its status, which is not 0.
+    except RuntimeError as error:  # It holds the exit status, which is not 0.
       if not self._is_closing:
         _deaths.append(str(error))
       while not self._is_closing:
-        self._end_the_others()
+        self._kill_other_workers()
         for future in [*self.control_conn._futures_by_id.values()]:
           future.set(beam_fn_api_pb2.InstructionResponse(error=str(error)))
         time.sleep(0.1)
 
-  def _end_the_others(self) -> None:
-    """Kills the other workers, whose results nobody waits for now."""
+  def _kill_other_workers(self) -> None:
+    """Kills the other workers of the failed pipeline."""
     for process in psutil.Process().children(recursive=True):
       try:
         control = process.environ().get('CONTROL_API_SERVICE_DESCRIPTOR', '')

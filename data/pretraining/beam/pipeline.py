@@ -1,9 +1,9 @@
 """Makes pre-training records on Apache Beam: on a cluster, or in processes.
 
-It does what is done on one machine (`data/pretraining/creation.py`), and the
-bytes are the same. Two pipelines run one after the other, since what the first,
-the survey, finds decides what the second has to do: a text that is damaged ends
-the job before anything expensive, and shards that are there are not made again.
+It does the same as one machine (`data/pretraining/creation.py`), with the same
+bytes. The survey and the writing are two pipelines, one after the other: a
+damaged text ends the job before anything expensive begins, and the survey
+decides which shards the second pipeline must make.
 """
 
 import contextlib
@@ -20,7 +20,6 @@ from absl import logging
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
-from data.pretraining import shards
 from data.pretraining.beam import (
   direct_runner,
   pipeline_options,
@@ -29,6 +28,7 @@ from data.pretraining.beam import (
   survey_transforms,
 )
 from data.pretraining.job import Job
+from data.records import file_names
 from data.text import survey
 from data.text.corpus import Corpus
 from data.text.file_survey import FileSurvey
@@ -36,7 +36,7 @@ from system import file_systems, files, temporary_files
 from system.errors import UserError
 from system.progress import Progress
 
-# Seconds between two looks at what has been made.
+# Seconds between two updates of the progress.
 _INTERVAL = 5.0
 _USER_ERROR = re.compile(
   rf'^{UserError.__module__}\.{UserError.__name__}: (.*)', re.MULTILINE
@@ -46,32 +46,36 @@ _STEP = re.compile(r" \[while running '.*")
 
 
 class BeamEngine:
-  """Surveys a corpus and writes shards, each in a pipeline of its own."""
+  """Surveys a corpus and writes shards, each in its own pipeline."""
 
   def __init__(self, runner: str, options: Sequence[str] = ()):
-    """Reaches remote files through Beam from now on.
+    """Checks the options; from now on Beam reaches remote files.
 
     Args:
       runner: the name of a runner of Beam.
-      options: of the pipelines: 'project=p', 'save_main_session'.
+      options: options of the pipelines, such as 'project=p' and
+        'save_main_session'.
+
+    Raises:
+      UserError: an option is wrong.
     """
     self._runner = runner
     self._is_direct = runner == 'DirectRunner'
     if not logging.level_debug():
-      _be_quiet()
-    self._flags = pipeline_options.checked(runner, options)
+      _silence_beam()
+    self._flags = pipeline_options.check_options(runner, options)
     file_systems.use_for_remote(remote_files)
 
   def survey(self, corpus: Corpus, outputs: Sequence[str]) -> list[FileSurvey]:
-    """Reads a corpus, as `data.text.survey.survey`.
+    """Surveys a corpus, as `data.text.survey.survey`.
 
     Args:
-      corpus: to be read.
-      outputs: the shards; beside them workers write what they find.
+      corpus: the text.
+      outputs: the shards; workers write the surveys beside them.
     """
     inputs = [] if corpus.options.input_format == 'tfds' else corpus.paths
     pipeline_options.check_paths(self._runner, [*inputs, *outputs])
-    folder, name = os.path.split(_stem(outputs))
+    folder, name = os.path.split(file_names.shard_stem(outputs[0]))
     name = f'{name}.survey'
     temporary_files.remove_abandoned(folder, rf'\.?{re.escape(name)}.*')
     path = temporary_files.name_for(os.path.join(folder, name))
@@ -87,47 +91,48 @@ class BeamEngine:
     return surveys
 
   def write(self, job: Job, missing: Collection[int]) -> None:
-    """Writes shards, as `data.pretraining.shards.write`.
+    """Writes shards, as `data.pretraining.shard_writer.write_shards`.
 
-    Parts that a killed run of the same job left beside them are used.
+    Uses the parts that a killed run of the same job left beside them.
     """
-    folder, name = os.path.split(_stem(job.outputs))
+    folder, name = os.path.split(file_names.shard_stem(job.outputs[0]))
     folder = os.path.join(folder, f'.{name}.parts')
-    task = _task(job, frozenset(missing), folder)
-    with _Report(task) as report:
+    task = _make_task(job, frozenset(missing), folder)
+    with _TaskProgress(task) as progress:
       self._run(
-        lambda pipeline: record_transforms.build(pipeline, task), report.look
+        lambda pipeline: record_transforms.build(pipeline, task),
+        progress.update,
       )
     for shard in missing:
-      if not job.finished(shard):
-        raise shards.no_record(job, shard)
+      if not job.read_finished_index(shard):
+        raise job.empty_shard_error(shard)
     files.remove_folder(folder)
 
   def _run(
     self,
     build: Callable[[beam.Pipeline], None],
-    look: Callable[[], None] = lambda: None,
+    update: Callable[[], None] = lambda: None,
   ) -> None:
     """Runs a pipeline.
 
     Args:
       build: adds its transforms.
-      look: is called now and then while it runs.
+      update: called every few seconds while it runs.
 
     Raises:
-      UserError: it failed.
+      UserError: the pipeline failed.
     """
     interval = _INTERVAL
     with ThreadPoolExecutor(1) as thread:
-      future = thread.submit(self._wait_for, build)
+      future = thread.submit(self._run_to_end, build)
       while wait([future], interval).not_done:
         start = time.monotonic()
-        look()
-        # A folder with 100,000 parts takes its time.
+        update()
+        # Listing a folder with 100,000 parts takes seconds.
         interval = max(_INTERVAL, 10 * (time.monotonic() - start))
-    self._check(future)
+    self._require_done(future)
 
-  def _wait_for(self, build: Callable[[beam.Pipeline], None]) -> str:
+  def _run_to_end(self, build: Callable[[beam.Pipeline], None]) -> str:
     """Runs a pipeline; returns the state in which it ended."""
     options = PipelineOptions(self._flags)
     runner = direct_runner.runner(options) if self._is_direct else self._runner
@@ -135,7 +140,7 @@ class BeamEngine:
     build(pipeline)
     return pipeline.run().wait_until_finish()
 
-  def _check(self, future: Future) -> None:
+  def _require_done(self, future: Future) -> None:
     """Raises a `UserError` if a pipeline failed."""
     error = future.exception()
     if error is None and future.result() == PipelineState.DONE:
@@ -148,51 +153,49 @@ class BeamEngine:
       raise UserError(_STEP.sub('', found[1])) from error
     reason = text.strip().rpartition('\n')[2] or future.result()
     raise UserError(
-      f'--beam_runner={self._runner}: the pipeline failed: {reason}; what '
-      'is whole stays, the same command goes on (--verbosity=1 shows more)'
+      f'`beam_runner`={self._runner}: the pipeline failed: {reason}; what is '
+      'complete stays, and the same command resumes the job (`verbosity`=1 '
+      'shows more)'
     ) from error
 
 
-def _be_quiet() -> None:
-  """Leaves of what Beam logs what Dataflow says of its job."""
+def _silence_beam() -> None:
+  """Silences Beam's logging, except Dataflow's job status."""
   standard_logging.getLogger('apache_beam').setLevel('CRITICAL')
   standard_logging.getLogger('apache_beam.runners.dataflow').setLevel('INFO')
-  # What a job server said last is in the exception.
+  # The exception holds the last message of a job server.
   logging.get_absl_handler().addFilter(
     lambda record: record.module != 'portable_runner'
   )
 
 
-def _stem(outputs: Sequence[str]) -> str:
-  from data.records import file_names
-
-  return file_names.shard_stem(outputs[0])
-
-
-def _task(
-  job: Job, missing: frozenset[int], folder: str
+def _make_task(
+  job: Job, shards: frozenset[int], folder: str
 ) -> record_transforms.Task:
-  """Looks for parts that are there already."""
+  """Makes the task of writing shards; finds the parts that exist already."""
   folder = os.path.join(folder, job.fingerprint[:16])
   files.make_folder(folder)
   parts = record_transforms.find_parts(folder)
-  ready = {key: part for key, part in parts.items() if key[0] in missing}
-  return record_transforms.Task(job, missing, folder, ready)
+  ready = {key: part for key, part in parts.items() if key[0] in shards}
+  return record_transforms.Task(job, shards, folder, ready)
 
 
-class _Report:
-  """Shows how far the records have come; use as a context manager."""
+class _TaskProgress:
+  """Shows the progress of a task; use as a context manager."""
 
   def __init__(self, task: record_transforms.Task):
     self._task = task
     self._parts = dict(task.ready)
-    blocks = range(task.job.plan.num_blocks)
-    self._total = len(self._parts) + sum(len(task.missing(b)) for b in blocks)
+    partitioning = task.job.partitioning
+    self._total = len(self._parts) + sum(
+      len(task.missing_shards(block))
+      for block in range(partitioning.num_blocks)
+    )
     share = len(task.shards) / len(task.job.outputs)
-    self._bytes = round(share * task.job.plan.num_bytes)
+    self._bytes = round(share * partitioning.num_bytes)
     self._progress = Progress(self._bytes, 'B', initial=self._done)
 
-  def __enter__(self) -> '_Report':
+  def __enter__(self) -> '_TaskProgress':
     self._progress.__enter__()
     return self
 
@@ -201,11 +204,14 @@ class _Report:
 
   @property
   def _done(self) -> int:
-    """About how many bytes of the text are records."""
+    """About how many bytes of the text have become records."""
     return self._bytes * len(self._parts) // max(self._total, 1)
 
-  def look(self) -> None:
-    """Looks at the parts. When all are made they vanish one by one."""
+  def update(self) -> None:
+    """Counts the parts made so far.
+
+    Parts that were joined into a shard, and removed, still count.
+    """
     with contextlib.suppress(UserError):
       now = record_transforms.find_parts(self._task.folder)
       self._parts.update(now)
@@ -213,5 +219,5 @@ class _Report:
       note = f'{num_records:,} records'
       if len(self._parts) == self._total:
         shards_left = len({shard for shard, _ in now})
-        note += f', {shards_left} files to be put together'
+        note += f', {shards_left} files to join'
       self._progress.update(self._done, note)

@@ -2,10 +2,12 @@
 
   inputs ─Read─▶ pieces of text by block ─Make─▶ parts by shard ─Join─▶ shards
 
-A part holds the records of one block that go to one shard. It is a file, so
-that records, ten times as many bytes as the text, need not be shuffled; only
-its name is. A part or a shard appears when it is whole: workers may die and do
-their work again, or do it twice at the same time.
+A part holds the records of one block that go to one shard. Parts are files, so
+that Beam shuffles only their names: the records have ten times as many bytes as
+the text. A part or a shard appears when it is complete, so workers may die and
+repeat their work, or do it twice at the same time.
+
+Tested by `tests/data/pretraining/beam/pipeline_test.py`.
 """
 
 import dataclasses
@@ -20,17 +22,18 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.utils.shared import Shared
 
-from data.pretraining import blocks, shards
+from data.pretraining import blocks
 from data.pretraining.beam import remote_files
 from data.pretraining.block_records import BlockRecords
 from data.pretraining.job import Job
-from data.pretraining.statistics import Statistics
+from data.pretraining.record_statistics import RecordStatistics
 from data.records import file_names, record_reader, record_writer
 from system import file_systems, files
 
 _PART = re.compile(r'(\d+)-(\d+)-(\d+)')
 
-# Texts of a block: the input's number, the piece's in the block, documents.
+# Consecutive documents of a block: the number of their input, the piece's
+# number within the input and block, and the texts.
 _Piece = tuple[int, int, list[str]]
 
 
@@ -45,12 +48,12 @@ class Part:
 
 
 def part_path(folder: str, shard: int, block: int, num_records: int) -> str:
-  """Returns the name of a part, which tells what is in it."""
+  """Returns the path of a part; its name holds all other fields of `Part`."""
   return os.path.join(folder, f'{shard:05d}-{block:06d}-{num_records}')
 
 
 def find_parts(folder: str) -> dict[tuple[int, int], Part]:
-  """Returns the whole parts in a folder, by shard and block."""
+  """Returns the complete parts in a folder, by shard and block."""
   parts = {}
   for name in files.list_folder(folder):
     stem = name.removesuffix(file_names.index_path(''))
@@ -63,13 +66,13 @@ def find_parts(folder: str) -> dict[tuple[int, int], Part]:
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-  """What workers must know; it comes to them in a file.
+  """The shards to write, and all that workers need; they read it from a file.
 
   Attributes:
-    job: what is to be made.
-    shards: the shards that are to be written.
-    folder: where parts are.
-    ready: parts that an earlier run left.
+    job: the job.
+    shards: the shards to write.
+    folder: the folder for parts.
+    ready: parts of an earlier run.
   """
 
   job: Job
@@ -77,11 +80,11 @@ class Task:
   folder: str
   ready: Mapping[tuple[int, int], Part]
 
-  def missing(self, block: int) -> list[int]:
+  def missing_shards(self, block: int) -> list[int]:
     """Returns the shards for which a part of a block must be made."""
     return [
       shard
-      for shard in self.job.plan.shards_of(block)
+      for shard in self.job.partitioning.shards_of(block)
       if shard in self.shards and (shard, block) not in self.ready
     ]
 
@@ -94,15 +97,15 @@ class Task:
 
 
 def build(pipeline: beam.Pipeline, task: Task) -> None:
-  """Adds everything to a pipeline, from the inputs to the shards."""
-  place = (task.save(), Shared())
+  """Adds all transforms to a pipeline, from the inputs to the shards."""
+  source = (task.save(), Shared())
   made = (
     pipeline
     | 'Inputs' >> beam.Create(range(len(task.job.corpus.paths)))
     | 'Spread' >> beam.Reshuffle()
-    | 'Read' >> beam.ParDo(_Read(*place))
+    | 'Read' >> beam.ParDo(_Read(*source))
     | 'Blocks' >> beam.GroupByKey()
-    | 'Make' >> beam.ParDo(_Make(*place))
+    | 'Make' >> beam.ParDo(_Make(*source))
   )
   parts = ((part.shard, part) for part in task.ready.values())
   ready = pipeline | 'Ready' >> beam.Create(parts)
@@ -110,12 +113,12 @@ def build(pipeline: beam.Pipeline, task: Task) -> None:
     (made, ready)
     | 'Parts' >> beam.Flatten()
     | 'Shards' >> beam.GroupByKey()
-    | 'Join' >> beam.ParDo(_Join(*place))
+    | 'Join' >> beam.ParDo(_Join(*source))
   )
 
 
 class _Worker(beam.DoFn):
-  """Has the task, the tokenizer with it: one for all threads of a process."""
+  """Loads the task; all threads of a process share it, and its tokenizer."""
 
   def __init__(self, path: str, shared: Shared):
     super().__init__()
@@ -138,20 +141,20 @@ class _Read(_Worker):
 
   def process(self, number: int) -> Iterator[tuple[int, _Piece]]:
     job = self._task.job
-    documents = Metrics.counter('pretraining_data', 'documents')
+    num_documents = Metrics.counter('pretraining_data', 'documents')
     start = sum(survey.num_bytes for survey in job.surveys[:number])
-    placed = blocks.placed_in_file(
+    documents = blocks.block_documents_of_input(
       job.corpus,
       number,
       job.surveys[number],
       start,
-      job.plan,
-      lambda block: bool(self._task.missing(block)),
+      job.partitioning,
+      lambda block: bool(self._task.missing_shards(block)),
     )
-    for block, group in itertools.groupby(placed, lambda item: item[0]):
+    for block, group in itertools.groupby(documents, lambda item: item[0]):
       texts = (text for _, text in group)
-      for i, piece in enumerate(blocks.parts_of(texts)):
-        documents.inc(len(piece))
+      for i, piece in enumerate(blocks.batch_documents(texts)):
+        num_documents.inc(len(piece))
         yield block, (number, i, piece)
 
 
@@ -164,31 +167,35 @@ class _Make(_Worker):
     number, pieces = element
     job = self._task.job
     texts = itertools.chain.from_iterable(piece[2] for piece in sorted(pieces))
-    tokenize = functools.partial(shards.token_ids, job.tokenizer)
-    block = blocks.tokenised(texts, job.corpus.sentences, tokenize)
-    special = shards.special_of(job.tokenizer)
-    made = BlockRecords(block, number, special, job.options)
-    for shard in self._task.missing(number):
-      yield shard, self._write(made, shard)
+    tokenize = functools.partial(blocks.tokenize_lines, job.tokenizer)
+    block = blocks.tokenise_block(texts, job.corpus.sentences, tokenize)
+    special = blocks.special_tokens(job.tokenizer)
+    records = BlockRecords(block, number, special, job.options)
+    for shard in self._task.missing_shards(number):
+      yield shard, self._write(records, shard)
 
-  def _write(self, made: BlockRecords, shard: int) -> Part:
-    plan = self._task.job.plan
-    numbers = plan.records_of(made.number, shard, len(made))
-    path = part_path(self._task.folder, shard, made.number, len(numbers))
+  def _write(self, records: BlockRecords, shard: int) -> Part:
+    partitioning = self._task.job.partitioning
+    number = records.number
+    numbers = partitioning.records_of(number, shard, len(records))
+    path = part_path(self._task.folder, shard, number, len(numbers))
+    num_documents = 0
+    if partitioning.is_first_shard_of(number, shard):
+      num_documents = records.block.num_documents
     num_records = Metrics.counter('pretraining_data', 'records')
     num_bytes = Metrics.counter('pretraining_data', 'bytes')
-    statistics = Statistics.zero(self._task.job.options.max_seq_length)
+    statistics = RecordStatistics.empty(self._task.job.options.max_seq_length)
     with record_writer.RecordWriter(path, tidies=False) as writer:
-      for framed, counted in shards.made(made, numbers, map):
+      for framed, counted in records.framed_batches(numbers, map):
         writer.write_framed(framed)
         statistics += counted
         num_records.inc(counted.records)
         num_bytes.inc(len(framed.buffer))
       writer.details = {
-        'documents': shards.documents_of(plan, made, shard),
+        'documents': num_documents,
         'statistics': statistics.to_json(),
       }
-    return Part(shard, made.number, len(numbers), path)
+    return Part(shard, number, len(numbers), path)
 
 
 class _Join(_Worker):
@@ -197,22 +204,22 @@ class _Join(_Worker):
   def process(self, element: tuple[int, Iterable[Part]]) -> None:
     shard, parts = element
     job = self._task.job
-    # It is whole where this is done again.
-    if job.finished(shard):
+    # The shard is complete if Beam repeats this work.
+    if job.read_finished_index(shard):
       return
     parts = sorted(parts, key=lambda part: part.block)
-    documents = 0
-    statistics = Statistics.zero(job.options.max_seq_length)
+    num_documents = 0
+    statistics = RecordStatistics.empty(job.options.max_seq_length)
     with record_writer.RecordWriter(job.outputs[shard]) as writer:
       for part in parts:
         details = files.read_json(file_names.index_path(part.path))['details']
-        documents += details['documents']
-        statistics += Statistics.from_json(details['statistics'])
+        num_documents += details['documents']
+        statistics += RecordStatistics.from_json(details['statistics'])
         for framed in record_reader.read_framed(part.path):
           writer.write_framed(framed)
       if not statistics.records:
-        raise shards.no_record(job, shard)
-      writer.details = job.details(documents, statistics)
+        raise job.empty_shard_error(shard)
+      writer.details = job.index_details(num_documents, statistics)
     for part in parts:
       files.remove(file_names.index_path(part.path))
       files.remove(part.path)

@@ -1,8 +1,8 @@
 """Remote files through Apache Beam's file systems: gs://, s3://, hdfs://.
 
-The functions are named as those of `tf.io.gfile`, for
-`file_systems.use_for_remote`: workers on a cluster have Beam's credentials and
-retries, and Beam knows file systems that TensorFlow does not. Failures are
+The functions have the names of `tf.io.gfile`, for
+`file_systems.use_for_remote`. On a cluster, Beam has the workers' credentials
+and retries, and it supports file systems that TensorFlow does not. Failures are
 OSErrors.
 """
 
@@ -17,7 +17,7 @@ from apache_beam.io.filesystems import FileSystems
 
 @contextlib.contextmanager
 def _as_os_errors() -> Iterator[None]:
-  """Gives exceptions of the clouds' libraries one type."""
+  """Turns the exceptions of the clouds' libraries into OSErrors."""
   try:
     yield
   except OSError:
@@ -38,14 +38,14 @@ class _Stat(NamedTuple):
 
 @_as_os_errors()
 def stat(path: str) -> _Stat:
-  """Returns a file's length in bytes and when it was last written."""
+  """Returns a file's length in bytes and the time of its last change."""
   found = FileSystems.get_filesystem(path).metadata(path)
   return _Stat(found.size_in_bytes, int(found.last_updated_in_seconds * 1e9))
 
 
 @_as_os_errors()
 def exists(path: str) -> bool:
-  """Returns whether there is a file or a folder of this name."""
+  """Returns whether a file or a folder of this name exists."""
   return FileSystems.exists(path) or isdir(path)
 
 
@@ -55,7 +55,7 @@ def isdir(path: str) -> bool:
 
 
 def glob(pattern: str) -> list[str]:
-  """Returns the files that a pattern names."""
+  """Returns the files that match a pattern."""
   return [found.path for found in _match(pattern)]
 
 
@@ -66,7 +66,7 @@ def listdir(path: str) -> list[str]:
 
 @_as_os_errors()
 def makedirs(path: str) -> None:
-  """Makes a folder and its parents, where there are folders."""
+  """Makes a folder and its parents, on file systems that have folders."""
   if not FileSystems.exists(path):
     FileSystems.mkdirs(path)
 
@@ -92,12 +92,12 @@ def rename(source: str, target: str, overwrite: bool) -> None:
 
 
 class GFile:
-  """An open file; what is written is there when it is closed."""
+  """An open file; a written file appears when it is closed."""
 
   @_as_os_errors()
   def __init__(self, path: str, mode: str = 'rb'):
     opened = FileSystems.open if mode == 'rb' else FileSystems.create
-    # Whether a file is compressed is not told by its name.
+    # By default Beam would compress and decompress by the name's ending.
     file = opened(path, compression_type=CompressionTypes.UNCOMPRESSED)
     self._path = path
     self._is_text = 'b' not in mode
@@ -120,17 +120,17 @@ class GFile:
 
   @_as_os_errors()
   def seek(self, offset: int, whence: int = os.SEEK_SET) -> None:
-    """Moves to another place in the file."""
+    """Moves to another position in the file."""
     self._file.seek(offset, whence)
 
   @_as_os_errors()
   def tell(self) -> int:
-    """Returns the place in the file."""
+    """Returns the position in the file."""
     return self._file.tell()
 
   @_as_os_errors()
   def write(self, content: str | bytes) -> None:
-    """Appends bytes, or text in a mode of text."""
+    """Appends bytes, or text in a text mode."""
     self._file.write(content.encode() if self._is_text else content)
 
   @_as_os_errors()

@@ -3,9 +3,11 @@
   inputs ─Survey─▶ survey by input ────────────────────────┐
             └────▶ digests by part ─Find─▶ duplicates ─Reduce─▶ a file
 
-Duplicates are found as on one machine, in 256 parts. What the survey says is a
-function of the text, too, so that the second pass finds the same documents
-wherever it runs.
+Duplicates are found as on one machine, in 256 parts of the digests. The result
+depends only on the text, so the second pass finds the same documents on any
+worker.
+
+Tested by `tests/data/pretraining/beam/pipeline_test.py`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,30 +23,31 @@ from data.text.file_survey import FileSurvey
 from system import file_systems, files
 
 _DIGESTS = 'digests'
-# A document's number in the corpus is its input's, and in that its own.
+# A document's number in the corpus: its input's number in the high bits, its
+# number within the input in the low ones.
 _BITS = 32
 
-# An input's number and its survey, as JSON holds it.
+# An input's number and the JSON of its survey.
 _Entry = tuple[int, dict[str, Any]]
 
 
 def build(pipeline: beam.Pipeline, corpus: Corpus, path: str) -> None:
-  """Adds everything to a pipeline, from the inputs to a file for `read`."""
-  found = (
+  """Adds all transforms to a pipeline, from the inputs to a file for `read`."""
+  surveys = (
     pipeline
     | 'Inputs' >> beam.Create(range(len(corpus.paths)))
     | 'Spread' >> beam.Reshuffle()
     | 'Survey' >> beam.ParDo(_Survey(corpus)).with_outputs(_DIGESTS, main='all')
   )
-  again = (
-    found[_DIGESTS]
+  duplicates_found = (
+    surveys[_DIGESTS]
     | 'Parts' >> beam.GroupByKey()
-    | 'Find' >> beam.FlatMap(_find)
+    | 'Find' >> beam.FlatMap(_find_duplicates)
   )
   (
-    (found['all'], again)
+    (surveys['all'], duplicates_found)
     | 'Both' >> beam.CoGroupByKey()
-    | 'Reduce' >> beam.Map(_reduced)
+    | 'Reduce' >> beam.Map(_without_duplicates)
     | 'Gather' >> beam.combiners.ToList()
     | 'Write' >> beam.Map(_write, path)
   )
@@ -52,8 +55,8 @@ def build(pipeline: beam.Pipeline, corpus: Corpus, path: str) -> None:
 
 def read(path: str) -> list[FileSurvey]:
   """Returns the surveys in the order of the inputs."""
-  found = sorted(files.read_json(path), key=lambda entry: entry[0])
-  return [FileSurvey.from_json(values) for _, values in found]
+  entries = sorted(files.read_json(path), key=lambda entry: entry[0])
+  return [FileSurvey.from_json(values) for _, values in entries]
 
 
 class _Survey(beam.DoFn):
@@ -69,20 +72,20 @@ class _Survey(beam.DoFn):
   def process(self, number: int) -> Iterator:
     entries = bytearray()
 
-    def note(digest: bytes, num_bytes: int) -> None:
+    def add(digest: bytes, num_bytes: int) -> None:
       entries.extend(duplicates.entry(digest, num_bytes))
 
-    seen = note if self._corpus.options.deduplicate else None
-    yield number, survey.survey_file(self._corpus, number, seen)
+    on_document = add if self._corpus.options.deduplicate else None
+    yield number, survey.survey_file(self._corpus, number, on_document)
     rows = duplicates.noted(entries, number << _BITS)
     for part, own in duplicates.by_digest(rows):
       yield beam.pvalue.TaggedOutput(_DIGESTS, (part, own.tobytes()))
 
 
-def _find(
+def _find_duplicates(
   element: tuple[int, Iterable[bytes]],
 ) -> Iterator[tuple[int, tuple[bytes, int]]]:
-  """A part's digests → duplicates, int64, and their bytes, by input."""
+  """A part's digests → the duplicates' numbers, int64, and bytes, by input."""
   rows = np.frombuffer(b''.join(element[1]), duplicates.NOTED)
   numbers, num_bytes = duplicates.find_among(rows)
   inputs = numbers >> _BITS
@@ -91,18 +94,20 @@ def _find(
     yield number, (numbers[own].tobytes(), int(num_bytes[own].sum()))
 
 
-def _reduced(element: tuple[int, tuple[Iterable, Iterable]]) -> _Entry:
+def _without_duplicates(
+  element: tuple[int, tuple[Iterable, Iterable]],
+) -> _Entry:
   """An input's survey and its duplicates → an entry of the file."""
-  number, (found, again) = element
-  again = list(again)
-  numbers = np.frombuffer(b''.join(part for part, _ in again), np.int64)
-  num_bytes = sum(part_bytes for _, part_bytes in again)
+  number, (found, parts) = element
+  parts = list(parts)
+  numbers = np.frombuffer(b''.join(part for part, _ in parts), np.int64)
+  num_bytes = sum(part_bytes for _, part_bytes in parts)
   (found,) = found
-  about = survey.reduced(found, number << _BITS, np.sort(numbers), num_bytes)
-  return number, about.to_json()
+  reduced = survey.reduced(found, number << _BITS, np.sort(numbers), num_bytes)
+  return number, reduced.to_json()
 
 
 def _write(entries: list[_Entry], path: str) -> None:
-  """Writes the file, on whatever worker."""
+  """Writes the file; any worker may do it."""
   file_systems.use_for_remote(remote_files)
   files.write_json(path, entries)

@@ -3,7 +3,7 @@ import pytest
 
 from data.pretraining import blocks
 from data.pretraining.pairs import Block
-from data.pretraining.plan import Plan
+from data.pretraining.partitioning import Partitioning
 from data.text import survey
 from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
@@ -38,15 +38,15 @@ def split(texts: list[str]) -> list[list[str]]:
 @pytest.mark.parametrize('batch_characters', [1, 4, 1 << 20])
 def test_documents_are_tokenised(monkeypatch, batch_characters):
   monkeypatch.setattr(blocks, '_BATCH_CHARACTERS', batch_characters)
-  block = blocks.tokenised(['ab\ncd', 'e', 'fgh'], split, characters)
+  block = blocks.tokenise_block(['ab\ncd', 'e', 'fgh'], split, characters)
   assert sentences_of(block) == [['ab', 'cd'], ['e'], ['fgh']]
   assert block.tokens.dtype == np.int32
 
 
 def test_what_has_no_tokens_is_left_out():
-  block = blocks.tokenised(['ab\n-\ncd', '-', 'e'], split, characters)
+  block = blocks.tokenise_block(['ab\n-\ncd', '-', 'e'], split, characters)
   assert sentences_of(block) == [['ab', 'cd'], ['e']]
-  nothing = blocks.tokenised(['-'], split, characters)
+  nothing = blocks.tokenise_block(['-'], split, characters)
   assert sentences_of(nothing) == []
 
 
@@ -67,13 +67,17 @@ def test_blocks_hold_consecutive_documents_of_all_files(tmp_path):
   corpus = CountedCorpus(CorpusOptions(), paths)
   corpus.read_numbers = []
   surveys = survey.survey(corpus)
-  plan = Plan(sum(found.num_bytes for found in surveys), block_bytes=5)
+  partitioning = Partitioning(
+    sum(found.num_bytes for found in surveys), block_bytes=5
+  )
   # 16 bytes, 3 blocks: they begin at the bytes 0, 6 and 11.
   expected = [(0, ['aaaa', 'bb']), (1, ['cc', 'd', 'ee']), (2, ['fffff'])]
-  assert list(blocks.block_texts(corpus, surveys, plan)) == expected
+  assert list(blocks.block_texts(corpus, surveys, partitioning)) == expected
   assert corpus.read_numbers == [0, 1, 2]
   corpus.read_numbers = []
-  wanted = list(blocks.block_texts(corpus, surveys, plan, {1}.__contains__))
+  wanted = list(
+    blocks.block_texts(corpus, surveys, partitioning, {1}.__contains__)
+  )
   assert wanted == expected[1:2]
   # The other files hold nothing of it.
   assert corpus.read_numbers == [1]

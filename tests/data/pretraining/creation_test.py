@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.pretraining import blocks, creation, plan, shards
+from data.pretraining import (
+  block_records,
+  blocks,
+  creation,
+  partitioning,
+  shard_writer,
+)
 from data.pretraining.block_records import BlockRecords
 from data.pretraining.options import MaskingOptions, Options
-from data.pretraining.statistics import Statistics
+from data.pretraining.record_statistics import RecordStatistics
 from data.records import record_index, record_writer
 from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
@@ -52,11 +58,11 @@ def create(
   num_shards=None,
   num_workers=2,
   **corpus_options,
-) -> Statistics:
+) -> RecordStatistics:
   def paths(names: str) -> str:
     return ','.join(str(folder / name) for name in names.split(','))
 
-  return creation.create(
+  return creation.create_records(
     Corpus(CorpusOptions(paths(text), **corpus_options)),
     creation.output_paths(paths(output), num_shards),
     (str(folder / 'vocab.txt'), True),
@@ -219,10 +225,12 @@ def test_single_document_ends_and_is_labelled_random(folder):
 def small_blocks(monkeypatch):
   """Blocks of a handful of documents, and small parts of them."""
   monkeypatch.setattr(
-    creation, 'Plan', functools.partial(plan.Plan, block_bytes=100)
+    creation,
+    'Partitioning',
+    functools.partial(partitioning.Partitioning, block_bytes=100),
   )
   monkeypatch.setattr(blocks, '_BATCH_CHARACTERS', 4)
-  monkeypatch.setattr(shards, '_BATCH_SIZE', 3)
+  monkeypatch.setattr(block_records, '_BATCH_SIZE', 3)
 
 
 @pytest.mark.usefixtures('small_blocks')
@@ -263,13 +271,13 @@ def test_shards_that_are_there_are_not_made_again(folder, monkeypatch):
   create(folder, num_shards=4)
   whole = contents(folder)
   made = []
-  write_shard = shards._write_shard
+  write_shard = shard_writer._write_shard
 
   def counted(job, shard, *more):
     made.append(shard)
     write_shard(job, shard, *more)
 
-  monkeypatch.setattr(shards, '_write_shard', counted)
+  monkeypatch.setattr(shard_writer, '_write_shard', counted)
   (folder / 'out.tfrecord-00002-of-00004').unlink()
   (folder / 'out.tfrecord.manifest.json').unlink()
   create(folder, num_shards=4)
@@ -295,9 +303,9 @@ def test_shards_that_are_there_are_not_made_again(folder, monkeypatch):
 def test_output_of_another_job_is_replaced_with_a_word(folder, caplog):
   caplog.set_level('WARNING')
   create(folder)
-  assert 'made anew' not in caplog.text
+  assert 'replacing' not in caplog.text
   create(folder, dataclasses.replace(SMALL, random_seed=1))
-  assert 'made anew, since what is there is of other text' in caplog.text
+  assert 'replacing files made of other text or with other flags' in caplog.text
   assert f'damaged: {folder}/out.tfrecord' in caplog.text
 
 
@@ -469,14 +477,14 @@ def test_statistics_are_the_originals(
   tokenizer = BertTokenizer(vocab_file, True)
   text_file = str(shared_data / 'wiki' / 'heldout.txt.gz')
   corpus = Corpus(CorpusOptions(text_file))
-  block = blocks.tokenised(
+  block = blocks.tokenise_block(
     [document.text for document in corpus.read(0)],
     corpus.sentences,
-    functools.partial(shards.token_ids, tokenizer),
+    functools.partial(blocks.tokenize_lines, tokenizer),
   )
   masking = MaskingOptions(do_whole_word_mask=whole_words)
   columns = BlockRecords(
-    block, 0, shards.special_of(tokenizer), Options(masking, dupe_factor=5)
+    block, 0, blocks.special_tokens(tokenizer), Options(masking, dupe_factor=5)
   ).columns(slice(None))
   statistics = _statistics(columns)
   assert statistics.keys() == reference[kind].keys()

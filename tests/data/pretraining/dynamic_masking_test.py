@@ -94,7 +94,7 @@ def test_masks_are_those_that_the_generator_draws_from_the_same_stream(options):
   columns = _columns()
   found = _masked(columns, options, seed=7)
   ids = columns['input_ids'].copy()
-  special = masking.Special(_CLS, _SEP, _MASK, np.arange(40) >= 30)
+  special = masking.SpecialTokens(_CLS, _SEP, _MASK, np.arange(40) >= 30)
   masks = masking.mask(
     ids,
     (ids > 0).sum(axis=1),

@@ -5,12 +5,12 @@ import dataclasses
 import pytest
 
 from data.pretraining import input_records
-from data.pretraining.input_records import Wanted
+from data.pretraining.input_records import Requirements
 from data.pretraining.manifest import FileSize, Manifest
 from data.pretraining.options import MaskingOptions, Options
 from system.errors import UserError
 
-_WANTED = Wanted(128, 20, 100, ('my/vocab.txt', 'abcdefghij'))
+_REQUIREMENTS = Requirements(128, 20, 100, ('my/vocab.txt', 'abcdefghij'))
 _STATIC = Manifest(
   'wiki.manifest.json',
   'fingerprint',
@@ -43,9 +43,9 @@ def _found(*manifests: Manifest | None):
   }
 
 
-def _message(*manifests, wanted=_WANTED) -> str:
+def _message(*manifests, requirements=_REQUIREMENTS) -> str:
   with pytest.raises(UserError) as told:
-    input_records.check(_found(*manifests), wanted)
+    input_records.check(_found(*manifests), requirements)
   return str(told.value)
 
 
@@ -60,7 +60,7 @@ def test_a_glob_does_not_take_what_stands_beside_records(tmp_path):
 
 def test_a_line_tells_what_the_records_are(caplog):
   books = dataclasses.replace(_STATIC, **_BOOKS)
-  input_records.check(_found(_STATIC, books, None), _WANTED)
+  input_records.check(_found(_STATIC, books, None), _REQUIREMENTS)
   (line,) = caplog.messages
   assert line == (
     'Records: 1,234 in 2 of 2 files of wiki.manifest.json; '
@@ -69,7 +69,7 @@ def test_a_line_tells_what_the_records_are(caplog):
     'vocabulary of 100 tokens (abcdefgh).'
   )
   caplog.clear()
-  input_records.check(_found(_DYNAMIC), _WANTED)
+  input_records.check(_found(_DYNAMIC), _REQUIREMENTS)
   (line,) = caplog.messages
   assert 'masked anew in each epoch (masked_lm_prob=0.15, ' in line
   assert 'do_whole_word_mask=True' in line
@@ -77,17 +77,17 @@ def test_a_line_tells_what_the_records_are(caplog):
 
 
 def test_files_that_are_not_used_are_a_warning(caplog):
-  input_records.check({'x/wiki-1': _STATIC}, _WANTED)
+  input_records.check({'x/wiki-1': _STATIC}, _REQUIREMENTS)
   warning, line = caplog.messages
   assert warning == (
-    'Only 1 of the 2 files that wiki.manifest.json tells of are used.'
+    'The run uses only 1 of the 2 files that wiki.manifest.json lists.'
   )
   assert 'Records: 234 in 1 of 2 files' in line
 
 
 def test_records_without_a_manifest_are_not_judged(caplog):
   found = _found(None, None)
-  input_records.check(found, _WANTED)
+  input_records.check(found, _REQUIREMENTS)
   assert input_records.dynamic_masking(found) is None
   assert input_records.vocab_checksum(found) is None
   (line,) = caplog.messages
@@ -97,44 +97,48 @@ def test_records_without_a_manifest_are_not_judged(caplog):
 
 
 def test_another_vocabulary_is_refused():
-  wanted = _WANTED._replace(vocabulary=('my/vocab.txt', '0123456789'))
-  assert _message(_STATIC, wanted=wanted) == (
+  requirements = _REQUIREMENTS._replace(
+    vocabulary=('my/vocab.txt', '0123456789')
+  )
+  assert _message(_STATIC, requirements=requirements) == (
     'my/vocab.txt is not the vocabulary that the records were made with: its '
     'checksum begins with 01234567, that in wiki.manifest.json with abcdefgh'
   )
 
 
 def test_a_model_of_another_size_of_vocabulary_is_refused():
-  wanted = _WANTED._replace(vocabulary=None, vocab_size=90)
-  assert _message(_STATIC, wanted=wanted) == (
+  requirements = _REQUIREMENTS._replace(vocabulary=None, vocab_size=90)
+  assert _message(_STATIC, requirements=requirements) == (
     'wiki.manifest.json: the records were made with a vocabulary of 100 '
     "tokens, the model's vocab_size is 90"
   )
 
 
 def test_records_without_masks_need_the_vocabulary():
-  wanted = _WANTED._replace(vocabulary=None)
-  input_records.check(_found(_STATIC), wanted)
-  assert _message(_DYNAMIC, wanted=wanted).startswith(
-    '--vocab_file must be given: the records of wiki.manifest.json have no '
+  requirements = _REQUIREMENTS._replace(vocabulary=None)
+  input_records.check(_found(_STATIC), requirements)
+  assert _message(_DYNAMIC, requirements=requirements).startswith(
+    '`vocab_file` must be given: the records of wiki.manifest.json have no '
     'masks'
   )
 
 
 def test_other_lengths_are_refused():
-  assert _message(_STATIC, wanted=_WANTED._replace(max_seq_length=64)) == (
-    '--max_seq_length is 64, but the records were made with 128 '
+  assert _message(
+    _STATIC, requirements=_REQUIREMENTS._replace(max_seq_length=64)
+  ) == (
+    '`max_seq_length` is 64, but the records were made with 128 '
     '(wiki.manifest.json)'
   )
-  wanted = _WANTED._replace(max_predictions_per_seq=7)
-  assert _message(_STATIC, wanted=wanted) == (
-    '--max_predictions_per_seq is 7, but the records were made with 20 '
+  requirements = _REQUIREMENTS._replace(max_predictions_per_seq=7)
+  assert _message(_STATIC, requirements=requirements) == (
+    '`max_predictions_per_seq` is 7, but the records were made with 20 '
     '(wiki.manifest.json)'
   )
 
 
 def test_records_without_masks_take_any_number_of_predictions():
-  input_records.check(_found(_DYNAMIC), _WANTED)
+  input_records.check(_found(_DYNAMIC), _REQUIREMENTS)
   masking = input_records.dynamic_masking(_found(_DYNAMIC))
   assert masking == _DYNAMIC.options.masking
 
@@ -142,16 +146,16 @@ def test_records_without_masks_take_any_number_of_predictions():
 @pytest.mark.parametrize(
   ('one', 'changes', 'message'),
   [
-    (_STATIC, {'dynamic_masking': True}, 'dynamic_masking is False of wiki.'),
+    (_STATIC, {'dynamic_masking': True}, 'dynamic_masking is False in wiki.'),
     (
       _STATIC,
       {'sentence_order_prediction': True},
-      'sentence_order_prediction is False of wiki.manifest.json, True of books',
+      'sentence_order_prediction is False in wiki.manifest.json, True in books',
     ),
     (
       _DYNAMIC,
       {'masking': MaskingOptions(7)},
-      'do_whole_word_mask is True of wiki.manifest.json, False of books',
+      'do_whole_word_mask is True in wiki.manifest.json, False in books',
     ),
   ],
 )
@@ -163,8 +167,8 @@ def test_records_of_two_kinds_are_refused(one, changes, message):
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [
-    ({'do_lower_case': False}, 'do_lower_case is True of wiki'),
-    ({'vocab_checksum': 'zz'}, 'checksum of the vocabulary is abcdefghij of'),
+    ({'do_lower_case': False}, 'do_lower_case is True in wiki'),
+    ({'vocab_checksum': 'zz'}, 'checksum of the vocabulary is abcdefghij in'),
   ],
 )
 def test_records_of_two_vocabularies_are_refused(changes, message):
@@ -176,11 +180,11 @@ def test_records_with_other_shares_of_masks_go_together():
   books = _change(
     dataclasses.replace(_STATIC, **_BOOKS), masking=MaskingOptions(20, 0.2)
   )
-  input_records.check(_found(_STATIC, books), _WANTED)
+  input_records.check(_found(_STATIC, books), _REQUIREMENTS)
 
 
 def test_records_without_masks_and_those_from_elsewhere_do_not_go_together():
   assert _message(_DYNAMIC, None) == (
-    'the records of a run must be of one kind: dynamic_masking is True of '
-    'wiki.manifest.json, False of foreign-1'
+    'the records of a run must be of one kind: dynamic_masking is True in '
+    'wiki.manifest.json, False in foreign-1'
   )

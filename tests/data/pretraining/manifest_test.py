@@ -93,8 +93,8 @@ def _message(folder) -> str:
 def test_records_without_their_manifest_are_not_complete(made):
   (made / 'r-0.manifest.json').unlink()
   message = _message(made)
-  assert 'the records are not complete: there is no ' + _path(made) in message
-  assert 'give the command that made them again' in message
+  assert 'the records are not complete: ' + _path(made) in message
+  assert 'run the command that made them again' in message
 
 
 def test_a_file_that_is_cut_short_is_named(made):
@@ -112,7 +112,8 @@ def test_a_renamed_file_is_named(made):
     (made / name).rename(made / name.replace('r-1', 'other'))
   shutil.copy(made / 'other', made / 'r-1')
   with pytest.raises(
-    UserError, match="tells of no 'other', but of 2 files, from 'r-0' to 'r-1'"
+    UserError,
+    match="does not list 'other'; it lists 2 files, from 'r-0' to 'r-1'",
   ):
     manifest.find([f'{made}/other'])
 

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from data.pretraining import masking
-from data.pretraining.masking import Masks, Special
+from data.pretraining.masking import Masks, SpecialTokens
 from data.pretraining.options import MaskingOptions
 from data.pretraining.randomness import stream_key
 
 CLS, SEP, MASK = 1, 2, 3
 # Ids 0 to 9; 7, 8 and 9 are '##' pieces.
-SPECIAL = Special(CLS, SEP, MASK, continuation=np.arange(10) >= 7)
+SPECIAL = SpecialTokens(CLS, SEP, MASK, continuation=np.arange(10) >= 7)
 
 
 def options(num: int = 20, prob: float = 0.15, **others) -> MaskingOptions:

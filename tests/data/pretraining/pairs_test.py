@@ -157,7 +157,7 @@ def test_pairs_fit_and_keep_both_segments():
 def cut(a: int, b: int, longest: int, number: int = 0) -> tuple[int, ...]:
   """Cuts [100, 100 + a) and [200, 200 + b); returns starts and ends."""
   state = np.uint64(stream(stream_key(0), number))
-  return pairs_module._cut(state, 100, 100 + a, 200, 200 + b, longest)[1:]
+  return pairs_module._truncate(state, 100, 100 + a, 200, 200 + b, longest)[1:]
 
 
 @pytest.mark.parametrize(

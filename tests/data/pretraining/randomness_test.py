@@ -18,7 +18,7 @@ def test_generator_is_splitmix64():
   state, outputs = 0, []
   for _ in range(3):
     state = (state + int(randomness._STEP)) % 2**64
-    outputs.append(int(randomness.mixed(np.uint64(state))))
+    outputs.append(int(randomness.mix(np.uint64(state))))
   assert outputs == [
     0xE220A8397B1DCDAF,
     0x6E789E6AA1B965F4,

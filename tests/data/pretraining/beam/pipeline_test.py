@@ -10,7 +10,7 @@ pytest.importorskip('apache_beam')
 
 from fake_file_system import SCHEME
 
-from data.pretraining import blocks, creation, plan, shards
+from data.pretraining import block_records, blocks, creation, partitioning
 from data.pretraining.beam import record_transforms, remote_files
 from data.pretraining.beam.pipeline import BeamEngine
 from data.pretraining.options import MaskingOptions, Options
@@ -43,10 +43,12 @@ def folder(tmp_path, monkeypatch):
   """Inputs with duplicates; blocks of a handful of documents, small parts."""
   monkeypatch.setattr(file_systems, '_remote', remote_files)
   monkeypatch.setattr(
-    creation, 'Plan', functools.partial(plan.Plan, block_bytes=100)
+    creation,
+    'Partitioning',
+    functools.partial(partitioning.Partitioning, block_bytes=100),
   )
   monkeypatch.setattr(blocks, '_BATCH_CHARACTERS', 4)
-  monkeypatch.setattr(shards, '_BATCH_SIZE', 3)
+  monkeypatch.setattr(block_records, '_BATCH_SIZE', 3)
   (tmp_path / 'vocab.txt').write_text('\n'.join(VOCABULARY) + '\n')
   for i, letter in enumerate('abcde'):
     text = f'{letter} {letter}\n\n{TEXT}\n\nc {letter}\n'
@@ -63,7 +65,7 @@ def create(
   num_shards=None,
   **corpus_options,
 ):
-  return creation.create(
+  return creation.create_records(
     Corpus(CorpusOptions(f'{folder}/t*.txt', **corpus_options)),
     creation.output_paths(f'{folder}/{output}/out', num_shards),
     (f'{folder}/vocab.txt', True),
@@ -159,13 +161,13 @@ def test_shards_that_are_there_are_not_made_again(folder, monkeypatch):
   path = folder / 'beam' / 'out-00002-of-00004'
   path.unlink()
   written = []
-  writer = record_transforms.records.RecordWriter
+  writer = record_transforms.record_writer.RecordWriter
 
   def count(path, **options):
     written.append(pathlib.Path(path).name)
     return writer(path, **options)
 
-  monkeypatch.setattr(record_transforms.records, 'RecordWriter', count)
+  monkeypatch.setattr(record_transforms.record_writer, 'RecordWriter', count)
   create(folder, 'beam', BeamEngine('DirectRunner'), 4)
   assert contents(folder / 'beam') == expected
   assert {name for name in written if name.startswith('out')} == {path.name}
@@ -202,12 +204,12 @@ def test_no_document_and_too_many_shards_are_told_as_elsewhere(folder):
   [
     ('DirectRunner', ['direct_num_workerz=2'], 'has no option direct_num_wo'),
     ('DirectRunner', ['direct_num_workers=x'], "invalid int value: 'x'"),
-    ('DirectRunner', ['runner=FlinkRunner'], 'told by --beam_runner'),
+    ('DirectRunner', ['runner=FlinkRunner'], '`beam_runner` sets the runner'),
     ('FlinkRunner', ['job_endpoint=localhost:1'], 'no job server answers at'),
   ],
 )
 def test_wrong_options_are_named(runner, options, message):
-  with pytest.raises(UserError, match=f'^--beam_pipeline_options: .*{message}'):
+  with pytest.raises(UserError, match=f'^`beam_pipeline_options`: .*{message}'):
     BeamEngine(runner, options)
 
 

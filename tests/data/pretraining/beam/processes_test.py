@@ -73,7 +73,7 @@ def test_killed_workers_and_launchers_go_on_to_the_same_bytes(folder, expected):
   assert process.returncode == 1
   assert messages.splitlines()[-1].startswith(
     'ERROR: --beam_runner=DirectRunner: the pipeline failed: RuntimeError: '
-    'Worker subprocess exited with return code -9; what is whole stays'
+    'Worker subprocess exited with return code -9; what is complete stays'
   )
   assert 'Traceback' not in messages
   assert not other.is_running()

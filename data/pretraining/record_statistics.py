@@ -1,4 +1,4 @@
-"""How many records were written, and what they are like."""
+"""Statistics of pre-training records: number, lengths, masks and labels."""
 
 import dataclasses
 from typing import Any
@@ -7,14 +7,15 @@ import numpy as np
 
 
 @dataclasses.dataclass
-class Statistics:
-  """What was written: sums, divided only to be shown.
+class RecordStatistics:
+  """Sums over records; only `ratios` divides them.
 
   Attributes:
     records: N.
-    length_counts: int64 [S + 1], records of each length in tokens.
-    masked: tokens that were masked; 0 under dynamic masking.
-    random_next: records with the label 1.
+    length_counts: int64 [S + 1], the number of records of each length in
+      tokens.
+    masked: the number of masked tokens; 0 under dynamic masking.
+    random_next: the number of records with the label 1.
   """
 
   records: int
@@ -23,13 +24,13 @@ class Statistics:
   random_next: int
 
   @classmethod
-  def zero(cls, max_seq_length: int) -> 'Statistics':
+  def empty(cls, max_seq_length: int) -> 'RecordStatistics':
     """Returns the statistics of no record."""
     return cls(0, np.zeros(max_seq_length + 1, np.int64), 0, 0)
 
   @classmethod
-  def of(cls, columns: dict[str, np.ndarray]) -> 'Statistics':
-    """Counts a batch of records."""
+  def of_batch(cls, columns: dict[str, np.ndarray]) -> 'RecordStatistics':
+    """Counts a batch of records, as `BlockRecords.columns` returns it."""
     mask = columns['input_mask']
     lengths = mask.sum(axis=1, dtype=np.int64)
     masked = columns.get('masked_lm_weights', np.zeros(0)).sum()
@@ -40,8 +41,8 @@ class Statistics:
       int(columns['next_sentence_labels'].sum(dtype=np.int64)),
     )
 
-  def __add__(self, other: 'Statistics') -> 'Statistics':
-    return Statistics(
+  def __add__(self, other: 'RecordStatistics') -> 'RecordStatistics':
+    return RecordStatistics(
       self.records + other.records,
       self.length_counts + other.length_counts,
       self.masked + other.masked,
@@ -49,23 +50,23 @@ class Statistics:
     )
 
   @classmethod
-  def from_json(cls, value: dict[str, Any]) -> 'Statistics':
-    """Reads what `to_json` wrote."""
+  def from_json(cls, value: dict[str, Any]) -> 'RecordStatistics':
+    """Returns the statistics whose `to_json` returned the value."""
     counts = np.array(value['length_counts'], np.int64)
     return cls(value['records'], counts, value['masked'], value['random_next'])
 
   def to_json(self) -> dict[str, Any]:
-    """Returns the sums as JSON values."""
+    """Returns the sums as values that JSON can hold."""
     counts = self.length_counts.tolist()
     return {**dataclasses.asdict(self), 'length_counts': counts}
 
   @property
   def tokens(self) -> int:
-    """Tokens of all records, [CLS] and [SEP] included, padding not."""
+    """The tokens of all records, [CLS] and [SEP] included, without padding."""
     return int(self.length_counts @ np.arange(len(self.length_counts)))
 
-  def shares(self) -> dict[str, float]:
-    """Returns what is divided: the mean length in tokens, and shares."""
+  def ratios(self) -> dict[str, float]:
+    """Returns the mean length in tokens, and shares of records and tokens."""
     records, tokens = max(self.records, 1), max(self.tokens, 1)
     return {
       'mean_length': self.tokens / records,
@@ -75,10 +76,10 @@ class Statistics:
     }
 
   def __str__(self) -> str:
-    shares = self.shares()
+    ratios = self.ratios()
     return (
       f'{self.records:,} records, '
-      f'mean length {shares["mean_length"]:.1f} tokens, '
-      f'{shares["masked_share"]:.2%} masked, '
-      f'{shares["random_next_share"]:.2%} random next'
+      f'mean length {ratios["mean_length"]:.1f} tokens, '
+      f'{ratios["masked_share"]:.2%} masked, '
+      f'{ratios["random_next_share"]:.2%} random next'
     )

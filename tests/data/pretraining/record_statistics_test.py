@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 
-from data.pretraining.statistics import Statistics
+from data.pretraining.record_statistics import RecordStatistics
 
 # Two records of 3 and 5 tokens; 1 and 2 of them are masked.
 COLUMNS = {
@@ -13,11 +13,11 @@ COLUMNS = {
 
 
 def test_batches_are_counted():
-  statistics = Statistics.of(COLUMNS)
+  statistics = RecordStatistics.of_batch(COLUMNS)
   assert statistics.records == 2
   assert statistics.length_counts.tolist() == [0, 0, 0, 1, 0, 1]
   assert (statistics.tokens, statistics.masked) == (8, 3)
-  assert statistics.shares() == {
+  assert statistics.ratios() == {
     'mean_length': 4.0,
     'full_length_share': 0.5,
     'masked_share': 3 / 8,
@@ -26,17 +26,17 @@ def test_batches_are_counted():
 
 
 def test_sums_and_json():
-  once = Statistics.of(COLUMNS)
-  total = Statistics.zero(5) + once + once
-  again = Statistics.from_json(json.loads(json.dumps(total.to_json())))
+  once = RecordStatistics.of_batch(COLUMNS)
+  total = RecordStatistics.empty(5) + once + once
+  again = RecordStatistics.from_json(json.loads(json.dumps(total.to_json())))
   assert (again.records, again.masked, again.random_next) == (4, 6, 2)
   np.testing.assert_array_equal(again.length_counts, 2 * once.length_counts)
 
 
 def test_nothing_has_shares_of_zero():
-  assert set(Statistics.zero(5).shares().values()) == {0.0}
+  assert set(RecordStatistics.empty(5).ratios().values()) == {0.0}
 
 
 def test_records_without_masks_have_none():
   columns = {k: v for k, v in COLUMNS.items() if 'masked' not in k}
-  assert Statistics.of(columns).masked == 0
+  assert RecordStatistics.of_batch(columns).masked == 0

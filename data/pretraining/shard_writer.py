@@ -1,0 +1,146 @@
+"""Writes the shards of pre-training records, in threads.
+
+While the records of one block are made, the next block is tokenised; both are
+cut into small parts that all cores share. The bytes do not depend on the number
+of threads. A shard appears when it is complete. Its index identifies the job,
+so that a later run finds the shard and does not make it again.
+
+Tested by `tests/data/pretraining/creation_test.py`.
+"""
+
+import contextlib
+import functools
+import itertools
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import psutil
+
+from data.pretraining import blocks
+from data.pretraining.block_records import BlockRecords
+from data.pretraining.blocks import MapFunction
+from data.pretraining.job import Job
+from data.pretraining.record_statistics import RecordStatistics
+from data.records.record_writer import RecordWriter
+from system.progress import Progress
+from system.threads import one_ahead, ordered_map
+
+
+class _Slice(NamedTuple):
+  """Consecutive records of a block that go to one shard."""
+
+  shard: int
+  records: BlockRecords
+  numbers: range
+  record_bytes: float  # Bytes of text a record.
+
+
+def write_shards(job: Job, shards: Collection[int], num_workers: int) -> None:
+  """Writes some of a job's shards.
+
+  Args:
+    job: the job.
+    shards: the numbers of the shards to write.
+    num_workers: the number of threads.
+
+  Raises:
+    UserError: a file cannot be read or written, or a shard would have no
+      record. Shards completed before stay.
+  """
+  left = dict.fromkeys(shards)
+  with (
+    _JobProgress(job, shards) as progress,
+    ThreadPoolExecutor(num_workers) as pool,
+  ):
+    map_function = functools.partial(ordered_map, pool, 2 * num_workers)
+    slices = _slices(job, left.keys(), map_function)
+    with contextlib.closing(slices):
+      for shard, group in itertools.groupby(slices, lambda item: item.shard):
+        _write_shard(job, shard, group, map_function, progress)
+        del left[shard]
+  if left:
+    raise job.empty_shard_error(next(iter(left)))
+
+
+def _slices(
+  job: Job, shards: Collection[int], map_function: MapFunction
+) -> Iterator[_Slice]:
+  """Yields the slices that go to some shards, in the order of the text."""
+  partitioning = job.partitioning
+  tokenize = functools.partial(blocks.tokenize_lines, job.tokenizer)
+  special = blocks.special_tokens(job.tokenizer)
+
+  def is_wanted(block: int) -> bool:
+    return any(shard in shards for shard in partitioning.shards_of(block))
+
+  texts = blocks.block_texts(job.corpus, job.surveys, partitioning, is_wanted)
+  tokenised = (
+    (
+      number,
+      blocks.tokenise_block(
+        documents, job.corpus.sentences, tokenize, map_function
+      ),
+    )
+    for number, documents in texts
+  )
+  block_bytes = partitioning.num_bytes / partitioning.num_blocks
+  for number, block in one_ahead(tokenised):
+    records = BlockRecords(block, number, special, job.options, map_function)
+    for shard in filter(shards.__contains__, partitioning.shards_of(number)):
+      numbers = partitioning.records_of(number, shard, len(records))
+      yield _Slice(shard, records, numbers, block_bytes / max(len(records), 1))
+
+
+def _write_shard(
+  job: Job,
+  shard: int,
+  slices: Iterable[_Slice],
+  map_function: MapFunction,
+  progress: '_JobProgress',
+) -> None:
+  """Writes one shard, complete or not at all."""
+  statistics = RecordStatistics.empty(job.options.max_seq_length)
+  num_documents = 0
+  with RecordWriter(job.outputs[shard]) as writer:
+    for item in slices:
+      if job.partitioning.is_first_shard_of(item.records.number, shard):
+        num_documents += item.records.block.num_documents
+      for framed, counted in item.records.framed_batches(
+        item.numbers, map_function
+      ):
+        writer.write_framed(framed)
+        statistics += counted
+        progress.add(counted.records, counted.records * item.record_bytes)
+    if not statistics.records:
+      raise job.empty_shard_error(shard)
+    writer.details = job.index_details(num_documents, statistics)
+
+
+class _JobProgress:
+  """Shows a job's progress; use as a context manager."""
+
+  def __init__(self, job: Job, shards: Collection[int]):
+    share = len(shards) / len(job.outputs)
+    self._progress = Progress(round(job.partitioning.num_bytes * share), 'B')
+    self._process = psutil.Process()
+    self._records = 0
+    self._bytes = 0.0
+
+  def __enter__(self) -> '_JobProgress':
+    self._progress.__enter__()
+    return self
+
+  def __exit__(self, *error) -> None:
+    self._progress.__exit__(*error)
+
+  def add(self, num_records: int, num_bytes: float) -> None:
+    """Counts records, and the bytes of text that they come from."""
+    self._records += num_records
+    self._bytes += num_bytes
+    rate = self._records / max(self._progress.seconds, 1e-9)
+    memory = self._process.memory_info().rss / 2**30
+    self._progress.update(
+      self._bytes,
+      f'{self._records:,} records, {rate:,.0f} records/s, {memory:.2f} GiB',
+    )
