@@ -1,1 +1,1 @@
-"""Text, tasks and records: everything between a file and a batch."""
+"""Data: text, tasks and record files, up to the batches that models read."""

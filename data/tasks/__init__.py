@@ -1,1 +1,1 @@
-"""Tasks: GLUE's, XNLI, the user's own; their examples, labels and records."""
+"""Tasks of GLUE, XNLI and users: splits, examples, labels and records."""

@@ -1,10 +1,10 @@
-"""Sentences and pairs → the features of a classifier.
+"""Classifier records: sentences and pairs as token ids and segments.
 
   one text    [CLS] the dog barks [SEP]            segments 0 0 0 0 0
   a pair      [CLS] is it ? [SEP] no , it is [SEP]  0 up to the first [SEP],
                                                     then 1
 
-The functions on tensors are TensorFlow ops, so that a SavedModel can hold them.
+The functions on tensors use TensorFlow ops only, so a SavedModel can hold them.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
 from system.errors import UserError
 
-# Texts that are tokenized at once, and records serialized at once.
+# Texts that are tokenized and serialized at once.
 _CHUNK = 10_000
 
 
@@ -36,10 +36,10 @@ def encode_texts(
   """Tokenizes texts or pairs and adds [CLS] and [SEP].
 
   Args:
-    tokenizer: BERT's.
+    tokenizer: BERT's tokenizer.
     texts_a: N strings.
     texts_b: N strings, or None for single sentences.
-    max_seq_length: S; longer inputs are cut, the longer half of a pair first.
+    max_seq_length: S; longer inputs are cut, the longer text of a pair first.
 
   Returns:
     `input_ids` and `segment_ids`, int32 [N, (tokens)], at most S a row.
@@ -49,7 +49,7 @@ def encode_texts(
     kept_a = tf.minimum(a.row_lengths(), max_seq_length - 2)
     return _assemble(tokenizer, [_first(a, kept_a)])
   b = tokenizer.tokenize(texts_b)
-  # Without any token, B leaves no [SEP] either, as in BERT.
+  # As in BERT, a text B without tokens has no [SEP].
   num_special = tf.where(b.row_lengths() > 0, 3, 2)
   kept_a, kept_b = trimmed_lengths(
     a.row_lengths(),
@@ -62,11 +62,11 @@ def encode_texts(
 def trimmed_lengths(
   length_a: tf.Tensor, length_b: tf.Tensor, limit: tf.Tensor | int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-  """Computes how much of a pair stays if tokens leave the longer half's end.
+  """Computes how many tokens of each text of a pair are kept.
 
-  BERT removes one token at a time, from B where both are equally long. So
-  either only one half is cut, or both end at half of the limit, A with the odd
-  token.
+  BERT removes one token at a time from the end of the longer text, from B if
+  both are equally long. So either only one text is cut, or both end at half of
+  the limit, A with the odd token.
 
   Args:
     length_a: int64 [N].
@@ -74,7 +74,7 @@ def trimmed_lengths(
     limit: the most tokens of both together, int64 [N] or a number.
 
   Returns:
-    The two lengths that stay, int64 [N].
+    The two lengths, int64 [N].
   """
   half = -(-limit // 2)
   kept_a = tf.minimum(length_a, tf.maximum(limit - length_b, half))
@@ -90,6 +90,7 @@ def _first(rows: tf.RaggedTensor, lengths: tf.Tensor) -> tf.RaggedTensor:
 def _assemble(
   tokenizer: BertTokenizer, parts: list[tf.RaggedTensor]
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+  """Joins [CLS] and the texts, each with its [SEP]; see `encode_texts`."""
   column = tf.ones([parts[0].nrows(), 1], tf.int32)
   ids = [column * tokenizer.cls_id]
   segments = [column * 0]
@@ -114,7 +115,7 @@ def record_fields(task: Task) -> tuple[Field, ...]:
 
 
 def checksum(examples: Sequence[Example]) -> str:
-  """Returns what identifies a split: the SHA-256 of its texts and labels."""
+  """Returns the SHA-256 of a split's texts and labels, which identifies it."""
   digest = hashlib.sha256()
   for example in examples:
     fields = (example.text_a, example.text_b, example.label)
@@ -132,6 +133,9 @@ def write_records(
   """Writes a split's examples as records, padded to `max_seq_length`.
 
   An example without a label gets label 0, as in google-research/bert.
+
+  Raises:
+    UserError: there are no examples.
   """
   if not examples:
     raise UserError(f'there are no examples to write to {path}')
@@ -146,7 +150,7 @@ def write_records(
 def source(
   path: str, task: Task, tokenizer: BertTokenizer, max_seq_length: int
 ) -> RecordSource:
-  """Returns what `write_records` wrote, ready for `input_pipeline`."""
+  """Returns the records that `write_records` wrote."""
   dims = {'S': max_seq_length, 'C': task.num_outputs}
   return RecordSource((path,), record_fields(task), dims, tokenizer.vocab_size)
 
@@ -157,6 +161,7 @@ def _columns(
   tokenizer: BertTokenizer,
   max_seq_length: int,
 ) -> dict[str, np.ndarray]:
+  """Returns the fields of `record_fields`, [N, S] or [N, 1]."""
   texts_b = [e.text_b for e in examples] if task.is_pair else None
   ids, segments = encode_texts(
     tokenizer, [e.text_a for e in examples], texts_b, max_seq_length

@@ -1,4 +1,7 @@
-"""A task of a user's own: any columns, any labels, or numbers to predict."""
+"""Custom tasks: the user's own columns, and labels or numbers to predict.
+
+Tested by `tests/data/tasks/tables_test.py`.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,13 +16,13 @@ from system.errors import UserError
 def in_files(
   fields: Fields | None = None, file_format: str | None = None
 ) -> dict[str, FileSplit]:
-  """Lays out a user's own files, `train`, `dev` and `test`.
+  """Returns the splits `train`, `dev` and `test` in the user's own files.
 
   Args:
-    fields: the columns, `sentence` and `label` where not given; test may lack
-      the label.
-    file_format: one of `table_rows.FORMATS`, which is also the files' ending;
-      None tells it by the ending. '.gz' may follow.
+    fields: the columns, `sentence` and `label` by default; test may lack the
+      label.
+    file_format: one of `tables.FORMATS`, which is also the files' ending; None
+      allows all. '.gz' may follow the ending.
   """
   formats = (file_format,) if file_format else tables.FORMATS
   fields = fields or Fields()
@@ -45,14 +48,14 @@ def in_files(
 def classification(
   labels: tuple[str, ...], splits: Mapping[str, Split] | None = None
 ) -> Task:
-  """Makes a task of a user's own, scored by accuracy.
+  """Returns a custom task with labels, scored by accuracy.
 
   Args:
-    labels: as they stand in the data, in the order of the logits.
-    splits: where the data is; `in_files()` where not given.
+    labels: the labels of the data, in the order of the logits.
+    splits: the data; `in_files()` by default.
 
   Raises:
-    UserError: fewer than two labels, or one twice.
+    UserError: there are fewer than two labels, or duplicates.
   """
   if len(labels) < 2 or len(set(labels)) < len(labels):
     raise UserError(f'expected two or more different labels, got {labels!r}')
@@ -60,5 +63,5 @@ def classification(
 
 
 def regression(splits: Mapping[str, Split]) -> Task:
-  """Makes a task of a user's own that predicts numbers."""
+  """Returns a custom task that predicts numbers, scored by correlation."""
   return Task('custom', (), ('pearson', 'spearman'), splits)

@@ -1,4 +1,7 @@
-"""Examples of a task, and which columns of a row make one."""
+"""Examples of a task, and the columns of a row that make one.
+
+Tested by `tests/data/tasks/glue_test.py` and `tables_test.py`.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,12 +9,12 @@ from collections.abc import Mapping
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Example:
-  """One sentence or pair of a task, as it stands in the data."""
+  """One sentence or pair of a task, with its text and label as in the data."""
 
-  example_id: str  # The data's own index, or the row's number from 0.
+  example_id: str  # The data's own id, or the row's number from 0.
   text_a: str
-  text_b: str | None  # None where the task has single sentences.
-  label: str | None  # As in the data, a number's text too; None in test.
+  text_b: str | None  # None for tasks with single sentences.
+  label: str | None  # A word, or a number's text; None in test.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,11 +24,11 @@ class Fields:
   Attributes:
     text_a: the sentence, or the first of a pair.
     text_b: the second of a pair.
-    label: None where a split has no labels.
-    index: the example's id; where a row has no such column, its number is.
-    needs_index: whether a missing `index` is a mistake.
+    label: None for a split without labels.
+    index: the example's id; a row without this column gets its number as id.
+    needs_index: whether a missing `index` is an error.
     has_optional_label: whether a row may lack its label, or leave it empty.
-    renamed_labels: a label in the data → the task's word for it.
+    renamed_labels: a label in the data → the task's label.
   """
 
   text_a: str = 'sentence'
@@ -39,29 +42,29 @@ class Fields:
   )
 
   def texts(self) -> tuple[str, ...]:
-    """Returns the columns of the one text, or of both."""
+    """Returns the column of the text, or the columns of both."""
     return tuple(filter(None, (self.text_a, self.text_b)))
 
   def required(self) -> tuple[str, ...]:
-    """Returns the columns that must be there."""
+    """Returns the columns that the data must have."""
     label = None if self.has_optional_label else self.label
     index = self.index if self.needs_index else None
     return (*self.texts(), *filter(None, (label, index)))
 
-  def wanted(self) -> tuple[str, ...]:
-    """Returns the columns that are read where they are there."""
-    return (*self.texts(), *filter(None, (self.label, self.index)))
+  def not_text(self) -> tuple[str, ...]:
+    """Returns the columns of label and id, required or not."""
+    return tuple(filter(None, (self.label, self.index)))
 
   def without_label(self) -> 'Fields':
-    """Returns the same of a split that has no labels."""
+    """Returns the columns of a split without labels."""
     return dataclasses.replace(self, label=None)
 
   def example(self, row: Mapping[str, str], number: int) -> Example:
     """Makes an example of a row.
 
     Args:
-      row: the values of the required columns at least.
-      number: of the row, from 0.
+      row: column → value; holds at least the required columns.
+      number: the row's number, from 0.
     """
     label = row.get(self.label) if self.label else None
     if not label and self.has_optional_label:

@@ -1,4 +1,7 @@
-"""A task's splits in files: which file, in which layout, which of its rows."""
+"""Splits in files: which file, its layout, and which of its rows.
+
+Tested by `tests/data/tasks/glue_test.py` and `tables_test.py`.
+"""
 
 import dataclasses
 import os
@@ -11,21 +14,21 @@ from data.tasks.examples import Example, Fields
 from system import files, text_files
 from system.errors import UserError
 
-# A warning names this many broken rows and counts the rest. QQP's training
-# file has a few dozen.
-_MAX_NAMED_ROWS = 100
+# The log lists this many broken rows; their number is logged, too. QQP's
+# training file has a few dozen.
+_MAX_LISTED_ROWS = 100
 
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-  """Which rows of a file that several splits or languages share are taken.
+  """The rows that a split takes of a file that splits or languages share.
 
   Attributes:
-    columns: what tells the rows apart.
-    values: of these columns, in the rows that are taken.
-    file: lists the values instead, in the first columns of a TSV file without a
-      header beside the shared one.
-    is_inverted: whether the other rows are taken.
+    columns: the columns that decide.
+    values: their values in the rows to take.
+    file: a TSV file without header, beside the shared file, whose first columns
+      list the values instead.
+    is_inverted: whether to take all other rows.
   """
 
   columns: tuple[str, ...]
@@ -34,10 +37,13 @@ class Selection:
   is_inverted: bool = False
 
   def make_filter(self, path: str) -> Callable[[Mapping[str, str]], bool]:
-    """Returns what says whether a row is taken.
+    """Returns a function that decides whether to take a row.
+
+    Args:
+      path: the shared file.
 
     Raises:
-      UserError: there is no file that lists the values.
+      UserError: the file that lists the values is missing.
     """
     listed = {self.values}
     if self.file:
@@ -46,11 +52,11 @@ class Selection:
       lines = text_files.read_lines(beside)
       listed = {tuple(x.split('\t')[: len(self.columns)]) for x in lines}
 
-    def takes(row: Mapping[str, str]) -> bool:
+    def is_selected(row: Mapping[str, str]) -> bool:
       is_listed = tuple(row[name] for name in self.columns) in listed
       return is_listed != self.is_inverted
 
-    return takes
+    return is_selected
 
   def __str__(self) -> str:
     values = self.file or ', '.join(self.values)
@@ -60,17 +66,17 @@ class Selection:
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-  """One file, and where an example's fields stand in it.
+  """A file of a split, and its columns.
 
   Attributes:
-    file: its name, below the task's folder.
-    fields: the columns.
-    format: one of `table_rows.FORMATS`.
-    columns: the names of all columns, where the file does not say them.
-    has_header: whether the first line is no example.
-    selection: which rows are taken; None takes all.
-    skips_broken_rows: whether the official file is known to have rows with
-      missing or excess columns; they are skipped, named and counted.
+    file: its path below the task's folder.
+    fields: the columns of an example's fields.
+    format: one of `tables.FORMATS`.
+    columns: the names of all columns; None to read them from the header.
+    has_header: whether the first line is a header.
+    selection: the rows to take; None for all.
+    skips_broken_rows: whether to skip, log and count rows with missing or
+      excess columns; for official files that are known to have some.
   """
 
   file: str
@@ -84,12 +90,13 @@ class Layout:
 
 @dataclasses.dataclass(frozen=True)
 class FileSplit:
-  """A split in a file of one of several layouts.
+  """A split in a file, in one of several layouts.
 
   Attributes:
-    folder: the task's folder in GLUE's, which is looked into second.
-    layouts: the first whose file is there is taken.
-    is_unique: whether the files of two layouts side by side are a mistake.
+    folder: the name of the task's folder; it is searched after `data_dir`
+      itself.
+    layouts: the first one whose file exists applies.
+    is_unique: whether it is an error if files of several layouts exist.
   """
 
   folder: str
@@ -102,13 +109,13 @@ class FileSplit:
     return self.layouts[0].fields.text_b is not None
 
   def declared_labels(self, data_dir: str) -> None:
-    """Returns None: files do not say which labels there are."""
+    """Returns None: files do not declare their labels."""
 
-  def place(self, data_dir: str) -> str:
-    """Returns the split's file.
+  def locate(self, data_dir: str) -> str:
+    """Returns the path of the split's file.
 
     Raises:
-      UserError: there is none, or there are several.
+      UserError: there is no such file, or there are several.
     """
     return self._find(data_dir)[1]
 
@@ -116,11 +123,11 @@ class FileSplit:
     """Yields the examples in the file's order, each with its file and line.
 
     Raises:
-      UserError: as `table_rows.read_rows`; a row has other columns than the
-        header and is not to be skipped; no row is left.
+      UserError: as for `tables.read_rows`; or a row has a wrong number of
+        columns and the layout does not skip such rows; or no row is left.
     """
     layout, path = self._find(data_dir)
-    takes = layout.selection and layout.selection.make_filter(path)
+    is_selected = layout.selection and layout.selection.make_filter(path)
     fields, broken, num_rows, num_taken = layout.fields, [], 0, 0
     rows = tables.read_rows(
       path, layout.format, fields.required(), layout.columns, layout.has_header
@@ -130,15 +137,15 @@ class FileSplit:
         broken.append(f'{path}, line {line}: {row}')
         if not layout.skips_broken_rows:
           raise UserError(broken[0])
-      elif not takes or takes(row):
+      elif not is_selected or is_selected(row):
         num_taken += 1
         yield f'{path}, line {line}', fields.example(row, num_rows)
       num_rows += 1
     _report_broken(path, broken, num_rows)
     if not num_taken:
-      of_selection = f' {layout.selection}' if layout.selection else ''
-      none = f'{path} holds no example{of_selection}'
-      raise UserError(broken[0] if broken else none)
+      selection = f' {layout.selection}' if layout.selection else ''
+      message = f'{path} holds no example{selection}'
+      raise UserError(broken[0] if broken else message)
 
   def _find(self, data_dir: str) -> tuple[Layout, str]:
     folders = (data_dir, os.path.join(data_dir, self.folder))
@@ -155,15 +162,15 @@ class FileSplit:
         f'there is no file {first!r}' + (f', nor {others}' if others else '')
       )
     if self.is_unique and len(found) > 1:
-      both = ' and '.join(path for _, path in found)
-      raise UserError(f'{both} are there: --file_format must say which to take')
+      paths = ' and '.join(path for _, path in found)
+      raise UserError(f'{paths} exist: choose one of them with `file_format`')
     layout, path = found[0]
-    return layout, files.require_file(path, 'an example a row')
+    return layout, files.require_file(path, 'one example per row')
 
 
 def _report_broken(path: str, broken: list[str], num_rows: int) -> None:
-  """Logs the rows that were skipped, each by name, and their number."""
-  for message in broken[:_MAX_NAMED_ROWS]:
+  """Logs the skipped rows and their number."""
+  for message in broken[:_MAX_LISTED_ROWS]:
     logging.warning('skipped a broken row: %s', message)
   if broken:
     logging.warning(

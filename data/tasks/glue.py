@@ -1,6 +1,7 @@
-"""GLUE's tasks and XNLI as one table, in the layouts of their own files.
+"""The tasks of GLUE, and XNLI, in the layouts of their official files.
 
-A new task is a new row of the table; a new file layout is a new `Layout`.
+A new task is a new row of the table `_TASKS`; a new file layout is a new
+`Layout`.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from system.errors import UserError
 def _layouts(
   fields: Fields, names: Mapping[str, str] | None = None, **train_and_dev
 ) -> dict[str, Layout]:
-  """Lays out GLUE's splits; test has a header, an index and no label."""
+  """Returns GLUE's layouts; test has a header, an index and no label."""
   names = names or {s: f'{s}.tsv' for s in ('train', 'dev', 'test')}
   return {
     split: Layout(file, fields.without_label())
@@ -28,7 +29,7 @@ def _layouts(
 def _in_files(
   name: str, *variants: Mapping[str, Layout]
 ) -> dict[str, FileSplit]:
-  """Returns splits in files that are laid out in one of several ways."""
+  """Returns the splits of files in one of several variants of layouts."""
   return {
     split: FileSplit(name, tuple(v[split] for v in variants))
     for split in variants[0]
@@ -50,10 +51,10 @@ _MRPC = Fields('#1 String', '#2 String', 'Quality')
 
 
 def _mrpc_as_released() -> dict[str, Layout]:
-  """Lays out Microsoft's files, which hold train and dev in one.
+  """Returns the layouts of Microsoft's files, which hold train and dev in one.
 
-  GLUE's list says which pairs are dev's. Downloads have these where GLUE's
-  script could not make train.tsv, dev.tsv and test.tsv of them.
+  GLUE's file dev_ids.tsv lists the pairs of dev. Downloads contain these files
+  if GLUE's script failed to convert them to train.tsv, dev.tsv and test.tsv.
   """
   listed = Selection(('#1 ID', '#2 ID'), file='dev_ids.tsv')
   others = dataclasses.replace(listed, is_inverted=True)
@@ -66,7 +67,7 @@ def _mrpc_as_released() -> dict[str, Layout]:
 
 
 def xnli(language: str) -> Task:
-  """Returns XNLI in one of its `XNLI_LANGUAGES`; the test split has labels."""
+  """Returns XNLI in one of `XNLI_LANGUAGES`; its test split has labels."""
   train = Fields(
     'premise',
     'hypothesis',
@@ -74,7 +75,7 @@ def xnli(language: str) -> Task:
   )
   fields = Fields('sentence1', 'sentence2', 'gold_label', index='pairID')
   layouts = {
-    # By place, as in google-research/bert: the header says 'hypo'.
+    # Columns by position, as in google-research/bert: the header says 'hypo'.
     'train': Layout(
       f'multinli/multinli.train.{language}.tsv', train, columns=train.required()
     )
@@ -91,7 +92,7 @@ def xnli(language: str) -> Task:
 XNLI_LANGUAGES = tuple('ar bg de el en es fr hi ru sw th tr ur vi zh'.split())
 
 
-# The order of the labels is google-research/bert's where it has the task.
+# The order of the labels is that of google-research/bert if it has the task.
 _TASKS = (
   Task(
     'CoLA',
@@ -152,7 +153,7 @@ _TASKS = (
     _in_files('RTE', _layouts(_PAIR)),
   ),
   Task('WNLI', _BINARY, ('accuracy',), _in_files('WNLI', _layouts(_PAIR))),
-  # GLUE's diagnostic set: only a test set, for a model of MNLI.
+  # GLUE's diagnostic set: a test set only, for MNLI models.
   Task(
     'AX',
     _NLI,
@@ -170,7 +171,7 @@ _TASKS = (
 
 
 def key(name: str) -> str:
-  """Returns what a task's name is known by, however it is spelt."""
+  """Returns a task's name without case and hyphens, for comparison."""
   return name.lower().replace('-', '').replace('_', '')
 
 
@@ -183,15 +184,15 @@ def task_names() -> tuple[str, ...]:
 
 
 def get_task(name: str) -> Task:
-  """Returns a task by its name in any case, hyphens optional ('sst2').
+  """Returns a task by its name in any case; hyphens are optional ('sst2').
 
   Raises:
-    UserError: there is no such task; the known ones are listed.
+    UserError: there is no such task; the message lists the known ones.
   """
   if key(name) not in _TASK_OF_KEY:
     known = ', '.join(task_names())
     raise UserError(
-      f'unknown task {name!r}; known tasks: {known}, and custom, for data of '
-      'your own'
+      f'unknown task {name!r}; known tasks: {known}, and custom, for your own '
+      'data'
     )
   return _TASK_OF_KEY[key(name)]

@@ -1,8 +1,8 @@
-"""Rows of TSV, CSV and JSONL files, by the names of their columns.
+"""Rows of TSV, CSV and JSONL files, with their columns by name.
 
-tsv    a row a line; nothing is quoted, as in GLUE
-csv    as Python's csv module: a quoted field may hold commas and line ends
-jsonl  a JSON object a line; its keys are the columns
+tsv    one row per line; no quoting, as in GLUE
+csv    as in Python's csv module: a quoted field may hold commas and line ends
+jsonl  one JSON object per line; its keys are the columns
 """
 
 import csv
@@ -28,19 +28,20 @@ def read_rows(
   Args:
     path: UTF-8, plain or gzip.
     file_format: one of `FORMATS`.
-    required: columns that must be there.
-    columns: the names of all columns where the file's first line does not say
-      them; not for jsonl.
-    has_header: whether the first line is no row; not for jsonl.
+    required: columns that the file must have.
+    columns: the names of all columns; None to read them from the header. Not
+      for jsonl.
+    has_header: whether the first line is a header; not for jsonl.
 
   Yields:
-    The line in which a row begins, from 1, and the row, or what is wrong with
-    it: another number of columns than the header's. Values are text; of JSON
-    numbers and booleans as JSON spells them, null is left out.
+    The line in which a row begins, from 1, and the row, column → value; or, for
+    a row with a wrong number of columns, a message instead of the row. Values
+    are text. JSON's numbers and booleans are spelt as in JSON; its nulls are
+    left out.
 
   Raises:
     UserError: the file is empty or not UTF-8, a column is missing, or a row is
-      no CSV or JSON; file and line are named.
+      not valid CSV or JSON; names file and line.
   """
   lines = text_files.read_lines(path)
   if file_format == 'jsonl':
@@ -55,15 +56,15 @@ def read_rows(
 def tsv_rows(
   lines: Iterable[str], path: str, required: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, str] | str]]:
-  """Yields the rows of a TSV file's lines, for who reads it in another way.
+  """Yields the rows of a TSV file whose lines the caller reads.
 
   Args:
-    lines: the header first, without their ends.
+    lines: the header first, without line ends.
     path: the file's name, for messages.
-    required: columns that must be there.
+    required: columns that the file must have.
 
   Yields:
-    As `read_rows`, which also says what is raised.
+    As `read_rows`, with its errors.
   """
   return _rows(_tsv_records(lines), path, required)
 
@@ -103,15 +104,15 @@ def _csv_records(
       start = reader.line_num + 1
   except csv.Error as error:
     raise UserError(
-      f'{path}, line {start}: expected a row of CSV, its quotes closed and '
-      f'those inside of a quoted field doubled; found an error: {error}'
+      f'{path}, line {start}: expected a CSV row with closed quotes, and '
+      f'doubled quotes inside a quoted field; found an error: {error}'
     ) from error
 
 
 def _header(records: Iterator[tuple[int, list[str]]], path: str) -> list[str]:
   _, header = next(records, (0, None))
   if header is None:
-    raise UserError(f'{path} is empty: expected a line that names its columns')
+    raise UserError(f'{path} is empty: expected a header with column names')
   return header
 
 

@@ -1,6 +1,7 @@
-"""What a task is: its labels in order, its scores, and where its data is.
+"""A task: its labels in order, its metrics and its splits.
 
-An example's label id is its place in `Task.labels`.
+An example's label id is the position of its label in `Task.labels`. Tested by
+`tests/data/tasks/glue_test.py`.
 """
 
 import dataclasses
@@ -13,29 +14,39 @@ from system.errors import UserError
 
 
 class Split(Protocol):
-  """Where a split's examples come from."""
+  """A source of a split's examples."""
 
   @property
   def is_pair(self) -> bool:
     """Returns whether an example has two texts."""
 
-  def place(self, data_dir: str | None) -> str:
-    """Returns what a user calls it; a `UserError` where it is not there."""
+  def locate(self, data_dir: str | None) -> str:
+    """Returns the data's path or name, for messages.
+
+    Raises:
+      UserError: the data is missing.
+    """
 
   def declared_labels(self, data_dir: str | None) -> tuple[str, ...] | None:
-    """Returns the labels in the data's own order, where it has one."""
+    """Returns the labels in the data's own order; None if it has none."""
 
   def read(self, data_dir: str | None) -> Iterator[tuple[str, Example]]:
-    """Yields the examples, each with where it stands."""
+    """Yields the examples, each after its location, such as file and line."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-  """A task: its splits, its labels in order, its scores."""
+  """A task.
 
-  name: str  # GLUE's spelling, which is also its folder's name.
-  labels: tuple[str, ...]  # Empty for regression.
-  # Names from training/metrics.py, the main one first.
+  Attributes:
+    name: in GLUE's spelling, which is also the name of the task's folder.
+    labels: in the order of the logits; empty for regression.
+    metrics: names from training/metrics.py, the main metric first.
+    splits: 'train', 'dev', 'test' → their data.
+  """
+
+  name: str
+  labels: tuple[str, ...]
   metrics: tuple[str, ...]
   splits: Mapping[str, Split] = dataclasses.field(hash=False)
 
@@ -51,15 +62,14 @@ class Task:
 
   @property
   def num_outputs(self) -> int:
-    """Returns the number of logits: of labels, or 1 for regression."""
+    """Returns the number of logits C: one for each label, 1 for regression."""
     return len(self.labels) or 1
 
   def encode_label(self, label: str) -> int | float:
-    """Returns a label's place in `labels`, or the number it spells.
+    """Returns a label's position in `labels`, or the number that it spells.
 
     Raises:
-      UserError: the label is unknown, or not a finite number; says which labels
-        are known.
+      UserError: the label is unknown or not a finite number.
     """
     if self.labels:
       if label not in self.labels:
@@ -75,49 +85,48 @@ class Task:
     return value
 
   def held_out_splits(self) -> list[str]:
-    """Returns the splits whose text no model may be trained on."""
+    """Returns the splits whose text must not occur in a training set."""
     return [split for split in self.splits if split != 'train']
 
   def has_split(self, data_dir: str | None, split: str) -> bool:
-    """Returns whether a split's data is there."""
+    """Returns whether a split's data exists."""
     try:
-      self.place(data_dir, split)
+      self.locate(data_dir, split)
     except UserError:
       return False
     return True
 
-  def place(self, data_dir: str | None, split: str) -> str:
-    """Returns where a split's examples are: a file, in most cases.
+  def locate(self, data_dir: str | None, split: str) -> str:
+    """Returns the path of a split's file, or the name of its data set.
 
     Raises:
-      UserError: the task has no such split, or its data is not there.
+      UserError: the task has no such split, or its data is missing.
     """
     if split not in self.splits:
       known = ', '.join(self.splits)
       raise UserError(f'{self.name} has no split {split!r}; it has {known}')
     try:
-      return self.splits[split].place(data_dir)
+      return self.splits[split].locate(data_dir)
     except UserError as error:
       raise UserError(f'the {split} split of {self.name}: {error}') from error
 
   def read_split(self, data_dir: str | None, split: str) -> list[Example]:
-    """Reads a split's examples in their order.
+    """Reads a split's examples in the data's order.
 
     Args:
-      data_dir: the folder with the task's files, or GLUE's with the task's
-        folder in it; that of tensorflow-datasets where the task is read from
-        there, None for its default.
-      split: 'train', 'dev' or 'test'; MNLI's are the matched ones, and it has
-        'dev_mismatched' and 'test_mismatched' too.
+      data_dir: the folder with the task's files, or its parent; or the folder
+        of tensorflow-datasets, None for its default.
+      split: 'train', 'dev' or 'test'. For MNLI, 'dev' and 'test' are the
+        matched ones; it also has 'dev_mismatched' and 'test_mismatched'.
 
     Returns:
-      One example a row. Labels are checked, not encoded.
+      One example per row. Labels are checked but not encoded.
 
     Raises:
-      UserError: the data is missing or malformed, see `FileSplit.read`, or has
-        a label that `encode_label` refuses. File and line (from 1) are named.
+      UserError: the data is missing or malformed (see `FileSplit.read`), or
+        `encode_label` rejects a label. Names the file and the line, from 1.
     """
-    self.place(data_dir, split)
+    self.locate(data_dir, split)
     examples = []
     for where, example in self.splits[split].read(data_dir):
       if example.label is not None:

@@ -1,7 +1,7 @@
-"""A task's splits in tensorflow-datasets, GLUE's and a user's own.
+"""Splits in tensorflow-datasets, for the tasks of GLUE and for custom tasks.
 
-Its classes have names and an order of their own: labels go by name, in the
-order of the task.
+GLUE's classes have other names and another order there; labels are mapped by
+name, and keep the task's order.
 """
 
 import dataclasses
@@ -19,9 +19,9 @@ class TfdsSplit:
   """A split of a data set.
 
   Attributes:
-    dataset: its name, 'glue/sst2'.
-    names: what the split may be called; the first that is there is taken.
-    fields: the columns.
+    dataset: the data set's name, such as 'glue/sst2'.
+    names: possible names of the split; the first that exists is used.
+    fields: the columns of an example's fields.
   """
 
   dataset: str
@@ -33,16 +33,16 @@ class TfdsSplit:
     """Returns whether an example has two texts."""
     return self.fields.text_b is not None
 
-  def place(self, data_dir: str | None) -> str:
-    """Returns the data set's name and the split's.
+  def locate(self, data_dir: str | None) -> str:
+    """Returns the names of the data set and the split.
 
     Raises:
-      UserError: as `TfdsSource`, or it has no such split.
+      UserError: as for `TfdsSource`, or the data set has no such split.
     """
     return f'{self.dataset}, {self._name(data_dir)}'
 
   def declared_labels(self, data_dir: str | None) -> tuple[str, ...] | None:
-    """Returns the names of the label's classes, in their order."""
+    """Returns the names of the label's classes; None if it has none."""
     return _open(self.dataset, data_dir).class_names(self.fields.label)
 
   def read(self, data_dir: str | None) -> Iterator[tuple[str, Example]]:
@@ -51,20 +51,19 @@ class TfdsSplit:
     Raises:
       UserError: a column or a label is missing, or there is no example.
     """
-    fields, place = self.fields, self.place(data_dir)
-    texts, number = fields.texts(), -1
+    fields, location, number = self.fields, self.locate(data_dir), -1
     rows = _open(self.dataset, data_dir).rows(
-      self._name(data_dir), texts, fields.wanted()[len(texts) :]
+      self._name(data_dir), fields.texts(), fields.not_text()
     )
     for number, row in enumerate(rows):
-      where = f'{place}, example {number}'
+      where = f'{location}, example {number}'
       for name in fields.required():
         if name not in row:
           found = ', '.join(map(repr, row))
           raise UserError(f'{where}: there is no {name!r}, found {found}')
       yield where, fields.example(row, number)
     if number < 0:
-      raise UserError(f'{place} holds no example')
+      raise UserError(f'{location} holds no example')
 
   def _name(self, data_dir: str | None) -> str:
     found = _open(self.dataset, data_dir).split_names()
@@ -79,7 +78,7 @@ class TfdsSplit:
 
 @functools.cache
 def _open(dataset: str, data_dir: str | None) -> TfdsSource:
-  return TfdsSource(dataset, data_dir, f'--data_source=tfds, {dataset}')
+  return TfdsSource(dataset, data_dir, f'`data_source`=tfds, {dataset}')
 
 
 _SPLITS = {'train': ('train',), 'dev': ('validation',), 'test': ('test',)}
@@ -90,12 +89,13 @@ _MNLI_SPLITS = {
   'test': ('test_matched',),
   'test_mismatched': ('test_mismatched',),
 }
-# Where they differ from GLUE's files.
+# Columns that differ from those of GLUE's files.
 _TEXTS = {
   'MRPC': ('sentence1', 'sentence2'),
   'MNLI': ('premise', 'hypothesis'),
   'AX': ('premise', 'hypothesis'),
 }
+# The names of the classes → the labels of GLUE's files.
 _CLASSES = {
   'CoLA': {'unacceptable': '0', 'acceptable': '1'},
   'SST-2': {'negative': '0', 'positive': '1'},
@@ -106,15 +106,15 @@ _CLASSES = {
 
 
 def from_tfds(task: Task) -> Task:
-  """Returns one of GLUE's tasks with the data of tensorflow-datasets.
+  """Returns a task of GLUE with its splits in tensorflow-datasets.
 
   Raises:
-    UserError: it has no such task.
+    UserError: the task is XNLI, which has no training split there.
   """
   if task.name == 'XNLI':
     raise UserError(
-      '--data_source=tfds has no training set for XNLI: give --data_source='
-      'files and its own files'
+      '`data_source`=tfds has no training set for XNLI: give '
+      '`data_source`=files and its own files'
     )
   names = _MNLI_SPLITS if task.name == 'MNLI' else _SPLITS
   dataset = f'glue/{task.name.lower().replace("-", "")}'
@@ -123,7 +123,7 @@ def from_tfds(task: Task) -> Task:
   fields = Fields(
     *texts, index='idx', renamed_labels=_CLASSES.get(task.name, {})
   )
-  # Test labels are all -1; STS-B's are numbers, so they are not even read.
+  # All test labels are -1. They are not read: for STS-B, -1 would be a number.
   splits = {
     split: TfdsSplit(
       dataset,
@@ -136,7 +136,7 @@ def from_tfds(task: Task) -> Task:
 
 
 def custom_splits(dataset: str, fields: Fields) -> Mapping[str, TfdsSplit]:
-  """Returns a user's data set as train, dev and test; test may lack labels."""
+  """Returns the splits of a user's data set; test may lack labels."""
   unlabelled = dataclasses.replace(fields, has_optional_label=True)
   return {
     'train': TfdsSplit(dataset, ('train',), fields),

@@ -1,4 +1,4 @@
-"""Data sets of tensorflow-datasets, prepared in a folder of a test's own."""
+"""Small data sets of tensorflow-datasets, prepared in a test's folder."""
 
 import pathlib
 
@@ -7,7 +7,7 @@ from tensorflow_datasets.text import glue as released
 
 
 class _Glue(released.Glue, skip_registration=True):
-  """GLUE with its own features and class names, and rows that are given."""
+  """GLUE's features and class names, with rows that the test gives."""
 
   name = 'glue'
 
@@ -24,7 +24,7 @@ class _Glue(released.Glue, skip_registration=True):
 
 
 class _Own(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-  """A data set of a user's own."""
+  """A user's own data set."""
 
   name = 'own_texts'
   VERSION = tfds.core.Version('1.0.0')
@@ -46,11 +46,11 @@ class _Own(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 def glue(folder: pathlib.Path, config: str, rows: dict) -> str:
-  """Prepares glue/<config>; returns the folder for --data_dir.
+  """Prepares glue/<config>; returns the folder for `data_dir`.
 
   Args:
-    folder: where to make it.
-    config: 'mnli', say.
+    folder: the test's folder.
+    config: such as 'mnli'.
     rows: split → rows without `idx`; labels are class names, or -1.
   """
   data_dir = str(folder / 'tfds')
@@ -59,12 +59,12 @@ def glue(folder: pathlib.Path, config: str, rows: dict) -> str:
 
 
 def own_texts(folder: pathlib.Path, rows: dict, **features) -> str:
-  """Prepares 'own_texts'; returns the folder for --data_dir.
+  """Prepares 'own_texts'; returns the folder for `data_dir`.
 
   Args:
-    folder: where to make it.
+    folder: the test's folder.
     rows: split → rows.
-    **features: of the columns that are not text.
+    **features: the features of columns that are not text.
   """
   columns = next(iter(rows.values()))[0]
   text = tfds.features.Text()

@@ -69,9 +69,7 @@ def test_a_writer_removes_old_temporary_files_of_its_path(tmp_path):
   assert other.exists()
 
 
-def test_a_full_disk_leaves_the_earlier_file(
-  tmp_path, monkeypatch
-):
+def test_a_full_disk_leaves_the_earlier_file(tmp_path, monkeypatch):
   path = tiny_records.write_texts(tmp_path / 'a', 3)
   monkeypatch.setattr(temporary_files, 'name_for', lambda path: '/dev/full')
   monkeypatch.setattr(files, 'remove', lambda path: None)

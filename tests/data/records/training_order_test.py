@@ -14,7 +14,7 @@ _SIZES = (WINDOW * 2 + 5, 3, WINDOW)  # Records of three files.
 
 def _order(batch_size=8, seed=1):
   indexes = [
-    # A record's offset stands for its number: windows begin at 0, 64, 128.
+    # A record's offset is its number: windows begin at 0, 64, 128.
     Index(f'file-{i}', size, WINDOW, np.arange(0, size, WINDOW))
     for i, size in enumerate(_SIZES)
   ]

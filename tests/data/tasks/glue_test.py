@@ -1,4 +1,4 @@
-"""Tests of data/tasks/glue.py on hand-made files in GLUE's official layouts."""
+"""GLUE's tasks and XNLI, on hand-made files in their official layouts."""
 
 import logging
 import subprocess
@@ -168,7 +168,7 @@ _OFFICIAL_LAYOUTS = [
   ),
 ]
 
-# With a header of 19 columns, of which google-research/bert takes 0, 1, 6, 7.
+# A header of 19 columns; google-research/bert reads columns 0, 1, 6 and 7.
 _XNLI_HEAD = (
   'language|gold_label|sentence1_binary_parse|sentence2_binary_parse|'
   'sentence1_parse|sentence2_parse|sentence1|sentence2|promptID|pairID|genre|'
@@ -257,16 +257,16 @@ def test_glue_s_diagnostic_set_is_found_in_its_own_folder(tmp_path):
   for folder, name in (('diagnostic', 'diagnostic.tsv'), ('AX', 'test.tsv')):
     (tmp_path / folder).mkdir()
     _write(tmp_path / folder, name, content)
-  assert ax.place(str(tmp_path), 'test').endswith('diagnostic/diagnostic.tsv')
+  assert ax.locate(str(tmp_path), 'test').endswith('diagnostic/diagnostic.tsv')
   (tmp_path / 'diagnostic' / 'diagnostic.tsv').unlink()
-  assert ax.place(str(tmp_path), 'test').endswith('AX/test.tsv')
+  assert ax.locate(str(tmp_path), 'test').endswith('AX/test.tsv')
   assert ax.read_split(str(tmp_path), 'test')[0].label is None
   with pytest.raises(UserError, match="AX has no split 'train'; it has test"):
     ax.read_split(str(tmp_path), 'train')
 
 
 def test_mrpc_is_read_as_microsoft_released_it(tmp_path):
-  """Downloads of today lack what GLUE's script made of these files."""
+  """Downloads contain these files if GLUE's script failed to convert them."""
   head = '\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n'
   rows = ['1\t10\t11\tHe "said\tShe\r\n', '0\t20\t21\tOne\tTwo\r\n']
   _write(tmp_path, 'msr_paraphrase_train.txt', head + ''.join(rows))

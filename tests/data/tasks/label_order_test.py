@@ -1,4 +1,4 @@
-"""Which labels there are, and in what order."""
+"""Labels of a training split and of a model, and their order."""
 
 import pytest
 
@@ -25,14 +25,14 @@ def test_labels_are_found_in_the_training_file(tmp_path, labels, expected):
   assert _found(tmp_path, *labels) == expected
 
 
-def test_an_empty_label_and_a_single_one_are_told(tmp_path):
+def test_an_empty_label_and_a_single_one_are_refused(tmp_path):
   with pytest.raises(UserError, match="line 3: found the label ''"):
     _found(tmp_path, 'a', '')
-  with pytest.raises(UserError, match="has one label, 'a'; .*--regression"):
+  with pytest.raises(UserError, match="has one label, 'a'; .*`regression`"):
     _found(tmp_path, 'a', 'a')
 
 
-def test_labels_are_read_as_they_were_written(tmp_path):
+def test_labels_are_read_as_written(tmp_path):
   task = custom.classification(('b', ' a', 'c\td'))
   label_order.write(str(tmp_path), task)
   path = tmp_path / 'labels.txt'
@@ -40,11 +40,11 @@ def test_labels_are_read_as_they_were_written(tmp_path):
   assert label_order.find(['/none', str(tmp_path)]) == (str(path), task.labels)
   assert label_order.find(['/none']) is None
   label_order.check(task, [str(tmp_path)])
-  with pytest.raises(UserError, match='would be confused'):
+  with pytest.raises(UserError, match='would be misread'):
     label_order.check(
       custom.classification((' a', 'b', 'c\td')), [str(tmp_path)]
     )
-  # Another task's labels are no contradiction.
+  # Another task may have other labels.
   label_order.check(glue.get_task('SST-2'), [str(tmp_path)])
 
 
@@ -55,12 +55,12 @@ def test_labels_are_read_as_they_were_written(tmp_path):
     ('a\na\n', "line 2: found 'a' a sec"),
   ],
 )
-def test_a_malformed_list_is_told(tmp_path, content, message):
+def test_a_malformed_list_is_named(tmp_path, content, message):
   (tmp_path / 'mine.txt').write_text(content)
   with pytest.raises(UserError, match=message):
     label_order.read(str(tmp_path / 'mine.txt'))
 
 
-def test_regression_has_no_list(tmp_path):
+def test_regression_has_no_labels_file(tmp_path):
   label_order.write(str(tmp_path), glue.get_task('STS-B'))
   assert not list(tmp_path.iterdir())

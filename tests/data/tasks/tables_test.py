@@ -1,4 +1,4 @@
-"""Rows of a user's own files, and what is wrong with broken ones."""
+"""Rows of a user's own files, and the messages about broken ones."""
 
 import gzip
 
@@ -60,11 +60,15 @@ def test_test_may_lack_labels_and_files_may_be_gzip(tmp_path, name, content):
   [
     ('train.csv', 'sentence,label\na,yes\nb\n', 'line 3: found 1 columns, exp'),
     ('train.csv', 'sentence,label\n\na,yes\n', 'line 2: found a blank line'),
-    ('train.csv', 'sentence,label\n"a\nb",yes\n"c,no\n', 'line 4: .*quotes cl'),
+    (
+      'train.csv',
+      'sentence,label\n"a\nb",yes\n"c,no\n',
+      'line 4: .*closed q',
+    ),
     (
       'train.csv',
       'sentence,label\n"a"b,yes\n',
-      'line 2: expected a row of CSV',
+      'line 2: expected a CSV row',
     ),
     ('train.csv', 'text,label\na,yes\n', "line 1: .*'sentence', found 'text'"),
     ('train.csv', 'sentence,label\na,maybe\n', "line 2: unknown label 'maybe'"),
@@ -82,15 +86,13 @@ def test_test_may_lack_labels_and_files_may_be_gzip(tmp_path, name, content):
     ('train.jsonl', '{"sentence": "a", "label": 3}\n', "line 1: unknown .*'3'"),
   ],
 )
-def test_what_is_wrong_is_named_by_file_and_line(
-  tmp_path, name, content, message
-):
+def test_a_mistake_is_named_by_file_and_line(tmp_path, name, content, message):
   with pytest.raises(UserError, match=message) as error:
     _read(tmp_path, name, content)
   assert str(tmp_path / name) in str(error.value)
 
 
-def test_an_id_column_that_was_asked_for_must_be_there(tmp_path):
+def test_a_given_id_column_must_exist(tmp_path):
   content = 'sentence,label,key\na,yes,k1\n'
   (found,) = _read(
     tmp_path, 'train.csv', content, index='key', needs_index=True
@@ -103,7 +105,7 @@ def test_an_id_column_that_was_asked_for_must_be_there(tmp_path):
 def test_files_of_two_formats_side_by_side_are_refused(tmp_path):
   for name in ('train.csv', 'train.tsv.gz'):
     (tmp_path / name).write_text('')
-  with pytest.raises(UserError, match='--file_format must say which'):
+  with pytest.raises(UserError, match='choose one of them with `file_format`'):
     custom.classification(('a', 'b')).read_split(str(tmp_path), 'train')
   files = custom.in_files(Fields(), 'csv')
-  assert files['train'].place(str(tmp_path)) == str(tmp_path / 'train.csv')
+  assert files['train'].locate(str(tmp_path)) == str(tmp_path / 'train.csv')

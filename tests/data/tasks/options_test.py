@@ -1,4 +1,4 @@
-"""Tasks by flag, through the scripts: where data and labels come from."""
+"""Tasks by setting, alone and through the scripts: their data and labels."""
 
 import json
 
@@ -8,12 +8,118 @@ import tensorflow_datasets as tfds
 import tiny_tfds
 import tiny_world
 
+from data.tasks import label_order
+from data.tasks.custom import classification
+from data.tasks.examples import Example
+from data.tasks.options import TaskOptions, make_task
 from system.errors import UserError
 
 
 def _run(world, *arguments, script='run_classifier', **changes):
   flags = tiny_world.task_flags(world, **{'num_train_epochs': 1, **changes})
   tiny_world.run(script, *flags, *arguments)
+
+
+def _options(folder, **changes):
+  return TaskOptions(str(folder), **{'task_name': 'custom', **changes})
+
+
+def _write_texts(folder, *labels, split='train'):
+  rows = ''.join(f'a text\t{label}\n' for label in labels)
+  (folder / f'{split}.tsv').write_text('sentence\tlabel\n' + rows)
+
+
+def _model(folder, *labels):
+  """Writes a model's labels; returns its folder."""
+  folder.mkdir()
+  label_order.write(str(folder), classification(labels))
+  return str(folder)
+
+
+def test_labels_are_those_of_the_training_split(tmp_path):
+  _write_texts(tmp_path, 10, 9, 10)
+  task = make_task(_options(tmp_path), [], is_training=True)
+  assert task.labels == ('9', '10') and task.metrics == ('accuracy',)
+  _write_texts(tmp_path, 'b', 'a')
+  assert make_task(_options(tmp_path), []).labels == ('a', 'b')
+
+
+def test_a_model_that_is_not_trained_gives_the_labels(tmp_path):
+  model = _model(tmp_path / 'model', 'x', 'c', 'b')
+  assert make_task(_options(tmp_path), [model]).labels == ('x', 'c', 'b')
+
+
+def test_training_keeps_the_order_of_a_model_with_the_same_labels(tmp_path):
+  _write_texts(tmp_path, 'a', 'b')
+  same = _model(tmp_path / 'same', 'b', 'a')
+  other = _model(tmp_path / 'other', 'b', 'c')
+  options = _options(tmp_path)
+  assert make_task(options, [same], is_training=True).labels == ('b', 'a')
+  assert make_task(options, [other], is_training=True).labels == ('a', 'b')
+
+
+def test_a_dump_decides_before_the_model_and_the_training_split(tmp_path):
+  _write_texts(tmp_path, 'a', 'b')
+  dump = _model(tmp_path / 'dump', 'd', 'c')
+  model = _model(tmp_path / 'model', 'b', 'a')
+  task = make_task(_options(tmp_path), [model], [dump], is_training=True)
+  assert task.labels == ('d', 'c')
+  reordered = _model(tmp_path / 'reordered', 'c', 'd')
+  with pytest.raises(UserError, match='order d, c; .*reordered.* are c, d'):
+    make_task(_options(tmp_path), [reordered], [dump], is_training=True)
+
+
+def test_given_labels_decide_before_all_others(tmp_path):
+  dump = _model(tmp_path / 'dump', 'd', 'c')
+  options = _options(tmp_path, labels=('b', 'a'))
+  assert make_task(options, [], [dump]).labels == ('b', 'a')
+  (tmp_path / 'mine.txt').write_text('y\nx\n')
+  options = _options(tmp_path, labels_file=str(tmp_path / 'mine.txt'))
+  assert make_task(options, [], [dump]).labels == ('y', 'x')
+  task = make_task(_options(tmp_path, regression=True), [], [dump])
+  assert task.is_regression and task.metrics == ('pearson', 'spearman')
+
+
+def test_columns_and_format_are_those_of_the_options(tmp_path):
+  (tmp_path / 'dev.csv').write_text('id,q,a,y\n7,one,two,0\n')
+  (tmp_path / 'dev.tsv').write_text('not read\n')
+  columns = {'text_column': 'q', 'text_pair_column': 'a', 'id_column': 'id'}
+  options = _options(
+    tmp_path, labels=('0', '1'), label_column='y', file_format='csv', **columns
+  )
+  assert make_task(options, []).read_split(str(tmp_path), 'dev') == [
+    Example('7', 'one', 'two', '0')
+  ]
+
+
+def test_named_tasks_have_labels_and_language_of_their_own(tmp_path):
+  xnli = make_task(_options(tmp_path, task_name='XNLI', xnli_language='de'), [])
+  assert xnli.splits['train'].layouts[0].file.endswith('train.de.tsv')
+  sst2 = _options(tmp_path, task_name='sst2', data_source='tfds')
+  assert make_task(sst2, []).splits['dev'].dataset == 'glue/sst2'
+  swapped = _model(tmp_path / 'model', '1', '0')
+  with pytest.raises(UserError, match='SST-2 are in the order 0, 1'):
+    make_task(sst2, [swapped])
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'task_name': 'squad'}, "unknown task 'squad'"),
+    ({'data_dir': None}, '`data_dir` must be given'),
+    ({'data_source': 'tfds'}, '`tfds_name` must be given'),
+    (
+      {'labels': ('a', 'b'), 'labels_file': 'x'},
+      'either `labels` or `labels_file`',
+    ),
+  ],
+)
+def test_contradicting_and_missing_settings_are_refused(changes, message):
+  options = {'data_dir': '/none', 'task_name': 'custom', **changes}
+  with pytest.raises(UserError, match=message):
+    TaskOptions(**options).check()
+  if changes.get('data_source') == 'tfds':
+    TaskOptions(**options, tfds_name='x').check()
 
 
 def _write_pairs(world, split, labels):
@@ -34,14 +140,14 @@ _PAIRS = {
 }
 
 
-def test_labels_that_were_found_stay_with_the_model(world):
+def test_labels_found_in_training_stay_with_the_model(world):
   _write_pairs(world, 'train', [10, 9, 10, 9, 8, 8, 10, 9])
   _run(world, '--do_train', **_PAIRS)
   labels = world / 'out' / 'labels.txt'
   assert labels.read_text() == '8\n9\n10\n'
   configuration = json.loads((world / 'out' / 'run.json').read_text())
   assert configuration['configuration']['labels'] == ['8', '9', '10']
-  # The training data is not needed any more, and would say something else.
+  # Evaluation ignores the training data, which has other labels now.
   _write_pairs(world, 'train', [10, 9])
   _write_pairs(world, 'dev', [10, 10, 9])
   _write_pairs(world, 'test', [None, None])
@@ -54,7 +160,7 @@ def test_labels_that_were_found_stay_with_the_model(world):
 
 
 @pytest.mark.slow
-def test_a_dump_and_a_student_take_the_order_of_the_teacher(world):
+def test_a_dump_and_a_student_keep_the_teacher_s_order_of_labels(world):
   custom = {'task_name': 'custom'}
   teacher = {'output_dir': world / 'teacher', **custom}
   _run(world, '--do_train', labels='1,0', num_train_epochs=10, **teacher)
@@ -74,7 +180,7 @@ def test_a_dump_and_a_student_take_the_order_of_the_teacher(world):
   student = {'output_dir': world / 'student', 'logits_dir': world / 'dump'}
   _run(world, '--do_train', script=distil, **custom, **student)
   assert (world / 'student' / 'labels.txt').read_text() == '1\n0\n'
-  # Its fine-tuning keeps the head, and so the order.
+  # Its fine-tuning keeps the head, and so the order of the labels.
   student = {'init_checkpoint': world / 'student', 'output_dir': world / 'pdf'}
   _run(world, '--do_train', **custom, **student)
   assert (world / 'pdf' / 'labels.txt').read_text() == '1\n0\n'
@@ -104,13 +210,13 @@ def test_ax_is_predicted_by_a_model_of_mnli(world):
 
 
 @pytest.mark.slow
-def test_numbers_of_one_s_own_are_predicted(world):
+def test_a_custom_task_predicts_numbers(world):
   for split in ('train', 'dev', 'test'):
     lines = [f'the film {i},{i}.5\n' for i in range(8)]
     (world / 'task' / f'{split}.csv').write_text('text,y\n' + ''.join(lines))
-  own = {'text_column': 'text', 'label_column': 'y', 'file_format': 'csv'}
+  columns = {'text_column': 'text', 'label_column': 'y', 'file_format': 'csv'}
   arguments = ['--do_train', '--do_eval', '--do_predict', '--regression']
-  _run(world, *arguments, task_name='custom', **own)
+  _run(world, *arguments, task_name='custom', **columns)
   scores = (world / 'out' / 'eval_results.txt').read_text()
   assert 'eval_pearson' in scores and 'eval_spearman' in scores
   assert np.loadtxt(world / 'out' / 'test_results.tsv').shape == (8,)
@@ -118,7 +224,7 @@ def test_numbers_of_one_s_own_are_predicted(world):
 
 
 @pytest.mark.slow
-def test_a_teacher_and_its_dump_are_made_from_tensorflow_datasets(world):
+def test_a_teacher_and_its_dump_read_tensorflow_datasets(world):
   words = ['positive', 'negative']
   train = [
     {'sentence': f'the film is {x} {w} .', 'label': words[x == 'bad']}
@@ -143,7 +249,7 @@ def test_a_teacher_and_its_dump_are_made_from_tensorflow_datasets(world):
   ]
   tiny_world.run('run_distillation', *flags)
   manifest = json.loads((world / 'd' / 'manifest.json').read_text())
-  # What stands in dev is left out, and every text has its label.
+  # Texts of dev are left out; every other text has its label.
   assert manifest['num_held_out'] == 5
   assert manifest['num_labelled'] == manifest['num_examples'] == 19
 
@@ -155,25 +261,31 @@ def test_the_default_splits_are_those_of_the_data_set(world):
     {'train': rows, 'test': rows},
     label=tfds.features.ClassLabel(names=['y', 'x']),
   )
-  own = {'task_name': 'custom', 'tfds_name': 'own_texts', 'data_dir': folder}
+  source = {'task_name': 'custom', 'tfds_name': 'own_texts'}
   message = "no split 'validation' or 'dev'; it has train, test|test, train"
   with pytest.raises(UserError, match=message):
-    _run(world, '--do_train', '--do_eval', data_source='tfds', **own)
+    _run(
+      *[world, '--do_train', '--do_eval'],
+      **{'data_source': 'tfds', 'data_dir': folder, **source},
+    )
 
 
 @pytest.mark.parametrize(
   ('arguments', 'changes', 'message'),
   [
-    ([], {'regression': True}, '--regression cannot take effect: SST-2 has'),
-    ([], {'text_column': 'x'}, '--text_column cannot take effect'),
-    ([], {'file_format': 'csv'}, '--file_format cannot take effect'),
-    ([], {'xnli_language': 'de'}, '--xnli_language cannot take effect'),
+    (
+      ['--regression'],
+      {'text_column': 'x', 'file_format': 'csv'},
+      '--file_format, --text_column, --regression cannot take effect: '
+      '--task_name is not custom',
+    ),
+    ([], {'xnli_language': 'de'}, '--xnli_language cannot take .* not xnli'),
     ([], {'tfds_name': 'x'}, '--tfds_name cannot take .* is not tfds'),
     ([], {'data_dir': None}, '--data_dir must be given'),
     (
       ['--task_name=custom', '--regression'],
       {'labels': 'a,b'},
-      '--labels cannot take effect: --regression',
+      '--labels cannot take effect: --regression is True',
     ),
     (
       ['--task_name=custom'],
@@ -188,7 +300,7 @@ def test_the_default_splits_are_those_of_the_data_set(world):
     (
       ['--task_name=custom', '--file_format=csv'],
       {'data_source': 'tfds', 'tfds_name': 'x'},
-      '--file_format cannot take effect: --data_source=tfds',
+      '--file_format cannot take effect: --data_source is tfds',
     ),
     (['--task_name=ax'], {}, '--do_train cannot take effect: AX is a test set'),
     (['--task_name=custom'], {'file_format': 'csv'}, "no file '.*/train.csv'"),

@@ -1,0 +1,225 @@
+"""The settings that choose a task, and the task that they describe.
+
+Nothing here imports TensorFlow.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from absl import logging
+
+from data.tasks import custom, glue, label_order, tables, tfds_splits
+from data.tasks.examples import Fields
+from data.tasks.task import Split, Task
+from system.errors import UserError
+from system.settings import setting
+
+_CUSTOM = 'task_name=custom'
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskOptions:
+  """The task, the place of its data, and its labels."""
+
+  data_dir: str | None = setting(
+    None,
+    "The folder with the task's files: train.tsv, dev.tsv, test.tsv; or its "
+    'parent, if the folder has the name that GLUE gives the task. With '
+    '--data_source=tfds, the folder of tensorflow-datasets, '
+    '~/tensorflow_datasets by default.',
+  )
+  task_name: str | None = setting(
+    None,
+    'The name of the task, in any case: CoLA, SST-2, MRPC, STS-B, QQP, MNLI, '
+    'QNLI, RTE, WNLI, AX, XNLI, or custom, for your own data. AX, '
+    "GLUE's diagnostic set, can only be predicted, by an MNLI model.",
+  )
+  data_source: str = setting(
+    'files',
+    "Added: files reads the task's own files; tfds reads the task from "
+    'tensorflow-datasets, which downloads what --data_dir lacks.',
+    choices=('files', 'tfds'),
+  )
+  xnli_language: str = setting(
+    'zh',
+    "Added: the language of XNLI's training, dev and test examples.",
+    choices=glue.XNLI_LANGUAGES,
+    needs=('task_name=xnli',),
+  )
+  file_format: str = setting(
+    'auto',
+    'Added: the format of the files of --task_name=custom, and their ending; '
+    '.gz may follow. auto reads the format whose files exist. tsv: a header, '
+    'no quoting; csv: a header, quotes may enclose commas and line ends; '
+    'jsonl: one JSON object per line.',
+    choices=('auto', *tables.FORMATS),
+    needs=(_CUSTOM, 'data_source!=tfds'),
+  )
+  tfds_name: str | None = setting(
+    None,
+    'Added: the data set of --task_name=custom with --data_source=tfds: name, '
+    'or name/config:version. Its splits train, validation and test are used.',
+    needs=('data_source=tfds', _CUSTOM),
+  )
+  text_column: str = setting(
+    'sentence',
+    'Added: the column of --task_name=custom with the sentence, or the first '
+    'of a pair.',
+    needs=(_CUSTOM,),
+  )
+  text_pair_column: str | None = setting(
+    None,
+    'Added: the column of --task_name=custom with the second of a pair, if '
+    'there are pairs.',
+    needs=(_CUSTOM,),
+  )
+  label_column: str = setting(
+    'label',
+    'Added: the column of --task_name=custom with the label; test may lack it.',
+    needs=(_CUSTOM,),
+  )
+  id_column: str | None = setting(
+    None,
+    'Added: the column of --task_name=custom with the id. The default is '
+    "'index' ('idx' with --data_source=tfds) if it exists, else the number of "
+    'the row.',
+    needs=(_CUSTOM,),
+  )
+  labels: tuple[str, ...] = setting(
+    (),
+    'Added: the labels of --task_name=custom, in the order of the logits, '
+    'separated by commas. The default is the labels of the model in use '
+    '(labels.txt beside it), or, in training, the labels found in the '
+    'training data: sorted, by value if all are integers; in '
+    "tensorflow-datasets' own order if it has one.",
+    needs=(_CUSTOM, '!regression'),
+  )
+  labels_file: str | None = setting(
+    None,
+    'Added: like --labels, from a file with one label per line.',
+    needs=(_CUSTOM, '!regression'),
+  )
+  regression: bool = setting(
+    False,
+    'Added: whether the labels of --task_name=custom are numbers to predict.',
+    needs=(_CUSTOM,),
+  )
+
+  @property
+  def is_custom(self) -> bool:
+    """Returns whether the task is defined by the user."""
+    return self.task_name.lower() == 'custom'
+
+  def check(self) -> None:
+    """Checks the task's name and settings that depend on each other.
+
+    Raises:
+      UserError: the task is unknown, or a setting is missing.
+    """
+    if not self.is_custom:
+      glue.get_task(self.task_name)
+    elif self.data_source == 'tfds' and not self.tfds_name:
+      raise UserError('`tfds_name` must be given')
+    if self.data_source == 'files' and not self.data_dir:
+      raise UserError('`data_dir` must be given')
+    if self.labels and self.labels_file:
+      raise UserError('give either `labels` or `labels_file`')
+
+
+def make_task(
+  options: TaskOptions,
+  label_folders: Sequence[str],
+  dump_folders: Sequence[str] = (),
+  is_training: bool = False,
+) -> Task:
+  """Returns the task that the options describe.
+
+  A custom task takes its labels from the first of these that applies:
+    1. the settings `regression`, `labels_file` and `labels`;
+    2. the logits dumps that a student is trained on;
+    3. a model that is evaluated or predicts, but is not trained;
+    4. the training split, in the order of the model that training starts from
+       if that has the same labels: its head is kept, too.
+
+  Args:
+    options: the task, its data and its labels.
+    label_folders: folders of the models in use; `labels.txt` gives the order of
+      a model's labels.
+    dump_folders: folders of the logits dumps to train on.
+    is_training: whether the job trains a model on the task.
+
+  Raises:
+    UserError: the task is unknown, or its labels are unknown or not in the
+      order of the model.
+  """
+  if options.is_custom:
+    task = _custom_task(options, label_folders, dump_folders, is_training)
+  else:
+    task = glue.get_task(options.task_name)
+    if task.name == 'XNLI':
+      task = glue.xnli(options.xnli_language)
+    if options.data_source == 'tfds':
+      task = tfds_splits.from_tfds(task)
+  label_order.check(task, label_folders)
+  return task
+
+
+def _custom_task(
+  options: TaskOptions,
+  label_folders: Sequence[str],
+  dump_folders: Sequence[str],
+  is_training: bool,
+) -> Task:
+  splits = _custom_splits(options)
+  if options.regression:
+    return custom.regression(splits)
+  if options.labels_file:
+    labels = label_order.read(options.labels_file)
+  elif options.labels:
+    labels = options.labels
+  else:
+    labels = _find_labels(
+      splits['train'],
+      options.data_dir,
+      [*dump_folders, *label_folders],
+      is_binding=bool(dump_folders) or not is_training,
+    )
+  return custom.classification(labels, splits)
+
+
+def _custom_splits(options: TaskOptions) -> Mapping[str, Split]:
+  is_tfds = options.data_source == 'tfds'
+  fields = Fields(
+    options.text_column,
+    options.text_pair_column,
+    options.label_column,
+    options.id_column or ('idx' if is_tfds else 'index'),
+    needs_index=options.id_column is not None,
+  )
+  if is_tfds:
+    return tfds_splits.custom_splits(options.tfds_name, fields)
+  is_auto = options.file_format == 'auto'
+  return custom.in_files(fields, None if is_auto else options.file_format)
+
+
+def _find_labels(
+  train: Split, data_dir: str | None, folders: Sequence[str], is_binding: bool
+) -> tuple[str, ...]:
+  """Returns the labels in the first `labels.txt`, or of the training split.
+
+  Args:
+    train: the training split; not read if known labels are binding.
+    data_dir: the folder of its data.
+    folders: the folders to search for `labels.txt`.
+    is_binding: whether labels found there count in any case; otherwise only if
+      they are those of the training split.
+  """
+  known = label_order.find(folders)
+  if known and is_binding:
+    logging.info('The labels are those of %s.', known[0])
+    return known[1]
+  found = label_order.labels_in(train, data_dir)
+  if known and sorted(known[1]) == sorted(found):
+    logging.info('The order of the labels is that of %s.', known[0])
+    return known[1]
+  return found
