@@ -26,7 +26,10 @@ _PAGES = [
   *sorted(_ROOT.glob('recipes/tpu/*.md')),
 ]
 # A script in a command: `run_classifier.py`, `-m tools.report`.
-_SCRIPT = re.compile(r'(?:data|benchmarks)/\w+\.py|run_\w+\.py|-m tools\.\w+')
+_SCRIPT = re.compile(
+  r'(?:data|benchmarks)/\w+\.py|run_(?:pretraining|classifier|distillation)\.py|'
+  r'-m tools\.\w+'
+)
 _BLOCK = re.compile(r'^ *```shell\n(.*?)^ *```', re.DOTALL | re.MULTILINE)
 _FLAG = re.compile(r'(?<![\w-])--([a-z]\w*)')
 # TensorBoard's, WikiExtractor's, that of Beam's worker pool; and Absl's own,
