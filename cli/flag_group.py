@@ -5,7 +5,9 @@ See `system.settings` for how a group declares its settings. A script calls
 once its flags are parsed.
 """
 
+import dataclasses
 import re
+import typing
 from typing import Any, TypeVar
 
 from absl import flags
@@ -21,7 +23,7 @@ flags.disclaim_key_flags()
 
 Group = TypeVar('Group')
 
-_groups: dict[str, type] = {}
+_declared: dict[str, settings.Declared] = {}
 
 
 def define(*groups: type) -> None:
@@ -34,8 +36,8 @@ def define(*groups: type) -> None:
     for each in settings.declared_in(group):
       if each.name not in FLAGS:
         _define(each)
-        _groups[each.name] = group
-      elif not issubclass(group, _groups.get(each.name, object)):
+        _declared[each.name] = each
+      elif _declared.get(each.name) != each:
         raise flags.DuplicateFlagError(f'{each.name} is declared twice')
       flags.declare_key_flag(each.name)
 
@@ -81,9 +83,45 @@ def _value(each: settings.Declared) -> Any:
   return tuple(value or ()) if each.kind is tuple else value
 
 
+def groups_in(options: type) -> list[type]:
+  """Returns the groups that a dataclass of groups consists of, in order."""
+  return [
+    hint
+    for hint in typing.get_type_hints(options).values()
+    if dataclasses.is_dataclass(hint)
+  ]
+
+
+def read_all(options: type[Group], **groups: Any) -> Group:
+  """Returns a dataclass of groups as the flags give them.
+
+  Args:
+    options: a dataclass whose fields are groups, defined as flags.
+    **groups: groups that were read already, by field.
+  """
+  hints = typing.get_type_hints(options)
+  return options(
+    **{
+      field.name: groups.get(field.name) or read(hints[field.name])
+      for field in dataclasses.fields(options)
+    }
+  )
+
+
+def require_one_of(*names: str) -> None:
+  """Raises a `UserError` unless one of these flags is given."""
+  if not any(FLAGS[name].value for name in names):
+    *first, last = [f'--{name}' for name in names]
+    raise UserError(
+      f'at least one of {", ".join(first)} and {last} must be given'
+    )
+
+
 def require(*names: str) -> None:
   """Raises a `UserError` that names every one of these flags not given."""
-  missing = [f'--{name}' for name in names if FLAGS[name].value in (None, '')]
+  missing = [
+    f'--{name}' for name in names if FLAGS[name].value in (None, '', [])
+  ]
   if missing:
     raise UserError(f'{", ".join(missing)} must be given')
 

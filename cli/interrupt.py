@@ -70,7 +70,7 @@ def _leave_alone() -> None:
 
 def _raise(number: int, _) -> None:
   # A run that is asked to stop has heard of it from the thread.
-  if not stop_request.is_heeded():
+  if not stop_request.has_listener():
     raise _Interrupted(number)
 
 
@@ -95,10 +95,10 @@ class _Watch:
 
   def _wait(self) -> None:
     number = self._next()
-    if stop_request.is_heeded():
+    if stop_request.has_listener():
       self.status = STATUSES[number]
       _print('STOPPING: at the next step, which is saved; once more: at once')
-      stop_request.ask()
+      stop_request.make()
       number = self._next()
     elif self.is_ending.wait(_PATIENCE):
       return

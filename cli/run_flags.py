@@ -6,13 +6,13 @@ that cannot take effect in this command is no mistake of the user's.
 """
 
 import dataclasses
-import functools
 import os
 import sys
 
 from absl import flags
 
 from system.errors import UserError
+from system.settings import setting
 
 FLAGS = flags.FLAGS
 
@@ -35,15 +35,15 @@ class _Command:
 _command = _Command()
 
 
-@functools.cache
-def define() -> None:
-  """What run to start again."""
-  flags.DEFINE_string(
-    'from_run',
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+  """Which run to start again."""
+
+  from_run: str | None = setting(
     None,
-    "Added: starts a run again, with the flags in its run.json: the run's "
-    'folder or the file. Flags beside this one count more than those of the '
-    'run, --output_dir for example.',
+    "Added: starts a run again with the flags in its run.json: the run's "
+    'folder or the file. Flags of this command override those of the run, '
+    'for example --output_dir.',
   )
 
 
@@ -112,19 +112,26 @@ def is_inherited(name: str) -> bool:
   return name in _command.inherited
 
 
-def command() -> dict[str, object]:
-  """Returns the script and its flags but for defaults, for `run.json`."""
+def command(**changes: object) -> dict[str, object]:
+  """Returns the script and its flags except defaults, for `run.json`.
+
+  Args:
+    **changes: values that count instead of the flags' own, by name.
+  """
   ours = [
     flag
     for module, defined in FLAGS.flags_by_module_dict().items()
     if not module.startswith('absl')
     for flag in defined
   ]
-  given = {
-    flag.name: flag.serialize()
-    for flag in ours
-    if (flag.present or flag.value != flag.default) and flag.name != 'from_run'
-  }
+  given = {}
+  for flag in ours:
+    value = changes.get(flag.name, flag.value)
+    if flag.name != 'from_run' and (flag.present or value != flag.default):
+      is_changed = flag.name in changes
+      given[flag.name] = (
+        f'--{flag.name}={value}' if is_changed else flag.serialize()
+      )
   return {
     'script': _command.script,
     'flags': [text for _, text in sorted(given.items()) if text],

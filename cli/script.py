@@ -56,9 +56,9 @@ def run(main: Callable[[list[str]], None]) -> None:
     except UserError as error:
       fail(str(error))
     except LostWorker as lost:
-      if stop_request.was_asked():
+      if stop_request.was_made():
         raise Stopped(f'another worker is lost ({lost})') from lost
-      restart.again(str(lost))
+      restart.restart_or_exit(str(lost))
 
   interrupt.run(lambda: app.run(guarded, flags_parser=_parse_flags))
 

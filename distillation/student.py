@@ -1,4 +1,8 @@
-"""Distillation's two jobs: a dump of the teacher's logits, and a student."""
+"""run_distillation.py's jobs: the teacher's dump, and a student trained on it.
+
+The teacher is loaded first, scores the transfer set once, and is never saved
+with a student. `soft_labels` has the loss.
+"""
 
 import dataclasses
 import os
@@ -12,197 +16,280 @@ from data.records.record_source import RecordSource
 from data.tasks import classifier_records, label_order
 from data.tasks.examples import Example
 from data.tasks.task import Task
-from distillation import logits_dump, merged_dump, teacher
+from data.text.tokenization import BertTokenizer
+from devices import strategies, workers
+from distillation import logits_dump, merged_dump, teacher, transfer_set
 from distillation.logits_dump import Dump
-from distillation.transfer_set import TransferSet
-from modeling.checkpoints import location
-from modeling.configs import BertConfig
+from distillation.options import DistillationOptions, StudentOptions
+from distillation.soft_labels import agreement, make_distillation_loss
+from modeling.checkpoints.location import locate
 from modeling.models import Classifier
 from system.errors import UserError
-from training import run_folder
+from training import evaluation, fine_tuning, model_setup, run_folder, seeds
+from training.evaluation import Splits
+from training.job import Job
+from training.model_setup import Text
+from training.run import Run, train, with_bias_correction
+from training.seeds import Command, Scores
 from training.task_folder import TaskFolder
 
 
-def teacher_config(prefix: str, config_file: str | None) -> BertConfig:
-  """Reads a teacher's configuration, from beside its checkpoint if not given.
-
-  Raises:
-    UserError: there is none.
-  """
-  if config_file:
-    return BertConfig.from_json_file(config_file)
-  if (beside := location.config_beside(prefix)) is None:
-    raise UserError(
-      f'there is no bert_config.json beside {prefix}: --teacher_config_file '
-      'must be given'
-    )
-  return beside[1]
-
-
-@dataclasses.dataclass(frozen=True)
-class Dumping:
-  """Who scores what.
-
-  Attributes:
-    run: the task, in the dump's folder.
-    transfer: the texts.
-    dev: the task's dev split.
-    prefix: the teacher's checkpoint.
-    job: how the dump is laid out, and this job's part.
-    allow_weak_teacher: whether a teacher at chance level will do.
-  """
-
-  run: TaskFolder
-  transfer: TransferSet
-  dev: Sequence[Example]
-  prefix: str
-  job: teacher.DumpJob
-  allow_weak_teacher: bool = False
-
-
-def dump(
-  dumping: Dumping,
-  config: BertConfig,
-  precision: str,
-  fingerprint: Mapping[str, Any],
-  command: Mapping[str, Any],
-) -> None:
-  """Writes a dump, goes on with one, or finds it whole.
-
-  Args:
-    dumping: who scores what.
-    config: the teacher's.
-    precision: of its matrix products.
-    fingerprint: what else decides the dump, for `run.json`.
-    command: the script and its flags, for `run.json` too.
-
-  Raises:
-    UserError: the folder holds the beginning of another dump, or the teacher
-      will not do.
-  """
-  run, transfer, dev = dumping.run, dumping.transfer, dumping.dev
-  num_texts, job = len(transfer.texts), dumping.job
-  job = dataclasses.replace(job, num_shards=min(job.num_shards, num_texts))
-  if job.num_jobs > job.num_shards:
-    raise UserError(
-      f'--num_shards={job.num_jobs}: a dump of {job.num_shards} files cannot '
-      'be split over more jobs (--num_logits_shards)'
-    )
-  configuration = {
-    'script': 'run_distillation --do_dump_logits',
-    **fingerprint,
-    'dev': classifier_records.checksum(dev),
-    'keep_text': job.keeps_text,
-    'max_seq_length': run.max_seq_length,
-    'num_logits_shards': job.num_shards,
-    'num_texts': num_texts,
-    'precision': precision,
-    'teacher_checkpoint': location.checksum(dumping.prefix),
-    'texts': transfer.checksum(),
-  }
-  run_folder.claim(
-    run.output_dir,
-    configuration,
-    # Jobs that begin together see no progress: the first one's word holds.
-    has_progress=True,
-    flag='--logits_dir',
-    command=command,
-    is_alone=False,
+def make_job(
+  model: Classifier, task: Task, max_seq_length: int, options: StudentOptions
+) -> Job:
+  """Returns the job of training a student on a teacher's logits."""
+  return fine_tuning.make_classifier_job(
+    model,
+    task,
+    max_seq_length,
+    make_distillation_loss(
+      model, task, options.temperature, options.hard_label_weight
+    ),
+    logits_dump.record_fields(task, with_labels=options.hard_label_weight > 0),
   )
-  label_order.write(run.output_dir, run.task)
-  if logits_dump.is_whole(run.output_dir):
-    logging.info('The dump in %s is whole already.', run.output_dir)
-    return
-  try:
-    who = teacher.load_teacher(
-      Classifier(config, run.task.num_outputs, precision),
-      dumping.prefix,
-      run,
-      dev,
-      job.batch_size,
-      dumping.allow_weak_teacher,
-    )
-  except UserError:
-    # A teacher that is refused leaves nothing that binds the next one.
-    if not logits_dump.is_begun(run.output_dir):
-      run_folder.release(run.output_dir, configuration)
-    raise
-  teacher.dump_logits(who, transfer, run, job)
 
 
 @dataclasses.dataclass(frozen=True)
-class Lesson:
-  """What a student is trained on.
+class SoftLabels:
+  """A student's training data: the dumps of one or several teachers.
 
   Attributes:
-    dumps: of one teacher, or of several.
+    dumps: one of each teacher.
     student: the task as the student sees it.
-    output_dir: where a student's own records go if it needs some.
-    temperature: T.
-    hard_label_weight: w.
+    output_dir: takes the student's own records if it needs some.
+    options: the temperature and the weight of labels.
   """
 
   dumps: Sequence[Dump]
   student: merged_dump.Student
   output_dir: str
-  temperature: float = 1.0
-  hard_label_weight: float = 0.0
+  options: StudentOptions
 
   def check(self) -> None:
     """Checks, before anything expensive, that the dumps suit the student.
 
     Raises:
-      UserError: they do not; or a flag can have no effect.
+      UserError: they do not, or `hard_label_weight` cannot take effect.
     """
     merged_dump.check(self.dumps, self.student)
-    if self.hard_label_weight and not self.num_labelled:
+    weight = self.options.hard_label_weight
+    if weight and not self.num_labelled:
       raise UserError(
-        f'--hard_label_weight={self.hard_label_weight} cannot take effect: no '
-        'text of the dump has a label (--transfer_split=train brings some)'
+        f'`hard_label_weight`={weight} cannot take effect: no text of the dump '
+        'has a label (`transfer_split`=train adds some)'
       )
 
   @property
   def num_examples(self) -> int:
-    """Of an epoch."""
+    """The number of examples in an epoch."""
     return self.dumps[0].manifest.num_examples
 
   @property
   def num_labelled(self) -> int:
-    """How many of them have a label."""
+    """The number of those that have a label."""
     return self.dumps[0].manifest.num_labelled
 
-  def fingerprint(self) -> dict[str, Any]:
-    """Returns what of the lesson decides a student's weights."""
+  def identity(self) -> dict[str, Any]:
+    """Returns what decides a student's weights, for `run.json`."""
     return {
       'dumps': [run_folder.fingerprint(dump.paths) for dump in self.dumps],
-      'hard_label_weight': self.hard_label_weight,
-      'temperature': self.temperature,
+      'hard_label_weight': self.options.hard_label_weight,
+      'temperature': self.options.temperature,
     }
 
-  def source(self) -> RecordSource:
-    """Returns the records; merges or tokenizes first where that is needed.
+  def make_source(self) -> RecordSource:
+    """Returns the records; merges or tokenizes them first if needed.
 
-    Writes `labels.txt` beside what is trained.
+    Writes `labels.txt` beside the student.
     """
     label_order.write(self.output_dir, self.student.task)
     dump = self.dumps[0]
     if merged_dump.check(self.dumps, self.student):
       dump = merged_dump.make(
         self.dumps,
-        self.fingerprint()['dumps'],
+        self.identity()['dumps'],
         self.student,
-        self.temperature,
+        self.options.temperature,
         os.path.join(self.output_dir, 'dump'),
       )
-    if self.hard_label_weight:
+    has_labels = self.options.hard_label_weight > 0
+    if has_labels:
       logging.info(
         '%d of %d examples have a label', self.num_labelled, self.num_examples
       )
     return dump.source(
-      self.student.task,
-      self.student.max_seq_length,
-      with_labels=self.hard_label_weight > 0,
+      self.student.task, self.student.max_seq_length, with_labels=has_labels
     )
+
+
+def run(options: DistillationOptions, command: Command) -> None:
+  """Does what run_distillation.py's flags ask for.
+
+  Args:
+    options: all settings of the script.
+    command: see `Command`.
+
+  Raises:
+    UserError: a setting, file or checkpoint does not fit; checked before the
+      first expensive step where possible.
+    Stopped: the run was asked to stop, and has saved its state.
+  """
+  _check_casing(options)
+  strategy = strategies.make_strategy(options.devices)
+  task = make_distillation_task(options)
+  evaluation.metric_for_best(task, options.evaluation)
+  splits = evaluation.read_splits(
+    task,
+    options.task.data_dir,
+    options.evaluation,
+    *['dev'] * options.dump.do_dump_logits,
+  )
+  tokenizer = fine_tuning.make_tokenizer(options)
+  text = fine_tuning.text_of(tokenizer, options)
+  if options.has_student:
+    config = model_setup.choose_config(options.model, text, task)
+    model_setup.check_start(options.model, config, text)
+
+  def run_student(options, command) -> Scores:
+    dumps = logits_dump.open_dumps(options.dump.logits_dir, task)
+    folder = fine_tuning.make_task_folder(task, tokenizer, options)
+    model = fine_tuning.make_classifier(config, task, options)
+    if options.training.do_train:
+      _train(model, folder, splits, dumps, options, command)
+    return _evaluate(model, folder, splits, dumps, options, text)
+
+  with workers.running(strategy):
+    if options.dump.do_dump_logits:
+      _dump_logits(task, tokenizer, splits['dev'], options, command())
+    if options.has_student:
+      seeds.run(options, command, run_student)
+
+
+def _check_casing(options: DistillationOptions) -> None:
+  for label, path in (
+    ('init_checkpoint', options.model.init_checkpoint),
+    ('teacher_checkpoint', options.dump.teacher_checkpoint),
+  ):
+    model_setup.check_casing_of_name(
+      path, options.tokenizer.do_lower_case, label
+    )
+
+
+def make_distillation_task(options: DistillationOptions) -> Task:
+  """Returns the task; its labels are those of the dumps, if there are any.
+
+  Raises:
+    UserError: as for `make_task`, or `temperature` is set but the task predicts
+      numbers.
+  """
+  dump = options.dump
+  teachers = []
+  if dump.do_dump_logits:
+    teachers.append(fine_tuning.run_folder_of(dump.teacher_checkpoint))
+  task = fine_tuning.make_labelled_task(
+    options,
+    *teachers,
+    dump_folders=() if dump.do_dump_logits else dump.logits_dir,
+  )
+  temperature = options.student.temperature
+  if task.is_regression and temperature != 1.0:
+    raise UserError(
+      f'`temperature`={temperature} cannot take effect: {task.name} predicts '
+      'numbers'
+    )
+  return task
+
+
+def _dump_logits(
+  task: Task,
+  tokenizer: BertTokenizer,
+  dev: Sequence[Example],
+  options: DistillationOptions,
+  command: Mapping[str, Any],
+) -> None:
+  dump, data_dir = options.dump, options.task.data_dir
+  checkpoint = locate(dump.teacher_checkpoint)
+  config = teacher.read_config(checkpoint, dump.teacher_config_file)
+  text = fine_tuning.text_of(tokenizer, options)
+  max_seq_length = options.model.max_seq_length
+  model_setup.check_fit(config, text, max_seq_length, task)
+  model_setup.check_text(checkpoint, text, 'teacher_checkpoint')
+  folder = TaskFolder(task, tokenizer, max_seq_length, dump.logits_dir[0])
+  transfer = transfer_set.make(
+    task,
+    data_dir,
+    options.transfer,
+    tfds_dir=data_dir if options.task.data_source == 'tfds' else None,
+  )
+  teacher.dump(
+    teacher.DumpJob(
+      folder,
+      checkpoint,
+      transfer,
+      dev,
+      dump,
+      options.evaluation.predict_batch_size,
+      options.devices.precision,
+    ),
+    config,
+    fine_tuning.task_identity(folder),
+    command,
+  )
+
+
+def _train(
+  model: Classifier,
+  folder: TaskFolder,
+  splits: Splits,
+  dumps: Sequence[Dump],
+  options: DistillationOptions,
+  command: Mapping[str, Any],
+) -> None:
+  task, max_seq_length = folder.task, folder.max_seq_length
+  data = SoftLabels(
+    dumps,
+    merged_dump.Student(task, folder.tokenizer, max_seq_length),
+    folder.output_dir,
+    options.student,
+  )
+  data.check()
+  identity = {
+    'script': 'run_distillation',
+    **fine_tuning.task_identity(folder),
+    **data.identity(),
+    **evaluation.identity(task, splits, options.evaluation),
+  }
+  train(
+    make_job(model, task, max_seq_length, options.student),
+    Run(
+      with_bias_correction(options.settings(data.num_examples)),
+      options.model,
+      identity,
+      command,
+      options.tokenizer.vocab_file,
+    ),
+    data.make_source,
+    evaluation.during_training(model, folder, splits, options.evaluation),
+  )
+
+
+def _evaluate(
+  model: Classifier,
+  folder: TaskFolder,
+  splits: Splits,
+  dumps: Sequence[Dump],
+  options: DistillationOptions,
+  text: Text,
+) -> Scores:
+  def agreement_with_teacher(
+    examples: Sequence[Example], logits: np.ndarray
+  ) -> dict[str, float]:
+    theirs = teacher_logits_on(dumps, examples, folder.task)
+    return {} if theirs is None else agreement(folder.task, theirs, logits)
+
+  return fine_tuning.evaluate(
+    model, folder, splits, options, text, agreement_with_teacher
+  )
 
 
 def teacher_logits_on(
@@ -211,12 +298,12 @@ def teacher_logits_on(
   """Returns the teachers' mean logits on a split, if the dumps keep them.
 
   Args:
-    dumps: one of each teacher; none for no teacher.
+    dumps: one of each teacher; none if there is no teacher.
     examples: N, of the split.
-    task: says whether numbers are predicted.
+    task: says whether the labels are classes or numbers.
 
   Returns:
-    float32 [N, C], or None, which is logged where there is a teacher.
+    float32 [N, C], or None; logs why if there is a teacher.
   """
   if not dumps:
     return None
@@ -224,7 +311,7 @@ def teacher_logits_on(
   logits = merged_dump.dev_logits(dumps, split, task.is_regression)
   if logits is None:
     logging.info(
-      "The teacher's logits on this split are not known (dumps keep those on "
-      'dev): its agreement with the student is not measured.'
+      "The teacher's logits on this split are unknown (dumps keep those on "
+      "dev): the student's agreement with it is not measured."
     )
   return logits

@@ -1,195 +1,282 @@
-"""Scores a transfer set with a fine-tuned teacher and stores its logits."""
+"""The teacher: scores a transfer set and stores the logits as a dump."""
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from absl import logging
 
 from data.records import inference_input
-from data.tasks import classifier_records
+from data.tasks import classifier_records, label_order
 from data.tasks.classifier_records import encode_texts
 from data.tasks.examples import Example
 from devices import restart, workers
 from distillation import logits_dump
+from distillation.options import DumpOptions
 from distillation.transfer_set import TransferSet
 from distillation.transfer_text import Text
-from modeling.checkpoints import location
+from modeling.checkpoints.location import Checkpoint
+from modeling.configs import BertConfig
 from modeling.models import Classifier, released_variables
 from system import files, temporary_files
 from system.errors import UserError
 from system.progress import Progress
-from training import classification, result_files
+from training import result_files, run_folder, scoring
+from training.predictor import Predictor
 from training.task_folder import TaskFolder, load_whole
 
 
 @dataclasses.dataclass(frozen=True)
 class DumpJob:
-  """How a dump is laid out, and which part of it a job makes.
+  """What a dump is made from, and how.
 
   Attributes:
-    num_shards: of the dump.
+    folder: the task, in the dump's folder.
+    teacher: the fine-tuned checkpoint.
+    transfer: the texts, at least one for each shard.
+    dev: the task's dev split, with labels.
+    options: the dump's layout, and this job's part of it.
     batch_size: B.
-    keeps_text: whether the texts are stored too.
-    job: this job's number among `num_jobs` that share the dump; it makes the
-      shards whose number leaves `job` as remainder.
-    num_jobs: 1 for the whole dump.
+    precision: the compute dtype of the teacher's matrix products.
   """
 
-  num_shards: int
+  folder: TaskFolder
+  teacher: Checkpoint
+  transfer: TransferSet
+  dev: Sequence[Example]
+  options: DumpOptions
   batch_size: int
-  keeps_text: bool = False
-  job: int = 0
-  num_jobs: int = 1
+  precision: str = 'float32'
+
+  @property
+  def num_shards(self) -> int:
+    """The dump's number of files: at most one for each text."""
+    return min(self.options.num_logits_shards, len(self.transfer.texts))
+
+  @property
+  def num_jobs(self) -> int:
+    """How many jobs share the dump."""
+    return self.options.num_shards
+
+  @property
+  def job(self) -> int:
+    """This job's number, from 0."""
+    return self.options.job
 
 
 @dataclasses.dataclass(frozen=True)
 class Teacher:
-  """A fine-tuned model, and how well it does on the task's dev split."""
+  """A fine-tuned model, and its scores on the task's dev split."""
 
   checkpoint: str
   checksum: str
-  scores: dict[str, float] | None  # Of several workers the chief knows them.
-  dev_split: str  # The checksum of the examples that were scored.
-  predictor: classification.Predictor
+  scores: dict[str, float] | None  # None on workers other than the chief.
+  dev_split: str  # The checksum of the scored examples.
+  predictor: Predictor
 
 
-def load_teacher(
-  model: Classifier,
-  checkpoint: str,
-  run: TaskFolder,
-  dev: Sequence[Example],
-  batch_size: int,
-  allow_weak: bool = False,
-) -> Teacher:
+def read_config(
+  checkpoint: Checkpoint | None, config_file: str | None
+) -> BertConfig:
+  """Reads a teacher's configuration.
+
+  Args:
+    checkpoint: the teacher's; needed if there is no `config_file`.
+    config_file: the configuration, if it does not lie beside the checkpoint.
+
+  Raises:
+    UserError: there is none.
+  """
+  if config_file:
+    return BertConfig.from_json_file(config_file)
+  if (beside := checkpoint.config()) is None:
+    raise UserError(
+      f'there is no bert_config.json beside {checkpoint.prefix}: give '
+      '`teacher_config_file`'
+    )
+  return beside[1]
+
+
+def dump(
+  job: DumpJob,
+  config: BertConfig,
+  identity: Mapping[str, Any],
+  command: Mapping[str, Any],
+) -> None:
+  """Writes a dump, or continues one; does nothing if it is whole.
+
+  Args:
+    job: what to dump.
+    config: the teacher's.
+    identity: what else decides the dump, for `run.json`.
+    command: the script and its flags, for `run.json`.
+
+  Raises:
+    UserError: the folder holds part of another dump, or the teacher is no
+      better than chance.
+  """
+  output_dir = job.folder.output_dir
+  if job.num_jobs > job.num_shards:
+    raise UserError(
+      f'`num_shards`={job.num_jobs}: a dump of {job.num_shards} files cannot '
+      'be split over more jobs (`num_logits_shards`)'
+    )
+  configuration = _configuration(job, identity)
+  run_folder.claim(
+    output_dir,
+    configuration,
+    # Jobs that start together see no progress: the first one's claim counts.
+    has_progress=True,
+    label='logits_dir',
+    command=command,
+    is_alone=False,
+  )
+  label_order.write(output_dir, job.folder.task)
+  if logits_dump.is_whole(output_dir):
+    logging.info('The dump in %s is whole already.', output_dir)
+    return
+  model = Classifier(config, job.folder.task.num_outputs, job.precision)
+  try:
+    teacher = load_teacher(model, job)
+  except UserError:
+    # A refused teacher must not bind the next one to its configuration.
+    if not logits_dump.is_begun(output_dir):
+      run_folder.release(output_dir, configuration)
+    raise
+  dump_logits(teacher, job)
+
+
+def _configuration(job: DumpJob, identity: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns everything that decides the dump's content."""
+  return {
+    'script': 'run_distillation --do_dump_logits',
+    **identity,
+    'dev': classifier_records.checksum(job.dev),
+    'keep_text': job.options.keep_text,
+    'max_seq_length': job.folder.max_seq_length,
+    'num_logits_shards': job.num_shards,
+    'num_texts': len(job.transfer.texts),
+    'precision': job.precision,
+    'teacher_checkpoint': job.teacher.checksum(),
+    'texts': job.transfer.checksum(),
+  }
+
+
+def load_teacher(model: Classifier, job: DumpJob) -> Teacher:
   """Loads a teacher, scores it on dev and keeps its logits there.
 
   Args:
     model: takes the weights.
-    checkpoint: the prefix of a fine-tuned checkpoint, head included.
-    run: the task in the dump's folder.
-    dev: labelled examples.
-    batch_size: B.
-    allow_weak: accept a teacher at chance level.
+    job: names the checkpoint.
 
   Raises:
-    UserError: the checkpoint has no head, or on dev the teacher is no better
-      than the best constant prediction.
+    UserError: the checkpoint has no head, or the teacher scores no better on
+      dev than the best constant prediction.
   """
-  load_whole(checkpoint, released_variables(model))
-  predictor = classification.Predictor(model)
+  load_whole(job.teacher.prefix, released_variables(model))
+  predictor = Predictor(model)
   return Teacher(
-    checkpoint,
-    location.checksum(checkpoint),
-    workers.chief_does(
-      lambda: _judge(predictor, checkpoint, run, dev, batch_size, allow_weak)
-    ),
-    classifier_records.checksum(dev),
+    job.teacher.prefix,
+    job.teacher.checksum(),
+    workers.chief_does(lambda: _score_on_dev(predictor, job)),
+    classifier_records.checksum(job.dev),
     predictor,
   )
 
 
-def _judge(
-  predictor, checkpoint: str, run: TaskFolder, dev, batch_size: int, allow_weak
-) -> dict[str, float]:
-  """Scores a teacher on dev, keeps its logits, refuses a weak one."""
-  logits = logits_dump.read_dev_logits(run.output_dir)
+def _score_on_dev(predictor: Predictor, job: DumpJob) -> dict[str, float]:
+  """Scores a teacher on dev, keeps its logits, rejects a weak one."""
+  folder, dev = job.folder, job.dev
+  logits = logits_dump.read_dev_logits(folder.output_dir)
   if logits is None:
     texts = [Text(e.example_id, e.text_a, e.text_b) for e in dev]
-    logits, _, _ = _score(predictor, texts, run, batch_size)
+    logits, _, _ = _score(predictor, texts, job)
   logging.info('The teacher on dev:')
-  scores = classification.score(run.task, dev, logits)
-  result_files.write_eval_results(run.output_dir, checkpoint, scores)
-  name = f'eval_{run.task.metrics[0]}'
-  chance = classification.chance_score(run.task, dev)
-  if not scores[name] > chance and not allow_weak:
+  scores = scoring.score(folder.task, dev, logits)
+  result_files.write_eval_results(folder.output_dir, job.teacher.prefix, scores)
+  name = f'eval_{folder.task.metrics[0]}'
+  chance = scoring.chance_score(folder.task, dev)
+  if not scores[name] > chance and not job.options.allow_weak_teacher:
     raise UserError(
-      f'the teacher {checkpoint} is at chance level on dev: {name} is '
+      f'the teacher {job.teacher.prefix} is at chance level on dev: {name} is '
       f'{scores[name]:.4f}, a constant prediction gives {chance:.4f}. '
-      '--allow_weak_teacher takes it all the same.'
+      '`allow_weak_teacher` accepts it.'
     )
-  # Only now: a teacher that was refused leaves nothing to go on from.
-  logits_dump.write_dev_logits(run.output_dir, logits)
+  # Last, because a refused teacher must leave nothing to resume from.
+  logits_dump.write_dev_logits(folder.output_dir, logits)
   return scores
 
 
-def dump_logits(
-  teacher: Teacher, transfer: TransferSet, run: TaskFolder, job: DumpJob
-) -> None:
-  """Scores texts and writes a dump, or a job's part of it.
+def dump_logits(teacher: Teacher, job: DumpJob) -> None:
+  """Scores the transfer set and writes the dump, or this job's part of it.
 
-  Shards that are whole already stay. The manifest is written where no shard is
-  missing any more; where some are, they are told.
+  Existing shards are kept. The manifest is written once no shard is missing;
+  otherwise the missing ones are logged.
 
-  Several workers deal the shards out among them, for a transfer set may take
-  hours; a shard has the same bytes whoever writes it. The chief writes the
-  manifest when all are through.
+  Several workers share the shards, because a transfer set may take hours; a
+  shard has the same bytes whichever worker writes it. The chief writes the
+  manifest when all have finished.
 
   Args:
-    teacher: who scores.
-    transfer: N texts, at least one for each shard; each shard holds
-      N / num_shards of them in a row.
-    run: the task; its folder takes the dump.
-    job: which shards.
+    teacher: scores the texts.
+    job: the texts, the folder and the shards. Each shard holds
+      N / num_shards consecutive texts of N.
   """
-  paths = logits_dump.shard_paths(run.output_dir, job.num_shards)
-  bounds = np.linspace(0, len(transfer.texts), job.num_shards + 1).astype(int)
+  texts, output_dir = job.transfer.texts, job.folder.output_dir
+  paths = logits_dump.shard_paths(output_dir, job.num_shards)
+  bounds = np.linspace(0, len(texts), job.num_shards + 1).astype(int)
   shards = list(zip(paths, bounds[:-1], bounds[1:], strict=True))
-  mine = shards[job.job :: job.num_jobs][workers.index() :: workers.count()]
+  own = shards[job.job :: job.num_jobs][workers.index() :: workers.count()]
   num_done = 0
-  with Progress(sum(b - a for _, a, b in mine), ' examples') as progress:
-    for path, start, end in mine:
+  with Progress(sum(b - a for _, a, b in own), ' examples') as progress:
+    for path, start, end in own:
       if files.exists(path):
-        logging.info('%s is there already', os.path.basename(path))
+        logging.info('%s exists already', os.path.basename(path))
       else:
-        texts = transfer.texts[start:end]
         before = num_done
         _dump_shard(
           teacher.predictor,
-          texts,
-          run,
-          path,
+          texts[start:end],
           job,
+          path,
           lambda done, before=before: progress.update(before + done),
         )
-        restart.progressed()
+        restart.note_progress()
       num_done += end - start
       progress.update(num_done)
   workers.wait()
-  workers.chief_does(lambda: _finish(teacher, transfer, run, paths, job))
+  workers.chief_does(lambda: _finish(teacher, job, paths))
 
 
-def _finish(
-  teacher: Teacher,
-  transfer: TransferSet,
-  run: TaskFolder,
-  paths: Sequence[str],
-  job: DumpJob,
-) -> None:
-  """Completes a dump, or tells which of its shards are missing."""
+def _finish(teacher: Teacher, job: DumpJob, paths: Sequence[str]) -> None:
+  """Completes a dump, or logs which of its shards are missing."""
   missing = [n for n, path in enumerate(paths) if not files.exists(path)]
   if missing:
-    _tell_missing(missing, paths, job)
-  else:
-    manifest = _manifest(teacher, transfer, run, paths, job.keeps_text)
-    logits_dump.write_manifest(run.output_dir, manifest)
-    logging.info(
-      'Wrote the dump %s: logits of %s examples in %d files',
-      *(run.output_dir, f'{manifest.num_examples:,}', len(paths)),
-    )
-    # Every shard is there: nobody needs what a killed job left of one.
-    temporary_files.remove_abandoned(run.output_dir, 'logits-.*', is_alone=True)
+    _warn_of_missing(missing, paths, job)
+    return
+  output_dir = job.folder.output_dir
+  manifest = _manifest(teacher, job, paths)
+  logits_dump.write_manifest(output_dir, manifest)
+  logging.info(
+    'Wrote the dump %s: logits of %s examples in %d files',
+    output_dir,
+    f'{manifest.num_examples:,}',
+    len(paths),
+  )
+  # With all shards complete, what a killed job left of one is useless.
+  temporary_files.remove_abandoned(output_dir, 'logits-.*', is_alone=True)
 
 
-def _tell_missing(
-  missing: list[int], paths: Sequence[str], job: DumpJob
+def _warn_of_missing(
+  missing: Sequence[int], paths: Sequence[str], job: DumpJob
 ) -> None:
   jobs = sorted({number % job.num_jobs for number in missing})
   logging.warning(
-    'The shards of job %d are done; the dump is not whole yet: %s are missing, '
-    'of --shard_index=%s. Whichever job ends last completes the dump, and so '
-    'does the command without --shard_index and --num_shards.',
+    'The shards of job %d are done, but the dump is incomplete: %s are '
+    'missing, of `shard_index`=%s. The job that ends last completes the dump, '
+    'and so does the command without `shard_index` and `num_shards`.',
     job.job,
     ', '.join(os.path.basename(paths[number]) for number in missing),
     ', '.join(map(str, jobs)),
@@ -197,45 +284,45 @@ def _tell_missing(
 
 
 def _manifest(
-  teacher: Teacher,
-  transfer: TransferSet,
-  run: TaskFolder,
-  paths: Sequence[str],
-  keeps_text: bool,
+  teacher: Teacher, job: DumpJob, paths: Sequence[str]
 ) -> logits_dump.Manifest:
+  folder, transfer = job.folder, job.transfer
   return logits_dump.Manifest(
-    task=run.task.name,
-    labels=list(run.task.labels),
+    task=folder.task.name,
+    labels=list(folder.task.labels),
     teacher=teacher.checkpoint,
     teacher_checksum=teacher.checksum,
     teacher_scores=teacher.scores,
-    vocabulary=run.tokenizer.vocab_checksum,
-    vocab_size=run.tokenizer.vocab_size,
-    do_lower_case=run.tokenizer.do_lower_case,
-    max_seq_length=run.max_seq_length,
+    vocabulary=folder.tokenizer.vocab_checksum,
+    vocab_size=folder.tokenizer.vocab_size,
+    do_lower_case=folder.tokenizer.do_lower_case,
+    max_seq_length=folder.max_seq_length,
     num_examples=len(transfer.texts),
     num_held_out=transfer.num_held_out,
     shards=[logits_dump.describe_shard(path) for path in paths],
     num_labelled=sum(text.label is not None for text in transfer.texts),
-    keeps_text=keeps_text,
+    keeps_text=job.options.keep_text,
     dev_split=teacher.dev_split,
   )
 
 
 def _dump_shard(
-  predictor, texts, run: TaskFolder, path, job: DumpJob, on_progress
+  predictor: Predictor,
+  texts: Sequence[Text],
+  job: DumpJob,
+  path: str,
+  on_progress: Callable[[int], None],
 ) -> None:
-  logits, ids, segments = _score(
-    predictor, texts, run, job.batch_size, on_progress
-  )
+  task = job.folder.task
+  logits, ids, segments = _score(predictor, texts, job, on_progress)
   rows = [
     logits_dump.Row(
       text.example_id,
       row_ids,
       row_segments,
       row_logits,
-      None if text.label is None else run.task.encode_label(text.label),
-      *((text.text_a, text.text_b) if job.keeps_text else ()),
+      None if text.label is None else task.encode_label(text.label),
+      *((text.text_a, text.text_b) if job.options.keep_text else ()),
     )
     for text, row_ids, row_segments, row_logits in zip(
       texts,
@@ -245,26 +332,26 @@ def _dump_shard(
       strict=True,
     )
   ]
-  logits_dump.write_shard(path, rows, run.task.is_regression)
+  logits_dump.write_shard(path, rows, task.is_regression)
 
 
 def _score(
-  predictor,
+  predictor: Predictor,
   texts: Sequence[Text],
-  run: TaskFolder,
-  batch_size: int,
+  job: DumpJob,
   on_progress: Callable[[int], None] | None = None,
 ):
-  """Returns the logits of texts, and the ids and segments they came from."""
-  texts_b = [text.text_b for text in texts] if run.task.is_pair else None
+  """Returns the logits of texts, and the ids and segments behind them."""
+  folder = job.folder
+  texts_b = [text.text_b for text in texts] if folder.task.is_pair else None
   ids, segments = encode_texts(
-    run.tokenizer,
+    folder.tokenizer,
     [text.text_a for text in texts],
     texts_b,
-    run.max_seq_length,
+    folder.max_seq_length,
   )
   batches = inference_input.inference_batches_from(
-    ids, segments, batch_size, run.max_seq_length
+    ids, segments, job.batch_size, folder.max_seq_length
   )
   logits = predictor.predict(batches, len(texts), on_progress)
   return logits, ids, segments

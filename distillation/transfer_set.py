@@ -1,14 +1,11 @@
-"""The transfer set: from where its texts come, and which of them are taken.
+"""The transfer set: texts from several sources, without dev and test.
 
-Sources, in this order: each entry of --transfer_file, --transfer_split,
---transfer_tfds. What stands in dev or test is left out; then a subset may be
-drawn, with each source's share, by --transfer_seed. The texts keep the order
-of their sources.
+The texts of dev and test are left out. A subset may then be drawn, with each
+source's share, by `transfer_seed`. The texts keep the order of their sources.
 """
 
 import dataclasses
 import hashlib
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,56 +14,9 @@ from absl import logging
 from data.tasks.examples import Example
 from data.tasks.task import Task
 from data.text.tfds_rows import TfdsSource
+from distillation.options import TransferOptions
 from distillation.transfer_text import SentenceFilter, Text, read_files
 from system.errors import UserError
-
-# name[:version]:split:column or name[:version]:split:column_a+column_b
-_TFDS = re.compile(r'([^:]+(?::\d[\d.*]*)?):([A-Za-z][^:]*(?:\[.*\])?):([^:]+)')
-
-
-@dataclasses.dataclass(frozen=True)
-class Sources:
-  """Where a transfer set's texts come from, and how many are taken.
-
-  Attributes:
-    files: names and globs.
-    split: of the task; its labels come with it.
-    tfds: 'name:split:column', or 'name:split:column_a+column_b' for pairs.
-    tfds_dir: where tensorflow-datasets keeps it; None is its default.
-    weights: each source's share of the set, relative to the others'; empty
-      where all texts are alike.
-    max_examples: how many texts are taken at most; None takes all.
-    seed: of the choice.
-  """
-
-  files: tuple[str, ...] = ()
-  split: str | None = None
-  tfds: str | None = None
-  tfds_dir: str | None = None
-  weights: tuple[float, ...] = ()
-  max_examples: int | None = None
-  seed: int = 0
-
-  def names(self) -> list[str]:
-    """Returns the sources' names, in their order."""
-    return [*self.files, *filter(None, (self.split, self.tfds))]
-
-  def check(self) -> None:
-    """Raises a `UserError` for wrong weights or a malformed name."""
-    if self.tfds and not _TFDS.fullmatch(self.tfds):
-      raise UserError(
-        f'--transfer_tfds={self.tfds}: expected name:split:column, or '
-        'name:split:column_a+column_b for pairs'
-      )
-    if not self.weights:
-      return
-    if len(self.weights) != len(self.names()):
-      raise UserError(
-        f'--transfer_weights has {len(self.weights)} numbers, expected one for '
-        f'each of {len(self.names())} sources: {", ".join(self.names())}'
-      )
-    if min(self.weights) <= 0:
-      raise UserError('--transfer_weights must all be above 0')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,35 +34,44 @@ class TransferSet:
     return digest.hexdigest()
 
 
-def make(task: Task, data_dir: str | None, sources: Sources) -> TransferSet:
-  """Reads the sources and takes what is wanted.
+def make(
+  task: Task,
+  data_dir: str | None,
+  options: TransferOptions,
+  tfds_dir: str | None = None,
+) -> TransferSet:
+  """Reads the sources, leaves out dev and test, and draws the texts.
+
+  Args:
+    task: the task.
+    data_dir: the folder of its data.
+    options: the sources and how many of their texts to use.
+    tfds_dir: the folder of tensorflow-datasets' data; None for its default.
 
   Raises:
-    UserError: a source is missing or malformed, nothing is left, or single
-      sentences stand where the task has pairs, or the other way round.
+    UserError: a source is missing or malformed, no text is left, or a source
+      has single sentences but the task has pairs, or the reverse.
   """
-  groups = _read(task, data_dir, sources)
+  groups = _read(task, data_dir, options, tfds_dir)
   held_out = SentenceFilter(held_out_examples(task, data_dir))
-  kept = [_outside(group, held_out, task.is_pair) for group in groups]
+  kept = [_without_held_out(group, held_out, task.is_pair) for group in groups]
   num_kept = sum(map(len, kept))
   if not num_kept:
     raise UserError('the transfer set has no text outside of dev and test')
   num_held_out = sum(map(len, groups)) - num_kept
-  if sources.weights:
-    for name, group in zip(sources.names(), kept, strict=True):
+  count, seed = options.max_transfer_examples, options.transfer_seed
+  if weights := options.weights():
+    for name, group in zip(options.names(), kept, strict=True):
       if not group:
         raise UserError(f'{name} has no text outside of dev and test')
-    taken = draw(kept, sources.weights, sources.max_examples, sources.seed)
-  else:
-    pool = [text for group in kept for text in group]
-    (texts,) = draw([pool], (1.0,), sources.max_examples, sources.seed)
-    taken = [texts]
-  for name, texts in zip(sources.names(), taken, strict=False):
-    if sources.weights:
+    drawn = draw(kept, weights, count, seed)
+    for name, texts in zip(options.names(), drawn, strict=False):
       logging.info('%s: %d texts', name, len(texts))
-  result = TransferSet([x for texts in taken for x in texts], num_held_out)
+  else:
+    drawn = draw([[x for group in kept for x in group]], (1.0,), count, seed)
+  result = TransferSet([x for texts in drawn for x in texts], num_held_out)
   logging.info(
-    '%d of %d texts; left out %d that stand in dev or test',
+    'The transfer set has %d of %d texts; left out %d that are in dev or test.',
     len(result.texts),
     num_kept,
     num_held_out,
@@ -121,36 +80,42 @@ def make(task: Task, data_dir: str | None, sources: Sources) -> TransferSet:
 
 
 def _read(
-  task: Task, data_dir: str | None, sources: Sources
+  task: Task,
+  data_dir: str | None,
+  options: TransferOptions,
+  tfds_dir: str | None,
 ) -> list[list[Text]]:
-  groups = read_files(sources.files) if sources.files else []
-  if sources.split:
+  """Returns the texts of each source."""
+  files, split = options.transfer_file, options.transfer_split
+  groups = read_files(files) if files else []
+  if split:
     groups.append(
       [
-        Text(f'{sources.split}:{e.example_id}', e.text_a, e.text_b, e.label)
-        for e in task.read_split(data_dir, sources.split)
+        Text(f'{split}:{e.example_id}', e.text_a, e.text_b, e.label)
+        for e in task.read_split(data_dir, split)
       ]
     )
-  if sources.tfds:
-    groups.append(_read_tfds(sources.tfds, sources.tfds_dir))
+  if options.transfer_tfds:
+    groups.append(_read_tfds(options, tfds_dir))
   return groups
 
 
-def _read_tfds(spec: str, data_dir: str | None) -> list[Text]:
-  """Reads a split of tensorflow-datasets, which downloads it if need be."""
-  name, split, columns = _TFDS.fullmatch(spec).groups()
-  names = columns.split('+')
-  source = TfdsSource(name, data_dir, f'--transfer_tfds={spec}')
+def _read_tfds(options: TransferOptions, data_dir: str | None) -> list[Text]:
+  """Reads a split of tensorflow-datasets, which downloads it if needed."""
+  name, split, columns = options.tfds_parts()
+  source = TfdsSource(
+    name, data_dir, f'`transfer_tfds`={options.transfer_tfds}'
+  )
   return [
-    Text(f'{name}:{split}:{number}', *(*map(row.get, names), None)[:2])
-    for number, row in enumerate(source.rows(split, names))
+    Text(f'{name}:{split}:{number}', *(*map(row.get, columns), None)[:2])
+    for number, row in enumerate(source.rows(split, columns))
   ]
 
 
-def _outside(
+def _without_held_out(
   texts: Sequence[Text], held_out: SentenceFilter, is_pair: bool
 ) -> list[Text]:
-  """Returns the texts that stand neither in dev nor in test."""
+  """Returns the texts that are neither in dev nor in test."""
   for text in texts:
     if (text.text_b is not None) != is_pair:
       kinds = ('a single sentence', 'a tab-separated pair')
@@ -167,21 +132,21 @@ def draw(
   count: int | None,
   seed: int,
 ) -> list[list[Text]]:
-  """Draws texts from several sources so that each has its share.
+  """Draws texts from several sources, each with its share.
 
-  Each source's texts are shuffled; the text of rank r in a source of weight w
-  gets the position (r + 1/2) / w, and the texts are taken in the order of their
-  positions until a source is used up: so every beginning of that order has the
-  shares, none is repeated, and a smaller draw is part of a larger one.
+  Each source's texts are shuffled. The text of rank r in a source of weight w
+  gets the position (r + 1/2) / w. Texts are drawn in the order of their
+  positions until a source runs out. Hence every prefix of that order has the
+  shares, no text repeats, and a smaller draw is part of a larger one.
 
   Args:
     groups: the sources' texts.
     weights: above 0, one for each source.
-    count: how many texts at most; None takes as many as the shares allow.
-    seed: of the choice.
+    count: the most texts to draw; None draws as many as the shares allow.
+    seed: of the shuffle.
 
   Returns:
-    For each source the texts taken, in their order.
+    For each source the drawn texts, in their order.
   """
   end = min(len(g) / w for g, w in zip(groups, weights, strict=True))
   candidates = []
@@ -198,7 +163,7 @@ def draw(
 
 
 def held_out_examples(task: Task, data_dir: str | None) -> list[Example]:
-  """Reads what no student may see: dev and, where there is one, test."""
+  """Reads the examples that no student may see: dev, and test if it exists."""
   held_out = []
   for split in task.held_out_splits():
     if split == 'dev' or task.has_split(data_dir, split):

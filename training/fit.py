@@ -1,6 +1,6 @@
-"""How all three scripts train: where a run starts, and what it is made of."""
+"""Trains a job to its last step: the first weights, the optimizer, the loop."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import tensorflow as tf
@@ -10,19 +10,19 @@ from devices import workers
 from modeling.checkpoints import exporting, initialisation, loading
 from modeling.checkpoints.initialisation import Start
 from modeling.dropout import DropoutKey
-from modeling.models import released_variables
 from system import files
 from training import best_checkpoint, train_loop, variable_groups
+from training.job import Job
 from training.loss_scale import LossScale
 from training.optimization import AdamW, Lamb
+from training.options import Settings
 from training.resuming import Checkpointer
-from training.settings import Settings
 from training.step_statistics import StepStatistics
-from training.train_step import LossFunction, Trainer
+from training.train_step import Trainer
 
 
 class Batches(Protocol):
-  """What a model is trained on, as `input_pipeline.TrainingBatches`."""
+  """What a model is trained on, as `training_input.TrainingBatches`."""
 
   def __call__(
     self, start_step: int, num_replicas: int, own: range
@@ -30,12 +30,11 @@ class Batches(Protocol):
     """Returns the batches from a step on, cut for the replicas."""
 
   def describe(self, step: int) -> str:
-    """Says which records the batch after `step` steps is of."""
+    """Names the records of the batch that follows `step` steps."""
 
 
 def fit(
-  model: tf.Module,
-  loss_function: LossFunction,
+  job: Job,
   batches: Batches,
   settings: Settings,
   start: Start,
@@ -44,48 +43,43 @@ def fit(
 ) -> None:
   """Trains a model to its last step, from wherever its folder says it is.
 
-  Call it under the strategy's scope, in which the model was made. How a run
-  starts, in order of precedence, is numbered in `initialisation`.
+  Call it in the strategy's scope, in which the model was made.
+  `initialisation` numbers the ways in which a run starts.
 
   Args:
-    model: with `config`; its trainable weights carry released names.
-    loss_function: see `LossFunction`.
-    batches: what it is trained on.
-    settings: the run's.
-    start: where to start from, if not resumed; its heads may be missing.
-    vocab_file: exported beside the weights where given.
-    evaluation: what is done every `settings.eval_steps`; it may end the run
-      before its last step.
+    job: the model and its loss.
+    batches: the training data.
+    settings: how the run trains.
+    start: the first weights of a run that is not resumed; the checkpoint may
+      lack the heads.
+    vocab_file: exported beside the weights if given.
+    evaluation: runs every `settings.eval_steps`; it may end the run early.
   """
   strategy = tf.distribute.get_strategy()
-  variables = released_variables(model)
-  trained = _trained(variables, settings, model.config.num_hidden_layers)
-  statistics = StepStatistics(settings.skip_nonfinite_steps)
-  optimizer = _make_optimizer(
-    trained, settings, model.config.num_hidden_layers, statistics
-  )
+  trainer = make_trainer(job, settings)
+  variables, statistics = job.variables, trainer.statistics
 
   def export(
     step: int,
     folder: str = settings.output_dir,
-    keep: int = settings.keep_checkpoints,
+    keep: int = settings.keep_checkpoint_max,
   ) -> str:
     return exporting.export(
-      folder, step, variables, model.config, vocab_file, keep
+      folder, step, variables, job.model.config, vocab_file, keep
     )
 
   checkpointer = Checkpointer(
-    settings.output_dir, variables, optimizer, statistics, export
+    settings.output_dir, variables, trainer.optimizer, statistics, export
   )
   step = _start(checkpointer, start, variables)
-  # None looks for something to go on from when the first checkpoint is written.
-  workers.check_same(step, 'the step to go on from')
+  # All workers choose the resume step before the chief saves.
+  workers.check_same(step, 'the resume step')
   if not workers.is_chief():
     evaluation = None
   elif not step:
     best_checkpoint.discard(settings.output_dir)
   if not step:
-    # As the original does: the weights that the run began with.
+    # google-research/bert saves the initial weights, too.
     checkpointer.save(step)
   if evaluation:
     best = best_checkpoint.folder(settings.output_dir)
@@ -95,53 +89,60 @@ def fit(
       statistics.start,
       lambda step: export(step, best, keep=1),
     )
-  # Else it was stopped between two stops, and the second is still to come.
-  if statistics.start == step and train_loop.is_over(
-    step, settings, evaluation
-  ):
+  # A run that stopped mid-interval finishes its interval first.
+  is_between_intervals = statistics.start == step
+  if is_between_intervals and train_loop.is_over(step, settings, evaluation):
     return
-  # Every replica takes the next element; the elements are cut from the global
-  # batch in the order of the replicas.
-  dataset = strategy.distribute_datasets_from_function(
+  # Each replica takes the next element of its worker's dataset, in the order in
+  # which the global batch was cut.
+  trainer.train_dataset = strategy.distribute_datasets_from_function(
     lambda context: batches(
       step, context.num_replicas_in_sync, _own_replicas(context)
     )
-  )
-  trainer = Trainer(
-    list(trained.values()),
-    optimizer,
-    loss_function,
-    dataset,
-    DropoutKey(settings.seed, optimizer.step, 0, settings.dropout_rate),
-    settings.gradient_accumulation_steps,
-    statistics,
   )
   train_loop.train(
     trainer, checkpointer, settings, evaluation, batches.describe
   )
 
 
+def make_trainer(job: Job, settings: Settings) -> Trainer:
+  """Makes the optimizer and the training step of a job, without any data.
+
+  Call it in the strategy's scope, in which the model was made.
+  """
+  trained = _trained_variables(job, settings)
+  statistics = StepStatistics(settings.skip_nonfinite_steps)
+  optimizer = _make_optimizer(trained, job.num_layers, settings, statistics)
+  return Trainer(
+    list(trained.values()),
+    optimizer,
+    job.loss_function,
+    DropoutKey(settings.seed, optimizer.step, 0, settings.dropout_rate),
+    settings.gradient_accumulation_steps,
+    statistics,
+  )
+
+
 def _own_replicas(context: tf.distribute.InputContext) -> range:
-  """Returns which of all replicas this worker feeds."""
+  """Returns the numbers of the replicas that this worker feeds."""
   count = context.num_replicas_in_sync // context.num_input_pipelines
   first = count * context.input_pipeline_id
   return range(first, first + count)
 
 
-def _trained(
-  variables: Mapping[str, tf.Variable], settings: Settings, num_layers: int
-) -> dict[str, tf.Variable]:
-  """Returns the variables that are not frozen; says how many are."""
+def _trained_variables(job: Job, settings: Settings) -> dict[str, tf.Variable]:
+  """Returns the variables that are not frozen; logs how many are."""
   trained = {
     name: variable
-    for name, variable in variables.items()
-    if not variable_groups.is_frozen(name, num_layers, settings.freeze)
+    for name, variable in job.variables.items()
+    if not variable_groups.is_frozen(name, job.num_layers, settings.freeze)
   }
   if settings.freeze:
+    num_variables = len(job.variables)
     logging.info(
-      'Frozen: %d of %d variables (--freeze=%s).',
-      len(variables) - len(trained),
-      len(variables),
+      'Frozen: %d of %d variables (`freeze`=%s).',
+      num_variables - len(trained),
+      num_variables,
       settings.freeze,
     )
   return trained
@@ -149,23 +150,24 @@ def _trained(
 
 def _make_optimizer(
   trained: Mapping[str, tf.Variable],
-  settings: Settings,
   num_layers: int,
+  settings: Settings,
   statistics: StepStatistics,
 ) -> AdamW:
-  """Makes the optimizer of a run, with the state that it keeps."""
+  """Makes the optimizer and the slots that it keeps for each variable."""
   make = {'adamw': AdamW, 'lamb': Lamb}[settings.optimizer]
+  is_float16 = settings.precision == 'float16'
   return make(
     list(trained.values()),
     settings.learning_rate,
-    settings.num_steps,
+    settings.num_train_steps,
     settings.num_warmup_steps,
-    settings.bias_correction,
+    bool(settings.adam_bias_correction),
     [
       variable_groups.rate_factor(name, num_layers, settings.layer_decay)
       for name in trained
     ],
-    LossScale() if settings.precision == 'float16' else statistics.unit_scale,
+    LossScale() if is_float16 else statistics.unit_scale,
   )
 
 
@@ -174,7 +176,7 @@ def _start(
   start: Start,
   variables: Mapping[str, tf.Variable],
 ) -> int:
-  """Gives the weights their first values; says how; returns the step."""
+  """Gives the weights their first values, logs how, and returns the step."""
   if checkpointer.can_restore:
     _log(initialisation.explain(initialisation.RESUMED))
     step = checkpointer.restore()
@@ -196,32 +198,6 @@ def _start(
   return 0
 
 
-def _log(lines: list[str]) -> None:
+def _log(lines: Iterable[str]) -> None:
   for line in lines:
     logging.info('%s', line)
-
-
-def make_replica_step(
-  model: tf.Module, loss_function: LossFunction, settings: Settings
-) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
-  """Returns `Trainer.replica_step` of a run that does not take place.
-
-  Args:
-    model: as in `fit`.
-    loss_function: as in `fit`.
-    settings: the run's.
-  """
-  num_layers = model.config.num_hidden_layers
-  trained = _trained(released_variables(model), settings, num_layers)
-  statistics = StepStatistics(settings.skip_nonfinite_steps)
-  optimizer = _make_optimizer(trained, settings, num_layers, statistics)
-  trainer = Trainer(
-    list(trained.values()),
-    optimizer,
-    loss_function,
-    None,
-    DropoutKey(settings.seed, optimizer.step, 0, settings.dropout_rate),
-    settings.gradient_accumulation_steps,
-    statistics,
-  )
-  return trainer.replica_step

@@ -107,22 +107,26 @@ class AdamW(tf.Module):
     return loss * self.loss_scale.value if self.loss_scale else loss
 
   def apply(
-    self, gradients: Sequence[tf.Tensor | None]
+    self,
+    gradients: Sequence[tf.Tensor | None],
+    are_losses_finite: tf.Tensor | bool = True,
   ) -> dict[str, tf.Tensor]:
     """Clips and applies gradients that are already summed over replicas.
 
-    Call it in the replica context. The norm that clips is the norm of the
-    aggregated gradients; clipping each replica's own would depend on how many
-    there are.
+    Call it in the replica context. Clipping uses the norm of the aggregated
+    gradients; the norm of each replica's own would depend on the number of
+    replicas.
 
     Args:
-      gradients: of `scale_loss`, one for each variable, dense and of its
-        shape.
+      gradients: the gradients of `scale_loss`, one for each variable, dense
+        and of its shape.
+      are_losses_finite: bool scalar. With a loss scale the step is skipped if
+        it is false or the gradients are not finite.
 
     Returns:
       `gradient_norm`, float32 scalar, the global norm before clipping. With a
-      loss scale also `loss_scale`, and `skipped_steps`: 1 if this step is one,
-      whose norm then counts as 0.
+      loss scale also `loss_scale`, and `skipped_steps`, 1 if this step is
+      skipped; its `gradient_norm` is then 0.
 
     Raises:
       ValueError: a variable has no gradient; it is named.
@@ -142,7 +146,7 @@ class AdamW(tf.Module):
     scale = tf.identity(self.loss_scale.value)  # before it is adapted
     unscaled = [gradient / scale for gradient in gradients]
     clipped, norm = tf.clip_by_global_norm(unscaled, self.clip_norm)
-    is_finite = tf.math.is_finite(norm)
+    is_finite = tf.math.is_finite(norm) & are_losses_finite
     clipped = [tf.where(is_finite, x, 0.0) for x in clipped]
     context.merge_call(self._update_all, args=(clipped, is_finite))
     return {

@@ -1,15 +1,52 @@
-"""Masked LM and next sentence: what is minimised and what is measured."""
+"""run_pretraining.py's job: masked LM and next-sentence prediction."""
 
+import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
+from data.pretraining import input_records, manifest
+from data.pretraining.dynamic_masking import DynamicMasking
+from data.records import feature_spec, inference_input
+from data.records.record_source import RecordSource
+from data.text import tokenization
+from devices import flops, strategies, workers
+from modeling.checkpoints import loading
+from modeling.configs import BertConfig
 from modeling.dropout import DropoutKey
-from modeling.models import PreTrainer
+from modeling.models import PreTrainer, released_variables
+from system import files
 from system.progress import Progress
-from training import losses
-from training.fit import LossFunction
+from training import losses, model_setup, result_files, run_folder
+from training.job import Job
 from training.metrics import WeightedMean
+from training.model_setup import Text
+from training.options import PretrainingOptions
+from training.run import Run, train, with_bias_correction
+from training.seeds import Command
+from training.train_step import LossFunction
+
+
+def make_job(
+  model: PreTrainer, max_seq_length: int, max_predictions_per_seq: int
+) -> Job:
+  """Returns the job of pre-training a model.
+
+  Args:
+    model: the model.
+    max_seq_length: S.
+    max_predictions_per_seq: P.
+  """
+  return Job(
+    model,
+    make_loss_function(model),
+    feature_spec.PRETRAINING,
+    {'S': max_seq_length, 'P': max_predictions_per_seq},
+    lambda rows: flops.pretrainer_flops(
+      model.config, rows, max_seq_length, max_predictions_per_seq
+    ),
+  )
 
 
 def make_loss_function(model: PreTrainer) -> LossFunction:
@@ -36,6 +73,141 @@ def make_loss_function(model: PreTrainer) -> LossFunction:
   return loss_function
 
 
+def run(options: PretrainingOptions, command: Command) -> None:
+  """Does what run_pretraining.py's flags ask for.
+
+  Args:
+    options: all settings of the script.
+    command: see `Command`.
+
+  Raises:
+    UserError: a setting, file or checkpoint does not fit; checked before the
+      first expensive step where possible.
+    Stopped: the run was asked to stop, and has saved its state.
+  """
+  vocab_file, tokens = options.vocabulary.vocab_file, None
+  if vocab_file:
+    tokens = tokenization.load_vocabulary(vocab_file)
+  text = Text(
+    vocab_file,
+    tokens and len(tokens.tokens),
+    tokens and tokens.checksum,
+  )
+  config = model_setup.choose_config(options.model, text)
+  found = _find_records(options, config, text)
+  if not tokens:
+    checksum = input_records.vocab_checksum(found)
+    text = dataclasses.replace(text, vocab_checksum=checksum)
+  model_setup.check_start(options.model, config, text)
+  strategy = strategies.make_strategy(options.devices)
+  source = _make_source(found, options, config, tokens)
+  source.check()
+  with workers.running(strategy):
+    output_dir = options.training.output_dir
+    workers.chief_does(lambda: files.make_folder(output_dir))
+    model = PreTrainer(config, options.devices.precision, options.training.seed)
+    if options.training.do_train:
+      _train(model, source, options, command())
+    if options.evaluation.do_eval:
+      # The batches are few (`max_eval_steps`): the other workers wait.
+      workers.chief_does(lambda: _evaluate(model, source, options, text))
+
+
+def _find_records(
+  options: PretrainingOptions, config: BertConfig, text: Text
+) -> Any:
+  """Returns what is known of the records; checks that they fit the model."""
+  found = manifest.find(input_records.expand(options.input.input_file))
+  input_records.check(
+    found,
+    input_records.Requirements(
+      options.model.max_seq_length,
+      options.input.max_predictions_per_seq,
+      config.vocab_size,
+      (text.vocab_file, text.vocab_checksum) if text.vocab_file else None,
+    ),
+  )
+  return found
+
+
+def _make_source(
+  found: Any,
+  options: PretrainingOptions,
+  config: BertConfig,
+  tokens: tokenization.Vocabulary | None,
+) -> RecordSource:
+  """Returns the records; draws masks during training if they have none."""
+  num_predictions = options.input.max_predictions_per_seq
+  fields, complete = feature_spec.PRETRAINING, None
+  if masking := input_records.dynamic_masking(found):
+    masking = dataclasses.replace(
+      masking, max_predictions_per_seq=num_predictions
+    )
+    fields = feature_spec.UNMASKED_PRETRAINING
+    complete = DynamicMasking(tokens, masking, options.training.seed)
+  return RecordSource(
+    tuple(found),
+    fields,
+    {'S': options.model.max_seq_length, 'P': num_predictions},
+    config.vocab_size,
+    config.type_vocab_size,
+    complete,
+  )
+
+
+def _train(
+  model: PreTrainer,
+  source: RecordSource,
+  options: PretrainingOptions,
+  command: Mapping[str, Any],
+) -> None:
+  settings = dataclasses.replace(
+    options.training, precision=options.devices.precision
+  )
+  num_predictions = options.input.max_predictions_per_seq
+  masking = source.complete and dataclasses.asdict(source.complete.options)
+  train(
+    make_job(model, options.model.max_seq_length, num_predictions),
+    Run(
+      with_bias_correction(settings),
+      options.model,
+      {
+        'script': 'run_pretraining',
+        'dynamic_masking': masking,
+        'input_file': run_folder.fingerprint(source.paths),
+        'max_predictions_per_seq': num_predictions,
+      },
+      command,
+      options.vocabulary.vocab_file,
+    ),
+    lambda: source,
+  )
+
+
+def _evaluate(
+  model: PreTrainer,
+  source: RecordSource,
+  options: PretrainingOptions,
+  text: Text,
+) -> None:
+  output_dir = options.training.output_dir
+  max_batches = options.input.max_eval_steps
+  checkpoint = model_setup.trained_checkpoint(
+    output_dir, options.model.init_checkpoint, text
+  )
+  loading.load_released(
+    checkpoint.prefix,
+    released_variables(model),
+    is_required=lambda name: True,
+  )
+  batches = inference_input.inference_batches(
+    source, options.evaluation.eval_batch_size, max_batches
+  )
+  with source.explained():
+    scores = evaluate(model, batches, max_batches)
+  result_files.write_eval_results(output_dir, checkpoint.prefix, scores)
+
+
 def evaluate(
   model: PreTrainer, batches: tf.data.Dataset, max_batches: int
 ) -> dict[str, float]:
@@ -43,7 +215,7 @@ def evaluate(
 
   Args:
     model: the model.
-    batches: as `input_pipeline.inference_batches`.
+    batches: as `inference_input.inference_batches`.
     max_batches: how many there may be, to tell how far it has come.
 
   Returns:

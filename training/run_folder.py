@@ -24,7 +24,7 @@ def claim(
   output_dir: str,
   configuration: Mapping[str, Any],
   has_progress: bool,
-  flag: str = '--output_dir',
+  label: str = 'output_dir',
   command: Mapping[str, Any] | None = None,
   is_alone: bool = True,
 ) -> None:
@@ -38,7 +38,7 @@ def claim(
       the model's configuration, fingerprints of the data. JSON values.
     has_progress: whether there is something to go on from; what a run without
       progress was started with doesn't matter.
-    flag: which flag named the folder.
+    label: which label named the folder.
     command: the script and its flags, which --from_run takes up; that of a run
       that goes on stays as it is.
     is_alone: whether no other job writes to the folder: then all temporary
@@ -53,11 +53,11 @@ def claim(
     if workers.is_chief():
       files.make_folder(output_dir)
       temporary_files.remove_abandoned(output_dir, is_alone=is_alone)
-    _claim(output_dir, configuration, has_progress, flag, command)
+    _claim(output_dir, configuration, has_progress, label, command)
 
 
 def _claim(
-  output_dir: str, configuration, has_progress: bool, flag, command
+  output_dir: str, configuration, has_progress: bool, label, command
 ) -> None:
   path = os.path.join(output_dir, _RUN_FILE)
   # Through JSON once, so that tuples compare as lists.
@@ -65,12 +65,12 @@ def _claim(
   if not files.exists(path) and _has_exports(output_dir):
     raise UserError(
       f'{output_dir} holds checkpoints (model.ckpt-*) but no run.json: they '
-      f'are of a run that this one cannot go on from. Give another {flag}.'
+      f'are of a run that this one cannot go on from. Give another `{label}`.'
     )
   if not workers.is_chief() and not files.exists(path):
     raise UserError(
       f'worker {workers.index()} finds no {path}, which the chief has written: '
-      f'{flag} must be a folder that all workers see'
+      f'`{label}` must be a folder that all workers see'
     )
   if (has_progress or not workers.is_chief()) and files.exists(path):
     found = _recorded(path)
@@ -82,7 +82,7 @@ def _claim(
     if differences:
       raise UserError(
         f'{output_dir} holds a run with another configuration '
-        f'({"; ".join(differences)}). Give another {flag}, or remove '
+        f'({"; ".join(differences)}). Give another `{label}`, or remove '
         'this one to start afresh.'
       )
     return

@@ -33,7 +33,7 @@ _owned: dict[str, str] = {}
 
 
 @contextmanager
-def held(folder: str, flag: str = '--output_dir') -> Iterator[None]:
+def held(folder: str, label: str = 'output_dir') -> Iterator[None]:
   """Keeps other runs out of a folder, which is made, while the block runs.
 
   Of several workers of one job, which share a folder, the chief does so.
@@ -41,7 +41,7 @@ def held(folder: str, flag: str = '--output_dir') -> Iterator[None]:
   Raises:
     UserError: another run trains there; its host and process are told.
   """
-  lock = workers.chief_does(lambda: _acquire(folder, flag))
+  lock = workers.chief_does(lambda: _acquire(folder, label))
   try:
     yield
   finally:
@@ -50,7 +50,7 @@ def held(folder: str, flag: str = '--output_dir') -> Iterator[None]:
       lock.close()
 
 
-def _acquire(folder: str, flag: str) -> TextIO | None:
+def _acquire(folder: str, label: str) -> TextIO | None:
   files.make_folder(folder)
   path = os.path.join(folder, _NAME)
   earlier, entry = _read(path), _own_entry()
@@ -59,7 +59,7 @@ def _acquire(folder: str, flag: str) -> TextIO | None:
   except BlockingIOError:
     raise UserError(
       f'{folder} is in use: {_describe(_read(path))} trains there. Wait until '
-      f'it has ended, or give another {flag}.'
+      f'it has ended, or give another `{label}`.'
     ) from None
   if lock is None:
     files.write_text(path, entry)

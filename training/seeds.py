@@ -1,26 +1,71 @@
-"""Several seeds of one run: the middle and the spread of their scores."""
+"""Runs a job with several seeds; summarises their scores."""
 
+import dataclasses
 import os
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from absl import logging
 
+from devices import workers
 from system import files
+from training import gradient_registry, resuming, run_folder, run_lock
+
+Scores = Mapping[str, float]
+# (changed settings by name) → the script and its flags, for `run.json`.
+Command = Callable[..., Mapping[str, Any]]
+
+_COLUMNS = ('median', 'lowest', 'highest', 'mean', 'std')
 
 
 def folder(output_dir: str, seed: int) -> str:
-  """Returns where the run of one seed stands."""
+  """Returns the folder of one seed's run."""
   return os.path.join(output_dir, f'seed-{seed}')
 
 
-def summarise(
-  scores: Mapping[int, Mapping[str, float]],
-) -> dict[str, dict[str, float]]:
+def run(
+  options: Any,
+  command: Command,
+  job: Callable[[Any, Mapping[str, Any]], Scores],
+) -> None:
+  """Runs a job once, or with each of `num_seeds` seeds in its own folder.
+
+  With several seeds it reports their scores.
+
+  Args:
+    options: the job's; `training.seed` is the first seed.
+    command: see `Command`; a seed's `run.json` starts that seed alone again.
+    job: (options, the command for `run.json`) → scores.
+  """
+  training, num_seeds = options.training, options.evaluation.num_seeds
+  if num_seeds == 1:
+    job(options, command())
+    return
+  output_dir = training.output_dir
+  # Each seed's run has its own folder; this one holds the report.
+  with run_lock.held(output_dir):
+    if not resuming.has_progress(output_dir):
+      run_folder.claim(output_dir, {}, False, command=command())
+    scores = {}
+    for seed in range(training.seed, training.seed + num_seeds):
+      own = {'seed': seed, 'output_dir': folder(output_dir, seed)}
+      logging.info('Seed %d, in %s', seed, own['output_dir'])
+      with gradient_registry.forgotten():
+        scores[seed] = job(
+          dataclasses.replace(
+            options, training=dataclasses.replace(training, **own)
+          ),
+          command(**own, num_seeds=1),
+        )
+    workers.chief_does(lambda: report(output_dir, scores))
+
+
+def summarise(scores: Mapping[int, Scores]) -> dict[str, dict[str, float]]:
   """Returns each score's median, lowest, highest, mean and deviation.
 
   Args:
-    scores: of two seeds or more: seed → name → value.
+    scores: seed → name → value, of two seeds or more.
 
   Returns:
     name → statistics. `std` is the sample's, divided by the number of seeds
@@ -40,8 +85,8 @@ def summarise(
   return summary
 
 
-def report(output_dir: str, scores: Mapping[int, Mapping[str, float]]) -> None:
-  """Prints what `summarise` returns and writes it to `seeds.json`.
+def report(output_dir: str, scores: Mapping[int, Scores]) -> None:
+  """Prints the summary of the scores and writes it to `seeds.json`.
 
   Args:
     output_dir: the folder that holds the seeds' folders.
@@ -49,13 +94,12 @@ def report(output_dir: str, scores: Mapping[int, Mapping[str, float]]) -> None:
   """
   summary = summarise(scores)
   width = max(map(len, summary))
-  columns = ('median', 'lowest', 'highest', 'mean', 'std')
   logging.info(
     'Scores of %d seeds, %s', len(scores), ', '.join(map(str, scores))
   )
-  logging.info('%s', ' ' * width + ''.join(f'{name:>10}' for name in columns))
+  logging.info('%s', ' ' * width + ''.join(f'{name:>10}' for name in _COLUMNS))
   for name, values in summary.items():
-    cells = ''.join(f'{values[column]:10.4f}' for column in columns)
+    cells = ''.join(f'{values[column]:10.4f}' for column in _COLUMNS)
     logging.info('%s', f'{name:{width}}{cells}')
   files.write_json(
     os.path.join(output_dir, 'seeds.json'),

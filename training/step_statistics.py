@@ -1,38 +1,38 @@
-"""What the steps since the host's last stop came to, and which were bad.
+"""Sums of the steps' losses and measures, and which steps were bad.
 
 A step is bad if one of its losses, or its gradient norm, is not finite. The
-sums are added up on the device, and the host reads them where it stops anyway:
-no step waits for it.
+device adds up the sums; the host reads them at its stops, so no step waits for
+the host.
 
-They are a part of what a run goes on from. One that was asked to stop between
-two stops ends with the metrics of one left alone.
+The statistics are part of a run's resumable state: a run that stops
+mid-interval ends with the same metrics as an undisturbed one.
 """
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-# These count steps, bad ones too; the others are means over the good ones.
+# Means over all steps; the other values are means over the good steps.
 _OF_ALL_STEPS = ('loss_scale', 'skipped_steps')
 
 
 class UnitLossScale:
-  """Stands for a loss scale where there is none, and scales nothing.
+  """A loss scale of 1: it scales nothing, but skips bad updates.
 
-  It has the optimizer do what a loss scale brings besides: an update whose
-  gradients are not finite changes neither weights nor moments.
+  With any loss scale the optimizer changes neither weights nor moments in a
+  step whose gradients are not finite.
   """
 
   value = 1.0
 
   def __init__(self):
-    """Makes the state, under the strategy's scope."""
+    """Makes the state, in the strategy's scope."""
     self.skipped_steps = tf.Variable(0, dtype=tf.int64, trainable=False)
 
   def update(self, is_finite: tf.Tensor) -> None:
-    """Counts a step, as `precision.LossScale.update`."""
+    """Counts a step, as `LossScale.update` does."""
     self.skipped_steps.assign_add(tf.cast(~is_finite, tf.int64))
 
 
@@ -40,15 +40,17 @@ class StepStatistics:
   """The sums of the current interval, and the bad steps of the run.
 
   Attributes:
-    budget: how many bad steps may be left out: their updates are not made.
+    budget: how many bad steps the run may skip.
     start: the step at which the interval began.
-    sums: by name, as `collect` has seen them last.
-    bad_steps: of the whole run, likewise; the first step is 1.
-    unit_scale: for the optimizer, where steps may be left out.
+    sums: value's name → sum, as of the last `collect`.
+    bad_steps: the numbers of the run's bad steps, from 1, as of the last
+      `collect`.
+    unit_scale: the optimizer's loss scale in float32 if steps may be skipped,
+      else None.
   """
 
   def __init__(self, budget: int = 0):
-    """Makes the variables, under the strategy's scope."""
+    """Makes the variables, in the strategy's scope."""
     self.budget = budget
     self.start = 0
     self.sums: dict[str, float] = {}
@@ -56,49 +58,49 @@ class StepStatistics:
     self.unit_scale = UnitLossScale() if budget else None
     self._names: Sequence[str] = ()
     self._sums: tf.Variable | None = None
-    # Since `collect`; one more than there may be is enough to end the run.
+    # The bad steps since `collect`, one more than the budget: that ends the
+    # run.
     none = tf.fill([budget + 1], tf.constant(-1, tf.int64))
     self._bad = tf.Variable(none, trainable=False)
 
   def begin(self, step: int) -> None:
-    """Begins an interval: the sums start from zero."""
+    """Begins an interval with sums of zero."""
     self.start, self.sums = step, {}
     if self._sums is not None:
       self._sums.assign(tf.zeros_like(self._sums))
 
-  def add(
-    self, names: Sequence[str], values: tf.Tensor, step: tf.Tensor
-  ) -> None:
+  def add(self, values: Mapping[str, tf.Tensor], step: tf.Tensor) -> None:
     """Adds a step, as ops of the training loop.
 
     Args:
-      names: of the values, the same at every step.
-      values: float32 [K], the same on every replica.
+      values: name → float32 scalar, the same on every replica; every step has
+        the same names.
       step: int64 scalar, this step's number.
     """
-    self._names = names
+    self._names = list(values)
     if self._sums is None:
-      initial = [self.sums.get(name, 0.0) for name in names]
+      initial = [self.sums.get(name, 0.0) for name in values]
       with tf.init_scope():
         self._sums = tf.Variable(initial, trainable=False)
-    is_bad = ~tf.reduce_all(tf.math.is_finite(values))
+    stacked = tf.stack(list(values.values()))
+    is_bad = ~tf.reduce_all(tf.math.is_finite(stacked))
     if self.budget:
-      stays = tf.constant([name in _OF_ALL_STEPS for name in names])
-      values = tf.where(is_bad & ~stays, 0.0, values)
-    self._sums.assign_add(values)
-    place = tf.reduce_sum(tf.cast(self._bad >= 0, tf.int64))
-    is_place = tf.range(self.budget + 1, dtype=tf.int64) == place
-    self._bad.assign(tf.where(is_bad & is_place, step, self._bad))
+      stays = tf.constant([name in _OF_ALL_STEPS for name in values])
+      stacked = tf.where(is_bad & ~stays, 0.0, stacked)
+    self._sums.assign_add(stacked)
+    num_bad = tf.reduce_sum(tf.cast(self._bad >= 0, tf.int64))
+    is_next = tf.range(self.budget + 1, dtype=tf.int64) == num_bad
+    self._bad.assign(tf.where(is_bad & is_next, step, self._bad))
 
   def collect(self) -> list[int]:
-    """Reads the sums; returns the bad steps since the last time.
+    """Reads the sums; returns the bad steps since the last call.
 
-    Of those there may be more than the budget allows, by one or several.
+    There may be more of them than the budget allows.
     """
     if self._sums is not None:
       values = self._sums.numpy().tolist()
       self.sums = dict(zip(self._names, values, strict=True))
-    # Where none may be left out, the sums tell whether there is one.
+    # Without a budget, finite sums show that no step was bad.
     if not self.budget and all(map(math.isfinite, self.sums.values())):
       return []
     new = [int(step) for step in self._bad.numpy() if step >= 0]
@@ -108,7 +110,7 @@ class StepStatistics:
     return new
 
   def means(self, step: int) -> dict[str, float]:
-    """Returns the interval's means, from its start to a step."""
+    """Returns the means of the interval that ends with `step`."""
     num_all = step - self.start
     num_bad = sum(bad > self.start for bad in self.bad_steps)
     num_good = max(1, num_all - num_bad)
@@ -118,7 +120,7 @@ class StepStatistics:
     }
 
   def to_json(self) -> str:
-    """Returns what a run that goes on must know."""
+    """Returns the state that a resumed run needs."""
     state = {
       'start': self.start,
       'sums': self.sums,
@@ -127,17 +129,17 @@ class StepStatistics:
     return json.dumps(state)
 
   def restore(self, text: str) -> None:
-    """Takes up what `to_json` returned, before the first `add`.
+    """Restores what `to_json` returned; call it before the first `add`.
 
     Raises:
-      ValueError: it is something else.
+      ValueError: the text is something else.
     """
     state = json.loads(text)
     try:
       start, bad = int(state['start']), [int(x) for x in state['bad_steps']]
       sums = {name: float(value) for name, value in state['sums'].items()}
     except (AttributeError, KeyError, TypeError) as error:
-      raise ValueError(f'{text[:40]!r} is no state of a run') from error
+      raise ValueError(f'{text[:40]!r} is not the state of a run') from error
     self.start, self.sums, self.bad_steps = start, sums, bad
     if self.unit_scale:
       self.unit_scale.skipped_steps.assign(len(bad))

@@ -1,4 +1,4 @@
-"""A model on a task's splits, for `run_classifier` and `run_distillation`."""
+"""One task in one folder: its records, evaluations and predictions."""
 
 import functools
 import os
@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from data.records import input_pipeline
+from data.records import inference_input
+from data.records.record_source import RecordSource
 from data.tasks import classifier_records, label_order
 from data.tasks.examples import Example
 from data.tasks.task import Task
@@ -17,13 +18,17 @@ from devices import workers
 from modeling.checkpoints import loading
 from modeling.models import Classifier, released_variables
 from system.errors import UserError
-from training import classification, result_files
+from training import result_files, scoring
+from training.predictor import Predictor
+
+# (examples, float32 logits [N, C]) → further scores, by name.
+MoreScores = Callable[[Sequence[Example], np.ndarray], Mapping[str, float]]
 
 _HEAD_BIAS = 'output_bias'
 
 
 class TaskFolder:
-  """Evaluates and predicts one task in one folder."""
+  """Writes a task's records and results into one folder."""
 
   def __init__(
     self,
@@ -45,10 +50,12 @@ class TaskFolder:
     self.max_seq_length = max_seq_length
     self.output_dir = output_dir
 
-  def write_records(self, name: str, examples: Sequence[Example]):
+  def write_records(
+    self, name: str, examples: Sequence[Example]
+  ) -> RecordSource:
     """Writes `<name>.tf_record`, padded, and returns it as a source.
 
-    Of several workers only the chief writes.
+    The chief writes; the other workers only open the file.
     """
     path = os.path.join(self.output_dir, f'{name}.tf_record')
     if workers.is_chief():
@@ -59,7 +66,7 @@ class TaskFolder:
       path, self.task, self.tokenizer, self.max_seq_length
     )
 
-  def write_training_records(self, examples: Sequence[Example]):
+  def write_training_records(self, examples: Sequence[Example]) -> RecordSource:
     """Writes `labels.txt` and `train.tf_record`, as `write_records`."""
     label_order.write(self.output_dir, self.task)
     return self.write_records('train', examples)
@@ -71,7 +78,7 @@ class TaskFolder:
     examples: Sequence[Example],
     batch_size: int,
     suffix: str = '',
-    teacher_logits: np.ndarray | None = None,
+    more_scores: MoreScores | None = None,
   ) -> dict[str, float]:
     """Scores a checkpoint on labelled examples; writes `eval_results.txt`.
 
@@ -80,38 +87,37 @@ class TaskFolder:
       checkpoint: its prefix.
       examples: with labels.
       batch_size: B.
-      suffix: of the files' names, as in `results`.
-      teacher_logits: float32 [N, C], a teacher's on the same examples.
+      suffix: of the files' names, as in `result_files`.
+      more_scores: computes scores beyond those of `scoring.score`.
 
     Returns:
-      The scores, as `classification.score`, and where there is a teacher, as
-      `classification.agreement`.
+      All scores by name.
     """
     name = f'eval{suffix}'
     logits = self._logits(model, checkpoint, name, examples, batch_size)
-    scores = classification.score(self.task, examples, logits)
-    if teacher_logits is not None:
-      scores |= classification.agreement(self.task, teacher_logits, logits)
+    scores = scoring.score(self.task, examples, logits)
+    if more_scores:
+      scores |= more_scores(examples, logits)
     result_files.write_eval_results(self.output_dir, checkpoint, scores, suffix)
     return scores
 
   def make_scorer(
     self, model: Classifier, examples: Sequence[Example], batch_size: int
   ) -> Callable[[], dict[str, float]]:
-    """Returns a function that scores the model as it is, while it trains.
+    """Returns a function that scores the model's current weights.
 
-    The scores are those of `evaluate`. The first call writes the records.
+    Its scores are those of `scoring.score`. The first call writes the records.
     """
-    predictor = classification.Predictor(model)
+    predictor = Predictor(model)
 
     @functools.cache
     def make_batches() -> tf.data.Dataset:
       source = self.write_records('eval', examples)
-      return input_pipeline.inference_batches(source, batch_size)
+      return inference_input.inference_batches(source, batch_size)
 
     def score() -> dict[str, float]:
       logits = predictor.predict(make_batches(), len(examples))
-      return classification.score(self.task, examples, logits)
+      return scoring.score(self.task, examples, logits)
 
     return score
 
@@ -130,10 +136,10 @@ class TaskFolder:
       checkpoint: its prefix.
       examples: N, with or without labels.
       batch_size: B.
-      suffix: of the files' names, as in `results`.
+      suffix: of the files' names, as in `result_files`.
     """
     name = f'predict{suffix}'
-    logging.info('Predictions of %s', checkpoint)
+    logging.info('Predicting with %s', checkpoint)
     logits = self._logits(model, checkpoint, name, examples, batch_size)
     outputs = logits
     if not self.task.is_regression:
@@ -143,38 +149,42 @@ class TaskFolder:
       os.path.join(self.output_dir, f'predictions{suffix}.tsv'),
       self.task,
       examples,
-      classification.decide(self.task, logits),
+      scoring.decide(self.task, logits),
       outputs,
     )
 
   def _logits(
-    self, model, checkpoint, name, examples, batch_size
+    self,
+    model: Classifier,
+    checkpoint: str,
+    name: str,
+    examples: Sequence[Example],
+    batch_size: int,
   ) -> np.ndarray:
     load_whole(checkpoint, released_variables(model))
     source = self.write_records(name, examples)
-    batches = input_pipeline.inference_batches(source, batch_size)
-    predictor = classification.Predictor(model)
+    batches = inference_input.inference_batches(source, batch_size)
+    predictor = Predictor(model)
     with source.explained():
       logits = predictor.predict(batches, len(examples))
-    result_files.write_speed(
-      self.output_dir, name, predictor.examples_per_second
-    )
+    rate = predictor.examples_per_second
+    result_files.write_speed(self.output_dir, name, rate)
     return logits
 
 
 def load_whole(checkpoint: str, variables: Mapping[str, tf.Variable]) -> None:
   """Loads a checkpoint that must hold every variable, heads included.
 
-  A head that was never trained is said: its bias is still all zeros, which a
-  single step of training would have changed.
+  Warns if the head is untrained: its bias is then all zeros, which a single
+  training step would have changed.
 
   Raises:
-    UserError: a variable is missing or of another shape.
+    UserError: a variable is missing or has another shape.
   """
   if _HEAD_BIAS not in loading.read_variables(checkpoint):
     raise UserError(
       f'{checkpoint} holds no head for a task (output_weights, {_HEAD_BIAS}): '
-      'it was pre-trained only. Fine-tune it first, with --do_train.'
+      'it was pre-trained only. Fine-tune it first, with `do_train`.'
     )
   report = loading.load_released(
     checkpoint,
@@ -185,7 +195,7 @@ def load_whole(checkpoint: str, variables: Mapping[str, tf.Variable]) -> None:
   logging.info('%s', report.summary())
   if not np.any(variables[_HEAD_BIAS].numpy()):
     logging.warning(
-      'The head of %s was never trained (its bias is all zeros): what it '
-      'predicts is chance.',
+      'The head of %s is untrained (its bias is all zeros): its predictions '
+      'are chance.',
       checkpoint,
     )

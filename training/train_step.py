@@ -1,6 +1,6 @@
 """One training step: gradients on every replica, one reduction, one update."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import orbit
 import tensorflow as tf
@@ -12,22 +12,26 @@ from training.optimization import AdamW
 from training.step_statistics import StepStatistics
 
 # (batch, dropout key) → the losses of these rows, already divided by the
-# denominators of the global batch; 'loss' is what is minimised.
+# denominators of the global batch; 'loss' is minimised.
 LossFunction = Callable[
   [Mapping[str, tf.Tensor], DropoutKey], dict[str, tf.Tensor]
 ]
 
+# The entry of `Trainer.replica_step`'s results that counts workers.
+_STOP_REQUESTS = 'stop_requests'
+
 
 class StopRequest:
-  """Whether this process was asked to stop: a bool on the host.
+  """Whether this process was asked to stop: a bool in host memory.
 
-  No `tf.Variable`, which would belong to the strategy, have copies on the
-  devices, and be set in the strategy's scope only. This one is set from any
-  thread while the main one is in the loop, and reading it waits for no device.
+  It is not a `tf.Variable`: that would belong to the strategy, have a copy on
+  each device, and be settable in the strategy's scope only. Any thread can set
+  this one while the main thread runs the training loop, and reading it waits
+  for no device.
   """
 
   def __init__(self):
-    """Begins with no."""
+    """Starts with no request."""
     with tf.init_scope(), tf.device('CPU:0'):
       self._handle = tf.raw_ops.VarHandleOp(
         dtype=tf.bool, shape=[], shared_name='well_read_bert_stop_request'
@@ -39,7 +43,7 @@ class StopRequest:
     self._assign(True)
 
   def read(self) -> tf.Tensor:
-    """Returns the bool scalar, as it is when the op runs."""
+    """Returns the bool scalar at the time when the op runs."""
     value = tf.raw_ops.ReadVariableOp(resource=self._handle, dtype=tf.bool)
     return tf.ensure_shape(value, [])
 
@@ -50,19 +54,22 @@ class StopRequest:
 class Trainer(orbit.StandardTrainer):
   """Runs training steps on the devices of the current strategy.
 
+  Set `train_dataset` before the first call of `train`: a distributed dataset
+  with elements as `training_input.training_batches` makes them.
+
   Attributes:
-    optimizer: counts the steps.
-    statistics: what they have come to.
+    optimizer: updates the weights and counts the steps.
+    statistics: sums of the steps' losses and measures.
     stop_request: once set, the loop ends after its next step, on all workers.
-    was_stopped: whether the last loop ended so; the same on all workers.
+    was_stopped: whether the last loop ended by request; the same on all
+      workers.
   """
 
   def __init__(
     self,
-    variables: list[tf.Variable],
+    variables: Sequence[tf.Variable],
     optimizer: AdamW,
     loss_function: LossFunction,
-    dataset: tf.data.Dataset,
     dropout: DropoutKey,
     num_micro_batches: int = 1,
     statistics: StepStatistics | None = None,
@@ -70,28 +77,26 @@ class Trainer(orbit.StandardTrainer):
     """Makes a trainer.
 
     Args:
-      variables: what is trained, in the optimizer's order.
+      variables: the trained variables, in the optimizer's order.
       optimizer: made from the same variables.
       loss_function: see `LossFunction`.
-      dataset: distributed; its elements as `input_pipeline.training_batches`.
-      dropout: the run's; its `first_example` is replaced by each batch's.
-      num_micro_batches: into how many parts a replica cuts its rows, to compute
-        the gradients of one after another.
-      statistics: takes what the steps come to.
+      dropout: the run's key; each batch replaces its `first_example`.
+      num_micro_batches: the number of parts into which a replica cuts its
+        rows; it computes the gradients of one part after another.
+      statistics: adds up the steps' results.
     """
-    super().__init__(dataset)
+    super().__init__(train_dataset=None)
+    self.optimizer = optimizer
+    self.statistics = statistics or StepStatistics()
     self.stop_request = StopRequest()
     self.was_stopped = False
-    self._variables = variables
-    self.optimizer = optimizer
+    self._variables = list(variables)
     self._loss_function = loss_function
     self._dropout = dropout
     self._num_micro_batches = num_micro_batches
-    self.statistics = statistics or StepStatistics()
-    self._names: list[str] = []
 
   def create_train_loop_fn(self) -> Callable[..., None]:
-    """Makes the loop, as Orbit's, but that it can be left."""
+    """Makes the loop: Orbit's, but it can end early."""
     loop = tf.function(self._loop)
 
     def run(iterator, num_steps: tf.Tensor) -> None:
@@ -102,7 +107,7 @@ class Trainer(orbit.StandardTrainer):
   def _loop(self, iterator, num_steps: tf.Tensor) -> tf.Tensor:
     is_last = False
     for _ in tf.range(num_steps):
-      # Else the names of all ops would begin with 'while/'.
+      # Otherwise the names of all ops would begin with 'while/'.
       with tf.name_scope(''):
         is_last = self.train_step(iterator)
       if is_last:
@@ -110,67 +115,71 @@ class Trainer(orbit.StandardTrainer):
     return is_last
 
   def train_step(self, iterator) -> tf.Tensor:
-    """Runs one step on every replica and adds up what it comes to.
+    """Runs one step on every replica and adds it to the statistics.
 
     Returns:
-      Whether it is to be the last one for now, a bool scalar.
+      bool scalar: whether a worker was asked to stop.
     """
     strategy = tf.distribute.get_strategy()
-    has_several_workers = workers.count() > 1
     args = (next(iterator),)
-    if has_several_workers:
+    if workers.count() > 1:
       args += (tf.cast(self.stop_request.read(), tf.float32),)
     outputs = strategy.run(self.replica_step, args=args, options=STATIC_SHAPES)
-    # Aggregated already, so the same on every replica.
-    values = strategy.experimental_local_results(outputs)[0]
-    self.statistics.add(
-      self._names, values[: len(self._names)], self.optimizer.step
-    )
-    return values[-1] > 0.0 if has_several_workers else self.stop_request.read()
+    # The values are aggregated already, so every replica has the same.
+    values = {
+      name: strategy.experimental_local_results(value)[0]
+      for name, value in outputs.items()
+    }
+    stop_requests = values.pop(_STOP_REQUESTS, None)
+    self.statistics.add(values, self.optimizer.step)
+    if stop_requests is None:
+      return self.stop_request.read()
+    return stop_requests > 0.0
 
   def replica_step(
-    self, batch: Mapping[str, tf.Tensor], stop_request: tf.Tensor | None = None
-  ) -> tf.Tensor:
+    self,
+    batch: Mapping[str, tf.Tensor],
+    stop_request: tf.Tensor | None = None,
+  ) -> dict[str, tf.Tensor]:
     """Computes a replica's share of a step, and the sums over all replicas.
 
     Args:
-      batch: as an element of `input_pipeline.training_batches`.
+      batch: as an element of `training_input.training_batches`.
       stop_request: float32 scalar, 1 if this worker was asked to stop, else 0.
+        None if there is one worker only.
 
     Returns:
-      float32 [K]: the global batch's losses, the optimizer's measures, and the
-      sum of the replicas' stop_requests where there are such.
+      float32 scalars, the same on every replica: the losses of the global
+      batch, the optimizer's measures, and with several workers
+      `stop_requests`, how many of their replicas were asked to stop.
     """
     if self._num_micro_batches == 1:
       gradients, losses = self._gradients(batch)
     else:
       gradients, losses = self._accumulated_gradients(batch)
-    # A copy, for what is summed must be on the replica's device.
-    stop_requests = [] if stop_request is None else [tf.identity(stop_request)]
-    # One reduction for all: a second one beside the optimizer's was seen to
-    # abort.
-    summed = tf.distribute.get_replica_context().all_reduce(
-      tf.distribute.ReduceOp.SUM, [*gradients, *losses.values(), *stop_requests]
+    summed = dict(losses)
+    if stop_request is not None:
+      # A copy, because the reduction needs it on the replica's device.
+      summed[_STOP_REQUESTS] = tf.identity(stop_request)
+    # One reduction for everything: a second one beside the optimizer's was
+    # seen to abort.
+    results = tf.distribute.get_replica_context().all_reduce(
+      tf.distribute.ReduceOp.SUM, [*gradients, *summed.values()]
     )
-    gradients, summed = summed[: len(gradients)], summed[len(gradients) :]
-    losses = dict(zip(losses, summed, strict=False))
+    gradients = results[: len(gradients)]
+    summed = dict(zip(summed, results[len(gradients) :], strict=True))
+    losses = {name: summed.pop(name) for name in losses}
     with tf.name_scope('optimizer'):  # For profiles.
       measures = self._update(gradients, losses)
-    self._names = [*losses, *measures]
-    return tf.stack(
-      [*losses.values(), *measures.values(), *summed[len(losses) :]]
-    )
+    return {**losses, **measures, **summed}
 
   def _update(self, gradients, losses) -> dict[str, tf.Tensor]:
-    """Updates the weights, but not by a bad step that may be left out."""
+    """Updates the weights, unless the step is bad and may be skipped."""
     if not self.statistics.budget:
       return self.optimizer.apply(gradients)
-    is_finite = tf.reduce_all(tf.math.is_finite([*losses.values()]))
-    # One gradient that is not finite has the optimizer leave all out.
-    *others, last = gradients
-    last = tf.where(is_finite, last, float('nan'))
-    measures = self.optimizer.apply([*others, last])
-    # Above 1 the scale was too large, and the next step has a smaller one.
+    are_finite = tf.reduce_all(tf.math.is_finite([*losses.values()]))
+    measures = self.optimizer.apply(gradients, are_finite)
+    # Above 1 the loss scale was too large, and the next step has a smaller one.
     is_bad = (measures['skipped_steps'] > 0.0) & (measures['loss_scale'] <= 1.0)
     norm = measures['gradient_norm']
     measures['gradient_norm'] = tf.where(is_bad, float('nan'), norm)
@@ -181,7 +190,7 @@ class Trainer(orbit.StandardTrainer):
   def _gradients(self, batch):
     """Returns the scaled gradients of some rows, dense, and their losses."""
     key = self._dropout._replace(first_example=batch['first_example'])
-    # What lies below the lowest trained variable is not recorded.
+    # The tape records nothing below the lowest trained variable.
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(self._variables)
       losses = self._loss_function(batch, key)
@@ -194,7 +203,7 @@ class Trainer(orbit.StandardTrainer):
     return [tf.convert_to_tensor(gradient) for gradient in gradients], losses
 
   def _accumulated_gradients(self, batch):
-    """As `_gradients`; only one part's activations are in memory at a time.
+    """As `_gradients`, with the activations of one part in memory at a time.
 
     Nothing is averaged: the losses are divided by the denominators of the
     global batch, so those of the parts add up to the whole's.
@@ -219,7 +228,7 @@ class Trainer(orbit.StandardTrainer):
         [tf.zeros(variable.shape) for variable in self._variables],
         tf.TensorArray(tf.float32, self._num_micro_batches),
       ),
-      # More would begin one part before the last one's memory is free.
+      # With more, a part would begin before the last one's memory is free.
       parallel_iterations=1,
     )
     total = tf.reduce_sum(losses.stack(), axis=0)
@@ -233,12 +242,12 @@ def cut_rows(
   """Cuts a replica's rows into equal parts.
 
   Args:
-    batch: as `input_pipeline.training_batches`; B rows.
+    batch: as `training_input.training_batches` makes it; B rows.
     num_parts: N, which divides B.
 
   Returns:
-    The fields [N, B/N, ...]; of what has no rows N copies, but `first_example`
-    moves on from part to part.
+    The fields [N, B/N, ...]. Scalars are repeated N times, except that
+    `first_example` grows by B/N from part to part.
   """
   rows = batch['input_ids'].shape[0] or tf.shape(batch['input_ids'])[0]
   parts = {}

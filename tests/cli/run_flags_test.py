@@ -16,10 +16,13 @@ from absl.testing import flagsaver
 import run_classifier  # noqa: F401 - defines the flags
 import run_distillation  # noqa: F401
 import run_pretraining  # noqa: F401
-from cli import model_flags, run_flags
+from cli import run_flags
 from modeling.checkpoints import loading, location
 from modeling.checkpoints.initialisation import POSITIONS
+from modeling.options import ModelOptions
 from system.errors import UserError
+from training import model_setup
+from training.model_setup import Text
 
 FLAGS = flags.FLAGS
 
@@ -228,16 +231,15 @@ def _as_hugging_face(teacher: pathlib.Path, folder: pathlib.Path):
 )
 def test_a_checkpoint_is_named_in_any_way(teacher_world, form):
   _as_hugging_face(teacher_world / 'teacher', teacher_world / 'hugging_face')
-  with flagsaver.flagsaver():
-    FLAGS.unparse_flags()
-    run_flags.parse(
-      ['run_pretraining', f'--init_checkpoint={teacher_world / form}']
-      + ['--max_seq_length=16', f'--output_dir={teacher_world}/none']
-    )
-    config = model_flags.bert_config(vocab_size=None)
-    model_flags.check_init_checkpoint(config)
-    assert config.to_dict() == tiny_world.CONFIG
-    prefix = model_flags.trained_checkpoint()
+  path = str(teacher_world / form)
+  options = ModelOptions(init_checkpoint=path, max_seq_length=16)
+  text = Text(None, None, None)
+  config = model_setup.choose_config(options, text)
+  model_setup.check_start(options, config, text)
+  assert config.to_dict() == tiny_world.CONFIG
+  prefix = model_setup.trained_checkpoint(
+    f'{teacher_world}/none', path, text
+  ).prefix
   name = 'bert/encoder/layer_1/output/dense/kernel'
   np.testing.assert_array_equal(
     loading._open(prefix).get_tensor(name),

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny_world
-from absl import flags
-from absl.testing import flagsaver
 
-import run_classifier  # noqa: F401 - defines the flags
-from cli import model_flags, training_flags
+from cli import classifier_flags
 from system.errors import UserError
+from training import model_setup
+from training.model_setup import Text
+from training.options import Settings
+from training.run import with_bias_correction
 
 _OPTIONS = {
   'freeze': 'embeddings',
@@ -38,7 +39,7 @@ def test_the_options_are_recorded_and_a_run_goes_on_with_no_others(
   assert _OPTIONS.items() <= configuration.items()
   assert configuration['adam_bias_correction'] is True
   assert 'eval_accuracy' in (world / 'out' / 'eval_results.txt').read_text()
-  assert 'Frozen: 5 of 41 variables (--freeze=embeddings)' in caplog.text
+  assert 'Frozen: 5 of 41 variables (`freeze`=embeddings)' in caplog.text
   first, last = (
     tf.train.load_checkpoint(str(world / 'out' / f'model.ckpt-{step}'))
     for step in (0, 6)
@@ -100,10 +101,9 @@ def test_the_bias_is_corrected_where_examples_are_few(
   given, optimizer, num_examples, expected, reason, caplog
 ):
   caplog.set_level('INFO')
-  with flagsaver.flagsaver(adam_bias_correction=given, optimizer=optimizer):
-    if not flags.FLAGS.is_parsed():
-      flags.FLAGS.mark_as_parsed()
-    assert training_flags._bias_correction(num_examples) is expected
+  settings = Settings(adam_bias_correction=given, optimizer=optimizer)
+  chosen = with_bias_correction(settings, num_examples)
+  assert chosen.adam_bias_correction is expected
   assert reason in caplog.text
 
 
@@ -115,7 +115,7 @@ def test_the_bias_is_corrected_where_examples_are_few(
     (
       ['--do_train'],
       {'freeze': 'encoder', 'layer_decay': 0.9},
-      '--layer_decay cannot take effect: --freeze=encoder',
+      '--layer_decay cannot take effect: --freeze is encoder',
     ),
     (['--do_train'], {'freeze': '3'}, '--freeze=3: expected .* 1 to 2 in this'),
     (
@@ -134,10 +134,9 @@ def test_mistakes_are_told_before_anything_is_written(
 
 
 def _configuration(*arguments):
-  with flagsaver.flagsaver():
-    flags.FLAGS.unparse_flags()
-    flags.FLAGS(['run_classifier', *arguments])
-    return model_flags.bert_config(vocab_size=100)
+  with tiny_world.parsed('run_classifier', *arguments):
+    options = classifier_flags.read()
+  return model_setup.choose_config(options.model, Text('vocab.txt', 100, ''))
 
 
 def test_the_spread_of_the_initial_weights_goes_with_a_size():

@@ -5,7 +5,7 @@ import tiny_tfds
 
 from data.tasks import glue
 from distillation import transfer_set
-from distillation.transfer_set import Sources
+from distillation.options import TransferOptions
 from distillation.transfer_text import Text
 from system.errors import UserError
 
@@ -57,12 +57,12 @@ def sst2(tmp_path):
 
 def _make(folder, **sources):
   return transfer_set.make(
-    glue.get_task('SST-2'), str(folder), Sources(**sources)
+    glue.get_task('SST-2'), str(folder), TransferOptions(**sources)
   )
 
 
 def test_labels_come_with_a_split_and_held_out_text_is_counted(sst2):
-  made = _make(sst2, files=(f'{sst2}/a.txt',), split='train')
+  made = _make(sst2, transfer_file=(f'{sst2}/a.txt',), transfer_split='train')
   assert made.num_held_out == 1
   assert made.texts == [
     ('a.txt:1', 'a 1', None, None),
@@ -70,20 +70,31 @@ def test_labels_come_with_a_split_and_held_out_text_is_counted(sst2):
     ('train:0', 'One', None, '1'),
     ('train:1', 'Two', None, '0'),
   ]
-  assert made.checksum() != _make(sst2, split='train').checksum()
+  assert made.checksum() != _make(sst2, transfer_split='train').checksum()
 
 
 def test_subsets_of_a_count_are_nested_and_seeded(sst2):
-  sources = {'files': (f'{sst2}/a.txt', f'{sst2}/b.txt'), 'split': 'train'}
+  sources = {
+    'transfer_file': (f'{sst2}/a.txt', f'{sst2}/b.txt'),
+    'transfer_split': 'train',
+  }
   subsets = [
-    {x.example_id for x in _make(sst2, **sources, max_examples=n).texts}
+    {
+      x.example_id
+      for x in _make(sst2, **sources, max_transfer_examples=n).texts
+    }
     for n in (1, 2, 3, 4, 5, 9)
   ]
   assert [len(subset) for subset in subsets] == [1, 2, 3, 4, 5, 5]
   for small, large in zip(subsets, subsets[1:], strict=False):
     assert small <= large
   others = [
-    {x.example_id for x in _make(sst2, **sources, max_examples=2, seed=s).texts}
+    {
+      x.example_id
+      for x in _make(
+        sst2, **sources, max_transfer_examples=2, transfer_seed=s
+      ).texts
+    }
     for s in range(5)
   ]
   assert any(other != subsets[1] for other in others)
@@ -91,7 +102,9 @@ def test_subsets_of_a_count_are_nested_and_seeded(sst2):
 
 def test_weights_give_each_file_its_share(sst2):
   made = _make(
-    sst2, files=(f'{sst2}/a.txt', f'{sst2}/b.txt'), weights=(1.0, 1.0)
+    sst2,
+    transfer_file=(f'{sst2}/a.txt', f'{sst2}/b.txt'),
+    transfer_weights=('1', '1'),
   )
   assert [text.text_a[0] for text in made.texts] == ['a', 'b']
 
@@ -100,24 +113,34 @@ def test_weights_give_each_file_its_share(sst2):
   ('sources', 'message'),
   [
     (
-      {'files': ('a', 'b'), 'weights': (1.0,)},
+      {'transfer_file': ('a', 'b'), 'transfer_weights': ('1',)},
       'has 1 numbers.*2 sources: a, b',
     ),
-    ({'files': ('a',), 'weights': (0.0,)}, 'must all be above 0'),
-    ({'tfds': 'imdb'}, '--transfer_tfds=imdb: expected name:split:column'),
+    (
+      {'transfer_file': ('a',), 'transfer_weights': ('0',)},
+      'must all be above 0',
+    ),
+    (
+      {'transfer_tfds': 'imdb'},
+      '`transfer_tfds`=imdb: expected name:split:column',
+    ),
   ],
 )
 def test_wrong_sources_are_told(sources, message):
   with pytest.raises(UserError, match=message):
-    Sources(**sources).check()
+    TransferOptions(**sources).check()
 
 
 def test_nothing_outside_of_dev_is_told(sst2):
   (sst2 / 'a.txt').write_text('three\n')
   with pytest.raises(UserError, match='no text outside of dev and test'):
-    _make(sst2, files=(f'{sst2}/a.txt',))
+    _make(sst2, transfer_file=(f'{sst2}/a.txt',))
   with pytest.raises(UserError, match='a.txt has no text outside of dev'):
-    _make(sst2, files=(f'{sst2}/a.txt', f'{sst2}/b.txt'), weights=(1.0, 1.0))
+    _make(
+      sst2,
+      transfer_file=(f'{sst2}/a.txt', f'{sst2}/b.txt'),
+      transfer_weights=('1', '1'),
+    )
 
 
 @pytest.mark.parametrize(

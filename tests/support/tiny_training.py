@@ -19,7 +19,7 @@ from modeling.checkpoints import initialisation
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
 from training import fit, pretraining
-from training.settings import Settings
+from training.options import Settings
 
 _S, _P = 16, 4
 CONFIG = BertConfig(
@@ -66,18 +66,18 @@ def make_source(path: pathlib.Path, nan_in: int | None = None) -> RecordSource:
 
 
 def make_settings(output_dir, num_steps: int = 20, **changes) -> Settings:
-  """Returns the settings of the run, but for some."""
+  """Returns the settings of the run, with changes."""
   settings = Settings(
     output_dir=str(output_dir),
-    batch_size=16,
+    train_batch_size=16,
     learning_rate=1e-2,
-    num_steps=num_steps,
+    num_train_steps=num_steps,
     num_warmup_steps=2,
-    save_steps=4,
+    save_checkpoints_steps=4,
     log_steps=3,
     iterations_per_loop=5,
-    keep_checkpoints=0,
-    bias_correction=False,
+    keep_checkpoint_max=0,
+    adam_bias_correction=False,
     seed=7,
   )
   return dataclasses.replace(settings, **changes)
@@ -86,12 +86,11 @@ def make_settings(output_dir, num_steps: int = 20, **changes) -> Settings:
 def train(source, settings, strategy=None, init_checkpoint=None):
   """Trains; returns the weights by their released names."""
   indexes = [record_index.load_index(path) for path in source.paths]
-  order = TrainingOrder(indexes, settings.batch_size, settings.seed)
+  order = TrainingOrder(indexes, settings.train_batch_size, settings.seed)
   with (strategy or tf.distribute.get_strategy()).scope():
     model = PreTrainer(CONFIG, settings.precision, settings.seed)
     fit.fit(
-      model,
-      pretraining.make_loss_function(model),
+      pretraining.make_job(model, _S, _P),
       training_input.TrainingBatches(source, order),
       settings,
       initialisation.Start(init_checkpoint),

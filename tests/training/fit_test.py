@@ -71,7 +71,7 @@ def test_a_batch_that_cannot_be_cut_is_refused_with_both_flags():
   settings.check(num_replicas=2, num_layers=2)
   with pytest.raises(
     UserError,
-    match='train_batch_size=16 .* 24 .*gradient_accumulation_steps=8 .* 3 rep',
+    match='`train_batch_size`=16 .* 24 .*gradient_accumulation_steps`=8 .* 3 rep',
   ):
     settings.check(num_replicas=3, num_layers=2)
 
@@ -278,7 +278,9 @@ def test_every_variable_is_trained(whole):
 
 
 def test_the_host_stops_at_multiples_of_each_stride_and_at_the_end():
-  settings = make_settings('', save_steps=4, log_steps=3, iterations_per_loop=5)
+  settings = make_settings(
+    '', save_checkpoints_steps=4, log_steps=3, iterations_per_loop=5
+  )
   stops, step = [], 0
   while step < 20:
     step = settings.next_stop(step)

@@ -1,18 +1,19 @@
 """The host's loop: what ends it before its time, and steps that are bad."""
 
+import contextlib
 import json
 import os
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import logging
 from tiny_training import exported, make_settings, make_source, train
 
 from system import files
 from system.errors import Stopped, UserError
 from training import stop_request
 from training.profiling import profiled_steps
-from training.settings import Settings
 
 
 @pytest.fixture(scope='module')
@@ -36,19 +37,27 @@ def _lines(folder):
   return [json.loads(line) for line in _metrics(folder).splitlines()]
 
 
-def _fit_and_ask(source, settings, asked_at, monkeypatch):
-  """Trains; asks it to stop as its loop begins at some step."""
-  next_stop = Settings.next_stop
+@contextlib.contextmanager
+def _at_line(step, act):
+  """Calls a function when the log line of a step appears."""
 
-  def ask_and_go_on(self, step):
-    if step == asked_at:
-      stop_request.ask()
-    return next_stop(self, step)
+  def watch(record):
+    if record.getMessage().startswith(f'step {step} of'):
+      act()
+    return True
 
-  with monkeypatch.context() as patch:
-    patch.setattr(Settings, 'next_stop', ask_and_go_on)
-    with pytest.raises(Stopped) as stopped:
-      train(source, settings)
+  handler = logging.get_absl_handler()
+  handler.addFilter(watch)
+  try:
+    yield
+  finally:
+    handler.removeFilter(watch)
+
+
+def _train_and_stop(source, settings, step):
+  """Trains; asks the run to stop when the line of a step is logged."""
+  with _at_line(step, stop_request.make), pytest.raises(Stopped) as stopped:
+    train(source, settings)
   return str(stopped.value)
 
 
@@ -57,22 +66,22 @@ def _fit_and_ask(source, settings, asked_at, monkeypatch):
   'asked_at',
   [
     [12],
-    # In the middle; at a stop that is logged and saved; before the end.
-    pytest.param([0, 3, 6, 18], marks=pytest.mark.slow),
+    # Mid-interval next; at a stop that is logged and saved; before the end.
+    pytest.param([3, 6, 18], marks=pytest.mark.slow),
   ],
 )
 def test_a_run_that_is_asked_saves_the_next_step_and_goes_on_from_there(
-  source, whole, tmp_path, asked_at, monkeypatch
+  source, whole, tmp_path, asked_at
 ):
   settings = make_settings(tmp_path)
   for step in asked_at:
-    message = _fit_and_ask(source, settings, step, monkeypatch)
+    message = _train_and_stop(source, settings, step)
     assert message == f'saved at step {step + 1} of 20'
     assert (tmp_path / 'checkpoints' / f'ckpt-{step + 1}.index').exists()
     # What others load comes at the steps that were asked for.
     assert not (tmp_path / f'model.ckpt-{step + 1}.index').exists()
   train(source, settings)
-  assert not stop_request.is_heeded()
+  assert not stop_request.has_listener()
   assert exported(tmp_path, 20) == exported(whole, 20)
   assert _metrics(tmp_path) == _metrics(whole)
 
@@ -80,7 +89,7 @@ def test_a_run_that_is_asked_saves_the_next_step_and_goes_on_from_there(
 def test_a_profile_is_of_some_steps_and_changes_nothing(
   source, whole, tmp_path, caplog
 ):
-  train(source, make_settings(tmp_path, is_profiled=True))
+  train(source, make_settings(tmp_path, profile=True))
   assert exported(tmp_path, 20) == exported(whole, 20)
   assert _metrics(tmp_path) == _metrics(whole)
   [profile] = tmp_path.glob('events/plugins/profile/*/*.xplane.pb')
@@ -111,25 +120,25 @@ def test_a_bad_step_ends_the_run_and_is_named_with_its_records(
 @pytest.mark.slow
 @pytest.mark.parametrize('precision', ['float32', 'float16'])
 def test_bad_steps_are_left_out_by_flag_and_the_run_can_be_resumed(
-  tmp_path, precision, monkeypatch, caplog
+  tmp_path, precision, caplog
 ):
   source = make_source(tmp_path / 'records', nan_in=17)
   alone, stopped = (
     make_settings(
       tmp_path / name,
       skip_nonfinite_steps=9,
-      bias_correction=True,
+      adam_bias_correction=True,
       precision=precision,
     )
     for name in ('alone', 'stopped')
   )
   train(source, alone)
-  named = [x for x in caplog.messages if 'is left out' in x]
+  named = [x for x in caplog.messages if 'is skipped' in x]
   # Once an epoch of 50 / 16 steps.
   assert 6 <= len(named) <= 7
   assert all(f'{tmp_path}/records, records' in x for x in named)
   for message in named:
-    records = message.partition('from 0) ')[2].partition('. Its')[0].split(', ')
+    records = message.partition('from 0) ')[2].partition('. The')[0].split(', ')
     assert len(records) == 16 and '17' in records
   lines = _lines(tmp_path / 'alone')
   # Where the only step of an interval is bad, its loss counts as 0.
@@ -140,7 +149,7 @@ def test_bad_steps_are_left_out_by_flag_and_the_run_can_be_resumed(
     for line, before in zip(lines, steps, strict=False)
   ]
   assert round(sum(counts)) == len(named)
-  _fit_and_ask(source, stopped, 12, monkeypatch)
+  _train_and_stop(source, stopped, 12)
   train(source, stopped)
   assert exported(tmp_path / 'stopped', 20) == exported(tmp_path / 'alone', 20)
   assert _metrics(tmp_path / 'stopped') == _metrics(tmp_path / 'alone')
@@ -149,10 +158,10 @@ def test_bad_steps_are_left_out_by_flag_and_the_run_can_be_resumed(
 @pytest.mark.slow
 def test_more_bad_steps_than_may_be_end_the_run(tmp_path):
   source = make_source(tmp_path / 'records', nan_in=17)
-  with pytest.raises(UserError, match='--skip_nonfinite_steps=1 would leave'):
+  with pytest.raises(UserError, match='`skip_nonfinite_steps`=1 would skip'):
     train(source, make_settings(tmp_path))
   # Another number does not make it another run; those left out before count.
-  with pytest.raises(UserError, match='--skip_nonfinite_steps=3 would leave'):
+  with pytest.raises(UserError, match='`skip_nonfinite_steps`=3 would skip'):
     train(source, make_settings(tmp_path, skip_nonfinite_steps=2))
 
 
@@ -167,17 +176,12 @@ def test_that_steps_may_be_left_out_changes_nothing_where_none_is_bad(
 
 
 @pytest.mark.slow
-def test_a_folder_that_vanishes_is_named(source, tmp_path, monkeypatch):
+def test_a_folder_that_vanishes_is_named(source, tmp_path):
   folder, gone = tmp_path / 'out', tmp_path / 'gone'
-  next_stop = Settings.next_stop
-
-  def vanish(self, step):
-    if step == 6:
-      os.rename(folder, gone)
-    return next_stop(self, step)
-
-  monkeypatch.setattr(Settings, 'next_stop', vanish)
-  with pytest.raises(UserError, match='cannot write .*/out/metrics.jsonl'):
+  with (
+    _at_line(6, lambda: os.rename(folder, gone)),
+    pytest.raises(UserError, match='cannot write .*/out/metrics.jsonl'),
+  ):
     train(source, make_settings(folder))
   assert not files.exists(str(folder))
 

@@ -51,14 +51,15 @@ def _trainer(kernels, num_micro_batches=1, trained=None):
     'example_denominator': 32.0,
     'first_example': tf.constant(0, tf.int64),
   }
-  return Trainer(
+  trainer = Trainer(
     trained,
     optimizer,
     loss_function,
-    tf.data.Dataset.from_tensors(element).repeat(),
     DropoutKey(1, optimizer.step, 0),
     num_micro_batches,
   )
+  trainer.train_dataset = tf.data.Dataset.from_tensors(element).repeat()
+  return trainer
 
 
 def _kernels(count):

@@ -12,7 +12,7 @@ import tiny_world
 from data.records import inference_input
 from modeling.configs import BertConfig
 from modeling.models import Classifier
-from training.classification import Predictor
+from training.predictor import Predictor
 
 
 def _batches(batch_size):

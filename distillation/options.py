@@ -1,0 +1,277 @@
+"""The settings of run_distillation.py. Nothing here imports TensorFlow."""
+
+import dataclasses
+import re
+
+from system.errors import UserError
+from system.settings import setting
+from training.options import TaskJobOptions
+
+# name[:version]:split:column or name[:version]:split:column_a+column_b
+_TFDS = re.compile(r'([^:]+(?::\d[\d.*]*)?):([A-Za-z][^:]*(?:\[.*\])?):([^:]+)')
+
+
+@dataclasses.dataclass(frozen=True)
+class TransferOptions:
+  """The transfer set: the texts that the teacher scores.
+
+  Sources, in this order: each entry of `transfer_file`, `transfer_split`,
+  `transfer_tfds`.
+  """
+
+  transfer_file: tuple[str, ...] = setting(
+    (),
+    'Added: files of the transfer set, plain or gzip, with a sentence or a '
+    'tab-separated pair a line; names and globs, separated by commas.',
+    needs=('do_dump_logits',),
+  )
+  transfer_split: str | None = setting(
+    None,
+    "Added: a split of the task whose text joins the transfer set: 'train'.",
+    needs=('do_dump_logits',),
+  )
+  transfer_tfds: str | None = setting(
+    None,
+    'Added: a split of tensorflow-datasets whose text joins the transfer set: '
+    'name:split:column, or name:split:column_a+column_b for pairs. With '
+    '--data_source=tfds it is stored in --data_dir.',
+    needs=('do_dump_logits',),
+  )
+  transfer_weights: tuple[str, ...] = setting(
+    (),
+    "Added: each source's share of the transfer set, relative to the others': "
+    'a number for each entry of --transfer_file, then one for --transfer_split '
+    'and --transfer_tfds if given. As many texts are drawn without '
+    'replacement as the shares allow. If not given, all texts are used.',
+    needs=('do_dump_logits',),
+  )
+  max_transfer_examples: int | None = setting(
+    None,
+    'Added: the most texts of the transfer set to use, drawn by '
+    '--transfer_seed; a smaller set is part of a larger one.',
+    at_least=1,
+    needs=('do_dump_logits',),
+  )
+  transfer_seed: int = setting(
+    12345,
+    'Added: the seed of that draw.',
+    at_least=0,
+    needs=('do_dump_logits',),
+  )
+
+  def check(self) -> None:
+    """Checks the sources and their weights.
+
+    Raises:
+      UserError: there is no source, `transfer_tfds` is malformed, a weight is
+        not a number above 0, or there is not one weight for each source.
+    """
+    if not self.names():
+      raise UserError(
+        'give `transfer_file`, `transfer_split` or `transfer_tfds`, or several'
+      )
+    if self.transfer_tfds:
+      self.tfds_parts()
+    weights = self.weights()
+    if not weights:
+      return
+    if len(weights) != len(self.names()):
+      raise UserError(
+        f'`transfer_weights` has {len(weights)} numbers, expected one for each '
+        f'of {len(self.names())} sources: {", ".join(self.names())}'
+      )
+    if min(weights) <= 0:
+      raise UserError('`transfer_weights` must all be above 0')
+
+  def names(self) -> list[str]:
+    """Returns the names of the sources, in their order."""
+    others = filter(None, (self.transfer_split, self.transfer_tfds))
+    return [*self.transfer_file, *others]
+
+  def tfds_parts(self) -> tuple[str, str, list[str]]:
+    """Returns the data set's name, the split and the columns.
+
+    Raises:
+      UserError: `transfer_tfds` is malformed.
+    """
+    if not (match := _TFDS.fullmatch(self.transfer_tfds)):
+      raise UserError(
+        f'`transfer_tfds`={self.transfer_tfds}: expected name:split:column, or '
+        'name:split:column_a+column_b for pairs'
+      )
+    name, split, columns = match.groups()
+    return name, split, columns.split('+')
+
+  def weights(self) -> tuple[float, ...]:
+    """Returns the sources' shares; none if all texts are used.
+
+    Raises:
+      UserError: an entry is not a number.
+    """
+    return tuple(map(_number, self.transfer_weights))
+
+
+def _number(text: str) -> float:
+  try:
+    return float(text)
+  except ValueError:
+    raise UserError(f'`transfer_weights`: {text!r} is not a number') from None
+
+
+@dataclasses.dataclass(frozen=True)
+class DumpOptions:
+  """The teacher, and how the dump of its logits is made."""
+
+  do_dump_logits: bool = setting(
+    False, 'Added: whether the teacher scores the transfer set.'
+  )
+  logits_dir: tuple[str, ...] = setting(
+    (),
+    'Added: the folder of the logits dump. A student can learn from the dumps '
+    'of several teachers, separated by commas: from the mean of their '
+    'probabilities, or of the numbers that they predict.',
+    needs=('do_dump_logits|do_train|do_eval',),
+  )
+  teacher_checkpoint: str | None = setting(
+    None,
+    'Added: the fine-tuned teacher: a prefix, the folder that holds it (for '
+    'example the output_dir of run_classifier.py), or a Hugging Face folder.',
+    needs=('do_dump_logits',),
+  )
+  teacher_config_file: str | None = setting(
+    None,
+    "Added: the teacher's bert_config.json, if it does not lie beside the "
+    'checkpoint.',
+    needs=('do_dump_logits',),
+  )
+  allow_weak_teacher: bool = setting(
+    False,
+    'Added: whether to accept a teacher that scores no better on dev than a '
+    'constant prediction.',
+    needs=('do_dump_logits',),
+  )
+  keep_text: bool = setting(
+    False,
+    'Added: whether the dump keeps its text, so that students with another '
+    'vocabulary, casing or length can learn from it.',
+    needs=('do_dump_logits',),
+  )
+  num_logits_shards: int = setting(
+    16,
+    'Added: the number of files in the dump.',
+    at_least=1,
+    needs=('do_dump_logits',),
+  )
+  num_shards: int = setting(
+    1,
+    'Added: how many jobs make the dump together, each with its own '
+    '--shard_index and otherwise the same command.',
+    at_least=1,
+    needs=('do_dump_logits',),
+  )
+  shard_index: int | None = setting(
+    None,
+    'Added: the number of this job among --num_shards, from 0. The job makes '
+    'the files whose number leaves this remainder.',
+    at_least=0,
+    needs=('do_dump_logits',),
+  )
+
+  @property
+  def job(self) -> int:
+    """The number of this job, from 0."""
+    return self.shard_index or 0
+
+
+@dataclasses.dataclass(frozen=True)
+class StudentOptions:
+  """How a student learns from a dump."""
+
+  temperature: float = setting(
+    1.0,
+    "Added: T. The teacher's and the student's logits are divided by T before "
+    'the softmax, and the soft loss is multiplied by T^2 to keep the size of '
+    'its gradient (Hinton et al. 2015). Turc et al. use 1.',
+    at_least=0.01,
+    needs=('do_train',),
+    decides_weights=True,
+  )
+  hard_label_weight: float = setting(
+    0.0,
+    'Added: w. The loss of a text with a label is (1 - w) times its soft loss '
+    'plus w times the loss of the label. Only texts of --transfer_split have '
+    'labels.',
+    at_least=0.0,
+    at_most=1.0,
+    needs=('do_train',),
+    decides_weights=True,
+  )
+
+
+# Settings of other groups that only a student can use.
+STUDENT_SETTINGS = (
+  *('bert_config_file', 'bert_size', 'init_checkpoint', 'output_dir'),
+  *('initializer_range', 'dropout_rate', 'log_steps', 'keep_checkpoint_max'),
+  'extend_positions',
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class DistillationOptions(TaskJobOptions):
+  """All settings of run_distillation.py."""
+
+  transfer: TransferOptions
+  dump: DumpOptions
+  student: StudentOptions
+
+  @property
+  def has_student(self) -> bool:
+    """Whether a student is trained, evaluated or applied."""
+    return (
+      self.training.do_train
+      or self.evaluation.do_eval
+      or self.evaluation.do_predict
+    )
+
+  def jobs_on_labels(self) -> list[str]:
+    """Returns the given settings that need a task with labels."""
+    dump = ['do_dump_logits'] * self.dump.do_dump_logits
+    return [*super().jobs_on_labels(), *dump]
+
+  def check(self) -> None:
+    """Checks settings that depend on each other.
+
+    Raises:
+      UserError: the settings are named.
+    """
+    super().check()
+    if self.dump.do_dump_logits:
+      self._check_dump()
+
+  def _check_dump(self) -> None:
+    dump = self.dump
+    if len(dump.logits_dir) > 1:
+      raise UserError(
+        '`do_dump_logits` writes one dump; `logits_dir` names '
+        f'{len(dump.logits_dir)}: {", ".join(dump.logits_dir)}'
+      )
+    self.transfer.check()
+    if dump.num_shards > 1 and dump.shard_index is None:
+      raise UserError(
+        '`num_shards` needs `shard_index`, the number of this job'
+      )
+    if dump.job >= dump.num_shards:
+      raise UserError(
+        f'`shard_index`={dump.job} must be below `num_shards`={dump.num_shards}'
+      )
+    weight = self.student.hard_label_weight
+    if self.training.do_train and weight and not self.transfer.transfer_split:
+      raise UserError(
+        f'`hard_label_weight`={weight} cannot take effect: no text of the dump '
+        'has a label (`transfer_split`=train adds some)'
+      )
+    if dump.num_shards > 1 and self.has_student:
+      raise UserError(
+        'a student needs the whole dump: with `num_shards`, dump first, and '
+        'train when all jobs are done'
+      )

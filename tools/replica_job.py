@@ -1,0 +1,183 @@
+"""A script's flags → what each replica of its job computes in a step.
+
+Reads the model's configuration, the vocabulary and, for a custom task, its
+labels; no weights and no records.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from absl import flags
+
+from cli import (
+  classifier_flags,
+  distillation_flags,
+  flag_group,
+  pretraining_flags,
+)
+from data.records import batch_signatures
+from data.text import tokenization
+from devices import flops
+from distillation import student, teacher
+from modeling.checkpoints.location import locate
+from modeling.models import PreTrainer
+from system.errors import UserError
+from training import fine_tuning, fit, model_setup, pretraining
+from training.job import Job
+from training.model_setup import Text
+from training.options import Settings, TaskJobOptions
+from training.run import with_bias_correction
+
+FLAGS = flags.FLAGS
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplicaJob:
+  """A job, as one replica sees it.
+
+  Attributes:
+    batch_flag: the flag that gives the size of the global batch.
+    batch_size: its value.
+    num_parts: the number of equal parts into which a replica cuts its rows.
+    step: batch → results.
+    signature: rows → the batch's shapes and dtypes, in the longest bucket.
+    count_flops: rows → operations by `devices.flops`; None if some weights are
+      frozen.
+  """
+
+  batch_flag: str
+  batch_size: int
+  num_parts: int
+  step: Callable[[Mapping[str, Any]], Any]
+  signature: Callable[[int], dict[str, Any]]
+  count_flops: Callable[[int], int] | None
+
+
+def of_script(name: str, num_replicas: int) -> ReplicaJob:
+  """Returns the job that the flags describe: training, or else a dump.
+
+  Args:
+    name: the script, whose flags are defined and parsed.
+    num_replicas: R.
+
+  Raises:
+    UserError: the flags describe neither, or contradict each other.
+  """
+  if name != 'run_pretraining':
+    flag_group.require('task_name', 'vocab_file')
+  if FLAGS.do_train:
+    make = {
+      'run_pretraining': _pretraining,
+      'run_classifier': _fine_tuning,
+      'run_distillation': _distillation,
+    }[name]
+    return make(num_replicas)
+  if name == 'run_distillation' and FLAGS.do_dump_logits:
+    flag_group.require('teacher_checkpoint')
+    return _dump()
+  raise UserError(
+    f'{name}.py must be given --do_train'
+    + (' or --do_dump_logits' if name == 'run_distillation' else '')
+    + ': this tool compiles one of these'
+  )
+
+
+def _pretraining(num_replicas: int) -> ReplicaJob:
+  options = pretraining_flags.read()
+  config = model_setup.choose_config(
+    options.model, _text(options.vocabulary.vocab_file)
+  )
+  precision = options.devices.precision
+  model = PreTrainer(config, precision, options.training.seed)
+  job = pretraining.make_job(
+    model, options.model.max_seq_length, options.input.max_predictions_per_seq
+  )
+  settings = dataclasses.replace(options.training, precision=precision)
+  return _training(job, settings, num_replicas)
+
+
+def _fine_tuning(num_replicas: int) -> ReplicaJob:
+  options = classifier_flags.read()
+  task = fine_tuning.make_labelled_task(options)
+  model = _classifier(task, options)
+  job = fine_tuning.make_job(model, task, options.model.max_seq_length)
+  return _training(job, _settings(options), num_replicas)
+
+
+def _distillation(num_replicas: int) -> ReplicaJob:
+  options = distillation_flags.read()
+  task = student.make_distillation_task(options)
+  model = _classifier(task, options)
+  job = student.make_job(
+    model, task, options.model.max_seq_length, options.student
+  )
+  return _training(job, _settings(options), num_replicas)
+
+
+def _classifier(task, options: TaskJobOptions):
+  config = model_setup.choose_config(
+    options.model, _text(options.tokenizer.vocab_file), task
+  )
+  return fine_tuning.make_classifier(config, task, options)
+
+
+def _settings(options: TaskJobOptions) -> Settings:
+  """Returns how the job trains; the number of steps compiles the same."""
+  return Settings(
+    **vars(options.training),
+    num_train_steps=2,
+    num_warmup_steps=1,
+    precision=options.devices.precision,
+  )
+
+
+def _training(job: Job, settings: Settings, num_replicas: int) -> ReplicaJob:
+  settings.check(num_replicas, job.num_layers)
+  num_weights = sum(
+    variable.shape.num_elements() for variable in job.variables.values()
+  )
+
+  def count_flops(rows: int) -> int:
+    return flops.training_flops(job.count_flops(rows), num_weights)
+
+  return ReplicaJob(
+    'train_batch_size',
+    settings.train_batch_size,
+    settings.gradient_accumulation_steps,
+    fit.make_trainer(job, with_bias_correction(settings)).replica_step,
+    job.signature,
+    None if settings.freeze else count_flops,
+  )
+
+
+def _dump() -> ReplicaJob:
+  options = distillation_flags.read()
+  task = student.make_distillation_task(options)
+  length, config_file = (
+    options.model.max_seq_length,
+    options.dump.teacher_config_file,
+  )
+  config = teacher.read_config(
+    None if config_file else locate(options.dump.teacher_checkpoint),
+    config_file,
+  )
+  text = _text(options.tokenizer.vocab_file)
+  model_setup.check_fit(config, text, length, task)
+  model = fine_tuning.make_classifier(config, task, options)
+  batch_size = options.evaluation.predict_batch_size
+  return ReplicaJob(
+    'predict_batch_size',
+    batch_size,
+    1,
+    lambda batch: model(batch)['logits'],
+    lambda rows: batch_signatures.text_signature(rows, length),
+    lambda rows: flops.classifier_flops(config, rows, length, task.num_outputs),
+  )
+
+
+def _text(vocab_file: str | None) -> Text:
+  if not vocab_file:
+    return Text(None, None, None)
+  vocabulary = tokenization.load_vocabulary(vocab_file)
+  return Text(vocab_file, len(vocabulary.tokens), vocabulary.checksum)

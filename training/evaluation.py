@@ -1,0 +1,164 @@
+"""Evaluates and predicts a task, during and after training."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from data.tasks import classifier_records
+from data.tasks.examples import Example
+from data.tasks.task import Task
+from modeling.checkpoints.location import Checkpoint
+from modeling.models import Classifier
+from system.errors import UserError
+from training import best_checkpoint
+from training.options import TaskEvaluationOptions
+from training.task_folder import MoreScores, TaskFolder
+
+# Split's name → its examples.
+Splits = Mapping[str, Sequence[Example]]
+
+
+def metric_for_best(task: Task, options: TaskEvaluationOptions) -> str:
+  """Returns the score that selects the best checkpoint.
+
+  Raises:
+    UserError: the task has no such score.
+  """
+  known = (*task.metrics, 'loss')
+  name = options.metric_for_best or task.metrics[0]
+  if name not in known:
+    raise UserError(
+      f'`metric_for_best`={name}: {task.name} has {", ".join(known)}'
+    )
+  return name
+
+
+def read_splits(
+  task: Task,
+  data_dir: str | None,
+  options: TaskEvaluationOptions,
+  *others: str,
+) -> Splits:
+  """Reads the splits that a job needs.
+
+  These are `eval_split` if anything is evaluated, which must have labels, and
+  `predict_split` if anything is predicted; with MNLI's, the mismatched splits
+  come, too.
+
+  Args:
+    task: the task.
+    data_dir: the folder of its data.
+    options: what is evaluated and predicted.
+    *others: names of further splits, which are read first.
+
+  Raises:
+    UserError: a file is missing or malformed, or labels are missing.
+  """
+  evaluated, predicted = [], []
+  if options.do_eval or options.eval_steps:
+    evaluated = _with_mismatched(task, data_dir, options.eval_split)
+  if options.do_predict:
+    predicted = _with_mismatched(task, data_dir, options.predict_split)
+  splits = {
+    name: task.read_split(data_dir, name)
+    for name in dict.fromkeys([*others, *evaluated, *predicted])
+  }
+  for name in evaluated:
+    if unlabelled := [e for e in splits[name] if e.label is None]:
+      raise UserError(
+        f'`eval_split`={options.eval_split}: {task.locate(data_dir, name)} has '
+        f'no labels for {len(unlabelled)} of {len(splits[name])} examples'
+      )
+  return splits
+
+
+def _with_mismatched(task: Task, data_dir: str | None, split: str) -> list[str]:
+  """Returns a split, and MNLI's mismatched one if its data exists."""
+  other = f'{split}_mismatched'
+  exists = other in task.splits and task.has_split(data_dir, other)
+  return [split, other] if exists else [split]
+
+
+def during_training(
+  model: Classifier,
+  folder: TaskFolder,
+  splits: Splits,
+  options: TaskEvaluationOptions,
+) -> best_checkpoint.Evaluation | None:
+  """Returns the evaluation that runs every `eval_steps`; None without it."""
+  if not options.eval_steps:
+    return None
+  return best_checkpoint.Evaluation(
+    folder.make_scorer(
+      model, splits[options.eval_split], options.eval_batch_size
+    ),
+    f'eval_{metric_for_best(folder.task, options)}',
+    options.early_stopping_patience,
+  )
+
+
+def identity(
+  task: Task, splits: Splits, options: TaskEvaluationOptions
+) -> dict[str, Any]:
+  """Returns what the evaluation during training decides, for `run.json`."""
+  if not options.eval_steps:
+    return {}
+  return {
+    'early_stopping_patience': options.early_stopping_patience,
+    'eval_data': classifier_records.checksum(splits[options.eval_split]),
+    'eval_steps': options.eval_steps,
+    'metric_for_best': metric_for_best(task, options),
+  }
+
+
+def evaluate_and_predict(
+  model: Classifier,
+  folder: TaskFolder,
+  splits: Splits,
+  options: TaskEvaluationOptions,
+  checkpoint: Checkpoint,
+  more_scores: MoreScores | None = None,
+) -> dict[str, float]:
+  """Does what `do_eval` and `do_predict` ask for.
+
+  The chief calls it: dev and test sets are small, and two machines might
+  compute scores that differ in their last bits.
+
+  Args:
+    model: takes the checkpoint's weights, head included.
+    folder: the task in the folder of its results.
+    splits: as `read_splits`.
+    options: what is evaluated and predicted.
+    checkpoint: the trained weights.
+    more_scores: computes further scores on a split.
+
+  Returns:
+    The scores; those on MNLI's mismatched split as `<name>_mismatched`.
+  """
+  scores = {}
+  if options.do_eval:
+    for split, suffix in _present(splits, options.eval_split):
+      values = folder.evaluate(
+        model,
+        checkpoint.prefix,
+        splits[split],
+        options.eval_batch_size,
+        suffix,
+        more_scores,
+      )
+      scores |= {f'{name}{suffix}': value for name, value in values.items()}
+  if options.do_predict:
+    for split, suffix in _present(splits, options.predict_split):
+      folder.predict(
+        model,
+        checkpoint.prefix,
+        splits[split],
+        options.predict_batch_size,
+        suffix,
+      )
+  return scores
+
+
+def _present(splits: Splits, split: str) -> list[tuple[str, str]]:
+  """Returns a split and its mismatched one, with the suffixes of files."""
+  both = ((split, ''), (f'{split}_mismatched', '_mismatched'))
+  return [(name, suffix) for name, suffix in both if name in splits]

@@ -1,0 +1,318 @@
+"""run_classifier.py's job: fine-tunes, evaluates and predicts on a task."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from data.tasks import classifier_records
+from data.tasks.options import make_task
+from data.tasks.task import Task
+from data.text.tokenization import BertTokenizer
+from devices import flops, strategies, workers
+from modeling.configs import BertConfig
+from modeling.dropout import DropoutKey
+from modeling.models import Classifier
+from system import files
+from system.errors import UserError
+from training import (
+  best_checkpoint,
+  evaluation,
+  losses,
+  model_setup,
+  seeds,
+)
+from training.evaluation import Splits
+from training.job import Job
+from training.model_setup import Text
+from training.options import TaskJobOptions
+from training.run import Run, train, with_bias_correction
+from training.seeds import Command, Scores
+from training.task_folder import MoreScores, TaskFolder
+from training.train_step import LossFunction
+
+
+def make_job(model: Classifier, task: Task, max_seq_length: int) -> Job:
+  """Returns the job of fine-tuning a model on a task's labels."""
+  return make_classifier_job(
+    model,
+    task,
+    max_seq_length,
+    task_loss(model, task),
+    classifier_records.record_fields(task),
+  )
+
+
+def make_classifier_job(
+  model: Classifier,
+  task: Task,
+  max_seq_length: int,
+  loss_function: LossFunction,
+  fields: Sequence,
+) -> Job:
+  """Returns a job of training a classifier or regressor.
+
+  Args:
+    model: the model.
+    task: gives the number of classes, C.
+    max_seq_length: S.
+    loss_function: see `LossFunction`.
+    fields: the fields of a training record.
+  """
+  num_outputs = task.num_outputs
+  return Job(
+    model,
+    loss_function,
+    fields,
+    {'S': max_seq_length, 'C': num_outputs},
+    lambda rows: flops.classifier_flops(
+      model.config, rows, max_seq_length, num_outputs
+    ),
+  )
+
+
+def task_loss(model: Classifier, task: Task) -> LossFunction:
+  """Returns the cross-entropy of the labels, or the squared error."""
+
+  def loss_function(batch, dropout: DropoutKey | None):
+    logits = model(batch, dropout=dropout)['logits']
+    weights = tf.cast(batch['is_real_example'], tf.float32)
+    labels, denominator = batch['label_ids'], batch['example_denominator']
+    return {'loss': label_loss(task, logits, labels, weights, denominator)}
+
+  return loss_function
+
+
+def label_loss(
+  task: Task,
+  logits: tf.Tensor,
+  labels: tf.Tensor,
+  weights: tf.Tensor,
+  denominator: tf.Tensor,
+) -> tf.Tensor:
+  """Sums the weighted losses of labels over a denominator.
+
+  Args:
+    task: says whether the labels are classes or numbers.
+    logits: float32 [B, C].
+    labels: int [B], classes; or float32 [B], numbers.
+    weights: float32 [B].
+    denominator: float32 scalar.
+
+  Returns:
+    float32 scalar: cross-entropy in nats, or squared error.
+  """
+  if task.is_regression:
+    return losses.squared_error(logits[:, 0], labels, weights, denominator)
+  return losses.cross_entropy(logits, labels, weights, denominator)
+
+
+def run(options: TaskJobOptions, command: Command) -> None:
+  """Does what run_classifier.py's flags ask for.
+
+  Args:
+    options: all settings of the script.
+    command: see `Command`.
+
+  Raises:
+    UserError: a setting, file or checkpoint does not fit; checked before the
+      first expensive step where possible.
+    Stopped: the run was asked to stop, and has saved its state.
+  """
+  model_setup.check_casing_of_name(
+    options.model.init_checkpoint,
+    options.tokenizer.do_lower_case,
+    'init_checkpoint',
+  )
+  strategy = strategies.make_strategy(options.devices)
+  task = make_labelled_task(options)
+  evaluation.metric_for_best(task, options.evaluation)
+  splits = evaluation.read_splits(
+    task,
+    options.task.data_dir,
+    options.evaluation,
+    *['train'] * options.training.do_train,
+  )
+  tokenizer = make_tokenizer(options)
+  text = text_of(tokenizer, options)
+  config = model_setup.choose_config(options.model, text, task)
+  model_setup.check_start(options.model, config, text)
+
+  def run_seed(options, command) -> Scores:
+    folder = make_task_folder(task, tokenizer, options)
+    model = make_classifier(config, task, options)
+    if options.training.do_train:
+      _train(model, folder, splits, options, command)
+    return evaluate(model, folder, splits, options, text)
+
+  with workers.running(strategy):
+    seeds.run(options, command, run_seed)
+
+
+def _train(
+  model: Classifier,
+  folder: TaskFolder,
+  splits: Splits,
+  options: TaskJobOptions,
+  command: Mapping[str, Any],
+) -> None:
+  task, examples = folder.task, splits['train']
+  settings = with_bias_correction(
+    options.settings(len(examples)), num_labelled_examples=len(examples)
+  )
+  identity = {
+    'script': 'run_classifier',
+    'num_train_examples': len(examples),
+    'train_data': classifier_records.checksum(examples),
+    **task_identity(folder),
+    **evaluation.identity(task, splits, options.evaluation),
+  }
+  train(
+    make_job(model, task, folder.max_seq_length),
+    Run(
+      settings,
+      options.model,
+      identity,
+      command,
+      options.tokenizer.vocab_file,
+    ),
+    lambda: folder.write_training_records(examples),
+    evaluation.during_training(model, folder, splits, options.evaluation),
+  )
+
+
+# What fine-tuning shares with distillation.
+
+
+def make_labelled_task(
+  options: TaskJobOptions,
+  *more_label_folders: str,
+  dump_folders: Sequence[str] = (),
+) -> Task:
+  """Returns the task, with its labels in the order of the models in use.
+
+  Args:
+    options: which task, and which models.
+    *more_label_folders: folders whose `labels.txt` counts before those of
+      `label_folders`.
+    dump_folders: folders of the logits dumps to train on.
+
+  Raises:
+    UserError: as for `make_task`, or the task cannot do one of these jobs.
+  """
+  task = make_task(
+    options.task,
+    [*more_label_folders, *label_folders(options)],
+    dump_folders,
+    options.training.do_train,
+  )
+  jobs = options.jobs_on_labels()
+  if jobs and 'train' not in task.splits:
+    raise UserError(
+      f'{", ".join(f"`{job}`" for job in jobs)} cannot take effect: '
+      f'{task.name} is a test set without labels. Train with '
+      '`task_name`=MNLI, then give that checkpoint to `do_predict`.'
+    )
+  return task
+
+
+def make_tokenizer(options: TaskJobOptions) -> BertTokenizer:
+  """Returns the tokenizer of `vocab_file` and `do_lower_case`."""
+  return BertTokenizer(
+    options.tokenizer.vocab_file, options.tokenizer.do_lower_case
+  )
+
+
+def text_of(tokenizer: BertTokenizer, options: TaskJobOptions) -> Text:
+  """Describes how a job turns text into ids."""
+  return Text(
+    options.tokenizer.vocab_file,
+    tokenizer.vocab_size,
+    tokenizer.vocab_checksum,
+    tokenizer.do_lower_case,
+  )
+
+
+def make_task_folder(
+  task: Task, tokenizer: BertTokenizer, options: TaskJobOptions
+) -> TaskFolder:
+  """Makes `output_dir` if it does not exist; the chief does."""
+  output_dir = options.training.output_dir
+  workers.chief_does(lambda: files.make_folder(output_dir))
+  return TaskFolder(task, tokenizer, options.model.max_seq_length, output_dir)
+
+
+def make_classifier(
+  config: BertConfig, task: Task, options: TaskJobOptions
+) -> Classifier:
+  """Makes a model with fresh weights, in the strategy's scope."""
+  return Classifier(
+    config, task.num_outputs, options.devices.precision, options.training.seed
+  )
+
+
+def task_identity(folder: TaskFolder) -> dict[str, Any]:
+  """Returns what the task decides of a run's weights, for `run.json`."""
+  task, tokenizer = folder.task, folder.tokenizer
+  return {
+    'do_lower_case': tokenizer.do_lower_case,
+    # The labels of other tasks are fixed.
+    'labels': list(task.labels) if task.name == 'custom' else None,
+    'task_name': task.name.lower(),
+    'vocabulary': tokenizer.vocab_checksum,
+  }
+
+
+def evaluate(
+  model: Classifier,
+  folder: TaskFolder,
+  splits: Splits,
+  options: TaskJobOptions,
+  text: Text,
+  more_scores: MoreScores | None = None,
+) -> Scores:
+  """Evaluates and predicts on the chief while the other workers wait.
+
+  Returns:
+    The scores; on the other workers none.
+  """
+  if not (options.evaluation.do_eval or options.evaluation.do_predict):
+    return {}
+
+  def evaluate_trained() -> Scores:
+    checkpoint = model_setup.trained_checkpoint(
+      folder.output_dir, options.model.init_checkpoint, text
+    )
+    return evaluation.evaluate_and_predict(
+      model, folder, splits, options.evaluation, checkpoint, more_scores
+    )
+
+  return workers.chief_does(evaluate_trained) or {}
+
+
+def label_folders(options: TaskJobOptions) -> list[str]:
+  """Returns the folders whose `labels.txt` may name the labels in order.
+
+  These are the folders of the models that the job uses.
+  """
+  training, models = options.training, []
+  if not training.do_train and training.output_dir:
+    several = options.evaluation.num_seeds > 1
+    models.append(
+      seeds.folder(training.output_dir, training.seed)
+      if several
+      else training.output_dir
+    )
+  if options.model.init_checkpoint:
+    models.append(options.model.init_checkpoint)
+  return [run_folder_of(path) for path in models]
+
+
+def run_folder_of(path: str) -> str:
+  """Returns the folder of the run that a checkpoint's path lies in."""
+  folder = path if files.is_folder(path) else os.path.dirname(path)
+  # A run's best checkpoint lies in a folder of its own below the run's.
+  run = os.path.dirname(os.path.normpath(folder))
+  is_best = best_checkpoint.folder(run) == os.path.normpath(folder)
+  return run if is_best else folder

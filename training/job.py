@@ -1,0 +1,53 @@
+"""A training job as a value: a model, its loss, and the batches it takes.
+
+`training.pretraining`, `training.fine_tuning` and `distillation.student` make
+jobs; `training.run` trains them, and `tools.tpu_preflight` compiles them for a
+TPU without training.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import tensorflow as tf
+
+from data.records import batch_signatures
+from data.records.feature_spec import Field
+from modeling.models import released_variables
+from training.train_step import LossFunction
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+  """What one training step computes, for any number of replicas.
+
+  Attributes:
+    model: with `config`; its weights carry released names.
+    loss_function: (batch, dropout key) → losses; see `LossFunction`.
+    fields: the fields of a training record.
+    dims: the sizes behind the letters of the fields' lengths: S, P or C.
+    count_flops: rows → floating-point operations of one forward pass.
+  """
+
+  model: tf.Module
+  loss_function: LossFunction
+  fields: Sequence[Field]
+  dims: Mapping[str, int]
+  count_flops: Callable[[int], int]
+
+  @property
+  def num_layers(self) -> int:
+    """The number of the encoder's layers, L."""
+    return self.model.config.num_hidden_layers
+
+  @property
+  def variables(self) -> dict[str, tf.Variable]:
+    """The model's variables by their released names."""
+    return released_variables(self.model)
+
+  def signature(self, rows: int) -> dict[str, tf.TensorSpec]:
+    """Returns the shapes and dtypes of a replica's batch of S tokens.
+
+    Args:
+      rows: examples in it.
+    """
+    return batch_signatures.training_signature(self.fields, self.dims, rows)

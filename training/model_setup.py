@@ -1,0 +1,244 @@
+"""Chooses a job's model and checks it against vocabulary, task and checkpoint.
+
+Everything here happens before a model is built. `label` parameters name the
+setting that gave a checkpoint's path, for messages.
+"""
+
+import dataclasses
+import os
+
+from absl import logging
+
+from data.tasks.task import Task
+from data.text import tokenization
+from modeling import configs
+from modeling.checkpoints import casing, initialisation, loading
+from modeling.checkpoints.location import Checkpoint, locate
+from modeling.configs import BertConfig
+from modeling.options import ModelOptions
+from system import files
+from system.errors import UserError
+from training import best_checkpoint
+
+
+@dataclasses.dataclass(frozen=True)
+class Text:
+  """How a job turns text into ids, as far as checkpoints record it.
+
+  Attributes:
+    vocab_file: the path of the vocabulary; None if the job's records were made
+      with a vocabulary that is not given.
+    vocab_size: its number of tokens; None if unknown.
+    vocab_checksum: its checksum; None if unknown.
+    do_lower_case: whether text is lower-cased; None if the job reads no text.
+  """
+
+  vocab_file: str | None
+  vocab_size: int | None
+  vocab_checksum: str | None
+  do_lower_case: bool | None = None
+
+
+def choose_config(
+  options: ModelOptions, text: Text, task: Task | None = None
+) -> BertConfig:
+  """Returns the model's configuration.
+
+  It is that of `bert_size` or `bert_config_file`, else the one beside
+  `init_checkpoint`. With `extend_positions` it has at least `max_seq_length`
+  positions.
+
+  Args:
+    options: which model.
+    text: `bert_size` needs the vocabulary's size; a `bert_config_file` must
+      agree with it.
+    task: the task, if there is one.
+
+  Raises:
+    UserError: both settings are given, or there is no configuration, or as for
+      `check_fit`.
+  """
+  if options.bert_config_file and options.bert_size:
+    raise UserError(
+      'give either `bert_config_file` or `bert_size`, not both; received '
+      f'{options.bert_config_file!r} and {options.bert_size!r}'
+    )
+  config = _with_positions(_named_config(options, text), options)
+  check_fit(config, text, options.max_seq_length, task)
+  return config
+
+
+def _named_config(options: ModelOptions, text: Text) -> BertConfig:
+  if options.bert_size:
+    if text.vocab_size is None:
+      raise UserError('`bert_size` needs `vocab_file`, for its size')
+    config = configs.compact_config(options.bert_size, text.vocab_size)
+    if options.initializer_range is None:
+      return config
+    return dataclasses.replace(
+      config, initializer_range=options.initializer_range
+    )
+  if options.bert_config_file:
+    return BertConfig.from_json_file(options.bert_config_file)
+  beside = None
+  if options.init_checkpoint:
+    beside = locate(options.init_checkpoint).config()
+  if not beside:
+    raise UserError(
+      'give `bert_size` or `bert_config_file`, or an `init_checkpoint` whose '
+      'folder has its configuration'
+    )
+  path, config = beside
+  logging.info('The configuration is that of %s.', path)
+  return config
+
+
+def _with_positions(config: BertConfig, options: ModelOptions) -> BertConfig:
+  """Raises the number of positions if `extend_positions` says so."""
+  number, length = config.max_position_embeddings, options.max_seq_length
+  if length <= number:
+    if options.extend_positions and not options.init_checkpoint:
+      raise UserError(
+        f'`extend_positions` cannot take effect: the model has {number} '
+        f'positions, and `max_seq_length`={length} needs no more'
+      )
+    return config
+  if not options.extend_positions:
+    raise UserError(
+      f"`max_seq_length`={length} is more than the model's {number} positions "
+      '(max_position_embeddings). `extend_positions` adds positions to it.'
+    )
+  logging.info(
+    'max_position_embeddings is raised from %d to %d (`extend_positions`).',
+    number,
+    length,
+  )
+  return dataclasses.replace(config, max_position_embeddings=length)
+
+
+def check_fit(
+  config: BertConfig, text: Text, max_seq_length: int, task: Task | None = None
+) -> None:
+  """Checks that a model fits the vocabulary, the lengths and the task.
+
+  Raises:
+    UserError: it does not; both numbers are named.
+  """
+  if text.vocab_size not in (None, config.vocab_size):
+    raise UserError(
+      f"{text.vocab_file} has {text.vocab_size} entries, the model's "
+      f'bert_config.json says vocab_size {config.vocab_size}: they do not '
+      'belong together'
+    )
+  if max_seq_length > config.max_position_embeddings:
+    raise UserError(
+      f"`max_seq_length`={max_seq_length} is more than the model's "
+      f'{config.max_position_embeddings} positions (max_position_embeddings)'
+    )
+  if task and task.is_pair and config.type_vocab_size < 2:
+    raise UserError(
+      f'{task.name} has pairs, whose second texts are segment 1: the model has '
+      f'type_vocab_size {config.type_vocab_size}, expected 2 or more'
+    )
+
+
+def check_start(options: ModelOptions, config: BertConfig, text: Text) -> None:
+  """Checks `init_checkpoint` before a model is built.
+
+  Args:
+    options: which checkpoint, and how much of it.
+    config: the model's.
+    text: the job's.
+
+  Raises:
+    UserError: there is no such checkpoint, `init` cannot take from it what the
+      model needs, or the files beside it record another activation, number of
+      heads, vocabulary or casing.
+  """
+  if not options.init_checkpoint:
+    return
+  checkpoint = locate(options.init_checkpoint)
+  loading.check_start(
+    checkpoint.prefix, config, options.init, options.extend_positions
+  )
+  check_text(checkpoint, text, 'init_checkpoint')
+  beside = checkpoint.config()
+  if beside and options.init != initialisation.WORD_EMBEDDINGS:
+    config_file, theirs = beside
+    for key in ('hidden_act', 'num_attention_heads', 'intermediate_size'):
+      if getattr(theirs, key) != getattr(config, key):
+        raise UserError(
+          f'{config_file} says {key} {getattr(theirs, key)}, the model has '
+          f'{getattr(config, key)}'
+        )
+
+
+def check_text(checkpoint: Checkpoint, text: Text, label: str) -> None:
+  """Checks vocabulary and casing against the files beside a checkpoint.
+
+  Raises:
+    UserError: the files record another vocabulary or casing; the file is
+      named.
+  """
+  if text.do_lower_case is not None:
+    _check_lower_case(checkpoint.casing(), text.do_lower_case, label)
+  if text.vocab_checksum and checkpoint.vocab_file:
+    theirs = tokenization.load_vocabulary(checkpoint.vocab_file).checksum
+    if theirs != text.vocab_checksum:
+      ours = text.vocab_file or 'the vocabulary of the records of `input_file`'
+      raise UserError(
+        f'{ours} is not the vocabulary of `{label}`: '
+        f'{checkpoint.vocab_file} differs'
+      )
+
+
+def check_casing_of_name(
+  path: str | None, do_lower_case: bool, label: str
+) -> None:
+  """Checks `do_lower_case` against the name of a checkpoint's folder.
+
+  Raises:
+    UserError: it is the name of a released model of the other casing.
+  """
+  _check_lower_case(casing.of_name(path or ''), do_lower_case, label)
+
+
+def _check_lower_case(
+  recorded: tuple[str, bool] | None, do_lower_case: bool, label: str
+) -> None:
+  """Raises a `UserError` if a file or name records the other casing."""
+  if recorded and recorded[1] != do_lower_case:
+    kind = 'an uncased' if recorded[1] else 'a cased'
+    raise UserError(
+      f'`do_lower_case`={do_lower_case} does not fit `{label}`: {recorded[0]} '
+      f'says that it is {kind} model'
+    )
+
+
+def trained_checkpoint(
+  output_dir: str, init_checkpoint: str | None, text: Text
+) -> Checkpoint:
+  """Returns the checkpoint to evaluate, and logs which it is.
+
+  The first that exists: 1. the best of a run in `output_dir` that was trained
+  with `eval_steps`; 2. the run's last; 3. `init_checkpoint`.
+
+  Raises:
+    UserError: there is none, or the files beside it record another vocabulary
+      or casing.
+  """
+  label = 'output_dir'
+  if best_checkpoint.exists(output_dir):
+    checkpoint = locate(best_checkpoint.folder(output_dir))
+    logging.info("Using the run's best checkpoint: %s", checkpoint.prefix)
+  elif files.exists(os.path.join(output_dir, 'checkpoint')):
+    checkpoint = locate(output_dir)
+  elif init_checkpoint:
+    label, checkpoint = 'init_checkpoint', locate(init_checkpoint)
+  else:
+    raise UserError(
+      f'there is nothing to evaluate: no checkpoint in {output_dir}, and '
+      '`init_checkpoint` is not given'
+    )
+  check_text(checkpoint, text, label)
+  return checkpoint

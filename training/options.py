@@ -1,0 +1,404 @@
+"""The settings of training and evaluation. Nothing here imports TensorFlow.
+
+`TrainingOptions` is what every training script takes. `Settings` adds the
+number of steps, which `run_pretraining.py` takes as flags and the other scripts
+compute from `Epochs`.
+"""
+
+import dataclasses
+from typing import Any
+
+from data.tasks.options import TaskOptions
+from data.text.vocabulary_options import TokenizerOptions, VocabularyOptions
+from devices.options import DeviceOptions
+from modeling.options import ModelOptions
+from system.errors import UserError
+from system.settings import setting, weights_decided_by
+from training import variable_groups
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationOptions:
+  """Whether and how a trained model is evaluated."""
+
+  do_eval: bool = setting(False, 'Whether to evaluate.')
+  eval_batch_size: int = setting(
+    8, 'Examples in an evaluation batch.', at_least=1
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskEvaluationOptions(EvaluationOptions):
+  """How a task is evaluated and predicted, during and after training."""
+
+  eval_split: str = setting(
+    'dev',
+    'Added: the split that --do_eval and --eval_steps use: dev, or test if it '
+    "has labels. --do_eval evaluates MNLI's mismatched split as well.",
+    needs=('do_eval|eval_steps',),
+  )
+  do_predict: bool = setting(
+    False, 'Whether to predict the examples of --predict_split.'
+  )
+  predict_batch_size: int = setting(
+    8, 'Examples in a prediction batch.', at_least=1
+  )
+  eval_steps: int = setting(
+    0,
+    'Added: steps between two evaluations on --eval_split during training; the '
+    'last step is always evaluated. The best checkpoint is kept in '
+    'output_dir/best, and --do_eval and --do_predict use it. 0 evaluates only '
+    'after training.',
+    at_least=0,
+    needs=('do_train',),
+  )
+  metric_for_best: str | None = setting(
+    None,
+    "Added: the score that selects the best checkpoint: one of the task's "
+    "metrics, or loss. The default is the task's main metric.",
+    needs=('eval_steps',),
+  )
+  early_stopping_patience: int | None = setting(
+    None,
+    'Added: ends training after this many evaluations in a row without a '
+    'better score. The learning-rate schedule does not change.',
+    at_least=1,
+    needs=('eval_steps',),
+  )
+  predict_split: str = setting(
+    'test',
+    'Added: the split that --do_predict uses: test or dev. MNLI: the '
+    'mismatched split as well.',
+    needs=('do_predict',),
+  )
+  num_seeds: int = setting(
+    1,
+    'Added: trains and evaluates with this many seeds, --seed and those after '
+    'it, each in output_dir/seed-<seed>. Writes the median and the spread of '
+    'their scores to output_dir/seeds.json.',
+    at_least=1,
+  )
+
+  def check(self) -> None:
+    """Checks settings that depend on each other.
+
+    Raises:
+      UserError: there are several seeds but no evaluation.
+    """
+    if self.num_seeds > 1 and not self.do_eval:
+      raise UserError(
+        f'`num_seeds`={self.num_seeds} needs `do_eval`, whose scores it '
+        'summarises'
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+  """How a model is trained."""
+
+  output_dir: str | None = setting(
+    None,
+    'The folder for checkpoints, results and logs. A stopped run resumes from '
+    'it.',
+  )
+  do_train: bool = setting(False, 'Whether to train.')
+  train_batch_size: int = setting(
+    32,
+    'Examples in a training batch, over all replicas together.',
+    at_least=1,
+    decides_weights=True,
+  )
+  learning_rate: float = setting(
+    5e-5,
+    'The peak learning rate, reached after the warm-up. Compact models train '
+    'best at 1e-4 to 1e-3.',
+    at_least=0.0,
+    decides_weights=True,
+  )
+  save_checkpoints_steps: int = setting(
+    1000, 'Steps between two checkpoints.', at_least=1
+  )
+  iterations_per_loop: int = setting(
+    1000,
+    'The most steps that run on the device before control returns to the '
+    'host. The host also takes control every --log_steps and at each '
+    'checkpoint.',
+    at_least=1,
+  )
+  keep_checkpoint_max: int = setting(
+    5,
+    'Added: how many model.ckpt-<step> to keep; 0 keeps all.',
+    at_least=0,
+    needs=('do_train',),
+  )
+  log_steps: int = setting(
+    100,
+    'Added: steps between two progress lines and two TensorBoard points.',
+    at_least=1,
+    needs=('do_train',),
+  )
+  optimizer: str = setting(
+    'adamw',
+    "Added: adamw is BERT's; lamb (You et al. 2020) scales each update to the "
+    'norm of the weights, for batches of thousands.',
+    choices=('adamw', 'lamb'),
+    needs=('do_train',),
+    decides_weights=True,
+  )
+  adam_bias_correction: bool | None = setting(
+    None,
+    "Added: whether to correct the bias of Adam's moments. BERT does not, "
+    'which makes the first hundreds of steps up to 6.5 times as large; with '
+    'few examples, and so few steps, fine-tuning then fails for some seeds '
+    '(Mosbach et al. 2021, arXiv 2006.04884; Zhang et al. 2021, arXiv '
+    '2006.05987). The default is on for run_classifier.py with fewer than '
+    '10,000 training examples and for --optimizer=lamb, as in its paper, and '
+    'off otherwise.',
+    needs=('do_train',),
+    decides_weights=True,
+  )
+  gradient_accumulation_steps: int = setting(
+    1,
+    'Added: each device processes its share of --train_batch_size in this many '
+    'equal parts, one after another: less memory, the same result. A step '
+    'still uses --train_batch_size examples.',
+    at_least=1,
+    needs=('do_train',),
+    decides_weights=True,
+  )
+  layer_decay: float = setting(
+    1.0,
+    'Added: multiplies the learning rate by this factor from layer to layer, '
+    'from the top down: the heads and the pooler train at the full rate, the '
+    "encoder's top layer at layer_decay, the embeddings below L layers at "
+    'layer_decay^(L + 1). Use 0.8 to 0.95 for fine-tuning.',
+    at_least=0.0,
+    at_most=1.0,
+    needs=('do_train', 'freeze!=encoder'),
+    decides_weights=True,
+  )
+  freeze: str | None = setting(
+    None,
+    'Added: which weights stay fixed: embeddings; a number k, for the '
+    'embeddings and the lowest k layers; or encoder, for everything except the '
+    'heads.',
+    needs=('do_train',),
+    decides_weights=True,
+  )
+  dropout_rate: float | None = setting(
+    None,
+    "Added: the rate of every dropout in this run, instead of the model's (0.1 "
+    'in the released models); bert_config.json does not change. Use 0 for '
+    'compact models that are trained briefly.',
+    at_least=0.0,
+    at_most=0.9,
+    needs=('do_train',),
+    decides_weights=True,
+  )
+  skip_nonfinite_steps: int = setting(
+    0,
+    'Added: how many steps with a loss or gradient that is not finite the run '
+    'may skip. A skipped step changes no weight. One more such step ends the '
+    'run. The step and its records are logged either way.',
+    at_least=0,
+    at_most=1000,
+    needs=('do_train',),
+  )
+  profile: bool = setting(
+    False,
+    'Added: records where ten steps, from the eleventh on, spend their time, '
+    "for TensorBoard's profile plugin, in output_dir/events/plugins/profile.",
+    needs=('do_train',),
+  )
+  seed: int = setting(
+    12345,
+    'Added: the seed of the initial weights, the order of the examples, '
+    'dropout, and masks that are drawn during training. The same seed gives '
+    'the same run.',
+    at_least=0,
+    decides_weights=True,
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(TrainingOptions):
+  """How one training run goes, its length included.
+
+  Attributes:
+    precision: the compute dtype of the model's matrix products.
+    eval_steps: steps between two evaluations; 0 for none during training.
+  """
+
+  num_train_steps: int = setting(
+    100000,
+    'Training steps of the whole run.',
+    at_least=1,
+    decides_weights=True,
+  )
+  num_warmup_steps: int = setting(
+    10000,
+    'Steps over which the learning rate rises from 0 to its peak.',
+    at_least=0,
+    decides_weights=True,
+  )
+  precision: str = 'float32'
+  eval_steps: int = 0
+
+  def check(self, num_replicas: int, num_layers: int) -> None:
+    """Checks what depends on the devices and the model.
+
+    Args:
+      num_replicas: devices that share a batch.
+      num_layers: L of the encoder.
+
+    Raises:
+      UserError: a batch cannot be cut into equal parts, or `freeze` does not
+        fit the model.
+    """
+    num_parts = num_replicas * self.gradient_accumulation_steps
+    if self.train_batch_size % num_parts:
+      raise UserError(
+        f'`train_batch_size`={self.train_batch_size} cannot be cut into '
+        f'{num_parts} equal parts: `gradient_accumulation_steps`='
+        f'{self.gradient_accumulation_steps} on each of {num_replicas} '
+        'replicas (devices)'
+      )
+    variable_groups.check_freeze(self.freeze, num_layers)
+
+  def weights_decided_by(self) -> dict[str, Any]:
+    """Returns the settings that decide a run's weights, by name."""
+    return {**weights_decided_by(self), 'precision': self.precision}
+
+  def next_stop(self, step: int) -> int:
+    """Returns the next step after which the host takes control.
+
+    It depends on `step` alone, so a resumed run logs the same intervals as an
+    undisturbed one.
+    """
+    strides = [self.save_checkpoints_steps, self.log_steps]
+    strides += [self.iterations_per_loop]
+    strides += [self.eval_steps] if self.eval_steps else []
+    return min(self.num_train_steps, *(step - step % n + n for n in strides))
+
+  def is_due(self, step: int, every: int) -> bool:
+    """Says whether something done `every` so many steps is due; 0 is never."""
+    return bool(every) and (step % every == 0 or step == self.num_train_steps)
+
+
+@dataclasses.dataclass(frozen=True)
+class Epochs:
+  """How long a task is trained on."""
+
+  num_train_epochs: float = setting(3.0, 'Training epochs.', at_least=0.0)
+  warmup_proportion: float = setting(
+    0.1,
+    'The share of the steps over which the learning rate rises from 0.',
+    at_least=0.0,
+    at_most=1.0,
+  )
+
+  def num_steps(self, num_examples: int, batch_size: int) -> tuple[int, int]:
+    """Returns the number of training steps, and of those the warm-up's.
+
+    Args:
+      num_examples: examples in an epoch.
+      batch_size: examples in a step.
+
+    Raises:
+      UserError: the epochs have not one step.
+    """
+    num_steps = int(num_examples / batch_size * self.num_train_epochs)
+    if not num_steps:
+      raise UserError(
+        f'`num_train_epochs`={self.num_train_epochs} of {num_examples} '
+        f'examples with `train_batch_size`={batch_size} is not one step'
+      )
+    return num_steps, int(num_steps * self.warmup_proportion)
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainingInput:
+  """What run_pretraining.py reads, and how much of it it evaluates."""
+
+  input_file: str | None = setting(
+    None,
+    'Pre-training TFRecords, uncompressed: names and globs, separated by '
+    'commas.',
+  )
+  max_predictions_per_seq: int = setting(
+    20,
+    'Masked positions in a record, as in create_pretraining_data.py. If the '
+    'records have no masks (--dynamic_masking there), the most positions to '
+    'mask.',
+    at_least=1,
+    decides_weights=True,
+  )
+  max_eval_steps: int = setting(100, 'The most evaluation batches.', at_least=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainingOptions:
+  """All settings of run_pretraining.py."""
+
+  model: ModelOptions
+  vocabulary: VocabularyOptions
+  training: Settings
+  evaluation: EvaluationOptions
+  input: PretrainingInput
+  devices: DeviceOptions
+
+  def check(self) -> None:
+    """Checks settings that depend on each other.
+
+    Raises:
+      UserError: the settings are named.
+    """
+    self.devices.check()
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskJobOptions:
+  """What all jobs on a task take: the settings of run_classifier.py."""
+
+  model: ModelOptions
+  tokenizer: TokenizerOptions
+  training: TrainingOptions
+  epochs: Epochs
+  task: TaskOptions
+  evaluation: TaskEvaluationOptions
+  devices: DeviceOptions
+
+  def check(self) -> None:
+    """Checks settings that depend on each other.
+
+    Raises:
+      UserError: the settings are named.
+    """
+    self.task.check()
+    self.devices.check()
+    self.evaluation.check()
+
+  def jobs_on_labels(self) -> list[str]:
+    """Returns the given settings that need a task with labels."""
+    given = {
+      'do_train': self.training.do_train,
+      'do_eval': self.evaluation.do_eval,
+    }
+    return [name for name, is_given in given.items() if is_given]
+
+  def settings(self, num_examples: int) -> Settings:
+    """Returns how a run trains whose epoch has this many examples.
+
+    Raises:
+      UserError: its epochs have not one step.
+    """
+    num_steps, num_warmup_steps = self.epochs.num_steps(
+      num_examples, self.training.train_batch_size
+    )
+    return Settings(
+      **vars(self.training),
+      num_train_steps=num_steps,
+      num_warmup_steps=num_warmup_steps,
+      precision=self.devices.precision,
+      eval_steps=self.evaluation.eval_steps,
+    )

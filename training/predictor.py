@@ -1,0 +1,123 @@
+"""Computes the logits of many examples, on all local devices."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import tensorflow as tf
+
+from devices.strategies import STATIC_SHAPES, num_scoring_threads
+from modeling.models import Classifier
+from system import threads
+from system.progress import Progress
+
+_INPUTS = ('input_ids', 'input_mask', 'segment_ids')
+
+
+class Predictor:
+  """Computes a model's logits; one traced function for all its calls.
+
+  Every local replica of the strategy, in whose scope the predictor was made,
+  takes its share of a batch's rows.
+  """
+
+  def __init__(self, model: Classifier):
+    """Traces nothing yet; the first batch does."""
+    self.examples_per_second = 0.0
+    self._strategy = strategy = tf.distribute.get_strategy()
+    # Other workers' replicas don't count: each worker computes every row.
+    local = strategy.experimental_distribute_values_from_function(lambda _: 0)
+    self._num_replicas = len(strategy.experimental_local_results(local))
+
+    def logits_of_replica(batch):
+      return model(self._share(batch))['logits']
+
+    # Under a TPU's strategy this name becomes a scope's; a lambda's cannot.
+    def logits(inputs):
+      return strategy.run(
+        logits_of_replica, args=(inputs,), options=STATIC_SHAPES
+      )
+
+    self._num_threads = num_scoring_threads()
+    # Traced once, for all shapes: a trace of known shapes may be optimized in
+    # another way, and round otherwise. But a TPU must know them.
+    self._is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    any_shape = dict.fromkeys(_INPUTS, tf.TensorSpec([None, None], tf.int32))
+    self._logits = tf.function(logits, None if self._is_tpu else [any_shape])
+
+  def _share(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns this replica's rows."""
+    rows = batch['input_ids'].shape[0] or tf.shape(batch['input_ids'])[0]
+    share = rows // self._num_replicas
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    start = share * (replica % self._num_replicas)
+    return {x: tf.slice(batch[x], [start, 0], [share, -1]) for x in _INPUTS}
+
+  def predict(
+    self,
+    batches: Iterable[Mapping[str, tf.Tensor | np.ndarray]],
+    num_examples: int,
+    on_progress: Callable[[int], None] | None = None,
+  ) -> np.ndarray:
+    """Computes the logits of every example once.
+
+    Args:
+      batches: as `inference_input.inference_batches`, or `..._from`.
+      num_examples: N.
+      on_progress: told how many are done, after each batch; where it is not
+        given, progress is shown here.
+
+    Returns:
+      float32 [N, C], in the order of the examples.
+    """
+    if on_progress is None:
+      with Progress(num_examples, ' examples') as progress:
+        return self.predict(batches, num_examples, progress.update)
+    rows, outputs = [], []
+    seen, timed, seconds = set(), 0, 0.0
+    num_done = 0
+    batches = iter(batches)
+    with ThreadPoolExecutor(self._num_threads) as pool:
+      # Alone, for it traces the function: nothing else may seem to be fast.
+      first = pool.submit(self._with_logits, next(batches)).result()
+      others = threads.ordered_map(
+        pool, self._num_threads, self._with_logits, batches
+      )
+      before = time.perf_counter()
+      for batch, logits in itertools.chain([first], others):
+        rows.append(np.asarray(batch['example_index']))
+        outputs.append(logits[: len(rows[-1])])
+        now = time.perf_counter()
+        traced = batch['input_ids'].shape if self._is_tpu else None
+        if traced in seen:
+          timed += len(rows[-1])
+          seconds += now - before
+        before = now
+        seen.add(traced)
+        num_done += len(rows[-1])
+        on_progress(min(num_done, num_examples))
+    self.examples_per_second = timed / seconds if seconds else 0.0
+    rows, outputs = np.concatenate(rows), np.concatenate(outputs)
+    logits = np.empty([num_examples, outputs.shape[1]], np.float32)
+    real = rows >= 0
+    if np.bincount(rows[real], minlength=num_examples).tolist() != (
+      [1] * num_examples
+    ):
+      raise RuntimeError('an example was not scored exactly once')
+    logits[rows[real]] = outputs[real]
+    return logits
+
+  def _with_logits(self, batch):
+    return batch, self._batch_logits(batch)
+
+  def _batch_logits(self, batch) -> np.ndarray:
+    """Computes the logits of a batch's B rows, and of some zeros after them."""
+    missing = -batch['input_ids'].shape[0] % self._num_replicas
+    outputs = self._logits(
+      {x: tf.pad(batch[x], [[0, missing], [0, 0]]) for x in _INPUTS}
+    )
+    return np.concatenate(
+      [x.numpy() for x in self._strategy.experimental_local_results(outputs)]
+    )

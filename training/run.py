@@ -1,0 +1,157 @@
+"""One training run: locks and claims its folder, gets its records, trains."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+from absl import logging
+
+from data.records import record_index, training_input
+from data.records.record_source import RecordSource
+from data.records.training_order import TrainingOrder
+from devices import workers
+from modeling.checkpoints.initialisation import Start
+from modeling.checkpoints.location import locate
+from modeling.options import ModelOptions
+from training import best_checkpoint, resuming, run_folder, run_lock
+from training.fit import fit
+from training.job import Job
+from training.options import Settings
+
+# Labelled examples below which fine-tuning depends strongly on the seed. In
+# GLUE these are CoLA, MRPC, RTE, STS-B and WNLI, the tasks of the studies that
+# the help of --adam_bias_correction cites.
+_SMALL_TRAINING_SET = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """What a training run is, besides its job and its records.
+
+  Attributes:
+    settings: how it trains.
+    model: where the first weights come from.
+    identity: what else decides the weights, for `run.json`: JSON values.
+    command: the script and its flags, which --from_run reads.
+    vocab_file: exported beside the weights if given.
+  """
+
+  settings: Settings
+  model: ModelOptions
+  identity: Mapping[str, Any]
+  command: Mapping[str, Any]
+  vocab_file: str | None = None
+
+
+def train(
+  job: Job,
+  run: Run,
+  make_source: Callable[[], RecordSource],
+  evaluation: best_checkpoint.Evaluation | None = None,
+) -> None:
+  """Trains a job in the folder of its run.
+
+  Call it in the strategy's scope, in which the model was made.
+
+  Args:
+    job: the model and its loss.
+    run: how and where to train; its `adam_bias_correction` is chosen.
+    make_source: returns the training records; called once the run owns its
+      folder. The chief calls it first, and the other workers find its files.
+    evaluation: runs every `settings.eval_steps`.
+
+  Raises:
+    UserError: the settings do not fit the model or the devices, the folder is
+      in use or holds another run, or training fails by the user's mistake.
+    Stopped: the run was asked to stop, and has saved its state.
+  """
+  settings = run.settings
+  settings.check(
+    tf.distribute.get_strategy().num_replicas_in_sync, job.num_layers
+  )
+  with run_lock.held(settings.output_dir):
+    run_folder.claim(
+      settings.output_dir,
+      _identity(job, run),
+      resuming.has_progress(settings.output_dir),
+      command=run.command,
+    )
+    with workers.chief_first():
+      source = make_source()
+      source.check()
+    _train_on(source, job, run, evaluation)
+
+
+def _identity(job: Job, run: Run) -> dict[str, Any]:
+  """Returns everything that decides the run's weights."""
+  checkpoint = run.model.init_checkpoint
+  return {
+    **run.settings.weights_decided_by(),
+    **run.identity,
+    'bert_config': job.model.config.to_dict(),
+    'init': run.model.init,
+    'init_checkpoint': checkpoint and locate(checkpoint).checksum(),
+    'max_seq_length': run.model.max_seq_length,
+  }
+
+
+def _train_on(
+  source: RecordSource,
+  job: Job,
+  run: Run,
+  evaluation: best_checkpoint.Evaluation | None,
+) -> None:
+  settings = run.settings
+  indexes = [record_index.load_index(path) for path in source.paths]
+  order = TrainingOrder(indexes, settings.train_batch_size, settings.seed)
+  logging.info(
+    'Trains on %s examples: %s steps of %d',
+    f'{order.num_records:,}',
+    f'{settings.num_train_steps:,}',
+    settings.train_batch_size,
+  )
+  with source.explained(indexes):
+    fit(
+      job,
+      training_input.TrainingBatches(source, order),
+      settings,
+      Start(
+        run.model.init_checkpoint, run.model.init, run.model.extend_positions
+      ),
+      run.vocab_file,
+      evaluation,
+    )
+
+
+def with_bias_correction(
+  settings: Settings, num_labelled_examples: int | None = None
+) -> Settings:
+  """Chooses `adam_bias_correction` if the user did not; logs why.
+
+  Args:
+    settings: the run's.
+    num_labelled_examples: the size of the labelled training set; None if the
+      run does not fine-tune on labels.
+  """
+  if settings.adam_bias_correction is not None:
+    chosen, reason = settings.adam_bias_correction, 'as the flag says'
+  elif settings.optimizer == 'lamb':
+    chosen, reason = True, 'as in the paper on LAMB'
+  elif (
+    num_labelled_examples is not None
+    and num_labelled_examples < _SMALL_TRAINING_SET
+  ):
+    chosen = True
+    reason = (
+      f'{num_labelled_examples} training examples are fewer than '
+      f'{_SMALL_TRAINING_SET}: without it some seeds fail'
+    )
+  else:
+    chosen, reason = False, 'as in BERT'
+  logging.info(
+    "The bias correction of Adam's moments (`adam_bias_correction`) is %s: %s.",
+    'on' if chosen else 'off',
+    reason,
+  )
+  return dataclasses.replace(settings, adam_bias_correction=chosen)
