@@ -1,4 +1,4 @@
-"""Paths are checked before a TPU is taken."""
+"""Tests of cli/tpu_paths.py."""
 
 import pytest
 import tensorflow as tf
@@ -18,7 +18,7 @@ def _check(
 
 @pytest.fixture
 def bucket():
-  """A folder that stands for ram://bucket."""
+  """Makes ram://bucket, which replaces a bucket on gs://."""
   tf.io.gfile.makedirs('ram://bucket')
   with tf.io.gfile.GFile('ram://bucket/vocab.txt', 'w') as file:
     file.write('[PAD]')
@@ -31,9 +31,9 @@ def test_local_paths_are_for_local_tpus(world, bucket):
     UserError, match='--output_dir=.*out: the hosts .*gcloud storage cp'
   ):
     _check(world, '--do_train')
-  # Vocabulary, configuration and task are read by this process.
+  # This process reads vocabulary, configuration and task.
   _check(world, '--do_train', output_dir=f'{bucket}/out')
-  # And so is all that predicts.
+  # It also predicts.
   _check(world, '--do_predict')
 
 
@@ -44,14 +44,14 @@ def test_a_dump_is_written_here_and_read_by_the_hosts(world, bucket):
     _check(world, '--do_train', *flags, script='run_distillation')
 
 
-def test_what_is_not_there_is_named(world, bucket):
+def test_a_missing_path_is_named(world, bucket):
   output = {'output_dir': f'{bucket}/out'}
   _check(world, '--do_train', vocab_file=f'{bucket}/vocab.txt', **output)
   with pytest.raises(
-    UserError, match='--vocab_file: there is nothing at ram://bucket/other'
+    UserError, match='--vocab_file: nothing exists at ram://bucket/other'
   ):
     _check(world, '--do_train', vocab_file=f'{bucket}/other.txt', **output)
-  # A prefix, and one of several.
+  # A prefix, and one path of several.
   start = f'--init_checkpoint={bucket}/voc'
   _check(world, '--do_train', start, **output)
   transfer = f'--transfer_file={bucket}/vocab.txt,{bucket}/none'
@@ -64,12 +64,12 @@ def test_what_is_not_there_is_named(world, bucket):
     )
 
 
-def test_a_cache_of_data_sets_need_not_be_there(world, bucket):
+def test_the_folder_of_tfds_may_be_missing(world, bucket):
   flags = ['--do_train', '--data_source=tfds', f'--data_dir={bucket}/tfds']
   _check(world, *flags, output_dir=f'{bucket}/out')
 
 
-def test_a_bucket_that_refuses_is_told_with_the_remedy(world, monkeypatch):
+def test_an_unwritable_bucket_is_named_with_a_remedy(world, monkeypatch):
   def refuse(path):
     raise tf.errors.PermissionDeniedError(
       None,
