@@ -86,7 +86,7 @@ _MODULE = re.compile(
 def released_config(values: Mapping[str, Any]) -> BertConfig:
   """Translates the content of a Hugging Face config.json.
 
-  >>> released_config({'hidden_size': 128, 'hidden_act': 'gelu'}).hidden_act
+  >>> released_config({'hidden_act': 'gelu'}).hidden_act
   'gelu_erf'
 
   Args:

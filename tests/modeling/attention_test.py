@@ -30,12 +30,12 @@ def dropout_key():
   return DropoutKey(1, tf.constant(0, tf.int64), tf.constant(0, tf.int64))
 
 
-def test_padding_is_put_out_of_reach():
+def test_padding_has_a_large_negative_score():
   scores = padding_scores(tf.constant([[1, 1, 0]], tf.int64))
   np.testing.assert_array_equal(scores, [[[[0, 0, -10000]]]])
 
 
-def test_attention_to_equal_keys_averages_the_tokens_that_are_no_padding():
+def test_attention_to_equal_keys_averages_all_tokens_but_padding():
   layer = attention()
   layer.key.kernel.assign(tf.zeros([4, 4]))
   layer.value.kernel.assign(tf.eye(4))

@@ -1,3 +1,5 @@
+"""Tests of modeling/configs.py."""
+
 import json
 
 import pytest
@@ -95,7 +97,7 @@ def test_compact_config_sets_heads_and_intermediate_from_hidden_size():
     ('base', '12/768'),
   ],
 )
-def test_alias_means_its_size(alias, size):
+def test_an_alias_is_its_size(alias, size):
   assert configs.compact_config(alias, 9) == configs.compact_config(size, 9)
 
 
@@ -106,7 +108,7 @@ def test_unknown_size_is_refused_and_the_sizes_listed(size):
   assert repr(size) in str(error.value)
 
 
-def test_left_out_keys_take_the_defaults_of_the_original():
+def test_missing_keys_take_the_defaults_of_the_original():
   assert BertConfig.from_dict({'vocab_size': 7}).to_dict() == {
     'vocab_size': 7,
     'hidden_size': 768,
@@ -156,7 +158,7 @@ def test_missing_vocabulary_size_is_named():
 
 
 @pytest.mark.parametrize('content', [[], 'gelu', None, 3])
-def test_json_that_is_no_object_is_refused(content):
+def test_json_other_than_an_object_is_refused(content):
   with pytest.raises(UserError, match='JSON object'):
     BertConfig.from_dict(content)
 

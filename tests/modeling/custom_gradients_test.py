@@ -1,4 +1,4 @@
-"""Functions with gradients of their own: against what their formulas say."""
+"""Tests of modeling/custom_gradients.py against the plain formulas."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_wide_linear_has_the_gradients_of_the_formula(dtype):
     _value_and_gradients(f, *_linear_arguments())
     for f in (tf.function(wide), plain)
   )
-  # An 8-bit mantissa, rounded after another order of summation.
+  # bfloat16 has 8 significant bits, and the order of summation differs.
   tolerance = {'float32': 1e-5, 'bfloat16': 2e-2, 'float16': 2e-3}[dtype]
   np.testing.assert_allclose(ours[0], expected[0], rtol=tolerance, atol=1e-6)
   for our, formula in zip(ours[1], expected[1], strict=True):
@@ -98,7 +98,7 @@ def test_tied_cross_entropy_has_the_gradients_of_the_formula():
     tf.random.stateless_normal(shape, seed=[2, len(shape)])
     for shape in ([5, 4], [7, 4], [7])
   )
-  ids = tf.constant([0, 6, 3, 3, 1])  # One of them twice.
+  ids = tf.constant([0, 6, 3, 3, 1])  # The id 3 appears twice.
   ours, plain = (
     _value_and_gradients(f, x, table, bias)
     for f in (
@@ -122,7 +122,7 @@ def test_tied_cross_entropy_of_large_logits_is_finite(scale):
     table,
     tf.zeros([3]),
   )
-  # The logits are scale, -scale and 0; the second is the wrong one.
+  # The logits are scale, -scale and 0; the id is that of the second.
   np.testing.assert_allclose(nats, [2 * scale])
   np.testing.assert_allclose(gradients[0], [[2.0]])
   np.testing.assert_allclose(gradients[2], [1.0, -1.0, 0.0], atol=1e-6)

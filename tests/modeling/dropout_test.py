@@ -1,3 +1,5 @@
+"""Tests of modeling/dropout.py."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,7 +17,7 @@ def make_key(seed=1, step=0, first_example=0):
 
 
 def mask(shape, rate=0.5, site=0, **key):
-  """What dropout makes of ones, as booleans."""
+  """Returns a dropout mask, bool of a shape; True is kept."""
   return stateless_dropout(tf.ones(shape), rate, make_key(**key), site) != 0
 
 
@@ -25,7 +27,7 @@ ROW_SHAPES = [[1], [3], [5, 3], [16], [3, 3, 3], [2, 3, 5]]
 
 @pytest.mark.parametrize('row_shape', ROW_SHAPES)
 @pytest.mark.parametrize('sizes', [[3, 4], [1, 1, 5], [6, 1]])
-def test_rows_of_the_parts_are_rows_of_the_global_mask(row_shape, sizes):
+def test_parts_of_a_batch_have_their_rows_of_the_global_mask(row_shape, sizes):
   whole = mask([7, *row_shape])
   firsts = np.cumsum([0, *sizes[:-1]])
   parts = [
@@ -55,7 +57,7 @@ def test_graph_of_dynamic_shape_gives_the_eager_mask(jit_compile):
 
 
 def test_mask_is_the_same_in_every_release():
-  # A run that is resumed under another version must go on with its masks.
+  # A run that is resumed under another version must continue its masks.
   kept = mask([2, 12], seed=12345, step=678, site=3, first_example=9)
   assert [''.join('01'[int(k)] for k in row) for row in kept.numpy()] == [
     '000100110001',
@@ -138,13 +140,13 @@ def test_without_a_key_or_a_rate_the_input_passes():
   assert stateless_dropout(x, 0.0, make_key(), 0) is x
 
 
-def test_every_place_of_the_deepest_model_has_its_own_site():
+def test_every_dropout_of_the_deepest_model_has_its_own_site():
   sites = [site for index in range(48) for site in dropout.block_sites(index)]
   sites += [dropout.EMBEDDINGS_SITE, dropout.HEAD_SITE]
   assert len(set(sites)) == len(sites)
 
 
-def test_a_key_s_rate_stands_for_every_other():
+def test_a_key_s_rate_replaces_every_other():
   x = tf.ones([4, 1000])
   zero = tf.constant(0, tf.int64)
   never = DropoutKey(1, zero, zero, rate=0.0)

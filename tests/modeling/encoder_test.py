@@ -1,3 +1,5 @@
+"""Tests of modeling/encoder.py."""
+
 import dataclasses
 import math
 
@@ -121,7 +123,7 @@ def test_outputs_are_those_of_tf_models():
     'input_mask': mask,
     'input_type_ids': segments,
   }
-  oracle(inputs)  # Its weights are made in the first call.
+  oracle(inputs)  # The first call makes its weights.
   theirs = {
     variable.name.removesuffix(':0').split('/', 1)[1]: variable
     for variable in oracle.trainable_weights
@@ -145,7 +147,7 @@ def test_counted_parameters_are_those_of_the_encoder(size):
   assert sum(map(math.prod, shapes)) == configs.count_parameters(config)
 
 
-def test_cls_only_gives_the_pooled_output_alone(encoder):
+def test_cls_only_gives_only_the_pooled_output(encoder):
   whole = encoder(*batch())
   first = encoder(*batch(), cls_only=True)
   assert first.keys() == {'pooled_output'}
@@ -211,7 +213,7 @@ def test_rows_of_a_split_batch_are_dropped_as_in_the_whole(encoder):
   )
 
 
-def test_initial_weights_depend_on_the_seed_alone():
+def test_initial_weights_depend_only_on_the_seed():
   first, again, other = (BertEncoder(CONFIG, seed=s) for s in (1, 1, 2))
   for a, b, c in zip(first.weights, again.weights, other.weights, strict=True):
     np.testing.assert_array_equal(a, b)
@@ -226,8 +228,8 @@ def test_reduced_precision_keeps_outputs_and_weights_float32(dtype, encoder):
   assert {v.dtype for v in reduced.weights} == {tf.float32}
   for name in ('sequence_output', 'pooled_output'):
     assert outputs[name].dtype == tf.float32
-    # LayerNorm of 8 values enlarges single errors: 0.115 the largest seen, over
-    # 12 seeds, the mean 0.009.
+    # LayerNorm of 8 values enlarges single errors. Over 12 seeds the largest
+    # error was 0.115, the mean 0.009.
     errors = np.abs(outputs[name] - expected[name])
     assert 0 < errors.mean() < 0.02 and errors.max() < 0.2
 
@@ -237,7 +239,7 @@ def test_every_weight_receives_a_gradient(encoder):
     outputs = encoder(*batch(), make_key())
     loss = tf.reduce_sum(outputs['pooled_output'] ** 2)
   gradients = tape.gradient(loss, encoder.trainable_weights)
-  # A key's bias shifts all scores of a row alike, which softmax ignores.
+  # A key's bias shifts all scores of a row equally, which softmax ignores.
   assert {
     variable.name
     for variable, gradient in zip(
@@ -262,7 +264,7 @@ def test_a_thousand_positions_are_computed_and_padding_changes_nothing():
 
   long = output(1024)
   np.testing.assert_allclose(output(640), long, atol=1e-5)
-  positions.scatter_nd_add([[600]], [[9.0] * 8])  # That of a padding token.
+  positions.scatter_nd_add([[600]], [[9.0] * 8])  # A padding token's.
   np.testing.assert_allclose(output(1024), long, atol=1e-5)
   positions.scatter_nd_add([[599]], [np.arange(8.0)])
   assert np.abs(output(1024) - long).max() > 0.01

@@ -11,7 +11,7 @@ from modeling import layers
 INIT = layers.WeightInit(stddev=0.02, seed=0)
 
 
-def test_weights_carry_exactly_the_names_that_they_are_given():
+def test_weights_have_exactly_the_given_names():
   dense = layers.Dense('bert/pooler/dense', (2, 3), INIT, 'float32')
   assert [v.name for v in dense.weights] == [
     'bert/pooler/dense/kernel:0',
@@ -49,7 +49,7 @@ def test_dense_multiplies_and_adds_its_bias():
 
 
 @pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
-def test_reduced_precision_rounds_the_factors_and_nothing_else(dtype):
+def test_reduced_precision_rounds_only_the_factors(dtype):
   # 1 + 2^-12 is 1 in both; the bias is not rounded.
   dense = layers.Dense('a', (1, 1), INIT, dtype)
   dense.kernel.assign([[1 + 2.0**-12]])
@@ -72,7 +72,7 @@ def test_layer_norm_of_a_row():
 
 
 def test_layer_norm_of_a_tiny_variance_is_not_damped():
-  # Epsilon is 1e-12: with the 1e-3 or 1e-6 of others this would be near 0.
+  # Epsilon is 1e-12. With 1e-3 or 1e-6 the result would be near 0.
   norm = layers.LayerNorm('norm', 2)
   np.testing.assert_allclose(
     norm(tf.constant([[0.0, 2e-4]])), [[-1, 1]], rtol=1e-4

@@ -1,3 +1,5 @@
+"""Tests of modeling/models.py."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -113,7 +115,7 @@ def test_pretrainers_heads_have_the_released_variables():
   }
 
 
-def test_masked_lm_logits_depend_on_the_masked_positions_alone():
+def test_masked_lm_logits_depend_only_on_the_masked_positions():
   model = models.PreTrainer(CONFIG)
   features = batch()
   logits = model(features)['masked_lm_logits']

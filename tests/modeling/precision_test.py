@@ -1,4 +1,7 @@
-"""Under reduced precision the matrix products change and nothing else."""
+"""Reduced precision: which ops of a training step it changes, and its losses.
+
+Tests of `training/loss_scale.py` as well.
+"""
 
 import numpy as np
 import pytest
@@ -20,7 +23,7 @@ _CONFIG = BertConfig(
   max_position_embeddings=8,
   type_vocab_size=2,
 )
-# What may carry numbers of a reduced precision from one product to the next.
+# Ops that may pass on values of reduced precision between products.
 _MOVES = {'Cast', 'Reshape', 'Shape', 'Transpose'}
 _PRODUCTS = {
   'MatMul',
@@ -68,19 +71,19 @@ def _dtypes(op):
 
 
 @pytest.mark.parametrize('precision', [tf.bfloat16, tf.float16])
-def test_every_product_is_reduced_and_nothing_else(precision):
+def test_only_matrix_products_are_reduced(precision):
   ops = _step(precision.name).graph.get_operations()
   products = [op for op in ops if op.type in _PRODUCTS]
   kept = [op for op in products if _dtypes(op) == {tf.float32}]
-  # Forward: 6 dense layers and 2 products of attention a layer, the pooler,
-  # the transform and the logits of the masked LM; each twice more backward.
+  # Forward: in each layer 6 dense layers and 2 products of attention; the
+  # pooler, and the masked LM's transform and logits. Each has two backward.
   assert len(products) - len(kept) == 3 * (2 * 8 + 3)
   for op in products:
     assert op in kept or _dtypes(op) == {precision}, op.name
-  # The look-up of the segments, the next-sentence head, and a sum over rows.
-  places = {'embeddings', 'output_head', 'bias_gradient'}
+  # The look-up of segments, the next-sentence head, and a sum over rows.
+  scopes = {'embeddings', 'output_head', 'bias_gradient'}
   for op in kept:
-    assert places & set(op.name.split('/')), op.name
+    assert scopes & set(op.name.split('/')), op.name
   others = {
     op.type
     for op in ops
@@ -99,7 +102,7 @@ def test_reduced_losses_and_gradients_are_near():
     for name, loss in losses.items():
       assert near[name].dtype == tf.float32
       np.testing.assert_allclose(near[name], loss, rtol=2e-3, err_msg=name)
-    # They have been rounded indeed.
+    # They have been rounded.
     assert float(near['masked_lm_loss']) != float(losses['masked_lm_loss'])
     for x, y in zip(reduced, gradients, strict=True):
       assert x.dtype == tf.float32

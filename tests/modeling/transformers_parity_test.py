@@ -1,6 +1,6 @@
-"""Hugging Face's `transformers` as the judge of what we import and write.
+"""Checks imported and exported models against Hugging Face's `transformers`.
 
-Not a dependency of the project: `pip install -e .[test,parity]` brings it.
+`pip install -e .[test,parity]` installs it.
 """
 
 import pathlib
@@ -29,7 +29,7 @@ SMALL = {
   'intermediate_size': 64,
   'max_position_embeddings': 40,
   'type_vocab_size': 2,
-  # Wide, so that every nonlinearity is well away from its linear part.
+  # Large enough to drive every nonlinearity away from its linear part.
   'initializer_range': 0.3,
 }
 
@@ -68,7 +68,7 @@ def run_theirs(model, features):
 
 
 def load_ours(make_model, folder, **arguments):
-  """Builds one of our models from a released folder; nothing may stay fresh."""
+  """Builds one of our models and loads all its weights from a folder."""
   config = BertConfig.from_json_file(f'{folder}/bert_config.json')
   model = make_model(config, **arguments)
   report = loading.load_released(str(folder), models.released_variables(model))
@@ -78,7 +78,7 @@ def load_ours(make_model, folder, **arguments):
 
 def assert_near(ours, theirs):
   assert ours.shape == theirs.shape
-  assert np.abs(theirs).max() > 0.1  # The comparison means something.
+  assert np.abs(theirs).max() > 0.1  # Outputs near 0 would prove nothing.
   np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE)
 
 
@@ -184,7 +184,7 @@ def test_import_of_minilm_computes_the_same_on_real_sentences(minilm, tmp_path):
   ours = load_ours(BertEncoder, tmp_path)(*features.values())
   theirs = run_theirs(transformers.BertModel.from_pretrained(minilm), features)
   real = features['input_mask'] == 1
-  assert not real.all()  # There is padding to be ignored.
+  assert not real.all()  # There is padding.
   assert_near(
     ours['sequence_output'].numpy()[real], theirs['last_hidden_state'][real]
   )

@@ -1,4 +1,4 @@
-"""Casing: of released names, of files beside checkpoints, and end to end."""
+"""Tests of modeling/checkpoints/casing.py, and of casing in whole runs."""
 
 import json
 
@@ -10,7 +10,7 @@ from system.errors import UserError
 
 
 # The names of google-research/bert's validate_case_matches_checkpoint, its
-# whole-word-masking and compact models, and names that are somebody else's.
+# whole-word-masking and compact models, and names of other models.
 @pytest.mark.parametrize(
   ('name', 'is_lower'),
   [
@@ -30,12 +30,12 @@ from system.errors import UserError
   ],
 )
 @pytest.mark.parametrize('path', ['{}', 'a/{}/', 'a/{}/bert_model.ckpt'])
-def test_released_models_are_known_by_their_folder(path, name, is_lower):
+def test_a_released_model_s_folder_tells_its_casing(path, name, is_lower):
   expected = None if is_lower is None else (name, is_lower)
   assert casing.of_name(path.format(name)) == expected
 
 
-def test_a_checkpoint_far_below_such_a_folder_is_somebody_else_s():
+def test_a_checkpoint_deeper_in_such_a_folder_is_unknown():
   assert casing.of_name('cased_L-12_H-768_A-12/tuned/model.ckpt-3') is None
 
 
@@ -49,15 +49,15 @@ def test_a_checkpoint_far_below_such_a_folder_is_somebody_else_s():
     ('other.json', {'do_lower_case': True}, None),
   ],
 )
-def test_files_beside_a_checkpoint_tell_the_casing(
+def test_files_beside_a_checkpoint_tell_its_casing(
   tmp_path, file, content, expected
 ):
   path = tmp_path / file
   path.write_text(json.dumps(content))
-  told = None if expected is None else (str(path), expected)
-  assert casing.beside(str(tmp_path / 'model.ckpt-3')) == told
+  found = None if expected is None else (str(path), expected)
+  assert casing.beside(str(tmp_path / 'model.ckpt-3')) == found
   if file == 'run.json':
-    assert casing.beside(str(tmp_path / 'best' / 'model.ckpt-3')) == told
+    assert casing.beside(str(tmp_path / 'best' / 'model.ckpt-3')) == found
 
 
 @pytest.mark.parametrize(

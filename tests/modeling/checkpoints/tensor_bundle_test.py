@@ -1,4 +1,4 @@
-"""Checkpoints are written whole, and no damage to one goes unseen."""
+"""Tests of modeling/checkpoints/tensor_bundle.py."""
 
 import os
 import pathlib
@@ -47,9 +47,9 @@ def test_every_flipped_byte_is_found_or_harmless(tmp_path):
   num_found = 0
   for path in sorted(tmp_path.iterdir()):
     content = path.read_bytes()
-    for place in range(len(content)):
+    for position in range(len(content)):
       damaged = bytearray(content)
-      damaged[place] ^= 1 << place % 8
+      damaged[position] ^= 1 << position % 8
       path.write_bytes(damaged)
       if wrong := tensor_bundle.whats_wrong(prefix):
         assert wrong.startswith(f'{prefix} cannot be read, it may be damaged')
@@ -60,7 +60,7 @@ def test_every_flipped_byte_is_found_or_harmless(tmp_path):
         for name in values:
           np.testing.assert_array_equal(values[name], expected[name])
       path.write_bytes(content)
-  # The others are an empty block at the end of the index, and padding.
+  # The harmless bytes: an empty block at the end of the index, and padding.
   num_bytes = sum(path.stat().st_size for path in tmp_path.iterdir())
   assert num_bytes - 60 < num_found <= num_bytes
   assert not tensor_bundle.whats_wrong(prefix)
@@ -93,7 +93,7 @@ def small_disk(tmp_path):
   subprocess.run(['umount', '--lazy', str(folder)], check=True)
 
 
-def test_a_full_disk_keeps_the_earlier_checkpoint_and_nothing_else(small_disk):
+def test_a_full_disk_keeps_only_the_earlier_checkpoint(small_disk):
   prefix = f'{small_disk}/x'
   tensor_bundle.write(prefix, _TENSORS)
   before = _names(small_disk)
