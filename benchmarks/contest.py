@@ -1,26 +1,18 @@
-"""Runs programs that make pre-training records, in turn, on text files."""
+"""Runs programs that make pre-training records alternately on the same text."""
 
 import dataclasses
-import gzip
 import os
-import pathlib
 import re
-import shutil
 import struct
 import sys
 import tempfile
-import zlib
 from collections.abc import Callable
 
-import comparison
-import processes
-from comparison import Measurement
+from benchmarks import comparison, processes
+from benchmarks.comparison import Measurement
+from system import text_files
 
-from system.errors import UserError
-
-_ROOT = pathlib.Path(__file__).resolve().parents[1]
 _OUTPUT_NAME = 'records.tfrecord'
-_BUFFER_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +20,8 @@ class Contestant:
   """A program and the text that it reads.
 
   Attributes:
-    title: how tables call it.
-    command: all of it but the names of files.
+    title: its name in tables.
+    command: the command line without the flags for input and output files.
     inputs: plain text files.
   """
 
@@ -44,33 +36,25 @@ class Contestant:
 
 
 def unpack(paths: list[str], folder: str) -> list[str]:
-  """Copies files, plain or gzip, as plain text.
+  """Copies files, plain or compressed, as plain text.
 
   Returns:
-    The copies' names.
+    The paths of the copies.
 
   Raises:
-    UserError: a file cannot be read or copied; it is named.
+    UserError: a file cannot be read; the message names it.
   """
   copies = [os.path.join(folder, f'{i:05d}.txt') for i in range(len(paths))]
   for path, copy in zip(paths, copies, strict=True):
-    try:
-      _unpack(path, copy)
-    except (OSError, EOFError, zlib.error) as error:
-      raise UserError(f'cannot unpack {path}: {error}') from error
+    # Not `text_files.copy`: it imports TensorFlow, whose memory `processes`
+    # would have to tell from that of the programs.
+    with open(copy, 'w', encoding='utf-8', newline='\n') as file:
+      file.writelines(f'{line}\n' for line in text_files.read_lines(path))
   return copies
 
 
-def _unpack(path: str, copy: str) -> None:
-  with open(path, 'rb') as file, open(copy, 'wb') as target:
-    is_gzip = file.read(2) == b'\x1f\x8b'
-    file.seek(0)
-    source = gzip.GzipFile(fileobj=file) if is_gzip else file
-    shutil.copyfileobj(source, target, _BUFFER_BYTES)
-
-
 def repeat(paths: list[str], times: int) -> list[str]:
-  """Returns files with the text `times` over: links, which take no room."""
+  """Returns files that hold the text `times` over; the copies are links."""
   links = []
   for number in range(1, times):
     for path in paths:
@@ -86,16 +70,16 @@ def compare(
   folder: str,
   report: Callable[[list[list[Measurement]]], None],
 ) -> list[list[Measurement]]:
-  """Runs the contestants in turn.
+  """Runs the contestants alternately.
 
   Args:
-    contestants: who takes part. One that fails takes no further part.
-    num_rounds: how many times each has its turn.
-    folder: for their output.
-    report: called with what there is after each round.
+    contestants: the programs. One that fails drops out of later rounds.
+    num_rounds: number of runs of each.
+    folder: a folder for their output.
+    report: called with the measurements so far after each round.
 
   Returns:
-    For each contestant its measurements.
+    The measurements of each contestant.
   """
   results: list[list[Measurement]] = [[] for _ in contestants]
   for number in range(1, num_rounds + 1):
@@ -110,8 +94,8 @@ def compare(
 
 
 def _measure(contestant: Contestant, folder: str) -> Measurement:
-  """Runs a contestant once and removes what it wrote."""
-  # What is killed may leave workers that still write.
+  """Runs a contestant once and removes its output."""
+  # A killed program may leave workers that are still writing.
   with tempfile.TemporaryDirectory(
     dir=folder, ignore_cleanup_errors=True
   ) as output:
@@ -120,7 +104,7 @@ def _measure(contestant: Contestant, folder: str) -> Measurement:
       f'--output_file={os.path.join(output, _OUTPUT_NAME)}',
     ]
     log = os.path.join(folder, 'log')
-    usage = processes.run([*contestant.command, *files], log, environment())
+    usage = processes.run([*contestant.command, *files], log)
     records, failure = 0, usage.failure
     if not failure:
       try:
@@ -138,21 +122,11 @@ def _measure(contestant: Contestant, folder: str) -> Measurement:
   )
 
 
-def environment() -> dict[str, str]:
-  """Returns this process's variables, with the project where it can be found
-  and TensorFlow silent on the GPUs that are not there."""
-  paths = [str(_ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
-  return os.environ | {
-    'PYTHONPATH': os.pathsep.join(paths),
-    'TF_CPP_MIN_LOG_LEVEL': '3',
-  }
-
-
 def count_records(folder: str) -> int:
-  """Returns the number of records in a contestant's files, whole or sharded.
+  """Counts the records in a contestant's output, one file or shards.
 
   Raises:
-    ValueError: there is none, or a file is no TFRecord file.
+    ValueError: there are no records, or a file is not a TFRecord file.
   """
   pattern = re.escape(_OUTPUT_NAME) + r'(-\d+-of-\d+)?'
   names = [name for name in os.listdir(folder) if re.fullmatch(pattern, name)]
@@ -163,7 +137,7 @@ def count_records(folder: str) -> int:
 
 
 def _count(path: str) -> int:
-  """Walks over a TFRecord file from length to length."""
+  """Counts the records of a TFRecord file; reads only their lengths."""
   size, offset, count = os.path.getsize(path), 0, 0
   with open(path, 'rb') as file:
     while offset < size:
@@ -173,5 +147,5 @@ def _count(path: str) -> int:
       offset += 8 + 4 + struct.unpack('<Q', length)[0] + 4
       count += 1
   if offset != size:
-    raise ValueError(f'{os.path.basename(path)} is no whole TFRecord file')
+    raise ValueError(f'{os.path.basename(path)} is no complete TFRecord file')
   return count

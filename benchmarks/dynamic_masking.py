@@ -1,18 +1,22 @@
-"""Measures what it costs to draw masks in training.
+"""Measures the cost of drawing masks during pre-training.
 
-    python benchmarks/dynamic_masking.py --masked='static-*' \\
-        --unmasked='dynamic-*' --vocab_file=vocab.txt
+  python -m benchmarks.dynamic_masking --masked='static-*' \\
+    --unmasked='dynamic-*' --vocab_file=vocab.txt
 
-Both are records that create_pretraining_data.py made of the same text, with
---dynamic_masking and without. Each is read as run_pretraining.py reads it, to
-batches that are thrown away. Rounds of the two take turns, so that other load
-on the machine meets both. What is measured begins after the first batch.
+For checking that --dynamic_masking does not slow training down. Both inputs are
+records that create_pretraining_data.py made of the same text, without
+--dynamic_masking and with it. The benchmark reads each as run_pretraining.py
+does and discards the batches. Rounds alternate, so that other load on the
+machine affects both. Timing begins after the first batch.
 """
 
 import statistics
 import time
 
-from absl import app, flags
+from absl import flags
+
+from benchmarks import comparison
+from cli import script
 
 _MASKED = flags.DEFINE_string(
   'masked', None, 'Records with masks.', required=True
@@ -23,17 +27,17 @@ _UNMASKED = flags.DEFINE_string(
 _VOCAB_FILE = flags.DEFINE_string(
   'vocab_file', None, 'The vocabulary of both.', required=True
 )
-_BATCH_SIZE = flags.DEFINE_integer('batch_size', 32, 'Records in a batch.', 1)
+_BATCH_SIZE = flags.DEFINE_integer('batch_size', 32, 'Records per batch.', 1)
 _NUM_BATCHES = flags.DEFINE_integer(
-  'num_batches', 3000, 'Batches in a round.', 1
+  'num_batches', 3000, 'Batches per round.', 1
 )
 _NUM_ROUNDS = flags.DEFINE_integer(
-  'num_rounds', 5, 'Rounds of each; medians are printed.', 1
+  'num_rounds', 5, 'Number of rounds for each input.', 1
 )
 
 
 def _source(patterns: str, vocabulary):
-  """Returns a `RecordSource`; the manifest tells its lengths."""
+  """Returns the `RecordSource` of some files, sized by their manifest."""
   from data.pretraining import input_records, manifest
   from data.pretraining.dynamic_masking import DynamicMasking
   from data.records import feature_spec
@@ -55,7 +59,7 @@ def _source(patterns: str, vocabulary):
 
 
 def _seconds(source, start_step: int) -> tuple[float, float]:
-  """Returns the wall time and the CPU time of all threads for a round."""
+  """Times one round: wall time, and CPU time of all threads."""
   from data.records import record_index, training_input
   from data.records.training_order import TrainingOrder
 
@@ -69,9 +73,8 @@ def _seconds(source, start_step: int) -> tuple[float, float]:
   return time.perf_counter() - start, time.process_time() - cpu_start
 
 
-def main(argv: list[str]) -> None:
-  if len(argv) > 1:
-    raise app.UsageError(f'unexpected arguments: {argv[1:]}')
+def main(_: list[str]) -> None:
+  """Prints the speeds of both inputs and their ratio."""
   from data.text.tokenization import load_vocabulary
 
   vocabulary = load_vocabulary(_VOCAB_FILE.value)
@@ -81,16 +84,15 @@ def main(argv: list[str]) -> None:
   rounds = [(_seconds(masked, i), _seconds(unmasked, i)) for i in steps]
   count = _NUM_BATCHES.value * _BATCH_SIZE.value
   for i, kind in enumerate(('wall', 'CPU')):
-    read, drawn = zip(*((a[i], b[i]) for a, b in rounds), strict=True)
-    ratios = sorted(a / b for a, b in zip(read, drawn, strict=True))
+    static, dynamic = zip(*((a[i], b[i]) for a, b in rounds), strict=True)
+    ratios = [a / b for a, b in zip(static, dynamic, strict=True)]
     print(
-      f'Records a second of {kind} time: '
-      f'masks read {count / statistics.median(read):,.0f}, '
-      f'drawn {count / statistics.median(drawn):,.0f}; '
-      f'ratio {statistics.median(ratios):.2f} '
-      f'({ratios[0]:.2f} to {ratios[-1]:.2f} in {len(ratios)} rounds)'
+      f'Records per second of {kind} time: '
+      f'masks from the records {count / statistics.median(static):,.0f}, '
+      f'drawn masks {count / statistics.median(dynamic):,.0f}; '
+      f'ratio {comparison.spread(ratios, 2)}'
     )
 
 
 if __name__ == '__main__':
-  app.run(main)
+  script.run(main)

@@ -1,8 +1,10 @@
-"""PyTorch and Hugging Face's transformers, for `training`.
+"""Training and scoring with Hugging Face's transformers, for `training`.
 
-Training is what its Trainer does at its defaults (fused AdamW, gradients
-clipped to 1.0, a linear rate, batches drawn at random), without the Trainer's
-own overhead. The variants are what `training` calls them.
+Training does what their Trainer does by default, without its overhead: fused
+AdamW, gradients clipped to 1.0, a linear learning-rate schedule and random
+batches.
+
+Tested by `tests/benchmarks/training_test.py`.
 """
 
 import json
@@ -12,43 +14,43 @@ import numpy as np
 import torch
 import transformers
 from torch.nn import functional
-from training_jobs import Job
+
+from benchmarks.training_jobs import Job
 
 _FIELDS = ('input_ids', 'attention_mask', 'token_type_ids')
 
 
 def make(job: Job, variant: str) -> Callable[[int], int]:
-  """Returns what runs so many steps of a job and returns their examples.
+  """Returns a function: number of steps to run → number of examples.
 
   Args:
-    job: what is done.
-    variant: for pre-training 'gathered' computes the head at the masked
-      positions, and 'stock' everywhere; else 'padded' pads every batch to the
-      longest allowed, and 'dynamic' to its own longest row.
+    job: the job.
+    variant: for pre-training, 'gathered' computes the masked-LM head at the
+      masked positions and 'stock' at all positions. For other jobs, 'padded'
+      pads every batch to `max_seq_length` and 'dynamic' to its longest row.
   """
   torch.manual_seed(0)
   if job.kind == 'scoring':
     return _scorer(job)
   if job.kind == 'pretraining':
     model = transformers.BertForPreTraining(_config(job))
-    losses = _gathered_loss if variant == 'gathered' else _stock_loss
+    loss_of = _gathered_loss if variant == 'gathered' else _stock_loss
     batches = _pretraining_batches(job)
   else:
     model = transformers.BertForSequenceClassification(_config(job))
     is_soft = job.kind == 'distillation'
-    losses = _soft_loss if is_soft else _hard_loss
+    loss_of = _soft_loss if is_soft else _hard_loss
     batches = _sentence_batches(job, is_padded=variant == 'padded')
-  return _trainer(job, model, losses, batches)
+  return _trainer(job, model, loss_of, batches)
 
 
 def _config(job: Job) -> transformers.BertConfig:
-  layers, hidden = map(int, job.size.split('/'))
   return transformers.BertConfig(
     vocab_size=job.vocab_size,
-    hidden_size=hidden,
-    num_hidden_layers=layers,
-    num_attention_heads=hidden // 64,
-    intermediate_size=4 * hidden,
+    hidden_size=job.hidden_size,
+    num_hidden_layers=job.num_layers,
+    num_attention_heads=job.hidden_size // 64,
+    intermediate_size=4 * job.hidden_size,
   )
 
 
@@ -59,7 +61,7 @@ def _trainer(job: Job, model, loss_of, batches) -> Callable[[int], int]:
     optimizer, 10_000, 1_000_000
   )
 
-  def run(num_steps: int) -> int:
+  def run_steps(num_steps: int) -> int:
     for _ in range(num_steps):
       loss = loss_of(model, next(batches))
       loss.backward()
@@ -69,15 +71,16 @@ def _trainer(job: Job, model, loss_of, batches) -> Callable[[int], int]:
       optimizer.zero_grad()
     return num_steps * job.batch_size
 
-  return run
+  return run_steps
 
 
-def _random_rows(num: int, size: int) -> Iterator[np.ndarray]:
+def _random_rows(num_rows: int, batch_size: int) -> Iterator[np.ndarray]:
+  """Yields random batches of row numbers, epoch after epoch."""
   rng = np.random.default_rng(0)
   while True:
-    rows = rng.permutation(num)
-    for start in range(0, num - size + 1, size):
-      yield rows[start : start + size]
+    rows = rng.permutation(num_rows)
+    for start in range(0, num_rows - batch_size + 1, batch_size):
+      yield rows[start : start + batch_size]
 
 
 def _pretraining_batches(job: Job) -> Iterator[dict[str, torch.Tensor]]:
@@ -105,15 +108,16 @@ def _sentence_batches(
     }
 
 
-def _ids_or_ignored(batch) -> torch.Tensor:
+def _masked_lm_labels(batch) -> torch.Tensor:
+  """Returns the masked ids; padding has -100, which the loss ignores."""
   is_padding = batch['masked_lm_weights'] == 0
   return batch['masked_lm_ids'].masked_fill(is_padding, -100)
 
 
 def _stock_loss(model, batch) -> torch.Tensor:
   labels = torch.full_like(batch['input_ids'], -100)
-  # Padding stands at position 0, [CLS], which is never masked.
-  labels.scatter_(1, batch['masked_lm_positions'], _ids_or_ignored(batch))
+  # Padding points to position 0, [CLS], which is never masked.
+  labels.scatter_(1, batch['masked_lm_positions'], _masked_lm_labels(batch))
   return model(
     input_ids=batch['input_ids'],
     attention_mask=batch['input_mask'],
@@ -134,7 +138,7 @@ def _gathered_loss(model, batch) -> torch.Tensor:
   masked = sequence.gather(1, positions.expand(-1, -1, sequence.shape[-1]))
   logits, next_sentence = model.cls(masked, pooled)
   return functional.cross_entropy(
-    logits.view(-1, logits.shape[-1]), _ids_or_ignored(batch).view(-1)
+    logits.view(-1, logits.shape[-1]), _masked_lm_labels(batch).view(-1)
   ) + functional.cross_entropy(next_sentence, batch['next_sentence_labels'])
 
 
@@ -169,9 +173,9 @@ def _scorer(job: Job) -> Callable[[int], int]:
       logits[rows] = model(**inputs).logits
     return logits
 
-  def run(num_steps: int) -> int:
+  def run_steps(num_steps: int) -> int:
     for _ in range(num_steps):
       score()
     return num_steps * len(texts)
 
-  return run
+  return run_steps

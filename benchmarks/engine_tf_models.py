@@ -1,17 +1,21 @@
-"""tf-models-official as it comes, for `training`.
+"""tf-models-official's own training steps, for `training`.
 
-Its experiments, data loaders, optimizer and trainer; only the sizes are set.
+It uses their experiments, data loaders, optimizer and trainer, and sets only
+the sizes.
+
+Tested by `tests/benchmarks/training_test.py`.
 """
 
 from collections.abc import Callable
 
 import tensorflow as tf
 from official.core import base_trainer, exp_factory, task_factory
-from official.nlp.configs import (  # noqa: F401, they register themselves
+from official.nlp.configs import (  # noqa: F401, importing registers them
   finetuning_experiments,
   pretraining_experiments,
 )
-from training_jobs import Job
+
+from benchmarks.training_jobs import Job
 
 _EXPERIMENTS = {
   'pretraining': 'bert/pretraining',
@@ -20,7 +24,7 @@ _EXPERIMENTS = {
 
 
 def make(job: Job) -> Callable[[int], int]:
-  """Returns what runs so many steps of a job and returns their examples."""
+  """Returns a function: number of steps to run → number of examples."""
   config = exp_factory.get_exp_config(_EXPERIMENTS[job.kind])
   config.override(_sizes(job))
   task = task_factory.get_task(config.task)
@@ -32,21 +36,21 @@ def make(job: Job) -> Callable[[int], int]:
     evaluate=False,
   )
 
-  def run(num_steps: int) -> int:
+  def run_steps(num_steps: int) -> int:
     trainer.train(tf.constant(num_steps))
     return num_steps * job.batch_size
 
-  return run
+  return run_steps
 
 
 def _sizes(job: Job) -> dict:
-  layers, hidden = map(int, job.size.split('/'))
+  """Returns the changes to an experiment's configuration."""
   encoder = {
     'vocab_size': job.vocab_size,
-    'hidden_size': hidden,
-    'num_layers': layers,
-    'num_attention_heads': hidden // 64,
-    'intermediate_size': 4 * hidden,
+    'hidden_size': job.hidden_size,
+    'num_layers': job.num_layers,
+    'num_attention_heads': job.hidden_size // 64,
+    'intermediate_size': 4 * job.hidden_size,
   }
   data = {
     'input_path': job.records,
@@ -56,8 +60,13 @@ def _sizes(job: Job) -> dict:
   model = {'encoder': {'type': 'bert', 'bert': encoder}}
   if job.kind == 'pretraining':
     data['max_predictions_per_seq'] = job.max_predictions
-    head = {'inner_dim': hidden, 'num_classes': 2, 'name': 'next_sentence'}
-    model['cls_heads'] = [{**head, 'dropout_rate': 0.1}]
+    next_sentence_head = {
+      'inner_dim': job.hidden_size,
+      'num_classes': 2,
+      'name': 'next_sentence',
+      'dropout_rate': 0.1,
+    }
+    model['cls_heads'] = [next_sentence_head]
   else:
     model['num_classes'] = 2
   schedule = {

@@ -1,10 +1,14 @@
-"""What a measurement was made on."""
+"""Describes the machine of a measurement, and saves both."""
 
 import importlib.metadata
+import json
 import os
 import platform
+from typing import Any
 
 import psutil
+
+from tools import local_files
 
 _PACKAGES = (
   *('numpy', 'tensorflow', 'tensorflow-text', 'tf-models-official'),
@@ -12,8 +16,8 @@ _PACKAGES = (
 )
 
 
-def describe() -> dict:
-  """Returns the processor, the memory and the versions, as JSON has them."""
+def describe() -> dict[str, Any]:
+  """Returns the processor, the memory and the versions, as JSON values."""
   return {
     'cpu': _cpu_model(),
     'cores': len(os.sched_getaffinity(0)),
@@ -24,8 +28,28 @@ def describe() -> dict:
   }
 
 
+def save(
+  path: str | None, measurements: dict, load_at_start: tuple[float, ...]
+) -> None:
+  """Writes measurements and the machine as JSON; does nothing without a path.
+
+  Args:
+    path: a local file or None.
+    measurements: JSON values.
+    load_at_start: the load average when the benchmark started.
+  """
+  if not path:
+    return
+  content = {
+    **measurements,
+    'machine': describe(),
+    'load_average': {'start': load_at_start, 'end': os.getloadavg()},
+  }
+  local_files.write(path, json.dumps(content, indent=2) + '\n')
+
+
 def _cpu_model() -> str:
-  """Returns the model's name; its architecture's where there is none."""
+  """Returns the processor's name, or its architecture if it has none."""
   with open('/proc/cpuinfo') as file:
     for line in file:
       if line.startswith('model name'):

@@ -1,9 +1,10 @@
-"""google-research/bert's modules, which were written for TensorFlow 1.
+"""Runs google-research/bert's modules, which need TensorFlow 1.
 
-As a script, it runs one of theirs from a checkout:
+For comparing this project with the original. As a script it runs one of the
+original's scripts from a checkout, with that script's flags:
 
-    python benchmarks/original.py path/to/google-research-bert/a_script.py \\
-        --flags_of_that_script
+  python -m benchmarks.original path/to/bert/create_pretraining_data.py \\
+    --input_file=text.txt --output_file=text.tfrecord --vocab_file=vocab.txt
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from unittest import mock
 
 @contextlib.contextmanager
 def _tensorflow_1() -> Iterator[None]:
-  """Within the context, `import tensorflow` gives TensorFlow 1."""
+  """Makes `import tensorflow` import TensorFlow 1 within the context."""
   import tensorflow as tf
 
   with mock.patch.dict(sys.modules, tensorflow=tf.compat.v1):
@@ -26,7 +27,7 @@ def _tensorflow_1() -> Iterator[None]:
 
 
 def load(reference_dir: str, name: str) -> ModuleType:
-  """Returns a module of a checkout that imports no other module of it."""
+  """Imports a module of a checkout that imports no other module of it."""
   path = os.path.join(reference_dir, f'{name}.py')
   spec = importlib.util.spec_from_file_location(f'original_{name}', path)
   module = importlib.util.module_from_spec(spec)
@@ -38,7 +39,7 @@ def load(reference_dir: str, name: str) -> ModuleType:
 def main() -> None:
   """Runs the script that the first argument names with the other arguments."""
   del sys.argv[0]
-  # Its siblings come first: there is a tokenization.py beside this file, too.
+  # As in a run without this module, the script imports modules beside it.
   sys.path.insert(0, os.path.dirname(sys.argv[0]))
   with _tensorflow_1():
     runpy.run_path(sys.argv[0], run_name='__main__')

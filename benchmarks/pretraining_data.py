@@ -1,58 +1,53 @@
 """Measures data/create_pretraining_data.py and its peers on the same text.
 
-    python benchmarks/pretraining_data.py --vocab_file=vocab.txt \\
-        --input_file='wiki-*.txt.gz' \\
-        --reference_dir=path/to/google-research-bert
+  python -m benchmarks.pretraining_data --vocab_file=vocab.txt \\
+    --input_file='wiki-*.txt.gz' --reference_dir=path/to/google-research-bert
 
-Each is a process of its own, measured from its start to its end, with all of
-its descendants. The peers read plain text only, so all of them read the same
-unpacked copy. They take turns, so that other load on the machine meets all. One
-that fails is reported, and the others go on. The copy and the records lie in a
-temporary folder (TMPDIR says where), the records of one run at a time.
+For checking the README's numbers. Each program runs as a separate process,
+which is measured with all its descendants from start to end. All programs read
+the same unpacked copy, because the peers read plain text only. They run
+alternately, so that other load on the machine affects all of them. A program
+that fails is reported, and the others continue. The copy and the records of one
+run at a time are in a temporary folder, whose place TMPDIR sets.
 
---scaling=1,2,4 measures this project alone instead, on the text once, twice and
-four times over: what more text costs in time and memory.
+--scaling=1,2,4 measures this project alone, on the text once, twice and four
+times over: how much time and memory more text takes.
 """
 
 import dataclasses
-import glob
-import json
 import os
-import pathlib
 import re
 import shlex
 import sys
 import tempfile
 
-import comparison
-import contest
-import machine
-from absl import app, flags
-from comparison import Measurement
-from contest import Contestant
+from absl import flags
 
+from benchmarks import comparison, contest, machine
+from benchmarks.comparison import Measurement
+from benchmarks.contest import Contestant
+from benchmarks.processes import ROOT
 from cli import script
+from system import files
 from system.errors import UserError
-from tools import local_files
 
 FLAGS = flags.FLAGS
-
-_ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 _INPUT_FILE = flags.DEFINE_string(
   'input_file',
   None,
-  'Text, plain or gzip, a sentence a line, blank lines between documents: '
+  'Text, plain or gzip, one sentence per line, blank lines between documents: '
   'globs, separated by commas.',
   required=True,
 )
 _PEERS = flags.DEFINE_list(
   'peers',
   ['original', 'tf_models'],
-  'Which to compare with: google-research/bert, tf-models-official, or none.',
+  'The programs to compare with: original (google-research/bert) and tf_models '
+  '(tf-models-official); may be empty.',
 )
 _OURS = flags.DEFINE_bool(
-  'ours', True, 'Whether this project runs, too; there are no ratios without.'
+  'ours', True, 'Whether to run this project, too; ratios need it.'
 )
 _REFERENCE_DIR = flags.DEFINE_string(
   'reference_dir', None, "A checkout of google-research/bert, for 'original'."
@@ -61,26 +56,31 @@ _OUR_FLAGS = flags.DEFINE_string(
   'our_flags', '', "Further flags of this project's script."
 )
 _SCALING = flags.DEFINE_list(
-  'scaling', [], 'How many times over this project reads the text: 1,2,4.'
+  'scaling',
+  [],
+  'Measure this project alone on the text repeated so many times, for example '
+  '1,2,4.',
 )
 _NUM_ROUNDS = flags.DEFINE_integer(
-  'num_rounds', 3, 'Rounds of each; medians are printed.', 1
+  'num_rounds', 3, 'Number of runs of each program.', 1
 )
 _OUTPUT_JSON = flags.DEFINE_string(
-  'output_json', None, 'Gets all numbers, and what they were measured on.'
+  'output_json', None, 'The JSON file for all numbers and the machine.'
 )
 
 flags.DEFINE_string('vocab_file', None, 'The vocabulary.', required=True)
-flags.DEFINE_bool('do_lower_case', True, 'Whether to lower-case.')
+flags.DEFINE_bool('do_lower_case', True, 'Whether to lower-case text.')
 flags.DEFINE_bool('do_whole_word_mask', False, 'Whether to mask whole words.')
-flags.DEFINE_integer('max_seq_length', 128, 'Tokens in a record.')
-flags.DEFINE_integer('max_predictions_per_seq', 20, 'Most masked in a record.')
+flags.DEFINE_integer('max_seq_length', 128, 'Tokens per record.')
+flags.DEFINE_integer(
+  'max_predictions_per_seq', 20, 'Most masked tokens per record.'
+)
 flags.DEFINE_integer('random_seed', 12345, 'The seed.')
-flags.DEFINE_integer('dupe_factor', 5, 'How many times the text is used.')
-flags.DEFINE_float('masked_lm_prob', 0.15, 'The share of tokens to mask.')
-flags.DEFINE_float('short_seq_prob', 0.1, 'The share of short records.')
+flags.DEFINE_integer('dupe_factor', 5, 'Number of passes over the text.')
+flags.DEFINE_float('masked_lm_prob', 0.15, 'Share of tokens to mask.')
+flags.DEFINE_float('short_seq_prob', 0.1, 'Share of short records.')
 
-# What all of the scripts get.
+# The flags that all programs get.
 _SHARED_FLAGS = (
   *('vocab_file', 'do_lower_case', 'do_whole_word_mask', 'max_seq_length'),
   *('max_predictions_per_seq', 'random_seed', 'dupe_factor', 'masked_lm_prob'),
@@ -94,42 +94,38 @@ _TITLES = {
 }
 
 
-def main(argv: list[str]) -> None:
-  if len(argv) > 1:
-    raise app.UsageError(f'unexpected arguments: {argv[1:]}')
+def main(_: list[str]) -> None:
+  """Runs all programs and prints the table and the ratios."""
   try:
     report, results = _run()
-  except UserError as error:
-    script.fail(str(error))
   except KeyboardInterrupt:
-    script.fail('interrupted; --output_json, if given, has the whole rounds')
+    script.fail('interrupted; --output_json, if given, has the finished rounds')
   print('\n'.join(report.lines(results)))
   if any(runs[-1].failure for runs in results):
     sys.exit(1)
 
 
 def _run() -> tuple['_Report', list[list[Measurement]]]:
-  """Runs everything; returns each contestant's measurements."""
+  """Runs all programs; returns each one's measurements."""
   _check_flags()
   with tempfile.TemporaryDirectory(
     prefix='pretraining_data.', ignore_cleanup_errors=True
   ) as folder:
-    inputs = contest.unpack(_expand(_INPUT_FILE.value), folder)
+    inputs = contest.unpack(files.expand(_INPUT_FILE.value), folder)
     contestants = _contestants(inputs)
     report = _Report(contestants)
-    report.write([])  # Better now than after hours, if it cannot be written.
+    report.write([])  # Fail now, not after hours, if it cannot be written.
     return report, contest.compare(
       contestants, _NUM_ROUNDS.value, folder, report.write
     )
 
 
 def _check_flags() -> None:
-  """Raises a `UserError` for what would only fail after hours, or never."""
+  """Raises a `UserError` for mistakes that would show late or never."""
   for peer in _PEERS.value:
     if peer not in ('original', 'tf_models'):
       raise UserError(f'--peers={peer}: expected original or tf_models')
-  if not os.path.isfile(FLAGS.vocab_file):
-    raise UserError(f'--vocab_file: there is no file {FLAGS.vocab_file!r}')
+  files.require_file(FLAGS.vocab_file, '--vocab_file')
   if _SCALING.value:
     _check_scaling()
   elif not _OURS.value and not _PEERS.value:
@@ -142,7 +138,7 @@ def _check_flags() -> None:
 
 
 def _check_scaling() -> None:
-  """Raises a `UserError` where --scaling is wrong or meets other flags."""
+  """Raises a `UserError` if --scaling is malformed or excludes other flags."""
   if FLAGS['peers'].present or not _OURS.value:
     raise UserError('--scaling measures this project alone, without --peers')
   given = _SCALING.value
@@ -161,26 +157,12 @@ def _original_script() -> str:
   return os.path.join(folder, 'create_pretraining_data.py')
 
 
-def _expand(patterns: str) -> list[str]:
-  """Returns the files that globs, separated by commas, name."""
-  paths = []
-  for pattern in filter(None, patterns.split(',')):
-    matches = sorted(glob.glob(pattern))
-    if not matches:
-      raise UserError(f'--input_file: no file matches {pattern!r}')
-    paths += matches
-  return paths
-
-
 def _contestants(inputs: list[str]) -> list[Contestant]:
-  """Returns who takes part, this project first."""
+  """Returns the programs to run, this project first."""
   shared = [f'--{name}={FLAGS[name].value}' for name in _SHARED_FLAGS]
   programs = {
-    'ours': [str(_ROOT / 'data' / 'create_pretraining_data.py')],
-    'original': [
-      str(_ROOT / 'benchmarks' / 'original.py'),
-      _original_script(),
-    ],
+    'ours': [f'{ROOT}/data/create_pretraining_data.py'],
+    'original': ['-m', 'benchmarks.original', _original_script()],
     'tf_models': ['-m', 'official.nlp.data.create_pretraining_data'],
   }
   commands = {
@@ -200,14 +182,14 @@ def _contestants(inputs: list[str]) -> list[Contestant]:
 
 
 class _Report:
-  """What is printed at the end, and written to --output_json on the way."""
+  """Prints the results at the end and saves them after each round."""
 
   def __init__(self, contestants: list[Contestant]):
     self._commands = {each.title: each.command for each in contestants}
     self._load_at_start = os.getloadavg()
 
   def lines(self, results: list[list[Measurement]]) -> list[str]:
-    """Returns the table and what follows from it."""
+    """Returns the table and the ratios, or the growth for --scaling."""
     rows = list(map(comparison.median, results))
     lines = [
       f'dupe_factor {FLAGS.dupe_factor}, max_seq_length {FLAGS.max_seq_length},'
@@ -220,30 +202,30 @@ class _Report:
     return lines + [comparison.ratio_line(*item) for item in ratios.items()]
 
   def _ratios(self, results: list[list[Measurement]]) -> dict[str, dict]:
-    """Returns the ratios to this project of each peer, by title."""
-    whole = [runs for runs in results if not runs[-1].failure]
-    if _SCALING.value or not whole or whole[0][0].title != _TITLES['ours']:
+    """Returns each peer's ratios to this project, by title."""
+    succeeded = [runs for runs in results if not runs[-1].failure]
+    if _SCALING.value or not succeeded:
       return {}
-    ours, *peers = whole
+    ours, *peers = succeeded
+    if ours[0].title != _TITLES['ours']:
+      return {}
     return {runs[0].title: comparison.ratios(ours, runs) for runs in peers}
 
   def write(self, results: list[list[Measurement]]) -> None:
-    """Writes --output_json."""
-    if not _OUTPUT_JSON.value:
-      return
+    """Writes --output_json, if given."""
     medians = map(comparison.median, results)
-    content = {
-      'input_file': _INPUT_FILE.value,
-      'commands': self._commands,
-      'runs': [dataclasses.asdict(run) for runs in results for run in runs],
-      'medians': [dataclasses.asdict(each) for each in medians],
-      'ratios': self._ratios(results),
-      'machine': machine.describe(),
-      'load_average': {'start': self._load_at_start, 'end': os.getloadavg()},
-    }
-    text = json.dumps(content, indent=2) + '\n'
-    local_files.write(_OUTPUT_JSON.value, text)
+    machine.save(
+      _OUTPUT_JSON.value,
+      {
+        'input_file': _INPUT_FILE.value,
+        'commands': self._commands,
+        'runs': [dataclasses.asdict(run) for runs in results for run in runs],
+        'medians': [dataclasses.asdict(each) for each in medians],
+        'ratios': self._ratios(results),
+      },
+      self._load_at_start,
+    )
 
 
 if __name__ == '__main__':
-  app.run(main)
+  script.run(main)

@@ -1,7 +1,8 @@
-"""Runs a command start to end and measures it with all its descendants."""
+"""Runs a command and measures it together with all its descendants."""
 
 import dataclasses
 import os
+import pathlib
 import resource
 import signal
 import subprocess
@@ -10,21 +11,23 @@ import time
 
 import psutil
 
-# Seconds between two looks at the memory. One takes CPU time in proportion to
-# the memory; the pause after it is at least this many times as long.
+ROOT = str(pathlib.Path(__file__).resolve().parents[1])
+
+# Seconds between two memory samples. A sample takes CPU time in proportion to
+# the memory, so the pause is at least `_PAUSE` times as long as the sample.
 _INTERVAL = 0.1
 _PAUSE = 50
 
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-  """What a command took.
+  """The resources that a command used.
 
   Attributes:
     seconds: wall time from its start to its end.
-    cpu_seconds: user and system time of it and all it waited for.
-    peak_bytes: the most memory that it and its descendants had at one time.
-    failure: how it failed and the last line of its output, or ''.
+    cpu_seconds: user and system time of it and all processes it waited for.
+    peak_bytes: peak memory of it and its descendants together.
+    failure: its status and the last line of its output; '' if it succeeded.
   """
 
   seconds: float
@@ -33,15 +36,24 @@ class Usage:
   failure: str
 
 
-def run(
-  command: list[str], log_path: str, environment: dict[str, str] | None = None
-) -> Usage:
-  """Runs a command to its end, whatever that is.
+def environment() -> dict[str, str]:
+  """Returns the environment variables for the benchmarks' processes.
+
+  PYTHONPATH includes the project, and TensorFlow does not log missing GPUs.
+  """
+  paths = [ROOT, *filter(None, [os.environ.get('PYTHONPATH')])]
+  return os.environ | {
+    'PYTHONPATH': os.pathsep.join(paths),
+    'TF_CPP_MIN_LOG_LEVEL': '3',
+  }
+
+
+def run(command: list[str], log_path: str) -> Usage:
+  """Runs a command in `environment` to its end, successful or not.
 
   Args:
     command: the program and its arguments.
-    log_path: gets all that it prints.
-    environment: its variables; this process's if not given.
+    log_path: the file for everything that it prints.
   """
   with open(log_path, 'wb') as log:
     start = time.perf_counter()
@@ -50,7 +62,7 @@ def run(
       stdin=subprocess.DEVNULL,
       stdout=log,
       stderr=subprocess.STDOUT,
-      env=environment,
+      env=environment(),
     )
     try:
       with _PeakMemory(process.pid) as peak:
@@ -63,29 +75,28 @@ def run(
   return Usage(
     seconds=seconds,
     cpu_seconds=used.ru_utime + used.ru_stime,
-    peak_bytes=max(peak.bytes, _largest_bytes(used)),
+    peak_bytes=max(peak.bytes, _largest_process_bytes(used)),
     failure=failure(process.returncode, log_path),
   )
 
 
-def _largest_bytes(used: resource.struct_rusage) -> int:
-  """Returns the most that a single process of a tree had, 0 if unknown.
+def _largest_process_bytes(used: resource.struct_rusage) -> int:
+  """Returns the peak memory of a tree's largest process, 0 if unknown.
 
-  The kernel counts a child from before it became another program, when it had
-  the memory of this process.
+  Between fork and exec a child has the memory of this process, and the kernel
+  counts it. Then the number says nothing about the child's program.
   """
-  own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-  return used.ru_maxrss * 1024 if used.ru_maxrss > own else 0
+  parent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  return used.ru_maxrss * 1024 if used.ru_maxrss > parent else 0
 
 
 class _PeakMemory:
-  """Looks again and again how much memory a tree of processes has.
+  """Samples the memory of a tree of processes in a thread.
 
-  Pages that processes share are divided among them ("PSS"), so that the sum
-  over the tree counts each once. Libraries are shared with the rest of the
-  machine, too: beside another TensorFlow, several processes look smaller than
-  they are. The largest one's `ru_maxrss`, which the kernel keeps, mends that
-  for a single process.
+  Linux divides pages among the processes that share them ("PSS"), so the sum
+  over the tree counts each page once. But processes outside the tree share
+  libraries, too: beside another TensorFlow process, the tree looks smaller than
+  it is. For a single process, the kernel's `ru_maxrss` corrects that.
   """
 
   def __init__(self, pid: int):
@@ -114,12 +125,12 @@ def _tree_bytes(pid: int) -> int:
   try:
     root = psutil.Process(pid)
     tree = [root, *root.children(recursive=True)]
-  except psutil.Error:  # It has ended.
+  except psutil.Error:  # The process has ended.
     return 0
-  return sum(map(_own_bytes, tree))
+  return sum(map(_process_bytes, tree))
 
 
-def _own_bytes(process: psutil.Process) -> int:
+def _process_bytes(process: psutil.Process) -> int:
   try:
     return process.memory_full_info().pss
   except psutil.Error:
@@ -127,10 +138,10 @@ def _own_bytes(process: psutil.Process) -> int:
 
 
 def failure(status: int, log_path: str) -> str:
-  """Returns '' for status 0, else the status and the last line printed."""
+  """Returns '' for status 0, else the status and the log's last line."""
   if not status:
     return ''
   with open(log_path, errors='replace') as log:
     lines = [line.strip() for line in log if line.strip()]
-  how = signal.Signals(-status).name if status < 0 else f'status {status}'
-  return f'{how}: {lines[-1]}' if lines else how
+  cause = signal.Signals(-status).name if status < 0 else f'status {status}'
+  return f'{cause}: {lines[-1]}' if lines else cause

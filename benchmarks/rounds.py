@@ -1,4 +1,7 @@
-"""Processes that work in turn, a short while each, and wait in between."""
+"""Worker processes that take turns, so that other load affects all of them.
+
+Tested by `tests/benchmarks/training_test.py`.
+"""
 
 import contextlib
 import json
@@ -8,45 +11,50 @@ import sys
 import time
 from collections.abc import Sequence
 
-import processes
 import psutil
-from contest import environment
 
+from benchmarks import processes
 from system.errors import UserError
 
-_WORKER = os.path.join(os.path.dirname(__file__), 'training_worker.py')
-_MOST_WARM_UPS = 50
+_MAX_WARM_UPS = 50
 
-# The share of the machine's CPU time that others may take, and how long one
-# looks, in seconds.
-_QUIET = 0.05
-_LOOK = 0.3
+# The highest share of the machine's CPU time that other processes may use
+# during a round, and the seconds over which it is measured before a round.
+_MAX_OTHER_LOAD = 0.05
+_SAMPLE_SECONDS = 0.3
 
 
 class Worker:
-  """A contestant's process, which has done one step when it is made.
+  """A contestant's process; it has done one step when it is created.
 
   Attributes:
-    title: how tables call it.
-    start: what its start took, as `training_worker` tells it.
-    rounds: what each of its rounds took, likewise.
-    failure: why it takes no further part, or ''.
+    title: its name in tables.
+    start: the import and first-step times that `training_worker` reports.
+    rounds: the measurements of its rounds, as `training_worker` reports them,
+      and the share 'others' of other processes in the machine's CPU time.
+    failure: why it dropped out; '' if it did not.
   """
 
   def __init__(self, title: str, arguments: Sequence[str], log_path: str):
+    """Starts the process and waits for its first step.
+
+    Args:
+      title: its name in tables.
+      arguments: the arguments of `training_worker`.
+      log_path: the file for what the process logs.
+    """
     self.title = title
     self.rounds: list[dict] = []
-    self.start: dict = {}
     self.failure = ''
     self._num_steps = 1
     self._log_path = log_path
     with open(log_path, 'wb') as log:
       self._process = subprocess.Popen(
-        [sys.executable, _WORKER, *arguments],
+        [sys.executable, '-m', 'benchmarks.training_worker', *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        env=environment(),
+        env=processes.environment(),
         text=True,
       )
     self.start = self._answer()
@@ -59,38 +67,43 @@ class Worker:
     self._process.communicate()
 
   def warm_up(self, round_seconds: float) -> None:
-    """Runs until a step takes no less than the last; plans its rounds."""
+    """Runs until steps get no faster; sets the number of steps per round."""
     fastest = float('inf')
-    for _ in range(_MOST_WARM_UPS):
-      done = self._run(self._num_steps)
+    for _ in range(_MAX_WARM_UPS):
+      measured = self._run_steps()
       if self.failure:
         return
-      seconds = done['seconds'] / done['steps']
+      seconds = measured['seconds'] / measured['steps']
       self._num_steps = max(1, round(round_seconds / seconds))
-      if seconds > 0.9 * fastest and done['steps'] > self._num_steps / 2:
+      is_long = measured['steps'] > self._num_steps / 2
+      if seconds > 0.9 * fastest and is_long:
         return
       fastest = min(fastest, seconds)
 
-  def work(self, patience: float) -> None:
-    """Runs one round, again while others disturb it, for so many seconds."""
-    end = time.monotonic() + patience
+  def run_round(self, patience: float) -> None:
+    """Runs one round; for `patience` seconds, repeats it if it is disturbed."""
+    deadline = time.monotonic() + patience
     while not self.failure:
-      _wait_for_quiet(end)
-      done = self._run(self._num_steps)
-      if done and (done['others'] < _QUIET or time.monotonic() > end):
-        self.rounds.append(done)
+      _wait_for_quiet(deadline)
+      measured = self._run_steps()
+      if measured and (
+        measured['others'] < _MAX_OTHER_LOAD or time.monotonic() > deadline
+      ):
+        self.rounds.append(measured)
         return
 
-  def _run(self, num_steps: int) -> dict:
+  def _run_steps(self) -> dict:
+    """Runs the steps of a round; returns {} if the process fails."""
     busy, start = _busy_seconds(), time.perf_counter()
-    with contextlib.suppress(BrokenPipeError):  # Its last words tell more.
-      print(num_steps, file=self._process.stdin, flush=True)
-    done = self._answer()
-    if done:
-      others = _busy_seconds() - busy - done['cpu_seconds']
+    # If the process has died, its log explains more than a broken pipe.
+    with contextlib.suppress(BrokenPipeError):
+      print(self._num_steps, file=self._process.stdin, flush=True)
+    measured = self._answer()
+    if measured:
+      others = _busy_seconds() - busy - measured['cpu_seconds']
       seconds = time.perf_counter() - start
-      done['others'] = max(0.0, others / seconds / os.cpu_count())
-    return done
+      measured['others'] = max(0.0, others / seconds / os.cpu_count())
+    return measured
 
   def _answer(self) -> dict:
     line = self._process.stdout.readline()
@@ -101,17 +114,18 @@ class Worker:
 
 
 def _busy_seconds() -> float:
-  """Returns the CPU time that all have used up since the machine's start."""
+  """Returns the CPU time that all processes have used since the boot."""
   times = psutil.cpu_times()
   return sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
 
 
-def _wait_for_quiet(end: float) -> None:
-  """Waits until nobody uses the machine, or till a point in time."""
-  while time.monotonic() < end:
+def _wait_for_quiet(deadline: float) -> None:
+  """Waits until other processes are idle, at most until `deadline`."""
+  while time.monotonic() < deadline:
     busy = _busy_seconds()
-    time.sleep(_LOOK)
-    if (_busy_seconds() - busy) / _LOOK / os.cpu_count() < _QUIET:
+    time.sleep(_SAMPLE_SECONDS)
+    load = (_busy_seconds() - busy) / _SAMPLE_SECONDS / os.cpu_count()
+    if load < _MAX_OTHER_LOAD:
       return
 
 
@@ -121,22 +135,22 @@ def alternate(
   round_seconds: float,
   patience: float,
 ) -> None:
-  """Lets all work in turn, so that other load on the machine meets all.
+  """Runs rounds of all workers alternately.
 
   Args:
-    workers: who takes part.
-    num_rounds: how many turns each has.
-    round_seconds: how long a turn takes, one step at the least.
-    patience: how many seconds a turn waits, and is taken again, if others are
-      busy.
+    workers: the workers; the others are compared with the first.
+    num_rounds: number of rounds of each worker.
+    round_seconds: duration of a round, which has at least one step.
+    patience: for how many seconds each round waits, and is repeated, while
+      other processes are busy.
 
   Raises:
-    UserError: the first, which the others are compared with, fails.
+    UserError: the first worker fails.
   """
   for worker in workers:
     worker.warm_up(round_seconds)
   for _ in range(num_rounds):
     for worker in workers:
-      worker.work(patience)
+      worker.run_round(patience)
   if workers[0].failure:
     raise UserError(f'{workers[0].title} failed: {workers[0].failure}')

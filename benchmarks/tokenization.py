@@ -1,11 +1,12 @@
 """Measures this project's tokenizer against google-research/bert's.
 
-    python benchmarks/tokenization.py --vocab_file=vocab.txt \\
-        --input_file=wiki.txt --reference_dir=path/to/google-research-bert
+  python -m benchmarks.tokenization --vocab_file=vocab.txt \\
+    --input_file=wiki.txt --reference_dir=path/to/google-research-bert
 
-Both see the same lines in the same process: the original one line at a time,
-which is all it can do; ours in batches. Rounds of the two take turns, so that
-other load on the machine meets both. Ids that differ are an error.
+For checking the tokenizer's speed and that its ids are the same; different ids
+are an error. Both tokenizers read the same lines in the same process: the
+original one line at a time, which is all it supports, this project's in
+batches. Rounds alternate, so that other load on the machine affects both.
 """
 
 import itertools
@@ -13,36 +14,42 @@ import statistics
 import time
 from collections.abc import Callable
 
-import original
-from absl import app, flags
+from absl import flags
+
+from benchmarks import comparison, original
+from cli import script
+from system import text_files
 
 _VOCAB_FILE = flags.DEFINE_string(
   'vocab_file', None, 'The vocabulary of both tokenizers.', required=True
 )
 _INPUT_FILE = flags.DEFINE_string(
-  'input_file', None, 'Text, plain or gzip, a sentence a line.', required=True
+  'input_file',
+  None,
+  'Text, plain or gzip, one sentence per line.',
+  required=True,
 )
 _REFERENCE_DIR = flags.DEFINE_string(
   'reference_dir', None, 'A checkout of google-research/bert.', required=True
 )
 _DO_LOWER_CASE = flags.DEFINE_bool(
-  'do_lower_case', True, 'Whether both tokenizers lower-case.'
+  'do_lower_case', True, 'Whether to lower-case text.'
 )
 _NUM_LINES = flags.DEFINE_integer(
-  'num_lines', 10_000, 'Lines to tokenize, blank ones left out.', 1
+  'num_lines', 10_000, 'Number of lines to tokenise; blank ones are skipped.', 1
 )
 _BATCH_SIZE = flags.DEFINE_integer(
-  'batch_size', 1_000, 'Lines that our tokenizer gets at once.', 1
+  'batch_size', 1_000, "Lines per batch of this project's tokenizer.", 1
 )
 _NUM_ROUNDS = flags.DEFINE_integer(
-  'num_rounds', 5, 'Rounds of each; medians are printed.', 1
+  'num_rounds', 5, 'Number of rounds for each tokenizer.', 1
 )
 
 
 def _original(
   reference_dir: str, vocab_file: str, do_lower_case: bool
 ) -> Callable[[list[str]], list[list[int]]]:
-  """Returns a function that tokenizes lines with google-research/bert."""
+  """Returns a function that tokenises lines with google-research/bert."""
   module = original.load(reference_dir, 'tokenization')
   tokenizer = module.FullTokenizer(vocab_file, do_lower_case)
   return lambda lines: [
@@ -53,7 +60,7 @@ def _original(
 def _ours(
   vocab_file: str, do_lower_case: bool, batch_size: int
 ) -> Callable[[list[str]], list]:
-  """Returns a function that tokenizes lines in batches."""
+  """Returns a function that tokenises lines in batches."""
   from data.text.tokenization import BertTokenizer
 
   tokenizer = BertTokenizer(vocab_file, do_lower_case)
@@ -63,9 +70,9 @@ def _ours(
   ]
 
 
-def _seconds(function: Callable, lines: list[str]) -> float:
+def _seconds(tokenise: Callable, lines: list[str]) -> float:
   start = time.perf_counter()
-  function(lines)
+  tokenise(lines)
   return time.perf_counter() - start
 
 
@@ -74,16 +81,13 @@ def _check_equal(
 ) -> None:
   """Raises a ValueError at the first line whose ids differ."""
   actual = [ids for batch in batches for ids in batch.to_list()]
-  for line, wanted, got in zip(lines, expected, actual, strict=True):
-    if wanted != got:
-      raise ValueError(f'{line!r}: the original gives {wanted}, ours {got}')
+  for line, theirs, ours in zip(lines, expected, actual, strict=True):
+    if theirs != ours:
+      raise ValueError(f'{line!r}: the original gives {theirs}, ours {ours}')
 
 
-def main(argv: list[str]) -> None:
-  if len(argv) > 1:
-    raise app.UsageError(f'unexpected arguments: {argv[1:]}')
-  from system import text_files
-
+def main(_: list[str]) -> None:
+  """Compares the ids, then prints both speeds and their ratio."""
   lines = (line for line in text_files.read_lines(_INPUT_FILE.value) if line)
   lines = list(itertools.islice(lines, _NUM_LINES.value))
   megabytes = sum(len(line.encode()) for line in lines) / 1e6
@@ -100,15 +104,12 @@ def main(argv: list[str]) -> None:
   original_seconds, our_seconds = map(
     statistics.median, zip(*rounds, strict=True)
   )
-  ratios = sorted(slow / fast for slow, fast in rounds)
+  ratios = [slow / fast for slow, fast in rounds]
   print(f'{len(lines):,} lines, {megabytes:.2f} MB, the same ids')
   print(f'google-research/bert  {megabytes / original_seconds:6.2f} MB/s')
   print(f'this project          {megabytes / our_seconds:6.2f} MB/s')
-  print(
-    f'ratio                 {statistics.median(ratios):6.1f}'
-    f' ({ratios[0]:.1f} to {ratios[-1]:.1f} in {len(ratios)} rounds)'
-  )
+  print(f'ratio                 {comparison.spread(ratios, 1)}')
 
 
 if __name__ == '__main__':
-  app.run(main)
+  script.run(main)

@@ -1,94 +1,92 @@
-"""Measures training and scoring here, and by what one would use instead.
+"""Measures training and scoring by this project and by its peers.
 
-    python benchmarks/training.py --vocab_file=vocab.txt \\
-        --wiki_file='wiki-*.txt.gz' --sst_2_dir=glue/SST-2
+  python -m benchmarks.training --vocab_file=vocab.txt \\
+    --wiki_file='wiki-*.txt.gz' --sst_2_dir=glue/SST-2
 
-On the same text, with models of the same sizes and random weights: pre-training
-(a step of --train_batch_size records of 128 tokens, 20 of them masked),
-fine-tuning on SST-2, distillation from a dump of logits, and scoring, from
-SST-2's texts to their logits. The others are PyTorch with Hugging Face's
-transformers (the extra 'bench'), and tf-models-official as it comes.
+For checking the README's numbers. All contestants work on the same text, with
+models of the same sizes and random weights. The jobs are pre-training (steps of
+--train_batch_size records of 128 tokens, 20 of them masked), fine-tuning on
+SST-2, distillation from dumped logits, and scoring SST-2's texts. The peers are
+Hugging Face's transformers on PyTorch (the extra 'bench') and
+tf-models-official.
 
-Each is a process of its own. They take turns of a second or two in which the
-others wait, so that other load on the machine meets all. What is printed are
-medians over the rounds. 'time' and 'CPU time' of an example are ratios to this
-project in the same round; 'of peak' is what a step's matrix products come to in
-a second, as a share of what one large product reached in the same round.
+Each contestant is a separate process. They take turns of a second or two while
+the others wait, so that other load on the machine affects all of them. The
+tables show medians over the rounds. 'time' and 'CPU time' are ratios to this
+project per example, in the same round. 'of peak' is the speed of a step's
+matrix products as a share of the speed of one large product in the same round.
 
-With --profile nobody is compared: it prints where this project's time goes.
+--profile compares nothing; it shows where this project's time goes.
 """
 
 import contextlib
 import dataclasses
-import json
 import os
 import sys
 import tempfile
 
-import machine
-import rounds
-import training_profile
-import training_table
-from absl import app, flags
-from rounds import Worker
-from training_jobs import KINDS, Job
+from absl import flags
 
+from benchmarks import machine, rounds, training_profile, training_table
+from benchmarks.rounds import Worker
+from benchmarks.training_jobs import KINDS, Job
 from cli import script
 from system.errors import UserError
-from tools import local_files
 
 FLAGS = flags.FLAGS
 
 _VOCAB_FILE = flags.DEFINE_string(
-  'vocab_file', None, 'The vocabulary, an uncased one.', required=True
+  'vocab_file', None, 'An uncased vocabulary.', required=True
 )
 _WIKI_FILE = flags.DEFINE_string(
   'wiki_file',
   None,
-  'Text to pre-train on, plain or gzip, a sentence a line, blank lines between '
-  'documents: globs, separated by commas.',
+  'Text for pre-training, plain or gzip, one sentence per line, blank lines '
+  'between documents: globs, separated by commas.',
 )
-_SST_2_DIR = flags.DEFINE_string('sst_2_dir', None, "GLUE's folder of SST-2.")
-_JOBS = flags.DEFINE_list('jobs', [*KINDS], 'What is measured.')
-_SIZES = flags.DEFINE_list('sizes', ['2/128', '4/256'], 'Sizes of the model.')
+_SST_2_DIR = flags.DEFINE_string('sst_2_dir', None, "GLUE's folder SST-2.")
+_JOBS = flags.DEFINE_list('jobs', [*KINDS], 'The jobs to measure.')
+_SIZES = flags.DEFINE_list(
+  'sizes', ['2/128', '4/256'], 'Model sizes: layers/hidden size.'
+)
 _PEERS = flags.DEFINE_list(
-  'peers', ['hugging_face', 'tf_models'], 'Which to compare with, or none.'
+  'peers', ['hugging_face', 'tf_models'], 'The peers; may be empty.'
 )
 _TRAIN_BATCH_SIZE = flags.DEFINE_integer(
-  'train_batch_size', 32, 'Examples in a training step.', 1
+  'train_batch_size', 32, 'Examples per training step.', 1
 )
 _PREDICT_BATCH_SIZE = flags.DEFINE_integer(
-  'predict_batch_size', 64, 'Examples in a batch of scoring.', 1
+  'predict_batch_size', 64, 'Examples per scoring batch.', 1
 )
 _NUM_EXAMPLES = flags.DEFINE_integer(
-  'num_examples', 16384, "How many of SST-2's training rows are used.", 1
+  'num_examples', 16384, "Number of SST-2's training rows to use.", 1
 )
-_NUM_ROUNDS = flags.DEFINE_integer('num_rounds', 9, 'Rounds of each job.', 1)
+_NUM_ROUNDS = flags.DEFINE_integer('num_rounds', 9, 'Rounds per job.', 1)
 _ROUND_SECONDS = flags.DEFINE_float(
-  'round_seconds', 1.5, 'How long a turn takes, one step at the least.', 0.0
+  'round_seconds', 1.5, 'Duration of a turn, which has at least one step.', 0.0
 )
 _PATIENCE = flags.DEFINE_float(
   'patience',
   0.0,
-  'For how many seconds each turn waits, and is taken again, while others are '
-  'busy on the machine.',
+  'For so many seconds, each turn waits, and is repeated, while other '
+  'processes are busy.',
   0.0,
 )
 _WORK_DIR = flags.DEFINE_string(
-  'work_dir', None, 'Keeps the records for another time; a new folder if none.'
+  'work_dir', None, 'A folder that keeps the records; by default temporary.'
 )
 _PROFILE = flags.DEFINE_bool(
   'profile',
   False,
-  "Print where this project's time goes instead; no peer and no round is run.",
+  "Show where this project's time goes instead, without peers and rounds.",
 )
 _OUTPUT_JSON = flags.DEFINE_string(
-  'output_json', None, 'Gets all numbers, and what they were measured on.'
+  'output_json', None, 'The JSON file for all numbers and the machine.'
 )
 
 _OURS = ('this project', 'ours', '')
-# (title, engine, variant) of those who can do a job.
-_OTHERS = {
+# job → (title, engine, variant) of each peer that can do it.
+_THEIRS = {
   'pretraining': [
     ('Hugging Face, gathered', 'hugging_face', 'gathered'),
     ('Hugging Face, stock head', 'hugging_face', 'stock'),
@@ -107,20 +105,16 @@ _OTHERS = {
 }
 
 
-def main(argv: list[str]) -> None:
-  if len(argv) > 1:
-    raise app.UsageError(f'unexpected arguments: {argv[1:]}')
+def main(_: list[str]) -> None:
+  """Measures all jobs; prints and saves the results after each."""
   try:
-    _run()
-  except UserError as error:
-    script.fail(str(error))
+    _measure_jobs()
   except KeyboardInterrupt:
-    script.fail('interrupted; --output_json, if given, has the whole jobs')
+    script.fail('interrupted; --output_json, if given, has the finished jobs')
 
 
-def _run() -> None:
+def _measure_jobs() -> None:
   _check_flags()
-  script.set_environment()
   load_at_start = os.getloadavg()
   summaries = []
   with contextlib.ExitStack() as stack:
@@ -135,11 +129,15 @@ def _run() -> None:
         summaries.append(_measure(job, folder))
         lines = training_table.lines(summaries[-1])
       print('\n'.join(lines), flush=True)
-      _write(summaries, load_at_start)
+      machine.save(
+        _OUTPUT_JSON.value,
+        {'command': sys.argv, 'jobs': summaries},
+        load_at_start,
+      )
 
 
 def _check_flags() -> None:
-  """Raises a `UserError` for what would only fail later."""
+  """Raises a `UserError` for mistakes that would show late."""
   for flag, given, known in (
     ('jobs', _JOBS.value, KINDS),
     ('peers', _PEERS.value, ('hugging_face', 'tf_models')),
@@ -155,9 +153,8 @@ def _check_flags() -> None:
 
 
 def _jobs(folder: str) -> list[Job]:
-  """Returns what is to be measured; makes what of its records is missing."""
-  import training_data
-
+  """Returns the jobs to measure; makes their records if missing."""
+  from benchmarks import training_data
   from data.text import tokenization
 
   vocab_size = len(tokenization.load_vocabulary(_VOCAB_FILE.value).tokens)
@@ -167,7 +164,7 @@ def _jobs(folder: str) -> list[Job]:
     records = f'{folder}/{kind}.{"json" if is_scoring else "tfrecord"}'
     batch_size = _PREDICT_BATCH_SIZE if is_scoring else _TRAIN_BATCH_SIZE
     arrays = kind if kind == 'pretraining' else 'sst_2'
-    any_size = Job(
+    job = Job(
       kind=kind,
       size='',
       vocab_file=_VOCAB_FILE.value,
@@ -178,20 +175,18 @@ def _jobs(folder: str) -> list[Job]:
     )
     if not os.path.exists(records):
       if kind == 'pretraining':
-        training_data.pretraining(_WIKI_FILE.value, any_size, folder)
+        training_data.pretraining(_WIKI_FILE.value, job, folder)
       else:
-        training_data.sst_2(
-          _SST_2_DIR.value, any_size, folder, _NUM_EXAMPLES.value
-        )
-    jobs += [dataclasses.replace(any_size, size=size) for size in _SIZES.value]
+        training_data.sst_2(_SST_2_DIR.value, job, folder, _NUM_EXAMPLES.value)
+    jobs += [dataclasses.replace(job, size=size) for size in _SIZES.value]
   return jobs
 
 
 def _measure(job: Job, folder: str) -> dict:
-  """Lets all who can do a job do it in turn."""
+  """Measures all contestants that can do a job."""
   contestants = [_OURS] + [
     contestant
-    for contestant in _OTHERS[job.kind]
+    for contestant in _THEIRS[job.kind]
     if contestant[1] in _PEERS.value
   ]
   with contextlib.ExitStack() as stack:
@@ -211,18 +206,5 @@ def _measure(job: Job, folder: str) -> dict:
   return training_table.summarise(job, workers[:-1], workers[-1])
 
 
-def _write(summaries: list[dict], load_at_start) -> None:
-  """Writes --output_json."""
-  if not _OUTPUT_JSON.value:
-    return
-  content = {
-    'command': sys.argv,
-    'jobs': summaries,
-    'machine': machine.describe(),
-    'load_average': {'start': load_at_start, 'end': os.getloadavg()},
-  }
-  local_files.write(_OUTPUT_JSON.value, json.dumps(content, indent=2) + '\n')
-
-
 if __name__ == '__main__':
-  app.run(main)
+  script.run(main)

@@ -1,51 +1,51 @@
-"""Real text → what the contestants of `training` read."""
+"""Makes the records, arrays and texts that `training` measures on.
+
+Tested by `tests/benchmarks/training_test.py`.
+"""
 
 import json
 import os
-import subprocess
 import sys
 
 import numpy as np
-from contest import environment
-from training_jobs import Job
 
+from benchmarks import processes
+from benchmarks.training_jobs import Job
+from data.records import (
+  feature_spec,
+  length_buckets,
+  record_reader,
+  record_writer,
+)
+from data.records.record_source import RecordSource
+from data.tasks import classifier_records, glue
+from data.text.tokenization import BertTokenizer
+from distillation import logits_dump
 from system.errors import UserError
-
-_ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..')
 
 
 def pretraining(input_file: str, job: Job, folder: str) -> None:
-  """Makes `pretraining.tfrecord` and `pretraining.npz`, of full records only.
+  """Makes `pretraining.tfrecord` and `pretraining.npz` with full records only.
 
-  Shorter records, of which there is one in ten, would make the steps of this
-  project cheaper, which puts them together, and only those.
+  One record in ten is shorter. Such records would make only this project's
+  steps cheaper, because only it groups records by length.
   """
-  from data.records import (
-    feature_spec,
-    length_buckets,
-    record_reader,
-    record_writer,
-  )
-  from data.records.record_source import RecordSource
-
   made = os.path.join(folder, 'made.tfrecord')
   command = [
-    *(sys.executable, os.path.join(_ROOT, 'data/create_pretraining_data.py')),
+    *(sys.executable, f'{processes.ROOT}/data/create_pretraining_data.py'),
     *(f'--input_file={input_file}', f'--output_file={made}'),
     *(f'--vocab_file={job.vocab_file}', '--dupe_factor=1'),
     f'--max_seq_length={job.max_seq_length}',
   ]
-  done = subprocess.run(
-    command, env=environment(), capture_output=True, text=True
-  )
-  if done.returncode:
-    raise UserError(f'no pre-training records: {done.stderr[-1000:]}')
+  usage = processes.run(command, f'{folder}/made.log')
+  if usage.failure:
+    raise UserError(f'making pre-training records failed: {usage.failure}')
   dims = {'S': job.max_seq_length, 'P': job.max_predictions}
   source = RecordSource((made,), feature_spec.PRETRAINING, dims, job.vocab_size)
   raw = np.array(list(record_reader.read(made)), dtype=object)
   columns = {k: v.numpy() for k, v in source.parse(raw).items()}
-  last_bucket_begins = length_buckets.bucket_lengths(job.max_seq_length)[-2]
-  full = columns['input_mask'].sum(axis=1) > last_bucket_begins
+  second_longest = length_buckets.bucket_lengths(job.max_seq_length)[-2]
+  full = columns['input_mask'].sum(axis=1) > second_longest
   with record_writer.RecordWriter(f'{folder}/pretraining.tfrecord') as writer:
     for record in raw[full]:
       writer.write(record)
@@ -54,20 +54,16 @@ def pretraining(input_file: str, job: Job, folder: str) -> None:
   )
 
 
-def sst_2(data_dir: str, job: Job, folder: str, num: int) -> None:
-  """Makes of SST-2's first training rows what the other jobs read.
+def sst_2(data_dir: str, job: Job, folder: str, num_rows: int) -> None:
+  """Makes the data of the other jobs from SST-2's first training rows.
 
-  `fine_tuning.tfrecord`, `distillation.tfrecord`, a dump whose logits are drawn
-  at random, because they make no difference to a step's cost; the arrays of
-  both in `sst_2.npz`; and the texts, in `scoring.json`.
+  Writes `fine_tuning.tfrecord`; `distillation.tfrecord`, a logits dump; the
+  arrays of both in `sst_2.npz`; and the texts in `scoring.json`. The logits are
+  random, because they do not affect the cost of a step.
   """
-  from data.tasks import classifier_records, glue
-  from data.text.tokenization import BertTokenizer
-  from distillation import logits_dump
-
   task = glue.get_task('SST-2')
   tokenizer = BertTokenizer(job.vocab_file, do_lower_case=True)
-  examples = task.read_split(data_dir, 'train')[:num]
+  examples = task.read_split(data_dir, 'train')[:num_rows]
   classifier_records.write_records(
     *(f'{folder}/fine_tuning.tfrecord', examples, task, tokenizer),
     job.max_seq_length,

@@ -1,4 +1,4 @@
-"""What `training` lets everybody do, and what it costs at the least."""
+"""The jobs that `training` measures, and their floating-point operations."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ from modeling import configs
 
 KINDS = ('pretraining', 'fine_tuning', 'distillation', 'scoring')
 
-# The machine's peak is that of a product of two such matrices.
+# The machine's peak is the speed of multiplying two matrices of this size.
 PRODUCT_SIZE = 2048
 PRODUCT_FLOPS = 2.0 * PRODUCT_SIZE**3
 
@@ -18,17 +18,17 @@ class Job:
   """One kind of work on one size of model.
 
   Attributes:
-    kind: of `KINDS`.
-    size: 'layers/hidden size', as '4/256'.
+    kind: one of `KINDS`.
+    size: 'layers/hidden size', such as '4/256'.
     vocab_file: the vocabulary.
     vocab_size: V.
-    records: TFRecords, or for scoring, of which a step takes all, a JSON list
-      of texts.
-    arrays: the records as an .npz of arrays [N, ...], for who reads no
-      TFRecords.
+    records: a TFRecord file; for scoring a JSON list of texts, all of which a
+      step scores.
+    arrays: the records as arrays [N, ...] in an .npz file, for engines that do
+      not read TFRecords.
     batch_size: B.
     max_seq_length: S.
-    max_predictions: P of pre-training.
+    max_predictions: P, for pre-training.
   """
 
   kind: str
@@ -43,26 +43,43 @@ class Job:
 
   @property
   def title(self) -> str:
+    """Its name in tables."""
     return f'{self.kind} {self.size}'
 
+  @property
+  def num_layers(self) -> int:
+    """L."""
+    return int(self.size.split('/')[0])
+
+  @property
+  def hidden_size(self) -> int:
+    """H."""
+    return int(self.size.split('/')[1])
+
   def to_json(self) -> str:
+    """Returns the job as one line of JSON."""
     return json.dumps(dataclasses.asdict(self))
+
+  @classmethod
+  def from_json(cls, text: str) -> 'Job':
+    """Returns the job that `to_json` wrote."""
+    return cls(**json.loads(text))
 
 
 def step_flops(job: Job, all_positions: bool, whole_head: bool) -> float:
-  """Counts the products' floating-point operations of a pre-training step.
+  """Counts the floating-point operations in a pre-training step's products.
 
   Args:
-    job: the step's.
+    job: a pre-training job.
     all_positions: whether the last layer computes all positions, or only those
-      that a head looks at, as this project does.
-    whole_head: whether the masked-LM head does, too.
+      that the heads need, as in this project.
+    whole_head: whether the masked-LM head computes all positions.
   """
   config = configs.compact_config(job.size, job.vocab_size)
   rows, length = job.batch_size, job.max_seq_length
   num_predictions = length if whole_head else job.max_predictions
   forward = flops.pretrainer_flops(config, rows, length, num_predictions)
   if all_positions:
-    asked = flops.encoder_flops(config, rows, length, num_predictions + 1)
-    forward += flops.encoder_flops(config, rows, length) - asked
+    needed = flops.encoder_flops(config, rows, length, num_predictions + 1)
+    forward += flops.encoder_flops(config, rows, length) - needed
   return flops.training_flops(forward, num_weights=0)

@@ -1,14 +1,13 @@
-"""Where the time of this project's steps goes, for `training`.
+"""Shows where the time of this project's steps goes, for `training`.
 
-A job runs in a process of its own under TensorFlow's profiler. A training
-step's operations run one at a time, so that their times add up; the step takes
-longer that way. In scoring each thread has a core.
+A job runs in a separate process under TensorFlow's profiler. The operations of
+a training step run one at a time, so that their times add up; this makes the
+step slower. Scoring uses one thread per core.
 """
 
 import collections
 import glob
 import json
-import os
 import re
 import subprocess
 import sys
@@ -16,19 +15,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 
-import processes
-from contest import environment
-from training_jobs import PRODUCT_FLOPS, Job, step_flops
-
+from benchmarks import processes
+from benchmarks.training_jobs import PRODUCT_FLOPS, Job, step_flops
+from benchmarks.training_worker import redirect_stdout
 from devices import flops
 from modeling import configs
 from system.errors import UserError
 
-# What is profiled takes about so many seconds.
+# The approximate duration of the profiled steps.
 _SECONDS = 4.0
 _PRODUCTS = 'matrix products'
-# Kinds of work, and how the names of their operations, 'scope/name:Kind',
-# read; the first that is found counts.
+# Kind of work → a pattern for the names of its operations, 'scope/name:Kind'.
+# An operation belongs to the first kind that matches.
 _KINDS = {
   _PRODUCTS: r'MatMul\w*$',
   'optimizer': r'(^|/)optimizer/|ApplyAdam',
@@ -48,37 +46,37 @@ def measure(job: Job, folder: str) -> dict:
   """Profiles a job.
 
   Args:
-    job: what to run.
-    folder: gets a log of what libraries print.
+    job: the job.
+    folder: a folder for the log of what libraries print.
 
   Returns:
     'job', 'steps', 'step_milliseconds', 'shares' of the time by kind of work
-    and, where they are known, 'share_of_peak_in_products'.
+    and, if it is known, 'share_of_peak_in_products'.
 
   Raises:
-    UserError: it failed.
+    UserError: the process failed.
   """
   log_path = f'{folder}/profile.log'
   with open(log_path, 'wb') as log:
     process = subprocess.run(
-      [sys.executable, __file__, job.to_json()],
+      [sys.executable, '-m', 'benchmarks.training_profile', job.to_json()],
       stdout=subprocess.PIPE,
       stderr=log,
-      env=environment(),
+      env=processes.environment(),
     )
   if process.returncode:
-    why = processes.failure(process.returncode, log_path)
-    raise UserError(f'{job.title} failed: {why}')
+    failure = processes.failure(process.returncode, log_path)
+    raise UserError(f'{job.title} failed: {failure}')
   return json.loads(process.stdout)
 
 
 def table_lines(result: dict) -> list[str]:
-  """Returns a profile's table."""
-  head = f'{result["job"]}: {result["step_milliseconds"]:,.0f} ms a step'
+  """Returns the lines of a profile's table."""
+  header = f'{result["job"]}: {result["step_milliseconds"]:,.0f} ms a step'
   rows = [f'{share:>7.1%}  {kind}' for kind, share in result['shares'].items()]
   if share := result.get('share_of_peak_in_products'):
     rows.append(f'The products reach {share:.0%} of the peak.')
-  return ['', head, *rows]
+  return ['', header, *rows]
 
 
 def _kind(operation: str) -> str:
@@ -89,7 +87,7 @@ def _kind(operation: str) -> str:
 
 
 def _operations(folder: str) -> Iterator[tuple[str, float]]:
-  """Yields names and seconds of operations, of none that another one runs."""
+  """Yields name and seconds of each operation, without nested operations."""
   from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
   [path] = glob.glob(f'{folder}/plugins/profile/*/*.xplane.pb')
@@ -107,19 +105,19 @@ def _operations(folder: str) -> Iterator[tuple[str, float]]:
           yield name, event.duration_ps / 1e12
 
 
-def _timed(run: Callable[[int], int], num_steps: int) -> float:
+def _seconds(run_steps: Callable[[int], int], num_steps: int) -> float:
   start = time.perf_counter()
-  run(num_steps)
+  run_steps(num_steps)
   return time.perf_counter() - start
 
 
 def _product_flops(job: Job, num_steps: int) -> float | None:
-  """Counts the products of so many steps; None where that is not known."""
+  """Counts the operations in the steps' products; None if not known."""
   if job.kind == 'pretraining':
     return num_steps * step_flops(job, all_positions=False, whole_head=False)
   if job.kind != 'scoring':
     return None
-  import engine_ours
+  from benchmarks import engine_ours
 
   config = configs.compact_config(job.size, job.vocab_size)
   make_batches, _ = engine_ours.scoring_batches(job)
@@ -130,40 +128,41 @@ def _product_flops(job: Job, num_steps: int) -> float | None:
 
 
 def _profile(job: Job) -> dict:
-  """Returns a job's kinds of work and their shares."""
-  import engine_ours
-  import engine_product
+  """Profiles a job in this process; see `measure`."""
   import tensorflow as tf
 
+  from benchmarks import engine_ours, engine_product
   from devices import strategies
 
   is_scoring = job.kind == 'scoring'
   if not is_scoring:
     tf.config.threading.set_inter_op_parallelism_threads(1)
-  run = engine_ours.make(job)
+  run_steps = engine_ours.make(job)
   num_threads = strategies.num_scoring_threads() if is_scoring else 1
-  run(1)
-  seconds = _timed(run, 1)
-  num_steps = max(1, round(_SECONDS / seconds))
-  run(num_steps)  # Batches of all lengths come.
+  run_steps(1)
+  num_steps = max(1, round(_SECONDS / _seconds(run_steps, 1)))
+  run_steps(num_steps)  # Compiles the step for batches of all lengths.
   multiply = engine_product.make(job)
   multiply(3)
-  peak = 10 * PRODUCT_FLOPS / _timed(multiply, 10)
+  peak = 10 * PRODUCT_FLOPS / _seconds(multiply, 10)
   with tempfile.TemporaryDirectory() as folder:
     tf.profiler.experimental.start(folder)
-    seconds = _timed(run, num_steps)
+    seconds = _seconds(run_steps, num_steps)
     tf.profiler.experimental.stop()
-    took = collections.Counter()
-    for operation, time_taken in _operations(folder):
-      took[_kind(operation)] += time_taken
-  product_seconds = took[_PRODUCTS]
-  took['between operations'] = num_threads * seconds - took.total()
+    kind_seconds = collections.Counter()
+    for operation, operation_seconds in _operations(folder):
+      kind_seconds[_kind(operation)] += operation_seconds
+  product_seconds = kind_seconds[_PRODUCTS]
+  kind_seconds['between operations'] = (
+    num_threads * seconds - kind_seconds.total()
+  )
   result = {
     'job': job.title,
     'steps': num_steps,
     'step_milliseconds': 1e3 * seconds / num_steps,
     'shares': {
-      kind: value / seconds / num_threads for kind, value in took.most_common()
+      kind: value / seconds / num_threads
+      for kind, value in kind_seconds.most_common()
     },
   }
   if product_flops := _product_flops(job, num_steps):
@@ -173,6 +172,5 @@ def _profile(job: Job) -> dict:
 
 
 if __name__ == '__main__':
-  answers = os.fdopen(os.dup(1), 'w')
-  os.dup2(2, 1)  # Whatever libraries print.
-  print(json.dumps(_profile(Job(**json.loads(sys.argv[1])))), file=answers)
+  stdout = redirect_stdout()
+  print(json.dumps(_profile(Job.from_json(sys.argv[1]))), file=stdout)

@@ -1,21 +1,21 @@
-"""The results of `training`: rates, ratios, and the share of the peak."""
+"""The results of `training`: speeds, ratios and shares of the peak."""
 
 import statistics
 from collections.abc import Sequence
 
-from rounds import Worker
-from training_jobs import PRODUCT_FLOPS, Job, step_flops
+from benchmarks.rounds import Worker
+from benchmarks.training_jobs import PRODUCT_FLOPS, Job, step_flops
 
 _TITLE_WIDTH = 28
 
 
 def summarise(job: Job, workers: Sequence[Worker], product: Worker) -> dict:
-  """Returns what the rounds of a job come to.
+  """Summarises the rounds of a job as JSON values.
 
   Args:
-    job: what was done.
-    workers: who did it; the first is what the others are compared with.
-    product: who measured the peak in the same rounds.
+    job: the job.
+    workers: the contestants; the others are compared with the first.
+    product: the worker that measured the machine's peak in the same rounds.
   """
   peaks = [_gigaflops(PRODUCT_FLOPS, r) for r in product.rounds]
   rows = [_row(job, worker, workers[0], peaks) for worker in workers]
@@ -28,16 +28,19 @@ def _row(job: Job, worker: Worker, ours: Worker, peaks: list[float]) -> dict:
     return {'title': worker.title, 'failure': worker.failure}
   pairs = list(zip(ours.rounds, worker.rounds, strict=True))
   seconds, cpu = (
-    [_each(what, theirs) / _each(what, our) for our, theirs in pairs]
-    for what in ('seconds', 'cpu_seconds')
+    [
+      _per_example(name, theirs) / _per_example(name, our)
+      for our, theirs in pairs
+    ]
+    for name in ('seconds', 'cpu_seconds')
   )
   row = {
     'title': worker.title,
-    'step_milliseconds': 1e3 * _per_step('seconds', worker),
+    'step_milliseconds': 1e3 * _median_per_step('seconds', worker),
     'examples_per_second': statistics.median(
       r['examples'] / r['seconds'] for r in worker.rounds
     ),
-    'cpu_milliseconds': 1e3 * _per_step('cpu_seconds', worker),
+    'cpu_milliseconds': 1e3 * _median_per_step('cpu_seconds', worker),
     'times_ours': statistics.median(seconds),
     'times_ours_min': min(seconds),
     'times_ours_max': max(seconds),
@@ -56,16 +59,16 @@ def _row(job: Job, worker: Worker, ours: Worker, peaks: list[float]) -> dict:
   return row
 
 
-def _each(what: str, done: dict) -> float:
-  return done[what] / done['examples']
+def _per_example(name: str, measured: dict) -> float:
+  return measured[name] / measured['examples']
 
 
-def _per_step(what: str, worker: Worker) -> float:
-  return statistics.median(r[what] / r['steps'] for r in worker.rounds)
+def _median_per_step(name: str, worker: Worker) -> float:
+  return statistics.median(r[name] / r['steps'] for r in worker.rounds)
 
 
-def _gigaflops(flops: float, done: dict) -> float:
-  return flops * done['steps'] / done['seconds'] / 1e9
+def _gigaflops(step_flops: float, measured: dict) -> float:
+  return step_flops * measured['steps'] / measured['seconds'] / 1e9
 
 
 _COLUMNS = {
@@ -83,10 +86,10 @@ _COLUMNS = {
 
 
 def lines(summary: dict) -> list[str]:
-  """Returns a job's table."""
-  head = ''.join(f'{title:>11}' for title in _COLUMNS)
+  """Returns the lines of a job's table."""
+  header = ''.join(f'{title:>11}' for title in _COLUMNS)
   title = f'{summary["job"]}, peak {summary["peak_gigaflops"]:.0f} GFLOP/s'
-  return ['', title, ' ' * _TITLE_WIDTH + head] + [
+  return ['', title, ' ' * _TITLE_WIDTH + header] + [
     f'{row["title"]:{_TITLE_WIDTH}}' + _cells(row)
     for row in summary['contestants']
   ]
@@ -96,7 +99,7 @@ def _cells(row: dict) -> str:
   if 'failure' in row:
     return f'  failed: {row["failure"]}'
   cells = (
-    form.format(row[name]) if name in row else ''
-    for name, form in _COLUMNS.values()
+    template.format(row[name]) if name in row else ''
+    for name, template in _COLUMNS.values()
   )
   return ''.join(f'{cell:>11}' for cell in cells)

@@ -1,20 +1,32 @@
-"""One contestant of `training`, in a process of its own.
+"""Runs one contestant of `training` in a separate process.
 
-    python benchmarks/training_worker.py ENGINE VARIANT JOB
+  python -m benchmarks.training_worker ours '' JOB_AS_JSON
 
-imports, builds, runs one step and tells what that took; then it runs as many
-steps as each line of its input says, and tells again. It answers in lines of
-JSON; whatever libraries print goes to the standard error output.
+For `rounds.Worker`, which starts it. The worker imports the engine, builds the
+model, runs one step and prints what that took. Then it reads numbers of steps
+from standard input, one per line, runs so many steps and prints what they took.
+It prints lines of JSON; whatever libraries print goes to standard error.
+
+Tested by `tests/benchmarks/training_test.py`.
 """
 
+import argparse
 import importlib
 import json
 import os
 import resource
 import sys
 import time
+from typing import TextIO
 
-from training_jobs import Job
+from benchmarks.training_jobs import Job
+
+
+def redirect_stdout() -> TextIO:
+  """Returns standard output; later prints go to standard error instead."""
+  stdout = os.fdopen(os.dup(1), 'w')
+  os.dup2(2, 1)
+  return stdout
 
 
 def _cpu_seconds() -> float:
@@ -27,32 +39,35 @@ def _peak_megabytes() -> float:
 
 
 def main() -> None:
-  """Imports, builds, runs a step; then obeys its input."""
-  answers = os.fdopen(os.dup(1), 'w')
-  os.dup2(2, 1)
+  """Imports the engine and runs a step, then the steps that it reads."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument('engine', help='X for the module benchmarks.engine_X')
+  parser.add_argument('variant', help="the engine's variant; may be empty")
+  parser.add_argument('job', type=Job.from_json, help='a training_jobs.Job')
+  arguments = parser.parse_args()
+  stdout = redirect_stdout()
 
   def answer(**values) -> None:
-    print(json.dumps(values), file=answers, flush=True)
+    print(json.dumps(values), file=stdout, flush=True)
 
   start = time.perf_counter()
-  engine = importlib.import_module(f'engine_{sys.argv[1]}')
+  engine = importlib.import_module(f'benchmarks.engine_{arguments.engine}')
   imported, imported_megabytes = time.perf_counter(), _peak_megabytes()
-  job = Job(**json.loads(sys.argv[3]))
-  run = engine.make(job, *filter(None, [sys.argv[2]]))
-  run(1)
+  run_steps = engine.make(arguments.job, *filter(None, [arguments.variant]))
+  run_steps(1)
   answer(
     import_seconds=imported - start,
     first_step_seconds=time.perf_counter() - start,
     imported_megabytes=imported_megabytes,
   )
   for line in sys.stdin:
-    started, cpu_started = time.perf_counter(), _cpu_seconds()
-    examples = run(int(line))
+    round_start, cpu_start = time.perf_counter(), _cpu_seconds()
+    examples = run_steps(int(line))
     answer(
       steps=int(line),
       examples=examples,
-      seconds=time.perf_counter() - started,
-      cpu_seconds=_cpu_seconds() - cpu_started,
+      seconds=time.perf_counter() - round_start,
+      cpu_seconds=_cpu_seconds() - cpu_start,
       peak_megabytes=_peak_megabytes(),
     )
 

@@ -3,8 +3,9 @@
 import os
 
 import pytest
-import training_profile
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+from benchmarks import training_profile
 
 
 @pytest.mark.parametrize(

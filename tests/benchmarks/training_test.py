@@ -1,0 +1,87 @@
+"""The command that measures training: with processes and all engines."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+
+import pytest
+
+_KINDS = ('pretraining', 'fine_tuning', 'distillation', 'scoring')
+
+
+def _run(*arguments, **options):
+  return subprocess.run(
+    [sys.executable, '-m', 'benchmarks.training', *arguments],
+    capture_output=True,
+    text=True,
+    **options,
+  )
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (['--jobs=nothing'], '--jobs=nothing: expected pretraining, fine_tuning'),
+    (['--peers=others'], '--peers=others: expected hugging_face, tf_models'),
+    (['--jobs=pretraining'], '--wiki_file must be given'),
+    (['--jobs=scoring'], '--sst_2_dir must be given'),
+  ],
+)
+def test_mistakes_are_explained_at_once(arguments, message):
+  done = _run('--vocab_file=vocab.txt', *arguments)
+  assert done.returncode == 1
+  assert message in done.stderr
+  assert 'Traceback' not in done.stderr
+
+
+@pytest.fixture
+def small_flags(world):
+  """The flags of a short benchmark with a small model."""
+  text = '\n'.join(['the film was good .'] * 60)
+  (world / 'long.txt').write_text('\n\n'.join([text] * 8) + '\n')
+  return [
+    f'--vocab_file={world}/vocab.txt',
+    f'--wiki_file={world}/long.txt',
+    f'--sst_2_dir={world}/task',
+    '--sizes=1/64',
+    '--train_batch_size=4',
+    '--predict_batch_size=4',
+    f'--output_json={world}/numbers.json',
+  ]
+
+
+def _contestants(path) -> dict[str, dict[str, dict]]:
+  """Returns job → title → row."""
+  jobs = json.loads(path.read_text())['jobs']
+  return {
+    job['job']: {row['title']: row for row in job['contestants']}
+    for job in jobs
+  }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', _KINDS)
+def test_every_contestant_finishes_its_rounds(world, small_flags, kind):
+  peers = ['tf_models']
+  if importlib.util.find_spec('torch'):
+    peers.append('hugging_face')
+  flags = [f'--jobs={kind}', '--num_rounds=2', '--round_seconds=0.1']
+  _run(*small_flags, *flags, f'--peers={",".join(peers)}', check=True)
+  ((job, rows),) = _contestants(world / 'numbers.json').items()
+  assert job == f'{kind} 1/64'
+  assert rows['this project']['times_ours'] == 1.0
+  for title, row in rows.items():
+    assert 'failure' not in row, (title, row)
+    assert len(row['rounds']) == 2
+    assert row['first_step_seconds'] > row['import_seconds'] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', ['pretraining', 'scoring'])
+def test_a_profile_shares_out_the_time(world, small_flags, kind):
+  done = _run(*small_flags, f'--jobs={kind}', '--profile', check=True)
+  assert '  matrix products' in done.stdout
+  (profile,) = json.loads((world / 'numbers.json').read_text())['jobs']
+  assert sum(profile['shares'].values()) == pytest.approx(1.0)
+  assert profile['share_of_peak_in_products'] > 0
