@@ -133,7 +133,7 @@ class Checkpointer:
     """Exports a step again unless that was completed: `checkpoint` is last."""
     expected = os.path.join(self._output_dir, f'model.ckpt-{step}')
     try:
-      if location.resolve(self._output_dir) != expected:
+      if location.locate(self._output_dir).prefix != expected:
         wrong = f'the latest checkpoint is not {expected}'
       else:
         wrong = tensor_bundle.whats_wrong(expected)

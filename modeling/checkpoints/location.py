@@ -226,18 +226,3 @@ def first_few(items: list[str]) -> str:
   num_more = len(items) - _MAX_SHOWN
   more = f'; and {num_more} more' if num_more > 0 else ''
   return '; '.join(items[:_MAX_SHOWN]) + more
-
-
-def resolve(path: str) -> str:
-  """Returns the prefix of the checkpoint that `locate` finds."""
-  return locate(path).prefix
-
-
-def config_beside(prefix: str) -> tuple[str, BertConfig] | None:
-  """Returns `Checkpoint.config` of a prefix."""
-  return Checkpoint(prefix).config()
-
-
-def checksum(prefix: str) -> str:
-  """Returns `Checkpoint.checksum` of a prefix."""
-  return Checkpoint(prefix).checksum()

@@ -65,9 +65,7 @@ def test_a_run_starts_again_with_its_flags_but_for_those_given(again):
   )
   changed = {
     'bert_config': {**first['bert_config'], 'max_position_embeddings': 40},
-    'init_checkpoint': location.checksum(
-      location.resolve(str(again / 'teacher'))
-    ),
+    'init_checkpoint': location.locate(str(again / 'teacher')).checksum(),
     'max_seq_length': 40,
     'num_train_steps': 6,
     'num_warmup_steps': 0,
@@ -198,7 +196,7 @@ def _as_hugging_face(teacher: pathlib.Path, folder: pathlib.Path):
   """Writes a fine-tuned checkpoint as a folder of Hugging Face's form."""
   reader = tf.train.load_checkpoint(str(teacher))
   tensors = {}
-  for name in loading.read_variables(location.resolve(str(teacher))):
+  for name in loading.read_variables(location.locate(str(teacher)).prefix):
     value = reader.get_tensor(name)
     if name.endswith('/kernel'):
       value = value.T

@@ -91,7 +91,7 @@ def imported(folder):
   """Imports a folder; returns the new checkpoint's values and the report."""
   output_dir = str(folder) + '.out'
   lines = import_folder(str(folder), output_dir)
-  prefix = location.resolve(output_dir)
+  prefix = location.locate(output_dir).prefix
   names = loading.read_variables(prefix)
   return {name: tf.train.load_variable(prefix, name) for name in names}, lines
 
@@ -366,9 +366,9 @@ def test_script_imports_a_folder(folder, tmp_path):
 
 def test_a_folder_loads_the_same_weights_with_and_without_import(folder):
   values, _ = imported(folder)
-  prefix = location.resolve(str(folder))
-  assert prefix == f'{folder}/model.safetensors'
-  path, config = location.config_beside(prefix)
+  checkpoint = location.locate(str(folder))
+  assert checkpoint.prefix == f'{folder}/model.safetensors'
+  path, config = checkpoint.config()
   assert path == f'{folder}/config.json'
   # Its 'gelu' is the exact form, which is 'gelu_erf' here.
   assert config.hidden_act == 'gelu_erf'
@@ -377,4 +377,4 @@ def test_a_folder_loads_the_same_weights_with_and_without_import(folder):
   assert report.missing == ['output_bias', 'output_weights']
   for name, value in values.items():
     np.testing.assert_array_equal(variables[name].numpy(), value)
-  assert len(location.checksum(prefix)) == 64
+  assert len(checkpoint.checksum()) == 64
