@@ -11,50 +11,49 @@ workers. A stopped command resumes when it is started again: it keeps the files
 that are complete.
 """
 
-from absl import flags
-
-from cli import corpus_flags, flag_group, script
+from cli import flag_group, script
 from data.pretraining.beam import beam_options
-from data.pretraining.beam.beam_options import BeamOptions
 from data.pretraining.job_options import JobOptions
-from data.pretraining.options import MaskingOptions, Options
-from data.text.vocabulary_options import TokenizerOptions
 from system import threads
 
-FLAGS = flags.FLAGS
-
-corpus_flags.define()
-flags.adopt_module_key_flags(corpus_flags)
-_GROUPS = (JobOptions, Options, MaskingOptions, BeamOptions)
-flag_group.define(TokenizerOptions, *_GROUPS)
+_GROUPS = flag_group.groups_in(JobOptions)
+flag_group.define(*_GROUPS)
 
 
 def main(_: list[str]) -> None:
-  """Checks the flags, then makes the records or shows some."""
-  job = flag_group.read(JobOptions)
-  output = [] if job.dry_run else ['output_file']
-  flag_group.require('input_file', *output, 'vocab_file')
-  flag_group.refuse_without_effect(*_GROUPS)
-  options = flag_group.read(Options, masking=flag_group.read(MaskingOptions))
-  options.check()
-  corpus_flags.check()
+  """Turns the flags into options, and makes the records or shows some."""
+  options = _read_options()
   # Before the text is looked for: perhaps only Beam can read it.
-  engine = beam_options.load_engine(flag_group.read(BeamOptions))
-  corpus = corpus_flags.corpus()
-  vocabulary = (FLAGS.vocab_file, FLAGS.do_lower_case)
-  num_workers = job.num_workers or threads.num_cores()
-  # The imports wait until all flags are checked: TensorFlow takes seconds.
-  if job.dry_run:
-    from data.pretraining import dry_run
+  engine = beam_options.load_engine(options.beam)
 
-    script.show(dry_run.run(corpus, vocabulary, options, num_workers))
+  from data.text.corpus import Corpus
+
+  corpus = Corpus(options.corpus)
+
+  from data.pretraining import creation, dry_run
+
+  tokenizer, records, output = (
+    options.tokenizer,
+    options.records,
+    options.output,
+  )
+  num_workers = output.num_workers or threads.num_cores()
+  if output.dry_run:
+    script.show(dry_run.run(corpus, tokenizer, records, num_workers))
   else:
-    from data.pretraining import creation
-
-    outputs = creation.output_paths(job.output_file, job.num_shards)
+    paths = creation.output_paths(output.output_file, output.num_shards)
     creation.create_records(
-      corpus, outputs, vocabulary, options, num_workers, engine
+      corpus, paths, tokenizer, records, num_workers, engine
     )
+
+
+def _read_options() -> JobOptions:
+  options = flag_group.read_all(JobOptions)
+  output_file = [] if options.output.dry_run else ['output_file']
+  flag_group.require('input_file', *output_file, 'vocab_file')
+  flag_group.refuse_without_effect(*_GROUPS)
+  options.check()
+  return options
 
 
 if __name__ == '__main__':

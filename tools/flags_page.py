@@ -11,11 +11,7 @@ from absl import flags
 
 from cli import flag_group, script
 from cli.run_flags import RunOptions
-from data.pretraining.beam.beam_options import BeamOptions
 from data.pretraining.job_options import JobOptions
-from data.pretraining.options import MaskingOptions, Options
-from data.text.corpus_options import CorpusOptions
-from data.text.vocabulary_options import TokenizerOptions
 from distillation.options import DistillationOptions
 from system import settings
 from tools import local_files
@@ -28,8 +24,7 @@ PATH = 'docs/flags.md'
 # Script → the groups of its flags.
 _SCRIPTS = {
   'create_pretraining_data.py': [
-    *(CorpusOptions, TokenizerOptions, JobOptions, Options, MaskingOptions),
-    BeamOptions,
+    *flag_group.groups_in(JobOptions),
   ],
   'run_pretraining.py': [
     *(RunOptions, *flag_group.groups_in(PretrainingOptions)),

@@ -93,7 +93,7 @@ class BlockRecords:
         pairs.a_length + 1,
         masking.record_states(self._key(_Purpose.MASKS), order),
         self._special,
-        self._options.masking,
+        self._options,
       )
       columns['masked_lm_positions'] = masks.positions
       columns['masked_lm_ids'] = masks.labels

@@ -26,6 +26,7 @@ from data.records import file_names
 from data.text import survey, survey_report
 from data.text.corpus import Corpus
 from data.text.tokenization import BertTokenizer
+from data.text.vocabulary_options import TokenizerOptions
 from system import files
 from system.errors import UserError
 from system.progress import Progress
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 def create_records(
   corpus: Corpus,
   outputs: Sequence[str],
-  vocabulary: tuple[str, bool],
+  vocabulary: TokenizerOptions,
   options: Options,
   num_workers: int = 1,
   engine: 'BeamEngine | None' = None,
@@ -49,8 +50,7 @@ def create_records(
   Args:
     corpus: the text.
     outputs: the TFRecord files to write, as `output_paths` returns them.
-    vocabulary: the WordPiece vocabulary's file, and whether to lower-case and
-      strip accents.
+    vocabulary: the vocabulary, and how text is normalised.
     options: the settings of the records.
     num_workers: the number of threads on this machine.
     engine: runs the job on Apache Beam; None runs it on this machine.
@@ -64,7 +64,7 @@ def create_records(
   """
   options.check()
   options.warn_of_few_predictions()
-  _check_outputs(outputs, [*corpus.paths, vocabulary[0]])
+  _check_outputs(outputs, [*corpus.paths, vocabulary.vocab_file])
   with output_lock.held(outputs):
     job = _prepare_job(corpus, outputs, vocabulary, options, engine)
     return _complete_job(job, num_workers, engine)
@@ -73,12 +73,12 @@ def create_records(
 def _prepare_job(
   corpus: Corpus,
   outputs: Sequence[str],
-  vocabulary: tuple[str, bool],
+  vocabulary: TokenizerOptions,
   options: Options,
   engine: 'BeamEngine | None',
 ) -> Job:
   """Reads the vocabulary and surveys the text; see `create_records`."""
-  tokenizer = BertTokenizer(*vocabulary)
+  tokenizer = BertTokenizer(vocabulary.vocab_file, vocabulary.do_lower_case)
   logging.info('reading %s', _summary(corpus.paths))
   if engine:
     surveys = engine.survey(corpus, outputs)

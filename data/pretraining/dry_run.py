@@ -19,6 +19,7 @@ from data.text import survey
 from data.text.corpus import Corpus
 from data.text.document import Document
 from data.text.tokenization import BertTokenizer
+from data.text.vocabulary_options import TokenizerOptions
 from system.threads import ordered_map
 
 _NUM_EXAMPLES = 10
@@ -47,7 +48,7 @@ class _Sample:
 
 def run(
   corpus: Corpus,
-  vocabulary: tuple[str, bool],
+  vocabulary: TokenizerOptions,
   options: Options,
   num_workers: int,
 ) -> Iterator[str]:
@@ -55,8 +56,7 @@ def run(
 
   Args:
     corpus: the text; up to 8 MiB of it are read.
-    vocabulary: the WordPiece vocabulary's file, and whether to lower-case and
-      strip accents.
+    vocabulary: the vocabulary, and how text is normalised.
     options: the settings of the records.
     num_workers: the number of threads, as in the whole job.
 
@@ -68,7 +68,7 @@ def run(
   """
   options.check()
   options.warn_of_few_predictions()
-  tokenizer = BertTokenizer(*vocabulary)
+  tokenizer = BertTokenizer(vocabulary.vocab_file, vocabulary.do_lower_case)
   sample = _read_sample(corpus)
   special = blocks.special_tokens(tokenizer)
   tokenize = functools.partial(blocks.tokenize_lines, tokenizer)

@@ -1,15 +1,19 @@
-"""The settings of a job that makes pre-training records: files and threads.
+"""The settings of create_pretraining_data.py, and where it writes records.
 
 Tested by `tests/scripts/create_pretraining_data_test.py`.
 """
 
 import dataclasses
 
+from data.pretraining.beam.beam_options import BeamOptions
+from data.pretraining.options import Options
+from data.text.corpus_options import CorpusOptions
+from data.text.vocabulary_options import TokenizerOptions
 from system.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class JobOptions:
+class OutputOptions:
   """Where a job writes the records, and with how many threads."""
 
   output_file: str | None = setting(
@@ -35,3 +39,19 @@ class JobOptions:
     'Added: reads a sample, prints ten records and the time and disk space '
     'that the whole job needs; writes nothing.',
   )
+
+
+@dataclasses.dataclass(frozen=True)
+class JobOptions:
+  """All settings of create_pretraining_data.py."""
+
+  corpus: CorpusOptions
+  tokenizer: TokenizerOptions
+  records: Options
+  output: OutputOptions
+  beam: BeamOptions
+
+  def check(self) -> None:
+    """Raises a `UserError` that names the first wrong value."""
+    self.records.check()
+    self.corpus.check()

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from data.pretraining.options import MaskingOptions, Options
+from data.pretraining.options import Options
 from data.pretraining.record_statistics import RecordStatistics
 from data.records import file_names
 from system import files
@@ -200,8 +200,5 @@ def _read(path: str) -> Manifest:
 
 def _options(flags: dict[str, Any]) -> Options:
   """Returns the options whose `Options.flags` returned the flags."""
-  names = [field.name for field in dataclasses.fields(MaskingOptions)]
-  masking = MaskingOptions(**{name: flags[name] for name in names})
-  names = [field.name for field in dataclasses.fields(Options)]
-  others = {name: flags[name] for name in names if name != 'masking'}
-  return Options(masking, **others)
+  fields = dataclasses.fields(Options)
+  return Options(**{field.name: flags[field.name] for field in fields})

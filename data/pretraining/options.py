@@ -43,10 +43,9 @@ class MaskingOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(MaskingOptions):
   """Everything that decides the records of a given text and vocabulary."""
 
-  masking: MaskingOptions = MaskingOptions()
   # [CLS] A [SEP] B [SEP] is 5 tokens.
   max_seq_length: int = setting(
     128,
@@ -72,8 +71,8 @@ class Options:
   )
   sentence_order_prediction: bool = setting(
     False,
-    'Added: half the time, segment B is the text after A with the two swapped '
-    '(ALBERT), instead of text from another document.',
+    'Added: B continues A, and half the time the two are swapped (ALBERT). '
+    'Without it, half the time B is text from another document.',
   )
   dynamic_masking: bool = setting(
     False,
@@ -84,20 +83,23 @@ class Options:
   def check(self) -> None:
     """Raises a `UserError` that names the first value outside its limits."""
     settings.check(self)
-    settings.check(self.masking)
+
+  @property
+  def masking(self) -> MaskingOptions:
+    """Which tokens are masked."""
+    fields = dataclasses.fields(MaskingOptions)
+    return MaskingOptions(**{x.name: getattr(self, x.name) for x in fields})
 
   def flags(self) -> dict[str, int | float | bool | str]:
     """Returns all values by the names of their settings."""
-    values = dataclasses.asdict(self)
-    return {**values.pop('masking'), **values}
+    return dataclasses.asdict(self)
 
   def warn_of_few_predictions(self) -> None:
     """Warns if P keeps the longest records from their share of masks."""
-    masking = self.masking
-    share = round(self.max_seq_length * masking.masked_lm_prob)
-    if masking.max_predictions_per_seq < share and not self.dynamic_masking:
+    share = round(self.max_seq_length * self.masked_lm_prob)
+    if self.max_predictions_per_seq < share and not self.dynamic_masking:
       logging.warning(
         '`max_predictions_per_seq`=%d: the longest records need %d masks for '
         'their share, `masked_lm_prob`',
-        *(masking.max_predictions_per_seq, share),
+        *(self.max_predictions_per_seq, share),
       )

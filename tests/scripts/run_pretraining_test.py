@@ -8,7 +8,6 @@ import sys
 import pytest
 import tiny_world
 
-from data.pretraining.options import MaskingOptions
 from system.errors import UserError
 
 _CHECKPOINT = ('model.ckpt-6.index', 'model.ckpt-6.data-00000-of-00001')
@@ -173,7 +172,7 @@ def test_a_run_does_not_go_on_with_other_masks(unmasked):
     unmasked,
     f'{unmasked}/records',
     dynamic_masking=True,
-    masking=MaskingOptions(3, masked_lm_prob=0.3),
+    masked_lm_prob=0.3,
   )
   with pytest.raises(
     UserError, match="another configuration .dynamic_masking: .*'masked_lm_prob"
@@ -182,7 +181,7 @@ def test_a_run_does_not_go_on_with_other_masks(unmasked):
 
 
 def test_records_without_masks_need_the_vocabulary(unmasked):
-  with pytest.raises(UserError, match='--vocab_file must be given: .*records'):
+  with pytest.raises(UserError, match='`vocab_file` must be given: .*records'):
     _run(unmasked, '--do_train')
 
 

@@ -61,17 +61,18 @@ def make(folder: pathlib.Path) -> pathlib.Path:
 def make_records(folder: pathlib.Path | str, *outputs: str, **options) -> None:
   """Makes pre-training records of 16 tokens from a folder's text."""
   from data.pretraining import creation
-  from data.pretraining.options import MaskingOptions, Options
+  from data.pretraining.options import Options
   from data.text.corpus import Corpus
   from data.text.corpus_options import CorpusOptions
+  from data.text.vocabulary_options import TokenizerOptions
 
   creation.create_records(
     Corpus(CorpusOptions(f'{folder}/text.txt')),
     outputs,
-    (f'{folder}/vocab.txt', True),
+    TokenizerOptions(f'{folder}/vocab.txt'),
     Options(
       **{
-        'masking': MaskingOptions(max_predictions_per_seq=3),
+        'max_predictions_per_seq': 3,
         'max_seq_length': 16,
         'dupe_factor': 3,
         **options,

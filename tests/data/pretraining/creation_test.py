@@ -16,12 +16,13 @@ from data.pretraining import (
   shard_writer,
 )
 from data.pretraining.block_records import BlockRecords
-from data.pretraining.options import MaskingOptions, Options
+from data.pretraining.options import Options
 from data.pretraining.record_statistics import RecordStatistics
 from data.records import record_index, record_writer
 from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
 from data.text.tokenization import BertTokenizer
+from data.text.vocabulary_options import TokenizerOptions
 from system import file_systems, files
 from system.errors import UserError
 
@@ -40,7 +41,7 @@ bx a
 a a a a a a a a a a a a
 g
 """
-SMALL = Options(MaskingOptions(4), max_seq_length=16)
+SMALL = Options(max_predictions_per_seq=4, max_seq_length=16)
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def create(
   return creation.create_records(
     Corpus(CorpusOptions(paths(text), **corpus_options)),
     creation.output_paths(paths(output), num_shards),
-    (str(folder / 'vocab.txt'), True),
+    TokenizerOptions(str(folder / 'vocab.txt')),
     options,
     num_workers,
   )
@@ -140,8 +141,9 @@ def test_records_are_laid_out_like_the_originals(folder):
 
 def test_whole_word_masking_masks_whole_words(folder):
   (folder / 'text.txt').write_text('axx b cxx\n' * 30 + '\nh gx\n')
-  masking = MaskingOptions(7, do_whole_word_mask=True)
-  options = Options(masking, max_seq_length=32)
+  options = Options(
+    max_predictions_per_seq=7, do_whole_word_mask=True, max_seq_length=32
+  )
   create(folder, options)
   piece = VOCABULARY.index('##x')
   whole = 0
@@ -360,7 +362,7 @@ def test_records_without_masks_hold_the_text(folder):
 def test_sentence_order_takes_both_segments_from_one_place(folder):
   (folder / 'text.txt').write_text('a b\nc d\ne f\n\nh h\nh h\n')
   options = Options(
-    MaskingOptions(4),
+    max_predictions_per_seq=4,
     max_seq_length=16,
     short_seq_prob=0.0,
     sentence_order_prediction=True,
@@ -482,9 +484,9 @@ def test_statistics_are_the_originals(
     corpus.sentences,
     functools.partial(blocks.tokenize_lines, tokenizer),
   )
-  masking = MaskingOptions(do_whole_word_mask=whole_words)
+  options = Options(do_whole_word_mask=whole_words, dupe_factor=5)
   columns = BlockRecords(
-    block, 0, blocks.special_tokens(tokenizer), Options(masking, dupe_factor=5)
+    block, 0, blocks.special_tokens(tokenizer), options
   ).columns(slice(None))
   statistics = _statistics(columns)
   assert statistics.keys() == reference[kind].keys()

@@ -5,13 +5,14 @@ import pytest
 from pyarrow import parquet
 
 from data.pretraining import dry_run
-from data.pretraining.options import MaskingOptions, Options
+from data.pretraining.options import Options
 from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
+from data.text.vocabulary_options import TokenizerOptions
 from system.errors import UserError
 
 TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *'abcdefgh', '##x']
-SMALL = Options(MaskingOptions(4), max_seq_length=16)
+SMALL = Options(max_predictions_per_seq=4, max_seq_length=16)
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def lines(
   folder, options=SMALL, text='text.txt', input_format='bert'
 ) -> list[str]:
   corpus = Corpus(CorpusOptions(str(folder / text), input_format))
-  vocabulary = (str(folder / 'vocab.txt'), True)
+  vocabulary = TokenizerOptions(str(folder / 'vocab.txt'))
   return list(dry_run.run(corpus, vocabulary, options, 2))
 
 

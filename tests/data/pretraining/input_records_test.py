@@ -7,7 +7,7 @@ import pytest
 from data.pretraining import input_records
 from data.pretraining.input_records import Requirements
 from data.pretraining.manifest import FileSize, Manifest
-from data.pretraining.options import MaskingOptions, Options
+from data.pretraining.options import Options
 from system.errors import UserError
 
 _REQUIREMENTS = Requirements(128, 20, 100, ('my/vocab.txt', 'abcdefghij'))
@@ -23,7 +23,7 @@ _STATIC = Manifest(
 _DYNAMIC = dataclasses.replace(
   _STATIC,
   options=Options(
-    MaskingOptions(7, do_whole_word_mask=True), dynamic_masking=True
+    max_predictions_per_seq=7, do_whole_word_mask=True, dynamic_masking=True
   ),
 )
 _BOOKS = {'path': 'books.manifest.json', 'sizes': {'books': FileSize(9, 5)}}
@@ -154,7 +154,7 @@ def test_records_without_masks_take_any_number_of_predictions():
     ),
     (
       _DYNAMIC,
-      {'masking': MaskingOptions(7)},
+      {'do_whole_word_mask': False},
       'do_whole_word_mask is True in wiki.manifest.json, False in books',
     ),
   ],
@@ -177,9 +177,7 @@ def test_records_of_two_vocabularies_are_refused(changes, message):
 
 
 def test_records_with_other_shares_of_masks_go_together():
-  books = _change(
-    dataclasses.replace(_STATIC, **_BOOKS), masking=MaskingOptions(20, 0.2)
-  )
+  books = _change(dataclasses.replace(_STATIC, **_BOOKS), masked_lm_prob=0.2)
   input_records.check(_found(_STATIC, books), _REQUIREMENTS)
 
 

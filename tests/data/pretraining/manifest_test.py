@@ -8,7 +8,7 @@ import tiny_world
 
 from data.pretraining import manifest
 from data.pretraining.manifest import FileSize
-from data.pretraining.options import MaskingOptions, Options
+from data.pretraining.options import Options
 from data.text.tokenization import load_vocabulary
 from system import files
 from system.errors import UserError
@@ -46,7 +46,7 @@ def test_a_manifest_tells_what_records_were_made_of(made):
   assert found[paths[1]] is ours
   assert ours.path == _path(made)
   assert ours.options == Options(
-    MaskingOptions(max_predictions_per_seq=3),
+    max_predictions_per_seq=3,
     max_seq_length=16,
     dupe_factor=3,
     dynamic_masking=True,

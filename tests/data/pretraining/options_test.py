@@ -2,7 +2,7 @@
 
 import pytest
 
-from data.pretraining.options import MaskingOptions, Options
+from data.pretraining.options import Options
 from system.errors import UserError
 
 
@@ -50,12 +50,12 @@ def test_value_outside_its_limits_is_named(changes, message):
 )
 def test_masking_value_outside_its_limits_is_named(changes, message):
   with pytest.raises(UserError) as error:
-    Options(MaskingOptions(**changes)).check()
+    Options(**changes).check()
   assert str(error.value).startswith(message)
 
 
 def test_flags_are_all_values_by_name():
-  assert Options(MaskingOptions(max_ngram=3), random_seed=7).flags() == {
+  assert Options(max_ngram=3, random_seed=7).flags() == {
     'max_predictions_per_seq': 20,
     'masked_lm_prob': 0.15,
     'do_whole_word_mask': False,
@@ -81,7 +81,7 @@ def test_flags_are_all_values_by_name():
         'their share, `masked_lm_prob`'
       ],
     ),
-    (Options(MaskingOptions(77), max_seq_length=512), []),
+    (Options(max_predictions_per_seq=77, max_seq_length=512), []),
     (Options(max_seq_length=512, dynamic_masking=True), []),
   ],
 )

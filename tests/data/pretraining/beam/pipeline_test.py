@@ -13,16 +13,17 @@ from fake_file_system import SCHEME
 from data.pretraining import block_records, blocks, creation, partitioning
 from data.pretraining.beam import record_transforms, remote_files
 from data.pretraining.beam.pipeline import BeamEngine
-from data.pretraining.options import MaskingOptions, Options
+from data.pretraining.options import Options
 from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
+from data.text.vocabulary_options import TokenizerOptions
 from system import file_systems
 from system.errors import UserError
 
 pytestmark = pytest.mark.slow
 
 VOCABULARY = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *'abcdefgh', '##x']
-OPTIONS = Options(MaskingOptions(4), max_seq_length=16, dupe_factor=3)
+OPTIONS = Options(max_predictions_per_seq=4, max_seq_length=16, dupe_factor=3)
 TEXT = """
 a b c
 d ex f g h
@@ -68,7 +69,7 @@ def create(
   return creation.create_records(
     Corpus(CorpusOptions(f'{folder}/t*.txt', **corpus_options)),
     creation.output_paths(f'{folder}/{output}/out', num_shards),
-    (f'{folder}/vocab.txt', True),
+    TokenizerOptions(f'{folder}/vocab.txt'),
     OPTIONS,
     engine=engine,
   )
