@@ -1,29 +1,31 @@
-"""What float16 needs besides: a loss that is scaled so that gradients survive.
+"""Dynamic loss scaling, which keeps small gradients above 0 in float16.
 
-bfloat16 has the exponents of float32 and needs none of this.
+bfloat16 has float32's range of exponents and needs no scaling.
+
+Tested by `tests/modeling/precision_test.py`.
 """
 
 import tensorflow as tf
 
 _INITIAL_SCALE = 2.0**15
-_LARGEST_SCALE = 2.0**127  # doubled it would be no float32
+_LARGEST_SCALE = 2.0**127  # Twice that is infinite in float32.
 _GROWTH_STEPS = 2000
 
 
 class LossScale(tf.Module):
   """The factor of the loss, and of the gradients until they are aggregated.
 
-  Gradients below 6e-8 are zero in float16. The scale is doubled after 2,000
-  steps in a row whose gradients are finite; a step whose gradients are not
-  halves it, down to 1 at the least, and changes no weight. These are the
-  defaults and the rules of tf_keras' LossScaleOptimizer (Micikevicius et al.
-  2018, arXiv 1710.03740). Powers of two round nothing.
+  Gradients below 6e-8 are zero in float16. The scale doubles after 2,000
+  consecutive steps with finite gradients. A step whose gradients are not finite
+  halves it, but not below 1, and changes no weight. These are the rules and the
+  defaults of tf_keras' LossScaleOptimizer (Micikevicius et al. 2018, arXiv
+  1710.03740). Scaling by powers of two is exact.
 
-  All state is in variables, which a checkpoint holds.
+  All state is in variables, so checkpoints hold it.
   """
 
   def __init__(self, growth_steps: int = _GROWTH_STEPS):
-    """Makes the state, under the strategy's scope."""
+    """Makes the state, in the strategy's scope."""
     super().__init__(name='loss_scale')
     self._growth_steps = growth_steps
     self.value = tf.Variable(_INITIAL_SCALE, trainable=False, name='value')
@@ -38,13 +40,13 @@ class LossScale(tf.Module):
     """Counts a step and adapts the scale, in the cross-replica context.
 
     Args:
-      is_finite: bool scalar, whether the step's gradients were.
+      is_finite: bool scalar, whether the step's gradients are finite.
     """
     good = tf.where(is_finite, self.good_steps + 1, 0)
-    is_grown = good >= self._growth_steps
+    is_due = good >= self._growth_steps
     larger = tf.minimum(self.value * 2.0, _LARGEST_SCALE)
     smaller = tf.maximum(self.value / 2.0, 1.0)
-    kept = tf.where(is_grown, larger, self.value)
-    self.value.assign(tf.where(is_finite, kept, smaller))
-    self.good_steps.assign(tf.where(is_grown, tf.zeros_like(good), good))
+    after_good = tf.where(is_due, larger, self.value)
+    self.value.assign(tf.where(is_finite, after_good, smaller))
+    self.good_steps.assign(tf.where(is_due, tf.zeros_like(good), good))
     self.skipped_steps.assign_add(tf.cast(~is_finite, tf.int64))

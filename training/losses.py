@@ -1,9 +1,9 @@
-"""Pure weighted losses: a sum over the batch, over a denominator that is given.
+"""Weighted losses: sums over the batch, divided by a given denominator.
 
-What a loss is divided by is computed on the global batch before the batch is
-split, and travels with it. So the losses, and the gradients, of the parts add
-up to those of the whole, whatever the split. Over a denominator of 0 (a batch
-of padding alone) a loss is 0.
+The denominator is computed on the global batch before it is split, and every
+part of the batch carries it. Hence the losses and gradients of the parts add up
+to those of the whole batch, however it is split. With a denominator of 0 (a
+batch of padding only) a loss is 0.
 """
 
 import tensorflow as tf
@@ -15,9 +15,10 @@ def masked_lm_loss(
   """Sums the masked tokens' cross-entropies over a denominator.
 
   Args:
-    nats: float32 [B, P], the cross-entropies, as of `models.PreTrainer.score`.
-    weights: float32 [B, P]; 1.0 a masked token, 0.0 padding.
-    denominator: google-research/bert's is the global batch's sum of weights,
+    nats: float32 [B, P], the cross-entropies, as `models.PreTrainer.score`
+      returns them.
+    weights: float32 [B, P]; 1.0 for a masked token, 0.0 for padding.
+    denominator: in google-research/bert the global batch's sum of weights,
       plus 1e-5.
 
   Returns:
@@ -36,7 +37,7 @@ def next_sentence_loss(
 
   Args:
     logits: float32 [B, 2], unnormalised.
-    labels: int [B] or [B, 1]; 0 B follows A, 1 B is a random sentence.
+    labels: int [B] or [B, 1]; 0 if B follows A, 1 if B is a random sentence.
     denominator: the number of examples in the global batch.
 
   Returns:
@@ -63,7 +64,7 @@ def cross_entropy(
     logits: float32 [..., C], unnormalised.
     labels: int [...], in [0, C).
     example_weights: float32 [...]; 1.0 real, 0.0 padding.
-    denominator: as a rule the global batch's sum of weights.
+    denominator: usually the global batch's sum of weights.
 
   Returns:
     float32 scalar in nats.
@@ -87,15 +88,16 @@ def soft_cross_entropy(
 ) -> tf.Tensor:
   """Sums the student's cross-entropies under the teacher's soft labels.
 
-  At a temperature T both logits are divided by T, and the cross-entropy is
+  With a temperature T both logits are divided by T, and the cross-entropy is
   multiplied by T^2, so that its gradient keeps its size (Hinton et al. 2015,
-  arXiv 1503.02531, section 2). At 1, the default, it is that of Turc et al.
+  arXiv 1503.02531, section 2). T = 1, the default, gives the loss of Turc et
+  al.
 
   Args:
     student_logits: float32 [B, C], unnormalised.
     teacher_logits: float32 [B, C]; constants, no gradient flows.
     example_weights: float32 [B]; 1.0 real, 0.0 padding.
-    denominator: as a rule the global batch's sum of weights.
+    denominator: usually the global batch's sum of weights.
     temperature: T, above 0.
 
   Returns:
@@ -126,10 +128,11 @@ def squared_error(
   """Sums the weighted squared errors over a denominator.
 
   Args:
-    predictions: float32 [B] or [B, C]; the errors of C outputs add up.
-    targets: as predictions; constants, no gradient flows.
+    predictions: float32 [B] or [B, C]; the squared errors of an example's C
+      outputs are added.
+    targets: as `predictions`; constants, no gradient flows.
     example_weights: float32 [B]; 1.0 real, 0.0 padding.
-    denominator: as a rule the global batch's sum of weights.
+    denominator: usually the global batch's sum of weights.
 
   Returns:
     float32 scalar in squared units of the target.
@@ -158,7 +161,7 @@ def _check_same_shape(
   second_name: str,
   second: tf.TensorShape,
 ) -> None:
-  # Broadcasting [B] against [B, 1] would sum B * B terms without a word.
+  # Broadcasting [B] against [B, 1] would silently sum B * B terms.
   if not first.is_compatible_with(second):
     raise ValueError(
       f'{first_name} has shape {first}, {second_name} has shape {second}'

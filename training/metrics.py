@@ -1,8 +1,8 @@
-"""Evaluation: sums that are divided once, and GLUE's scores.
+"""Metrics: weighted means over batches, and GLUE's scores.
 
-Evaluation loops add up sums and counts; a mean of batch means would weigh the
-examples of a short last batch too heavily. Scores that are not sums (F1,
-Matthews, correlations) are computed from whole arrays.
+Evaluation loops add up sums and counts and divide once at the end: a mean of
+batch means would weigh the examples of a short last batch too heavily. Scores
+that are not means (F1, Matthews, correlations) are computed from whole arrays.
 """
 
 import warnings
@@ -24,14 +24,14 @@ class WeightedMean:
     Args:
       value_sum: scalar (number, array or eager tensor), the batch's sum of
         weighted values; 0 for padding.
-      weight_sum: scalar, the sum of the weights: usually the number of real
+      weight_sum: scalar, the batch's sum of weights, usually the number of real
         examples or predictions.
     """
     self.total += float(value_sum)
     self.weight += float(weight_sum)
 
   def result(self) -> float:
-    """Returns the mean over everything added; 0.0 if the weights add to 0."""
+    """Returns the mean over all batches; 0.0 if the weights add up to 0."""
     return self.total / self.weight if self.weight else 0.0
 
 
@@ -47,12 +47,12 @@ def compute_scores(
       logits), or numbers.
 
   Returns:
-    Each name with its score, in the order given: 'accuracy' and 'f1' in [0, 1],
-    the others in [-1, 1]. A score that is undefined because everything is
-    predicted, or labelled, alike is 0.0; a correlation with NaN is NaN.
+    name → score, in the given order: 'accuracy' and 'f1' in [0, 1], the others
+    in [-1, 1]. A score that is undefined because all predictions or all labels
+    are equal is 0.0. A correlation of values that include NaN is NaN.
 
   Raises:
-    ValueError: an unknown name, no example, or arrays of other shapes.
+    ValueError: a name is unknown, there is no example, or the shapes differ.
   """
   labels, predictions = np.asarray(labels), np.asarray(predictions)
   if labels.ndim != 1 or labels.shape != predictions.shape or not labels.size:
@@ -109,8 +109,8 @@ def _correlation(
   if _is_constant(labels) or _is_constant(predictions):
     return 0.0
   with warnings.catch_warnings():
-    # SciPy warns of nearly constant values, which a student that has learned
-    # nothing yet gives; the score says so by itself.
+    # SciPy warns about nearly constant values, which an untrained student
+    # predicts. The score shows that already.
     warnings.simplefilter('ignore', stats.NearConstantInputWarning)
     return function(labels.astype(float), predictions.astype(float))[0]
 

@@ -1,4 +1,4 @@
-"""Computes the logits of many examples, on all local devices."""
+"""Computes the logits of many examples on all local devices."""
 
 import itertools
 import time
@@ -17,14 +17,14 @@ _INPUTS = ('input_ids', 'input_mask', 'segment_ids')
 
 
 class Predictor:
-  """Computes a model's logits; one traced function for all its calls.
+  """Computes a model's logits with one traced function for all calls.
 
-  Every local replica of the strategy, in whose scope the predictor was made,
-  takes its share of a batch's rows.
+  The local replicas of the strategy in whose scope it was made share the rows
+  of each batch.
   """
 
   def __init__(self, model: Classifier):
-    """Traces nothing yet; the first batch does."""
+    """Makes a predictor; the first batch traces its function."""
     self.examples_per_second = 0.0
     self._strategy = strategy = tf.distribute.get_strategy()
     # Other workers' replicas don't count: each worker computes every row.
@@ -32,22 +32,25 @@ class Predictor:
     self._num_replicas = len(strategy.experimental_local_results(local))
 
     def logits_of_replica(batch):
-      return model(self._share(batch))['logits']
+      return model(self._replica_rows(batch))['logits']
 
-    # Under a TPU's strategy this name becomes a scope's; a lambda's cannot.
+    # A TPU strategy makes a name scope of the function's name, and '<lambda>'
+    # is not allowed there.
     def logits(inputs):
       return strategy.run(
         logits_of_replica, args=(inputs,), options=STATIC_SHAPES
       )
 
     self._num_threads = num_scoring_threads()
-    # Traced once, for all shapes: a trace of known shapes may be optimized in
-    # another way, and round otherwise. But a TPU must know them.
+    # Traced once for all shapes: a trace with known shapes may be optimised,
+    # and so round, differently. TPUs need known shapes.
     self._is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
     any_shape = dict.fromkeys(_INPUTS, tf.TensorSpec([None, None], tf.int32))
     self._logits = tf.function(logits, None if self._is_tpu else [any_shape])
 
-  def _share(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+  def _replica_rows(
+    self, batch: Mapping[str, tf.Tensor]
+  ) -> dict[str, tf.Tensor]:
     """Returns this replica's rows."""
     rows = batch['input_ids'].shape[0] or tf.shape(batch['input_ids'])[0]
     share = rows // self._num_replicas
@@ -64,10 +67,11 @@ class Predictor:
     """Computes the logits of every example once.
 
     Args:
-      batches: as `inference_input.inference_batches`, or `..._from`.
+      batches: as `inference_input.inference_batches` or
+        `inference_batches_from` makes them.
       num_examples: N.
-      on_progress: told how many are done, after each batch; where it is not
-        given, progress is shown here.
+      on_progress: called after each batch with the number of examples done. If
+        None, a progress bar is shown.
 
     Returns:
       float32 [N, C], in the order of the examples.
@@ -80,7 +84,8 @@ class Predictor:
     num_done = 0
     batches = iter(batches)
     with ThreadPoolExecutor(self._num_threads) as pool:
-      # Alone, for it traces the function: nothing else may seem to be fast.
+      # The first batch runs alone, because it traces the function: batches that
+      # waited for it meanwhile would make the measured rate too high.
       first = pool.submit(self._with_logits, next(batches)).result()
       others = threads.ordered_map(
         pool, self._num_threads, self._with_logits, batches
@@ -113,7 +118,10 @@ class Predictor:
     return batch, self._batch_logits(batch)
 
   def _batch_logits(self, batch) -> np.ndarray:
-    """Computes the logits of a batch's B rows, and of some zeros after them."""
+    """Computes the logits of a batch's B rows.
+
+    Rows for padding follow them if the replicas do not divide B.
+    """
     missing = -batch['input_ids'].shape[0] % self._num_replicas
     outputs = self._logits(
       {x: tf.pad(batch[x], [[0, missing], [0, 0]]) for x in _INPUTS}

@@ -1,4 +1,7 @@
-"""A TensorBoard profile of a few training steps."""
+"""Records a TensorBoard profile of a few training steps.
+
+Tested by `tests/training/train_loop_test.py`.
+"""
 
 import os
 
@@ -8,29 +11,30 @@ from absl import logging
 from system import file_systems
 from training.train_step import Trainer
 
-# A run's first steps compile and fill buffers.
-_SKIPPED = 10
-_RECORDED = 10
+# The first steps compile and fill buffers, which later steps do not.
+_NUM_SKIPPED = 10
+_NUM_RECORDED = 10
 
 
 def profiled_steps(step: int, num_steps: int) -> range:
-  """Returns which steps to record of a run that goes on at `step`."""
-  start = max(step, min(step + _SKIPPED, num_steps - _RECORDED))
-  return range(start, min(start + _RECORDED, num_steps))
+  """Returns the steps to record in a run that starts or resumes at `step`."""
+  start = max(step, min(step + _NUM_SKIPPED, num_steps - _NUM_RECORDED))
+  return range(start, min(start + _NUM_RECORDED, num_steps))
 
 
 class Profile:
-  """Trains, recording some of the steps; that changes nothing of the run.
+  """Trains and records some of the steps, without changing the run.
 
-  Used in a `with` statement, at whose end it is written if it is not yet.
+  Use it in a `with` statement, which writes an unfinished profile at its end.
   """
 
   def __init__(self, output_dir: str, steps: range):
-    """Plans it.
+    """Chooses the steps.
 
     Args:
-      output_dir: the run's; the profile joins what TensorBoard finds there.
-      steps: which to record; may be none.
+      output_dir: the run's folder; the profile goes to its `events`, where
+        TensorBoard looks.
+      steps: the steps to record; may be empty.
     """
     self._folder = os.path.join(output_dir, 'events')
     self._steps = steps
@@ -64,7 +68,7 @@ class Profile:
     with file_systems.explained('write', self._folder):
       tf.profiler.experimental.stop()
     logging.info(
-      'Wrote a profile of the steps from %d on to %s/plugins/profile. To see '
+      'Wrote a profile of the steps from %d on to %s/plugins/profile. To view '
       'it: pip install tensorboard-plugin-profile; tensorboard --logdir=%s',
       self._steps.start + 1,
       self._folder,

@@ -1,13 +1,13 @@
-"""The files of results.
+"""Writes and reads the result files of evaluation and prediction.
 
-eval_results.txt  a `key = value` a line, as google-research/bert writes it
-test_results.tsv  an example's probabilities a line, as it writes them
-predictions.tsv   the same with a header, ids, labels and names; see
+eval_results.txt  one `key = value` per line, as in google-research/bert
+test_results.tsv  one example's probabilities per line, as there
+predictions.tsv   the same with a header, ids, labels and their names; see
                   `write_predictions`
 
-Of MNLI's mismatched splits they are eval_results_mismatched.txt,
-test_results_mismatched.tsv and predictions_mismatched.tsv, beside those of the
-matched ones.
+MNLI's mismatched splits have files of their own beside those of the matched
+splits: eval_results_mismatched.txt, test_results_mismatched.tsv and
+predictions_mismatched.tsv.
 """
 
 import os
@@ -22,7 +22,7 @@ from data.tasks.task import Task
 from system import files
 from system.errors import UserError
 
-# What would break a row; the backslash, so that it can be told apart.
+# Characters that would break a row, and the backslash that escapes them.
 _ESCAPES = {'\\': r'\\', '\t': r'\t', '\n': r'\n', '\r': r'\r'}
 _UNESCAPES = {escape: text for text, escape in _ESCAPES.items()}
 
@@ -33,11 +33,12 @@ def write_eval_results(
   scores: Mapping[str, float],
   suffix: str = '',
 ) -> None:
-  """Prints the scores and writes `eval_results.txt`, a `key = value` a line.
+  """Logs the scores and writes `eval_results.txt`.
 
   Args:
     output_dir: the folder.
-    checkpoint: the prefix of what was evaluated; its step is recorded.
+    checkpoint: the evaluated checkpoint's prefix; its step is recorded, or 0 if
+      the prefix does not end with one.
     scores: name → value.
     suffix: of the file's name: '' or '_mismatched'.
   """
@@ -56,12 +57,12 @@ def write_eval_results(
 def write_test_results(
   output_dir: str, predictions: np.ndarray, suffix: str = ''
 ) -> None:
-  """Writes `test_results.tsv`: a line an example, no header.
+  """Writes `test_results.tsv`: one line per example, no header.
 
   Args:
     output_dir: the folder.
     predictions: [N, C], each class's probability, in the order of the task's
-      labels; [N, 1] predicted numbers for regression.
+      labels; for regression [N, 1], the predicted numbers.
     suffix: of the file's name: '' or '_mismatched'.
   """
   lines = ['\t'.join(map(str, row)) + '\n' for row in predictions.tolist()]
@@ -76,19 +77,19 @@ def write_predictions(
   decisions: np.ndarray,
   probabilities: np.ndarray,
 ) -> None:
-  """Writes `predictions.tsv`: a header, then an example a line.
+  """Writes `predictions.tsv`: a header, then one line per example.
 
-  The columns: `example_id`, the file's own; `label`, the file's, where the
-  examples have labels; `prediction`, a label or a number; for each label
-  `probability_<label>`. Numbers are written so that they are read back
-  exactly. Nothing is quoted; backslash, tab, line feed and carriage return in
-  an id or a label stand as `\\\\`, `\\t`, `\\n`, `\\r`.
+  The columns are `example_id`; `label`, the true one, if all examples have one;
+  `prediction`, a label or a number; and `probability_<label>` for each label.
+  Numbers have all digits that reading them back exactly needs. Nothing is
+  quoted; backslash, tab, line feed and carriage return in an id or a label are
+  written as `\\\\`, `\\t`, `\\n`, `\\r`.
 
   Args:
     path: the file.
     task: the task.
-    examples: N.
-    decisions: [N], label ids or numbers, as `classification.decide`.
+    examples: N examples.
+    decisions: [N], label ids or numbers, as `scoring.decide` returns them.
     probabilities: float32 [N, C]; not written for regression.
   """
   is_labelled = all(example.label is not None for example in examples)
@@ -111,17 +112,17 @@ def write_predictions(
 
 
 def read_predictions(path: str) -> list[dict[str, str]]:
-  """Reads what `write_predictions` wrote: each row by its columns' names.
+  """Reads the rows that `write_predictions` wrote, as column name → value.
 
   Raises:
-    UserError: the file is missing, or is no such file.
+    UserError: the file is missing, or is not a predictions.tsv.
   """
   lines = files.read_text(path).split('\n')
   rows = [list(map(_unescape, line.split('\t'))) for line in lines[:-1]]
   if not rows or rows[0][0] != 'example_id' or 'prediction' not in rows[0]:
     raise UserError(
       f'{path} has no header with example_id and prediction: is it the '
-      'predictions.tsv of a run with --do_predict?'
+      'predictions.tsv of a run with `do_predict`?'
     )
   for number, row in enumerate(rows, 1):
     if len(row) != len(rows[0]):
@@ -141,7 +142,7 @@ def _unescape(text: str) -> str:
 
 
 def write_speed(output_dir: str, name: str, examples_per_second: float) -> None:
-  """Logs how fast examples were scored and writes `<name>_speed.json`."""
+  """Logs the scoring rate and writes it to `<name>_speed.json`."""
   logging.info('Scored %.0f examples/s', examples_per_second)
   files.write_json(
     os.path.join(output_dir, f'{name}_speed.json'),

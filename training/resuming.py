@@ -1,8 +1,8 @@
-"""What a run that was stopped goes on from.
+"""Checkpoints from which a stopped run resumes.
 
 checkpoints/ckpt-<step> holds the weights, the optimizer's slots, the step and
-what the steps since the last stop came to; `model.ckpt-<step>`, which others
-load, is written after it.
+the statistics of the current log interval. `model.ckpt-<step>`, the checkpoint
+that other programs load, is written after it.
 """
 
 import os
@@ -23,26 +23,29 @@ from training.optimization import AdamW
 from training.step_statistics import StepStatistics
 
 _SAVED = re.compile(r'ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})')
-_STATISTICS = 'tally'  # Its key in checkpoints; earlier ones have it, too.
-# A spare one, should the newest be damaged.
-_KEPT = 2
+# The statistics' key in a checkpoint. A new key would make existing
+# checkpoints unreadable.
+_STATISTICS = 'tally'
+# The newest checkpoint, and a spare in case the newest is damaged.
+_NUM_KEPT = 2
 
 
 def has_progress(output_dir: str) -> bool:
-  """Whether `output_dir` holds a checkpoint to go on from."""
-  return bool(_saved(output_dir))
+  """Returns whether `output_dir` holds a checkpoint to resume from."""
+  return bool(_checkpoints(output_dir))
 
 
 def _progress_dir(output_dir: str) -> str:
   return os.path.join(output_dir, 'checkpoints')
 
 
-def _saved(output_dir: str, suffix: str = INDEX) -> dict[int, str]:
-  """Maps the steps that a run can go on from to prefixes, the newest first.
+def _checkpoints(output_dir: str, suffix: str = INDEX) -> dict[int, str]:
+  """Maps the steps of a run's checkpoints to their prefixes, newest first.
 
   Args:
     output_dir: the run's folder.
-    suffix: of the file that shows a checkpoint; without an index it is none.
+    suffix: the suffix of the files to look for. Without an index file a
+      checkpoint is incomplete; '' finds the incomplete ones, too.
   """
   folder = _progress_dir(output_dir)
   names = files.list_folder(folder) if files.is_folder(folder) else []
@@ -52,14 +55,14 @@ def _saved(output_dir: str, suffix: str = INDEX) -> dict[int, str]:
 
 
 class Checkpointer:
-  """Saves what a run needs to go on, and what others can load.
+  """Saves the state that a run resumes from, and exports its weights.
 
-  Of several workers each restores, and the chief saves. What is saved is the
-  same on all of them, and reading it needs no other worker.
+  With several workers, each one restores and the chief saves. All workers have
+  the same state, so restoring needs no communication.
 
-  tf.train.CheckpointManager is not used: it removes whatever the `checkpoint`
-  file in its folder names as old, wherever that is; and what a killed
-  `tf.train.Checkpoint` leaves are folders that nobody removes.
+  tf.train.CheckpointManager is not used: it removes every checkpoint that the
+  `checkpoint` file in its folder lists as old, wherever that lies, and nobody
+  removes the folders that a killed `tf.train.Checkpoint` leaves.
   """
 
   def __init__(
@@ -74,10 +77,10 @@ class Checkpointer:
 
     Args:
       output_dir: the run's folder.
-      variables: the model's, by their released names.
-      optimizer: whose slots and step are saved beside them.
-      statistics: saved too.
-      export: writes `model.ckpt-<step>` and what belongs to it.
+      variables: the model's variables by their released names.
+      optimizer: its slots and its step are saved, too.
+      statistics: saved, too.
+      export: takes a step; writes `model.ckpt-<step>` and the files beside it.
     """
     self._output_dir = output_dir
     self._variables = variables
@@ -88,17 +91,17 @@ class Checkpointer:
 
   @property
   def can_restore(self) -> bool:
-    """Whether there is a checkpoint to go on from."""
+    """Whether there is a checkpoint to resume from."""
     return has_progress(self._output_dir)
 
   def restore(self) -> int:
-    """Restores the newest whole checkpoint and returns its step.
+    """Restores the newest undamaged checkpoint and returns its step.
 
     Raises:
-      UserError: none can be read; says what is wrong with each.
+      UserError: no checkpoint can be read; names each one's damage.
     """
     damage = []
-    for prefix in _saved(self._output_dir).values():
+    for prefix in _checkpoints(self._output_dir).values():
       try:
         self._restore(prefix)
         break
@@ -108,56 +111,61 @@ class Checkpointer:
     else:
       raise UserError(
         f'no checkpoint in {_progress_dir(self._output_dir)} can be read. '
-        'Remove that folder to start this run again from its beginning. '
+        'Remove that folder to start this run from the beginning. '
         + '; '.join(damage)
       )
     step = int(self._optimizer.step.numpy())
-    # A run may have been killed while it wrote what belongs to one step.
+    # The run may have been killed before it exported this step.
     if workers.is_chief() and self._statistics.start == step:
       self._export_if_missing(step)
     return step
 
   def _restore(self, prefix: str) -> None:
-    """Assigns a checkpoint's values when all of them are read and fit."""
+    """Assigns a checkpoint's values once all of them are read and fit."""
     values = tensor_bundle.read(prefix)
     statistics = values.pop(_STATISTICS, b'')
     _check_fit(prefix, values, self._state)
     try:
       self._statistics.restore(tf.compat.as_text(statistics))
     except (TypeError, ValueError) as error:
-      raise UserError(f'{prefix} is not of a run: {error}') from error
+      raise UserError(
+        f'{prefix} is not a checkpoint of a run: {error}'
+      ) from error
     for name, variable in self._state.items():
       variable.assign(values[name])
 
   def _export_if_missing(self, step: int) -> None:
-    """Exports a step again unless that was completed: `checkpoint` is last."""
+    """Exports a step again unless its export is complete and undamaged.
+
+    `checkpoint`, which names the export, is written last.
+    """
     expected = os.path.join(self._output_dir, f'model.ckpt-{step}')
     try:
       if location.locate(self._output_dir).prefix != expected:
-        wrong = f'the latest checkpoint is not {expected}'
+        problem = f'the latest checkpoint is not {expected}'
       else:
-        wrong = tensor_bundle.whats_wrong(expected)
+        problem = tensor_bundle.whats_wrong(expected)
     except UserError as error:
-      wrong = str(error)
-    if wrong:
-      logging.info('Writing model.ckpt-%d again: %s', step, wrong)
+      problem = str(error)
+    if problem:
+      logging.info('Writing model.ckpt-%d again: %s', step, problem)
       self._export(step)
 
   def save(self, step: int) -> None:
-    """Saves both checkpoints of a step.
+    """Saves a step's checkpoint, and exports its weights.
 
-    Between two stops, where a run ends because it was asked to, it saves the
-    one that it can go on from, and exports none.
+    In the middle of a log interval, where only a run that was asked to stop
+    saves, it exports nothing.
 
     Raises:
       UserError: a weight is not finite, and nothing is written; or a file
-        cannot be written, and those that stand there stay.
+        cannot be written, and the existing checkpoints stay.
     """
     for name, variable in self._variables.items():
       if not tf.reduce_all(tf.math.is_finite(variable)):
         raise UserError(
-          f'{name} is not finite any more at step {step}; the last checkpoint '
-          'is kept. Is --learning_rate too high?'
+          f'{name} is not finite at step {step}; the last checkpoint is kept. '
+          'Is `learning_rate` too high?'
         )
     if workers.is_chief():
       run_lock.check(self._output_dir)
@@ -167,17 +175,17 @@ class Checkpointer:
     restart.note_progress()
 
   def _write(self, step: int) -> None:
-    """Writes what a run can go on from, and removes what is old."""
+    """Writes a checkpoint to resume from, and removes old ones."""
     folder = _progress_dir(self._output_dir)
     files.make_folder(folder)
     tensors = {name: x.read_value() for name, x in self._state.items()}
     tensors[_STATISTICS] = tf.constant(self._statistics.to_json())
     prefix = os.path.join(folder, f'ckpt-{step}')
     tensor_bundle.write(prefix, tensors)
-    # Later steps are left from a run that was set back; they are not its past.
-    past = [x for x in _saved(self._output_dir) if x <= step]
-    for old, prefix in _saved(self._output_dir, suffix='').items():
-      if old not in past[:_KEPT]:
+    # Checkpoints of later steps are damaged ones that `restore` skipped.
+    past = [x for x in _checkpoints(self._output_dir) if x <= step]
+    for old, prefix in _checkpoints(self._output_dir, suffix='').items():
+      if old not in past[:_NUM_KEPT]:
         tensor_bundle.remove(prefix)
     temporary_files.remove_abandoned(folder, r'ckpt-\d+', is_alone=True)
 
@@ -185,11 +193,11 @@ class Checkpointer:
 def _named(
   variables: Mapping[str, tf.Variable], optimizer: AdamW
 ) -> dict[str, tf.Variable]:
-  """Names all that is restored: the model's variables and the optimizer's."""
-  models = {id(variable) for variable in variables.values()}
+  """Names every variable to restore: the model's and the optimizer's."""
+  of_model = {id(variable) for variable in variables.values()}
   state = {f'model/{name}': x for name, x in variables.items()}
   for variable in optimizer.variables:
-    if id(variable) not in models:
+    if id(variable) not in of_model:
       name = f'optimizer/{variable.name.removesuffix(":0")}'
       if name in state:
         raise ValueError(f'two variables have the name {name}')
@@ -202,7 +210,7 @@ def _check_fit(
   values: Mapping[str, np.ndarray],
   state: Mapping[str, tf.Variable],
 ) -> None:
-  """Raises a `UserError` that names what is missing, too much or different."""
+  """Raises a `UserError` that names missing, extra and different values."""
   found = {
     name: f'{np.asarray(x).dtype.name} {list(np.shape(x))}'
     for name, x in values.items()
@@ -210,11 +218,13 @@ def _check_fit(
   expected = {
     name: f'{x.dtype.name} {x.shape.as_list()}' for name, x in state.items()
   }
-  wrong = [
-    f'{name} is {found.get(name, "not there")}, expected '
+  differences = [
+    f'{name} is {found.get(name, "missing")}, expected '
     f'{expected.get(name, "none")}'
     for name in sorted(found.keys() | expected.keys())
     if found.get(name) != expected.get(name)
   ]
-  if wrong:
-    raise UserError(f'{prefix} is not of this run: {location.first_few(wrong)}')
+  if differences:
+    raise UserError(
+      f'{prefix} does not belong to this run: {location.first_few(differences)}'
+    )

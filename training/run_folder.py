@@ -1,9 +1,9 @@
-"""A run's folder: what it was started with, and what it measured.
+"""A run's folder: the record of its configuration, and its metrics.
 
-run.json       flags, versions and data of the run; another configuration in
-               the same folder is refused
-metrics.jsonl  one line a log interval, without wall-clock times, so that a run
-               that was stopped ends with the same bytes as one left alone
+run.json       the run's flags, versions and data; a run with another
+               configuration is refused
+metrics.jsonl  one line per log interval, without wall-clock times, so that a
+               resumed run writes the same bytes as an undisturbed one
 """
 
 import importlib.metadata
@@ -28,26 +28,26 @@ def claim(
   command: Mapping[str, Any] | None = None,
   is_alone: bool = True,
 ) -> None:
-  """Writes `run.json`, or compares the one of the run that is to go on.
+  """Writes `run.json`, or compares it with that of the run to resume.
 
-  Of several workers the chief does so; the others compare theirs with it.
+  The chief writes it; the other workers compare theirs with it.
 
   Args:
-    output_dir: the run's folder; it is made.
-    configuration: all that decides the run's weights: flags by their names,
+    output_dir: the run's folder; made if missing.
+    configuration: everything that decides the run's weights: settings by name,
       the model's configuration, fingerprints of the data. JSON values.
-    has_progress: whether there is something to go on from; what a run without
-      progress was started with doesn't matter.
-    label: which label named the folder.
-    command: the script and its flags, which --from_run takes up; that of a run
-      that goes on stays as it is.
-    is_alone: whether no other job writes to the folder: then all temporary
-      files in it are what killed runs left, and are removed.
+    has_progress: whether there is a run to resume. If not, an existing
+      `run.json` is overwritten.
+    label: the setting that gave the folder, for messages.
+    command: the script and its flags, which `from_run` reads. A resumed run
+      keeps the recorded one.
+    is_alone: whether no other job writes to the folder. Then all temporary
+      files in it are left from killed runs, and are removed.
 
   Raises:
     UserError: the folder holds the progress of a run with another
-      configuration, each difference is named with both values; or checkpoints
-      of somebody else.
+      configuration (names each difference with both values), or checkpoints
+      without a `run.json`.
   """
   with workers.chief_first():
     if workers.is_chief():
@@ -60,17 +60,17 @@ def _claim(
   output_dir: str, configuration, has_progress: bool, label, command
 ) -> None:
   path = os.path.join(output_dir, _RUN_FILE)
-  # Through JSON once, so that tuples compare as lists.
+  # JSON turns tuples into lists, as in the file to compare with.
   wanted = json.loads(json.dumps(configuration))
   if not files.exists(path) and _has_exports(output_dir):
     raise UserError(
-      f'{output_dir} holds checkpoints (model.ckpt-*) but no run.json: they '
-      f'are of a run that this one cannot go on from. Give another `{label}`.'
+      f'{output_dir} holds checkpoints (model.ckpt-*) but no run.json, so this '
+      f'run cannot resume from them. Give another `{label}`.'
     )
   if not workers.is_chief() and not files.exists(path):
     raise UserError(
       f'worker {workers.index()} finds no {path}, which the chief has written: '
-      f'`{label}` must be a folder that all workers see'
+      f'`{label}` must be a folder that all workers share'
     )
   if (has_progress or not workers.is_chief()) and files.exists(path):
     found = _recorded(path)
@@ -83,7 +83,7 @@ def _claim(
       raise UserError(
         f'{output_dir} holds a run with another configuration '
         f'({"; ".join(differences)}). Give another `{label}`, or remove '
-        'this one to start afresh.'
+        'this one to start from the beginning.'
       )
     return
   versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
@@ -94,20 +94,19 @@ def _claim(
 
 
 def _recorded(path: str) -> dict[str, Any]:
-  """Returns the configuration that a `run.json` tells."""
+  """Returns the configuration in a `run.json`."""
   content = files.read_json(path)
   found = content.get('configuration') if isinstance(content, dict) else None
   if not isinstance(found, dict):
     raise UserError(
-      f'{path} tells no configuration: it is damaged, or of something else. '
-      'Whether the run there can go on cannot be seen; give another folder, or '
-      'remove this one to start afresh.'
+      f"{path} has no configuration: it is damaged, or not a run's file. Give "
+      'another folder, or remove this one to start from the beginning.'
     )
   return found
 
 
 def release(output_dir: str, configuration: Mapping[str, Any]) -> None:
-  """Takes back a `claim` that has come to nothing, so that it binds nobody.
+  """Removes the `run.json` of a run that failed before it made progress.
 
   Args:
     output_dir: the folder.
@@ -128,8 +127,8 @@ def _has_exports(output_dir: str) -> bool:
 def fingerprint(paths: Iterable[str]) -> list[list[Any]]:
   """Returns [name, size in bytes, CRC-32 of the ends] of each file.
 
-  The ends are the first and the last MiB, so that it takes no time even on a
-  corpus of terabytes.
+  The ends are the first and the last MiB, so even a corpus of terabytes takes
+  little time.
   """
   return [
     [os.path.basename(path), files.size(path), files.crc_of_ends(path)]
@@ -138,7 +137,7 @@ def fingerprint(paths: Iterable[str]) -> list[list[Any]]:
 
 
 class MetricsLog:
-  """Appends one JSON object a line to `metrics.jsonl` or its like."""
+  """Appends JSON objects, one per line, to `metrics.jsonl` or another file."""
 
   def __init__(self, output_dir: str, name: str = 'metrics.jsonl'):
     self._path = os.path.join(output_dir, name)
@@ -148,14 +147,14 @@ class MetricsLog:
     """Cuts the log back to the lines up to `step`.
 
     Raises:
-      UserError: one of these is damaged. It is not left out: the best
-        checkpoint and an early stop are decided by what the lines say.
+      UserError: one of these is damaged. It is not dropped silently, because
+        the lines decide the best checkpoint and early stopping.
     """
     if not files.exists(self._path):
       return
     self._lines, last = [], 0
     for number, line in enumerate(files.read_text(self._path).splitlines(), 1):
-      # Steps ascend: from here on lines are cut off, whatever they hold.
+      # Steps ascend, so all further lines are cut off, even damaged ones.
       if last >= step:
         break
       last = self._step_of(line, number)
@@ -168,7 +167,7 @@ class MetricsLog:
     self._write()
 
   def lines(self) -> list[dict[str, float]]:
-    """Returns what was logged: `step` and the values of each line."""
+    """Returns the logged lines: `step` and the values."""
     return [json.loads(line) for line in self._lines]
 
   def _step_of(self, line: str, number: int) -> int:
@@ -177,11 +176,11 @@ class MetricsLog:
     except (ValueError, TypeError, KeyError) as error:
       raise UserError(
         f'{self._path}, line {number} is damaged: expected a JSON object with '
-        f'a step, found {line[:40]!r}. If that line is removed, the run goes '
-        'on without what was measured there.'
+        f'a step, found {line[:40]!r}. If you remove the line, the run resumes '
+        'without its values.'
       ) from error
 
   def _write(self) -> None:
-    # Rewritten whole: object stores cannot append, and a line cut in the
-    # middle can never be read. 10,000 lines are 1 MB.
+    # The whole file is written again: object stores cannot append, and a kill
+    # must not leave half a line. 10,000 lines are 1 MB.
     files.write_text(self._path, ''.join(x + '\n' for x in self._lines))

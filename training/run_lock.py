@@ -1,15 +1,15 @@
-"""One run at a time trains in a folder.
+"""A lock on a run's folder: only one run at a time trains in it.
 
-run.lock  who trains there: host, process, since when
+run.lock  the owner: its host, process and start time
 
-Locally, and on file systems shared between machines that have such locks (NFS
-has), the file is locked. The system frees the lock when its owner ends, however
-it ends: nothing has to be tidied, and a second run is refused while the first
-one lives.
+On local file systems, and on shared ones that support locks (NFS does), the
+file is locked. The operating system frees the lock when its owner ends for any
+reason, so nothing needs cleaning up. A second run is refused while the first
+one is alive.
 
-Where there are no locks, on gs:// above all, nobody can tell whether an owner
-is alive. There the run that came last has the folder, and the earlier one, if
-it is still there, ends when it comes to its next checkpoint.
+On file systems without locks, such as gs://, a run cannot find out whether the
+owner is alive. There the latest run owns the folder, and an earlier one that is
+still alive ends at its next checkpoint.
 """
 
 import json
@@ -28,18 +28,22 @@ from system import files
 from system.errors import UserError
 
 _NAME = 'run.lock'
-# Folder → what this process wrote into its run.lock.
+# Folder → the entry that this process wrote into its run.lock.
 _owned: dict[str, str] = {}
 
 
 @contextmanager
 def held(folder: str, label: str = 'output_dir') -> Iterator[None]:
-  """Keeps other runs out of a folder, which is made, while the block runs.
+  """Makes a folder and keeps other runs out of it while the block runs.
 
-  Of several workers of one job, which share a folder, the chief does so.
+  With several workers, which share the folder, the chief holds the lock.
+
+  Args:
+    folder: the run's folder.
+    label: the setting that gave it, for messages.
 
   Raises:
-    UserError: another run trains there; its host and process are told.
+    UserError: another run trains there; names its host and process.
   """
   lock = workers.chief_does(lambda: _acquire(folder, label))
   try:
@@ -65,8 +69,8 @@ def _acquire(folder: str, label: str) -> TextIO | None:
     files.write_text(path, entry)
     if earlier:
       logging.warning(
-        '%s has no locks. %s has trained there; if it still does, it ends at '
-        'its next checkpoint.',
+        '%s has no locks. %s has trained there; if it is still alive, it ends '
+        'at its next checkpoint.',
         folder,
         _describe(earlier),
       )
@@ -75,23 +79,22 @@ def _acquire(folder: str, label: str) -> TextIO | None:
 
 
 def check(folder: str) -> None:
-  """Checks that a folder that was `held` is still this run's.
+  """Checks that a folder that was `held` still belongs to this run.
 
   Raises:
-    UserError: it is gone, or another run has taken it.
+    UserError: the folder is gone, or another run has taken it.
   """
   if folder not in _owned:
     return
   path = os.path.join(folder, _NAME)
   if not files.exists(path):
     raise UserError(
-      f'{path}, which this run has made, is gone: was {folder} removed, or is '
-      'its disk not there any more? Nothing is saved.'
+      f'{path}, which this run has written, is gone: was {folder} removed, or '
+      'its disk unmounted? Nothing is saved.'
     )
   if (found := _read(path)) != _owned[folder]:
     raise UserError(
-      f'{_describe(found)} has taken {folder}; this run ends, and saves '
-      'nothing any more'
+      f'{_describe(found)} has taken {folder}; this run ends without saving'
     )
 
 
@@ -100,7 +103,7 @@ def _own_entry() -> str:
     'host': socket.gethostname(),
     'process': os.getpid(),
     'since': time.strftime('%Y-%m-%d %H:%M:%S %z'),
-    # Processes of containers may have the same number and host.
+    # Processes in containers may have the same number and host name.
     'token': secrets.token_hex(8),
   }
   return json.dumps(entry) + '\n'

@@ -1,4 +1,4 @@
-"""Decisions and scores of classifiers and regressors, from their logits.
+"""Predictions and scores of classifiers and regressors, from their logits.
 
 A regressor is a classifier with one output: its logit is the predicted number.
 """
@@ -14,7 +14,7 @@ from training.metrics import compute_scores
 
 
 def decide(task: Task, logits: np.ndarray) -> np.ndarray:
-  """Returns what is predicted: label ids [N], or the numbers, float32 [N]."""
+  """Returns the predictions: label ids [N], or numbers, float32 [N]."""
   return logits[:, 0] if task.is_regression else np.argmax(logits, axis=-1)
 
 
@@ -25,12 +25,12 @@ def score(
 
   Args:
     task: the task.
-    examples: N, with labels.
+    examples: N examples with labels.
     logits: float32 [N, C].
 
   Returns:
     `eval_<metric>` for each of the task's metrics, `eval_loss` (mean
-    cross-entropy in nats, or mean squared error) and `loss`, the same.
+    cross-entropy in nats, or mean squared error) and `loss`, which equals it.
   """
   labels = np.array([task.encode_label(e.label) for e in examples])
   predictions = decide(task, logits)
@@ -48,7 +48,7 @@ def score(
 
 
 def chance_score(task: Task, examples: Sequence[Example]) -> float:
-  """Returns the best main score of any constant prediction on the examples."""
+  """Returns the main score of the best constant prediction on the examples."""
   labels = np.array([task.encode_label(e.label) for e in examples])
   constants = range(task.num_outputs)
   name = task.metrics[0]

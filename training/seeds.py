@@ -51,7 +51,7 @@ def run(
     for seed in range(training.seed, training.seed + num_seeds):
       own = {'seed': seed, 'output_dir': folder(output_dir, seed)}
       logging.info('Seed %d, in %s', seed, own['output_dir'])
-      with gradient_registry.forgotten():
+      with gradient_registry.freeing_graphs():
         scores[seed] = job(
           dataclasses.replace(
             options, training=dataclasses.replace(training, **own)

@@ -1,6 +1,6 @@
-"""Which weights belong together: by layer, for their rates and for freezing.
+"""Groups of variables by depth, for layer-wise learning rates and freezing.
 
-Pure functions of released names; nothing here imports TensorFlow.
+The functions take released names. Nothing here imports TensorFlow.
 """
 
 import re
@@ -11,15 +11,15 @@ _LAYER = re.compile(r'bert/encoder/layer_(\d+)/')
 
 
 def depth(name: str, num_layers: int) -> int:
-  """Counts how far below the output a variable lies.
+  """Returns a variable's distance from the output, in layers.
 
   Args:
-    name: released, as 'bert/encoder/layer_0/output/dense/kernel'.
+    name: its released name, such as 'bert/encoder/layer_0/output/dense/kernel'.
     num_layers: L of the encoder.
 
   Returns:
-    0 of the heads and the pooler, 1 of the top layer, L of the bottom layer,
-    L + 1 of the embeddings.
+    0 for the heads and the pooler, 1 for the top layer, L for the bottom layer,
+    L + 1 for the embeddings.
   """
   if name.startswith('bert/embeddings/'):
     return num_layers + 1
@@ -28,25 +28,25 @@ def depth(name: str, num_layers: int) -> int:
 
 
 def rate_factor(name: str, num_layers: int, layer_decay: float) -> float:
-  """Returns what the learning rate of a variable is multiplied by.
+  """Returns the factor that multiplies a variable's learning rate.
 
-  It is layer_decay^depth, hence layer_decay^(L - l) of layer l = 0 ... L - 1,
-  layer_decay^(L + 1) of the embeddings, and 1 of pooler and heads. Source:
+  It is layer_decay^depth: layer_decay^(L - l) for layer l = 0 ... L - 1,
+  layer_decay^(L + 1) for the embeddings, and 1 for pooler and heads. Source:
   discriminative fine-tuning, Howard & Ruder 2018 (arXiv 1801.06146), section
-  3.1. ELECTRA (Clark et al. 2020) has the same powers but for one more between
-  the head and all else, because it keeps a place for a pooler in the ladder.
+  3.1. In ELECTRA (Clark et al. 2020) all exponents below the head are larger by
+  one, because it counts the pooler as a layer.
   """
   return layer_decay ** depth(name, num_layers)
 
 
 def is_frozen(name: str, num_layers: int, freeze: str | None) -> bool:
-  """Says whether a variable stays as it is.
+  """Returns whether a variable is frozen.
 
   Args:
-    name: released.
+    name: its released name.
     num_layers: L of the encoder.
-    freeze: None; 'embeddings'; 'encoder', which is all but the heads; or a
-      number k in decimal: the embeddings and layers 0 ... k - 1.
+    freeze: None; 'embeddings'; 'encoder', everything except the heads; or a
+      decimal number k, the embeddings and layers 0 ... k - 1.
   """
   if not freeze:
     return False
@@ -57,15 +57,15 @@ def is_frozen(name: str, num_layers: int, freeze: str | None) -> bool:
 
 
 def check_freeze(freeze: str | None, num_layers: int) -> None:
-  """Checks what --freeze says against the number of layers.
+  """Checks `freeze` against the number of layers.
 
   Raises:
-    UserError: it is none of what `is_frozen` knows.
+    UserError: it is not a value that `is_frozen` accepts.
   """
   if freeze in (None, 'embeddings', 'encoder'):
     return
   if not freeze.isdecimal() or not 1 <= int(freeze) <= num_layers:
     raise UserError(
-      f'--freeze={freeze}: expected embeddings, encoder, or how many layers, '
-      f'counted from the embeddings, 1 to {num_layers} in this model'
+      f'`freeze`={freeze}: expected embeddings, encoder, or a number of layers '
+      f'above the embeddings, 1 to {num_layers} in this model'
     )

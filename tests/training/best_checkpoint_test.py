@@ -1,4 +1,4 @@
-"""The best checkpoint, early stopping, and what a resumed run knows of them."""
+"""The best checkpoint and early stopping, also in resumed runs."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from training import best_checkpoint
 
 
 class _Run:
-  """Evaluations whose scores are given, on a folder that keeps the exports."""
+  """An `Evaluation` with given scores, which records the exported steps."""
 
   def __init__(self, folder, scores, patience=None, metric='eval_accuracy'):
     self.exported = []
@@ -31,7 +31,7 @@ class _Run:
     return self
 
 
-def test_each_better_score_is_kept_and_ties_go_to_the_earlier(tmp_path):
+def test_better_scores_are_exported_and_ties_are_not(tmp_path):
   run = _Run(tmp_path, [0.5, 0.5, 0.7, 0.6, 0.7]).resume(0)
   run.run(10, 20, 30, 40, 50)
   assert run.exported == [10, 30]
@@ -39,7 +39,7 @@ def test_each_better_score_is_kept_and_ties_go_to_the_earlier(tmp_path):
   assert json.loads(lines[3]) == {'step': 40, 'eval_accuracy': 0.6}
 
 
-def test_of_the_loss_less_is_better(tmp_path):
+def test_a_lower_loss_is_better(tmp_path):
   run = _Run(tmp_path, [0.5, 0.7, 0.4, 0.4], metric='eval_loss').resume(0)
   assert run.run(1, 2, 3, 4).exported == [1, 3]
 
@@ -54,7 +54,7 @@ def test_of_the_loss_less_is_better(tmp_path):
   ],
 )
 def test_nan_is_never_the_best(values, best):
-  assert best_checkpoint.best_place(values, 'eval_pearson') == best
+  assert best_checkpoint.best_index(values, 'eval_pearson') == best
 
 
 def test_patience_counts_the_evaluations_since_the_best(tmp_path):
@@ -66,15 +66,15 @@ def test_patience_counts_the_evaluations_since_the_best(tmp_path):
   assert stopped == [False, False, False, False, True]
 
 
-def test_scores_that_are_all_nan_stop_the_run_too(tmp_path):
+def test_a_run_whose_scores_are_all_nan_stops(tmp_path):
   run = _Run(tmp_path, [math.nan] * 2, patience=2).resume(0).run(1)
   assert not run.evaluation.has_stopped
   assert run.run(2).evaluation.has_stopped and not run.exported
 
 
-def test_a_resumed_run_knows_what_one_left_alone_knows(tmp_path):
+def test_a_resumed_run_decides_like_an_undisturbed_one(tmp_path):
   _Run(tmp_path, [0.5, 0.7, 0.9], patience=2).resume(0).run(10, 20, 30)
-  # Killed after step 30, the run goes on from 20: 30 is forgotten.
+  # Killed after step 30, the run resumes at 20 and drops the evaluation at 30.
   run = _Run(tmp_path, [0.6, 0.7], patience=2).resume(20)
   assert not run.evaluation.has_stopped
   assert run.run(30, 40).exported == []

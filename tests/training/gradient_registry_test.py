@@ -1,4 +1,4 @@
-"""Graphs with gradients of their own do not outlive their run."""
+"""Graphs with custom gradients are freed when their run ends."""
 
 import weakref
 
@@ -8,7 +8,9 @@ from modeling import custom_gradients
 from training import gradient_registry
 
 
-def _graph_with_a_gradient():
+def _graph_with_custom_gradient():
+  """Returns a weak reference to a graph that registered a gradient."""
+
   @tf.function
   def gradient(x):
     with tf.GradientTape() as tape:
@@ -21,9 +23,9 @@ def _graph_with_a_gradient():
   return weakref.ref(gradient.get_concrete_function(x).graph)
 
 
-def test_what_was_made_within_is_freed_and_nothing_else():
-  older = _graph_with_a_gradient()
-  with gradient_registry.forgotten():
-    graph = _graph_with_a_gradient()
+def test_only_the_graphs_of_the_block_are_freed():
+  older = _graph_with_custom_gradient()
+  with gradient_registry.freeing_graphs():
+    graph = _graph_with_custom_gradient()
   assert graph() is None
-  assert older() is not None  # Its gradient may still be asked for.
+  assert older() is not None  # Its gradient may still be computed.

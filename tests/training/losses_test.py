@@ -1,3 +1,5 @@
+"""Losses and their gradients, against values worked out by hand."""
+
 import math
 
 import numpy as np
@@ -26,7 +28,7 @@ def test_masked_lm_loss_sums_real_predictions_over_the_denominator():
 
 
 @pytest.mark.parametrize('labels', [[1, 0], [[1], [0]]])
-def test_next_sentence_loss_takes_labels_as_the_record_has_them(labels):
+def test_next_sentence_loss_takes_labels_of_rank_1_and_2(labels):
   logits = floats([THREE_TO_ONE, [0, 0]])
   loss = losses.next_sentence_loss(logits, tf.constant(labels), 2)
   np.testing.assert_allclose(loss, (LOG4 + LOG2) / 2, rtol=1e-6)
@@ -130,7 +132,7 @@ def test_losses_of_the_parts_add_up_to_the_loss_of_the_whole():
   np.testing.assert_allclose(parts, whole, rtol=1e-6)
 
 
-def test_batch_of_padding_alone_has_loss_zero():
+def test_batch_of_padding_only_has_loss_zero():
   loss = losses.cross_entropy(
     floats([[1, 2]]), tf.constant([0]), floats([0]), floats(0)
   )

@@ -13,7 +13,7 @@ from training import metrics
 
 
 @pytest.fixture(autouse=True)
-def _no_warning_leaks():
+def _warnings_are_errors():
   with warnings.catch_warnings():
     warnings.simplefilter('error')
     yield
@@ -31,8 +31,8 @@ def _from_confusion(tp, fp, fn, tn):
 
 def test_mean_weighs_examples_not_batches():
   mean = metrics.WeightedMean()
-  mean.update(32.0, 32)  # 32 right of 32.
-  mean.update(np.float32(0.0), np.float32(4.0))  # 0 right of 4.
+  mean.update(32.0, 32)  # 32 of 32 are right.
+  mean.update(np.float32(0.0), np.float32(4.0))  # 0 of 4 are right.
   assert mean.result() == 32 / 36  # The mean of the batch means is 0.5.
 
 
@@ -55,8 +55,8 @@ def test_accuracy_counts_equal_ids():
 
 
 def test_f1_with_unequal_precision_and_recall():
-  # Precision 3/4, recall 3/8: F1 = 2 * 3 / (2 * 3 + 1 + 5) = 1/2. Of the other
-  # class it would be 2 * 7 / (2 * 7 + 5 + 1) = 0.7, and accuracy is 10/16.
+  # Precision 3/4, recall 3/8: F1 = 2 * 3 / (2 * 3 + 1 + 5) = 1/2. For the other
+  # class it would be 2 * 7 / (2 * 7 + 5 + 1) = 0.7. Accuracy is 10/16.
   labels, predictions = _from_confusion(tp=3, fp=1, fn=5, tn=7)
   scores = metrics.compute_scores(['f1', 'accuracy'], labels, predictions)
   assert scores == pytest.approx({'f1': 0.5, 'accuracy': 0.625}, abs=1e-15)
@@ -102,7 +102,7 @@ def test_constant_predictions_or_labels_score_zero(name):
   assert _score(name, [0], [0]) == 0.0
 
 
-def test_nearly_constant_predictions_leak_no_warning():
+def test_nearly_constant_predictions_give_no_warning():
   predictions = 2.5 + np.arange(4) * 1e-15
   assert -1 <= _score('pearson', [1.0, 2.0, 3.0, 4.0], predictions) <= 1
 
@@ -126,7 +126,7 @@ def test_misuse_is_refused(name, labels, predictions, message):
     _score(name, labels, predictions)
 
 
-def test_every_task_asks_for_known_metrics():
+def test_every_task_has_known_metrics():
   for name in glue.task_names():
     task = glue.get_task(name)
     assert set(task.metrics) <= set(metrics.METRIC_NAMES) and task.metrics

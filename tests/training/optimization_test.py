@@ -1,4 +1,4 @@
-"""AdamW, LAMB and the learning rate, against values worked by hand."""
+"""AdamW, LAMB and the learning rate, against values worked out by hand."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_the_first_update_is_not_corrected_for_bias():
   assert norm == 0.5
 
 
-def test_the_first_update_is_the_sign_of_the_gradient_when_corrected():
+def test_with_bias_correction_the_first_update_is_the_sign_of_the_gradient():
   value, _ = _one_step('a/bias', 1.0, 0.5, bias_correction=True)
   np.testing.assert_allclose(value, 1.0 - 0.1, rtol=1e-5)
 
@@ -61,7 +61,7 @@ def test_decay_is_decoupled_from_the_moments():
 
 
 def test_gradients_are_clipped_by_their_joint_norm():
-  # The norm of (3, 4) is 5: they become (0.6, 0.8).
+  # The norm of (3, 4) is 5, so the gradients become (0.6, 0.8).
   clipped, small = (
     [tf.Variable([0.0], name=f'{name}/bias') for name in 'ab'] for _ in range(2)
   )
@@ -89,7 +89,7 @@ def test_lamb_scales_the_update_to_the_size_of_the_weights():
   weights = np.array([3.0, 4.0])
   kernel = tf.Variable(weights, dtype=tf.float32, name='a/kernel')
   Lamb([kernel], 0.1, 10, 0).apply([tf.constant([0.3, -0.4])])
-  # m / sqrt(v) is 0.1 / sqrt(0.001) of each sign, but for epsilon.
+  # m / sqrt(v) is plus or minus 0.1 / sqrt(0.001), except for epsilon.
   m, v = 0.1 * np.array([0.3, -0.4]), 0.001 * np.array([0.09, 0.16])
   update = m / (np.sqrt(v) + 1e-6) + 0.01 * weights
   np.testing.assert_allclose(update, [3.192, -3.122], atol=2e-3)
@@ -110,7 +110,7 @@ def test_lamb_has_no_trust_ratio_for_biases_and_for_zeros():
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
 
 
-def test_corrected_lamb_is_that_of_tf_models():
+def test_lamb_with_bias_correction_equals_that_of_tf_models():
   from official.modeling.optimization.lamb import LAMB
 
   rng = np.random.default_rng(0)
@@ -119,7 +119,7 @@ def test_corrected_lamb_is_that_of_tf_models():
     [tf.Variable(tf.ones([2, 3]), name=name) for name in names]
     for _ in range(2)
   )
-  # So many steps that the rate doesn't fall.
+  # With 10^9 steps the rate practically does not fall.
   optimizer = Lamb(ours, 0.1, 10**9, 0, bias_correction=True)
   oracle = LAMB(
     0.1,
@@ -150,7 +150,7 @@ def test_a_step_whose_gradients_overflow_changes_no_weight_and_no_moment(make):
     'skipped_steps': 1.0,
   }
   assert int(optimizer.step) == 1
-  # The next one is the first update; the scale is half of what it was.
+  # The next step makes the first update, with half the loss scale.
   done = optimizer.apply([tf.constant([0.3, 0.4]) * 2.0**14])
   np.testing.assert_allclose(done['gradient_norm'], 0.5, rtol=1e-6)
   plain = tf.Variable([3.0, 4.0], name='a/kernel')

@@ -1,4 +1,4 @@
-"""Logits of a whole split, on one device and on several."""
+"""Logits of a whole split, on one device and on two."""
 
 import gc
 import time
@@ -16,7 +16,7 @@ from training.predictor import Predictor
 
 
 def _batches(batch_size):
-  """21 examples of 3 to 16 tokens."""
+  """Returns batches of 21 examples of 3 to 16 tokens."""
   rng = np.random.default_rng(0)
   rows = [rng.integers(5, 20, n) for n in rng.integers(3, 17, 21)]
   ids = tf.ragged.constant([row.tolist() for row in rows], dtype=tf.int32)
@@ -33,7 +33,7 @@ def _logits(strategy, batch_size):
 
 @pytest.fixture(scope='module')
 def one():
-  """The logits by one device."""
+  """The logits that one device computes."""
   logits = _logits(tf.distribute.get_strategy(), 8)
   assert len(np.unique(logits, axis=0)) == 21
   return logits
@@ -41,7 +41,7 @@ def one():
 
 # 5 and 1 cannot be cut into halves; 8 leaves 3 rows of padding at the end.
 @pytest.mark.parametrize('batch_size', [8, 5, 1])
-def test_two_replicas_predict_as_one_device_does(one, batch_size):
+def test_two_replicas_predict_like_one_device(one, batch_size):
   mirrored = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
   np.testing.assert_allclose(_logits(mirrored, batch_size), one, atol=1e-6)
 
@@ -57,7 +57,7 @@ def test_logits_do_not_depend_on_the_lengths_batches_are_padded_to(
 
 
 def test_both_replicas_take_their_share():
-  class WhoAmI(tf.Module):
+  class ReplicaNumber(tf.Module):
     def __call__(self, features):
       context = tf.distribute.get_replica_context()
       rows = tf.shape(features['input_ids'])[0]
@@ -66,9 +66,10 @@ def test_both_replicas_take_their_share():
 
   strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
   with strategy.scope():
-    who = Predictor(WhoAmI()).predict(_batches(8), 21)
-  # Of the batches of 8, 8 and 5 the first takes 4 each.
-  assert np.bincount(np.int64(who[:, 0])).tolist() == [12, 9]
+    replicas = Predictor(ReplicaNumber()).predict(_batches(8), 21)
+  # The first replica takes the first 4 rows of each of 3 batches; the last
+  # batch ends with 3 rows of padding.
+  assert np.bincount(np.int64(replicas[:, 0])).tolist() == [12, 9]
 
 
 def test_logits_do_not_depend_on_what_was_scored_before():
@@ -81,16 +82,16 @@ def test_logits_do_not_depend_on_what_was_scored_before():
   )
 
 
-def test_the_rate_is_that_of_the_clock_however_many_batches_are_under_way():
+def test_the_rate_is_by_the_clock_if_several_batches_run_at_once():
   used = Predictor(Classifier(BertConfig(**tiny_world.CONFIG), 3, seed=5))
   used._num_threads = 7
   used._batch_logits = lambda batch: time.sleep(0.5) or np.zeros([3, 3])
   used.predict(_batches(3), 21, lambda _: None)
-  # After the first batch, alone, six at once: 18 examples in 0.5 s.
+  # The first batch runs alone, then six run at once: 18 examples in 0.5 s.
   assert 18 < used.examples_per_second <= 36
 
 
-def test_a_predictor_leaves_nothing_in_memory():
+def test_a_deleted_predictor_frees_its_graph():
   used = Predictor(Classifier(BertConfig(**tiny_world.CONFIG), 3, seed=5))
   used.predict(_batches(8), 21, lambda _: None)
   graph = weakref.ref(used._logits.get_concrete_function().graph)

@@ -1,4 +1,4 @@
-"""The files of results: what is written is what is read."""
+"""Result files: their layout, and reading back exactly what was written."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_predictions_have_a_header_ids_labels_and_probabilities(tmp_path):
   )
 
 
-def test_without_labels_there_is_no_column_of_labels(tmp_path):
+def test_examples_without_labels_have_no_label_column(tmp_path):
   task = custom.classification(('no', 'yes'))
   rows = _write(
     tmp_path / 'p', task, [Example('0', 'x', None, None)], [0], [[1.0, 0.0]]
@@ -62,7 +62,7 @@ def test_a_regressor_predicts_numbers(tmp_path):
   ].tolist()
 
 
-def test_tabs_and_newlines_break_nothing_and_numbers_are_exact(tmp_path):
+def test_tabs_newlines_and_numbers_are_read_back_exactly(tmp_path):
   labels = ('a\tb', 'c\nd\r', '\\t', 'ü\u2028"')
   rng = np.random.default_rng(0)
   probabilities = rng.dirichlet(np.ones(4), 4).astype(np.float32)
@@ -89,7 +89,7 @@ def test_tabs_and_newlines_break_nothing_and_numbers_are_exact(tmp_path):
     ('example_id\tprediction\n0\n', 'line 2: found 1 columns, expected 2'),
   ],
 )
-def test_other_files_are_refused(tmp_path, text, message):
+def test_malformed_files_are_refused(tmp_path, text, message):
   (tmp_path / 'p').write_text(text)
   with pytest.raises(UserError, match=message):
     result_files.read_predictions(str(tmp_path / 'p'))

@@ -1,4 +1,4 @@
-"""What a run goes on from: which checkpoint, and what it may say."""
+"""Checkpoints to resume from: what is saved, restored, skipped and removed."""
 
 import json
 
@@ -17,7 +17,7 @@ from training.step_statistics import StepStatistics
 
 
 class _Run:
-  """A run of one weight, whose steps are called by the test."""
+  """A run of one weight, whose steps the test makes."""
 
   def __init__(self, folder, shape=(2,)):
     self.weight = tf.Variable(tf.zeros(shape), name='w')
@@ -33,7 +33,7 @@ class _Run:
     )
 
   def save(self, step, start=None):
-    """Saves a step; it is no stop where the interval began before."""
+    """Saves a step; `start` is where its log interval began, if earlier."""
     self.optimizer.step.assign(step)
     self.weight.assign(tf.fill(self.weight.shape, float(step)))
     self.statistics.start = step if start is None else start
@@ -45,12 +45,12 @@ def _steps(folder):
   return sorted(int(x.name[5:-6]) for x in names)
 
 
-def test_two_checkpoints_are_kept_and_later_ones_are_no_past(tmp_path):
+def test_two_checkpoints_are_kept_and_none_of_later_steps(tmp_path):
   run = _Run(tmp_path)
   for step in (0, 4, 8, 12):
     run.save(step)
   assert _steps(tmp_path) == [8, 12]
-  # As a run leaves it that is killed while it removes an old one.
+  # A run that is killed while it removes an old checkpoint leaves this.
   (tmp_path / 'checkpoints' / 'ckpt-4.data-00000-of-00001').write_text('')
   run.save(10)
   assert _steps(tmp_path) == [8, 10]
@@ -64,7 +64,7 @@ def test_all_state_is_restored(tmp_path):
     x.assign(tf.cast(tf.fill(x.shape, 3), x.dtype))
   run.statistics.sums = {'loss': 0.1 + 0.2}
   run.save(7, start=5)
-  assert run.exported == []  # Between two stops.
+  assert run.exported == []  # Step 7 is in the middle of an interval.
   again = _Run(tmp_path)
   assert again.checkpointer.restore() == 7
   for ours, theirs in zip(
@@ -78,7 +78,7 @@ def test_all_state_is_restored(tmp_path):
   assert again.exported == []
 
 
-def test_what_a_state_file_says_is_old_is_not_removed(tmp_path):
+def test_files_that_a_state_file_lists_are_not_removed(tmp_path):
   for name in ('precious.index', 'precious.data-00000-of-00001'):
     (tmp_path / name).write_text('mine')
   folder = tmp_path / 'out' / 'checkpoints'
@@ -108,7 +108,7 @@ def test_what_a_state_file_says_is_old_is_not_removed(tmp_path):
     *['{"start": 4, "sums": [], "bad_steps": []}', b'\xff', None, 3.0],
   ],
 )
-def test_a_checkpoint_with_a_strange_state_is_skipped(
+def test_a_checkpoint_with_malformed_statistics_is_skipped(
   tmp_path, statistics, caplog
 ):
   run = _Run(tmp_path)
@@ -125,17 +125,17 @@ def test_a_checkpoint_with_a_strange_state_is_skipped(
   assert 'ckpt-8 is damaged and is skipped' in caplog.text
 
 
-def test_a_checkpoint_of_another_model_is_told_apart(tmp_path):
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
   _Run(tmp_path).save(4)
   with pytest.raises(
     UserError,
-    match=r'ckpt-4 is not of this run: model/w is float32 \[2\], expected '
-    r'float32 \[3\]; optimizer/w/adam_m is float32 \[2\], expected',
+    match=r'ckpt-4 does not belong to this run: model/w is float32 \[2\], '
+    r'expected float32 \[3\]; optimizer/w/adam_m is float32 \[2\], expected',
   ):
     _Run(tmp_path, shape=(3,)).checkpointer.restore()
 
 
-def test_nothing_is_saved_in_a_folder_that_another_run_has(tmp_path):
+def test_nothing_is_saved_in_a_folder_that_another_run_has_taken(tmp_path):
   run = _Run(tmp_path)
   with run_lock.held(str(tmp_path)):
     run.save(0)

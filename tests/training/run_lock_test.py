@@ -1,4 +1,4 @@
-"""One run at a time in a folder."""
+"""The lock on a run's folder."""
 
 import os
 import re
@@ -45,21 +45,21 @@ def test_a_second_run_is_refused_while_the_first_one_lives(tmp_path, owner):
     pass
   owner.send_signal(signal.SIGKILL)
   owner.wait()
-  # What it left in the file binds nobody.
+  # The entry that it left in the file does not count any longer.
   with run_lock.held(str(tmp_path)):
     run_lock.check(str(tmp_path))
 
 
-def test_the_owner_is_told(tmp_path):
+def test_the_owner_is_named(tmp_path):
   folder = str(tmp_path)
   with run_lock.held(folder):
     entry = (tmp_path / 'run.lock').read_text()
     with (
-      pytest.raises(UserError, match=f'process {os.getpid()} on .*another --o'),
+      pytest.raises(UserError, match=f'process {os.getpid()} on .*another `o'),
       run_lock.held(folder),
     ):
       pass
-    # Who was refused has changed nothing.
+    # The refused run changed nothing.
     assert (tmp_path / 'run.lock').read_text() == entry
     run_lock.check(folder)
   with run_lock.held(folder):
@@ -68,7 +68,7 @@ def test_the_owner_is_told(tmp_path):
 
 
 @pytest.mark.parametrize('content', ['', 'nonsense', '[]', '{"process": 1}'])
-def test_an_owner_that_cannot_be_read_is_another_run(tmp_path, content):
+def test_a_malformed_entry_is_described_as_another_run(content):
   assert run_lock._describe(content) == 'another run'
 
 
@@ -82,7 +82,7 @@ def test_a_folder_that_is_gone_is_named(tmp_path):
       run_lock.check(str(folder))
 
 
-def test_no_link_leads_the_lock_out_of_the_folder(tmp_path):
+def test_the_lock_does_not_follow_a_link(tmp_path):
   (tmp_path / 'precious').write_text('mine')
   (tmp_path / 'out').mkdir()
   (tmp_path / 'out' / 'run.lock').symlink_to(tmp_path / 'precious')
@@ -94,7 +94,7 @@ def test_no_link_leads_the_lock_out_of_the_folder(tmp_path):
   assert (tmp_path / 'precious').read_text() == 'mine'
 
 
-def test_without_locks_the_last_run_has_the_folder(tmp_path, caplog):
+def test_without_locks_the_latest_run_owns_the_folder(tmp_path, caplog):
   folder = f'ram://{tmp_path}'
   with run_lock.held(folder):
     run_lock.check(folder)

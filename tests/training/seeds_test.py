@@ -1,4 +1,4 @@
-"""The middle and the spread of several seeds' scores."""
+"""The statistics of several seeds' scores."""
 
 import json
 import math

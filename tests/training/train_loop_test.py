@@ -1,4 +1,4 @@
-"""The host's loop: what ends it before its time, and steps that are bad."""
+"""The host's loop: requests to stop, profiles, and bad steps."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ def source(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def whole(source, tmp_path_factory):
-  """The folder of a run of 20 steps that was left alone."""
+  """The folder of an undisturbed run of 20 steps."""
   folder = tmp_path_factory.mktemp('whole')
   train(source, make_settings(folder))
   return folder
@@ -38,8 +38,8 @@ def _lines(folder):
 
 
 @contextlib.contextmanager
-def _at_line(step, act):
-  """Calls a function when the log line of a step appears."""
+def _when_logged(step, act):
+  """Calls a function when a step's line is logged."""
 
   def watch(record):
     if record.getMessage().startswith(f'step {step} of'):
@@ -55,8 +55,12 @@ def _at_line(step, act):
 
 
 def _train_and_stop(source, settings, step):
-  """Trains; asks the run to stop when the line of a step is logged."""
-  with _at_line(step, stop_request.make), pytest.raises(Stopped) as stopped:
+  """Trains, and asks the run to stop when a step's line is logged.
+
+  Returns:
+    The message with which it stopped.
+  """
+  with _when_logged(step, stop_request.make), pytest.raises(Stopped) as stopped:
     train(source, settings)
   return str(stopped.value)
 
@@ -66,11 +70,11 @@ def _train_and_stop(source, settings, step):
   'asked_at',
   [
     [12],
-    # Mid-interval next; at a stop that is logged and saved; before the end.
+    # Step 4 ends an interval; 7 and 19, the last but one, do not.
     pytest.param([3, 6, 18], marks=pytest.mark.slow),
   ],
 )
-def test_a_run_that_is_asked_saves_the_next_step_and_goes_on_from_there(
+def test_a_run_that_is_asked_to_stop_saves_its_next_step_and_resumes_there(
   source, whole, tmp_path, asked_at
 ):
   settings = make_settings(tmp_path)
@@ -78,7 +82,7 @@ def test_a_run_that_is_asked_saves_the_next_step_and_goes_on_from_there(
     message = _train_and_stop(source, settings, step)
     assert message == f'saved at step {step + 1} of 20'
     assert (tmp_path / 'checkpoints' / f'ckpt-{step + 1}.index').exists()
-    # What others load comes at the steps that were asked for.
+    # A run that is asked to stop exports nothing.
     assert not (tmp_path / f'model.ckpt-{step + 1}.index').exists()
   train(source, settings)
   assert not stop_request.has_listener()
@@ -86,7 +90,7 @@ def test_a_run_that_is_asked_saves_the_next_step_and_goes_on_from_there(
   assert _metrics(tmp_path) == _metrics(whole)
 
 
-def test_a_profile_is_of_some_steps_and_changes_nothing(
+def test_a_profile_of_some_steps_does_not_change_the_run(
   source, whole, tmp_path, caplog
 ):
   train(source, make_settings(tmp_path, profile=True))
@@ -101,7 +105,7 @@ def test_a_profile_is_of_some_steps_and_changes_nothing(
   ('step', 'num_steps', 'steps'),
   [(0, 100, (10, 20)), (90, 100, (90, 100)), (93, 100, (93, 100))],
 )
-def test_the_steps_of_a_profile_lie_in_the_run(step, num_steps, steps):
+def test_profiled_steps_lie_in_the_run(step, num_steps, steps):
   assert profiled_steps(step, num_steps) == range(*steps)
 
 
@@ -119,7 +123,7 @@ def test_a_bad_step_ends_the_run_and_is_named_with_its_records(
 
 @pytest.mark.slow
 @pytest.mark.parametrize('precision', ['float32', 'float16'])
-def test_bad_steps_are_left_out_by_flag_and_the_run_can_be_resumed(
+def test_a_run_that_skips_bad_steps_resumes_with_the_same_bytes(
   tmp_path, precision, caplog
 ):
   source = make_source(tmp_path / 'records', nan_in=17)
@@ -134,14 +138,14 @@ def test_bad_steps_are_left_out_by_flag_and_the_run_can_be_resumed(
   )
   train(source, alone)
   named = [x for x in caplog.messages if 'is skipped' in x]
-  # Once an epoch of 50 / 16 steps.
+  # The bad record comes once in an epoch of 50 / 16 steps.
   assert 6 <= len(named) <= 7
   assert all(f'{tmp_path}/records, records' in x for x in named)
   for message in named:
     records = message.partition('from 0) ')[2].partition('. The')[0].split(', ')
     assert len(records) == 16 and '17' in records
   lines = _lines(tmp_path / 'alone')
-  # Where the only step of an interval is bad, its loss counts as 0.
+  # If an interval's only step is bad, its mean loss is 0.
   assert all(x['loss'] > 1.0 or x['skipped_steps'] == 1.0 for x in lines)
   steps = [0, *(line['step'] for line in lines)]
   counts = [
@@ -156,17 +160,17 @@ def test_bad_steps_are_left_out_by_flag_and_the_run_can_be_resumed(
 
 
 @pytest.mark.slow
-def test_more_bad_steps_than_may_be_end_the_run(tmp_path):
+def test_more_bad_steps_than_allowed_end_the_run(tmp_path):
   source = make_source(tmp_path / 'records', nan_in=17)
   with pytest.raises(UserError, match='`skip_nonfinite_steps`=1 would skip'):
     train(source, make_settings(tmp_path))
-  # Another number does not make it another run; those left out before count.
+  # A run may resume with another number; the steps skipped before count.
   with pytest.raises(UserError, match='`skip_nonfinite_steps`=3 would skip'):
     train(source, make_settings(tmp_path, skip_nonfinite_steps=2))
 
 
 @pytest.mark.slow
-def test_that_steps_may_be_left_out_changes_nothing_where_none_is_bad(
+def test_allowing_skipped_steps_changes_nothing_if_none_is_bad(
   source, whole, tmp_path
 ):
   train(source, make_settings(tmp_path, skip_nonfinite_steps=1))
@@ -179,7 +183,7 @@ def test_that_steps_may_be_left_out_changes_nothing_where_none_is_bad(
 def test_a_folder_that_vanishes_is_named(source, tmp_path):
   folder, gone = tmp_path / 'out', tmp_path / 'gone'
   with (
-    _at_line(6, lambda: os.rename(folder, gone)),
+    _when_logged(6, lambda: os.rename(folder, gone)),
     pytest.raises(UserError, match='cannot write .*/out/metrics.jsonl'),
   ):
     train(source, make_settings(folder))
@@ -187,7 +191,7 @@ def test_a_folder_that_vanishes_is_named(source, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_replicas_leave_out_what_one_device_does(tmp_path):
+def test_two_replicas_skip_the_same_steps_as_one_device(tmp_path):
   source = make_source(tmp_path / 'records', nan_in=17)
   one, two = (
     make_settings(tmp_path / name, skip_nonfinite_steps=9)

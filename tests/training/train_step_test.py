@@ -1,4 +1,4 @@
-"""One training step: what is cut, what is recorded, what is kept in memory."""
+"""One training step: micro-batches, frozen variables, and memory."""
 
 import numpy as np
 import tensorflow as tf
@@ -8,7 +8,7 @@ from training.optimization import AdamW
 from training.train_step import Trainer, cut_rows
 
 
-def test_rows_are_cut_in_order_and_each_part_knows_its_first():
+def test_rows_are_cut_in_order_and_each_part_has_its_first_example():
   batch = {
     'input_ids': tf.reshape(tf.range(12), [6, 2]),
     'example_denominator': tf.constant(12.0),
@@ -35,7 +35,7 @@ def test_a_batch_of_static_size_is_cut_into_parts_of_static_size():
 
 
 def _trainer(kernels, num_micro_batches=1, trained=None):
-  """Trains a chain of square matrices, the first of them nearest the input."""
+  """Returns a trainer of a chain of square matrices, the input's first."""
 
   def loss_function(batch, dropout):
     x = tf.cast(batch['input_ids'], tf.float32)
@@ -72,7 +72,7 @@ def _kernels(count):
 
 def _graph(trainer):
   iterator = iter(trainer.train_dataset)
-  trainer.train_step(iterator)  # The totals are made once.
+  trainer.train_step(iterator)  # Makes the statistics' variable.
   step = tf.function(lambda: trainer.train_step(iterator))
   return step.get_concrete_function().graph
 
@@ -82,7 +82,8 @@ def _products(graph):
 
 
 def test_nothing_is_differentiated_below_the_lowest_trained_variable():
-  # Forward 3 products, backward 2 for each kernel, but for the input's.
+  # 3 products forward and 2 per kernel backward, except for the input's
+  # gradient.
   kernels = _kernels(3)
   assert len(_products(_graph(_trainer(kernels)))) == 3 + 5
   top = _trainer(kernels, trained=kernels[2:])
@@ -93,17 +94,17 @@ def test_nothing_is_differentiated_below_the_lowest_trained_variable():
   assert np.all(kernels[2].numpy() != before[1])
 
 
-def test_parts_are_worked_off_in_a_loop_that_carries_gradients_alone():
+def test_micro_batches_run_in_a_loop_that_keeps_no_activations():
   trainer = _trainer(_kernels(3), num_micro_batches=16)
   graph = _graph(trainer)
-  # Not unrolled: all products stand in the loop's body, once.
+  # The loop is not unrolled: all products are in its body, once.
   assert not _products(graph)
   (loop,) = (op for op in graph.get_operations() if 'While' in op.type)
   assert loop.get_attr('parallel_iterations') == 1
   body = graph._get_function(loop.get_attr('body').name).definition
   assert sum(node.op == 'MatMul' for node in body.node_def) == 3 + 5
-  # What it carries: sums of gradients, the list of losses, the batch; and no
-  # list of activations, as a loop that is differentiated would.
+  # It carries the sums of gradients, the list of losses and the batch, but no
+  # lists of activations, which a differentiated loop would carry.
   lists = [x for x in loop.outputs if x.dtype == tf.variant]
   assert len(lists) == 1
   sums = [x for x in loop.outputs if x.shape == [64, 64]]

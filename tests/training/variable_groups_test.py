@@ -1,4 +1,4 @@
-"""Which variables have which rate, and which are frozen; worked by hand."""
+"""Variables' learning-rate factors, and which variables are frozen."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_the_rate_falls_from_the_heads_to_the_embeddings():
   assert factors == [0.0625, 0.125, 0.25, 0.5, 1, 1, 1]
 
 
-def test_layer_ten_is_not_taken_for_layer_one():
+def test_layer_10_is_not_mistaken_for_layer_1():
   assert rate_factor(_LAYERS[10], 12, 0.5) == 0.25
   assert not is_frozen(_LAYERS[10], 12, '2')
 
@@ -27,7 +27,7 @@ def test_layer_ten_is_not_taken_for_layer_one():
   ('freeze', 'num_frozen'),
   [(None, 0), ('embeddings', 1), ('1', 2), ('3', 4), ('encoder', 5)],
 )
-def test_what_is_frozen_begins_at_the_bottom(freeze, num_frozen):
+def test_freezing_begins_at_the_bottom(freeze, num_frozen):
   check_freeze(freeze, 3)
   names = [_EMBEDDINGS, *_LAYERS[:3], _POOLER, *_HEADS]
   frozen = [name for name in names if is_frozen(name, 3, freeze)]
@@ -35,6 +35,6 @@ def test_what_is_frozen_begins_at_the_bottom(freeze, num_frozen):
 
 
 @pytest.mark.parametrize('freeze', ['0', '4', '-1', 'all', '1.0', ''])
-def test_another_word_or_number_is_refused(freeze):
+def test_other_values_of_freeze_are_refused(freeze):
   with pytest.raises(UserError, match='expected embeddings.* 1 to 3 in this'):
     check_freeze(freeze, 3)

@@ -1,0 +1,63 @@
+"""The record of a run's configuration in its folder.
+
+`best_checkpoint_test.py` tests `MetricsLog`.
+"""
+
+import pytest
+
+from system import files, temporary_files
+from system.errors import UserError
+from training import run_folder
+
+
+def test_another_configuration_is_refused_if_there_is_progress(tmp_path):
+  folder, first = str(tmp_path), {'learning_rate': 1e-3, 'seed': 1}
+  run_folder.claim(folder, first, has_progress=False)
+  run_folder.claim(folder, first, has_progress=True)
+  before = (tmp_path / 'run.json').read_text()
+  with pytest.raises(
+    UserError,
+    match='learning_rate: 0.001 there, 0.01 now; seed: 1 there, 2 now',
+  ):
+    run_folder.claim(
+      folder, {'learning_rate': 1e-2, 'seed': 2}, has_progress=True
+    )
+  assert (tmp_path / 'run.json').read_text() == before
+
+
+def test_another_configuration_is_accepted_without_progress(tmp_path):
+  run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=False)
+  run_folder.claim(str(tmp_path), {'seed': 2}, has_progress=False)
+  assert '"seed": 2' in (tmp_path / 'run.json').read_text()
+
+
+@pytest.mark.parametrize('content', ['{}', '[]', '{"configuration": 1}'])
+def test_a_malformed_run_file_is_named(tmp_path, content):
+  (tmp_path / 'run.json').write_text(content)
+  with pytest.raises(UserError, match=r'run\.json has no configuration'):
+    run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=True)
+
+
+def test_temporary_files_are_removed_if_no_other_job_may_write_some(tmp_path):
+  left = temporary_files.name_for(str(tmp_path / 'train.tf_record'))
+  files.write_text(left, 'half')
+  run_folder.claim(str(tmp_path), {'seed': 1}, False, is_alone=False)
+  assert files.exists(left)
+  run_folder.claim(str(tmp_path), {'seed': 1}, False)
+  assert [path.name for path in tmp_path.iterdir()] == ['run.json']
+
+
+def test_release_removes_the_same_claim_only(tmp_path):
+  folder = str(tmp_path)
+  run_folder.claim(folder, {'range': (1, 2)}, has_progress=False)
+  run_folder.release(folder, {'range': (1, 3)})
+  assert files.exists(f'{folder}/run.json')
+  for _ in range(2):
+    run_folder.release(folder, {'range': (1, 2)})
+    assert not files.exists(f'{folder}/run.json')
+
+
+def test_a_folder_with_checkpoints_but_no_run_file_is_refused(tmp_path):
+  (tmp_path / 'model.ckpt-3.index').write_bytes(b'')
+  with pytest.raises(UserError, match='holds checkpoints .* no run.json'):
+    run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=False)
