@@ -93,7 +93,7 @@ def test_a_job_that_computes_nothing_is_refused(world):
 
 
 def test_a_batch_that_cannot_be_cut_is_refused(world):
-  with pytest.raises(UserError, match='--train_batch_size=7 .* 2 equal parts'):
+  with pytest.raises(UserError, match='`train_batch_size`=7 .* 2 equal parts'):
     _job(world, 'run_classifier', '--do_train', train_batch_size=7)
 
 
