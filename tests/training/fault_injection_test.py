@@ -1,8 +1,8 @@
-"""Faults in real runs of the scripts: killed, damaged, out of space, doubled.
+"""Faults in real runs of the scripts: kills, damage, full disks, second starts.
 
-Each script is killed again and again, at phases that are seen by the files it
-is writing, and started again. In the end its files have the same bytes as those
-of a run that was left alone: dropout 0.1, shuffling and buckets on, over
+Each script is killed and started again many times, in phases that the test
+recognises by the files being written. In the end its files have the same bytes
+as those of an undisturbed run, with dropout 0.1, shuffling and buckets, over
 several epochs.
 """
 
@@ -27,10 +27,11 @@ from system.errors import UserError
 
 pytestmark = pytest.mark.slow
 
-# Of the table of positions: checkpoints of 6 MB, written in some 10 ms.
+# A table of so many positions makes checkpoints of 6 MB, which are written in
+# about 10 ms.
 _POSITIONS = 60_000
 _MINUTES = 60.0
-# Phase → the folder, and the temporary file that is in it meanwhile.
+# Phase → the folder, and the temporary file that it holds in this phase.
 _PHASES = {
   'records': ('', r'\.train\.tf_record\..*'),
   'merge': ('dump', r'\.logits-.*'),
@@ -41,7 +42,8 @@ _PHASES = {
   'evaluation': ('', r'\.eval_metrics\.jsonl\..*'),
   'best': ('best', r'\.model\.ckpt-.*'),
 }
-# What would be no progress if it came first in each start.
+# Phase → which of its files to wait for, if not for the first: killed at the
+# first file of every start, a job would make no progress.
 _COUNTS = {'checkpoint': 2, 'export': 2, 'log': 4, 'shard': 2}
 
 
@@ -52,7 +54,7 @@ class _Kill:
   Attributes:
     script: the script.
     phase: a key of `_PHASES`, or start or steps.
-    is_inside: whether the file of the phase was there, unfinished.
+    is_inside: whether the phase's file was unfinished.
   """
 
   script: str
@@ -64,7 +66,7 @@ _kills: list[_Kill] = []
 
 
 class _Victim:
-  """A command that is started, and stopped, again and again."""
+  """A command that is started and killed many times."""
 
   def __init__(self, script: str, flags: list[str], folder: pathlib.Path):
     self.script = script
@@ -80,9 +82,9 @@ class _Victim:
     """Starts the command and kills it in a phase.
 
     Args:
-      phase: of `_PHASES`; or start, at some moment of the first seconds; or
-        steps, at some moment after the first steps.
-      meanwhile: called with the process, which stands still.
+      phase: a key of `_PHASES`; or start, a random moment in the first seconds;
+        or steps, a random moment after the first steps.
+      meanwhile: called with the process before the kill, while it is paused.
     """
     process = self._start()
     if phase == 'start':
@@ -102,8 +104,8 @@ class _Victim:
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
 
-  def ask(self, number: int, status: int) -> None:
-    """Starts the command and asks it to stop after the first steps."""
+  def ask_to_stop(self, number: int, status: int) -> None:
+    """Starts the command and sends it a signal after the first steps."""
     process = self._start()
     self._wait(process, 'log', 2)
     process.send_signal(number)
@@ -115,8 +117,8 @@ class _Victim:
       return subprocess.Popen(self._command, stdout=log, stderr=log)
 
   def _wait(self, process, phase: str, count: int) -> None:
-    """Returns when a phase has begun so many times."""
-    seen = self._unfinished(phase)  # What an earlier one left.
+    """Waits until a phase has begun `count` times."""
+    seen = self._unfinished(phase)  # Left by earlier starts.
     num_seen = len(seen)
     while len(seen) - num_seen < count:
       assert process.poll() is None, (phase, self.log.read_text())
@@ -124,11 +126,11 @@ class _Victim:
       time.sleep(0.0003)
 
   def _unfinished(self, phase: str) -> set[str]:
-    """Returns the temporary names of a phase; of each file one."""
+    """Returns the names of a phase's temporary files, one for each file."""
     if phase not in _PHASES:
       return set()
-    where, pattern = _PHASES[phase]
-    folder = self._folder / where
+    subfolder, pattern = _PHASES[phase]
+    folder = self._folder / subfolder
     names = os.listdir(folder) if folder.is_dir() else []
     return {
       name.partition('.tmp')[0] for name in names if re.fullmatch(pattern, name)
@@ -136,13 +138,14 @@ class _Victim:
 
 
 def _state(process: subprocess.Popen) -> str:
+  """Returns the letter of a process's state: T if it is paused."""
   stat = pathlib.Path(f'/proc/{process.pid}/stat').read_text()
   return stat.rpartition(')')[2].split()[0]
 
 
 @pytest.fixture(autouse=True)
-def _told(capsys):
-  """Tells how often a script was killed, and where."""
+def _report_kills(capsys):
+  """Prints how often the test killed a script in each phase."""
   before = len(_kills)
   yield
   counts = collections.Counter(
@@ -159,7 +162,7 @@ def _told(capsys):
 
 @pytest.fixture(scope='module')
 def large_world(tmp_path_factory):
-  """A world whose model has many positions, and more to train on."""
+  """A world whose model has many positions, and which has more data."""
   folder = tiny_world.make(tmp_path_factory.mktemp('large'))
   config = {**tiny_world.CONFIG, 'max_position_embeddings': _POSITIONS}
   config['num_hidden_layers'] = 1
@@ -187,7 +190,7 @@ def _training(world, output_dir, **changes):
 
 
 def _assert_same(ours: pathlib.Path, expected: pathlib.Path) -> None:
-  """Compares all that a run's outcome is; nothing temporary is left."""
+  """Checks that two runs have the same results and no temporary files."""
   patterns = ['model.ckpt-*', 'metrics.jsonl', 'eval_metrics.jsonl', 'best/*']
   patterns += ['checkpoints/*', 'checkpoint', 'logits-*', 'manifest.json']
   patterns += ['dump/*', '*.npy']
@@ -204,15 +207,15 @@ def _assert_same(ours: pathlib.Path, expected: pathlib.Path) -> None:
 
 
 def _kill_often(script, make_flags, world, plan, meanwhile=None):
-  """Kills a script as planned, and compares it with a run left alone."""
+  """Kills a script as planned, and compares it with an undisturbed run."""
   alone, killed = world / f'{script}-alone', world / f'{script}-killed'
   _Victim(script, make_flags(alone), alone).finish()
   victim = _Victim(script, make_flags(killed), killed)
   for phase in plan.split():
     if phase == 'SIGTERM':
-      victim.ask(signal.SIGTERM, 75)
+      victim.ask_to_stop(signal.SIGTERM, 75)
     elif phase == 'SIGINT':
-      victim.ask(signal.SIGINT, 130)
+      victim.ask_to_stop(signal.SIGINT, 130)
     else:
       victim.kill(phase, meanwhile if phase == 'steps' else None)
   victim.finish()
@@ -310,7 +313,7 @@ def _dump_flags(world, logits_dir, teacher=1):
 
 
 @pytest.mark.long
-def test_a_dump_and_what_is_learnt_from_it_have_the_same_bytes(two_teachers):
+def test_a_dump_and_its_student_end_with_the_same_bytes(two_teachers):
   world = two_teachers
   _kill_often(
     'run_distillation',
@@ -348,8 +351,8 @@ def test_a_dump_and_what_is_learnt_from_it_have_the_same_bytes(two_teachers):
 
 
 @pytest.mark.long
-def test_there_were_as_many_kills_as_were_to_be():
-  """Comes last; the tests before it count."""
+def test_the_scripts_were_killed_often_enough():
+  """Counts the kills of the tests before it."""
   if len({kill.script for kill in _kills}) < 3:
     pytest.skip('not all scripts were killed')
   inside = [kill for kill in _kills if kill.is_inside]
@@ -371,7 +374,7 @@ def small_disk(tmp_path):
   subprocess.run(['umount', '--lazy', str(folder)], check=True)
 
 
-def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(
+def test_a_run_ended_by_a_full_disk_resumes_when_there_is_room(
   large_world, small_disk, tmp_path
 ):
   def train(output_dir):
@@ -383,7 +386,7 @@ def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(
   with pytest.raises(UserError, match='cannot write .*No space left on device'):
     train(full)
   assert not list(full.rglob('.*.tmp*'))
-  # Again, with nothing changed: as clear, and nothing is lost.
+  # A second try has the same message, and loses nothing.
   with pytest.raises(UserError, match='cannot write .*No space left on device'):
     train(full)
   command = ['mount', '-o', 'remount,size=200m', str(small_disk)]
@@ -393,15 +396,15 @@ def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(
   _assert_same(full, alone)
 
 
-def _flip(path: pathlib.Path, place: int) -> None:
+def _flip_bit(path: pathlib.Path, offset: int) -> None:
   with open(path, 'r+b') as file:
-    file.seek(place)
+    file.seek(offset)
     (byte,) = file.read(1)
-    file.seek(place)
+    file.seek(offset)
     file.write(bytes([byte ^ 0x10]))
 
 
-def test_damaged_files_are_named_and_what_is_whole_is_used(
+def test_damaged_checkpoints_are_named_and_others_are_used(
   large_world, tmp_path, caplog
 ):
   def train(output_dir, *more):
@@ -411,18 +414,18 @@ def test_damaged_files_are_named_and_what_is_whole_is_used(
   alone, damaged = tmp_path / 'alone', tmp_path / 'damaged'
   train(alone)
   shutil.copytree(alone, damaged)
-  # The newest checkpoint, what the run exported last, and the index.
-  _flip(damaged / 'checkpoints' / 'ckpt-36.data-00000-of-00001', 5_000_000)
+  # First the newest checkpoint to resume from, then the last export.
+  _flip_bit(damaged / 'checkpoints' / 'ckpt-36.data-00000-of-00001', 5_000_000)
   train(damaged)
   assert 'ckpt-36 is damaged and is skipped' in caplog.text
   assert 'Resumed at step 24' in caplog.text
   _assert_same(damaged, alone)
   caplog.clear()
-  _flip(damaged / 'model.ckpt-36.data-00000-of-00001', 1_000_000)
+  _flip_bit(damaged / 'model.ckpt-36.data-00000-of-00001', 1_000_000)
   train(damaged)
   assert 'Writing model.ckpt-36 again: ' in caplog.text
   _assert_same(damaged, alone)
-  _flip(damaged / 'model.ckpt-36.data-00000-of-00001', 1_000_000)
+  _flip_bit(damaged / 'model.ckpt-36.data-00000-of-00001', 1_000_000)
   with pytest.raises(UserError, match='model.ckpt-36.* it may be damaged'):
     tiny_world.run(
       'run_classifier',
@@ -436,7 +439,7 @@ def test_a_damaged_training_record_ends_the_run_with_its_name(
 ):
   path = tmp_path / 'records'
   tiny_world.make_records(large_world, str(path))
-  _flip(path, files.size(str(path)) // 2)
+  _flip_bit(path, files.size(str(path)) // 2)
   with pytest.raises(
     UserError, match=rf'{path} is damaged or cut short: record \d+ .counted'
   ):

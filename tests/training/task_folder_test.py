@@ -1,4 +1,8 @@
-"""Evaluation while training, prediction, several seeds: through the flags."""
+"""Evaluation during training, prediction and several seeds, by flags.
+
+Tests `training/task_folder.py`, `training/evaluation.py` and, with
+`tests/scripts/run_classifier_test.py`, `training/fine_tuning.py`.
+"""
 
 import json
 import shutil
@@ -33,20 +37,20 @@ def _scores(folder, suffix=''):
   return {name: float(value) for name, value in pairs}
 
 
-def _bytes(folder, but=()):
-  """Returns the files that a run's outcome is, by name."""
+def _results(folder, without=()):
+  """Returns a run's result files, name → content."""
   names = ('*.ckpt-*', 'metrics.jsonl', 'eval_metrics.jsonl', 'best/*')
   return {
     str(path.relative_to(folder)): path.read_bytes()
     for name in names
     for path in folder.glob(name)
-    if path.name not in but
+    if path.name not in without
   }
 
 
 @pytest.fixture(scope='module')
 def evaluated_world(tmp_path_factory):
-  """A world with a run in `out` that was evaluated while it trained."""
+  """A world with a run in `out` that was evaluated during training."""
   folder = tiny_world.make(tmp_path_factory.mktemp('evaluated'))
   _spoil_dev(folder)
   _run(folder, *_EVALUATING, '--do_eval', '--do_predict')
@@ -54,7 +58,7 @@ def evaluated_world(tmp_path_factory):
 
 
 def _spoil_dev(world):
-  """Turns three labels of dev round, so that being sure costs more and more."""
+  """Flips three labels of dev, so that the loss rises when training is long."""
   path = world / 'task' / 'dev.tsv'
   lines = path.read_text().splitlines()
   for i in (2, 5, 8):
@@ -68,7 +72,7 @@ def test_the_best_checkpoint_is_kept_whole_and_evaluated(evaluated_world):
   evaluations = _evaluations(out)
   assert [e['step'] for e in evaluations] == [9, 18, 27, 36, 45, 54, 60]
   best = min(evaluations, key=lambda e: e['eval_loss'])
-  # Neither the first nor the last, or this test would show little.
+  # Neither the first nor the last evaluation, which could be best by accident.
   assert 9 < best['step'] < 60
   prefix = f'model.ckpt-{best["step"]}'
   assert sorted(p.name for p in (out / 'best').iterdir()) == [
@@ -78,25 +82,27 @@ def test_the_best_checkpoint_is_kept_whole_and_evaluated(evaluated_world):
   assert location.locate(str(out / 'best')).prefix == str(out / 'best' / prefix)
   scores = _scores(out)
   assert scores.pop('global_step') == best.pop('step')
-  # The same numbers to the last bit.
+  # The final evaluation repeats the best one, bit by bit.
   assert scores == best
 
 
-def test_later_commands_take_the_best_too(evaluated_world, tmp_path, caplog):
+def test_later_commands_use_the_best_checkpoint(
+  evaluated_world, tmp_path, caplog
+):
   world = shutil.copytree(evaluated_world, tmp_path, dirs_exist_ok=True)
   before = (world / 'out' / 'predictions.tsv').read_bytes()
   for name in ('predictions.tsv', 'eval_results.txt'):
     (world / 'out' / name).unlink()
   _run(world, '--do_eval', '--do_predict')
-  assert 'The best checkpoint of the run is taken' in caplog.text
+  assert "Using the run's best checkpoint" in caplog.text
   assert (world / 'out' / 'predictions.tsv').read_bytes() == before
-  # Without it, the last.
+  # Without a best checkpoint they use the last one.
   shutil.rmtree(world / 'out' / 'best')
   _run(world, '--do_eval')
   assert _scores(world / 'out')['global_step'] == 60
 
 
-def test_evaluating_changes_nothing_of_the_training(evaluated_world, world):
+def test_evaluation_does_not_change_the_training(evaluated_world, world):
   _run(world, '--do_train')
   for suffix in ('.index', '.data-00000-of-00001'):
     name = f'model.ckpt-60{suffix}'
@@ -124,7 +130,7 @@ def test_a_run_killed_at_an_evaluation_ends_with_the_same_bytes(
   evaluated_world, world, moment, monkeypatch
 ):
   _spoil_dev(world)
-  # Saved at 20 and 40; killed at 36, so that 27 is evaluated twice.
+  # Checkpoints at 20 and 40, killed at 36: the resumed run repeats 27.
   flags = [*_EVALUATING, '--save_checkpoints_steps=20']
   run = best_checkpoint.Evaluation.run
 
@@ -144,32 +150,32 @@ def test_a_run_killed_at_an_evaluation_ends_with_the_same_bytes(
   _run(world, *flags)
   alone, again = evaluated_world / 'out', world / 'out'
   extra = {f'model.ckpt-{n}' for n in (20, 40)}
-  expected = _bytes(alone, but=('metrics.jsonl',))
+  expected = _results(alone, without=('metrics.jsonl',))
   found = {
     name: content
-    for name, content in _bytes(again, but=('metrics.jsonl',)).items()
+    for name, content in _results(again, without=('metrics.jsonl',)).items()
     if name.split('.index')[0].split('.data')[0] not in extra
   }
   assert found == expected
 
 
-def test_a_run_stops_early_and_stays_so(world, caplog):
+def test_a_run_that_stopped_early_does_not_resume(world, caplog):
   _spoil_dev(world)
   flags = [*_EVALUATING, '--early_stopping_patience=1', '--do_eval']
   _run(world, *flags)
   out = world / 'out'
   losses = [e['eval_loss'] for e in _evaluations(out)]
-  # All but the last are better than the one before.
+  # Each loss except the last is lower than the one before.
   assert losses == [*sorted(losses[:-1], reverse=True), losses[-1]]
   assert losses[-1] >= losses[-2]
   last = _evaluations(out)[-1]['step']
   assert last < 60 and (out / f'model.ckpt-{last}.index').exists()
   assert _scores(out)['global_step'] == last - 9
-  before = _bytes(out)
+  before = _results(out)
   caplog.clear()
   _run(world, *flags)
   assert f'This run has stopped early, at step {last} of 60' in caplog.text
-  assert _bytes(out) == before
+  assert _results(out) == before
 
 
 def test_another_evaluation_in_the_same_folder_is_refused(
@@ -187,8 +193,8 @@ def test_predictions_of_a_labelled_split_agree_with_evaluation(
   world = shutil.copytree(evaluated_world, tmp_path, dirs_exist_ok=True)
   labelled = (world / 'task' / 'dev.tsv').read_text()
   (world / 'task' / 'test.tsv').write_text(labelled)
-  # The columns are named in another order than the model was trained in, which
-  # labels.txt would not allow: a model from elsewhere has none.
+  # The flags give the labels in another order than the model was trained with.
+  # labels.txt would make that an error; a model from elsewhere has none.
   (world / 'out' / 'labels.txt').unlink()
   _run(
     world,
@@ -216,7 +222,7 @@ def test_predictions_of_a_labelled_split_agree_with_evaluation(
   assert [row['prediction'] for row in rows] == best.tolist()
 
 
-def test_of_mnli_both_dev_and_both_test_sets_are_taken(world):
+def test_mnli_uses_both_dev_and_both_test_sets(world):
   labels = ('contradiction', 'entailment', 'neutral')
   header = 'index\tsentence1\tsentence2'
   for split, count in (
@@ -234,7 +240,7 @@ def test_of_mnli_both_dev_and_both_test_sets_are_taken(world):
   jobs = ['--do_train', '--do_eval', '--do_predict']
   _run(world, *jobs, task_name='MNLI', num_train_epochs=1)
   out = world / 'out'
-  # All inputs are the same, so a third of each split is right.
+  # All inputs are equal, so a third of each split is right.
   for suffix in ('', '_mismatched'):
     assert _scores(out, suffix)['eval_accuracy'] == pytest.approx(1 / 3)
   for suffix, count in (('', 4), ('_mismatched', 5)):
@@ -249,15 +255,15 @@ def test_of_mnli_both_dev_and_both_test_sets_are_taken(world):
 
 
 @pytest.mark.slow
-def test_each_seed_is_the_run_of_that_seed_alone(world, caplog):
+def test_each_of_several_seeds_equals_a_run_of_that_seed(world, caplog):
   jobs = ['--do_train', '--do_eval']
   changes = {'num_train_epochs': 2, 'seed': 3}
   _run(world, *jobs, '--num_seeds=2', **changes)
   out = world / 'out'
   alone = {'num_train_epochs': 2, 'seed': 4, 'output_dir': world / 'alone'}
   _run(world, *jobs, **alone)
-  assert _bytes(out / 'seed-4') == _bytes(world / 'alone') != {}
-  assert _bytes(out / 'seed-3') != _bytes(out / 'seed-4')
+  assert _results(out / 'seed-4') == _results(world / 'alone') != {}
+  assert _results(out / 'seed-3') != _results(out / 'seed-4')
   report = json.loads((out / 'seeds.json').read_text())
   assert list(report['scores']) == ['3', '4']
   each = [_scores(out / f'seed-{n}')['eval_loss'] for n in (3, 4)]
@@ -265,18 +271,18 @@ def test_each_seed_is_the_run_of_that_seed_alone(world, caplog):
     np.mean(each)
   )
   assert report['summary']['eval_loss']['highest'] == max(each)
-  # What starts them all again, and what starts one.
+  # The recorded commands start all runs, or one of them, again.
   for folder, number, seed in ((out, 2, 3), (out / 'seed-4', 1, 4)):
     command = json.loads((folder / 'run.json').read_text())['command']
     expected = [f'--num_seeds={number}', f'--seed={seed}']
     assert {*expected, f'--output_dir={folder}'} < set(command['flags'])
 
   caplog.clear()
-  before = _bytes(out / 'seed-3')
+  before = _results(out / 'seed-3')
   tiny_world.run('run_classifier', f'--from_run={out}', '--num_seeds=3')
   assert caplog.text.count('This run has finished: all 12 steps') == 3
   assert caplog.text.count('Resumed at step 12') == 2
-  assert _bytes(out / 'seed-3') == before
+  assert _results(out / 'seed-3') == before
   report = json.loads((out / 'seeds.json').read_text())
   assert list(report['scores']) == ['3', '4', '5']
 
@@ -297,12 +303,12 @@ def test_a_checkpoint_without_a_head_is_not_scored(teacher_world):
   assert not (teacher_world / 'out' / 'eval_results.txt').exists()
 
 
-def test_a_head_that_was_never_trained_is_said(teacher_world, caplog):
+def test_an_untrained_head_gives_a_warning(teacher_world, caplog):
   checkpoint = teacher_world / 'teacher' / 'model.ckpt'
   _run(teacher_world, '--do_eval', init_checkpoint=f'{checkpoint}-60')
-  assert 'never trained' not in caplog.text
+  assert 'is untrained' not in caplog.text
   _run(teacher_world, '--do_eval', init_checkpoint=f'{checkpoint}-0')
-  assert 'ckpt-0 was never trained (its bias is all zeros)' in caplog.text
+  assert 'ckpt-0 is untrained (its bias is all zeros)' in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -340,7 +346,9 @@ def test_a_head_that_was_never_trained_is_said(teacher_world, caplog):
     ),
   ],
 )
-def test_contradictions_are_told_before_training(world, arguments, message):
+def test_contradictory_flags_are_refused_before_training(
+  world, arguments, message
+):
   with pytest.raises(UserError, match=message):
     _run(world, *arguments)
   assert not (world / 'out').exists()
