@@ -4,8 +4,6 @@ A record is a function of the block, the block's number, the record's number
 and the options. So any thread or machine may make any record at any time.
 
 Letters: N records, S sequence.
-
-Tested by `tests/data/pretraining/creation_test.py`.
 """
 
 import enum

@@ -1,3 +1,5 @@
+"""create_pretraining_data.py as a process."""
+
 import pathlib
 import subprocess
 import sys
@@ -56,8 +58,8 @@ def test_script_writes_records(tmp_path):
   assert result.returncode == 0, result.stderr
   assert '3 documents' in result.stderr
   assert (tmp_path / '0.manifest.json').exists()
-  # Rounds * documents: the first one gives one record or two. They are dealt
-  # out one file after the other.
+  # 4 rounds of 3 documents, the first of which gives one record or two. The
+  # files hold half of them each.
   counts = [
     record_index.load_index(str(tmp_path / n)).num_records for n in '01'
   ]
@@ -66,7 +68,7 @@ def test_script_writes_records(tmp_path):
 
 
 @pytest.mark.parametrize('script', [AS_FILE, AS_MODULE])
-def test_help_shows_every_flag_at_once(script):
+def test_help_shows_every_flag_within_seconds(script):
   start = time.monotonic()
   result = run(*script, '--help')
   assert time.monotonic() - start < 2

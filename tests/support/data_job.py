@@ -1,4 +1,4 @@
-"""create_pretraining_data.py as a process, on 20 MB of made-up text."""
+"""create_pretraining_data.py as a process, on 20 MB of random text."""
 
 import pathlib
 import random
@@ -44,7 +44,7 @@ def start(folder: pathlib.Path, name: str) -> subprocess.Popen:
 
 
 def contents(folder: pathlib.Path) -> dict[str, bytes]:
-  """Returns the files of a folder by name; the lock, which stays, aside."""
+  """Returns the files of a folder by name, except the lock, which stays."""
   return {
     path.name: path.read_bytes()
     for path in folder.iterdir()

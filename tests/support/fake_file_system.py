@@ -1,4 +1,4 @@
-"""A file system that only Apache Beam reaches: a folder stands for fake://."""
+"""A file system that only Apache Beam reaches: local files under fake://."""
 
 import pathlib
 import shutil
@@ -10,7 +10,7 @@ SCHEME = 'fake://'
 
 
 class FakeFileSystem(LocalFileSystem):
-  """What Beam finds of fake://: names are local paths behind it."""
+  """Implements fake:// for Beam; the rest of a name is a local path."""
 
   @classmethod
   def scheme(cls):
@@ -48,7 +48,7 @@ class FakeFileSystem(LocalFileSystem):
     return filesystem.FileMetadata(path, found.size_in_bytes, seconds)
 
   def delete(self, paths):
-    for path in map(_local, paths):  # As Google's: 'a/' is all below it.
+    for path in map(_local, paths):  # As on gs://, 'a/' deletes all below it.
       if path.endswith('/'):
         shutil.rmtree(path)
       else:

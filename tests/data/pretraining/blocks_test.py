@@ -1,3 +1,5 @@
+"""Blocks of tokenised documents."""
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from data.text.corpus_options import CorpusOptions
 
 
 def characters(lines: list[str]) -> tuple[np.ndarray, np.ndarray]:
-  """A tokenizer: each letter a token; '-' is dropped."""
+  """Tokenises letters; drops '-'."""
   texts = [line.replace('-', '') for line in lines]
   ids = np.array([ord(c) for text in texts for c in text], np.int32)
   return ids, np.array([len(text) for text in texts], np.int64)
@@ -43,7 +45,7 @@ def test_documents_are_tokenised(monkeypatch, batch_characters):
   assert block.tokens.dtype == np.int32
 
 
-def test_what_has_no_tokens_is_left_out():
+def test_texts_without_tokens_are_left_out():
   block = blocks.tokenise_block(['ab\n-\ncd', '-', 'e'], split, characters)
   assert sentences_of(block) == [['ab', 'cd'], ['e']]
   nothing = blocks.tokenise_block(['-'], split, characters)
@@ -70,7 +72,7 @@ def test_blocks_hold_consecutive_documents_of_all_files(tmp_path):
   partitioning = Partitioning(
     sum(found.num_bytes for found in surveys), block_bytes=5
   )
-  # 16 bytes, 3 blocks: they begin at the bytes 0, 6 and 11.
+  # 16 bytes are 3 blocks, which begin at the bytes 0, 6 and 11.
   expected = [(0, ['aaaa', 'bb']), (1, ['cc', 'd', 'ee']), (2, ['fffff'])]
   assert list(blocks.block_texts(corpus, surveys, partitioning)) == expected
   assert corpus.read_numbers == [0, 1, 2]
@@ -79,5 +81,5 @@ def test_blocks_hold_consecutive_documents_of_all_files(tmp_path):
     blocks.block_texts(corpus, surveys, partitioning, {1}.__contains__)
   )
   assert wanted == expected[1:2]
-  # The other files hold nothing of it.
+  # The other files have no document in this block.
   assert corpus.read_numbers == [1]

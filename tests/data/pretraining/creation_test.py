@@ -1,3 +1,5 @@
+"""Pre-training records, from the text to the files."""
+
 import collections
 import dataclasses
 import functools
@@ -91,7 +93,7 @@ def read(path, length=16, predictions=4) -> list[dict[str, np.ndarray]]:
 
 
 def restored(record: dict[str, np.ndarray]) -> list[int]:
-  """Puts the labels back; returns the tokens without padding."""
+  """Returns the tokens before masking, without padding."""
   ids = record['input_ids'].copy()
   real = record['masked_lm_weights'] > 0
   ids[record['masked_lm_positions'][real]] = record['masked_lm_ids'][real]
@@ -114,13 +116,13 @@ def test_records_rebuild_the_text(folder):
     texts.update(a)
     if not record['next_sentence_labels'][0]:
       texts.update(b)
-  # Every sentence is A or an actual B once in each round.
+  # In each round, every sentence is in A or in an actual next B once.
   words = TEXT.replace('x', ' ##x').split()
   expected = {VOCABULARY.index(w): 3 * words.count(w) for w in set(words)}
   assert texts == expected
 
 
-def test_records_are_laid_out_like_the_originals(folder):
+def test_records_have_the_layout_of_the_original(folder):
   create(folder)
   for record in read(folder / 'out.tfrecord'):
     length = record['input_mask'].sum()
@@ -167,14 +169,14 @@ def test_same_flags_give_the_same_bytes(folder):
 
 
 def test_gzip_gives_the_bytes_of_plain_text(folder):
-  # Known by its content, not by its name.
+  # Compression is recognised by the content, not by the name.
   (folder / 'packed.txt').write_bytes(gzip.compress(TEXT.encode()))
   create(folder, output='1')
   create(folder, text='packed.txt', output='2')
   assert (folder / '1').read_bytes() == (folder / '2').read_bytes()
 
 
-def test_output_files_take_the_records_one_after_the_other(folder):
+def test_output_files_hold_consecutive_records(folder):
   create(folder, output='all')
   create(folder, output='0,1,2')
   whole = list(tf.data.TFRecordDataset(str(folder / 'all')).as_numpy_iterator())
@@ -189,7 +191,7 @@ def test_output_files_take_the_records_one_after_the_other(folder):
     assert index.num_records == len(part)
 
 
-def test_a_file_does_not_go_on_in_the_next(folder):
+def test_a_document_ends_with_its_file(folder):
   (folder / 'more.txt').write_text('h h h\n')
   create(folder, text='text.txt,more.txt')
   manifest = files.read_json(str(folder / 'out.tfrecord.manifest.json'))
@@ -217,7 +219,7 @@ def test_statistics_and_manifest_count_what_was_written(folder):
   assert len(index['offsets']) == -(-len(written) // index['window'])
 
 
-def test_single_document_ends_and_is_labelled_random(folder):
+def test_single_sentence_is_labelled_random(folder):
   (folder / 'text.txt').write_text('a b c d e f g\n')
   statistics = create(folder)
   assert (statistics.records, statistics.random_next) == (10, 10)
@@ -225,7 +227,7 @@ def test_single_document_ends_and_is_labelled_random(folder):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-  """Blocks of a handful of documents, and small parts of them."""
+  """Blocks of a handful of documents, and small batches."""
   monkeypatch.setattr(
     creation,
     'Partitioning',
@@ -245,7 +247,7 @@ def test_text_with_many_blocks_uses_every_document(folder):
 
 
 def contents(folder) -> dict[str, bytes]:
-  """Returns what stands in a folder, by name; names of the run aside."""
+  """Returns the output files of a folder, by name."""
   return {
     path.name: path.read_bytes()
     for path in sorted(folder.iterdir())
@@ -268,7 +270,7 @@ def test_bytes_do_not_depend_on_the_number_of_workers(folder, num_shards):
 
 
 @pytest.mark.usefixtures('small_blocks')
-def test_shards_that_are_there_are_not_made_again(folder, monkeypatch):
+def test_complete_shards_are_kept(folder, monkeypatch):
   (folder / 'text.txt').write_text(TEXT * 5)
   create(folder, num_shards=4)
   whole = contents(folder)
@@ -285,7 +287,7 @@ def test_shards_that_are_there_are_not_made_again(folder, monkeypatch):
   create(folder, num_shards=4)
   assert made == [2]
   assert contents(folder) == whole
-  # Another flag, other text, a damaged file: made again.
+  # After another flag, other text or damage, shards are made again.
   create(folder, dataclasses.replace(SMALL, random_seed=1), num_shards=4)
   assert made == [2, 0, 1, 2, 3]
   (folder / 'text.txt').write_text(TEXT * 5 + 'h\n')
@@ -302,7 +304,7 @@ def test_shards_that_are_there_are_not_made_again(folder, monkeypatch):
   assert made[10:] == [0, 1, 2]
 
 
-def test_output_of_another_job_is_replaced_with_a_word(folder, caplog):
+def test_output_of_another_job_is_replaced_with_a_warning(folder, caplog):
   caplog.set_level('WARNING')
   create(folder)
   assert 'replacing' not in caplog.text
@@ -312,7 +314,7 @@ def test_output_of_another_job_is_replaced_with_a_word(folder, caplog):
 
 
 @pytest.mark.usefixtures('small_blocks')
-def test_a_full_disk_leaves_the_shards_before(folder, monkeypatch):
+def test_a_full_disk_leaves_the_complete_shards(folder, monkeypatch):
   (folder / 'text.txt').write_text(TEXT * 5)
   create(folder, num_shards=3)
   whole = contents(folder)
@@ -359,7 +361,7 @@ def test_records_without_masks_hold_the_text(folder):
     assert restored(one) == ids
 
 
-def test_sentence_order_takes_both_segments_from_one_place(folder):
+def test_sentence_order_takes_both_segments_from_one_passage(folder):
   (folder / 'text.txt').write_text('a b\nc d\ne f\n\nh h\nh h\n')
   options = Options(
     max_predictions_per_seq=4,
@@ -422,7 +424,7 @@ def test_wrong_paths_are_refused_first(folder, text, output, message):
 @pytest.mark.parametrize(
   'other', ['./text.txt', 'folder/..//text.txt', 'link.txt', 'linked/text.txt']
 )
-def test_a_file_is_known_however_it_is_named(folder, monkeypatch, other):
+def test_a_file_is_recognised_under_any_name(folder, monkeypatch, other):
   (folder / 'folder').mkdir()
   (folder / 'link.txt').symlink_to(folder / 'text.txt')
   (folder / 'linked').symlink_to(folder)
@@ -441,7 +443,7 @@ def test_more_output_files_than_records_are_refused(folder):
 
 
 def _statistics(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-  """Computes the figures of `pretraining_reference.json`."""
+  """Computes the statistics of `pretraining_reference.json`."""
   lengths = columns['input_mask'].sum(axis=1).astype(int)
   rows, slots = np.nonzero(columns['masked_lm_weights'])
   positions = columns['masked_lm_positions'][rows, slots]
@@ -470,7 +472,7 @@ def _statistics(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
   'kind, whole_words',
   [('wordpiece_masking', False), ('whole_word_masking', True)],
 )
-def test_statistics_are_the_originals(
+def test_statistics_are_those_of_the_original(
   shared_data, fixtures_dir, kind, whole_words
 ):
   path = fixtures_dir / 'pretraining_reference.json'

@@ -1,3 +1,5 @@
+"""A dry run shows samples and an estimate."""
+
 import re
 
 import pyarrow
@@ -58,7 +60,7 @@ def test_records_without_masks_are_shown(folder):
   assert not any('{' in line for line in printed)
 
 
-def test_the_whole_is_estimated_from_the_sample(folder, monkeypatch):
+def test_the_whole_job_is_estimated_from_the_sample(folder, monkeypatch):
   monkeypatch.setattr(dry_run, 'BLOCK_BYTES', 100)
   (folder / 'text.txt').write_text('a b c d\n\n' * 100_000)
   *_, sample, whole = lines(folder)
@@ -68,7 +70,7 @@ def test_the_whole_is_estimated_from_the_sample(folder, monkeypatch):
   assert 'records/s' in whole and 'B on disk' in whole
 
 
-def test_what_was_read_whole_is_not_estimated(folder):
+def test_text_that_fits_the_sample_is_counted_exactly(folder):
   table = pyarrow.table({'text': ['a b c. d e.'] * 69})
   parquet.write_table(table, folder / 'text.parquet')
   *_, whole = lines(folder, text='text.parquet', input_format='parquet')

@@ -1,4 +1,4 @@
-"""Masks that are drawn when records are read."""
+"""Dynamic masking: masks drawn when records are read."""
 
 import collections
 import dataclasses
@@ -24,7 +24,7 @@ from data.records.training_order import TrainingOrder
 from data.text.tokenization import Vocabulary
 
 _S, _P, _N = 24, 5, 150
-# Ids 5 to 29 begin words, 30 to 39 go on.
+# Ids 5 to 29 begin words, 30 to 39 continue them.
 _VOCABULARY = Vocabulary(
   '[PAD] [UNK] [CLS] [SEP] [MASK]'.split()
   + [f'w{i}' for i in range(5, 30)]
@@ -70,7 +70,7 @@ def _restored(batch) -> np.ndarray:
   return ids
 
 
-def test_the_fields_are_those_of_masked_records_and_the_text_can_be_restored():
+def test_fields_are_those_of_masked_records_and_labels_restore_the_text():
   columns = _columns()
   before = {name: value.copy() for name, value in columns.items()}
   masked = _masked(columns)
@@ -90,7 +90,7 @@ def test_the_fields_are_those_of_masked_records_and_the_text_can_be_restored():
     MaskingOptions(_P, 0.3, max_ngram=3),
   ],
 )
-def test_masks_are_those_that_the_generator_draws_from_the_same_stream(options):
+def test_masks_are_those_of_static_masking_from_the_same_stream(options):
   columns = _columns()
   found = _masked(columns, options, seed=7)
   ids = columns['input_ids'].copy()
@@ -116,13 +116,13 @@ def test_whole_words_stay_whole():
   rows, slots = np.nonzero(masked['masked_lm_weights'])
   chosen[rows, masked['masked_lm_positions'][rows, slots]] = True
   ids = columns['input_ids']
-  goes_on = (ids[:, 1:] >= 30) & (ids[:, :-1] > _MASK)
-  pairs = chosen[:, 1:][goes_on], chosen[:, :-1][goes_on]
+  continues = (ids[:, 1:] >= 30) & (ids[:, :-1] > _MASK)
+  pairs = chosen[:, 1:][continues], chosen[:, :-1][continues]
   np.testing.assert_array_equal(*pairs)
   assert pairs[0].sum() > 100
 
 
-def test_shares_are_those_of_records_masked_when_they_are_made():
+def test_shares_are_those_of_static_masking():
   columns = _columns(20_000)
   masked = _masked(columns)
   lengths = columns['input_mask'].sum(axis=1)
@@ -133,7 +133,8 @@ def test_shares_are_those_of_records_masked_when_they_are_made():
   rows, slots = np.nonzero(masked['masked_lm_weights'])
   now = masked['input_ids'][rows, masked['masked_lm_positions'][rows, slots]]
   before = masked['masked_lm_ids'][rows, slots]
-  # 0.8 and a random [MASK] in 40; 0.1 and a random token that is the same.
+  # [MASK]: 0.8, and a random token is [MASK] in 1 of 40 cases. Unchanged: 0.1,
+  # and a random token is the same in 1 of 40 cases.
   # Standard errors with 48,000 masks: 0.002 and 0.0014.
   assert abs((now == _MASK).mean() - (0.8 + 0.1 / 40)) < 0.008
   assert abs((now == before).mean() - (0.1 + 0.1 / 40)) < 0.006
@@ -141,7 +142,7 @@ def test_shares_are_those_of_records_masked_when_they_are_made():
 
 @pytest.fixture(scope='module')
 def source(tmp_path_factory) -> RecordSource:
-  """150 records in two files, no two with the same text."""
+  """150 records in two files, all with different texts."""
   folder, columns = tmp_path_factory.mktemp('records'), _columns()
   paths = []
   for name, rows in (('a', slice(90)), ('b', slice(90, _N))):
@@ -179,7 +180,7 @@ def whole(source):
 
 
 def _texts(batches) -> collections.Counter[tuple[tuple[int, ...], ...]]:
-  """Counts each pair of a text and the same text masked."""
+  """Counts pairs of an original text and its masked form."""
   return collections.Counter(
     (tuple(before[before > 0]), tuple(after[before > 0]))
     for batch in batches
@@ -200,13 +201,13 @@ def test_each_epoch_masks_the_same_text_anew(whole):
     epochs[text] += count
     different[text] += 1
   assert len(epochs) == _N and set(epochs.values()) == {24}
-  # A text of 8 tokens has one mask, in one of 5 places.
+  # A text of 8 tokens has one mask, at one of 5 positions.
   assert min(different.values()) > 4
   assert different.total() > 20 * _N
 
 
 def test_a_run_that_resumes_in_an_epoch_draws_the_same_masks(source, whole):
-  # From the end of one group over the next, in which the third epoch begins.
+  # From the end of one group through the next, where the third epoch begins.
   _assert_equal(_train(source, range(23, 40)), whole[23:40])
 
 
@@ -223,7 +224,7 @@ def test_replicas_and_workers_share_the_masks_of_one_device(source, whole):
     _assert_equal(own[2 * step : 2 * step + 2], replicas[2:])
 
 
-def test_masks_depend_on_the_seed_and_not_on_the_size_of_batches(source, whole):
+def test_masks_depend_on_the_seed_and_not_on_the_batch_size(source, whole):
   assert _texts(_train(source, range(120), batch_size=30)) == _texts(whole)
   other = DynamicMasking(_VOCABULARY, _OPTIONS, seed=6)
   (batch,) = _train(dataclasses.replace(source, complete=other), range(1))
@@ -237,11 +238,11 @@ def test_an_evaluation_draws_the_same_masks_each_time(source):
       dataclasses.replace(source, paths=paths), batch_size, max_batches
     )
     texts = _texts(batches.as_numpy_iterator())
-    del texts[(), ()]  # The rows that fill up the last batch.
+    del texts[(), ()]  # The padding rows of the last batch.
     return texts
 
   texts = evaluate(8)
-  # A record's number is its place in the files.
+  # A record's number is its position in the files.
   assert texts == _texts([_masked(_columns(), seed=5)])
   assert evaluate(64) == texts
   first = evaluate(10, max_batches=9)

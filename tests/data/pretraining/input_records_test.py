@@ -1,4 +1,4 @@
-"""The record files that a run is given."""
+"""The record files of a training run."""
 
 import dataclasses
 
@@ -44,12 +44,12 @@ def _found(*manifests: Manifest | None):
 
 
 def _message(*manifests, requirements=_REQUIREMENTS) -> str:
-  with pytest.raises(UserError) as told:
+  with pytest.raises(UserError) as error:
     input_records.check(_found(*manifests), requirements)
-  return str(told.value)
+  return str(error.value)
 
 
-def test_a_glob_does_not_take_what_stands_beside_records(tmp_path):
+def test_a_glob_leaves_out_indexes_and_manifests(tmp_path):
   for name in ('r-0', 'r-1', 'r-0.index.json', 'r.manifest.json'):
     (tmp_path / name).write_text('')
   expected = [f'{tmp_path}/r-0', f'{tmp_path}/r-1']
@@ -58,7 +58,7 @@ def test_a_glob_does_not_take_what_stands_beside_records(tmp_path):
     input_records.expand(f'{tmp_path}/*.json')
 
 
-def test_a_line_tells_what_the_records_are(caplog):
+def test_a_line_describes_the_records(caplog):
   books = dataclasses.replace(_STATIC, **_BOOKS)
   input_records.check(_found(_STATIC, books, None), _REQUIREMENTS)
   (line,) = caplog.messages
@@ -76,7 +76,7 @@ def test_a_line_tells_what_the_records_are(caplog):
   assert 'max_predictions_per_seq' not in line
 
 
-def test_files_that_are_not_used_are_a_warning(caplog):
+def test_unused_files_are_a_warning(caplog):
   input_records.check({'x/wiki-1': _STATIC}, _REQUIREMENTS)
   warning, line = caplog.messages
   assert warning == (
@@ -85,7 +85,7 @@ def test_files_that_are_not_used_are_a_warning(caplog):
   assert 'Records: 234 in 1 of 2 files' in line
 
 
-def test_records_without_a_manifest_are_not_judged(caplog):
+def test_records_without_a_manifest_are_not_checked(caplog):
   found = _found(None, None)
   input_records.check(found, _REQUIREMENTS)
   assert input_records.dynamic_masking(found) is None
@@ -106,7 +106,7 @@ def test_another_vocabulary_is_refused():
   )
 
 
-def test_a_model_of_another_size_of_vocabulary_is_refused():
+def test_a_model_with_another_vocabulary_size_is_refused():
   requirements = _REQUIREMENTS._replace(vocabulary=None, vocab_size=90)
   assert _message(_STATIC, requirements=requirements) == (
     'wiki.manifest.json: the records were made with a vocabulary of 100 '
@@ -176,12 +176,12 @@ def test_records_of_two_vocabularies_are_refused(changes, message):
   assert message in _message(_STATIC, books)
 
 
-def test_records_with_other_shares_of_masks_go_together():
+def test_records_with_different_shares_of_masks_fit_together():
   books = _change(dataclasses.replace(_STATIC, **_BOOKS), masked_lm_prob=0.2)
   input_records.check(_found(_STATIC, books), _REQUIREMENTS)
 
 
-def test_records_without_masks_and_those_from_elsewhere_do_not_go_together():
+def test_records_without_masks_do_not_fit_those_without_a_manifest():
   assert _message(_DYNAMIC, None) == (
     'the records of a run must be of one kind: dynamic_masking is True in '
     'wiki.manifest.json, False in foreign-1'

@@ -1,4 +1,4 @@
-"""Manifests of pre-training records, as a trainer reads them."""
+"""Manifests of pre-training records, as training reads them."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ def _change(path, **changes):
   files.write_json(str(path), {**content, **changes})
 
 
-def test_a_manifest_tells_what_records_were_made_of(made):
+def test_a_manifest_holds_options_and_vocabulary_and_sizes(made):
   paths = [f'{made}/r-1', f'{made}/r-0']
   found = manifest.find(paths)
   assert list(found) == paths
@@ -62,7 +62,7 @@ def test_a_manifest_tells_what_records_were_made_of(made):
   }
 
 
-def test_records_may_be_moved_with_what_stands_beside_them(made, tmp_path):
+def test_records_may_be_moved_with_their_manifest(made, tmp_path):
   folder = tmp_path / 'moved'
   folder.mkdir()
   for path in made.glob('r-*'):
@@ -74,7 +74,7 @@ def test_records_may_be_moved_with_what_stands_beside_them(made, tmp_path):
 @pytest.mark.parametrize(
   'index', [None, '{}', '{"details": {"documents": 3}}', '[]']
 )
-def test_records_from_elsewhere_have_no_manifest(made, index):
+def test_records_of_other_programs_have_no_manifest(made, index):
   path = made / 'r-0.index.json'
   path.unlink()
   if index:
@@ -85,9 +85,9 @@ def test_records_from_elsewhere_have_no_manifest(made, index):
 
 
 def _message(folder) -> str:
-  with pytest.raises(UserError) as told:
+  with pytest.raises(UserError) as error:
     manifest.find([f'{folder}/r-0', f'{folder}/r-1'])
-  return str(told.value)
+  return str(error.value)
 
 
 def test_records_without_their_manifest_are_not_complete(made):
@@ -118,8 +118,8 @@ def test_a_renamed_file_is_named(made):
     manifest.find([f'{made}/other'])
 
 
-def test_files_of_which_some_were_made_with_other_flags_are_named(made):
-  # As a run leaves them that made them again and was killed before the end.
+def test_a_file_made_with_other_flags_is_named(made):
+  # A run with other flags was killed before it replaced all files.
   path = made / 'r-1.index.json'
   details = json.loads(path.read_text())['details']
   _change(path, details={**details, 'fingerprint': 'another'})
@@ -143,7 +143,7 @@ def test_a_malformed_manifest_is_named(made, content, reason):
   assert message.startswith(_path(made)) and reason in message
 
 
-def test_an_option_out_of_its_range_is_named(made):
+def test_an_option_outside_its_limits_is_named(made):
   flags = json.loads((made / 'r-0.manifest.json').read_text())['flags']
   _change(_path(made), flags={**flags, 'masked_lm_prob': 15})
   assert '`masked_lm_prob`=15: expected more than 0' in _message(made)

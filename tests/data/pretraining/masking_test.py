@@ -1,3 +1,5 @@
+"""Masking of tokens, by google-research/bert, ALBERT and SpanBERT."""
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,7 @@ def mask(ids: np.ndarray, settings: MaskingOptions, seed: int = 0) -> Masks:
 
 
 def shapes(ids: np.ndarray, settings: MaskingOptions) -> set[tuple[int, ...]]:
-  """Returns which sets of positions are masked in many trials."""
+  """Returns the sets of positions that are masked in many trials."""
   masks = mask(np.repeat(ids, 300, axis=0), settings)
   return {
     tuple(row[weights > 0].tolist())
@@ -82,7 +84,7 @@ def test_whole_words_are_masked_whole():
   rows, slots = np.nonzero(masks.weights)
   chosen[rows, masks.positions[rows, slots]] = True
   assert (chosen.sum(axis=1) <= round(30 * 0.15)).all()
-  # The pieces after a word's first share its fate.
+  # A word's further pieces are masked if its first is.
   inside = before >= 7
   inside[:, [1, 13]] = False
   rows, columns = np.nonzero(inside)
@@ -91,13 +93,13 @@ def test_whole_words_are_masked_whole():
   )
 
 
-def test_word_that_does_not_fit_is_passed_over():
+def test_word_that_does_not_fit_is_skipped():
   # One word of 3 pieces and one of 1; only the second fits a budget of 2.
   settings = options(2, 0.9, do_whole_word_mask=True)
   assert shapes(record([4, 7, 8], [5]), settings) == {(5,)}
 
 
-def test_word_goes_on_over_sep():
+def test_word_continues_after_sep():
   # B cut to begin within a word belongs to the last word of A, as in the
   # original: positions 2 and 4 around a [SEP].
   settings = options(2, 0.9, do_whole_word_mask=True)
@@ -105,21 +107,21 @@ def test_word_goes_on_over_sep():
   assert shapes(record([4, 5], [7]), settings) == expected
 
 
-def test_runs_are_of_neighbours_in_one_segment():
+def test_spans_lie_in_one_segment():
   settings = options(2, 0.99, max_ngram=2)
   found = shapes(record([4, 5, 6], [4, 5]), settings)
-  # Any two, where two runs of 1 were drawn; (3, 5) is never one run.
+  # Two spans of 1 may be any two tokens; (3, 5) is never one span.
   assert {(1, 2), (2, 3), (5, 6)} <= found
-  only_runs = options(2, 0.99, max_ngram=100, ngram_distribution='geometric')
+  long_spans = options(2, 0.99, max_ngram=100, ngram_distribution='geometric')
   ids = np.repeat(record([4, 5, 6], [4, 5]), 3000, axis=0)
-  masks = mask(ids, only_runs)
+  masks = mask(ids, long_spans)
   neighbours = np.diff(masks.positions, axis=1)[:, 0] == 1
-  # 0.8 of the runs are longer than 1, and then cut to 2; but those that begin
-  # at a segment's end, 2 of 5, are 1 long.
+  # 0.8 of the spans are longer than 1, and are cut to 2, except those that
+  # begin at the end of a segment, 2 of 5, whose length is 1.
   assert 0.5 < neighbours.mean() < 0.75
 
 
-def test_runs_of_whole_words():
+def test_spans_of_whole_words():
   settings = options(4, 0.99, max_ngram=2, do_whole_word_mask=True)
   found = shapes(record([4, 7, 5, 8], [6]), settings)
   assert (1, 2, 3, 4) in found
@@ -140,14 +142,14 @@ def test_span_lengths(distribution, expected):
   np.testing.assert_allclose(masking.span_lengths(settings), expected)
 
 
-def test_runs_have_the_lengths_that_were_asked_for():
-  # One run a record: its length is that of the first draw.
+def test_spans_have_the_lengths_of_their_distribution():
+  # Each record has one span, whose length is the first draw.
   ids = np.repeat(record([4] * 300, [4]), 4000, axis=0)
   long = options(1000, 0.001, max_ngram=3)
   assert mask(ids.copy(), long).weights.sum() == 4000  # Cut to the budget, 1.
   masks = mask(ids, options(3, 0.99, max_ngram=3))
   starts = np.diff(masks.positions, axis=1) != 1
-  # Three tokens: one run of 3, or 2 + 1, or three of 1, which rarely meet.
+  # Three tokens: one span of 3, or 2 + 1, or three of 1, which rarely touch.
   assert abs((starts.sum(axis=1) == 0).mean() - 2 / 11) < 0.03
 
 

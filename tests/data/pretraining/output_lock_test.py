@@ -1,4 +1,4 @@
-"""One job at a time writes the same files."""
+"""The lock that keeps two jobs from writing the same files."""
 
 import os
 
@@ -10,7 +10,7 @@ from system import files, temporary_files
 from system.errors import UserError
 
 
-def test_another_job_is_refused_until_the_first_has_ended(tmp_path):
+def test_another_job_is_refused_until_the_first_ends(tmp_path):
   shards = file_names.shard_names(f'{tmp_path}/a', 2)
   with output_lock.held(shards):
     with (
@@ -26,7 +26,7 @@ def test_another_job_is_refused_until_the_first_has_ended(tmp_path):
     pass
 
 
-def test_what_a_killed_job_left_is_removed(tmp_path):
+def test_temporary_files_of_a_killed_job_are_removed(tmp_path):
   names = ['a', 'a.index.json', 'a.manifest.json', 'a-00001-of-00002']
   others = ['a-b', 'ab', 'a.txt', 'a-b-00001-of-00002']
   left, stays = (
@@ -40,7 +40,7 @@ def test_what_a_killed_job_left_is_removed(tmp_path):
   assert found == {*stays, f'{tmp_path}/a', f'{tmp_path}/.a.lock'}
 
 
-def test_each_folder_of_the_files_is_locked(tmp_path):
+def test_every_folder_is_locked(tmp_path):
   for name in ('x', 'y'):
     (tmp_path / name).mkdir()
   with (

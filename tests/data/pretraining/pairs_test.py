@@ -1,3 +1,5 @@
+"""Pairs of segments."""
+
 import numpy as np
 import pytest
 
@@ -40,11 +42,11 @@ def document_of(block: Block, token: np.ndarray) -> np.ndarray:
 def test_pairs_rebuild_the_documents(short_seq_prob):
   block = random_block()
   pairs = sample(block, 1000, short_seq_prob, 1)
-  # Nothing was cut.
+  # Nothing was truncated.
   assert (pairs.a_length + pairs.b_length).max() < 997
   b_used = np.where(pairs.is_random_next, 0, pairs.b_length)
   ends = pairs.a_start + pairs.a_length + b_used
-  # What is A or an actual B covers the text once, in order, without a gap.
+  # A and actual next B cover the text once, in order, without a gap.
   assert pairs.a_start[0] == 0
   np.testing.assert_array_equal(pairs.a_start[1:], ends[:-1])
   assert ends[-1] == len(block.tokens)
@@ -80,7 +82,7 @@ def test_random_next_stops_at_the_first_sentence_that_fills_the_record():
   pairs = sample(block, 103, 0.0, 0)
   assert pairs.b_length[pairs.a_start == 0][0] % 3 == 0
   pairs = sample(block, 13, 0.0, 0)
-  # 9 tokens reach 8 and one is cut again, unless the document ends before.
+  # 9 tokens reach 8 and are truncated to 8, unless the document ends before.
   assert pairs.b_length[pairs.a_start == 0][0] in (3, 6, 8)
 
 
@@ -104,7 +106,7 @@ def test_other_documents_are_equally_likely():
   for seed in range(4_000):
     pairs = sample(block, 128, 0.0, seed)
     counts[pairs.a_start, pairs.b_start] += 1
-  # Its own is left in 1 of 5 ** 10 cases. Standard error: 27.
+  # A document draws itself in 1 of 5 ** 10 cases. Standard error: 27.
   np.testing.assert_allclose(counts, 1000 * (1 - np.eye(5)), atol=110)
 
 
@@ -123,7 +125,7 @@ def test_sentence_order_swaps_what_follows():
   kept = pairs.take(~pairs.is_random_next)
   np.testing.assert_array_equal(kept.b_start, kept.a_start + kept.a_length)
   follows = swapped.a_start == swapped.b_start + swapped.b_length
-  # The others: a single sentence that was left at a document's end.
+  # The others are single sentences at the end of a document.
   a_end = swapped.a_start + swapped.a_length
   assert np.isin(a_end[~follows], block.sentences[block.documents]).all()
   assert follows.mean() > 0.7
@@ -154,8 +156,8 @@ def test_pairs_fit_and_keep_both_segments():
   assert pairs.a_length.min() >= 1 and pairs.b_length.min() >= 1
 
 
-def cut(a: int, b: int, longest: int, number: int = 0) -> tuple[int, ...]:
-  """Cuts [100, 100 + a) and [200, 200 + b); returns starts and ends."""
+def truncate(a: int, b: int, longest: int, number: int = 0) -> tuple[int, ...]:
+  """Truncates [100, 100 + a) and [200, 200 + b); returns starts and ends."""
   state = np.uint64(stream(stream_key(0), number))
   return pairs_module._truncate(state, 100, 100 + a, 200, 200 + b, longest)[1:]
 
@@ -164,28 +166,28 @@ def cut(a: int, b: int, longest: int, number: int = 0) -> tuple[int, ...]:
   'a, b, a_left, b_left',
   [
     (5, 5, 5, 5),  # Fits.
-    (20, 5, 5, 5),  # A comes down to B.
-    (3, 20, 3, 7),  # B stays the longer one.
+    (20, 5, 5, 5),  # A shrinks to the length of B.
+    (3, 20, 3, 7),  # B remains longer.
     (8, 8, 5, 5),
     (8, 7, 5, 5),
     (1, 100, 1, 9),
   ],
 )
-def test_the_longer_segment_is_cut(a, b, a_left, b_left):
-  a_start, a_end, b_start, b_end = cut(a, b, 10)
+def test_the_longer_segment_is_truncated(a, b, a_left, b_left):
+  a_start, a_end, b_start, b_end = truncate(a, b, 10)
   assert (a_end - a_start, b_end - b_start) == (a_left, b_left)
 
 
-def test_odd_excess_of_equal_segments_is_cut_from_b():
-  a_start, a_end, b_start, b_end = cut(8, 8, 11)
+def test_odd_excess_of_equal_segments_is_removed_from_b():
+  a_start, a_end, b_start, b_end = truncate(8, 8, 11)
   assert (a_end - a_start, b_end - b_start) == (6, 5)
 
 
-def test_segments_are_cut_from_front_and_back():
-  spans = np.array([cut(30, 5, 15, number) for number in range(2000)])
+def test_tokens_are_removed_from_front_and_back():
+  spans = np.array([truncate(30, 5, 15, number) for number in range(2000)])
   front = spans[:, 0] - 100
   assert (spans[:, 1] - spans[:, 0] == 10).all()
-  # Of 20 tokens cut, each from the front with probability 1/2: mean 10,
+  # 20 tokens are removed, each from the front with probability 1/2: mean 10,
   # standard error sqrt(20 / 4 / 2000) = 0.05.
   assert abs(front.mean() - 10) < 0.2
   assert abs(front.var() - 5) < 0.7
@@ -206,7 +208,7 @@ def target_lengths(count: int, short_seq_prob: float) -> np.ndarray:
 def test_short_seq_prob_sets_the_targets():
   targets = target_lengths(20_000, 0.25)
   short = targets[targets < 50]
-  # Of the short ones, 1 in 49 is 50 long.
+  # 1 in 49 of the short targets is 50.
   assert abs(len(short) / 20_000 - 0.25 * 48 / 49) < 0.012
   assert (short.min(), short.max()) == (2, 49)
   assert (target_lengths(100, 0.0) == 50).all()

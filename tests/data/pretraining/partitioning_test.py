@@ -1,9 +1,11 @@
+"""Blocks of a corpus, and shards of its records."""
+
 import pytest
 
 from data.pretraining.partitioning import Partitioning
 
 
-def test_blocks_are_about_equally_large():
+def test_blocks_are_of_about_equal_size():
   partitioning = Partitioning(num_bytes=35, num_shards=1, block_bytes=10)
   assert partitioning.num_blocks == 3
   # 35 / 3 = 11.7 bytes each.

@@ -1,3 +1,5 @@
+"""Streams of random numbers."""
+
 import numpy as np
 
 from data.pretraining import randomness
@@ -14,7 +16,7 @@ def draws(key: np.uint64, number: int, count: int) -> np.ndarray:
 
 
 def test_generator_is_splitmix64():
-  # The first outputs for seed 0 that its authors' Java gives.
+  # The first outputs of its authors' Java code for seed 0.
   state, outputs = 0, []
   for _ in range(3):
     state = (state + int(randomness._STEP)) % 2**64

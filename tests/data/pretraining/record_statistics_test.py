@@ -1,3 +1,5 @@
+"""Statistics of pre-training records."""
+
 import json
 
 import numpy as np
@@ -25,7 +27,7 @@ def test_batches_are_counted():
   }
 
 
-def test_sums_and_json():
+def test_statistics_add_up_and_survive_json():
   once = RecordStatistics.of_batch(COLUMNS)
   total = RecordStatistics.empty(5) + once + once
   again = RecordStatistics.from_json(json.loads(json.dumps(total.to_json())))
@@ -33,7 +35,7 @@ def test_sums_and_json():
   np.testing.assert_array_equal(again.length_counts, 2 * once.length_counts)
 
 
-def test_nothing_has_shares_of_zero():
+def test_ratios_of_no_record_are_zero():
   assert set(RecordStatistics.empty(5).ratios().values()) == {0.0}
 
 

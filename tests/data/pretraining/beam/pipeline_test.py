@@ -1,4 +1,4 @@
-"""On Apache Beam the bytes are those of one machine."""
+"""Records made on Apache Beam have the bytes of one machine."""
 
 import functools
 import gzip
@@ -41,7 +41,7 @@ g
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-  """Inputs with duplicates; blocks of a handful of documents, small parts."""
+  """Inputs with duplicates; small blocks, and small batches of records."""
   monkeypatch.setattr(file_systems, '_remote', remote_files)
   monkeypatch.setattr(
     creation,
@@ -76,11 +76,11 @@ def create(
 
 
 def contents(folder: pathlib.Path) -> dict[str, bytes]:
-  return {path.name: path.read_bytes() for path in made_in(folder)}
+  return {path.name: path.read_bytes() for path in files_in(folder)}
 
 
-def made_in(folder: pathlib.Path) -> list[pathlib.Path]:
-  """Returns what stands in a folder; the lock, which stays, aside."""
+def files_in(folder: pathlib.Path) -> list[pathlib.Path]:
+  """Returns the files in a folder, except the lock, which stays."""
   return [path for path in folder.iterdir() if path.name != '.out.lock']
 
 
@@ -103,7 +103,7 @@ def test_the_bytes_are_those_of_one_machine(folder, num_shards, options):
 
 
 def test_a_job_server_makes_the_same_bytes(folder):
-  """As those of Flink and Spark are spoken to."""
+  """Flink and Spark are reached through a job server, too."""
   options = ['job_endpoint=embed', 'environment_type=LOOPBACK']
   create(folder, 'local', num_shards=2, deduplicate=True)
   engine = BeamEngine('FlinkRunner', options)
@@ -125,7 +125,7 @@ def test_remote_files_are_read_and_written(folder):
   }
 
 
-def test_a_job_that_failed_goes_on(folder, monkeypatch):
+def test_a_failed_job_resumes(folder, monkeypatch):
   create(folder, 'local', num_shards=4)
   expected = contents(folder / 'local')
   engine = BeamEngine('DirectRunner')
@@ -139,7 +139,7 @@ def test_a_job_that_failed_goes_on(folder, monkeypatch):
   monkeypatch.setattr(record_transforms._Make, '_write', refuse)
   with pytest.raises(UserError, match='^no room$'):
     create(folder, 'beam', engine, 4)
-  assert [path.name for path in made_in(folder / 'beam')] == ['.out.parts']
+  assert [path.name for path in files_in(folder / 'beam')] == ['.out.parts']
   (parts,) = (folder / 'beam/.out.parts').iterdir()
   before = {path.name for path in parts.iterdir()}
   assert any('-000002-' in name for name in before)
@@ -156,7 +156,7 @@ def test_a_job_that_failed_goes_on(folder, monkeypatch):
   assert set(made) == {3}
 
 
-def test_shards_that_are_there_are_not_made_again(folder, monkeypatch):
+def test_complete_shards_are_kept(folder, monkeypatch):
   create(folder, 'beam', num_shards=4)
   expected = contents(folder / 'beam')
   path = folder / 'beam' / 'out-00002-of-00004'
@@ -190,7 +190,7 @@ def test_damage_is_named_and_nothing_is_left(folder, content, message):
   assert not contents(folder / 'beam')
 
 
-def test_no_document_and_too_many_shards_are_told_as_elsewhere(folder):
+def test_no_document_and_too_many_shards_are_refused(folder):
   engine = BeamEngine('DirectRunner')
   with pytest.raises(UserError, match='too short for 999 output files'):
     create(folder, 'beam', engine, 999)

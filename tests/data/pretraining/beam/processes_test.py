@@ -1,5 +1,7 @@
-"""create_pretraining_data.py on Beam's workers, which are killed, or are those
-of a job server: the bytes stay the same."""
+"""create_pretraining_data.py on worker processes of Beam writes the same bytes.
+
+The workers are killed, or belong to a job server.
+"""
 
 import contextlib
 import pathlib
@@ -25,7 +27,7 @@ _PROCESSES = 'direct_running_mode=multi_processing,direct_num_workers=2'
 
 @pytest.fixture(scope='module')
 def expected(folder) -> dict[str, bytes]:
-  """What is made without Beam."""
+  """The files that are written without Beam."""
   finish(start(folder, 'local'))
   return contents(folder / 'local')
 
@@ -55,7 +57,7 @@ def start_in_processes(folder, name: str = 'beam') -> subprocess.Popen:
 def wait_for_part(
   folder: pathlib.Path, process: subprocess.Popen, suffix: str
 ) -> None:
-  """Waits until a part's file of this kind is there."""
+  """Waits until a file of a part with this suffix exists."""
   parts = folder / '.out.parts'
   while process.poll() is None:
     if any('-00000' in path.name for path in parts.glob(f'*/*{suffix}')):
@@ -64,7 +66,7 @@ def wait_for_part(
   raise AssertionError(process.communicate())
 
 
-def test_killed_workers_and_launchers_go_on_to_the_same_bytes(folder, expected):
+def test_job_resumes_after_killed_workers_and_launchers(folder, expected):
   process = start_in_processes(folder)
   wait_for_part(folder / 'beam', process, '.tmp')
   killed, other = psutil.Process(process.pid).children(recursive=True)
@@ -130,7 +132,7 @@ def wait_for_server(port: int) -> None:
 
 
 def test_a_job_server_and_a_worker_pool_make_the_same_bytes(folder, expected):
-  """As on a cluster of Flink: the server and the workers were there before."""
+  """As on a Flink cluster, the server and the workers run before the job."""
   server, pool = free_port(), free_port()
   portability = 'apache_beam.runners.portability'
   with (

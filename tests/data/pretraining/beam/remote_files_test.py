@@ -1,4 +1,4 @@
-"""Remote files through Apache Beam: a folder stands for fake://."""
+"""Remote files through Apache Beam: a local folder plays fake://."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def remote(tmp_path, monkeypatch):
 def test_what_is_written_is_read(remote, tmp_path):
   folder = f'{remote}/a/b'
   files.make_folder(folder)
-  files.write_text(f'{folder}/x.gz', 'ä\n')  # The name says nothing.
+  files.write_text(f'{folder}/x.gz', 'ä\n')  # Not compressed, despite its name.
   assert (tmp_path / 'a/b/x.gz').read_bytes() == 'ä\n'.encode()
   with files.open_write(f'{folder}/y', 'wb') as file:
     file.write(b'12')
