@@ -20,7 +20,7 @@ from data.records import (
 from data.records.record_source import RecordSource
 from data.tasks import classifier_records, glue
 from data.text.tokenization import BertTokenizer
-from distillation import logits_dump
+from distillation import dump_shards
 from system.errors import UserError
 
 
@@ -75,13 +75,18 @@ def sst_2(data_dir: str, job: Job, folder: str, num_rows: int) -> None:
   logits = np.random.default_rng(0).normal(size=[len(texts), 2])
   logits = logits.astype(np.float32)
   rows = [
-    logits_dump.Row(str(number), *row)
+    dump_shards.Row(str(number), *row)
     for number, row in enumerate(
-      zip(logits_dump.cut(ids), logits_dump.cut(segments), logits, strict=True)
+      zip(
+        dump_shards.split_rows(ids),
+        dump_shards.split_rows(segments),
+        logits,
+        strict=True,
+      )
     )
   ]
   path = f'{folder}/distillation.tfrecord'
-  logits_dump.write_shard(path, rows, is_regression=False)
+  dump_shards.write(path, rows, is_regression=False)
   np.savez(
     f'{folder}/sst_2.npz',
     input_ids=ids.to_tensor(shape=[None, job.max_seq_length]),

@@ -1,9 +1,9 @@
-"""The dump that a student is trained on, where no dump as it is will do.
+"""Makes a student's own dump if it cannot learn from a teacher's as it is.
 
-Several teachers become one: their probabilities are averaged. A student of
-another vocabulary, or of shorter inputs, gets records of its own from the text
-that the dump keeps. Either way the result is a dump in the student's folder;
-it depends on its sources alone, and a run that goes on finds it there.
+The dumps of several teachers are merged into one with the mean of their
+probabilities. For a student with another vocabulary or shorter inputs, the text
+that a dump keeps is tokenized again. The result is a dump in the student's
+folder. It depends on its sources only, so a resumed run uses it again.
 """
 
 import dataclasses
@@ -21,8 +21,10 @@ from absl import logging
 from data.tasks.classifier_records import encode_texts
 from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
-from distillation import logits_dump
-from distillation.logits_dump import Dump, Row
+from distillation import dump_manifest, dump_shards, logits_dump
+from distillation.dump_manifest import Manifest, Shard
+from distillation.dump_shards import Row
+from distillation.logits_dump import Dump
 from system import files, temporary_files
 from system.errors import UserError
 
@@ -30,49 +32,50 @@ _CHUNK = 4096  # Examples in memory at a time.
 
 
 @dataclasses.dataclass(frozen=True)
-class Student:
-  """How a student sees a task."""
+class StudentInput:
+  """A student's task, and how it turns text into token ids."""
 
   task: Task
   tokenizer: BertTokenizer
   max_seq_length: int
 
   def misfits(self, dump: Dump) -> list[str]:
-    """Says why the student cannot take a dump's token ids as they are."""
-    theirs = dump.manifest
+    """Returns why the student cannot use a dump's token ids; [] if it can."""
+    manifest = dump.manifest
     compared = {
-      'vocabulary': (theirs.vocabulary, self.tokenizer.vocab_checksum),
-      'do_lower_case': (theirs.do_lower_case, self.tokenizer.do_lower_case),
+      'vocabulary': (manifest.vocabulary, self.tokenizer.vocab_checksum),
+      'do_lower_case': (manifest.do_lower_case, self.tokenizer.do_lower_case),
     }
     misfits = [
-      f'{name} is {found!r} in the dump, {wanted!r} for the student'
-      for name, (found, wanted) in compared.items()
-      if found != wanted
+      f'{name} is {found!r} in the dump, {expected!r} for the student'
+      for name, (found, expected) in compared.items()
+      if found != expected
     ]
-    if theirs.max_seq_length > self.max_seq_length:
+    if manifest.max_seq_length > self.max_seq_length:
       misfits.append(
-        f'its inputs have up to {theirs.max_seq_length} tokens, '
-        f'--max_seq_length is {self.max_seq_length}'
+        f'its inputs have up to {manifest.max_seq_length} tokens, '
+        f'`max_seq_length` is {self.max_seq_length}'
       )
     return misfits
 
 
-def check(dumps: Sequence[Dump], student: Student) -> bool:
+def check(dumps: Sequence[Dump], student: StudentInput) -> bool:
   """Checks that a student can be trained on dumps.
 
   Returns:
-    Whether a merged dump must be made; False where the first one will do.
+    Whether a dump must be made for the student; False if it can use the only
+    one as it is.
 
   Raises:
-    UserError: neither the ids nor the text of the dumps can be used, or two
-      dumps cannot be compared; says why.
+    UserError: the student can use neither the ids nor the text of the dumps, or
+      two dumps cannot be compared; the reason is named.
   """
   if all(map(student.misfits, dumps)) and not any(
     dump.manifest.keeps_text for dump in dumps
   ):
     raise UserError(
       f'the dump in {dumps[0].folder} does not fit: '
-      f'{"; ".join(student.misfits(dumps[0]))}. A dump made with --keep_text '
+      f'{"; ".join(student.misfits(dumps[0]))}. A dump made with `keep_text` '
       'fits every student.'
     )
   for dump in dumps[1:]:
@@ -81,44 +84,46 @@ def check(dumps: Sequence[Dump], student: Student) -> bool:
     ):
       raise UserError(
         f'{dumps[0].folder} and {dump.folder} differ in vocabulary, casing or '
-        'length, and do not both keep their text (--keep_text): they cannot be '
+        'length, and do not both keep their text (`keep_text`): they cannot be '
         'compared'
       )
   return len(dumps) > 1 or bool(student.misfits(dumps[0]))
 
 
 def _inputs(dump: Dump) -> tuple[str, bool, int]:
-  theirs = dump.manifest
-  return theirs.vocabulary, theirs.do_lower_case, theirs.max_seq_length
+  """Returns everything that decides a text's token ids."""
+  manifest = dump.manifest
+  return manifest.vocabulary, manifest.do_lower_case, manifest.max_seq_length
 
 
 def make(
   dumps: Sequence[Dump],
   fingerprints: Any,
-  student: Student,
+  student: StudentInput,
   temperature: float,
   folder: str,
 ) -> Dump:
-  """Makes a student's own dump, or finds the one made before.
+  """Makes a student's own dump, unless a previous start made it.
 
   Args:
-    dumps: checked by `check`.
-    fingerprints: JSON that identifies their contents.
-    student: for whom.
+    dumps: one of each teacher, checked by `check`.
+    fingerprints: JSON that identifies the dumps' contents.
+    student: the student that will learn from the result.
     temperature: T at which probabilities are averaged.
-    folder: where to.
+    folder: the result's folder.
 
   Raises:
     UserError: the dumps do not hold the same texts in the same order; the first
-      difference is told.
+      difference is named.
   """
   made_from = _identity(fingerprints, student, temperature)
-  if logits_dump.is_whole(folder):
-    if (found := _found(folder, made_from)) is not None:
-      return found
-    logits_dump.remove_manifest(folder)
+  if dump_manifest.exists(folder):
+    if (existing := _existing(folder, made_from)) is not None:
+      return existing
+    dump_manifest.remove(folder)
   files.make_folder(folder)
-  # The student has its folder alone: what is there, a killed run left.
+  # No other job uses the student's folder: temporary files are from killed
+  # runs.
   temporary_files.remove_abandoned(folder, is_alone=True)
   logging.info(
     '%s %s',
@@ -129,37 +134,37 @@ def make(
   shards = []
   for shard in dumps[0].manifest.shards:
     path = os.path.join(folder, shard.name)
-    logits_dump.write_shard(
+    dump_shards.write(
       path,
       itertools.islice(rows, shard.num_examples),
       student.task.is_regression,
     )
-    shards.append(logits_dump.describe_shard(path))
+    shards.append(dump_shards.describe(path))
   manifest = _manifest(dumps, student, shards, made_from)
-  logits_dump.write_manifest(folder, manifest)
+  dump_manifest.write(folder, manifest)
   return Dump(folder, manifest)
 
 
-def _found(folder: str, made_from: str) -> Dump | None:
-  """Returns the dump made before if it is the one that is wanted."""
-  found = Dump(folder, logits_dump.read_manifest(folder))
-  if found.manifest.made_from != made_from:
+def _existing(folder: str, made_from: str) -> Dump | None:
+  """Returns the folder's dump if it has these sources and is undamaged."""
+  dump = Dump(folder, dump_manifest.read(folder))
+  if dump.manifest.made_from != made_from:
     return None
   try:
-    found.check_shards()
+    dump.check_shards()
   except UserError as error:
     logging.warning('Merging again: %s', error)
     return None
-  logging.info('The records in %s are there already.', folder)
-  return found
+  logging.info('Using the records that exist in %s.', folder)
+  return dump
 
 
 def _manifest(
   dumps: Sequence[Dump],
-  student: Student,
-  shards: list[logits_dump.Shard],
+  student: StudentInput,
+  shards: list[Shard],
   made_from: str,
-) -> logits_dump.Manifest:
+) -> Manifest:
   manifest = dataclasses.replace(
     dumps[0].manifest,
     vocabulary=student.tokenizer.vocab_checksum,
@@ -183,7 +188,8 @@ def _manifest(
   )
 
 
-def _identity(fingerprints, student: Student, temperature: float) -> str:
+def _identity(fingerprints, student: StudentInput, temperature: float) -> str:
+  """Returns a hash of everything that decides the result's contents."""
   parts = [
     fingerprints,
     student.tokenizer.vocab_checksum,
@@ -195,9 +201,9 @@ def _identity(fingerprints, student: Student, temperature: float) -> str:
 
 
 def _merged_rows(
-  dumps: Sequence[Dump], student: Student, temperature: float
+  dumps: Sequence[Dump], student: StudentInput, temperature: float
 ) -> Iterator[Row]:
-  # Whose ids the student takes; where no dump's fit, whose text.
+  # `base` is the dump whose token ids, or else whose text, the student uses.
   fitting = [not student.misfits(dump) for dump in dumps]
   keeping = [dump.manifest.keeps_text for dump in dumps]
   base = (fitting if any(fitting) else keeping).index(True)
@@ -219,27 +225,32 @@ def _merged_rows(
 
 
 def _check_same(group: Sequence[Row], dumps: Sequence[Dump]) -> None:
-  """Raises a `UserError` where dumps hold different examples in one place."""
+  """Raises a `UserError` if the rows are not the same example.
+
+  Args:
+    group: one row of each dump, at the same position.
+    dumps: the dumps.
+  """
   first = group[0]
   for row, dump in zip(group[1:], dumps[1:], strict=True):
     if _inputs(dump) == _inputs(dumps[0]):
-      same = np.array_equal(row.input_ids, first.input_ids)
+      is_same = np.array_equal(row.input_ids, first.input_ids)
     else:
-      same = (row.text_a, row.text_b) == (first.text_a, first.text_b)
-    if row.example_id != first.example_id or not same:
+      is_same = (row.text_a, row.text_b) == (first.text_a, first.text_b)
+    if row.example_id != first.example_id:
       raise UserError(
         f'the dumps differ: where {dumps[0].folder} has {first.example_id}, '
-        f'{dump.folder} has '
-        + (
-          f'another text of that name: {row.example_id}'
-          if row.example_id == first.example_id
-          else row.example_id
-        )
+        f'{dump.folder} has {row.example_id}'
+      )
+    if not is_same:
+      raise UserError(
+        f'the dumps differ: {dumps[0].folder} and {dump.folder} have different '
+        f'texts for {row.example_id}'
       )
 
 
-def _encoded(rows: Sequence[Row], student: Student) -> list[Row]:
-  """Tokenizes rows anew, for the student."""
+def _encoded(rows: Sequence[Row], student: StudentInput) -> list[Row]:
+  """Tokenizes the rows' text again, for the student."""
   ids, segments = encode_texts(
     student.tokenizer,
     [row.text_a for row in rows],
@@ -249,7 +260,10 @@ def _encoded(rows: Sequence[Row], student: Student) -> list[Row]:
   return [
     row._replace(input_ids=row_ids, segment_ids=row_segments)
     for row, row_ids, row_segments in zip(
-      rows, logits_dump.cut(ids), logits_dump.cut(segments), strict=True
+      rows,
+      dump_shards.split_rows(ids),
+      dump_shards.split_rows(segments),
+      strict=True,
     )
   ]
 
@@ -257,17 +271,17 @@ def _encoded(rows: Sequence[Row], student: Student) -> list[Row]:
 def mean_logits(
   logits: np.ndarray, is_regression: bool, temperature: float = 1.0
 ) -> np.ndarray:
-  """Averages what several teachers predict.
+  """Averages the predictions of several teachers.
 
   Args:
     logits: float32 [K, ..., C] of K teachers.
-    is_regression: whether they are numbers, whose mean is taken.
+    is_regression: whether the logits are predicted numbers.
     temperature: T.
 
   Returns:
-    float32 [..., C]: for numbers the mean; else T log(mean(softmax(z / T))),
-    the logits whose softmax at T is the mean of the teachers'. Of one teacher
-    its own logits.
+    float32 [..., C]: the mean of numbers; otherwise T log(mean(softmax(z / T)))
+    of the logits z, whose softmax at T is the mean of the teachers'. A single
+    teacher's logits are returned as they are.
   """
   if len(logits) == 1:
     return logits[0]
@@ -280,7 +294,7 @@ def mean_logits(
 
 
 def _log_sum_exp(values: np.ndarray, axis: int) -> np.ndarray:
-  """Computes log(sum(exp(x))) without overflow; the axis stays, of size 1."""
+  """Computes log(sum(exp(x))) without overflow; the axis keeps size 1."""
   top = values.max(axis=axis, keepdims=True)
   return top + np.log(np.exp(values - top).sum(axis=axis, keepdims=True))
 
@@ -292,11 +306,11 @@ def dev_logits(
 
   Args:
     dumps: one of each teacher.
-    split: the checksum of the examples that are evaluated.
+    split: the checksum of the evaluated examples.
     is_regression: as for `mean_logits`.
 
   Returns:
-    float32 [N, C]; None where a dump has no logits on these examples.
+    float32 [N, C]; None if a dump has no logits on these examples.
   """
   dumps = list(dumps)
   if any(dump.manifest.dev_split != split for dump in dumps):

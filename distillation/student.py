@@ -18,7 +18,13 @@ from data.tasks.examples import Example
 from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
 from devices import strategies, workers
-from distillation import logits_dump, merged_dump, teacher, transfer_set
+from distillation import (
+  dump_shards,
+  logits_dump,
+  merged_dump,
+  teacher,
+  transfer_set,
+)
 from distillation.logits_dump import Dump
 from distillation.options import DistillationOptions, StudentOptions
 from distillation.soft_labels import agreement, make_distillation_loss
@@ -45,7 +51,7 @@ def make_job(
     make_distillation_loss(
       model, task, options.temperature, options.hard_label_weight
     ),
-    logits_dump.record_fields(task, with_labels=options.hard_label_weight > 0),
+    dump_shards.record_fields(task, with_labels=options.hard_label_weight > 0),
   )
 
 
@@ -55,13 +61,13 @@ class SoftLabels:
 
   Attributes:
     dumps: one of each teacher.
-    student: the task as the student sees it.
+    student: its task, tokenizer and input length.
     output_dir: takes the student's own records if it needs some.
     options: the temperature and the weight of labels.
   """
 
   dumps: Sequence[Dump]
-  student: merged_dump.Student
+  student: merged_dump.StudentInput
   output_dir: str
   options: StudentOptions
 
@@ -248,7 +254,7 @@ def _train(
   task, max_seq_length = folder.task, folder.max_seq_length
   data = SoftLabels(
     dumps,
-    merged_dump.Student(task, folder.tokenizer, max_seq_length),
+    merged_dump.StudentInput(task, folder.tokenizer, max_seq_length),
     folder.output_dir,
     options.student,
   )

@@ -13,7 +13,8 @@ from data.tasks import classifier_records, label_order
 from data.tasks.classifier_records import encode_texts
 from data.tasks.examples import Example
 from devices import restart, workers
-from distillation import logits_dump
+from distillation import dump_manifest, dump_shards, logits_dump
+from distillation.dump_manifest import Manifest
 from distillation.options import DumpOptions
 from distillation.transfer_set import TransferSet
 from distillation.transfer_text import Text
@@ -105,7 +106,7 @@ def dump(
   identity: Mapping[str, Any],
   command: Mapping[str, Any],
 ) -> None:
-  """Writes a dump, or continues one; does nothing if it is whole.
+  """Writes a dump, or continues one; does nothing if it is complete.
 
   Args:
     job: what to dump.
@@ -134,15 +135,15 @@ def dump(
     is_alone=False,
   )
   label_order.write(output_dir, job.folder.task)
-  if logits_dump.is_whole(output_dir):
-    logging.info('The dump in %s is whole already.', output_dir)
+  if dump_manifest.exists(output_dir):
+    logging.info('The dump in %s is complete already.', output_dir)
     return
   model = Classifier(config, job.folder.task.num_outputs, job.precision)
   try:
     teacher = load_teacher(model, job)
   except UserError:
     # A refused teacher must not bind the next one to its configuration.
-    if not logits_dump.is_begun(output_dir):
+    if not logits_dump.has_parts(output_dir):
       run_folder.release(output_dir, configuration)
     raise
   dump_logits(teacher, job)
@@ -225,7 +226,7 @@ def dump_logits(teacher: Teacher, job: DumpJob) -> None:
       N / num_shards consecutive texts of N.
   """
   texts, output_dir = job.transfer.texts, job.folder.output_dir
-  paths = logits_dump.shard_paths(output_dir, job.num_shards)
+  paths = dump_shards.paths(output_dir, job.num_shards)
   bounds = np.linspace(0, len(texts), job.num_shards + 1).astype(int)
   shards = list(zip(paths, bounds[:-1], bounds[1:], strict=True))
   own = shards[job.job :: job.num_jobs][workers.index() :: workers.count()]
@@ -258,7 +259,7 @@ def _finish(teacher: Teacher, job: DumpJob, paths: Sequence[str]) -> None:
     return
   output_dir = job.folder.output_dir
   manifest = _manifest(teacher, job, paths)
-  logits_dump.write_manifest(output_dir, manifest)
+  dump_manifest.write(output_dir, manifest)
   logging.info(
     'Wrote the dump %s: logits of %s examples in %d files',
     output_dir,
@@ -283,11 +284,9 @@ def _warn_of_missing(
   )
 
 
-def _manifest(
-  teacher: Teacher, job: DumpJob, paths: Sequence[str]
-) -> logits_dump.Manifest:
+def _manifest(teacher: Teacher, job: DumpJob, paths: Sequence[str]) -> Manifest:
   folder, transfer = job.folder, job.transfer
-  return logits_dump.Manifest(
+  return Manifest(
     task=folder.task.name,
     labels=list(folder.task.labels),
     teacher=teacher.checkpoint,
@@ -299,7 +298,7 @@ def _manifest(
     max_seq_length=folder.max_seq_length,
     num_examples=len(transfer.texts),
     num_held_out=transfer.num_held_out,
-    shards=[logits_dump.describe_shard(path) for path in paths],
+    shards=[dump_shards.describe(path) for path in paths],
     num_labelled=sum(text.label is not None for text in transfer.texts),
     keeps_text=job.options.keep_text,
     dev_split=teacher.dev_split,
@@ -316,7 +315,7 @@ def _dump_shard(
   task = job.folder.task
   logits, ids, segments = _score(predictor, texts, job, on_progress)
   rows = [
-    logits_dump.Row(
+    dump_shards.Row(
       text.example_id,
       row_ids,
       row_segments,
@@ -326,13 +325,13 @@ def _dump_shard(
     )
     for text, row_ids, row_segments, row_logits in zip(
       texts,
-      logits_dump.cut(ids),
-      logits_dump.cut(segments),
+      dump_shards.split_rows(ids),
+      dump_shards.split_rows(segments),
       logits,
       strict=True,
     )
   ]
-  logits_dump.write_shard(path, rows, task.is_regression)
+  dump_shards.write(path, rows, task.is_regression)
 
 
 def _score(

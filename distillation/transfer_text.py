@@ -1,4 +1,4 @@
-"""Files of a transfer set, and which of their texts must be left out."""
+"""Reads the text files of a transfer set, and finds held-out texts."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from data.tasks.examples import Example
 from system import files, text_files
 from system.errors import UserError
 
-# What is no text, but often holds some in a column.
+# Tables are refused, because their text is only in a column.
 _TABLE = re.compile(r'\.(csv|jsonl?|parquet)(\.\w+)?$')
 
 
@@ -21,24 +21,24 @@ class Text(NamedTuple):
   example_id: str
   text_a: str
   text_b: str | None  # None for single sentences.
-  label: str | None = None  # As in the task's file; None where none is known.
+  label: str | None = None  # As in the task's file; None if unknown.
 
 
 def read_files(patterns: Sequence[str]) -> list[list[Text]]:
-  """Reads transfer texts: a sentence, or a tab-separated pair, a line.
+  """Reads texts, one sentence or tab-separated pair per line.
 
   Args:
-    patterns: file names or globs; plain or gzip UTF-8 text. A file that two
-      patterns match belongs to the first.
+    patterns: file names or globs of plain or gzip UTF-8 text. A file that
+      matches two patterns belongs to the first.
 
   Returns:
-    For each pattern the texts of its files. The id is 'file:line', where file
-    is the name without its folder as long as the names differ. Blank lines are
-    left out, and logged with their number.
+    For each pattern the texts of its files. A text's id is 'file:line', where
+    file is the name without its folder if these names differ, otherwise the
+    path. Blank lines are left out; their number is logged.
 
   Raises:
-    UserError: a table instead of text, no text at all, a line of more than two
-      columns or with an empty half, or single sentences and pairs in one set;
+    UserError: a file is a table, there is no text, a line has more than two
+      columns or an empty half, or the set has single sentences and pairs. The
       file and line are named.
   """
   pattern_of: dict[str, int] = {}
@@ -61,8 +61,8 @@ def read_files(patterns: Sequence[str]) -> list[list[Text]]:
 def _read_file(path: str, name: str) -> list[Text]:
   if _TABLE.search(path):
     raise UserError(
-      f'--transfer_file: {path} is a table; expected text, a sentence or a '
-      'tab-separated pair a line. Write its column to such a file'
+      f'`transfer_file`: {path} is a table; expected text with one sentence or '
+      'tab-separated pair per line. Write its text column to such a file.'
     )
   texts, num_blank = [], 0
   for number, line in enumerate(text_files.read_lines(path), 1):
@@ -90,7 +90,7 @@ def _columns(line: str, where: str) -> tuple[str, str | None]:
 
 
 def _check_kinds(texts: Sequence[Text]) -> None:
-  """Raises a `UserError` where sentences and pairs stand in one set."""
+  """Raises a `UserError` if there are both single sentences and pairs."""
   kind = {True: 'a single sentence', False: 'a tab-separated pair'}
   for text in texts:
     if (text.text_b is None) != (texts[0].text_b is None):
@@ -102,18 +102,18 @@ def _check_kinds(texts: Sequence[Text]) -> None:
 
 
 class SentenceFilter:
-  """Tells which texts also stand in held-out examples, up to form.
+  """Finds texts that are also held-out examples.
 
-  Case and white space do not count, so that GLUE's tokenised `it 's` is found
-  in running text. A pair is held out if both halves match in their order.
+  Case and white space are ignored, so that GLUE's tokenised `it 's` matches
+  running text. A pair is held out if both halves match in the same order.
   """
 
   def __init__(self, held_out: Iterable[Example]):
-    """Remembers the task's dev and test examples."""
+    """Takes the task's dev and test examples."""
     self._keys = {_text_key(e.text_a, e.text_b) for e in held_out}
 
   def is_held_out(self, text_a: str, text_b: str | None = None) -> bool:
-    """Returns whether a sentence, or pair, must be left out."""
+    """Returns whether a sentence or pair must be left out."""
     return _text_key(text_a, text_b) in self._keys
 
 

@@ -1,4 +1,4 @@
-"""A student's loss and its agreement with its teacher, by hand."""
+"""A student's loss and agreement, against values worked out by hand."""
 
 import math
 
@@ -14,7 +14,7 @@ SST2, STSB = glue.get_task('SST-2'), glue.get_task('STS-B')
 
 
 def _loss(task, batch, **options):
-  """Computes a student's loss whose logits are those of the batch."""
+  """Computes the losses of a student whose logits the batch gives."""
   function = soft_labels.make_distillation_loss(
     lambda batch, dropout: {'logits': batch['logits']}, task, **options
   )
@@ -22,7 +22,8 @@ def _loss(task, batch, **options):
   return {name: float(x) for name, x in function(batch, None).items()}
 
 
-# The student says 3/4 and 1/4, the teacher 1/2 and 1/2, to both rows.
+# For both rows the student's probabilities are 3/4 and 1/4, the teacher's 1/2
+# and 1/2.
 BATCH = {
   'logits': np.float32([[LN3, 0], [LN3, 0]]),
   'teacher_logits': np.float32([[0, 0], [0, 0]]),
@@ -33,7 +34,7 @@ SOFT = -0.5 * math.log(3 / 4) - 0.5 * math.log(1 / 4)
 HARD = math.log(4)
 
 
-def test_without_a_weight_labels_are_not_looked_at():
+def test_without_a_weight_labels_are_not_needed():
   batch = {k: v for k, v in BATCH.items() if k != 'label_ids'}
   assert _loss(SST2, batch) == {'loss': pytest.approx(2 * SOFT / 4)}
 
@@ -48,7 +49,7 @@ def test_hard_labels_count_where_they_are_known():
 
 
 def test_the_temperature_divides_the_logits_of_the_soft_loss_alone():
-  # At T = 2 the student says sqrt(3) to 1.
+  # At T = 2 the student's probabilities are as sqrt(3) to 1.
   root = math.sqrt(3)
   soft = -0.5 * math.log(root / (root + 1)) - 0.5 * math.log(1 / (root + 1))
   loss = _loss(SST2, BATCH, temperature=2.0, hard_label_weight=0.25)['loss']
@@ -70,7 +71,7 @@ def test_losses_of_the_parts_add_up_to_the_loss_of_the_whole():
   assert sum(parts) == pytest.approx(whole, rel=1e-6)
 
 
-def test_numbers_are_drawn_to_the_teachers_and_the_labels():
+def test_regression_has_squared_errors_from_teacher_and_labels():
   batch = {
     'logits': np.float32([[1], [5]]),
     'teacher_logits': np.float32([[3], [2]]),
@@ -83,7 +84,7 @@ def test_numbers_are_drawn_to_the_teachers_and_the_labels():
   assert _loss(STSB, batch)['loss'] == pytest.approx(13 / 2, rel=1e-6)
 
 
-def test_a_missing_number_spoils_no_gradient():
+def test_a_missing_number_leaves_gradients_finite():
   logits = tf.Variable([[1.0], [5.0]])
   function = soft_labels.make_distillation_loss(
     lambda batch, dropout: {'logits': logits}, STSB, hard_label_weight=0.5

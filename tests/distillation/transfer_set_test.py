@@ -1,4 +1,4 @@
-"""Tests of distillation/transfer_set.py."""
+"""A transfer set: its sources, the held-out texts, and drawing subsets."""
 
 import pytest
 import tiny_tfds
@@ -18,7 +18,7 @@ def _ids(groups):
   return [text.example_id for group in groups for text in group]
 
 
-def test_sources_have_the_shares_of_their_weights_and_none_is_repeated():
+def test_each_source_has_the_share_of_its_weight_and_no_text_repeats():
   groups = [_texts('a', 100), _texts('b', 10)]
   taken = transfer_set.draw(groups, (2, 1), None, seed=0)
   # The smaller one is used up: 10 of b go with 20 of a.
@@ -38,7 +38,7 @@ def test_a_smaller_draw_has_the_shares_and_is_part_of_a_larger_one(count):
   assert set(_ids(small)) < set(_ids(large))
 
 
-def test_what_is_drawn_keeps_its_order():
+def test_drawn_texts_keep_their_order():
   (taken,) = transfer_set.draw([_texts('a', 50)], (1,), 20, seed=3)
   numbers = [int(text.example_id[2:]) for text in taken]
   assert numbers == sorted(numbers)
@@ -55,13 +55,13 @@ def sst2(tmp_path):
   return tmp_path
 
 
-def _make(folder, **sources):
+def _make(folder, tfds_dir=None, **sources):
   return transfer_set.make(
-    glue.get_task('SST-2'), str(folder), TransferOptions(**sources)
+    glue.get_task('SST-2'), str(folder), TransferOptions(**sources), tfds_dir
   )
 
 
-def test_labels_come_with_a_split_and_held_out_text_is_counted(sst2):
+def test_a_splits_texts_have_labels_and_held_out_texts_are_counted(sst2):
   made = _make(sst2, transfer_file=(f'{sst2}/a.txt',), transfer_split='train')
   assert made.num_held_out == 1
   assert made.texts == [
@@ -126,12 +126,12 @@ def test_weights_give_each_file_its_share(sst2):
     ),
   ],
 )
-def test_wrong_sources_are_told(sources, message):
+def test_wrong_sources_are_refused(sources, message):
   with pytest.raises(UserError, match=message):
     TransferOptions(**sources).check()
 
 
-def test_nothing_outside_of_dev_is_told(sst2):
+def test_a_source_with_no_text_outside_of_dev_is_refused(sst2):
   (sst2 / 'a.txt').write_text('three\n')
   with pytest.raises(UserError, match='no text outside of dev and test'):
     _make(sst2, transfer_file=(f'{sst2}/a.txt',))
@@ -146,38 +146,39 @@ def test_nothing_outside_of_dev_is_told(sst2):
 @pytest.mark.parametrize(
   ('spec', 'parts'),
   [
-    ('glue/sst2:train:sentence', ('glue/sst2', 'train', 'sentence')),
+    ('glue/sst2:train:sentence', ('glue/sst2', 'train', ['sentence'])),
     (
       'glue/mnli:1.0.0:train[:10%]:premise+hypothesis',
-      ('glue/mnli:1.0.0', 'train[:10%]', 'premise+hypothesis'),
+      ('glue/mnli:1.0.0', 'train[:10%]', ['premise', 'hypothesis']),
     ),
   ],
 )
 def test_names_of_tensorflow_datasets_are_split(spec, parts):
-  assert transfer_set._TFDS.fullmatch(spec).groups() == parts
+  assert TransferOptions(transfer_tfds=spec).tfds_parts() == parts
 
 
 def test_text_comes_from_tensorflow_datasets(sst2):
   folder = tiny_tfds.own_texts(
     sst2, {'train': [{'a': 'x 1', 'b': 'y 1'}, {'a': 'x 2', 'b': 'y 2'}]}
   )
-  made = _make(sst2, tfds='own_texts:train:a', tfds_dir=folder)
+  made = _make(sst2, folder, transfer_tfds='own_texts:train:a')
   assert sorted((t.text_a, t.text_b) for t in made.texts) == [
     ('x 1', None),
     ('x 2', None),
   ]
   assert made.texts[0].example_id == 'own_texts:train:0'
-  pair = transfer_set._read_tfds('own_texts:train:a+b', folder)
-  assert sorted((t.text_a, t.text_b) for t in pair) == [
+  options = TransferOptions(transfer_tfds='own_texts:train:a+b')
+  pairs = transfer_set._read_tfds(options, folder)
+  assert sorted((t.text_a, t.text_b) for t in pairs) == [
     ('x 1', 'y 1'),
     ('x 2', 'y 2'),
   ]
   with pytest.raises(UserError, match="'c' is not a text column; .* are a, b"):
-    _make(sst2, tfds='own_texts:train:c', tfds_dir=folder)
+    _make(sst2, folder, transfer_tfds='own_texts:train:c')
   with pytest.raises(UserError, match='own_texts:dev:a, dev: .*Unknown split'):
-    _make(sst2, tfds='own_texts:dev:a', tfds_dir=folder)
+    _make(sst2, folder, transfer_tfds='own_texts:dev:a')
 
 
-def test_a_set_that_tensorflow_datasets_does_not_know_is_told(sst2):
-  with pytest.raises(UserError, match='--transfer_tfds=no_such_set:train:x'):
-    _make(sst2, tfds='no_such_set:train:x')
+def test_an_unknown_set_of_tensorflow_datasets_is_named(sst2):
+  with pytest.raises(UserError, match='`transfer_tfds`=no_such_set:train:x'):
+    _make(sst2, transfer_tfds='no_such_set:train:x')

@@ -1,4 +1,4 @@
-"""Tests of distillation/transfer_text.py."""
+"""Reading a transfer set's files, and finding held-out texts."""
 
 import gzip
 
@@ -15,7 +15,7 @@ def _write(folder, name, content):
   return str(path)
 
 
-def test_transfer_sentences_carry_file_and_line(tmp_path):
+def test_a_texts_id_has_file_and_line(tmp_path):
   plain = _write(tmp_path, 'a.txt', 'One.\n\n  \nTwo\u2028too.\r\n')
   zipped = _write(tmp_path, 'b', gzip.compress(b'Three.'))
   assert transfer_text.read_files([plain, zipped]) == [
@@ -37,7 +37,7 @@ def test_a_file_belongs_to_the_first_pattern_that_matches_it(tmp_path):
   ]
 
 
-def test_transfer_ids_differ_for_files_of_one_name(tmp_path):
+def test_ids_have_the_path_if_names_are_equal(tmp_path):
   paths = []
   for folder in ('x', 'y'):
     (tmp_path / folder).mkdir()
@@ -68,13 +68,13 @@ def test_malformed_transfer_text_is_refused(tmp_path, content, message):
 
 
 @pytest.mark.parametrize('name', ['a.csv', 'a.jsonl.gz', 'a.parquet'])
-def test_a_table_is_not_taken_for_text(tmp_path, name):
+def test_a_table_is_refused(tmp_path, name):
   path = _write(tmp_path, name, 'text,label\n')
-  with pytest.raises(UserError, match=f'--transfer_file: .*{name} is a table'):
+  with pytest.raises(UserError, match=f'`transfer_file`: .*{name} is a table'):
     transfer_text.read_files([path])
 
 
-def test_held_out_text_is_found_whatever_its_form():
+def test_case_and_white_space_do_not_hide_held_out_text():
   held_out = transfer_text.SentenceFilter(
     [Example('0', "it 's  bad , I 'd say . ", None, '0')]
   )

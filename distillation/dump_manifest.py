@@ -1,0 +1,132 @@
+"""A logits dump's manifest: its teacher, vocabulary, labels and shards.
+
+It is written last, so a folder without it holds no complete dump.
+
+Tested by `tests/distillation/logits_dump_test.py`.
+"""
+
+import dataclasses
+import os
+import re
+import types
+import typing
+from typing import Any, TypeVar
+
+from system import files
+from system.errors import UserError
+
+_T = TypeVar('_T')
+
+FILE_NAME = 'manifest.json'
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+  """A teacher whose dump went into a merged dump."""
+
+  teacher: str  # The checkpoint's prefix.
+  teacher_checksum: str
+  teacher_scores: dict[str, float]  # On the task's dev split.
+  num_held_out: int  # Texts left out because dev or test contains them.
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+  """One file of a dump, with properties that show whether it changed."""
+
+  name: str
+  num_examples: int
+  num_bytes: int
+  crc_of_ends: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+  """What a dump was made from, and its shards.
+
+  Single-teacher fields are empty in merged dumps; `merged_from` lists the
+  teachers.
+  """
+
+  task: str
+  labels: list[str]  # In the order of the logits; empty for regression.
+  teacher: str  # As in `Origin`.
+  teacher_checksum: str
+  teacher_scores: dict[str, float]
+  vocabulary: str  # The token list's checksum.
+  vocab_size: int
+  do_lower_case: bool
+  max_seq_length: int
+  num_examples: int
+  num_held_out: int | None
+  shards: list[Shard]
+  num_labelled: int = 0  # Examples whose label is known and stored.
+  keeps_text: bool = False
+  dev_split: str = ''  # The checksum of the examples of `dev_logits.npy`.
+  made_from: str = ''  # In a student's own dump: a hash of its sources.
+  merged_from: list[Origin] = dataclasses.field(default_factory=list)
+
+  @property
+  def origins(self) -> list[Origin]:
+    """The teachers of the dump's logits, several if they are a mean."""
+    own = (getattr(self, field.name) for field in dataclasses.fields(Origin))
+    return self.merged_from or [Origin(*own)]
+
+
+def exists(dump_dir: str) -> bool:
+  """Returns whether the folder holds a complete dump."""
+  return files.exists(os.path.join(dump_dir, FILE_NAME))
+
+
+def write(dump_dir: str, manifest: Manifest) -> None:
+  """Writes the manifest, which completes a dump."""
+  path = os.path.join(dump_dir, FILE_NAME)
+  files.write_json(path, dataclasses.asdict(manifest))
+
+
+def remove(dump_dir: str) -> None:
+  """Makes a dump incomplete, before its shards are written again."""
+  files.remove(os.path.join(dump_dir, FILE_NAME))
+
+
+def read(dump_dir: str) -> Manifest:
+  """Reads a dump's manifest.
+
+  Raises:
+    UserError: the folder holds no complete dump; or the manifest, which may
+      come from an untrusted source, has invalid values.
+  """
+  path = os.path.join(dump_dir, FILE_NAME)
+  if not files.exists(path):
+    raise UserError(
+      f'there is no complete dump in {dump_dir!r}: it has no {FILE_NAME}, '
+      'which run_distillation.py with `do_dump_logits` writes last'
+    )
+  values: Any = files.read_json(path)
+  try:
+    manifest = _checked(Manifest(**values))
+    return dataclasses.replace(
+      manifest,
+      shards=[_checked_shard(Shard(**shard)) for shard in manifest.shards],
+      merged_from=[_checked(Origin(**x)) for x in manifest.merged_from],
+    )
+  except TypeError as error:
+    raise UserError(f"{path} is not a dump's manifest: {error}") from error
+
+
+def _checked(values: _T) -> _T:
+  """Returns a dataclass; raises a `TypeError` if a value has another type."""
+  for field in dataclasses.fields(values):
+    value = getattr(values, field.name)
+    kind = typing.get_origin(field.type) or field.type
+    if not isinstance(value, field.type if kind is types.UnionType else kind):
+      raise TypeError(f'{field.name} is {value!r}')
+  return values
+
+
+def _checked_shard(shard: Shard) -> Shard:
+  # A merged dump's shards are written under the names in its source, which
+  # must not lead out of the folder.
+  if not re.fullmatch(r'logits-\d{5}-of-\d{5}', _checked(shard).name):
+    raise TypeError(f'{shard.name!r} is not the name of a shard')
+  return shard

@@ -1,0 +1,134 @@
+"""A logits dump's shards: TFRecord files of features and teacher logits.
+
+Tested by `tests/distillation/logits_dump_test.py`.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from data.records import (
+  file_names,
+  proto_features,
+  record_index,
+  record_reader,
+  record_writer,
+)
+from data.records.feature_spec import (
+  LOGITS_DUMP,
+  LOGITS_DUMP_LABEL,
+  LOGITS_DUMP_NUMBER,
+  Field,
+)
+from data.tasks.task import Task
+from distillation.dump_manifest import Shard
+from system import files
+
+
+class Row(NamedTuple):
+  """One example of a dump. Records hold the tokens without padding."""
+
+  example_id: str
+  input_ids: np.ndarray  # int [(tokens)], with [CLS] and [SEP].
+  segment_ids: np.ndarray  # int [(tokens)].
+  teacher_logits: np.ndarray  # float32 [C].
+  label: int | float | None = None
+  text_a: str | None = None  # None if the dump keeps no text.
+  text_b: str | None = None
+
+
+def record_fields(task: Task, with_labels: bool = False) -> tuple[Field, ...]:
+  """Returns the fields of a dump's records that training reads."""
+  if not with_labels:
+    return LOGITS_DUMP
+  label = LOGITS_DUMP_NUMBER if task.is_regression else LOGITS_DUMP_LABEL
+  return (*LOGITS_DUMP, label)
+
+
+def paths(dump_dir: str, num_shards: int) -> list[str]:
+  """Returns the paths of a dump's shards."""
+  return file_names.shard_names(os.path.join(dump_dir, 'logits'), num_shards)
+
+
+def write(path: str, rows: Iterable[Row], is_regression: bool) -> None:
+  """Writes one shard.
+
+  Args:
+    path: the shard's.
+    rows: its examples.
+    is_regression: whether labels are numbers; a missing label is then NaN,
+      otherwise -1.
+  """
+  with record_writer.RecordWriter(path) as writer:
+    for row in rows:
+      features = {
+        'input_ids': proto_features.int64_feature(row.input_ids),
+        'segment_ids': proto_features.int64_feature(row.segment_ids),
+        'teacher_logits': proto_features.float_feature(
+          row.teacher_logits.tolist()
+        ),
+        'example_id': proto_features.bytes_feature(row.example_id.encode()),
+        'label_ids': _label_feature(row.label, is_regression),
+      }
+      for name in ('text_a', 'text_b'):
+        if (text := getattr(row, name)) is not None:
+          features[name] = proto_features.bytes_feature(text.encode())
+      example = tf.train.Example(features=tf.train.Features(feature=features))
+      writer.write(example.SerializeToString(deterministic=True))
+
+
+def _label_feature(label, is_regression: bool) -> tf.train.Feature:
+  if is_regression:
+    return proto_features.float_feature([np.nan if label is None else label])
+  return proto_features.int64_feature([-1 if label is None else label])
+
+
+def read(path: str) -> Iterator[Row]:
+  """Yields the examples of one shard.
+
+  Raises:
+    UserError: a record is damaged.
+  """
+  for raw in record_reader.read(path):
+    features = tf.train.Example.FromString(raw).features.feature
+
+    def text(name, features=features):
+      value = features[name].bytes_list.value if name in features else None
+      return value[0].decode() if value else None
+
+    yield Row(
+      text('example_id'),
+      np.array(features['input_ids'].int64_list.value),
+      np.array(features['segment_ids'].int64_list.value),
+      np.array(features['teacher_logits'].float_list.value, np.float32),
+      _label(features['label_ids']),
+      text('text_a'),
+      text('text_b'),
+    )
+
+
+def _label(feature: tf.train.Feature) -> int | float | None:
+  for value in feature.int64_list.value:
+    return value if value >= 0 else None
+  for value in feature.float_list.value:
+    return None if np.isnan(value) else value
+  return None
+
+
+def describe(path: str) -> Shard:
+  """Returns a shard's entry for the manifest."""
+  return Shard(
+    os.path.basename(path),
+    record_index.load_index(path).num_records,
+    files.size(path),
+    files.crc_of_ends(path),
+  )
+
+
+def split_rows(values: tf.RaggedTensor) -> list[np.ndarray]:
+  """Returns the N rows of a RaggedTensor [N, (tokens)]."""
+  flat, splits = values.flat_values.numpy(), values.row_splits.numpy()
+  return np.split(flat, splits[1:-1])

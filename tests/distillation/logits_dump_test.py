@@ -1,0 +1,179 @@
+"""A teacher's dump: its shards, its manifest, and opening it.
+
+Tests `distillation/logits_dump.py`, `dump_manifest.py` and `dump_shards.py`.
+"""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import pytest
+import tiny_dump
+
+from data.records import record_reader
+from data.tasks import glue
+from distillation import dump_manifest, dump_shards, logits_dump
+from distillation.dump_manifest import Origin
+from system import files
+from system.errors import UserError
+
+
+@pytest.fixture
+def tokenizer(tmp_path):
+  return tiny_dump.make_tokenizer(tmp_path, tiny_dump.WORDS)
+
+
+def test_rows_are_read_as_they_were_written(tmp_path, tokenizer):
+  dump = tiny_dump.write(tmp_path / 'a', tokenizer)
+  for row, expected, logits in zip(
+    dump.rows(), tiny_dump.ROWS, tiny_dump.LOGITS, strict=True
+  ):
+    assert row.example_id == expected.example_id
+    assert row.input_ids.tolist() == expected.input_ids.tolist()
+    assert row.label == expected.label
+    assert (row.text_a, row.text_b) == (expected.text_a, None)
+    np.testing.assert_array_equal(row.teacher_logits, logits)
+
+
+def test_a_complete_dump_is_opened(tmp_path, tokenizer):
+  origin = Origin('t/model.ckpt-1', '01', {'eval_accuracy': 0.5}, 3)
+  dump = tiny_dump.write(tmp_path / 'a', tokenizer, merged_from=[origin])
+  assert tiny_dump.open_dumps(tmp_path / 'a') == [dump]
+
+
+def _double_rows(path):
+  rows = [*dump_shards.read(str(path))] * 2
+  dump_shards.write(str(path), rows, is_regression=False)
+
+
+@pytest.mark.parametrize(
+  ('damage', 'message'),
+  [
+    (
+      _double_rows,
+      'logits-00000-of-00002 does not match .* it has 2 examples in .* 1 ',
+    ),
+    (
+      tiny_dump.rewrite_shard,
+      'logits-00000-of-00002 does not match .* it has 1 examples in .* 1 ',
+    ),
+    (pathlib.Path.unlink, 'there is no file .*a/logits-00000-of-00002'),
+  ],
+)
+def test_a_changed_or_missing_shard_is_named(
+  tmp_path, tokenizer, damage, message
+):
+  dump = tiny_dump.write(tmp_path / 'a', tokenizer)
+  tiny_dump.open_dumps(tmp_path / 'a')
+  damage(pathlib.Path(dump.paths[0]))
+  with pytest.raises(UserError, match=message):
+    tiny_dump.open_dumps(tmp_path / 'a')
+
+
+def test_dumps_of_one_teacher_are_refused(tmp_path, tokenizer):
+  tiny_dump.write(tmp_path / 'a', tokenizer)
+  tiny_dump.write(tmp_path / 'b', tokenizer)
+  tiny_dump.write(tmp_path / 'c', tokenizer, teacher_checksum='of a')
+  assert len(tiny_dump.open_dumps(tmp_path / 'a', tmp_path / 'b')) == 2
+  with pytest.raises(UserError, match='names the dump .*/a twice'):
+    tiny_dump.open_dumps(tmp_path / 'a', tmp_path / 'b', f'{tmp_path}/b/../a/')
+  with pytest.raises(
+    UserError, match='/a and .*/c are of the same teacher, teacher/model.ckpt-1'
+  ):
+    tiny_dump.open_dumps(tmp_path / 'a', tmp_path / 'b', tmp_path / 'c')
+
+
+def test_dumps_of_different_sizes_are_refused(tmp_path, tokenizer):
+  tiny_dump.write(tmp_path / 'a', tokenizer)
+  tiny_dump.write(tmp_path / 'b', tokenizer, num_examples=4)
+  with pytest.raises(UserError, match='/a has 3 examples, .*/b has 4'):
+    tiny_dump.open_dumps(tmp_path / 'a', tmp_path / 'b')
+
+
+def test_an_older_manifest_with_fewer_keys_is_read(tmp_path):
+  old = dataclasses.asdict(tiny_dump.MANIFEST)
+  newer = ('num_labelled', 'keeps_text', 'dev_split', 'made_from')
+  for name in (*newer, 'merged_from'):
+    del old[name]
+  files.write_json(str(tmp_path / 'manifest.json'), old)
+  (dump,) = tiny_dump.open_dumps(tmp_path)
+  assert dump.manifest == tiny_dump.MANIFEST
+
+
+def test_damaged_dev_logits_are_not_used(tmp_path, caplog):
+  logits_dump.write_dev_logits(str(tmp_path), tiny_dump.LOGITS)
+  whole = (tmp_path / 'dev_logits.npy').read_bytes()
+  read = logits_dump.read_dev_logits(str(tmp_path))
+  np.testing.assert_array_equal(read, tiny_dump.LOGITS)
+  for content in (whole[:-1], whole[:9], b'', b'PK' + whole[2:]):
+    (tmp_path / 'dev_logits.npy').write_bytes(content)
+    caplog.clear()
+    assert logits_dump.read_dev_logits(str(tmp_path)) is None
+    assert 'dev_logits.npy is damaged' in caplog.text
+
+
+def test_a_missing_label_of_regression_differs_from_zero(tmp_path):
+  path = str(tmp_path / 'logits')
+  rows = [
+    row._replace(teacher_logits=np.float32([1.5]), label=label)
+    for row, label in zip(tiny_dump.ROWS, (0.0, None, 2.5), strict=True)
+  ]
+  dump_shards.write(path, rows, is_regression=True)
+  read = [row.label for row in dump_shards.read(path)]
+  assert read == [0.0, None, 2.5]
+
+
+def test_training_reads_labels_if_asked_to(tmp_path, tokenizer):
+  dump = tiny_dump.write(tmp_path / 'a', tokenizer)
+  source = dump.source(glue.get_task('SST-2'), 8, with_labels=True)
+  raw = [*record_reader.read(dump.paths[0]), *record_reader.read(dump.paths[1])]
+  batch = source.parse(raw)
+  assert batch['label_ids'].numpy().tolist() == [1, -1, 0]
+  assert batch['teacher_logits'].numpy().tolist() == tiny_dump.LOGITS.tolist()
+  plain = dump.source(glue.get_task('SST-2'), 8).parse(raw)
+  assert 'label_ids' not in plain
+
+
+@pytest.mark.parametrize(
+  ('shard', 'message'),
+  [
+    (
+      {'name': '../logits-00000-of-00002'},
+      "'../logits.* is not the name of a shard",
+    ),
+    ({'name': '/tmp/logits-00000-of-00002'}, 'is not the name of a shard'),
+    ({'name': 'run.json'}, "'run.json' is not the name of a shard"),
+    ({'name': 3}, 'name is 3'),
+    ({'num_examples': '3'}, "num_examples is '3'"),
+  ],
+)
+def test_a_manifest_that_names_other_files_is_refused(
+  tmp_path, tokenizer, shard, message
+):
+  dump = tiny_dump.write(tmp_path / 'dump', tokenizer)
+  path = f'{dump.folder}/manifest.json'
+  values = files.read_json(path)
+  values['shards'][0] |= shard
+  files.write_json(path, values)
+  with pytest.raises(UserError, match=f"not a dump's manifest: .*{message}"):
+    dump_manifest.read(dump.folder)
+
+
+@pytest.mark.parametrize(
+  'changes',
+  [
+    {'max_seq_length': '8'},
+    {'labels': 'ab'},
+    {'shards': [1]},
+    {'merged_from': [[]]},
+  ],
+)
+def test_a_manifest_with_values_of_other_types_is_refused(
+  tmp_path, tokenizer, changes
+):
+  dump = tiny_dump.write(tmp_path / 'dump', tokenizer)
+  path = f'{dump.folder}/manifest.json'
+  values = files.read_json(path)
+  files.write_json(path, {**values, **changes})
+  with pytest.raises(UserError, match="is not a dump's manifest"):
+    dump_manifest.read(dump.folder)
