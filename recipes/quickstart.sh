@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The whole way in 15 minutes on 2 CPU cores, with no data but what pip brought:
-# which library does a sentence of a docstring come from?
+# The whole pipeline in 15 minutes on 2 CPU cores, without downloading data: which
+# library does a sentence of a docstring come from?
 #
 #   make quickstart, or: recipes/quickstart.sh [WORK_DIR]
 #
-# Text and task come from the docstrings of the installed packages. BERT-Tiny is
-# pre-trained on them, MiniLM is fine-tuned as teacher and scores the unlabelled
-# sentences, BERT-Tiny is distilled on those. Give the command again after an
-# interruption: every step goes on where it stopped.
+# The text and the task come from the docstrings of the installed packages. The
+# recipe pre-trains BERT-Tiny on them, fine-tunes MiniLM as the teacher, scores
+# unlabelled sentences with it, and distils BERT-Tiny on the scores. An
+# interrupted recipe resumes when its command is given again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=${1:-quickstart}
@@ -28,13 +28,13 @@ labels=$(paste -sd, "$work/data/labels.txt")
 "$python" -m tools.bag_of_words --data_dir="$work/data" \
   --output_file="$results/bag-of-words-seed1.json"
 
-say 'The teacher to be: MiniLM'
+say 'MiniLM, the model for the teacher'
 if [ ! -e "$work/teacher-0/bert_config.json" ]; then
   if model=$(PYTHON=$python bash recipes/fetch_minilm.sh "$work/download"); then
     "$python" -m tools.import_hugging_face --input_dir="$model" \
       --output_dir="$work/teacher-0"
   else
-    echo 'MiniLM cannot be had: a BERT-Mini, pre-trained here, will teach.'
+    echo 'MiniLM is not available: a BERT-Mini, pre-trained here, replaces it.'
   fi
 fi
 if [ -e "$work/teacher-0/bert_config.json" ]; then
@@ -52,7 +52,7 @@ say 'Pre-training records'
     --output_file="$work/docstrings.tfrecord" --dupe_factor=5 \
     --max_seq_length=64 --max_predictions_per_seq=10
 
-# A narrow model that is trained briefly learns faster from larger weights.
+# A small model that is trained briefly learns faster from larger weights.
 tiny=(--bert_size=tiny --initializer_range=0.06)
 
 pretrain() {  # folder, steps, size
@@ -69,7 +69,7 @@ if [ ! -e "$work/teacher-0/bert_config.json" ]; then
   say 'BERT-Mini, pre-trained on the docstrings'
   pretrain "$work/mini" 1000 --bert_size=mini
   teacher=$work/mini
-  dump=(--allow_weak_teacher)  # It may be no better than a guess.
+  dump=(--allow_weak_teacher)  # It may be no better than a constant guess.
 else
   teacher=$work/teacher-0
   dump=()
@@ -118,7 +118,7 @@ students() {  # seed
 }
 
 say 'Basic, PF, distillation and PD, with two seeds side by side'
-# A model this small gains next to nothing from a second core.
+# So small a model gains almost nothing from a second core.
 export TF_NUM_INTRAOP_THREADS=1
 pids=()
 for seed in 1 2; do

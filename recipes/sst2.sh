@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The paper's comparison on SST-2, in small: BERT-Tiny pre-trained on 100 MB of
-# Wikipedia, a teacher of 6 layers, 100,000 sentences of film reviews to distil on.
+# The paper's comparison on SST-2, scaled down: BERT-Tiny pre-trained on 100 MB of
+# Wikipedia, a teacher with 6 layers, and a transfer set of 100,000 sentences of
+# film reviews.
 #
 #   recipes/sst2.sh DATA_DIR [WORK_DIR [RESULTS_DIR]]
 #
-# DATA_DIR holds wiki/, glue/SST-2, imdb/ and vocab/ (recipes/README.md says where
-# they come from). Give the command again after an interruption: every step goes
-# on where it stopped, and a result that is in RESULTS_DIR is not made again.
+# DATA_DIR holds wiki/, glue/SST-2, imdb/ and vocab/; recipes/README.md names the
+# sources. An interrupted recipe resumes when its command is given again. Results
+# in RESULTS_DIR are kept.
 set -euo pipefail
 
 if [[ $# -lt 1 ]]; then
@@ -29,8 +30,8 @@ record() {  # method, seed, folder
     --results_dir="$results"
 }
 
-# Most of SST-2 is shorter than 64 wordpieces, and short records make more steps
-# in the same time.
+# Most of SST-2 is shorter than 64 wordpieces, and shorter records allow more
+# steps in the same time.
 lengths=(--max_seq_length=64 --max_predictions_per_seq=10)
 
 say 'Pre-training records'
@@ -42,8 +43,8 @@ for name in train heldout; do
 done
 
 say 'BERT-Tiny, pre-trained'
-# With the released 0.02 attention begins to learn later: after 800 steps the
-# loss was 7.66, with 0.06 it was 7.56.
+# With the released 0.02, attention begins to learn later: after 800 steps the
+# loss was 7.66; with 0.06 it was 7.56.
 tiny=(--bert_size=tiny --initializer_range=0.06)
 pretraining=("${tiny[@]}" "--vocab_file=$vocab" "${lengths[@]}")
 steps=14000
@@ -101,7 +102,7 @@ distil() {  # method, seed, more flags
 
 for seed in 1 2 3; do
   say "Students, seed $seed"
-  # Of 1e-4 and 3e-4, seed 9 did better with the former.
+  # Seed 9 was better with 1e-4 than with 3e-4.
   fine_tune PF "$seed" 1e-4 --init_checkpoint="$work/tiny"
   distil PD "$seed" --init_checkpoint="$work/tiny"
   fine_tune basic "$seed" 3e-4

@@ -1,8 +1,9 @@
-# What the recipes of this folder share. They set accelerator, runtime, topology
-# and cores, and source this file; README.md tells what must be set outside.
-: "${PROJECT:?the Google Cloud project}" "${ZONE:?where the TPU is to be}"
+# Functions that the recipes in this folder share. A recipe sets accelerator,
+# runtime, topology and cores and sources this file. README.md lists the
+# environment variables.
+: "${PROJECT:?the Google Cloud project}" "${ZONE:?the zone of the TPU}"
 name=${TPU_NAME:-well-read-bert}
-patience=${PATIENCE:-60}  # Seconds between two looks.
+patience=${PATIENCE:-60}  # Seconds between two checks.
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 say() { printf '== %s (%s)\n' "$*" "$(date -u +%H:%M:%S)" >&2; }
@@ -26,18 +27,18 @@ state() {
 
 delete() {
   [ "$(state)" != NONE ] || return 0
-  say 'Deletes the TPU'
+  say 'Deleting the TPU'
   tpus queued-resources delete "$name" --force --quiet
 }
 
-create() {  # further flags, such as --spot; fails if there is no such machine
-  say "Asks for $accelerator"
+create() {  # more flags, such as --spot; fails if no machine is available
+  say "Requesting $accelerator"
   tpus queued-resources create "$name" --node-id="$name" \
     --accelerator-type="$accelerator" --runtime-version="$runtime" "$@" ||
     exit 1
   until [ "$(state)" = ACTIVE ]; do
     case $(state) in
-      FAILED | SUSPENDED | NONE) say "It is $(state)"; return 1 ;;
+      FAILED | SUSPENDED | NONE) say "The request is $(state)"; return 1 ;;
     esac
     sleep "$patience"
   done
@@ -47,15 +48,15 @@ is_running() {
   on_worker_0 'kill -0 "$(cat project/pid)" 2> /dev/null' 2> /dev/null
 }
 
-# Starts a job on worker 0, unless one is at work there already. (Where it is
-# asked whether it failed, `set -e` has no effect inside.)
+# Starts a job on worker 0, unless one is already running there. (`set -e` has no
+# effect inside a function whose status is tested, hence the returns.)
 start() {  # environment, script, its flags
   local folder
   if is_running; then
-    say 'A job is at work there already'
+    say 'A job is already running there'
     return
   fi
-  say 'Copies the project and installs it'
+  say 'Copying and installing the project'
   folder=$(mktemp -d)
   git -C "$repository" archive --format=tar.gz -o "$folder/project.tar.gz" HEAD
   printf '%q ' .venv/bin/python "${@:2}" > "$folder/job.sh"
@@ -64,17 +65,17 @@ start() {  # environment, script, its flags
   rm -r "$folder"
   on_worker_0 'mkdir -p project && tar xzf project.tar.gz -C project &&
     mv job.sh project/ && bash project/recipes/tpu/install.sh' || return 1
-  say "Starts ${*:2}"
-  # Nothing may hold on to the connection, or it would last as long as the job.
+  say "Starting ${*:2}"
+  # The job must not keep the connection open.
   on_worker_0 "rm -f project/status
     (cd project && $1 setsid nohup bash -c 'bash job.sh; echo \$? > status') \
       > project/log 2>&1 < /dev/null &
     echo \$! > project/pid"
 }
 
-# Looks at the job from time to time: a connection that breaks ends nothing.
-# Returns its status; 75 where the machine is gone, which is also how a script
-# says that it can be started again.
+# Polls the job until it ends; a broken connection does not matter. Returns the
+# job's status, or 75 if the machine is gone. 75 is also the status of a script
+# that can be started again.
 wait_for_job() {
   local status
   while sleep "$patience"; do
@@ -83,21 +84,21 @@ wait_for_job() {
       on_worker_0 'tail -n 2 project/log' || true
       [ "$status" = running ] || return "$status"
     elif [ "$(state)" != ACTIVE ]; then
-      say 'The TPU was taken away'
+      say 'The TPU was preempted'
       return 75
     fi
   done
 }
 
-# Ends a recipe: fetches the log, and deletes what costs money.
+# Ends a recipe: downloads the log and deletes the TPU, which costs money.
 finish() {  # status
   tpus tpu-vm scp "$name:project/log" "$name.log" --worker=0 || true
   delete
-  say "Ends with status $1; the log is $name.log"
+  say "The job ended with status $1; its log is $name.log"
   exit "$1"
 }
 
-# The whole of a recipe whose machine is not taken away.
+# The whole recipe for a machine that is not preempted.
 run_once() {  # environment, script, its flags
   local status=0
   check_offline "${@:2}"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# A job on one host: eight chips of v5e, which it sees as its own.
+# Runs a job on one host with eight chips of v5e.
 #
 #   PROJECT=... ZONE=us-west4-a recipes/tpu/one_host.sh run_pretraining.py \
 #     --do_train --precision=bfloat16 --output_dir=gs://BUCKET/run ...
 #
-# Give the command again after an interruption: it goes on where it stopped.
+# An interrupted recipe resumes when its command is given again.
 set -euo pipefail
 accelerator=${ACCELERATOR:-v5litepod-8}
 runtime=${RUNTIME:-v2-alpha-tpuv5-lite}

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# A job on a slice of several hosts: 32 chips of v5e on 4 or 8 of them.
+# Runs a job on a slice of several hosts: 32 chips of v5e on 4 or 8 hosts.
 #
 #   PROJECT=... ZONE=us-west4-a recipes/tpu/pod_slice.sh run_pretraining.py \
 #     --do_train --precision=bfloat16 --train_batch_size=1024 \
 #     --input_file=gs://BUCKET/records* --output_dir=gs://BUCKET/run ...
 #
-# One process, on worker 0, drives all hosts; each of them reads the records and
-# writes the checkpoints itself, so those must be on gs://. The hosts' own
-# server, and its TensorFlow, come with the runtime version: that must be of the
-# version that install.sh installs.
+# One process on worker 0 drives all hosts. Each host reads the records and writes
+# the checkpoints itself, so they must be on gs://. The runtime version provides
+# the hosts' server, whose TensorFlow must have the version that install.sh
+# installs.
 set -euo pipefail
 accelerator=${ACCELERATOR:-v5litepod-32}
 runtime=${RUNTIME:-tpu-vm-tf-2.20.0-pod-pjrt}
@@ -16,6 +16,6 @@ topology=${TOPOLOGY:-v5e:4x8}
 cores=${CORES:-32}
 source "$(dirname "$0")/common.sh"
 
-# The servers hold the chips: the process itself must not load libtpu.
+# The servers own the chips, so this process must not load libtpu.
 run_once TPU_LOAD_LIBRARY=0 "$@" --use_tpu "--tpu_name=$name" \
   "--tpu_zone=$ZONE" "--gcp_project=$PROJECT" "--num_tpu_cores=$cores"

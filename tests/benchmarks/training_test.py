@@ -44,7 +44,7 @@ def small_flags(world):
     f'--vocab_file={world}/vocab.txt',
     f'--wiki_file={world}/long.txt',
     f'--sst_2_dir={world}/task',
-    '--sizes=1/64',
+    '--sizes=2/128',
     '--train_batch_size=4',
     '--predict_batch_size=4',
     f'--output_json={world}/numbers.json',
@@ -69,7 +69,7 @@ def test_every_contestant_finishes_its_rounds(world, small_flags, kind):
   flags = [f'--jobs={kind}', '--num_rounds=2', '--round_seconds=0.1']
   _run(*small_flags, *flags, f'--peers={",".join(peers)}', check=True)
   ((job, rows),) = _contestants(world / 'numbers.json').items()
-  assert job == f'{kind} 1/64'
+  assert job == f'{kind} 2/128'
   assert rows['this project']['times_ours'] == 1.0
   for title, row in rows.items():
     assert 'failure' not in row, (title, row)

@@ -1,15 +1,16 @@
-"""recipes/tpu/*.sh, with a gcloud that keeps its TPU in a folder."""
+"""recipes/tpu/*.sh, with a fake gcloud whose TPU is a folder."""
 
 import os
 import pathlib
 import subprocess
+import time
 
 import pytest
 
 _RECIPES = pathlib.Path(__file__).resolve().parents[2] / 'recipes' / 'tpu'
 
-# A machine is the folder `vm`, its state a file. What is run on it is run in
-# that folder; a machine that is not ACTIVE cannot be reached.
+# The folder `vm` is the machine, and a file holds its state. Remote commands
+# run in the folder. A machine that is not ACTIVE cannot be reached.
 _GCLOUD = r"""#!/usr/bin/env bash
 cd "$FAKE"
 echo "$*" >> calls
@@ -44,7 +45,7 @@ esac
 
 @pytest.fixture
 def cloud(tmp_path):
-  """A folder for the fake's things, in which `python` is the job."""
+  """The fake's folder; the file `python` in it is the job."""
   (tmp_path / 'bin').mkdir()
   _write(tmp_path / 'bin' / 'gcloud', _GCLOUD)
   return tmp_path
@@ -59,13 +60,13 @@ def _job(cloud, lines):
   _write(cloud / 'python', f'#!/usr/bin/env bash\n{lines}\n')
 
 
-def _run(cloud, recipe, *flags, timeout=60, **environment):
-  return subprocess.run(
+def _start(cloud, recipe, *flags, **environment):
+  return subprocess.Popen(
     ['bash', str(_RECIPES / recipe), 'run_pretraining.py', *flags],
-    capture_output=True,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
     text=True,
     cwd=cloud,
-    timeout=timeout,
     env={
       **os.environ,
       'PATH': f'{cloud}/bin:{os.environ["PATH"]}',
@@ -78,12 +79,21 @@ def _run(cloud, recipe, *flags, timeout=60, **environment):
   )
 
 
-def _calls(cloud, what):
+def _run(cloud, recipe, *flags, **environment):
+  """Runs a recipe to its end; returns its status and standard error."""
+  process = _start(cloud, recipe, *flags, **environment)
+  _, stderr = process.communicate(timeout=60)
+  return subprocess.CompletedProcess(
+    process.args, process.returncode, stderr=stderr
+  )
+
+
+def _calls(cloud, command):
   lines = (cloud / 'calls').read_text().splitlines()
-  return [line for line in lines if f' {what} ' in line]
+  return [line for line in lines if f' {command} ' in line]
 
 
-def test_a_job_on_one_host_is_run_and_its_machine_deleted(cloud):
+def test_a_job_on_one_host_runs_and_its_machine_is_deleted(cloud):
   _job(cloud, 'printf "%s\\n" "$@" > "$FAKE/arguments"')
   done = _run(cloud, 'one_host.sh', '--input_file=gs://b/rec*', "--x=it's a b")
   assert done.returncode == 0, done.stderr
@@ -101,14 +111,14 @@ def test_a_job_on_one_host_is_run_and_its_machine_deleted(cloud):
   assert not (cloud / 'state').exists()
 
 
-def test_a_job_that_fails_costs_nothing_more(cloud):
+def test_the_machine_of_a_failed_job_is_deleted(cloud):
   _job(cloud, 'exit 3')
   done = _run(cloud, 'one_host.sh')
   assert done.returncode == 3
   assert not (cloud / 'state').exists()
 
 
-def test_a_slice_is_driven_by_a_process_without_chips(cloud):
+def test_the_process_that_drives_a_slice_does_not_load_libtpu(cloud):
   _job(cloud, 'echo "$TPU_LOAD_LIBRARY $*" > "$FAKE/arguments"')
   assert _run(cloud, 'pod_slice.sh').returncode == 0
   assert (cloud / 'arguments').read_text() == (
@@ -117,27 +127,27 @@ def test_a_slice_is_driven_by_a_process_without_chips(cloud):
   )
 
 
-def test_a_spot_machine_that_is_taken_away_is_replaced(cloud):
-  # The first goes with the job, in the second the job asks for another start.
+def test_a_preempted_spot_machine_is_replaced(cloud):
+  # The first machine is preempted; on the second the job asks for a restart.
   _job(
     cloud,
-    'echo run >> "$FAKE/runs"\n'
-    'case $(wc -l < "$FAKE/runs") in\n'
+    'echo start >> "$FAKE/starts"\n'
+    'case $(wc -l < "$FAKE/starts") in\n'
     '  1) echo SUSPENDED > "$FAKE/state"; sleep 5 ;;\n'
     '  2) exit 75 ;;\n'
     'esac',
   )
   done = _run(cloud, 'spot.sh')
   assert done.returncode == 0, done.stderr
-  assert 'taken away' in done.stderr
-  assert (cloud / 'runs').read_text() == 'run\n' * 3
+  assert 'preempted' in done.stderr
+  assert (cloud / 'starts').read_text() == 'start\n' * 3
   created = _calls(cloud, 'queued-resources create')
   assert len(created) == 2
   assert all(' --spot ' in line for line in created)
   assert not (cloud / 'state').exists()
 
 
-def test_a_mistake_ends_a_spot_job_too(cloud):
+def test_a_mistake_ends_a_spot_job(cloud):
   _job(cloud, 'exit 1')
   assert _run(cloud, 'spot.sh').returncode == 1
   (cloud / 'quota').touch()
@@ -146,17 +156,26 @@ def test_a_mistake_ends_a_spot_job_too(cloud):
   assert 'quota exceeded' in done.stderr
 
 
-def test_a_job_at_work_is_found_again(cloud):
-  _job(cloud, 'echo run >> "$FAKE/runs"; sleep 1')
-  with pytest.raises(subprocess.TimeoutExpired):
-    _run(cloud, 'one_host.sh', timeout=0.8)
+def test_a_running_job_is_found_again(cloud):
+  # Ends after the second recipe has looked for it.
+  _job(
+    cloud,
+    'echo start >> "$FAKE/starts"\n'
+    'until [ "$(grep -c "kill -0" "$FAKE/calls")" = 2 ]; do sleep 0.05; done\n'
+    'sleep 1',
+  )
+  first = _start(cloud, 'one_host.sh')
+  while not (cloud / 'starts').exists() and first.poll() is None:
+    time.sleep(0.05)
+  first.kill()
+  first.communicate()
   done = _run(cloud, 'one_host.sh')
   assert done.returncode == 0, done.stderr
-  assert 'at work there already' in done.stderr
-  assert (cloud / 'runs').read_text() == 'run\n'
+  assert 'already running there' in done.stderr
+  assert (cloud / 'starts').read_text() == 'start\n'
 
 
-def test_it_is_checked_offline_first(cloud):
+def test_the_job_is_first_checked_offline(cloud):
   _write(
     cloud / 'python', '#!/usr/bin/env bash\necho "$@" > "$FAKE/checked"\nexit 1'
   )
