@@ -47,9 +47,9 @@ class Selection:
     """
     listed = {self.values}
     if self.file:
-      beside = os.path.join(os.path.dirname(path), self.file)
-      files.require_file(beside, f'the list that splits {path}')
-      lines = text_files.read_lines(beside)
+      list_path = os.path.join(os.path.dirname(path), self.file)
+      files.require_file(list_path, f'the list that splits {path}')
+      lines = text_files.read_lines(list_path)
       listed = {tuple(x.split('\t')[: len(self.columns)]) for x in lines}
 
     def is_selected(row: Mapping[str, str]) -> bool:

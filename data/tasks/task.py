@@ -1,7 +1,8 @@
 """A task: its labels in order, its metrics and its splits.
 
-An example's label id is the position of its label in `Task.labels`. Tested by
-`tests/data/tasks/glue_test.py`.
+An example's label id is the position of its label in `Task.labels`.
+
+Tested by `tests/data/tasks/glue_test.py`.
 """
 
 import dataclasses
