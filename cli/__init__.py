@@ -1,1 +1,1 @@
-"""Flags: each module defines a group and turns it into one value."""
+"""Command lines: flags as options, messages, signals and exit statuses."""

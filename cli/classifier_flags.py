@@ -1,4 +1,7 @@
-"""The flags of run_classifier.py."""
+"""The flags of run_classifier.py.
+
+Tested by `tests/scripts/run_classifier_test.py`.
+"""
 
 from absl import flags
 
@@ -19,10 +22,10 @@ def define() -> None:
 
 
 def options() -> TaskJobOptions:
-  """Returns what the flags say.
+  """Returns the options that the flags give, and checks them.
 
   Raises:
-    UserError: a flag is missing or has no effect.
+    UserError: a flag is missing, has no effect, or contradicts another.
   """
   flag_group.require_one_of('do_train', 'do_eval', 'do_predict')
   flag_group.require('task_name', 'vocab_file', 'output_dir')
@@ -32,7 +35,7 @@ def options() -> TaskJobOptions:
 
 
 def read() -> TaskJobOptions:
-  """Returns what the flags say, without asking for the required ones.
+  """Returns the options that the flags give, even if required ones are missing.
 
   Raises:
     UserError: a flag has no effect.

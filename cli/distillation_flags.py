@@ -1,4 +1,7 @@
-"""The flags of run_distillation.py."""
+"""The flags of run_distillation.py.
+
+Tested by `tests/scripts/run_distillation_test.py`.
+"""
 
 from absl import flags
 
@@ -19,7 +22,7 @@ def define() -> None:
 
 
 def options() -> DistillationOptions:
-  """Returns what the flags say.
+  """Returns the options that the flags give, and checks them.
 
   Raises:
     UserError: a flag is missing, has no effect, or contradicts another.
@@ -46,7 +49,7 @@ def options() -> DistillationOptions:
 
 
 def read() -> DistillationOptions:
-  """Returns what the flags say, without asking for the required ones.
+  """Returns the options that the flags give, even if required ones are missing.
 
   Raises:
     UserError: a flag has no effect.

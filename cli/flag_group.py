@@ -1,4 +1,4 @@
-"""Groups of settings as Absl flags: defined, read, and refused without effect.
+"""Groups of settings as Absl flags: defines, reads and checks them.
 
 See `system.settings` for how a group declares its settings. A script calls
 `define` for the groups that it uses, and `refuse_without_effect` and `read`
@@ -139,7 +139,7 @@ def refuse_if_given(names: list[str], reason: str) -> None:
 
 
 def refuse_without_effect(*groups: type) -> None:
-  """Refuses flags whose declared needs are not met.
+  """Refuses given flags whose declared needs are not met.
 
   Raises:
     UserError: the flags and the reason are named.
@@ -155,7 +155,7 @@ def refuse_without_effect(*groups: type) -> None:
 
 
 def as_flags(text: str) -> str:
-  """Writes settings, `name` in backquotes, as the flags that they are here."""
+  """Replaces the backquoted name of each setting that is a flag by --name."""
   return re.sub(
     r'`(\w+)`', lambda m: f'--{m[1]}' if m[1] in FLAGS else m[0], text
   )

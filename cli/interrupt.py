@@ -1,14 +1,14 @@
-"""Ctrl-C and SIGTERM end a process with one line and no traceback.
+"""Ends a process on Ctrl-C or SIGTERM, with one line and no traceback.
 
-A training run that is asked so saves at its next step and ends (see
-`training.stop_request`); asked once more, it ends at once. Whatever else a
-script does is not worth saving, and ends soon.
+A training run saves at its next step and ends (see `training.stop_request`); a
+second signal ends it at once. Other work is not worth saving and ends soon.
 
-SIGTERM is what schedulers, and machines that are taken away, send first. The
-process then ends with the status of `devices.restart`: start me again.
+Schedulers send SIGTERM before they kill a process, and machines before they are
+taken away. The process then ends with the exit status of `devices.restart`,
+which asks for a restart.
 
-Python looks at signals when it is its turn again, which in the middle of a
-device's loop takes as long as --log_steps steps. So a thread waits for them.
+Python handles signals only between bytecodes, and a device's loop of
+`log_steps` steps is a single one. Therefore a thread waits for the signals.
 """
 
 import os
@@ -21,20 +21,20 @@ from devices import restart
 from system.errors import Stopped
 from training import stop_request
 
-# What a process ends with that a signal has ended.
+# Signal → the exit status of a process that it ends.
 STATUSES = {
   signal.SIGINT: 128 + signal.SIGINT,
   signal.SIGTERM: restart.EXIT_STATUS,
 }
-# Seconds in which Python may clean up; what is cut off then is no worse than
-# after a kill, which every job survives.
-_PATIENCE = 3.0
+# Seconds that Python has for its clean-up. Ending it early does no more harm
+# than a kill, which every job survives.
+_CLEANUP_SECONDS = 3.0
 
-_INTERRUPTED = 'INTERRUPTED: what was saved is whole'
+_INTERRUPTED = 'INTERRUPTED: saved files are intact'
 
 
 class _Interrupted(KeyboardInterrupt):
-  """One of the signals; raised wherever Python is when it comes."""
+  """One of the signals, raised wherever the main thread is."""
 
   def __init__(self, number: int):
     super().__init__()
@@ -42,34 +42,34 @@ class _Interrupted(KeyboardInterrupt):
 
 
 def run(main: Callable[[], None]) -> None:
-  """Calls a function; the signals end the process, with their statuses."""
+  """Calls a function; a signal ends the process with the signal's status."""
   reader, writer = os.pipe()
   os.set_blocking(writer, False)
   signal.set_wakeup_fd(writer)
   for number in STATUSES:
     signal.signal(number, _raise)
-  os.register_at_fork(after_in_child=_leave_alone)
+  os.register_at_fork(after_in_child=_restore_defaults)
   watch = _Watch(reader)
   try:
     main()
   except _Interrupted as interrupted:
     watch.is_ending.set()
-    _tell(_INTERRUPTED)
+    _print_end(_INTERRUPTED)
     sys.exit(interrupted.status)
   except Stopped as stopped:
-    _tell(f'STOPPED: {stopped}')
+    _print_end(f'STOPPED: {stopped}')
     sys.exit(watch.status)
 
 
-def _leave_alone() -> None:
-  """Lets the signals end a child as any process: this one is not meant."""
+def _restore_defaults() -> None:
+  """Makes the signals end a forked child like any other process."""
   signal.set_wakeup_fd(-1)
   for number in STATUSES:
     signal.signal(number, signal.SIG_DFL)
 
 
 def _raise(number: int, _) -> None:
-  # A run that is asked to stop has heard of it from the thread.
+  # The thread asks a run that listens to stop.
   if not stop_request.has_listener():
     raise _Interrupted(number)
 
@@ -78,15 +78,16 @@ class _Watch:
   """A thread that waits for the signals.
 
   Attributes:
-    is_ending: set when the main thread has been reached.
-    status: of a run that was asked to stop, or another worker of whose job was.
+    is_ending: set once the main thread has handled a signal.
+    status: the exit status of a run that was asked to stop, by a signal to this
+      worker or to another one.
   """
 
   def __init__(self, reader: int):
     """Starts the thread.
 
     Args:
-      reader: a descriptor from which the signals' numbers are read.
+      reader: a file descriptor from which the signals' numbers are read.
     """
     self.is_ending = threading.Event()
     self.status = restart.EXIT_STATUS
@@ -97,26 +98,29 @@ class _Watch:
     number = self._next()
     if stop_request.has_listener():
       self.status = STATUSES[number]
-      _print('STOPPING: at the next step, which is saved; once more: at once')
+      _print(
+        'STOPPING: saves at the next step; a second signal ends it at once'
+      )
       stop_request.make()
       number = self._next()
-    elif self.is_ending.wait(_PATIENCE):
+    elif self.is_ending.wait(_CLEANUP_SECONDS):
       return
-    _tell(_INTERRUPTED)
+    _print_end(_INTERRUPTED)
     os._exit(STATUSES[number])
 
   def _next(self) -> int:
+    """Waits for one of the signals and returns its number."""
     while (number := os.read(self._reader, 1)[0]) not in STATUSES:
       pass
     return number
 
 
-def _tell(what: str) -> None:
-  _print(f'{what}; the same command goes on from it')
+def _print_end(reason: str) -> None:
+  _print(f'{reason}; the same command resumes from there')
 
 
 def _print(line: str) -> None:
   sys.stdout.flush()
-  # On a terminal the line may be that of a bar.
+  # On a terminal a progress bar may occupy the current line.
   start = '\n' if sys.stderr.isatty() else ''
   print(f'{start}{line}', file=sys.stderr, flush=True)

@@ -1,4 +1,7 @@
-"""The flags of run_pretraining.py."""
+"""The flags of run_pretraining.py.
+
+Tested by `tests/scripts/run_pretraining_test.py`.
+"""
 
 from absl import flags
 
@@ -17,10 +20,10 @@ def define() -> None:
 
 
 def options() -> PretrainingOptions:
-  """Returns what the flags say.
+  """Returns the options that the flags give, and checks them.
 
   Raises:
-    UserError: a flag is missing or has no effect.
+    UserError: a flag is missing, has no effect, or contradicts another.
   """
   flag_group.require_one_of('do_train', 'do_eval')
   flag_group.require('input_file', 'output_dir')
@@ -30,7 +33,7 @@ def options() -> PretrainingOptions:
 
 
 def read() -> PretrainingOptions:
-  """Returns what the flags say, without asking for the required ones.
+  """Returns the options that the flags give, even if required ones are missing.
 
   Raises:
     UserError: a flag has no effect.

@@ -1,8 +1,8 @@
-"""The command that started a run, and --from_run, which starts it again.
+"""Records the command that started a run, and repeats it with --from_run.
 
-run.json records the script and the flags that were given to it. What a flag of
-this command says counts more than what the run's said; and a flag of the run
-that cannot take effect in this command is no mistake of the user's.
+run.json records the script and the flags that were given to it. Flags of the
+current command override the recorded ones. A recorded flag that has no effect
+in the current command is not an error.
 """
 
 import dataclasses
@@ -21,11 +21,11 @@ _RUN_FILE = 'run.json'
 
 @dataclasses.dataclass(frozen=True)
 class _Command:
-  """What Absl's FLAGS do not keep of a command.
+  """Properties of the current command that Absl's FLAGS lack.
 
   Attributes:
-    script: 'run_classifier', say.
-    inherited: the names of the flags that --from_run brought.
+    script: its name, such as 'run_classifier'.
+    inherited: the names of the flags that only --from_run gives.
   """
 
   script: str = ''
@@ -37,7 +37,7 @@ _command = _Command()
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-  """Which run to start again."""
+  """The run to start again."""
 
   from_run: str | None = setting(
     None,
@@ -48,25 +48,25 @@ class RunOptions:
 
 
 def parse(arguments: list[str]) -> list[str]:
-  """Parses a command line and takes up the flags of --from_run.
+  """Parses a command line, and the flags that --from_run records.
 
   Args:
-    arguments: as `sys.argv`; a script's name comes first.
+    arguments: as `sys.argv`; the script's name comes first.
 
   Returns:
-    The name, and the arguments that are no flags.
+    The script's name, and the arguments that are not flags.
 
   Raises:
     flags.Error: a flag is unknown or its value is illegal.
-    UserError: --from_run names no run of this script.
+    UserError: --from_run does not give a run of this script.
   """
   global _command
   script = os.path.basename(arguments[0]).removesuffix('.py')
   rest = _parse(arguments)
   given = {name for name in FLAGS if FLAGS[name].present}
   _command = _Command(script)
-  # Only now is a file read, which takes TensorFlow: the command's own mistakes
-  # are told at once.
+  # Reading a file imports TensorFlow. It comes after the command's own flags,
+  # so that mistakes in these are reported at once.
   if 'from_run' in given and (path := FLAGS.from_run):
     recorded = _recorded_flags(path, script)
     try:
@@ -82,7 +82,7 @@ def _parse(arguments: list[str]) -> list[str]:
   try:
     return FLAGS(arguments)
   except SystemExit:
-    # Absl has shown the --help that was asked for, and would fail.
+    # Absl has printed --help, and would end with status 1.
     sys.exit(0)
 
 
@@ -98,25 +98,25 @@ def _recorded_flags(path: str, script: str) -> list[str]:
   if not isinstance(recorded, list) or not all(
     isinstance(flag, str) for flag in recorded
   ):
-    raise UserError(f'--from_run: {path} does not tell the flags of its run')
+    raise UserError(f'--from_run: {path} does not record the flags of its run')
   if command.get('script') != script:
     raise UserError(
-      f'--from_run: {path} is of {command.get("script")}.py, this is '
+      f'--from_run: {path} is of a run of {command.get("script")}.py, this is '
       f'{script}.py'
     )
   return recorded
 
 
 def is_inherited(name: str) -> bool:
-  """Returns whether a flag comes from --from_run and not from the command."""
+  """Returns whether --from_run gives a flag and the command does not."""
   return name in _command.inherited
 
 
 def command(**changes: object) -> dict[str, object]:
-  """Returns the script and its flags except defaults, for `run.json`.
+  """Returns the script and its flags without defaults, for `run.json`.
 
   Args:
-    **changes: values that count instead of the flags' own, by name.
+    **changes: values that replace the flags' own, by name.
   """
   ours = [
     flag

@@ -1,10 +1,12 @@
-"""How every script runs, and how it refuses flags.
+"""Runs a script: flags, environment, log, error messages and exit status.
 
-A script calls `define` of the groups of flags that it needs (the modules
-`*_flags` beside this one), adopts them so that its own --help shows them, and
-calls `run`. Names, defaults and meanings are google-research/bert's; what was
-added says so in its help. Nothing in this package imports TensorFlow before
-the flags are parsed and checked.
+A script calls `define` of the module that holds its flags (the modules
+`*_flags` beside this one), and then `run`. Names, defaults and meanings of
+flags are google-research/bert's; the help of other flags begins with 'Added'.
+Nothing in this package imports TensorFlow before the flags are parsed and
+checked.
+
+Tested by `tests/cli/script_test.py` and `tests/cli/interrupt_test.py`.
 """
 
 import os
@@ -21,27 +23,28 @@ from training import stop_request
 
 FLAGS = flags.FLAGS
 
-# Modules of TensorFlow that log what tells a user nothing, such as the sharding
-# of every checkpoint.
-_CHATTERING = (
+# TensorFlow's modules whose messages are of no use to a user, such as the
+# sharding of every checkpoint.
+_CHATTY_MODULES = (
   *['functional_saver', 'mirrored_strategy', 'cross_device_ops'],
   'collective_all_reduce_strategy',
 )
 
 
 def set_environment() -> None:
-  """Sets what TensorFlow reads when it is imported, if the user has not."""
-  # Its fast matrix products, and silence about GPUs that are not there.
+  """Sets variables that TensorFlow reads at import, unless the user did."""
+  # Fast matrix products, and no warnings about missing GPUs.
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 
 def run(main: Callable[[list[str]], None]) -> None:
-  """Runs a script: flags, environment, and one line for a user's mistake.
+  """Parses the flags, sets up the environment and calls a script's main.
 
-  The process ends with status 0 where all is done or help was asked for, 1 for
-  a mistake of the user's, told in one message, 130 on Ctrl-C, and 75, which
-  asks for another start, on SIGTERM or where another worker is lost for good.
+  The process ends with one of these statuses: 0 if the job is done or help was
+  requested; 1 for the user's mistake, which one message explains; 130 on
+  Ctrl-C; 75, which asks for a restart, on SIGTERM or if another worker is lost
+  for good.
   """
   set_environment()
   logging.set_verbosity(logging.INFO)
@@ -50,7 +53,7 @@ def run(main: Callable[[list[str]], None]) -> None:
 
   def guarded(arguments: list[str]) -> None:
     if len(arguments) > 1:
-      fail(f'these arguments are no flags: {" ".join(arguments[1:])}')
+      fail(f'these arguments are not flags: {" ".join(arguments[1:])}')
     try:
       main(arguments)
     except UserError as error:
@@ -64,11 +67,11 @@ def run(main: Callable[[list[str]], None]) -> None:
 
 
 def _filter(record) -> bool:
-  """Writes settings in a log line as flags; drops TensorFlow's chatter."""
+  """Writes settings in a log line as flags; returns whether to log it."""
   message = record.getMessage()
   if (shown := flag_group.as_flags(message)) != message:
     record.msg, record.args = shown, ()
-  return record.module not in _CHATTERING or record.levelname != 'INFO'
+  return record.module not in _CHATTY_MODULES or record.levelname != 'INFO'
 
 
 def _parse_flags(arguments: list[str]) -> list[str]:
@@ -79,13 +82,13 @@ def _parse_flags(arguments: list[str]) -> list[str]:
 
 
 def show(lines: Iterable[str]) -> None:
-  """Prints lines; who reads them (`head`) may have enough before the end."""
+  """Prints lines until the reader, such as `head`, closes the pipe."""
   try:
     for line in lines:
       print(line)
     sys.stdout.flush()
   except BrokenPipeError:
-    # Python flushes once more when it ends.
+    # Python flushes once more at exit, which would fail, too.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -15,7 +15,7 @@ _INPUTS = (
   *('data_dir', 'labels_file', 'transfer_file'),
   *('teacher_checkpoint', 'teacher_config_file'),
 )
-# Flags that name what the TPU's hosts read or write themselves in training.
+# Flags that name files which the TPU's hosts access themselves in training.
 _USED_BY_HOSTS = ('input_file', 'output_dir', 'logits_dir')
 
 

@@ -1,4 +1,4 @@
-"""The flags of a corpus, in a process without TensorFlow."""
+"""The flags of a corpus, checked in a process without TensorFlow."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""How scripts end: statuses and the last line."""
+"""How scripts end: exit statuses and the last line."""
 
 import os
 import signal
@@ -8,22 +8,22 @@ import time
 
 import pytest
 
-# In C and without the interpreter's lock, as a device's loop.
+# Runs in C without the interpreter's lock, like a device's loop.
 _BUSY = "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"
 _LINE = (
-  'INTERRUPTED: what was saved is whole; the same command goes on from it\n'
+  'INTERRUPTED: saved files are intact; the same command resumes from there\n'
 )
-
-
-_STOPPING = 'STOPPING: at the next step, which is saved; once more: at once\n'
-# A run that looks whether it was asked to stop after each step.
+_STOPPING = (
+  'STOPPING: saves at the next step; a second signal ends it at once\n'
+)
+# A run that checks after each step whether it was asked to stop.
 _RUN = """
 import hashlib, os, signal, threading, time
 from cli import interrupt, script
 from system.errors import Stopped
 from training import stop_request
 
-interrupt._PATIENCE = 0.2
+interrupt._CLEANUP_SECONDS = 0.2
 
 def begin():
   print('begun', flush=True)
@@ -35,11 +35,11 @@ def fork():
   time.sleep(0.2)
   os.kill(child, signal.SIGTERM)
   print(os.waitpid(child, 0)[1])
-  time.sleep(4 * interrupt._PATIENCE)
+  time.sleep(4 * interrupt._CLEANUP_SECONDS)
 
 def train(step):
   asked = threading.Event()
-  with stop_request.heeded(asked.set):
+  with stop_request.listener(asked.set):
     while not asked.is_set():
       begin()
       step()
@@ -78,12 +78,12 @@ def test_a_signal_ends_a_script_soon_with_one_line(body, number, status):
 def test_a_run_that_trains_ends_when_it_has_saved(number, status):
   process = _start('train(lambda: time.sleep(0.01))')
   process.send_signal(number)
-  expected = 'STOPPED: saved at step 7; the same command goes on from it\n'
+  expected = 'STOPPED: saved at step 7; the same command resumes from there\n'
   assert process.stderr.read() == _STOPPING + expected
   assert process.wait() == status
 
 
-def test_the_end_of_a_child_is_not_the_end_of_its_parent():
+def test_a_signal_to_a_child_does_not_end_its_parent():
   process = _start('fork()')
   assert process.stderr.read() == ''
   assert process.wait() == 0
@@ -126,7 +126,7 @@ def test_illegal_flags_are_one_line_and_status_1(script, flag, message):
   assert not done.stdout
 
 
-def test_help_is_no_failure():
+def test_help_ends_with_status_0():
   done = subprocess.run(
     [sys.executable, 'run_pretraining.py', '--help'],
     capture_output=True,

@@ -1,4 +1,4 @@
-"""--from_run, --flagfile, and the kinds of checkpoints that flags take."""
+"""--from_run, --flagfile, and the forms in which flags name a checkpoint."""
 
 import json
 import pathlib
@@ -37,10 +37,10 @@ def _configuration(folder):
 
 @pytest.fixture(scope='module')
 def again(_teacher_world, tmp_path_factory):
-  """A world whose run in `teacher` was started again, in `again`.
+  """A world whose run in `teacher` was started again in `again`.
 
-  The second one has another seed, is shorter, starts from the first one's
-  weights, has more positions and keeps two checkpoints.
+  The second run has another seed, is shorter, starts from the weights of the
+  first, has more positions and keeps two checkpoints.
   """
   world = tmp_path_factory.mktemp('again')
   shutil.copytree(_teacher_world, world, dirs_exist_ok=True)
@@ -59,7 +59,7 @@ def again(_teacher_world, tmp_path_factory):
   return world
 
 
-def test_a_run_starts_again_with_its_flags_but_for_those_given(again):
+def test_a_run_starts_again_with_its_flags_except_those_given(again):
   first, second = (
     _configuration(again / name) for name in ('teacher', 'again')
   )
@@ -72,7 +72,7 @@ def test_a_run_starts_again_with_its_flags_but_for_those_given(again):
     'seed': 2,
   }
   assert second == {**first, **changed}
-  # What it was started with starts it again, whatever the first one was.
+  # The second run records all its flags, so it does not need the first one.
   command = json.loads((again / 'again' / 'run.json').read_text())['command']
   assert command['script'] == 'run_classifier'
   assert {'--do_train', '--seed=2', '--learning_rate=0.01'} <= (
@@ -81,7 +81,7 @@ def test_a_run_starts_again_with_its_flags_but_for_those_given(again):
   assert not [text for text in command['flags'] if 'from_run' in text]
 
 
-def test_positions_that_a_checkpoint_lacks_are_added_below_its_own(again):
+def test_missing_positions_are_added_below_those_of_the_checkpoint(again):
   tables = [
     tf.train.load_variable(str(again / name), POSITIONS)
     for name in ('teacher/model.ckpt-60', 'again/model.ckpt-4')
@@ -89,14 +89,16 @@ def test_positions_that_a_checkpoint_lacks_are_added_below_its_own(again):
   assert [table.shape for table in tables] == [(32, 8), (40, 8)]
   written = json.loads((again / 'again' / 'bert_config.json').read_text())
   assert written['max_position_embeddings'] == 40
-  # Four steps at 1e-2 move a weight by 4e-2 about; two tables differ by 0.3.
+  # Four steps at 1e-2 move a weight by about 4e-2; two random tables differ by
+  # 0.3.
   assert np.abs(tables[1][:32] - tables[0]).max() < 0.1
-  # No input is as long as 33 tokens: these are as they began.
+  # No input has 33 tokens, so these rows keep their initial values.
   assert 0.1 < tables[1][32:].std() < 0.3
-  assert np.abs(tables[1][32:]).max() <= 0.4  # The normal is cut at 2 * 0.2.
+  # The initial normal distribution is truncated at 2 * 0.2.
+  assert np.abs(tables[1][32:]).max() <= 0.4
 
 
-def test_so_many_checkpoints_are_kept_as_the_flag_says(again):
+def test_keep_checkpoint_max_limits_the_checkpoints(again):
   names = {p.name for p in (again / 'again').glob('model.ckpt-*.index')}
   assert names == {'model.ckpt-4.index', 'model.ckpt-6.index'}
   state = (again / 'again' / 'checkpoint').read_text()
@@ -105,19 +107,17 @@ def test_so_many_checkpoints_are_kept_as_the_flag_says(again):
   )
 
 
-def test_a_run_is_evaluated_by_its_flags_of_which_some_mean_nothing_now(
-  teacher_world,
-):
+def test_recorded_flags_without_effect_are_accepted(teacher_world):
   teacher = teacher_world / 'teacher'
   content = json.loads((teacher / 'run.json').read_text())
   content['command']['flags'] += ['--freeze=1', '--layer_decay=0.9']
   (teacher / 'run.json').write_text(json.dumps(content))
   evaluate = ['run_classifier', '--nodo_train', '--do_eval']
-  # The run was copied: its flags say where it stood.
+  # The run was copied, and its recorded output_dir is the original.
   values = {'from_run': teacher / 'run.json', 'output_dir': teacher}
   _run(*evaluate, **values)
   assert 'eval_accuracy' in (teacher / 'eval_results.txt').read_text()
-  # A flag of this command is refused as ever.
+  # A flag without effect in the command itself is refused.
   with pytest.raises(UserError, match='^--freeze cannot take effect'):
     _run(*evaluate, **values, freeze=1)
 
@@ -138,7 +138,7 @@ def _recorded(folder, script, *recorded):
     ('run_distillation', ['--hard_label_weight=0.5', '--logits_dir=a,b']),
   ],
 )
-def test_what_is_recorded_is_taken_up_and_recorded_again(
+def test_recorded_flags_are_parsed_and_recorded_again(
   tmp_path, script, recorded
 ):
   folder = _recorded(tmp_path / 'run', script, *recorded)
@@ -158,10 +158,10 @@ def test_what_is_recorded_is_taken_up_and_recorded_again(
   ('content', 'message'),
   [
     (None, r'--from_run: there is no file .*run/run\.json'),
-    ({'configuration': {}}, r'run\.json does not tell the flags of its run'),
+    ({'configuration': {}}, r'run\.json does not record the flags of its run'),
     (
       {'command': {'script': 'run_pretraining', 'flags': []}},
-      r'run\.json is of run_pretraining\.py, this is run_classifier\.py',
+      r'is of a run of run_pretraining\.py, this is run_classifier\.py',
     ),
     (
       {'command': {'script': 'run_classifier', 'flags': ['--gone=1']}},
@@ -169,7 +169,9 @@ def test_what_is_recorded_is_taken_up_and_recorded_again(
     ),
   ],
 )
-def test_what_is_no_run_of_this_script_is_refused(tmp_path, content, message):
+def test_anything_but_a_run_of_this_script_is_refused(
+  tmp_path, content, message
+):
   (tmp_path / 'run').mkdir()
   if content is not None:
     (tmp_path / 'run' / 'run.json').write_text(json.dumps(content))
@@ -193,7 +195,7 @@ def test_flags_come_from_a_file(tmp_path, script):
 
 
 def _as_hugging_face(teacher: pathlib.Path, folder: pathlib.Path):
-  """Writes a fine-tuned checkpoint as a folder of Hugging Face's form."""
+  """Writes a fine-tuned checkpoint as a Hugging Face folder."""
   reader = tf.train.load_checkpoint(str(teacher))
   tensors = {}
   for name in loading.read_variables(location.locate(str(teacher)).prefix):
@@ -227,7 +229,7 @@ def _as_hugging_face(teacher: pathlib.Path, folder: pathlib.Path):
     'hugging_face/model.safetensors',
   ],
 )
-def test_a_checkpoint_is_named_in_any_way(teacher_world, form):
+def test_a_checkpoint_may_be_named_in_several_forms(teacher_world, form):
   _as_hugging_face(teacher_world / 'teacher', teacher_world / 'hugging_face')
   path = str(teacher_world / form)
   options = ModelOptions(init_checkpoint=path, max_seq_length=16)
@@ -264,5 +266,5 @@ def test_a_teacher_may_be_a_hugging_face_folder(teacher_world):
     shard = teacher_world / f'dump_{teacher}' / 'logits-00000-of-00001'
     logits.append(shard.read_bytes())
   assert logits[0] == logits[1]
-  # A dump's folder starts its job again; this one is whole.
+  # --from_run takes a dump's folder, too; this dump is complete.
   _run('run_distillation', from_run=teacher_world / 'dump_teacher')

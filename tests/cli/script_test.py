@@ -1,4 +1,4 @@
-"""What scripts print."""
+"""What scripts print on standard output."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ import sys
 from cli import script
 
 
-def test_who_reads_may_have_enough_before_the_end(monkeypatch):
+def test_the_reader_may_close_the_pipe(monkeypatch):
   reader, writer = os.pipe()
   os.close(reader)
   with os.fdopen(writer, 'w') as stream:

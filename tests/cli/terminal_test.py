@@ -1,4 +1,4 @@
-"""What a user sees on a terminal: bars, and a log that does not tear them."""
+"""What a user sees on a terminal: progress bars, and log lines above them."""
 
 import fcntl
 import os
@@ -34,7 +34,7 @@ def _on_a_terminal(command: list[str]) -> tuple[int, str]:
 
 
 @pytest.mark.slow
-def test_each_job_has_a_bar_and_the_log_stands_above_it(teacher_world):
+def test_each_job_has_a_bar_with_the_log_above_it(teacher_world):
   flags = tiny_world.task_flags(
     teacher_world,
     log_steps=20,
@@ -58,7 +58,7 @@ def test_each_job_has_a_bar_and_the_log_stands_above_it(teacher_world):
   for total in (11, 7, number):
     assert f' {total}/{total} [' in text
   for line in text.replace('\r\n', '\n').split('\n'):
-    # A bar never stands before a message, nor after one.
+    # No bar shares a line with a message.
     if 'best_checkpoint.py' in line:
       shown = line.split('\r')[-1]
       assert re.fullmatch(r'(\x1b\[A)*I\d{4} .* step \d+: eval_.*', shown), line

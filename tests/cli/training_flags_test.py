@@ -1,4 +1,4 @@
-"""The flags on optimisation and precision, by way of the scripts."""
+"""The flags of optimisation and precision, in runs of the scripts."""
 
 import json
 
@@ -28,7 +28,7 @@ def _run(world, *arguments, **changes):
   tiny_world.run('run_classifier', *values, *arguments)
 
 
-def test_the_options_are_recorded_and_a_run_goes_on_with_no_others(
+def test_options_are_recorded_and_a_run_does_not_resume_with_others(
   world, caplog
 ):
   options = {**_OPTIONS, 'num_train_epochs': 1}
@@ -54,7 +54,7 @@ def test_the_options_are_recorded_and_a_run_goes_on_with_no_others(
     assert f'{name}: {value!r} there, ' in str(refused.value)
 
 
-def test_predictions_under_bfloat16_are_near_those_of_float32(teacher_world):
+def test_predictions_in_bfloat16_are_close_to_float32(teacher_world):
   teacher = teacher_world / 'teacher'
   rows = {}
   for precision in ('float32', 'bfloat16'):
@@ -64,7 +64,7 @@ def test_predictions_under_bfloat16_are_near_those_of_float32(teacher_world):
   assert np.any(rows['bfloat16'] != rows['float32'])
 
 
-def test_a_dump_does_not_go_on_in_another_precision(teacher_world):
+def test_a_dump_is_not_continued_in_another_precision(teacher_world):
   def dump(**changes):
     values = tiny_world.task_flags(
       teacher_world,
@@ -97,7 +97,7 @@ def test_a_dump_does_not_go_on_in_another_precision(teacher_world):
     (True, 'adamw', None, True, 'as the flag says'),
   ],
 )
-def test_the_bias_is_corrected_where_examples_are_few(
+def test_adams_bias_is_corrected_if_examples_are_few(
   given, optimizer, num_examples, expected, reason, caplog
 ):
   caplog.set_level('INFO')
@@ -125,7 +125,7 @@ def test_the_bias_is_corrected_where_examples_are_few(
     ),
   ],
 )
-def test_mistakes_are_told_before_anything_is_written(
+def test_mistakes_are_reported_before_anything_is_written(
   world, arguments, changes, message
 ):
   with pytest.raises(UserError, match=message):
@@ -139,7 +139,7 @@ def _configuration(*arguments):
   return model_setup.choose_config(options.model, Text('vocab.txt', 100, ''))
 
 
-def test_the_spread_of_the_initial_weights_goes_with_a_size():
+def test_initializer_range_needs_a_bert_size():
   config = _configuration('--bert_size=2/128', '--initializer_range=0.06')
   assert config.initializer_range == 0.06
   with pytest.raises(UserError, match='initializer_range.*--bert_size'):
