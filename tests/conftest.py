@@ -1,4 +1,4 @@
-"""What tests share: the real data, where there is any, and a tiny world."""
+"""Fixtures for all tests: real data, if there is any, and a tiny world."""
 
 import os
 import pathlib
@@ -8,7 +8,7 @@ import pytest
 import tiny_world
 from absl import logging
 
-# Developers have real data here; a user has none, and those tests skip.
+# Developers have real data here. Without it, the tests that need it skip.
 SHARED = pathlib.Path(
   os.environ.get(
     'WELL_READ_BERT_SHARED',
@@ -18,7 +18,7 @@ SHARED = pathlib.Path(
 
 
 def pytest_configure(config):
-  """Gives TensorFlow two CPU devices, and has it start with its threads."""
+  """Gives TensorFlow two CPU devices, and starts it."""
   is_worker = hasattr(config, 'workerinput')
   if config.getoption('numprocesses', None) and not is_worker:
     return  # pytest-xdist's controller runs no test.
@@ -31,12 +31,13 @@ def pytest_configure(config):
   tf.config.set_logical_device_configuration(
     cpu, [tf.config.LogicalDeviceConfiguration()] * 2
   )
-  tf.config.list_logical_devices()  # No script run in a test changes them now.
+  # This starts TensorFlow; no script that a test runs can change the devices.
+  tf.config.list_logical_devices()
 
 
 @pytest.fixture(autouse=True)
-def _logs_are_seen():
-  """Absl logs from INFO on, whatever flags an earlier test parsed."""
+def _log_info():
+  """Makes Absl log INFO lines, whatever flags an earlier test parsed."""
   logging.set_verbosity(logging.INFO)
 
 

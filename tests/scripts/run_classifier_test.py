@@ -91,9 +91,7 @@ def test_regression_predicts_numbers(world):
   assert np.isfinite(float(number))
 
 
-def test_a_head_of_another_task_starts_afresh_and_is_said(
-  teacher_world, caplog
-):
+def test_a_head_of_another_task_is_initialised_and_named(teacher_world, caplog):
   caplog.set_level('INFO')
   for split in ('train', 'dev', 'test'):
     path = teacher_world / 'task' / f'{split}.tsv'
@@ -128,7 +126,7 @@ def test_a_head_of_another_task_starts_afresh_and_is_said(
     (['--do_train'], {'bert_size': 'tiny'}, 'either --bert_config_file or'),
     (['--do_train'], {'max_seq_length': 64}, '64 is more than .* 32 positions'),
     (['--do_train'], {'init_checkpoint': '/none/x'}, '/none/x'),
-    (['--do_train'], {'num_train_epochs': 0.01}, 'is no step'),
+    (['--do_train'], {'num_train_epochs': 0.01}, 'is not one step'),
     (['--do_train'], {'labels': 'a,b'}, '--labels cannot take effect'),
     (['--do_train'], {'tpu_name': 'x'}, '--tpu_name cannot take effect'),
     (['--do_eval'], {}, 'there is nothing to evaluate'),
@@ -145,7 +143,9 @@ def test_a_head_of_another_task_starts_afresh_and_is_said(
     ),
   ],
 )
-def test_mistakes_are_told_in_one_message(world, arguments, changes, message):
+def test_mistakes_are_reported_in_one_message(
+  world, arguments, changes, message
+):
   with pytest.raises(UserError, match=message):
     _run(world, *arguments, **changes)
 
@@ -191,7 +191,7 @@ def test_a_refused_command_leaves_the_records_of_the_other_run(teacher_world):
   assert (teacher / 'train.tf_record').read_bytes() == before
 
 
-def test_another_vocabulary_than_the_checkpoint_s_is_refused(teacher_world):
+def test_another_vocabulary_than_the_checkpoints_is_refused(teacher_world):
   words = tiny_world.VOCABULARY
   swapped = [*words[:-2], words[-1], words[-2]]
   (teacher_world / 'vocab.txt').write_text('\n'.join(swapped) + '\n')
@@ -230,7 +230,7 @@ def _with_layers(world, num_layers):
     (
       {'max_position_embeddings': 64},
       {},
-      r'model.ckpt-60 has 32 positions .* the model 64\. `extend_positions` '
+      r'model.ckpt-60 has 32 positions .* the model 64\. --extend_positions '
       'keeps the 32',
     ),
     (
@@ -248,11 +248,11 @@ def _with_layers(world, num_layers):
     (
       {'type_vocab_size': 1},
       {'task_name': 'STS-B', 'data_dir': 'pairs', 'init_checkpoint': None},
-      'STS-B has pairs, .* segment 1: the .* type_vocab_size is 1, expected 2',
+      'STS-B has pairs, .* segment 1: the .* type_vocab_size 1, expected 2',
     ),
   ],
 )
-def test_tables_that_do_not_fit_are_told_before_anything_is_written(
+def test_tables_that_do_not_fit_are_refused_before_anything_is_written(
   teacher_world, config, changes, message
 ):
   pairs = teacher_world / 'pairs'
@@ -305,7 +305,7 @@ def test_a_run_starts_from_layers_of_a_deeper_checkpoint(
     (['--do_train'], {'init_checkpoint': 'teacher'}, 'has 2 layers, the model'),
   ],
 )
-def test_starts_that_make_no_sense_are_told(
+def test_impossible_starts_are_refused(
   teacher_world, arguments, changes, message
 ):
   if 'init_checkpoint' in changes:

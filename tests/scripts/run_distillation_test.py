@@ -70,7 +70,7 @@ def test_script_dumps_and_distils(teacher_world):
   flags = dict.fromkeys(
     [
       *_dump_flags(teacher_world),
-      # 37 examples: uncorrected, two seeds of four failed.
+      # With 37 examples and no bias correction, two seeds of four failed.
       *_student_flags(
         teacher_world, num_train_epochs=30, adam_bias_correction=True
       ),
@@ -91,7 +91,7 @@ def test_script_dumps_and_distils(teacher_world):
     == 14
   )
 
-  # PDF: the student is fine-tuned, head included.
+  # The student is then fine-tuned, head included.
   fine_tuned = _student_flags(
     teacher_world,
     logits_dir=None,
@@ -108,7 +108,7 @@ def test_script_dumps_and_distils(teacher_world):
     )
 
 
-def test_a_dump_leaves_dev_and_test_out_and_says_what_it_is(teacher_world):
+def test_a_dump_leaves_out_dev_and_test_and_has_a_manifest(teacher_world):
   dev = (
     (teacher_world / 'task' / 'dev.tsv')
     .read_text()
@@ -164,14 +164,14 @@ def test_a_dump_is_the_same_for_every_batch_size(dump_world):
   np.testing.assert_allclose(first, second, atol=1e-5)
 
 
-def test_a_dump_goes_on_where_it_stopped(dump_world):
+def test_an_incomplete_dump_is_continued(dump_world):
   folder = dump_world / 'dump'
   last = folder / 'logits-00002-of-00003'
   whole = {p.name: p.read_bytes() for p in folder.glob('logits-*')}
   for path in (last, folder / 'manifest.json'):
     path.unlink()
   kept = (folder / 'logits-00000-of-00003').stat().st_mtime_ns
-  with pytest.raises(UserError, match='no whole dump in .*no manifest.json'):
+  with pytest.raises(UserError, match='no complete dump in .*no manifest.json'):
     _run(*_student_flags(dump_world), '--do_train')
   _run(*_dump_flags(dump_world))
   assert (folder / 'logits-00000-of-00003').stat().st_mtime_ns == kept
@@ -190,7 +190,7 @@ def test_a_teacher_at_chance_level_is_refused_unless_allowed(world):
   with pytest.raises(UserError, match='teacher .* is at chance level on dev'):
     _run(*_dump_flags(world))
   assert not (world / 'dump' / 'manifest.json').exists()
-  # What it would have become binds nobody.
+  # The refused dump does not reserve the folder for its configuration.
   _run(*_dump_flags(world, max_seq_length=12), '--allow_weak_teacher')
   assert (world / 'dump' / 'manifest.json').exists()
 
@@ -233,7 +233,7 @@ def test_a_student_of_another_task_is_refused(dump_world):
     ({'logits_dir': None}, '--logits_dir must be given'),
   ],
 )
-def test_mistakes_are_told_in_one_message(teacher_world, changes, message):
+def test_mistakes_are_reported_in_one_message(teacher_world, changes, message):
   with pytest.raises(UserError, match=message):
     _run(*_dump_flags(teacher_world, **changes))
 
@@ -246,13 +246,13 @@ def test_pairs_where_the_task_has_sentences_are_refused(teacher_world):
 
 
 def _files(folder):
-  """Returns what a dump consists of, but for where its teacher stands."""
+  """Returns a dump's manifest without its teacher's path, and its shards."""
   manifest = json.loads((folder / 'manifest.json').read_text())
   del manifest['teacher']
   return manifest, {p.name: p.read_bytes() for p in folder.glob('logits-*')}
 
 
-def test_two_jobs_make_the_dump_of_one(dump_world, caplog):
+def test_two_jobs_make_the_same_dump_as_one(dump_world, caplog):
   jobs = [
     _dump_flags(
       dump_world, logits_dir=dump_world / 'b', num_shards=2, shard_index=i
@@ -263,7 +263,7 @@ def test_two_jobs_make_the_dump_of_one(dump_world, caplog):
   assert 'logits-00000-of-00003, logits-00002-of-00003 are missing, of ' in (
     caplog.text
   )
-  assert '--shard_index=0.' in caplog.text
+  assert '`shard_index`=0.' in caplog.text
   assert 'Wrote the dump' not in caplog.text
   assert [p.name for p in (dump_world / 'b').glob('logits-*-of-00003')] == [
     'logits-00001-of-00003'
@@ -271,7 +271,7 @@ def test_two_jobs_make_the_dump_of_one(dump_world, caplog):
   assert not (dump_world / 'b' / 'manifest.json').exists()
   _run(*jobs[0])
   assert _files(dump_world / 'b') == _files(dump_world / 'dump')
-  # Job 1's part, then the command without the flags.
+  # The command without the two flags writes what is missing.
   for name in ('manifest.json', 'logits-00000-of-00003'):
     (dump_world / 'b' / name).unlink()
   _run(*_dump_flags(dump_world, logits_dir=dump_world / 'b'))
@@ -286,12 +286,14 @@ def test_a_job_with_other_flags_is_refused(dump_world):
     _run(*_dump_flags(dump_world, **flags))
 
 
-def test_a_job_that_is_scoring_dev_binds_the_others(dump_world, monkeypatch):
+def test_a_job_that_is_scoring_dev_has_claimed_the_folder(
+  dump_world, monkeypatch
+):
   folder = dump_world / 'b'
   run_file = folder / 'run.json'
 
   def score(*args):
-    # While the first job is at it, one with other flags begins.
+    # While the first job scores dev, a job with other flags starts.
     before = run_file.read_text()
     flags = _dump_flags(dump_world, logits_dir=folder, num_logits_shards=4)
     with pytest.raises(UserError, match='num_logits_shards: 3 there, 4 now'):
@@ -316,15 +318,15 @@ def test_damaged_dev_logits_are_scored_again(dump_world, caplog):
   _run(*_dump_flags(dump_world))
   assert 'dev_logits.npy is damaged' in caplog.text
   assert (folder / 'dev_logits.npy').read_bytes() == whole
-  # A dump that is whole needs nothing of what killed jobs left.
+  # A complete dump needs no temporary files of killed jobs.
   assert not files.exists(left)
 
 
-def test_a_whole_dump_is_left_alone(dump_world, caplog):
+def test_a_complete_dump_is_not_changed(dump_world, caplog):
   before = _files(dump_world / 'dump')
   time = (dump_world / 'dump' / 'manifest.json').stat().st_mtime_ns
   _run(*_dump_flags(dump_world))
-  assert 'is whole already' in caplog.text
+  assert 'is complete already' in caplog.text
   assert (dump_world / 'dump' / 'manifest.json').stat().st_mtime_ns == time
   assert _files(dump_world / 'dump') == before
 
@@ -334,9 +336,9 @@ def _weights(folder):
   return {n: reader.get_tensor(n) for n in reader.get_variable_to_shape_map()}
 
 
-def test_a_teacher_and_its_twin_teach_what_one_does(dump_world):
+def test_two_equal_teachers_teach_like_one(dump_world):
   shutil.copytree(dump_world / 'dump', dump_world / 'twin')
-  # Of another checkpoint that says the same.
+  # The twin has another checksum and the same logits.
   path = dump_world / 'twin' / 'manifest.json'
   manifest = json.loads(path.read_text())
   path.write_text(json.dumps({**manifest, 'teacher_checksum': 'the twin'}))
@@ -369,7 +371,7 @@ def test_the_teacher_agrees_with_itself(dump_world):
   assert abs(float(scores['eval_teacher_kl'])) < 1e-9
 
 
-def test_hard_labels_and_a_temperature_are_trained_on(dump_world):
+def test_a_student_trains_with_hard_labels_and_a_temperature(dump_world):
   flags = _student_flags(
     dump_world, num_train_epochs=1, hard_label_weight=0.5, temperature=2.0
   )
@@ -397,7 +399,7 @@ def test_a_student_of_another_vocabulary_learns_from_kept_text(teacher_world):
     str(teacher_world / 'student' / 'dump' / 'logits-00000-of-00001')
   ).take(1)
   ids = tf.train.Example.FromString(raw.numpy()).features.feature['input_ids']
-  # 'the film was good .': `is` and `was` have changed places.
+  # The text is 'the film was good .'; `other` swaps `is` and `was`.
   was = words.index('is')
   assert was in ids.int64_list.value
   assert words.index('was') not in ids.int64_list.value
@@ -441,12 +443,12 @@ def test_flags_of_another_job_are_refused(world, jobs, changes, message):
     ({'logits_dir': 'a,b'}, '--logits_dir names 2: a, b'),
   ],
 )
-def test_flags_of_a_dump_that_make_no_sense_are_told(world, changes, message):
+def test_invalid_flags_of_a_dump_are_refused(world, changes, message):
   with pytest.raises(UserError, match=message):
     _run(*_dump_flags(world, **changes))
 
 
-def test_hard_labels_that_a_dump_lacks_are_told(teacher_world):
+def test_hard_labels_that_a_dump_lacks_are_refused(teacher_world):
   _run(*_dump_flags(teacher_world, transfer_split=None))
   flags = _student_flags(teacher_world, hard_label_weight=0.5)
   with pytest.raises(UserError, match='no text of the dump has a label'):
@@ -454,7 +456,7 @@ def test_hard_labels_that_a_dump_lacks_are_told(teacher_world):
 
 
 def _write_pairs(folder):
-  """Writes STS-B's layout: the score is 5 where the adjectives are equal."""
+  """Writes pairs as in STS-B; the score is 5 if the adjectives are equal."""
   words = ['good', 'bad', 'dull']
   rows = [
     f'{i}\tthe film is {a} .\tthe plot is {b} .\t{5.0 if a == b else 0.0}'
@@ -467,7 +469,7 @@ def _write_pairs(folder):
   (folder / 'dev.tsv').write_text('\n'.join([header, *dev]) + '\n')
 
 
-def test_numbers_of_pairs_are_distilled(world):
+def test_regression_on_pairs_is_distilled(world):
   _write_pairs(world / 'pairs')
   (world / 'pairs.txt').write_text('a good film\ta bad plot\na film\ta plot\n')
   task = {'task_name': 'STS-B', 'data_dir': world / 'pairs'}

@@ -60,7 +60,7 @@ def test_script_trains_and_evaluates(world, records):
   assert (world / 'out' / 'bert_config.json').exists()
 
 
-def test_a_size_by_name_takes_the_vocabulary_s_size(world, records):
+def test_bert_size_takes_the_vocabularys_size(world, records):
   _run(
     world,
     '--do_train',
@@ -105,7 +105,7 @@ def test_a_size_by_name_takes_the_vocabulary_s_size(world, records):
     (['--do_eval'], {}, 'there is nothing to evaluate'),
   ],
 )
-def test_mistakes_are_told_in_one_message(
+def test_mistakes_are_reported_in_one_message(
   world, records, arguments, changes, message, monkeypatch
 ):
   monkeypatch.chdir(world)
@@ -128,7 +128,7 @@ def test_mistakes_are_told_in_one_message(
     ),
   ],
 )
-def test_records_without_a_manifest_are_known_by_themselves(
+def test_records_without_a_manifest_are_checked_by_their_fields(
   world, records, changes, message
 ):
   # As google-research/bert writes them.
@@ -167,7 +167,7 @@ def test_a_run_that_draws_its_masks_resumes_with_the_same_bytes(unmasked):
   assert written() == whole
 
 
-def test_a_run_does_not_go_on_with_other_masks(unmasked):
+def test_a_run_does_not_resume_with_other_masks(unmasked):
   tiny_world.make_records(
     unmasked,
     f'{unmasked}/records',
@@ -181,7 +181,7 @@ def test_a_run_does_not_go_on_with_other_masks(unmasked):
 
 
 def test_records_without_masks_need_the_vocabulary(unmasked):
-  with pytest.raises(UserError, match='`vocab_file` must be given: .*records'):
+  with pytest.raises(UserError, match='--vocab_file must be given: .*records'):
     _run(unmasked, '--do_train')
 
 
@@ -192,8 +192,8 @@ def test_records_of_another_vocabulary_than_the_checkpoint_are_refused(
   tokens = tiny_world.VOCABULARY
   (unmasked / 'out/vocab.txt').write_text('\n'.join([*tokens[:-1], 'be']))
   message = (
-    'that of the records of --input_file is not the vocabulary of --{}: '
-    '.*out/vocab.txt differs'
+    'the vocabulary of the records of --input_file is not the vocabulary of '
+    '--{}: .*out/vocab.txt differs'
   )
   with pytest.raises(UserError, match=message.format('output_dir')):
     _run(unmasked, '--do_eval')
@@ -222,7 +222,7 @@ def test_a_truncated_file_is_named_and_earlier_output_stays(world, records):
   assert (world / 'out' / 'model.ckpt-6.index').read_bytes() == before
 
 
-def test_text_that_is_no_record_file_is_named(world):
+def test_a_text_file_instead_of_records_is_named(world):
   with pytest.raises(UserError, match='text.txt.* is damaged'):
     _run(world, '--do_train', input_file=world / 'text.txt')
 

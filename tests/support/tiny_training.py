@@ -38,7 +38,8 @@ def make_source(path: pathlib.Path, nan_in: int | None = None) -> RecordSource:
 
   Args:
     path: the file.
-    nan_in: the record whose weights are no numbers, if there is to be one.
+    nan_in: the number of a record whose weights are NaN; None for no such
+      record.
   """
   rng = np.random.default_rng(0)
   mask = np.arange(_S) < rng.integers(5, _S + 1, [50, 1])

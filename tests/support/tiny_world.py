@@ -34,7 +34,7 @@ CONFIG = {
 def make(folder: pathlib.Path) -> pathlib.Path:
   """Fills a folder with `vocab.txt`, `bert_config.json`, `task/`, `text.txt`.
 
-  The task is SST-2's layout with sentences whose one adjective decides.
+  The task has SST-2's layout; a sentence's only adjective decides its label.
   """
   rng = random.Random(0)
 
@@ -99,7 +99,7 @@ def task_flags(world: pathlib.Path, **changes) -> list[str]:
 
 
 def named_flags(values: dict) -> list[str]:
-  """Returns '--name=value' for each value but None."""
+  """Returns '--name=value' for each value except None."""
   return [f'--{k}={v}' for k, v in values.items() if v is not None]
 
 
@@ -111,7 +111,7 @@ def run(script: str, *arguments: str) -> None:
   """Runs a script's main in this process, with these flags alone.
 
   Raises:
-    UserError: with the message as the script would show it.
+    UserError: with the message that the script would show.
   """
   with parsed(script, *arguments) as module:
     try:
@@ -122,7 +122,7 @@ def run(script: str, *arguments: str) -> None:
 
 @contextlib.contextmanager
 def parsed(script: str, *arguments: str):
-  """Sets a script's flags to these alone; yields its module."""
+  """Parses these flags and no others; yields the script's module."""
   module = importlib.import_module(script)
   with flagsaver.flagsaver():
     flags.FLAGS.unparse_flags()
