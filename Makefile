@@ -10,7 +10,11 @@ STAMP = $(VENV)/.installed
 # their fixtures.
 PARALLEL = -n 2 --dist loadfile
 
-.PHONY: quickstart test lint format slow long clean
+# `make coverage` prints a line for each.
+ROOMS = cli data/tasks data/text data/pretraining data/records devices \
+  distillation modeling modeling/checkpoints system tools training
+
+.PHONY: quickstart test lint format slow long coverage clean
 
 quickstart: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[quickstart]'
@@ -32,6 +36,16 @@ format: $(STAMP)
 slow: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,parity,beam]'
 	$(BIN)/python -m pytest $(PARALLEL) -m 'slow and not long'
+
+# The default tests' line coverage. Numba compiles some loops: their lines count
+# as not covered, and so do those that only processes of their own run.
+coverage: $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,coverage]'
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=
+	@for room in $(ROOMS); do printf '%-22s' $$room; \
+	  $(BIN)/coverage report --include="$$room/*.py" --format=total \
+	  $$(test $$room = modeling && echo --omit='modeling/checkpoints/*'); done
+	@printf '%-22s' all; $(BIN)/coverage report --format=total
 
 # Faults injected into real runs, and workers of Beam; one after the other.
 long: slow
