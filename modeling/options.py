@@ -51,7 +51,7 @@ class ModelOptions:
       initialisation.EVERY_KTH_LAYER,
       initialisation.WORD_EMBEDDINGS,
     ),
-    needs=('init_checkpoint',),
+    needs=('do_train', 'init_checkpoint'),
     decides_weights=True,
   )
   extend_positions: bool = setting(
