@@ -1,1 +1,1 @@
-"""What any program needs: files, errors, progress, threads. Nothing of BERT."""
+"""Files, errors, settings, progress and threads: nothing specific to BERT."""
