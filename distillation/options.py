@@ -1,4 +1,8 @@
-"""The settings of run_distillation.py. Nothing here imports TensorFlow."""
+"""The settings of run_distillation.py. Nothing here imports TensorFlow.
+
+Tested by `tests/distillation/transfer_set_test.py` and
+`tests/scripts/run_distillation_test.py`.
+"""
 
 import dataclasses
 import re

@@ -2,6 +2,8 @@
 
 The teacher is loaded first, scores the transfer set once, and is never saved
 with a student. `soft_labels` has the loss.
+
+Tested by `tests/scripts/run_distillation_test.py`.
 """
 
 import dataclasses
@@ -92,11 +94,11 @@ class SoftLabels:
 
   @property
   def num_labelled(self) -> int:
-    """The number of those that have a label."""
+    """The number of examples that have a label."""
     return self.dumps[0].manifest.num_labelled
 
   def identity(self) -> dict[str, Any]:
-    """Returns what decides a student's weights, for `run.json`."""
+    """Returns the part of a run's identity that the soft labels give."""
     return {
       'dumps': [run_folder.fingerprint(dump.paths) for dump in self.dumps],
       'hard_label_weight': self.options.hard_label_weight,
@@ -182,7 +184,7 @@ def _check_casing(options: DistillationOptions) -> None:
 
 
 def make_distillation_task(options: DistillationOptions) -> Task:
-  """Returns the task; its labels are those of the dumps, if there are any.
+  """Returns the task; its labels have the order of the dumps', if any.
 
   Raises:
     UserError: as for `make_task`, or `temperature` is set but the task predicts
@@ -191,7 +193,7 @@ def make_distillation_task(options: DistillationOptions) -> Task:
   dump = options.dump
   teachers = []
   if dump.do_dump_logits:
-    teachers.append(fine_tuning.run_folder_of(dump.teacher_checkpoint))
+    teachers.append(locate(dump.teacher_checkpoint).run_folder)
   task = fine_tuning.make_labelled_task(
     options,
     *teachers,

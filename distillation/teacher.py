@@ -1,4 +1,7 @@
-"""The teacher: scores a transfer set and stores the logits as a dump."""
+"""The teacher: scores a transfer set and stores the logits as a dump.
+
+Tested by `tests/scripts/run_distillation_test.py`.
+"""
 
 import dataclasses
 import os
@@ -31,7 +34,7 @@ from training.task_folder import TaskFolder, load_whole
 
 @dataclasses.dataclass(frozen=True)
 class DumpJob:
-  """What a dump is made from, and how.
+  """The inputs and options of a dump.
 
   Attributes:
     folder: the task, in the dump's folder.

@@ -1,7 +1,7 @@
-"""The transfer set: texts from several sources, without dev and test.
+"""The transfer set: texts from several sources, without those of dev and test.
 
-The texts of dev and test are left out. A subset may then be drawn, with each
-source's share, by `transfer_seed`. The texts keep the order of their sources.
+A subset can be drawn, in which each source has its share; `transfer_seed`
+decides which texts. The texts keep the order of their sources.
 """
 
 import dataclasses
@@ -21,13 +21,13 @@ from system.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class TransferSet:
-  """The texts to score, and how many were left out for dev's or test's sake."""
+  """The texts to score, and how many were left out as dev or test texts."""
 
   texts: list[Text]
   num_held_out: int
 
   def checksum(self) -> str:
-    """Returns what identifies the texts, their SHA-256."""
+    """Returns the SHA-256 of the texts, with their ids and labels."""
     digest = hashlib.sha256()
     for text in self.texts:
       digest.update(repr(tuple(text)).encode())

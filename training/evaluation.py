@@ -1,4 +1,7 @@
-"""Evaluates and predicts a task, during and after training."""
+"""Evaluates and predicts a task, during and after training.
+
+Tested by `tests/training/task_folder_test.py`.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -99,7 +102,10 @@ def during_training(
 def identity(
   task: Task, splits: Splits, options: TaskEvaluationOptions
 ) -> dict[str, Any]:
-  """Returns what the evaluation during training decides, for `run.json`."""
+  """Returns everything that decides the best checkpoint, for `run.json`.
+
+  It is empty without evaluation during training.
+  """
   if not options.eval_steps:
     return {}
   return {

@@ -1,6 +1,8 @@
-"""run_classifier.py's job: fine-tunes, evaluates and predicts on a task."""
+"""run_classifier.py's job: fine-tunes, evaluates and predicts on a task.
 
-import os
+Tested by `tests/scripts/run_classifier_test.py`.
+"""
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,13 +13,13 @@ from data.tasks.options import make_task
 from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
 from devices import flops, strategies, workers
+from modeling.checkpoints.location import locate
 from modeling.configs import BertConfig
 from modeling.dropout import DropoutKey
 from modeling.models import Classifier
 from system import files
 from system.errors import UserError
 from training import (
-  best_checkpoint,
   evaluation,
   losses,
   model_setup,
@@ -253,7 +255,7 @@ def make_classifier(
 
 
 def task_identity(folder: TaskFolder) -> dict[str, Any]:
-  """Returns what the task decides of a run's weights, for `run.json`."""
+  """Returns the part of a run's identity that its task gives."""
   task, tokenizer = folder.task, folder.tokenizer
   return {
     'do_lower_case': tokenizer.do_lower_case,
@@ -292,27 +294,18 @@ def evaluate(
 
 
 def label_folders(options: TaskJobOptions) -> list[str]:
-  """Returns the folders whose `labels.txt` may name the labels in order.
+  """Returns the folders whose `labels.txt` may give the labels' order.
 
-  These are the folders of the models that the job uses.
+  These are the folders of the runs that made the models in use.
   """
-  training, models = options.training, []
+  training, folders = options.training, []
   if not training.do_train and training.output_dir:
-    several = options.evaluation.num_seeds > 1
-    models.append(
+    is_one_of_several = options.evaluation.num_seeds > 1
+    folders.append(
       seeds.folder(training.output_dir, training.seed)
-      if several
+      if is_one_of_several
       else training.output_dir
     )
   if options.model.init_checkpoint:
-    models.append(options.model.init_checkpoint)
-  return [run_folder_of(path) for path in models]
-
-
-def run_folder_of(path: str) -> str:
-  """Returns the folder of the run that a checkpoint's path lies in."""
-  folder = path if files.is_folder(path) else os.path.dirname(path)
-  # A run's best checkpoint lies in a folder of its own below the run's.
-  run = os.path.dirname(os.path.normpath(folder))
-  is_best = best_checkpoint.folder(run) == os.path.normpath(folder)
-  return run if is_best else folder
+    folders.append(locate(options.model.init_checkpoint).run_folder)
+  return folders

@@ -22,7 +22,7 @@ from training.train_step import Trainer
 
 
 class Batches(Protocol):
-  """What a model is trained on, as `training_input.TrainingBatches`."""
+  """Training data, such as `training_input.TrainingBatches`."""
 
   def __call__(
     self, start_step: int, num_replicas: int, own: range
@@ -41,7 +41,7 @@ def fit(
   vocab_file: str | None = None,
   evaluation: best_checkpoint.Evaluation | None = None,
 ) -> None:
-  """Trains a model to its last step, from wherever its folder says it is.
+  """Trains a model to its last step; resumes if its folder holds a checkpoint.
 
   Call it in the strategy's scope, in which the model was made.
   `initialisation` numbers the ways in which a run starts.
@@ -131,7 +131,7 @@ def _own_replicas(context: tf.distribute.InputContext) -> range:
 
 
 def _trained_variables(job: Job, settings: Settings) -> dict[str, tf.Variable]:
-  """Returns the variables that are not frozen; logs how many are."""
+  """Returns the variables to train; logs how many are frozen."""
   trained = {
     name: variable
     for name, variable in job.variables.items()

@@ -3,6 +3,9 @@
 `training.pretraining`, `training.fine_tuning` and `distillation.student` make
 jobs; `training.run` trains them, and `tools.tpu_preflight` compiles them for a
 TPU without training.
+
+Tested by `tests/devices/step_program_test.py` and
+`tests/tools/tpu_preflight_test.py`.
 """
 
 import dataclasses

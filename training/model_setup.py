@@ -2,6 +2,9 @@
 
 Everything here happens before a model is built. `label` parameters name the
 setting that gave a checkpoint's path, for messages.
+
+Tested by `tests/scripts/run_classifier_test.py` and
+`tests/cli/run_flags_test.py`.
 """
 
 import dataclasses

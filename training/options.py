@@ -3,6 +3,8 @@
 `TrainingOptions` is what every training script takes. `Settings` adds the
 number of steps, which `run_pretraining.py` takes as flags and the other scripts
 compute from `Epochs`.
+
+Tested by `tests/training/fit_test.py` and `tests/cli/training_flags_test.py`.
 """
 
 import dataclasses
@@ -222,7 +224,7 @@ class TrainingOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Settings(TrainingOptions):
-  """How one training run goes, its length included.
+  """How one training run trains, including its number of steps.
 
   Attributes:
     precision: the compute dtype of the model's matrix products.
@@ -281,7 +283,7 @@ class Settings(TrainingOptions):
     return min(self.num_train_steps, *(step - step % n + n for n in strides))
 
   def is_due(self, step: int, every: int) -> bool:
-    """Says whether something done `every` so many steps is due; 0 is never."""
+    """Returns whether work of every `every` steps is due; 0 means never."""
     return bool(every) and (step % every == 0 or step == self.num_train_steps)
 
 
@@ -298,20 +300,20 @@ class Epochs:
   )
 
   def num_steps(self, num_examples: int, batch_size: int) -> tuple[int, int]:
-    """Returns the number of training steps, and of those the warm-up's.
+    """Returns the number of training steps and the warm-up's part of it.
 
     Args:
       num_examples: examples in an epoch.
       batch_size: examples in a step.
 
     Raises:
-      UserError: the epochs have not one step.
+      UserError: the epochs are less than one step.
     """
     num_steps = int(num_examples / batch_size * self.num_train_epochs)
     if not num_steps:
       raise UserError(
         f'`num_train_epochs`={self.num_train_epochs} of {num_examples} '
-        f'examples with `train_batch_size`={batch_size} is not one step'
+        f'examples with `train_batch_size`={batch_size} is less than one step'
       )
     return num_steps, int(num_steps * self.warmup_proportion)
 
@@ -387,10 +389,10 @@ class TaskJobOptions:
     return [name for name, is_given in given.items() if is_given]
 
   def settings(self, num_examples: int) -> Settings:
-    """Returns how a run trains whose epoch has this many examples.
+    """Returns the settings of a run whose epoch has `num_examples` examples.
 
     Raises:
-      UserError: its epochs have not one step.
+      UserError: its epochs are less than one step.
     """
     num_steps, num_warmup_steps = self.epochs.num_steps(
       num_examples, self.training.train_batch_size

@@ -1,4 +1,8 @@
-"""run_pretraining.py's job: masked LM and next-sentence prediction."""
+"""run_pretraining.py's job: masked LM and next-sentence prediction.
+
+Tested by `tests/scripts/run_pretraining_test.py` and
+`tests/training/fit_test.py`.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -116,7 +120,7 @@ def run(options: PretrainingOptions, command: Command) -> None:
 def _find_records(
   options: PretrainingOptions, config: BertConfig, text: Text
 ) -> Any:
-  """Returns what is known of the records; checks that they fit the model."""
+  """Returns the records' manifests; checks that the records fit the model."""
   found = manifest.find(input_records.expand(options.input.input_file))
   input_records.check(
     found,
@@ -216,7 +220,7 @@ def evaluate(
   Args:
     model: the model.
     batches: as `inference_input.inference_batches`.
-    max_batches: how many there may be, to tell how far it has come.
+    max_batches: the most batches, for the progress bar.
 
   Returns:
     `masked_lm_accuracy` and `next_sentence_accuracy` in [0, 1],
@@ -263,7 +267,7 @@ def _sums(
 
 
 def _count(logits, labels, weights):
-  hits = tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels
-  correct = tf.reduce_sum(tf.cast(hits, tf.float32) * weights)
+  is_hit = tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels
+  correct = tf.reduce_sum(tf.cast(is_hit, tf.float32) * weights)
   nats = losses.cross_entropy(logits, labels, weights, 1.0)
   return correct, nats, tf.reduce_sum(weights)

@@ -1,4 +1,8 @@
-"""One training run: locks and claims its folder, gets its records, trains."""
+"""One training run: locks and claims its folder, gets its records, trains.
+
+Tested by `tests/scripts/run_classifier_test.py` and
+`tests/cli/training_flags_test.py`.
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -27,12 +31,13 @@ _SMALL_TRAINING_SET = 10_000
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-  """What a training run is, besides its job and its records.
+  """A training run's settings and identity, besides its job and records.
 
   Attributes:
     settings: how it trains.
     model: where the first weights come from.
-    identity: what else decides the weights, for `run.json`: JSON values.
+    identity: everything else that decides the weights, for `run.json`: JSON
+      values by name.
     command: the script and its flags, which --from_run reads.
     vocab_file: exported beside the weights if given.
   """
@@ -135,7 +140,7 @@ def with_bias_correction(
       run does not fine-tune on labels.
   """
   if settings.adam_bias_correction is not None:
-    chosen, reason = settings.adam_bias_correction, 'as the flag says'
+    chosen, reason = settings.adam_bias_correction, 'set by the user'
   elif settings.optimizer == 'lamb':
     chosen, reason = True, 'as in the paper on LAMB'
   elif (

@@ -11,6 +11,8 @@ with loops of many steps on the device it would react that many steps late. It
 does nothing on Google Cloud's TPUs and CPUs ('does not support usage with TPU
 or CPU device on GCP'), takes SIGTERM for itself, restores when it is made, and
 saves on every worker.
+
+Tested by `tests/training/train_loop_test.py` and `tests/cli/interrupt_test.py`.
 """
 
 from collections.abc import Callable, Iterator

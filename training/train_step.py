@@ -17,7 +17,7 @@ LossFunction = Callable[
   [Mapping[str, tf.Tensor], DropoutKey], dict[str, tf.Tensor]
 ]
 
-# The entry of `Trainer.replica_step`'s results that counts workers.
+# The result of `Trainer.replica_step` that counts requests to stop.
 _STOP_REQUESTS = 'stop_requests'
 
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from modeling.checkpoints import casing, hugging_face
 from modeling.configs import BertConfig
-from system import files, text_files
+from system import files
 from system.errors import UserError
 
 INDEX = '.index'
@@ -44,6 +44,14 @@ class Checkpoint:
   def folder(self) -> str:
     """The folder that holds it; '' for the working directory."""
     return os.path.dirname(self.prefix)
+
+  @property
+  def run_folder(self) -> str:
+    """The folder of its run: RUN for the best checkpoint, in RUN/best.
+
+    It holds the run's `run.json` and `labels.txt`.
+    """
+    return casing.run_folder(self.folder)
 
   @property
   def is_hugging_face(self) -> bool:
@@ -81,19 +89,6 @@ class Checkpoint:
       None if neither file has the key.
     """
     return casing.beside(self.prefix)
-
-  def labels(self) -> tuple[str, tuple[str, ...]] | None:
-    """Reads the labels of the columns of the model's logits.
-
-    Returns:
-      The path of labels.txt, and the labels in the order of the columns; None
-      if there is no such file.
-
-    Raises:
-      UserError: a line is blank or a label appears twice.
-    """
-    path = os.path.join(casing.run_folder(self.folder), 'labels.txt')
-    return (path, _read_labels(path)) if files.exists(path) else None
 
   def data_files(self) -> list[str]:
     """Returns the sorted paths of the files that hold the weights.
@@ -203,18 +198,6 @@ def _candidates(folder: str, wanted: str) -> str:
     os.path.basename(wanted), names, len(names), cutoff=0.0
   )
   return f'in {folder!r} there are: {first_few(near)}'
-
-
-def _read_labels(path: str) -> tuple[str, ...]:
-  labels: list[str] = []
-  for number, label in enumerate(text_files.read_lines(path), 1):
-    if not label or label in labels:
-      found = f'{label!r} a second time' if label else 'a blank line'
-      raise UserError(
-        f'{path}, line {number}: found {found}, expected another label'
-      )
-    labels.append(label)
-  return tuple(labels)
 
 
 def first_few(items: list[str]) -> str:

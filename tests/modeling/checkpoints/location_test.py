@@ -32,7 +32,6 @@ def test_a_bare_checkpoint_has_no_descriptions(run):
   assert found.vocab_file is None
   assert found.config() is None
   assert found.casing() is None
-  assert found.labels() is None
   assert found.checksum() == hashlib.sha256(b'weights').hexdigest()
 
 
@@ -40,22 +39,20 @@ def test_a_best_checkpoint_is_described_in_two_folders(run):
   best = run / 'best'
   (best / 'vocab.txt').write_text('[PAD]\n')
   CONFIG.to_json_file(str(best / 'bert_config.json'))
-  (run / 'labels.txt').write_text('no\nyes\n')
   (run / 'run.json').write_text(
     json.dumps({'configuration': {'do_lower_case': False}})
   )
   found = location.locate(str(best))
   assert found.vocab_file == str(best / 'vocab.txt')
   assert found.config() == (str(best / 'bert_config.json'), CONFIG)
-  assert found.labels() == (str(run / 'labels.txt'), ('no', 'yes'))
+  assert found.run_folder == str(run)
   assert found.casing() == (str(run / 'run.json'), False)
 
 
 def test_another_checkpoint_is_described_beside_it(tmp_path):
   (tmp_path / 'only.index').touch()
-  (tmp_path / 'labels.txt').write_text('a\nb\n')
   found = location.locate(str(tmp_path))
-  assert found.labels() == (str(tmp_path / 'labels.txt'), ('a', 'b'))
+  assert found.run_folder == found.folder == str(tmp_path)
 
 
 def test_a_checkpoint_in_the_working_directory_is_found(tmp_path, monkeypatch):
@@ -75,20 +72,6 @@ def test_a_hugging_face_model_is_located(tmp_path):
   assert found.is_hugging_face
   assert found.config()[1].vocab_size == 7
   assert found.checksum() == hashlib.sha256(b'weights').hexdigest()
-
-
-@pytest.mark.parametrize(
-  ('text', 'message'),
-  [
-    ('a\n\nb\n', 'labels.txt, line 2: found a blank line'),
-    ('a\nb\na\n', "labels.txt, line 3: found 'a' a second time"),
-  ],
-)
-def test_malformed_labels_are_refused(tmp_path, text, message):
-  (tmp_path / 'only.index').touch()
-  (tmp_path / 'labels.txt').write_text(text)
-  with pytest.raises(UserError, match=message):
-    location.locate(str(tmp_path)).labels()
 
 
 @pytest.fixture
