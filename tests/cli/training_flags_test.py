@@ -93,8 +93,8 @@ def test_a_dump_is_not_continued_in_another_precision(teacher_world):
     (None, 'adamw', 10000, False, 'as in BERT'),
     (None, 'adamw', None, False, 'as in BERT'),
     (None, 'lamb', None, True, 'as in the paper on LAMB'),
-    (False, 'lamb', 10, False, 'as the flag says'),
-    (True, 'adamw', None, True, 'as the flag says'),
+    (False, 'lamb', 10, False, 'set by the user'),
+    (True, 'adamw', None, True, 'set by the user'),
   ],
 )
 def test_adams_bias_is_corrected_if_examples_are_few(

@@ -126,7 +126,7 @@ def test_a_head_of_another_task_is_initialised_and_named(teacher_world, caplog):
     (['--do_train'], {'bert_size': 'tiny'}, 'either --bert_config_file or'),
     (['--do_train'], {'max_seq_length': 64}, '64 is more than .* 32 positions'),
     (['--do_train'], {'init_checkpoint': '/none/x'}, '/none/x'),
-    (['--do_train'], {'num_train_epochs': 0.01}, 'is not one step'),
+    (['--do_train'], {'num_train_epochs': 0.01}, 'is less than one step'),
     (['--do_train'], {'labels': 'a,b'}, '--labels cannot take effect'),
     (['--do_train'], {'tpu_name': 'x'}, '--tpu_name cannot take effect'),
     (['--do_eval'], {}, 'there is nothing to evaluate'),

@@ -1,0 +1,64 @@
+"""The statistics of a log interval, with bad steps, by hand."""
+
+import math
+
+import pytest
+import tensorflow as tf
+
+from training.step_statistics import StepStatistics
+
+
+def _add(statistics, step, **values):
+  statistics.add(
+    {name: tf.constant(value) for name, value in values.items()},
+    tf.constant(step, tf.int64),
+  )
+
+
+def test_means_are_those_of_the_good_steps():
+  statistics = StepStatistics(budget=2)
+  for step, loss in ((1, 1.0), (2, math.nan), (3, 4.0)):
+    _add(statistics, step, loss=loss)
+  assert statistics.collect() == [2]
+  assert statistics.bad_steps == [2]
+  assert statistics.means(3) == {'loss': 2.5}
+  statistics.begin(3)
+  _add(statistics, 4, loss=7.0)
+  assert statistics.collect() == []
+  assert statistics.means(4) == {'loss': 7.0}
+
+
+def test_skipped_steps_are_a_mean_over_all_steps():
+  statistics = StepStatistics(budget=1)
+  _add(statistics, 1, loss=math.inf, skipped_steps=1.0)
+  _add(statistics, 2, loss=3.0, skipped_steps=0.0)
+  statistics.collect()
+  assert statistics.means(2) == {'loss': 3.0, 'skipped_steps': 0.5}
+
+
+def test_a_resumed_interval_continues():
+  stopped = StepStatistics(budget=2)
+  _add(stopped, 1, loss=1.0)
+  _add(stopped, 2, loss=math.nan)
+  stopped.collect()
+  resumed = StepStatistics(budget=2)
+  resumed.restore(stopped.to_json())
+  assert int(resumed.unit_scale.skipped_steps) == 1
+  _add(resumed, 3, loss=4.0)
+  assert resumed.collect() == []
+  assert resumed.means(3) == {'loss': 2.5}
+
+
+def test_one_bad_step_more_than_the_budget_is_seen():
+  statistics = StepStatistics()
+  _add(statistics, 1, loss=1.0)
+  assert statistics.collect() == []
+  _add(statistics, 2, loss=math.nan)
+  _add(statistics, 3, loss=math.nan)
+  assert statistics.collect() == [2]
+
+
+@pytest.mark.parametrize('text', ['[]', '{"start": 1}', '{"start": "x"}'])
+def test_other_text_is_not_restored(text):
+  with pytest.raises(ValueError):
+    StepStatistics().restore(text)
