@@ -1,7 +1,11 @@
-# Functions that the recipes in this folder share. A recipe sets accelerator,
-# runtime, topology and cores and sources this file. README.md lists the
-# environment variables.
+# Settings and functions that the recipes in this folder share. README.md lists
+# the environment variables. The defaults are for one host with eight chips of
+# v5e.
 : "${PROJECT:?the Google Cloud project}" "${ZONE:?the zone of the TPU}"
+accelerator=${ACCELERATOR:-v5litepod-8}
+runtime=${RUNTIME:-v2-alpha-tpuv5-lite}
+topology=${TOPOLOGY:-v5e:2x4}
+cores=${CORES:-8}
 name=${TPU_NAME:-well-read-bert}
 patience=${PATIENCE:-60}  # Seconds between two checks.
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

@@ -6,10 +6,6 @@
 #
 # An interrupted recipe resumes when its command is given again.
 set -euo pipefail
-accelerator=${ACCELERATOR:-v5litepod-8}
-runtime=${RUNTIME:-v2-alpha-tpuv5-lite}
-topology=${TOPOLOGY:-v5e:2x4}
-cores=${CORES:-8}
 source "$(dirname "$0")/common.sh"
 
 run_once '' "$@" --use_tpu --tpu_name=local "--num_tpu_cores=$cores"

@@ -10,10 +10,10 @@
 # the hosts' server, whose TensorFlow must have the version that install.sh
 # installs.
 set -euo pipefail
-accelerator=${ACCELERATOR:-v5litepod-32}
-runtime=${RUNTIME:-tpu-vm-tf-2.20.0-pod-pjrt}
-topology=${TOPOLOGY:-v5e:4x8}
-cores=${CORES:-32}
+ACCELERATOR=${ACCELERATOR:-v5litepod-32}
+RUNTIME=${RUNTIME:-tpu-vm-tf-2.20.0-pod-pjrt}
+TOPOLOGY=${TOPOLOGY:-v5e:4x8}
+CORES=${CORES:-32}
 source "$(dirname "$0")/common.sh"
 
 # The servers own the chips, so this process must not load libtpu.

@@ -6,10 +6,6 @@
 #   PROJECT=... ZONE=us-west4-a recipes/tpu/spot.sh run_pretraining.py \
 #     --do_train --save_checkpoints_steps=500 --output_dir=gs://BUCKET/run ...
 set -euo pipefail
-accelerator=${ACCELERATOR:-v5litepod-8}
-runtime=${RUNTIME:-v2-alpha-tpuv5-lite}
-topology=${TOPOLOGY:-v5e:2x4}
-cores=${CORES:-8}
 source "$(dirname "$0")/common.sh"
 
 check_offline "$@"

@@ -125,6 +125,8 @@ def test_the_process_that_drives_a_slice_does_not_load_libtpu(cloud):
     '0 run_pretraining.py --use_tpu --tpu_name=well-read-bert --tpu_zone=z '
     '--gcp_project=p --num_tpu_cores=32\n'
   )
+  (created,) = _calls(cloud, 'queued-resources create')
+  assert '--accelerator-type=v5litepod-32' in created
 
 
 def test_a_preempted_spot_machine_is_replaced(cloud):
