@@ -14,7 +14,7 @@ PARALLEL = -n 2 --dist loadfile
 ROOMS = cli data/tasks data/text data/pretraining data/records devices \
   distillation modeling modeling/checkpoints system tools training
 
-.PHONY: quickstart test lint format slow long coverage clean
+.PHONY: quickstart test lint format slow long coverage mutants clean
 
 quickstart: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[quickstart]'
@@ -46,6 +46,13 @@ coverage: $(STAMP)
 	  $(BIN)/coverage report --include="$$room/*.py" --format=total \
 	  $$(test $$room = modeling && echo --omit='modeling/checkpoints/*'); done
 	@printf '%-22s' all; $(BIN)/coverage report --format=total
+
+# Changes one operator after another in the pure modules: does a test fail?
+# MODULES=metrics names some of tests/mutants/modules.toml; AGAIN=1 tests only
+# those that survived last time. All take about half an hour.
+mutants: $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,mutants]'
+	$(BIN)/python tests/mutants/run.py $(MODULES) $(if $(AGAIN),--again)
 
 # Faults injected into real runs, and workers of Beam; one after the other.
 long: slow
