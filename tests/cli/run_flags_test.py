@@ -237,12 +237,12 @@ def test_a_checkpoint_may_be_named_in_several_forms(teacher_world, form):
   config = model_setup.choose_config(options, text)
   model_setup.check_start(options, config, text)
   assert config.to_dict() == tiny_world.CONFIG
-  prefix = model_setup.trained_checkpoint(
+  checkpoint = model_setup.trained_checkpoint(
     f'{teacher_world}/none', path, text
-  ).prefix
+  )
   name = 'bert/encoder/layer_1/output/dense/kernel'
   np.testing.assert_array_equal(
-    loading._open(prefix).get_tensor(name),
+    loading._open(checkpoint).get_tensor(name),
     tf.train.load_variable(str(teacher_world / 'teacher'), name),
   )
 

@@ -142,5 +142,5 @@ def _configuration(*arguments):
 def test_initializer_range_needs_a_bert_size():
   config = _configuration('--bert_size=2/128', '--initializer_range=0.06')
   assert config.initializer_range == 0.06
-  with pytest.raises(UserError, match='initializer_range.*--bert_size'):
+  with pytest.raises(UserError, match='initializer_range.*`bert_size`'):
     _configuration('--bert_config_file=x', '--initializer_range=0.06')
