@@ -17,7 +17,9 @@ known; the exit status is 1 if there are others.
 
 import argparse
 import ast
+import contextlib
 import importlib
+import io
 import os
 import pathlib
 import random
@@ -67,6 +69,7 @@ _OPERATORS = [
   'core/NumberReplacer',
   'core/ZeroIterationForLoop',
 ]
+_OPTIONS = '-x -q --assert=plain -p no:cacheprovider'.split()
 
 
 class Mutant(NamedTuple):
@@ -179,8 +182,7 @@ def _run_in_child(module: str, arguments: list[str]) -> None:
     pages = int(pathlib.Path('/proc/self/statm').read_text().split()[0])
     most = pages * resource.getpagesize() + (4 << 30)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    options = '-x -q -p no:cacheprovider -p no:xdist'.split()
-    result = int(pytest.main([*options, *arguments]))
+    result = int(pytest.main([*_OPTIONS, *arguments]))
     name = module.removesuffix('.py').replace('/', '.')
     assert sys.modules[name].__file__ == str(TREE / module)
     status = result
@@ -255,8 +257,11 @@ def main() -> None:
   os.environ |= {'TF_ENABLE_ONEDNN_OPTS': '1', 'TF_CPP_MIN_LOG_LEVEL': '3'}
   os.environ['PYTHONPATH'] = str(TREE)  # For processes that tests start.
   os.environ['PYTHONDONTWRITEBYTECODE'] = '1'
+  os.environ['PYTEST_DISABLE_PLUGIN_AUTOLOAD'] = '1'
   sys.dont_write_bytecode = True
   sys.path.insert(0, str(TREE))
+  with contextlib.redirect_stdout(io.StringIO()):
+    pytest.main(['--noconftest', '--version', '--version'])  # Imports plugins.
   known = (HERE / 'README.md').read_text()
   unknown = [
     test_module(name, modules[name], arguments.again, known)

@@ -66,6 +66,49 @@ def test_unmet_condition_is_the_reason(condition, value, reason):
   assert unmet([condition], {'a': value}) == reason
 
 
+@dataclasses.dataclass(frozen=True)
+class _Kinds:
+  rate: float = setting(1.0, 'A rate.', at_least=0.5, decides_weights=True)
+  seed: int | None = setting(None, 'A seed.')
+  names: tuple[str, ...] = setting((), 'Names.', decides_weights=True)
+  title: str = setting('x', 'A title.')
+  steps: int = 7  # Not a setting.
+
+
+def test_declared_kinds_are_those_behind_the_annotations():
+  kinds = [(each.name, each.kind) for each in settings.declared_in(_Kinds)]
+  assert kinds == [
+    ('rate', float),
+    ('seed', int),
+    ('names', tuple),
+    ('title', str),
+  ]
+
+
+def test_weights_are_decided_by_the_settings_that_say_so():
+  decided = settings.weights_decided_by(_Kinds(rate=0.5, seed=3, names=('a',)))
+  assert decided == {'rate': 0.5, 'names': ('a',)}
+
+
+@pytest.mark.parametrize(
+  ('limit', 'text'),
+  [
+    ({}, ''),
+    ({'at_least': 1000}, '1,000 or more'),
+    ({'at_most': 2000}, 'at most 2,000'),
+    ({'at_least': 1, 'less_than': 2}, '1 or more and less than 2'),
+  ],
+)
+def test_limits_are_described(limit, text):
+  assert settings.limits(settings.Setting('Help.', **limit)) == text
+
+
+@pytest.mark.parametrize('rate', [float('inf'), 0.25])
+def test_infinity_and_less_than_the_lower_limit_are_refused(rate):
+  with pytest.raises(UserError, match='`rate`=.*: expected 0.5 or more'):
+    settings.check(_Kinds(rate=rate))
+
+
 def test_first_unmet_condition_is_the_reason():
   assert unmet(['a', 'b', 'c'], {'a': 1}) == '`b` is not given'
 
