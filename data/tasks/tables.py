@@ -53,28 +53,12 @@ def read_rows(
   return _rows(records, path, required, columns, has_header)
 
 
-def tsv_rows(
-  lines: Iterable[str], path: str, required: Sequence[str]
-) -> Iterator[tuple[int, dict[str, str] | str]]:
-  """Yields the rows of a TSV file whose lines the caller reads.
-
-  Args:
-    lines: the header first, without line ends.
-    path: the file's name, for messages.
-    required: columns that the file must have.
-
-  Yields:
-    As `read_rows`, with its errors.
-  """
-  return _rows(_tsv_records(lines), path, required)
-
-
 def _rows(
   records: Iterator[tuple[int, list[str]]],
   path: str,
   required: Sequence[str],
-  columns: Sequence[str] | None = None,
-  has_header: bool = True,
+  columns: Sequence[str] | None,
+  has_header: bool,
 ) -> Iterator[tuple[int, dict[str, str] | str]]:
   if has_header:
     found = _header(records, path)
