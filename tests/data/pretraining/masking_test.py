@@ -6,7 +6,7 @@ import pytest
 from data.pretraining import masking
 from data.pretraining.masking import Masks, SpecialTokens
 from data.pretraining.options import MaskingOptions
-from data.pretraining.randomness import stream_key
+from data.pretraining.randomness import below, stream_key, uniform
 
 CLS, SEP, MASK = 1, 2, 3
 # Ids 0 to 9; 7, 8 and 9 are '##' pieces.
@@ -49,6 +49,82 @@ def test_num_to_mask_rounds_half_to_even_within_its_limits():
   # 0.75 → 1, 1.5 → 2, 4.5 → 4, 19.2 → 19, 30 → at most 20.
   assert masking.num_to_mask(lengths, options()).tolist() == [1, 2, 4, 19, 20]
   assert masking.num_to_mask(np.array([5]), options(20, 0.01)).tolist() == [1]
+
+
+def units(ids: np.ndarray, first_sep: int) -> list[int]:
+  """Returns where the units of whole words begin, and the end of the last."""
+  starts = np.full(len(ids) + 1, -1)
+  count = masking._find_units(
+    ids, len(ids), first_sep, SPECIAL.continuation, starts
+  )
+  assert (starts[count + 1 :] == -1).all()
+  return starts[: count + 1].tolist()
+
+
+def test_units_are_words():
+  assert units(record([4, 7, 5], [6, 8])[0], 4) == [1, 3, 5, 7]
+  # A word continues after [SEP], but none before the first one.
+  assert units(record([7, 8, 4], [9, 5])[0], 4) == [1, 3, 6, 7]
+
+
+def test_tokens_of_units_are_counted_without_sep():
+  # Words at 1 and 2, around a [SEP] at 3; then words at 5 and 6.
+  starts = np.array([1, 2, 5, 6, 7])
+  for (first, last), expected in {
+    (0, 1): 1,
+    (1, 2): 2,
+    (0, 2): 3,
+    (2, 4): 2,
+  }.items():
+    assert masking._num_tokens(starts, first, last, 3) == expected
+
+
+@pytest.mark.parametrize(
+  ('first', 'last', 'budget', 'expected'),
+  [
+    (0, 2, 9, 2),  # Fits.
+    (0, 2, 3, 1),  # The second word has two tokens.
+    (0, 2, 4, 2),
+    (0, 1, 1, 0),  # Not even one word fits.
+    (0, 9, 9, 2),  # Spans end with their segment ...
+    (1, 3, 9, 2),
+    (2, 9, 9, 4),  # ... or the text.
+    (3, 9, 9, 4),
+  ],
+)
+def test_spans_are_shortened(first, last, budget, expected):
+  # A has words of 2 tokens at 1 and 3, B words of 1 token at 6 and 7.
+  starts = np.array([1, 3, 6, 7, 8])
+  assert masking._shorten(starts, first, last, 5, budget) == expected
+
+
+def test_one_common_position_is_an_overlap():
+  chosen = np.array([False, True, False, False, True])
+  assert masking._overlaps(chosen, 0, 2)
+  assert masking._overlaps(chosen, 1, 3)
+  assert masking._overlaps(chosen, 0, 5)
+  assert not masking._overlaps(chosen, 2, 4)
+
+
+def test_draws_of_a_record_come_in_their_order():
+  """A run that is resumed under another version must continue its masks."""
+  ids = np.repeat(record([4, 5, 6, 7], [4, 5, 6]), 50, axis=0)
+  states = masking.record_states(stream_key(0), np.arange(50))
+  masks = mask(changed := ids.copy(), options(3, 0.99))
+  for row, state in enumerate(states):
+    left = [1, 2, 3, 4, 6, 7, 8]
+    chosen = []
+    for i in range(3):
+      state, more = below(np.uint64(state), 7 - i)
+      chosen.append(left[i + more])
+      left[i + more] = left[i]
+    assert masks.positions[row].tolist() == sorted(chosen)
+    for position in sorted(chosen):
+      state, draw = uniform(np.uint64(state))
+      token = MASK if draw < 0.8 else ids[row, position]
+      if draw >= 0.9:
+        state, token = below(np.uint64(state), 10)
+      assert changed[row, position] == token
 
 
 @pytest.mark.parametrize('settings', [options(), options(max_ngram=4)])
