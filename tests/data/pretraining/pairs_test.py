@@ -5,7 +5,7 @@ import pytest
 
 from data.pretraining import pairs as pairs_module
 from data.pretraining.pairs import Block, Pairs, sample_pairs
-from data.pretraining.randomness import stream, stream_key
+from data.pretraining.randomness import below, stream, stream_key, uniform
 
 
 def make_block(document_lengths: list[list[int]]) -> Block:
@@ -36,6 +36,85 @@ def sample(
 def document_of(block: Block, token: np.ndarray) -> np.ndarray:
   starts = block.sentences[block.documents[:-1]]
   return np.searchsorted(starts, token, 'right') - 1
+
+
+def test_blocks_count_their_documents():
+  assert make_block([[1, 2], [3], [4]]).num_documents == 3
+
+
+@pytest.mark.parametrize(
+  ('start', 'end', 'length', 'expected'),
+  [
+    (0, 4, 1, 1),  # At least one sentence.
+    (0, 4, 3, 1),
+    (0, 4, 4, 2),
+    (0, 4, 5, 2),
+    (1, 4, 3, 3),
+    (0, 4, 99, 4),
+    (0, 2, 99, 2),
+  ],
+)
+def test_chunks_have_as_few_sentences_as_reach_the_length(
+  start, end, length, expected
+):
+  sentences = np.array([0, 3, 5, 9, 10])
+  assert pairs_module._chunk_end(sentences, start, end, length) == expected
+
+
+def test_draws_of_a_document_come_in_their_order():
+  """A job that is resumed under another version must write the same pairs."""
+  block = make_block([[2, 2, 2], [5]])
+  for seed in range(50):
+    state = stream(stream_key(seed), 0)
+    state, _ = uniform(np.uint64(state))  # Is the target length short?
+    expected, left = [], 3
+    while left:
+      more = 0  # Sentences of A after its first.
+      if left > 1:
+        state, more = below(np.uint64(state), left - 1)
+      state, draw = uniform(np.uint64(state))
+      is_random = left == 1 or draw < 0.5
+      expected.append((2 * (1 + more), is_random))
+      left = left - 1 - more if is_random else 0
+      other = 0 if is_random else 1
+      while other == 0:
+        state, other = below(np.uint64(state), 2)
+      if is_random:
+        state, _ = below(np.uint64(state), 1)  # The other's only sentence.
+    pairs = sample(block, 103, 0.0, seed)
+    pairs = pairs.take(pairs.a_start < 6)
+    found = zip(pairs.a_length, pairs.is_random_next, strict=True)
+    assert list(found) == expected
+
+
+def test_another_document_is_drawn_at_most_ten_times():
+  block = make_block([[1], [1]])
+  own_again = 0
+  for number in range(8000):
+    first = state = np.uint64(stream(stream_key(0), number))
+    tries, other = 0, 0
+    while other == 0 and tries < 10:
+      state, other = below(np.uint64(state), 2)
+      tries += 1
+    own_again += other == 0
+    drawn = pairs_module._draw_random_next(
+      first, block.sentences, block.documents, 0, 1
+    )
+    assert drawn[1:] == (other, other + 1)
+  assert own_again > 0  # 8 of 8000 on average.
+
+
+def test_random_next_may_begin_at_every_sentence_of_the_other_document():
+  block = make_block([[1], [3, 3, 3]])
+  found = set()
+  for seed in range(100):
+    pairs = sample(block, 9, 0.0, seed)
+    row = np.flatnonzero(pairs.a_start == 0)[0]
+    found.add((pairs.b_start[row], pairs.b_length[row]))
+  # B needs 6 - 1 tokens: two sentences (6 tokens, truncated to 5) or the last.
+  assert {length for start, length in found if start == 7} == {3}
+  assert {length for start, length in found if start < 7} == {5}
+  assert {start for start, _ in found} == {1, 2, 4, 5, 7}
 
 
 @pytest.mark.parametrize('short_seq_prob', [0.0, 0.1, 1.0])
@@ -90,6 +169,15 @@ def test_single_sentence_has_a_random_next():
   block = make_block([[3], [4], [5]])
   pairs = sample(block, 128, 0.1, 0)
   assert pairs.is_random_next.tolist() == [True] * 3
+
+
+def test_single_sentence_has_a_random_next_in_sentence_order_too():
+  block = make_block([[3], [4], [5]])
+  pairs = sample(block, 128, 0.1, 0, swap=True)
+  assert pairs.is_random_next.tolist() == [True] * 3
+  assert pairs.a_start.tolist() == [0, 3, 7]
+  assert pairs.a_length.tolist() == [3, 4, 5]
+  assert (pairs.b_length >= 3).all()
 
 
 def test_document_alone_in_its_block_is_its_own_random_next():
@@ -152,7 +240,7 @@ def test_sentence_order_covers_the_text_once():
 def test_pairs_fit_and_keep_both_segments():
   block = random_block()
   pairs = sample(block, 32, 0.3, 4)
-  assert (pairs.a_length + pairs.b_length <= 29).all()
+  assert (pairs.a_length + pairs.b_length).max() == 29  # 32 - 3
   assert pairs.a_length.min() >= 1 and pairs.b_length.min() >= 1
 
 
@@ -194,6 +282,16 @@ def test_tokens_are_removed_from_front_and_back():
   assert (spans[:, 2:] == [200, 205]).all()
 
 
+def test_draws_below_one_half_remove_from_the_front():
+  for number in range(20):
+    state, removed = stream(stream_key(0), number), []
+    for _ in range(3):
+      state, draw = uniform(np.uint64(state))
+      removed.append(draw < 0.5)
+    a_start, a_end, *_ = truncate(8, 3, 8, number)
+    assert (a_start - 100, a_end - a_start) == (sum(removed), 5)
+
+
 def target_lengths(count: int, short_seq_prob: float) -> np.ndarray:
   return np.array(
     [
@@ -212,3 +310,14 @@ def test_short_seq_prob_sets_the_targets():
   assert abs(len(short) / 20_000 - 0.25 * 48 / 49) < 0.012
   assert (short.min(), short.max()) == (2, 49)
   assert (target_lengths(100, 0.0) == 50).all()
+
+
+def test_short_targets_are_2_to_the_maximum():
+  targets = [
+    pairs_module._target_length(np.uint64(stream(stream_key(0), i)), 4, 1.0)[1]
+    for i in range(3000)
+  ]
+  # Standard error of a count sqrt(3000 * 2/9) = 26.
+  np.testing.assert_allclose(
+    np.bincount(targets), [0, 0, 1000, 1000, 1000], atol=110
+  )
