@@ -1,1 +1,1 @@
-"""Devices: strategies, workers, TPUs, and one replica's step as a program."""
+"""Devices: strategies, workers, TPUs, and a replica's step as a program."""

@@ -1,6 +1,6 @@
-"""The cluster of workers that TF_CONFIG describes, and how they meet.
+"""The cluster of workers that TF_CONFIG describes.
 
-Imports no TensorFlow, so that scripts report mistakes before they load it.
+Does not import TensorFlow, so that scripts report mistakes before they load it.
 """
 
 import json
@@ -16,7 +16,7 @@ from system.errors import LostWorker, UserError
 
 _VARIABLE = 'TF_CONFIG'
 _PATIENCE_SECONDS = 600.0  # A worker that is silent for longer counts as lost.
-_REMINDER_SECONDS = 60.0  # Between two log lines about the missing workers.
+_REMINDER_SECONDS = 60.0  # Between two log lines about missing workers.
 # In the order in which TensorFlow numbers the workers.
 _JOBS = ('chief', 'worker')
 _ADDRESS = re.compile(r'[^\s,/]+:\d{1,5}')
@@ -90,9 +90,9 @@ def wait_for_workers(
 ) -> None:
   """Waits until all other workers listen.
 
-  TensorFlow also waits for them, but without log lines that name the missing
-  workers, and neither Ctrl-C nor SIGTERM can end it. So TensorFlow starts only
-  when all workers listen, here or already with TensorFlow's server.
+  TensorFlow also waits for them, but it does not log which workers are missing,
+  and neither Ctrl-C nor SIGTERM can end the wait. So this function waits first:
+  until each worker listens, in this function or already in TensorFlow's server.
 
   Args:
     cluster: the workers.
@@ -117,7 +117,7 @@ def wait_for_workers(
 
 
 def _listen(address: str) -> socket.socket:
-  """Opens a worker's port. Connections need no reply."""
+  """Opens a worker's port. `is_listening` connects to it and needs no reply."""
   port = int(address.rpartition(':')[2])
   is_dual = socket.has_dualstack_ipv6()
   family = socket.AF_INET6 if is_dual else socket.AF_INET

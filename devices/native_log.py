@@ -10,10 +10,10 @@ _SET_LEVEL = '_ZN4absl12lts_2025012714SetMinLogLevelENS0_18LogSeverityAtLeastE'
 
 
 def apply_min_log_level() -> None:
-  """Applies TF_CPP_MIN_LOG_LEVEL to code that logs through Abseil as well.
+  """Applies TF_CPP_MIN_LOG_LEVEL to Abseil's C++ log as well.
 
-  XLA and gRPC do, and Abseil precedes their first INFO line with a warning.
-  Python has no interface to Abseil's level. If a build of TensorFlow does not
+  XLA and gRPC log through Abseil, which writes a warning before their first
+  INFO line. Python cannot set Abseil's level. If a build of TensorFlow does not
   export the C++ function, the log is longer and nothing else changes.
   """
   library = os.path.join(tf.sysconfig.get_lib(), 'libtensorflow_cc.so.2')

@@ -11,11 +11,11 @@ _TPU = ('use_tpu|distribution_strategy=tpu',)
 
 @dataclasses.dataclass(frozen=True)
 class DeviceOptions:
-  """Where a process runs, and how precisely.
+  """Devices and precision.
 
   Attributes:
-    trains: whether this process trains. If it only scores examples on one CPU
-      device, TensorFlow uses one thread per op from then on.
+    trains: whether this process trains. If it only scores examples, on one CPU
+      device, `strategies.make_strategy` sets one thread per op.
   """
 
   precision: str = setting(

@@ -6,10 +6,9 @@ environment), joins the job again and resumes from the last checkpoint. Only the
 lost worker itself must be started from outside. A process that has lost its TPU
 retries, at growing intervals, until the TPU answers.
 
-The process gives up after an hour without progress, because no worker answers
-or workers are lost repeatedly. It then exits with status 75, EX_TEMPFAIL of
-sysexits.h: the command is correct and can be given again. SIGTERM ends a
-process with the same status, see `cli.interrupt`.
+The process gives up after an hour without progress. It then exits with status
+75, EX_TEMPFAIL of sysexits.h: the command is correct and can be given again.
+SIGTERM ends a process with the same status, see `cli.interrupt`.
 """
 
 import os
@@ -21,13 +20,13 @@ from absl import logging
 
 EXIT_STATUS = 75
 _PATIENCE_SECONDS = 3600.0
-# The environment variable, which outlives `execv`, that holds when the worker
-# was lost, in seconds since 1970.
+# An environment variable, because it outlives `execv`. It holds the time of the
+# first loss since the last progress, in seconds since 1970.
 _LOST_SINCE = 'WELL_READ_BERT_LOST_SINCE'
 
 
 def note_progress() -> None:
-  """Records that the job has saved progress, which resets the patience."""
+  """Records that the job has saved progress, so the hour starts again."""
   os.environ.pop(_LOST_SINCE, None)
 
 
@@ -37,17 +36,17 @@ def is_recovering() -> bool:
 
 
 def restart_or_exit(reason: str) -> NoReturn:
-  """Restarts this process from its beginning, or exits if patience is spent.
+  """Restarts this process, or exits after an hour without progress.
 
   Args:
-    reason: the error by which the loss of a worker showed.
+    reason: the error that revealed the loss.
   """
   now = time.time()
   waited = now - float(os.environ.setdefault(_LOST_SINCE, repr(now)))
   _flush()
   if waited > _PATIENCE_SECONDS:
     print(
-      'ERROR: a worker was lost and the job could not continue for '
+      'ERROR: a worker or the TPU was lost, and the job has not continued for '
       f'{waited / 60:.0f} minutes ({reason}). Start all workers again: they '
       'resume from the last checkpoint.',
       file=sys.stderr,
@@ -56,7 +55,8 @@ def restart_or_exit(reason: str) -> NoReturn:
     # Not sys.exit: unloading TensorFlow might wait for the lost worker.
     os._exit(EXIT_STATUS)
   logging.warning(
-    'Another worker is lost (%s). This one restarts and waits for it.',
+    'Another worker, or the TPU, is lost (%s). This process restarts and waits '
+    'for it.',
     reason,
   )
   # The interval grows from 1 second to 30.
@@ -72,7 +72,7 @@ def _flush() -> None:
 
 
 def _close_at_exec() -> None:
-  """Has `execv` close all but the standard files, also TensorFlow's port."""
+  """Makes `execv` close all but the standard files, even TensorFlow's port."""
   for name in os.listdir('/dev/fd'):
     if int(name) > 2:
       try:

@@ -76,7 +76,7 @@ class StepProgram:
     )
 
   def _nodes(self) -> Iterator:
-    """Yields every node, also those of functions, such as loop bodies."""
+    """Yields every node, including those of functions such as loop bodies."""
     yield from self._graph.node
     for function in self._graph.library.function:
       yield from function.node_def
@@ -90,7 +90,7 @@ class _ReplicaContext(tf.distribute.ReplicaContext):
     self._group = [list(range(num_replicas))]
 
   def all_reduce(self, reduce_op, value, options=None):
-    """Sums each tensor over the replicas by itself, as TPUStrategy does."""
+    """Sums each tensor over the replicas separately, as TPUStrategy does."""
     if reduce_op != tf.distribute.ReduceOp.SUM:
       raise NotImplementedError(f'{reduce_op} over the replicas')
     return tf.nest.map_structure(self._sum, value)

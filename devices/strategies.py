@@ -25,12 +25,13 @@ _MAX_SCORING_THREADS = 8
 def make_strategy(options: DeviceOptions) -> tf.distribute.Strategy:
   """Makes the strategy that distributes a run's work.
 
-  Call it before TensorFlow runs an op, which would fix its devices and threads.
-  It waits for the other workers, if there are any.
+  Must be called before TensorFlow runs its first op, which fixes its devices
+  and threads. Waits for the other workers, if there are any.
 
   Raises:
     UserError: the requested devices do not exist.
-    LostWorker: another worker does not answer, or has gone again.
+    LostWorker: another worker does not answer, or is lost while it connects;
+      or a TPU that this process has lost before does not answer.
   """
   name = options.distribution_strategy
   if options.is_on_tpu:
@@ -65,12 +66,12 @@ def num_scoring_threads() -> int:
 
 
 def _use_one_thread_per_op() -> None:
-  """Makes this process score faster, and train slower.
+  """Sets one thread per op: faster for scoring, slower for training.
 
   A compact model's matrix products are too small to split over cores. Scoring
-  one batch per core (`num_scoring_threads`) uses a CPU better. Beyond
-  `_MAX_SCORING_THREADS` cores it would need too much memory, and small inputs
-  have too few batches. Has no effect once TensorFlow has run an op.
+  one batch per core (`num_scoring_threads`) uses a CPU better. With more than
+  `_MAX_SCORING_THREADS` cores the batches would need too much memory, and a
+  small input has too few of them. Has no effect once TensorFlow has run an op.
   """
   if threads.num_cores() <= _MAX_SCORING_THREADS:
     with contextlib.suppress(RuntimeError):
@@ -78,7 +79,7 @@ def _use_one_thread_per_op() -> None:
 
 
 def _multi_worker_strategy(job: cluster.Cluster) -> tf.distribute.Strategy:
-  """Joins the job; waits until all workers have."""
+  """Joins the job, and waits until all workers have joined."""
   if job.index:
     # The chief logs the run's progress; the other workers log only warnings.
     logging.get_absl_handler().addFilter(_worker_prefix(job.index))
@@ -104,7 +105,7 @@ def _multi_worker_strategy(job: cluster.Cluster) -> tf.distribute.Strategy:
 def _sigterm_handler_kept() -> Iterator[None]:
   """Restores the handler of SIGTERM after a block.
 
-  TensorFlow replaces it by one that ignores the signal.
+  TensorFlow replaces it with one that ignores the signal.
   """
   handler = signal.getsignal(signal.SIGTERM)
   try:

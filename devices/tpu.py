@@ -1,4 +1,4 @@
-"""Connects to a TPU; if it does not answer, says what to do."""
+"""Connects to a TPU; if it does not answer, suggests a remedy."""
 
 import os
 import re
@@ -92,7 +92,7 @@ def connect(tpu: Tpu) -> tf.distribute.Strategy:
 
   Raises:
     UserError: it does not answer, or has another number of cores; the message
-      says what to do.
+      suggests a remedy.
     LostWorker: it does not answer, and this process has lost it before.
   """
   try:
@@ -113,7 +113,7 @@ def connect(tpu: Tpu) -> tf.distribute.Strategy:
     raise UserError(
       f'`num_tpu_cores`={tpu.num_cores}, but the TPU {tpu.address} has {found} '
       'cores on all its hosts together: set that number, or leave the flag '
-      'out; or `tpu_name` names another TPU than you meant'
+      'out; or check that `tpu_name` is the TPU that you mean'
     )
   return strategy
 
@@ -121,8 +121,8 @@ def connect(tpu: Tpu) -> tf.distribute.Strategy:
 def _resolver(tpu: Tpu):
   """Finds a TPU's hosts, checks that all listen, and gives them our address.
 
-  Part of the input pipeline is Python (the order of the examples): a host calls
-  this process for it. Without an address TensorFlow gives the hosts
+  The hosts call this process for the part of the input pipeline that is Python
+  (the order of the examples). By default TensorFlow gives them the address
   'localhost', which is wrong on any other machine.
   """
   make = tf.distribute.cluster_resolver.TPUClusterResolver

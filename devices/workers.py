@@ -1,4 +1,4 @@
-"""Coordinates the workers of a job: the chief's work, agreement, waiting.
+"""Coordinates a job's workers: waits, agrees on values, runs work on the chief.
 
 Under MultiWorkerMirroredStrategy every worker runs the same script. All
 workers compute the training steps. One of them, the chief, writes the run's
@@ -33,8 +33,8 @@ LOST_WORKER_ERRORS = (
   tf.errors.FailedPreconditionError,
   tf.errors.DeadlineExceededError,
 )
-# How long a worker that fails stays, so that the others can still fetch its
-# last values.
+# How long a failing worker stays, so that the others can still fetch its last
+# values.
 _LINGER_SECONDS = 1.0
 
 
@@ -147,7 +147,7 @@ def chief_does(job: Callable[[], T]) -> T | None:
 
 
 def lost_worker(error: BaseException) -> LostWorker:
-  """Returns a `LostWorker` with the cause of an error, in one line.
+  """Returns a `LostWorker` whose message is an error's cause, in one line.
 
   Args:
     error: one of `LOST_WORKER_ERRORS`.

@@ -30,9 +30,9 @@ def remedy(path: str, reason: str) -> str:
     )
   if _NO_BUCKET.search(reason):
     return (
-      f'. Is gs://{bucket} the right name? gcloud storage ls shows the '
-      f"project's; gcloud storage buckets create gs://{bucket} "
-      "--location=REGION makes it, best in the TPU's region"
+      f'. Is gs://{bucket} the right name? gcloud storage ls lists the '
+      f"project's buckets; gcloud storage buckets create gs://{bucket} "
+      "--location=REGION creates one, preferably in the TPU's region"
     )
   if _NO_NETWORK.search(reason):
     return (

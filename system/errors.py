@@ -1,10 +1,10 @@
-"""Exceptions with which scripts end without a traceback."""
+"""Exceptions that end a script without a traceback."""
 
 import re
 
 
 class UserError(ValueError):
-  """A mistake of the user's in the input, the settings or the files.
+  """A mistake in the user's input, settings or files.
 
   Scripts print the message without a traceback and exit with status 1. The
   message names the file, record or setting (`name` in backquotes, which scripts
@@ -14,7 +14,7 @@ class UserError(ValueError):
 
 
 class LostWorker(Exception):
-  """Another worker of the job is lost; the message is the error that showed it.
+  """Another worker of the job, or its TPU, is lost; the message says how.
 
   Scripts restart themselves, see `devices.restart`.
   """
@@ -28,10 +28,10 @@ class Stopped(Exception):
 
 
 def reason_of(error: BaseException) -> str:
-  """Returns the reason of an error, without the parts meant for developers.
+  """Returns an error's reason, without the parts meant for developers.
 
-  TensorFlow's messages are '{{function_node ...}} the reason [Op:SaveV2]
-  name: ', those of Python's files '[Errno 2] the reason: 'path''.
+  TensorFlow writes '{{function_node ...}} the reason [Op:SaveV2] name: ',
+  Python's file functions '[Errno 2] the reason: 'path''.
   """
   reason = getattr(error, 'message', None) or getattr(error, 'strerror', None)
   reason = reason or str(error)

@@ -1,10 +1,10 @@
-"""The libraries that reach files, and how their exceptions become messages.
+"""The libraries that access files, and the messages of their exceptions.
 
 A path is local ('file://' is allowed) or remote: `gs://`, and TensorFlow's
 in-memory `ram://` in tests. Python's own functions find and read local files.
-TensorFlow does the rest; it is imported on first use, so that neither `--help`
-nor a process that only reads text waits for it. A process may reach remote
-files through another library, see `use_for_remote`.
+TensorFlow does everything else. It is imported on first use, so that neither
+`--help` nor a process that only reads text waits for it. `use_for_remote`
+replaces it for remote files.
 
 Tested by `tests/system/files_test.py`.
 """
@@ -19,14 +19,14 @@ from typing import Any
 from system import cloud_storage
 from system.errors import UserError, reason_of
 
-_remote: Any = None  # What `use_for_remote` set.
+_remote: Any = None  # Set by `use_for_remote`.
 
 
 def use_for_remote(gfile: Any) -> None:
-  """Reaches remote files through another library than TensorFlow from now on.
+  """Replaces TensorFlow for all further access to remote files.
 
   Args:
-    gfile: has the functions of `tf.io.gfile`; they raise OSError.
+    gfile: a module with the functions of `tf.io.gfile`; they raise OSError.
   """
   global _remote
   _remote = gfile
@@ -48,10 +48,13 @@ def local_path(path: str) -> str | None:
 
 
 def errors() -> tuple[type[Exception], ...]:
-  """Returns the file systems' exceptions; TensorFlow's once it is imported."""
+  """Returns the exception types of file access.
+
+  TensorFlow's is included only if TensorFlow is imported already.
+  """
   module = getattr(sys.modules.get('tensorflow'), 'errors', None)
-  of_tensorflow = (module.OpError,) if module else ()
-  return (OSError, UnicodeDecodeError, *of_tensorflow)
+  tensorflow_errors = (module.OpError,) if module else ()
+  return (OSError, UnicodeDecodeError, *tensorflow_errors)
 
 
 @contextlib.contextmanager

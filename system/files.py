@@ -1,7 +1,7 @@
 """The one module that opens, lists, renames and removes files.
 
-Every path may be local or remote; see `system.file_systems`, also for the
-`UserError` that each function raises if the file system refuses.
+Every path may be local or remote (see `system.file_systems`). Every function
+raises a `UserError` if the file system reports an error.
 """
 
 import contextlib
@@ -82,8 +82,8 @@ def crc_of_ends(path: str) -> str:
 def real_path(path: str) -> str:
   """Returns the canonical name of a file.
 
-  A local file's is absolute, without symbolic links. A remote path is returned
-  unchanged: '//' and '.' are parts of remote names.
+  A local name becomes absolute, without symbolic links. A remote path is
+  returned unchanged: '//' and '.' are parts of remote names.
   """
   local = local_path(path)
   return path if local is None else os.path.realpath(local)
@@ -122,7 +122,7 @@ def expand(patterns: str | Iterable[str]) -> list[str]:
 def _matches(pattern: str) -> list[str]:
   with explained('list', pattern):
     if (local := local_path(pattern)) is not None:
-      # The second case: a file may be called 'a[1].txt'.
+      # A file whose name looks like a glob, 'a[1].txt', matches itself.
       return sorted(glob.glob(local)) or [local] * os.path.exists(local)
     return sorted(gfile_for(pattern).glob(pattern))
 
@@ -223,7 +223,7 @@ def open_write(path: str, mode: str = 'w') -> Iterator[TextIO | BinaryIO]:
 
 
 def write_text(path: str, text: str) -> None:
-  """Writes a whole UTF-8 file; atomically if the file system renames so."""
+  """Writes a whole UTF-8 file; atomic if the file system's rename is."""
   with open_write(path) as file:
     file.write(text)
 
@@ -277,13 +277,13 @@ def try_lock(path: str, content: str) -> TextIO | None:
   The system frees the lock when the process ends, even if it is killed.
 
   Args:
-    path: the file. Never remove it: a process that has it open would then lock
-      another file than the process that makes it anew.
+    path: the file. Never remove it: a process that still has it open and one
+      that creates it again would then lock two different files.
     content: replaces the file's content once it is locked.
 
   Returns:
-    The open file; None, and nothing is written, if the file system has no
-    locks.
+    The open file; None, and nothing is written, if the path is remote or its
+    file system has no locks.
 
   Raises:
     BlockingIOError: another process holds the lock.

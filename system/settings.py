@@ -1,4 +1,4 @@
-"""Settings: what a user can choose, each declared once.
+"""The user's settings, each declared once.
 
 A group of settings is a frozen dataclass; each field declares a setting's
 default, help text, limits, and what it needs to take effect:
@@ -15,10 +15,10 @@ default, help text, limits, and what it needs to take effect:
       decides_weights=True,
     )
 
-All else follows from the declaration: `cli.flag_group` defines the flag and
-refuses it where it has no effect, `weights_decided_by` gives `run.json` its
-entries, and `tools.flags_page` writes docs/flags.md. Fields without `setting`
-are values that no flag sets.
+Everything else is derived from the declaration: `cli.flag_group` defines the
+flag and rejects it if it has no effect, `weights_decided_by` returns the values
+for `run.json`, and `tools.flags_page` writes docs/flags.md. No flag sets a
+field without `setting`.
 
 Errors and log lines below `cli` write a setting as `name`, in backquotes;
 scripts show it as --name.
@@ -39,20 +39,20 @@ _CONDITION = re.compile(r'(!?)(\w+)(?:(=|!=|>)(.+))?')
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-  """What a field declares besides its name and default.
+  """A setting's declaration, except its name, type and default.
 
   Attributes:
     help: the flag's help text; begins with 'Added: ' where
       google-research/bert has no such flag.
     at_least: the smallest number allowed; None for no limit.
     at_most: the largest number allowed; None for no limit.
-    more_than: a limit that is itself not allowed; None for none.
-    less_than: a limit that is itself not allowed; None for none.
+    more_than: an exclusive lower limit; None for no limit.
+    less_than: an exclusive upper limit; None for no limit.
     choices: the strings allowed; empty for any.
     needs: conditions for the setting to take effect; all must hold. See
       `unmet`.
-    decides_weights: whether another value gives a run other weights, so that
-      a run must not continue with it.
+    decides_weights: whether another value gives other weights, so that a run
+      must not resume with it.
   """
 
   help: str
@@ -67,7 +67,7 @@ class Setting:
 
 @dataclasses.dataclass(frozen=True)
 class Declared:
-  """One setting of a group: its field's name, type and default as well."""
+  """One setting of a group, with its field's name, type and default."""
 
   name: str
   kind: type  # bool, int, float, str, or tuple for a list of strings
@@ -79,7 +79,7 @@ def setting(default: Any, help: str, **declared: Any) -> Any:
   """Returns a dataclass field that declares a setting.
 
   Args:
-    default: the value where the user gives none.
+    default: the value if the user gives none.
     help: see `Setting`.
     **declared: the other attributes of `Setting`.
   """
@@ -168,14 +168,14 @@ def weights_decided_by(options: Any) -> dict[str, Any]:
 
 
 def unmet(needs: Iterable[str], values: Mapping[str, Any]) -> str | None:
-  """Says why a setting has no effect; None if it has one.
+  """Explains why a setting has no effect; returns None if it has one.
 
   Args:
     needs: conditions. 'a' holds if the setting a has a value that is neither
       empty nor false, '!a' if it has none; 'a=x,y' if its value is x or y, in
       any case; 'a!=x' if it is not x; 'a>1' if it is more than 1; 'a|b' if one
       of the two conditions holds.
-    values: of all settings, by name. Others count as not given.
+    values: the settings' values, by name. A missing one counts as not given.
 
   Returns:
     The reason, as '`do_train` is not given', for the first condition that

@@ -12,7 +12,8 @@ import time
 
 from system import file_systems
 
-# The pattern of `name_for`. TensorFlow appends suffixes to a checkpoint's.
+# The names that `name_for` returns. TensorFlow appends suffixes to the names of
+# checkpoints.
 _TEMPORARY = re.compile(r'\.(.+)\.[0-9a-f]{16}\.tmp(\..*)?')
 # An active writer writes every few seconds. An hour far exceeds that, and the
 # difference between two machines' clocks.

@@ -11,7 +11,7 @@ from system.errors import UserError
 
 
 def read_lines(path: str) -> Iterator[str]:
-  """Yields a file's lines without their ends; buffers 1 MiB, or one line.
+  """Yields a file's lines without their ends; holds one block in memory.
 
   Args:
     path: UTF-8 text, plain or compressed (see `system.streams`). A byte-order
