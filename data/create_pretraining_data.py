@@ -23,7 +23,7 @@ flag_group.define(*_GROUPS)
 def main(_: list[str]) -> None:
   """Turns the flags into options, and makes the records or shows some."""
   options = _read_options()
-  # Before the text is looked for: perhaps only Beam can read it.
+  # Before looking for the text, which perhaps only Beam can read.
   engine = beam_options.load_engine(options.beam)
 
   from data.text.corpus import Corpus

@@ -1,7 +1,7 @@
 """One block of documents → its pre-training records.
 
-A record is a function of the block, the block's number, the record's number
-and the options. So any thread or machine may make any record at any time.
+A record depends only on the block, the block's number, the record's number and
+the options. So any thread or machine may make any record at any time.
 
 Letters: N records, S sequence.
 """
@@ -26,7 +26,7 @@ _BATCH_SIZE = 1024
 
 
 class _Purpose(enum.IntEnum):
-  """What random numbers are for; part of the keys of their streams."""
+  """The purpose of random numbers; part of the keys of their streams."""
 
   PAIRS = 0
   ORDER = 1

@@ -33,7 +33,7 @@ def block_texts(
 ) -> Iterator[tuple[int, list[str]]]:
   """Yields the number and the documents of each wanted block.
 
-  Inputs without a document of such a block are not read.
+  Does not read inputs that have no document in a wanted block.
 
   Args:
     corpus: the text.
@@ -49,7 +49,7 @@ def block_texts(
 def _block_documents(
   corpus, surveys, partitioning, is_wanted
 ) -> Iterator[tuple[int, str]]:
-  """Yields block and text of each document of the wanted blocks."""
+  """Yields the block and the text of each document in the wanted blocks."""
   start = 0
   for number, survey in enumerate(surveys):
     yield from block_documents_of_input(
@@ -66,15 +66,15 @@ def block_documents_of_input(
   partitioning: Partitioning,
   is_wanted: Callable[[int], bool],
 ) -> Iterator[tuple[int, str]]:
-  """Yields block and text of one input's documents in the wanted blocks.
+  """Yields the block and the text of one input's documents in wanted blocks.
 
-  The input is not read if it has none.
+  Does not read the input if it has no such document.
 
   Args:
     corpus: the text.
     number: the input's number.
     survey: the input's survey.
-    start: how many bytes of documents precede the input's.
+    start: how many bytes of documents precede those of the input.
     partitioning: the blocks.
     is_wanted: returns whether the block of this number is wanted.
   """

@@ -1,4 +1,4 @@
-"""Corpus → pre-training records: the whole of `create_pretraining_data.py`.
+"""Corpus → pre-training records: the work of `create_pretraining_data.py`.
 
 The text is read twice. The first pass, the survey, finds mistakes before the
 expensive work begins, and measures the text. The second pass makes the records
@@ -56,11 +56,11 @@ def create_records(
     engine: runs the job on Apache Beam; None runs it on this machine.
 
   Returns:
-    The statistics of all shards, also of those that earlier runs wrote.
+    The statistics of all shards, including those that earlier runs wrote.
 
   Raises:
-    UserError: an option, a file or the text is wrong. No output file has
-      changed.
+    UserError: an option, a file or the text is wrong. Shards that are complete
+      by then are kept.
   """
   options.check()
   options.warn_of_few_predictions()
@@ -142,11 +142,11 @@ def _require_finished_index(job: Job, shard: int) -> dict[str, Any]:
 
 
 def output_paths(output_files: str, num_shards: int | None) -> list[str]:
-  """Returns the files that the records go to.
+  """Returns the paths of the record files to write.
 
   Args:
     output_files: names, separated by commas; a single one with `num_shards`.
-    num_shards: the number of files to make of that name; None for no shards.
+    num_shards: into how many files to divide it; None for the names as given.
 
   Raises:
     UserError: there is no name, or more than one with `num_shards`.

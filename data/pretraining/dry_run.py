@@ -33,9 +33,9 @@ class _Sample:
 
   Attributes:
     texts: documents.
-    num_bytes: UTF-8 bytes of these.
+    num_bytes: UTF-8 bytes of `texts`.
     read_bytes: UTF-8 bytes of all documents that were read.
-    stored_bytes: bytes of those in the input files.
+    stored_bytes: bytes that these documents take in the input files.
     seconds: the time that reading took.
   """
 
@@ -81,7 +81,7 @@ def run(
       )
       return BlockRecords(block, 0, special, options, map_function)
 
-    # The first records compile functions, which is not part of the estimate.
+    # Compile the functions first: the estimate leaves that time out.
     list(make(sample.texts[:100], map).framed_batches(range(100), map))
     start = time.monotonic()
     records = make(sample.texts, in_threads)

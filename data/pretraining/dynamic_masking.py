@@ -1,9 +1,9 @@
 """Dynamic masking: masks drawn when records are read, anew in each epoch.
 
-A record's masks are a function of the seed and of a number that identifies the
-record: its position in the training stream, which continues from epoch to
-epoch, or in an evaluation its place in the files. So a run that resumes, and
-any number of devices, draws the same masks.
+A record's masks depend only on the seed and on a number that identifies the
+record. In training, the number is the record's position in the stream, which
+continues from epoch to epoch; in an evaluation, its position in the files. So a
+resumed run draws the same masks, on any number of devices.
 """
 
 from collections.abc import Mapping
@@ -55,7 +55,8 @@ class DynamicMasking:
       numbers: int64 [N], identify the records.
 
     Returns:
-      The features, and those that `feature_spec.PRETRAINING` has besides.
+      The features with masked `input_ids`; and `masked_lm_positions` and
+      `masked_lm_ids`, int32 [N, P], and `masked_lm_weights`, float32 [N, P].
     """
     ids = features['input_ids']
     inputs = (ids, features['input_mask'], features['segment_ids'], numbers)

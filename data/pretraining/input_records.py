@@ -1,7 +1,7 @@
-"""The record files of a training run: which they are, and whether they fit it.
+"""Finds the record files of a training run, and checks that they fit the run.
 
-Their manifests are checked before anything expensive begins. Records without a
-manifest are checked only by their content (`RecordSource.check`).
+The check reads their manifests, before anything expensive begins. Of records
+without a manifest only the content is checked (`RecordSource.check`).
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ _Manifests = Mapping[str, Manifest | None]
 
 
 class Requirements(NamedTuple):
-  """The values of a run that its records must have as well."""
+  """The values of a run with which its records must agree."""
 
   max_seq_length: int
   max_predictions_per_seq: int
@@ -47,7 +47,7 @@ def expand(patterns: str) -> list[str]:
 
 
 def check(manifests: _Manifests, requirements: Requirements) -> None:
-  """Checks records by their manifests, and logs what they are.
+  """Checks records by their manifests, and logs a description of them.
 
   Warns of files that a manifest lists but the run does not use.
 

@@ -29,7 +29,7 @@ _VERSION = 1
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """A corpus, and how and where its records are made.
+  """A corpus, and the options and files of its records.
 
   Attributes:
     corpus: the text.
@@ -55,7 +55,7 @@ class Job:
 
   @functools.cached_property
   def fingerprint(self) -> str:
-    """The SHA-256 of all that decides the records, in hexadecimal."""
+    """The SHA-256 of everything that decides the records, in hexadecimal."""
     sources = {
       'version': _VERSION,
       'text': [(survey.num_bytes, survey.checksum) for survey in self.surveys],
@@ -71,7 +71,7 @@ class Job:
   def index_details(
     self, num_documents: int, statistics: RecordStatistics
   ) -> dict[str, Any]:
-    """Returns what this job stores in a shard's index, as JSON values."""
+    """Returns the details that this job stores in a shard's index, as JSON."""
     return {
       'documents': num_documents,
       'fingerprint': self.fingerprint,

@@ -1,4 +1,4 @@
-"""The settings of create_pretraining_data.py, and where it writes records.
+"""All settings of create_pretraining_data.py.
 
 Tested by `tests/scripts/create_pretraining_data_test.py`.
 """
@@ -14,7 +14,7 @@ from system.settings import setting
 
 @dataclasses.dataclass(frozen=True)
 class OutputOptions:
-  """Where a job writes the records, and with how many threads."""
+  """The files of the records, and the threads that make them."""
 
   output_file: str | None = setting(
     None,

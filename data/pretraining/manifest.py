@@ -19,7 +19,7 @@ from system.errors import UserError
 if TYPE_CHECKING:
   from data.pretraining.job import Job
 
-_REMEDY = 'run the command that made them again; it makes what is missing'
+_REMEDY = 'repeat the command that made them; it makes what is missing'
 
 
 def total_statistics(indexes: Sequence[dict[str, Any]]) -> RecordStatistics:
@@ -139,7 +139,7 @@ def find(paths: Iterable[str]) -> dict[str, Manifest | None]:
 
 
 def _index_details(path: str) -> dict[str, Any]:
-  """Returns what `Job.index_details` stored in a record file's index."""
+  """Returns the `Job.index_details` in a record file's index; {} if none."""
   index = file_names.index_path(path)
   content = files.read_json(index) if files.exists(index) else {}
   details = content.get('details') if isinstance(content, dict) else None

@@ -1,7 +1,7 @@
 """Masks tokens of records, as google-research/bert, ALBERT and SpanBERT do.
 
-Each record's masks are drawn from its own stream. So they can be drawn when
-the record is made, or anew in each epoch of training.
+Each record has its own random stream, so its masks can be drawn when the record
+is made, or anew in each epoch of training.
 
 Letters: N records, S sequence, P predictions, V vocabulary.
 """
@@ -38,7 +38,7 @@ class Masks(NamedTuple):
 
 
 def num_to_mask(lengths: np.ndarray, options: MaskingOptions) -> np.ndarray:
-  """Returns the most tokens to mask in each record; int64 [N].
+  """Returns the maximum number of tokens to mask in each record; int64 [N].
 
   The share counts [CLS] and [SEP] too, is rounded half to even, and is clipped
   to 1 to P tokens.
@@ -84,7 +84,7 @@ def mask(
   this is google-research/bert's algorithm. As there, a word continued at the
   start of B belongs to the last word of A; longer spans never cross from A into
   B. 80 % of the masked tokens become [MASK], 10 % a random token of the
-  vocabulary, and 10 % stay.
+  vocabulary, and 10 % stay as they are.
 
   Args:
     ids: int32 [N, S], `[CLS] A [SEP] B [SEP]`, padded.
@@ -170,9 +170,9 @@ def _mask(
 
 @compiled
 def _find_units(ids, length, first_sep, continuation, starts):
-  """Fills `starts` with where units begin, and the end of the last one.
+  """Fills `starts` with the units' first positions, and the last one's end.
 
-  A unit that continues after [SEP] has it between its tokens.
+  A unit that continues after [SEP] has the [SEP] between its tokens.
 
   Returns:
     The number of units.
@@ -228,7 +228,7 @@ def _shorten(starts, first, last, first_sep, budget):
   """Shortens a span until it lies in one segment and fits the budget.
 
   Returns:
-    Its end; `first` if not even one unit fits.
+    The end of the span; `first` if not even one unit fits.
   """
   last = min(last, len(starts) - 1)
   while last > first:

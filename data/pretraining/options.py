@@ -95,7 +95,7 @@ class Options(MaskingOptions):
     return dataclasses.asdict(self)
 
   def warn_of_few_predictions(self) -> None:
-    """Warns if P keeps the longest records from their share of masks."""
+    """Warns if P is less than the longest records' share of masked tokens."""
     share = round(self.max_seq_length * self.masked_lm_prob)
     if self.max_predictions_per_seq < share and not self.dynamic_masking:
       logging.warning(

@@ -18,8 +18,8 @@ from data.records import file_names
 from system import files, temporary_files
 from system.errors import UserError
 
-# What follows the name in a job's files; with any other ending, a file is
-# another job's.
+# The endings of a job's files, after the name. A file with another ending
+# belongs to another job.
 _SUFFIXES = r'(-\d{5,}-of-\d{5,})?(\.index\.json|\.manifest\.json)?'
 
 
@@ -33,7 +33,8 @@ def held(outputs: Sequence[str]) -> Iterator[None]:
     outputs: the shards; their folders exist.
 
   Raises:
-    UserError: another process holds the lock; its host and number are named.
+    UserError: another process holds the lock; the message names its host and
+      process id.
   """
   name = os.path.basename(file_names.shard_stem(outputs[0]))
   with ExitStack() as locks:

@@ -11,7 +11,8 @@ from data.pretraining.randomness import below, stream, uniform
 from system.compiled import compiled
 
 _RANDOM_NEXT_SHARE = 0.5
-# How often the original draws another document before it takes the same one.
+# google-research/bert draws this often until it gets another document; then it
+# accepts the same one.
 _DOCUMENT_TRIES = 10
 
 
@@ -53,8 +54,8 @@ def sample_pairs(
 
   Each document has a target length: S - 3 tokens, or with probability
   `short_seq_prob` a random length of at least 2. Sentences are collected until
-  they reach it. A is the first of them, at least one and a random number. B is
-  the rest, or half the time text that does not follow A:
+  they reach it. A is the first of them and a random number of the next ones. B
+  is the rest, or half the time text that does not follow A:
 
   - next-sentence prediction: B begins at a random sentence of another document
     of the block, and the rest is used for the next pair. A single sentence
@@ -70,12 +71,12 @@ def sample_pairs(
     max_seq_length: S, [CLS] and two [SEP] included.
     short_seq_prob: the share of documents with a random target length.
     swap: whether to sample for sentence-order prediction.
-    key: the key of the streams; each document has one.
+    key: the key of the random streams; each document has its own stream.
 
   Returns:
     The pairs in the order of the text; the caller shuffles them.
   """
-  # Each pair begins at another sentence, so there are at most as many pairs.
+  # Each pair begins at another sentence, so there are at most `size` pairs.
   size = len(block.sentences) - 1
   columns = [np.empty(size, np.int64) for _ in range(4)] + [
     np.empty(size, bool)
@@ -156,8 +157,8 @@ def _target_length(state, max_tokens, short_seq_prob):
 def _chunk_end(sentences, start, end, length):
   """Returns where a chunk of sentences that begins at `start` ends.
 
-  It has at least one sentence, and as few as reach `length` tokens; it ends at
-  `end` if they do not.
+  The chunk has at least one sentence, and no more than it needs to reach
+  `length` tokens; it ends at `end` if it does not reach them.
   """
   stop = start + 1
   while stop < end and sentences[stop] - sentences[start] < length:

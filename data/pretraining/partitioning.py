@@ -1,8 +1,8 @@
-"""How a corpus is cut into blocks, and its records into shards.
+"""The division of a corpus into blocks, and of its records into shards.
 
-A document's position is the number of bytes of all documents before it, and its
-block follows from that by arithmetic. So one machine or many can place a
-document by the survey's sums alone.
+A document's position is the number of bytes of all documents before it; its
+block follows from the position by arithmetic. So any machine can compute a
+document's block from the survey's sums alone.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ class Partitioning:
   Attributes:
     num_bytes: UTF-8 bytes of all documents.
     num_shards: the number of output files.
-    block_bytes: the size aimed at for a block, in bytes.
+    block_bytes: the target size of a block, in bytes.
   """
 
   num_bytes: int

@@ -1,8 +1,8 @@
-"""Random numbers that depend only on what they are for.
+"""Streams of random numbers that depend only on a seed and a purpose.
 
 Each document and each record has its own stream, keyed by the seed and by the
 numbers that identify it. So draws depend neither on the order in which threads
-make them nor on numpy's version. The generator is SplitMix64 (Steele, Lea and
+make them nor on NumPy's version. The generator is SplitMix64 (Steele, Lea and
 Flood, Fast Splittable Pseudorandom Number Generators, OOPSLA 2014): a counter
 with a constant step, whose bits are mixed.
 """

@@ -33,7 +33,7 @@ class _Slice(NamedTuple):
   shard: int
   records: BlockRecords
   numbers: range
-  record_bytes: float  # Bytes of text a record.
+  record_bytes: float  # Mean bytes of text per record.
 
 
 def write_shards(job: Job, shards: Collection[int], num_workers: int) -> None:
@@ -46,7 +46,7 @@ def write_shards(job: Job, shards: Collection[int], num_workers: int) -> None:
 
   Raises:
     UserError: a file cannot be read or written, or a shard would have no
-      record. Shards completed before stay.
+      record. Shards that are complete by then are kept.
   """
   left = dict.fromkeys(shards)
   with (
@@ -99,7 +99,7 @@ def _write_shard(
   map_function: MapFunction,
   progress: '_JobProgress',
 ) -> None:
-  """Writes one shard, complete or not at all."""
+  """Writes one shard; its file appears only when it is complete."""
   statistics = RecordStatistics.empty(job.options.max_seq_length)
   num_documents = 0
   with RecordWriter(job.outputs[shard]) as writer:

@@ -1,7 +1,7 @@
-"""Frames of records in a TFRecord file: lengths and checksums.
+"""The frames of records in a TFRecord file: lengths and checksums.
 
-A record's frame is its length (uint64) and the checksum of that (uint32) before
-its bytes, and the checksum of the bytes (uint32) after them; all little-endian.
+A frame is a record's length (uint64) and the length's checksum (uint32) before
+its bytes, and the bytes' checksum (uint32) after them; all little-endian.
 The checksum is CRC-32C (Castagnoli), masked as TFRecord does: rotated right by
 15 bits and offset, because a CRC of data that holds CRCs is weak.
 """

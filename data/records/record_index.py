@@ -27,12 +27,12 @@ WINDOW = 64
 
 @dataclasses.dataclass(frozen=True)
 class Index:
-  """Where the windows of one TFRecord file begin."""
+  """The windows of one TFRecord file."""
 
   path: str
   num_records: int
   window: int
-  offsets: np.ndarray  # int64 [num_windows], bytes.
+  offsets: np.ndarray  # int64 [num_windows], the first byte of each window.
 
   def window_sizes(self) -> np.ndarray:
     """Returns the number of records in each window, int64 [num_windows]."""
@@ -147,7 +147,8 @@ def scan(path: str, window: int = WINDOW) -> Index:
     window: records between two entries of the index.
 
   Raises:
-    UserError: names the first damaged record by file, number and byte offset.
+    UserError: a record is damaged; the message names the first one by file,
+      number and byte offset.
   """
   dataset = tf.data.TFRecordDataset(path, buffer_size=8 << 20)
   lengths: list[np.ndarray] = []

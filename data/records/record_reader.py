@@ -60,8 +60,8 @@ def damage(path: str, num_read: int) -> UserError:
 
   Args:
     path: a file in which reading failed.
-    num_read: how many records were read before; named if a second attempt
-      reads all records.
+    num_read: how many records were read before; the error names it if the file
+      can now be read to its end.
   """
   number, offset = 0, 0
   try:

@@ -60,7 +60,8 @@ class RecordSource:
     """Checks the first record of every file against the fields.
 
     Raises:
-      UserError: a record does not fit; names file, record and field.
+      UserError: a record does not fit; the message names the file, the record
+        and the field.
     """
     for path in self.paths:
       for raw in record_reader.read(path, 1):
@@ -69,7 +70,7 @@ class RecordSource:
   def _check_record(self, raw: bytes, where: str) -> None:
     try:
       features = tf.train.Example.FromString(raw).features.feature
-    except Exception as error:  # protobuf's DecodeError has no stable home.
+    except Exception as error:  # DecodeError's module differs by version.
       raise UserError(f'{where}: not a tf.train.Example: {error}') from error
     for field in self.fields:
       if field.name not in features:
@@ -127,8 +128,8 @@ class RecordSource:
         them from the beginning.
 
     Raises:
-      UserError: names the record that is damaged or does not fit, or the file
-        that is missing or has changed.
+      UserError: the message names the record that is damaged or does not fit,
+        or the file that is missing or has changed.
     """
     try:
       yield

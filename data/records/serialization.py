@@ -1,8 +1,8 @@
 """Serializes batches of records as `tf.train.Example`s with compiled loops.
 
-Building protocol buffers one by one costs more than all other work on a
-pre-training record; here no object is made for a record. The bytes depend on
-the values alone, which the map fields of protocol buffers do not promise.
+Building protocol buffers one by one takes longer than all other work on a
+pre-training record; this module makes no object for a record. Its bytes depend
+on the values alone, whereas protobuf does not fix the order of a map's entries.
 """
 
 import dataclasses

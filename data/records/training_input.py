@@ -1,4 +1,4 @@
-"""Training batches: records in the order of `training_order`, from any step on.
+"""Training batches from any step on, in the order of `training_order`.
 
 Groups of records are sorted into length buckets and cut into global batches of
 B rows [B, S'], which are divided among the replicas.
@@ -22,7 +22,7 @@ _MAX_LISTED_RECORDS = 64
 
 @dataclasses.dataclass(frozen=True)
 class TrainingBatches:
-  """The batches of a run: their records and the order of these."""
+  """The batches of a run: the records and their order."""
 
   source: RecordSource
   order: TrainingOrder
@@ -61,7 +61,8 @@ def records_of_batch(
 ) -> list[tuple[str, int]]:
   """Returns the file and the number of each record of a step's batch.
 
-  Reads the batch's group, because lengths decide which records share a batch.
+  Reads the batch's whole group, because the records' lengths decide which of
+  them share a batch.
   """
   number, batch_index = order.locate(step)
   group = order.group(number)
@@ -143,8 +144,8 @@ def training_batches(
       lambda replica: _rows_from(batch, replica * rows, rows)
     )
   )
-  # Without a declared cardinality, the workers of a job agree in each step on
-  # whether there is another one: a second reduction.
+  # Without a declared cardinality, the workers of a job agree before each step
+  # on whether another batch exists, which takes a second reduction.
   dataset = dataset.apply(
     tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
   )
@@ -201,7 +202,7 @@ def _read_windows(
 
 
 def _add_denominators(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-  """Adds the numbers that divide the losses of the global batch."""
+  """Adds the numbers by which the losses of the global batch are divided."""
   rows = tf.shape(batch['input_ids'])[0]
   batch['example_denominator'] = tf.cast(rows, tf.float32)
   if 'masked_lm_weights' in batch:

@@ -36,8 +36,8 @@ class Group:
   offsets: np.ndarray  # int64 [W]
   first_records: np.ndarray  # int64 [W]
   counts: np.ndarray  # int64 [W], records to read.
-  take: np.ndarray  # int64 [k*B], positions among the records read.
-  positions: np.ndarray  # int64 [k*B], positions of these in the stream.
+  take: np.ndarray  # int64 [k*B], rows: positions among the records read.
+  positions: np.ndarray  # int64 [k*B], the same rows' positions in the stream.
   batch_order: np.ndarray  # int64 [k].
 
 

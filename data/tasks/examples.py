@@ -1,4 +1,4 @@
-"""Examples of a task, and the columns of a row that make one.
+"""Examples of a task, and the columns of the data that they are made from.
 
 Tested by `tests/data/tasks/glue_test.py` and `tables_test.py`.
 """
@@ -22,10 +22,10 @@ class Fields:
   """The names of the columns that make an example.
 
   Attributes:
-    text_a: the sentence, or the first of a pair.
-    text_b: the second of a pair.
-    label: None for a split without labels.
-    index: the example's id; a row without this column gets its number as id.
+    text_a: the column of the sentence, or of a pair's first text.
+    text_b: the column of a pair's second text; None for single sentences.
+    label: the column of the label; None for a split without labels.
+    index: the column of the id; a row without it gets its number as id.
     needs_index: whether a missing `index` is an error.
     has_optional_label: whether a row may lack its label, or leave it empty.
     renamed_labels: a label in the data → the task's label.
@@ -52,7 +52,7 @@ class Fields:
     return (*self.texts(), *filter(None, (label, index)))
 
   def not_text(self) -> tuple[str, ...]:
-    """Returns the columns of label and id, required or not."""
+    """Returns the columns of the label and the id, whether required or not."""
     return tuple(filter(None, (self.label, self.index)))
 
   def without_label(self) -> 'Fields':

@@ -1,4 +1,4 @@
-"""Splits in files: which file, its layout, and which of its rows.
+"""Splits in files: each split's file, its layout and its rows.
 
 Tested by `tests/data/tasks/glue_test.py` and `tables_test.py`.
 """
@@ -21,12 +21,12 @@ _MAX_LISTED_ROWS = 100
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-  """The rows that a split takes of a file that splits or languages share.
+  """The rows of a split in a file that several splits or languages share.
 
   Attributes:
-    columns: the columns that decide.
-    values: their values in the rows to take.
-    file: a TSV file without header, beside the shared file, whose first columns
+    columns: the columns to compare with `values`, or with the rows of `file`.
+    values: the values of these columns in the rows to take.
+    file: a TSV file without header, beside the shared file; its first columns
       list the values instead.
     is_inverted: whether to take all other rows.
   """
@@ -76,7 +76,7 @@ class Layout:
     has_header: whether the first line is a header.
     selection: the rows to take; None for all.
     skips_broken_rows: whether to skip, log and count rows with missing or
-      excess columns; for official files that are known to have some.
+      excess columns; some official files have such rows.
   """
 
   file: str
@@ -93,9 +93,9 @@ class FileSplit:
   """A split in a file, in one of several layouts.
 
   Attributes:
-    folder: the name of the task's folder; it is searched after `data_dir`
+    folder: the name of the task's folder, which is searched after `data_dir`
       itself.
-    layouts: the first one whose file exists applies.
+    layouts: the possible layouts; the first one whose file exists applies.
     is_unique: whether it is an error if files of several layouts exist.
   """
 

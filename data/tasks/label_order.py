@@ -29,7 +29,7 @@ def read(path: str) -> tuple[str, ...]:
 
   Raises:
     UserError: the file is missing, a line is blank, or a label occurs twice;
-      names file and line.
+      the message names the file and the line.
   """
   files.require_file(path, 'the labels, one per line')
   labels: list[str] = []

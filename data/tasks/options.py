@@ -1,6 +1,6 @@
 """The settings that choose a task, and the task that they describe.
 
-Nothing here imports TensorFlow.
+Does not import TensorFlow.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ _CUSTOM = 'task_name=custom'
 
 @dataclasses.dataclass(frozen=True)
 class TaskOptions:
-  """The task, the place of its data, and its labels."""
+  """The task, its data and its labels."""
 
   data_dir: str | None = setting(
     None,
@@ -137,9 +137,9 @@ def make_task(
   A custom task takes its labels from the first of these that applies:
     1. the settings `regression`, `labels_file` and `labels`;
     2. the logits dumps that a student is trained on;
-    3. a model that is evaluated or predicts, but is not trained;
-    4. the training split, in the order of the model that training starts from
-       if that has the same labels: its head is kept, too.
+    3. the model, if it is evaluated or predicts but is not trained;
+    4. the training split. If training starts from a model with the same labels,
+       they are in that model's order, so that its head can be kept.
 
   Args:
     options: the task, its data and its labels.
@@ -211,8 +211,8 @@ def _find_labels(
     train: the training split; not read if known labels are binding.
     data_dir: the folder of its data.
     folders: the folders to search for `labels.txt`.
-    is_binding: whether labels found there count in any case; otherwise only if
-      they are those of the training split.
+    is_binding: whether to use the labels found there without comparison;
+      otherwise they are used only if they are those of the training split.
   """
   known = label_order.find(folders)
   if known and is_binding:

@@ -26,7 +26,7 @@ def read_rows(
   """Yields a file's rows.
 
   Args:
-    path: UTF-8, plain or gzip.
+    path: UTF-8 text, plain or compressed (see `system.streams`).
     file_format: one of `FORMATS`.
     required: columns that the file must have.
     columns: the names of all columns; None to read them from the header. Not
@@ -34,14 +34,13 @@ def read_rows(
     has_header: whether the first line is a header; not for jsonl.
 
   Yields:
-    The line in which a row begins, from 1, and the row, column → value; or, for
-    a row with a wrong number of columns, a message instead of the row. Values
-    are text. JSON's numbers and booleans are spelt as in JSON; its nulls are
-    left out.
+    The line in which a row begins, from 1, and the row, column → value. A row
+    with a wrong number of columns is replaced by a message. Values are text.
+    JSON's numbers and booleans are spelt as in JSON; its nulls are left out.
 
   Raises:
     UserError: the file is empty or not UTF-8, a column is missing, or a row is
-      not valid CSV or JSON; names file and line.
+      not valid CSV or JSON; the message names the file and the line.
   """
   lines = text_files.read_lines(path)
   if file_format == 'jsonl':

@@ -37,11 +37,11 @@ class Split(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-  """A task.
+  """A task's labels, metrics and data.
 
   Attributes:
-    name: in GLUE's spelling, which is also the name of the task's folder.
-    labels: in the order of the logits; empty for regression.
+    name: the task's name in GLUE's spelling, and the name of its folder.
+    labels: the labels in the order of the logits; empty for regression.
     metrics: names from training/metrics.py, the main metric first.
     splits: 'train', 'dev', 'test' → their data.
   """
@@ -118,14 +118,15 @@ class Task:
       data_dir: the folder with the task's files, or its parent; or the folder
         of tensorflow-datasets, None for its default.
       split: 'train', 'dev' or 'test'. For MNLI, 'dev' and 'test' are the
-        matched ones; it also has 'dev_mismatched' and 'test_mismatched'.
+        matched sets; it also has 'dev_mismatched' and 'test_mismatched'.
 
     Returns:
       One example per row. Labels are checked but not encoded.
 
     Raises:
       UserError: the data is missing or malformed (see `FileSplit.read`), or
-        `encode_label` rejects a label. Names the file and the line, from 1.
+        `encode_label` rejects a label; the message names the file and the line,
+        from 1.
     """
     self.locate(data_dir, split)
     examples = []

@@ -1,7 +1,7 @@
 """Splits in tensorflow-datasets, for the tasks of GLUE and for custom tasks.
 
-GLUE's classes have other names and another order there; labels are mapped by
-name, and keep the task's order.
+There GLUE's classes have other names, in another order. Labels are mapped by
+name and keep the task's order.
 """
 
 import dataclasses

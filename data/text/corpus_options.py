@@ -16,7 +16,7 @@ _LANGUAGE = re.compile('[a-z]{2,3}(-[a-z]+)*')
 
 @dataclasses.dataclass(frozen=True)
 class CorpusOptions:
-  """Where the text of a corpus is, and how to split it into documents."""
+  """The text of a corpus, and how to split it into documents."""
 
   input_file: str | None = setting(
     None,
@@ -45,8 +45,8 @@ class CorpusOptions:
     'It decides where sentences end; for all formats except bert.',
     needs=('input_format!=bert',),
   )
-  # No first piece of a cut document is below the upper limit: a piece is 1 MiB
-  # of UTF-8 or more, at least 262,144 characters.
+  # Even the highest limit keeps the first piece of a cut document, which has
+  # 1 MiB of UTF-8 or more, at least 262,144 characters.
   min_document_characters: int = setting(
     1,
     'Added: leave out documents with fewer characters, and report them.',
@@ -82,8 +82,8 @@ class CorpusOptions:
   def document_settings(self) -> dict[str, Any]:
     """Returns the settings that decide the documents of a text, by name.
 
-    The manifest of pre-training records stores them. The text may move:
-    `input_file` and `tfds_data_dir` are left out.
+    The manifest of pre-training records stores them. `input_file` and
+    `tfds_data_dir` are left out, because the text may move.
     """
     values = dataclasses.asdict(self)
     del values['input_file'], values['tfds_data_dir']

@@ -23,7 +23,7 @@ class Document(NamedTuple):
   Attributes:
     text: the text without white space around it. In the format 'bert' it has
       one sentence a line, none blank, each without white space around it; in
-      the others it is running text.
+      the other formats it is running text.
     num_bytes: UTF-8 bytes of `text`.
     piece: 0 for a document and for the first piece of one that was cut; 1, 2,
       ... for its further pieces.
@@ -96,7 +96,7 @@ class DocumentMaker:
 
     Args:
       reason: see `Rejected`.
-      number: the number of the line that is the reason.
+      number: the number of the line that causes the rejection.
     """
     self._rejected = Rejected(reason, f'{self._unit} {number}')
     self._parts.clear()
@@ -144,6 +144,6 @@ class DocumentMaker:
     return [] if self._piece else [self._rejection(TOO_SHORT)]
 
   def _rejection(self, reason: str, num_lines: int = 0) -> Rejected:
-    """Returns a rejection at a position so many lines into the piece."""
+    """Returns a rejection at `num_lines` lines after the piece's first."""
     number = self._first_number + self._counts_lines * num_lines
     return Rejected(reason, f'{self._unit} {number}')

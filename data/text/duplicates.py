@@ -1,9 +1,10 @@
 """Finds documents that occur in a corpus more than once, however large it is.
 
-Each document takes 28 bytes: in memory or, from a million documents on, in
-temporary files (in $TMPDIR, or the system's temporary folder if that is not
-set). The 365 million documents of C4 take 10 GB. Documents whose digests have
-the same first byte share a file, so that each file can be sorted on its own.
+Up to a million documents are held in memory, 20 bytes each; more are written to
+temporary files, 28 bytes each (in $TMPDIR, or the system's temporary folder if
+that is not set). The 365 million documents of C4 take 10 GB. Documents whose
+digests have the same first byte share a file, so that each file can be sorted
+separately.
 """
 
 import os
@@ -17,8 +18,9 @@ from system import file_systems
 _IN_MEMORY = 1 << 20
 _NUM_PARTS = 256
 
-_ADDED = np.dtype([('high', '<u8'), ('low', '<u8'), ('num_bytes', '<u4')])
-NOTED = np.dtype([*_ADDED.descr, ('number', '<i8')])
+# A document's digest in two halves, and its length.
+_ENTRY = np.dtype([('high', '<u8'), ('low', '<u8'), ('num_bytes', '<u4')])
+NUMBERED_ENTRY = np.dtype([*_ENTRY.descr, ('number', '<i8')])
 
 
 class Duplicates:
@@ -31,9 +33,9 @@ class Duplicates:
       in_memory: how many documents to keep in memory before writing them to
         files.
     """
-    self._max_bytes = in_memory * _ADDED.itemsize
-    self._added = bytearray()
-    self._num_noted = 0
+    self._max_bytes = in_memory * _ENTRY.itemsize
+    self._entries = bytearray()
+    self._num_taken = 0
     self._folder: tempfile.TemporaryDirectory | None = None
 
   def __enter__(self) -> 'Duplicates':
@@ -45,8 +47,8 @@ class Duplicates:
 
   def add(self, digest: bytes, num_bytes: int) -> None:
     """Adds the next document: its digest, 16 bytes, and its length."""
-    self._added += entry(digest, num_bytes)
-    if len(self._added) >= self._max_bytes:
+    self._entries += entry(digest, num_bytes)
+    if len(self._entries) >= self._max_bytes:
       self._spill()
 
   def find(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -67,14 +69,14 @@ class Duplicates:
       path = self._path(part)
       if os.path.exists(path):
         with file_systems.explained('read', path):
-          rows = np.fromfile(path, NOTED)
+          rows = np.fromfile(path, NUMBERED_ENTRY)
         yield find_among(rows)
 
   def _take(self) -> np.ndarray:
-    """Removes and returns the documents in memory; `NOTED` [N]."""
-    taken = noted(self._added, self._num_noted)
-    self._num_noted += len(taken)
-    self._added.clear()
+    """Removes and returns the documents in memory; `NUMBERED_ENTRY` [N]."""
+    taken = numbered_entries(self._entries, self._num_taken)
+    self._num_taken += len(taken)
+    self._entries.clear()
     return taken
 
   def _spill(self) -> None:
@@ -97,18 +99,29 @@ def entry(digest: bytes, num_bytes: int) -> bytes:
   return digest + num_bytes.to_bytes(4, 'little')
 
 
-def noted(entries: bytes | bytearray, first: int) -> np.ndarray:
-  """Returns joined entries with their numbers, from `first` on; `NOTED` [N]."""
-  added = np.frombuffer(bytes(entries), _ADDED)
-  rows = np.empty(len(added), NOTED)
-  for name in _ADDED.names:
-    rows[name] = added[name]
-  rows['number'] = first + np.arange(len(added))
+def numbered_entries(entries: bytes | bytearray, first: int) -> np.ndarray:
+  """Numbers entries from `first` on.
+
+  Args:
+    entries: the joined results of `entry`.
+    first: the number of the first one.
+
+  Returns:
+    `NUMBERED_ENTRY` [N].
+  """
+  unnumbered = np.frombuffer(bytes(entries), _ENTRY)
+  rows = np.empty(len(unnumbered), NUMBERED_ENTRY)
+  for name in _ENTRY.names:
+    rows[name] = unnumbered[name]
+  rows['number'] = first + np.arange(len(unnumbered))
   return rows
 
 
 def by_digest(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-  """Partitions entries, `NOTED` [N], by the first byte of their digests.
+  """Partitions entries by the first byte of their digests.
+
+  Args:
+    rows: `NUMBERED_ENTRY` [N].
 
   Yields:
     The part's number, below 256, and its entries in their order. All entries
@@ -126,7 +139,7 @@ def find_among(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   """Returns the numbers and lengths of duplicates; see `Duplicates.find`.
 
   Args:
-    rows: `NOTED` [N], in any order.
+    rows: `NUMBERED_ENTRY` [N], in any order.
   """
   rows = rows[np.lexsort((rows['number'], rows['low'], rows['high']))]
   is_repeated = (rows['high'][1:] == rows['high'][:-1]) & (

@@ -22,7 +22,7 @@ _TEXT_TYPES = (
 
 
 def read_parquet(source: Input, options: CorpusOptions) -> Documents:
-  """Reads one document a row; null is a document without text.
+  """Reads one document a row; a null is a document without text.
 
   Raises:
     UserError: the file is damaged or cannot be read, or it has no text column
@@ -38,7 +38,7 @@ def read_parquet(source: Input, options: CorpusOptions) -> Documents:
 
 def _texts(source: Input, column: str) -> Iterator[bytes | None]:
   """Yields the values of a column, UTF-8 if the file is valid."""
-  # pyarrow is slow to import, and other formats do without it.
+  # pyarrow is slow to import, and other formats do not need it.
   import pyarrow
   from pyarrow import parquet
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 import sentencex
 
-# Characters that sentencex gets at a time. Within a quotation that is never
-# closed it finds no sentence end, and becomes slow; the window limits both.
+# Characters passed to sentencex at a time. After a quotation mark that is never
+# closed, sentencex finds no sentence end and becomes slow; the window limits
+# both effects.
 _WINDOW = 2000
 # A longer sentence is split at each full stop.
 _MAX_SENTENCE = 400

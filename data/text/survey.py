@@ -1,7 +1,7 @@
 """The survey: a first pass over a corpus, which counts and checks documents.
 
-Its counts give each document's position in the whole corpus. The second pass
-reads the documents again and uses them.
+Its counts give each document's position in the whole corpus. The second pass,
+which reads the documents again, needs these positions.
 """
 
 import dataclasses
@@ -141,7 +141,7 @@ def digest_of(text: str) -> bytes:
 def _without_duplicates(
   surveys: list[FileSurvey], duplicates: Duplicates
 ) -> list[FileSurvey]:
-  """Returns the surveys with the duplicates taken off their counts."""
+  """Returns the surveys with the duplicates subtracted from their counts."""
   ends = np.cumsum([found.num_documents for found in surveys])
   fewer_bytes = np.zeros(len(surveys), np.int64)
   numbers = [np.zeros(0, np.int64)]
@@ -161,11 +161,11 @@ def _without_duplicates(
 def reduced(
   found: FileSurvey, start: int, numbers: np.ndarray, num_bytes: int
 ) -> FileSurvey:
-  """Returns an input's survey with its duplicates taken off the counts.
+  """Returns an input's survey with its duplicates subtracted from the counts.
 
   Args:
     found: the survey.
-    start: how many documents of the corpus precede the input's.
+    start: how many documents of the corpus precede those of the input.
     numbers: the numbers of the input's duplicates within the corpus, int64 [N],
       ascending.
     num_bytes: the total bytes of the duplicates.

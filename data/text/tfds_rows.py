@@ -26,7 +26,7 @@ class TfdsSource:
       name: 'name', 'name/config' or 'name/config:version'.
       data_dir: the folder where tensorflow-datasets keeps its data; None for
         its default, ~/tensorflow_datasets.
-      flag: the setting that names the data set, which messages begin with.
+      flag: the beginning of messages: the setting that names the data set.
 
     Raises:
       UserError: the data set does not exist, or cannot be downloaded.
@@ -37,7 +37,8 @@ class TfdsSource:
     try:
       self._builder = tfds.builder(name, data_dir=data_dir)
       self._builder.download_and_prepare()
-    # It raises exceptions of many modules: for unknown names, no network.
+    # For unknown names or without a network, it raises exceptions of many
+    # modules.
     except Exception as error:
       raise UserError(f'{flag}: {_reason(error)}') from error
 

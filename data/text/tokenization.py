@@ -1,10 +1,10 @@
 """BERT's tokenizer as TensorFlow graph ops.
 
-It gives the ids of google-research/bert's `FullTokenizer`, which cleans white
-space and control characters, optionally lower-cases text and strips accents,
-splits it at punctuation and CJK characters, then cuts words greedily into the
-longest wordpieces. Here one call tokenises a whole batch, and the same function
-runs eagerly, in a `tf.data` pipeline and in an exported SavedModel.
+It returns the same ids as google-research/bert's `FullTokenizer`, which cleans
+white space and control characters, optionally lower-cases text and strips
+accents, splits it at punctuation and CJK characters, then cuts words greedily
+into the longest wordpieces. Here one call tokenises a whole batch, and the same
+function runs eagerly, in a `tf.data` pipeline and in an exported SavedModel.
 
 The character classes are those of the Unicode versions inside TensorFlow (RE2
 and ICU), so that ids do not depend on the version of Python.
@@ -58,7 +58,7 @@ class Vocabulary:
 
   @functools.cached_property
   def ids(self) -> dict[str, int]:
-    """Maps each token to its id; the last one if equal tokens occur."""
+    """Maps each token to its id, to the last one if equal tokens occur."""
     return {token: i for i, token in enumerate(self.tokens)}
 
   @functools.cached_property
@@ -80,7 +80,7 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
   Blank lines at the end are dropped.
 
   Args:
-    vocab_file: path of a UTF-8 file, plain or gzip.
+    vocab_file: path of a UTF-8 file, plain or compressed.
 
   Returns:
     The vocabulary.

@@ -57,7 +57,7 @@ def _is_same(title: str, line: str) -> bool:
 def _check(
   is_valid: bool, path: str, number: int, expected: str, found: str
 ) -> None:
-  """Raises a `UserError` that names a line which is not valid."""
+  """Raises a `UserError` that names the line, unless it is valid."""
   if is_valid:
     return
   hint = ''

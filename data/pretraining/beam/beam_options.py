@@ -1,4 +1,4 @@
-"""The settings of Apache Beam, named as those of tensorflow-datasets."""
+"""The settings of Apache Beam, with the names of tensorflow-datasets' flags."""
 
 import dataclasses
 import importlib.util
@@ -49,7 +49,7 @@ def load_engine(options: BeamOptions) -> 'BeamEngine | None':
       "install -c constraints.txt -e '.[beam]', or '.[gcp]' for gs:// and "
       'Dataflow'
     )
-  # On import, Beam warns of its optional parts that are not installed.
+  # On import, Beam warns of optional parts that are not installed.
   logging.disable(logging.WARNING)
   try:
     from data.pretraining.beam.pipeline import BeamEngine

@@ -1,7 +1,7 @@
-"""Apache Beam's DirectRunner, made to fail if a worker process dies.
+"""A variant of Apache Beam's DirectRunner that fails if a worker process dies.
 
-Beam itself waits forever for a killed worker. This runner also skips Beam's
-search for a downloadable runner that it prefers. The code depends on the
+Beam's own waits forever for a killed worker. This runner also skips Beam's
+search for a downloadable runner, which Beam prefers. The code depends on the
 version of Beam in setup.cfg.
 
 Tested by `tests/data/pretraining/beam/processes_test.py`.
@@ -48,7 +48,7 @@ def _is_verbose() -> bool:
 
 
 class _Runner(fn_runner.FnApiRunner):
-  """Raises a worker's death as the error, not the failures that follow it."""
+  """Raises the error of the worker that died, not the failures that follow."""
 
   def run_pipeline(self, pipeline, options):
     _deaths.clear()

@@ -1,9 +1,9 @@
 """Makes pre-training records on Apache Beam: on a cluster, or in processes.
 
-It does the same as one machine (`data/pretraining/creation.py`), with the same
-bytes. The survey and the writing are two pipelines, one after the other: a
-damaged text ends the job before anything expensive begins, and the survey
-decides which shards the second pipeline must make.
+The bytes are the same as on one machine (`data/pretraining/creation.py`). The
+survey and the writing are two pipelines, one after the other: a damaged text
+ends the job before anything expensive begins, and the survey decides which
+shards the second pipeline must make.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ _INTERVAL = 5.0
 _USER_ERROR = re.compile(
   rf'^{UserError.__module__}\.{UserError.__name__}: (.*)', re.MULTILINE
 )
-# What Beam appends to the message of an exception.
+# The text that Beam appends to the message of an exception.
 _STEP = re.compile(r" \[while running '.*")
 
 
@@ -49,7 +49,7 @@ class BeamEngine:
   """Surveys a corpus and writes shards, each in its own pipeline."""
 
   def __init__(self, runner: str, options: Sequence[str] = ()):
-    """Checks the options; from now on Beam reaches remote files.
+    """Checks the options, and makes Beam access all remote files from now on.
 
     Args:
       runner: the name of a runner of Beam.
@@ -67,7 +67,7 @@ class BeamEngine:
     file_systems.use_for_remote(remote_files)
 
   def survey(self, corpus: Corpus, outputs: Sequence[str]) -> list[FileSurvey]:
-    """Surveys a corpus, as `data.text.survey.survey`.
+    """Surveys a corpus, like `data.text.survey.survey`.
 
     Args:
       corpus: the text.
@@ -91,9 +91,9 @@ class BeamEngine:
     return surveys
 
   def write(self, job: Job, missing: Collection[int]) -> None:
-    """Writes shards, as `data.pretraining.shard_writer.write_shards`.
+    """Writes shards, like `data.pretraining.shard_writer.write_shards`.
 
-    Uses the parts that a killed run of the same job left beside them.
+    Uses the parts that a killed run of the same job left beside the shards.
     """
     folder, name = os.path.split(file_names.shard_stem(job.outputs[0]))
     folder = os.path.join(folder, f'.{name}.parts')
@@ -204,7 +204,7 @@ class _TaskProgress:
 
   @property
   def _done(self) -> int:
-    """About how many bytes of the text have become records."""
+    """Estimates how many bytes of the text have become records."""
     return self._bytes * len(self._parts) // max(self._total, 1)
 
   def update(self) -> None:

@@ -204,7 +204,7 @@ class _Join(_Worker):
   def process(self, element: tuple[int, Iterable[Part]]) -> None:
     shard, parts = element
     job = self._task.job
-    # The shard is complete if Beam repeats this work.
+    # If Beam repeats this work, the shard may be complete already.
     if job.read_finished_index(shard):
       return
     parts = sorted(parts, key=lambda part: part.block)

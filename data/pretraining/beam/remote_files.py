@@ -1,9 +1,9 @@
-"""Remote files through Apache Beam's file systems: gs://, s3://, hdfs://.
+"""Access to remote files through Apache Beam: gs://, s3://, hdfs://.
 
 The functions have the names of `tf.io.gfile`, for
 `file_systems.use_for_remote`. On a cluster, Beam has the workers' credentials
-and retries, and it supports file systems that TensorFlow does not. Failures are
-OSErrors.
+and retries, and it supports file systems that TensorFlow does not. All failures
+raise OSError.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ def exists(path: str) -> bool:
 
 
 def isdir(path: str) -> bool:
-  """Returns whether `path` is a folder: on object stores, part of a name."""
+  """Returns whether `path` is a folder, or begins the names of objects."""
   return bool(_match(f'{path.rstrip("/")}/**', 1))
 
 
@@ -79,7 +79,7 @@ def remove(path: str) -> None:
 
 @_as_os_errors()
 def rmtree(path: str) -> None:
-  """Removes a folder and all that is in it."""
+  """Removes a folder and its contents."""
   FileSystems.delete([f'{path.rstrip("/")}/'])
 
 

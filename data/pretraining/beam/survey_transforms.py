@@ -3,9 +3,9 @@
   inputs ─Survey─▶ survey by input ────────────────────────┐
             └────▶ digests by part ─Find─▶ duplicates ─Reduce─▶ a file
 
-Duplicates are found as on one machine, in 256 parts of the digests. The result
-depends only on the text, so the second pass finds the same documents on any
-worker.
+As on one machine, duplicates are found in each of 256 parts of the digests. The
+result depends only on the text, so the second pass finds the same documents on
+any worker.
 
 Tested by `tests/data/pretraining/beam/pipeline_test.py`.
 """
@@ -77,7 +77,7 @@ class _Survey(beam.DoFn):
 
     on_document = add if self._corpus.options.deduplicate else None
     yield number, survey.survey_file(self._corpus, number, on_document)
-    rows = duplicates.noted(entries, number << _BITS)
+    rows = duplicates.numbered_entries(entries, number << _BITS)
     for part, own in duplicates.by_digest(rows):
       yield beam.pvalue.TaggedOutput(_DIGESTS, (part, own.tobytes()))
 
@@ -86,7 +86,7 @@ def _find_duplicates(
   element: tuple[int, Iterable[bytes]],
 ) -> Iterator[tuple[int, tuple[bytes, int]]]:
   """A part's digests → the duplicates' numbers, int64, and bytes, by input."""
-  rows = np.frombuffer(b''.join(element[1]), duplicates.NOTED)
+  rows = np.frombuffer(b''.join(element[1]), duplicates.NUMBERED_ENTRY)
   numbers, num_bytes = duplicates.find_among(rows)
   inputs = numbers >> _BITS
   for number in np.unique(inputs).tolist():

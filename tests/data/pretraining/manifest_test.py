@@ -94,7 +94,7 @@ def test_records_without_their_manifest_are_not_complete(made):
   (made / 'r-0.manifest.json').unlink()
   message = _message(made)
   assert 'the records are not complete: ' + _path(made) in message
-  assert 'run the command that made them again' in message
+  assert 'repeat the command that made them' in message
 
 
 def test_a_file_that_is_cut_short_is_named(made):

@@ -28,7 +28,7 @@ def test_duplicates_are_those_that_a_dictionary_finds():
 def test_a_part_holds_all_entries_of_a_digest():
   digests = [bytes([first]) + bytes(15) for first in (7, 3, 7)]
   entries = b''.join(duplicates.entry(digest, 5) for digest in digests)
-  rows = duplicates.noted(entries, 10)
+  rows = duplicates.numbered_entries(entries, 10)
   parts = {
     part: own['number'].tolist() for part, own in duplicates.by_digest(rows)
   }
