@@ -122,7 +122,7 @@ def docstrings(source: bytes) -> Iterator[str]:
     return  # Saves parsing one file in seven.
   try:
     with warnings.catch_warnings():
-      warnings.simplefilter('ignore')  # About invalid escapes in that code.
+      warnings.simplefilter('ignore')  # Warnings about invalid escapes.
       tree = ast.parse(source)
   except (SyntaxError, ValueError):
     return

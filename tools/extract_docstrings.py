@@ -72,9 +72,9 @@ def extract(
     seed: seed for choosing modules and sentences.
 
   Returns:
-    The manifest: 'asked' (versions and arguments), the number of 'sentences' of
-    each library, the 'bytes' of each file, and the number of sentences of each
-    of the 'splits'.
+    The manifest: 'asked', the versions and arguments; 'sentences', the number
+    of pre-training sentences of each library; 'splits', the number of sentences
+    of each split; and 'bytes', the size of each file.
 
   Raises:
     UserError: the folder cannot be written, or too little text is installed.
@@ -90,7 +90,7 @@ def extract(
   if complete:
     print(f'{folder} is complete, nothing to do')
     return complete
-  # Fail before the packages are read if the folder cannot be written.
+  # Fails before the packages are read if the folder cannot be written.
   local_files.write(folder / _MANIFEST, '{}\n')
   modules = read_modules()
   task = _build_task(modules, num_labels, sizes, seed)
@@ -113,7 +113,7 @@ def extract(
 
 
 def read_modules() -> list[Module]:
-  """Reads the installed libraries and prints which ones are missing."""
+  """Reads the installed libraries, and prints the names of missing ones."""
   libraries = sorted(docstring_corpus.LIBRARIES)
   modules: list[Module] = []
   with Progress(len(libraries), ' libraries') as progress:

@@ -132,7 +132,7 @@ def collect(
     fill_missing: whether tasks without a folder get one constant label.
 
   Returns:
-    file name → text, and the names of the filled files.
+    The files, name → text, and the names of the files with one constant label.
 
   Raises:
     UserError: tasks are missing and `fill_missing` is false (the message names
@@ -173,8 +173,8 @@ def _read(test_set: TestSet, path: str) -> list[str]:
   rows = read_predictions(files.require_file(path, test_set.file))
   if rows and 'label' in rows[0]:
     raise UserError(
-      f'{path} has labels, so it is not of the test set. Run --do_predict with '
-      '--predict_split=test.'
+      f'{path} has labels, so its examples are not those of the test set. Run '
+      '--do_predict with --predict_split=test.'
     )
   if len(rows) != test_set.num_rows:
     raise UserError(

@@ -26,7 +26,7 @@ FLAGS = flags.FLAGS
 _CONFIG = hugging_face.CONFIG_FILE
 _VOCAB = 'vocab.txt'
 _WEIGHTS = hugging_face.WEIGHTS_FILE
-# If a model has this many more ids than tokens, they are not padding: the
+# A model with this many more ids than tokens, or even more, is not padded: the
 # vocabulary belongs to another model.
 _MAX_PADDING = 128
 
@@ -121,7 +121,7 @@ def _read_vocabulary(
 ) -> tuple[list[str], list[str]]:
   """Reads the tokens and names the model's padding ids.
 
-  Many models pad the number of ids to a multiple of 8, 64 or 128, at which
+  Many models pad the number of ids to a multiple of 8, 64 or 128, for which
   devices compute fast. No text has the padding ids, but the scripts expect a
   token for each id. The returned names match no text, because the tokenizer
   splits off brackets.
@@ -139,8 +139,8 @@ def _read_vocabulary(
   if not 0 <= num_missing < _MAX_PADDING:
     raise UserError(
       f'{path} has {len(tokens)} tokens, but the model has {config.vocab_size}'
-      f' (vocab_size in {_CONFIG}): expected as many, or fewer by less than'
-      f' {_MAX_PADDING} tokens'
+      f' (vocab_size in {_CONFIG}): expected as many, or up to'
+      f' {_MAX_PADDING - 1} fewer'
     )
   known = set(tokens)
   names = (f'[unused{i}]' for i in itertools.count())
@@ -228,7 +228,7 @@ def _listed(title: str, names: list[str]) -> list[str]:
 
 
 def _casing(input_dir: str) -> list[str]:
-  """Returns which --do_lower_case fits the vocabulary, if that is known."""
+  """Returns a line with the vocabulary's --do_lower_case; none if unknown."""
   path = os.path.join(input_dir, 'tokenizer_config.json')
   if not files.exists(path):
     return []

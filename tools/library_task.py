@@ -1,8 +1,8 @@
 """Builds a classification task: which library does a sentence come from?
 
-`PLACEHOLDER` replaces the names of libraries, of their modules and of anything
-else that looks like code, so that the task depends on meaning. All sentences of
-a module go to the same split. One of several near-duplicates is kept, none if
+`PLACEHOLDER` replaces the names of libraries and modules, and anything else
+that looks like code, so that the task depends on meaning. All sentences of a
+module go to the same split. Of several near-duplicates one is kept, or none if
 different libraries share them.
 """
 
@@ -19,8 +19,8 @@ from tools.docstring_corpus import Module
 # A token of the released vocabulary that is rare in prose.
 PLACEHOLDER = 'foo'
 
-# Names of libraries in prose that are not package names, and the one class name
-# that is not in CamelCase.
+# Names that prose gives to libraries but that are not package names, and the
+# one class name that is not in CamelCase.
 LIBRARY_NAMES = frozenset(
   ['tf', 'tfds', 'tfmot', 'tflite', 'np', 'pd', 'sp', 'plt', 'mpl']
   + ['scikit', 'scikit-learn', 'ndarray', 'ndarrays']
@@ -118,8 +118,8 @@ def distinct_sentences(
   """Masks sentences and drops near-duplicates.
 
   Returns:
-    Module name → its masked sentences. The first of several sentences with a
-    common shingle is kept, none if different libraries share it.
+    Module name → its masked sentences. Of several sentences with a common
+    shingle the first is kept, or none if different libraries share it.
   """
   masked = [
     [(text, shingles(text)) for text in _masked_sentences(module, names)]
@@ -210,10 +210,10 @@ def _choose_modules(
   count: int,
   rng: random.Random,
 ) -> list[tuple[str, list[str]]]:
-  """Returns the first modules that together have `count` sentences, or all.
+  """Chooses the first modules that together have `count` sentences, or all.
 
   Returns:
-    Module names, each with at most `MAX_PER_MODULE` of the module's sentences.
+    (name, sentences) of each module, at most `MAX_PER_MODULE` sentences each.
   """
   chosen, num_missing = [], count
   for name in names:

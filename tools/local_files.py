@@ -1,8 +1,7 @@
 """Atomic writes of local files, without TensorFlow.
 
-`system/files.py` also writes to gs://, but imports TensorFlow to write any
-file, which takes six seconds. Tools that need TensorFlow for nothing else use
-this module.
+For tools that do not need TensorFlow otherwise: `system/files.py` also writes
+to gs://, but it imports TensorFlow to write any file, which takes six seconds.
 """
 
 import pathlib

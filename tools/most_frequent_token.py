@@ -1,4 +1,4 @@
-r"""Computes the masked-LM accuracy of predicting one token everywhere.
+r"""Computes the masked-LM accuracy of always predicting the same token.
 
   python -m tools.most_frequent_token --input_file='heldout.tfrecord*' \
     --vocab_file=vocab.txt

@@ -1,7 +1,7 @@
-"""A script's flags → what each replica of its job computes in a step.
+"""A script's flags → the step that each replica of its job computes.
 
 Reads the model's configuration, the vocabulary and, for a custom task, its
-labels; no weights and no records.
+labels, but no weights and no records.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ FLAGS = flags.FLAGS
 
 @dataclasses.dataclass(frozen=True)
 class ReplicaJob:
-  """A job, as one replica sees it.
+  """The work of one replica in a job.
 
   Attributes:
     batch_flag: the flag that gives the size of the global batch.
@@ -42,8 +42,8 @@ class ReplicaJob:
     num_parts: the number of equal parts into which a replica cuts its rows.
     step: batch → results.
     signature: rows → the batch's shapes and dtypes, in the longest bucket.
-    count_flops: rows → operations by `devices.flops`; None if some weights are
-      frozen.
+    count_flops: rows → floating-point operations, by the formulas of
+      `devices.flops`; None if some weights are frozen.
   """
 
   batch_flag: str
@@ -55,7 +55,7 @@ class ReplicaJob:
 
 
 def of_script(name: str, num_replicas: int) -> ReplicaJob:
-  """Returns the job that the flags describe: training, or else a dump.
+  """Returns the job that the flags describe: training, or a logits dump.
 
   Args:
     name: the script, whose flags are defined and parsed.
@@ -123,7 +123,7 @@ def _classifier(task, options: TaskJobOptions):
 
 
 def _settings(options: TaskJobOptions) -> Settings:
-  """Returns how the job trains; the number of steps compiles the same."""
+  """Returns the settings of training; any number of steps compiles alike."""
   return Settings(
     **vars(options.training),
     num_train_steps=2,

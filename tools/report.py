@@ -25,8 +25,9 @@ from tools import local_files
 
 FLAGS = flags.FLAGS
 
-# In the order of their costs; basic, PF, distillation and PD train the same
-# student.
+# In the order of their costs. The four between bag-of-words and the teacher
+# train the same student: on labels or on the teacher's logits (distillation),
+# without or with pre-training (PF, PD).
 METHODS = ('bag-of-words', 'basic', 'PF', 'distillation', 'PD', 'teacher')
 
 _NUMBERS = ('seed', 'accuracy', 'parameters', 'examples_per_second')

@@ -4,7 +4,7 @@ r"""Samples sentences from running text to make a transfer set.
     --output_file=transfer.txt --num_sentences=100000
 
 For distilling on unlabelled text of the task's domain. The input has one
-document per line, plain or gzip, and may contain HTML line breaks. Each
+document per line, plain or compressed, and may contain HTML line breaks. Each
 distinct sentence is equally likely to be sampled and occurs at most once. The
 same text and seed give the same sample.
 """
@@ -23,7 +23,7 @@ from tools.docstring_prose import split_sentences
 FLAGS = flags.FLAGS
 
 _BREAK = re.compile(r'<br\s*/?>')
-# Where the source lost a line break: 'too.It'.
+# The place of a lost line break: 'too.It'.
 _LOST_SPACE = re.compile(r'(?<=[a-z)"][.!?])(?=[A-Z"(])')
 
 

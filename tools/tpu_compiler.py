@@ -17,9 +17,11 @@ _SCRIPT = os.path.join(os.path.dirname(__file__), 'compile_for_tpu.py')
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-  """What a program costs on each device.
+  """A program's operations and memory on each device.
 
-  `compile_seconds` is the compile time on this machine.
+  Attributes:
+    compile_seconds: the compile time on this machine.
+    flops: the compiler's count; it counts the body of a loop once.
   """
 
   compile_seconds: float
@@ -32,7 +34,7 @@ class Cost:
 
   @property
   def hbm_bytes(self) -> int:
-    """All memory of the program; counts aliased arguments and results once."""
+    """The program's memory; aliased arguments and results count once."""
     return (
       self.argument_bytes
       + self.output_bytes

@@ -1,12 +1,12 @@
-r"""Checks without a TPU whether a job fits one, and what a step costs.
+r"""Checks without a TPU whether a job fits one, and reports a step's cost.
 
   python -m tools.tpu_preflight --topology=v5e:2x2 --script=run_pretraining \
     --do_train --bert_size=tiny --vocab_file=vocab.txt --train_batch_size=1024
 
 For choosing a TPU and a batch size before paying for them. The tool takes the
-flags of a training script. With the TPU's own compiler it compiles the step of
-each replica for batches of the longest length bucket, and searches for the
-largest batch that fits the chip's memory. It reads no weights and no records.
+flags of a training script. It compiles a replica's step with the TPU's own
+compiler, for batches of the longest length bucket, and searches for the largest
+batch that fits the chip's memory. It reads no weights and no records.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 
-# The search ends when a batch fits and a batch larger by this share does not.
+# The search ends if a batch fits and one larger by this share does not.
 _PRECISION = 1 / 8
 _LARGEST_BATCH = 1 << 16  # Rows per replica; the search does not go beyond.
 
@@ -177,7 +177,7 @@ def main(_: list[str]) -> None:
   device_flags.check()
   from tools import replica_job
 
-  logging.set_verbosity(logging.WARNING)  # Hide how a run would start.
+  logging.set_verbosity(logging.WARNING)  # Hides the log of a run's start.
   compiler = Compiler(
     os.path.expanduser(FLAGS.preflight_python), FLAGS.topology
   )

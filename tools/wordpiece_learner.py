@@ -1,9 +1,9 @@
 """Learns a WordPiece vocabulary from word counts with sentencepiece.
 
 sentencepiece's BPE trainer repeatedly merges the most frequent pair of adjacent
-pieces. WordPiece distinguishes a word's first piece from the others, BPE does
-not. So each character is encoded as one of two symbols: one where it begins a
-word ('a') and one where it continues a word ('##a').
+pieces. WordPiece distinguishes a word's first piece from the others; BPE does
+not. So each character is encoded as one of two symbols, depending on whether it
+begins a word ('a') or continues one ('##a').
 """
 
 import collections
@@ -24,11 +24,11 @@ _CONTINUATION = '##'
 _MAX_CHARACTERS_PER_WORD = 200
 # Rarer characters of a long text get no token: one in 40 million.
 _MIN_CHARACTER_SHARE = 2.5e-8
-# Only the most frequent words are learned from; they take 350 MB. The counts of
-# rarer words don't matter.
+# The trainer gets only the most frequent words, which take 350 MB. The counts
+# of rarer words don't matter.
 _MAX_WORDS = 1 << 19
-# The alphabet is encoded as the symbols from this one on. Some characters below
-# it, such as '▁', have a special meaning to sentencepiece.
+# The code point of the alphabet's first symbol. Some characters below it, such
+# as '▁', have a special meaning to sentencepiece.
 _FIRST_SYMBOL = 0x20000
 
 
@@ -223,7 +223,7 @@ def _train(words: Iterable[tuple[str, int]], num_pieces: int) -> Iterator[str]:
     character_coverage=1.0,
     max_sentencepiece_length=_MAX_CHARACTERS_PER_WORD,
     normalization_rule_name='identity',
-    # Take the words as they are.
+    # Leave the words unchanged.
     add_dummy_prefix=False,
     remove_extra_whitespaces=False,
     split_by_whitespace=False,
