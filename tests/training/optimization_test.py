@@ -54,6 +54,44 @@ def test_with_bias_correction_the_first_update_is_the_sign_of_the_gradient():
   np.testing.assert_allclose(value, 1.0 - 0.1, rtol=1e-5)
 
 
+@pytest.mark.parametrize('make', [AdamW, Lamb])
+def test_epsilon_is_added_after_the_correction_for_bias(make):
+  # Corrected, m = sqrt(v) = 1e-6, as large as epsilon: half the rate.
+  variable = tf.Variable([1.0], name='a/bias')
+  optimizer = make([variable], 0.1, 10, 0, bias_correction=True)
+  optimizer.apply([tf.constant([1e-6])])
+  np.testing.assert_allclose(variable, [1.0 - 0.1 / 2], rtol=1e-5)
+
+
+def test_epsilon_is_added_without_a_correction():
+  # m = 1e-7, sqrt(v) = 3.16e-8.
+  value, _ = _one_step('a/bias', 1.0, 1e-6)
+  np.testing.assert_allclose(value, 1.0 - 0.1 * 1e-7 / 1.0316228e-6, rtol=1e-5)
+
+
+def test_the_slots_are_named_after_their_variables():
+  optimizer = AdamW([tf.Variable([1.0], name='a/kernel')], 0.1, 10, 0)
+  names = {variable.name for variable in optimizer.variables}
+  slots = ['a/kernel/adam_m:0', 'a/kernel/adam_v:0']
+  assert names == {'a/kernel:0', *slots, 'step:0'}
+
+
+def test_the_loss_is_multiplied_by_the_loss_scale():
+  variable = tf.Variable([1.0], name='a/kernel')
+  loss = tf.constant(2.0)
+  scaled = AdamW([variable], 0.1, 10, 0, loss_scale=LossScale())
+  assert float(scaled.scale_loss(loss)) == 2.0**16
+  assert float(AdamW([variable], 0.1, 10, 0).scale_loss(loss)) == 2.0
+
+
+def test_a_step_whose_loss_is_not_finite_is_skipped():
+  variable = tf.Variable([1.0], name='a/kernel')
+  optimizer = AdamW([variable], 0.1, 10, 0, loss_scale=LossScale())
+  measures = optimizer.apply([tf.constant([0.5])], tf.constant(False))
+  assert float(measures['skipped_steps']) == 1.0
+  assert variable.numpy().tolist() == [1.0]
+
+
 def test_decay_is_decoupled_from_the_moments():
   decayed, _ = _one_step('a/kernel', 1.0, 0.5)
   plain, _ = _one_step('a/bias', 1.0, 0.5)
@@ -95,6 +133,17 @@ def test_lamb_scales_the_update_to_the_size_of_the_weights():
   np.testing.assert_allclose(update, [3.192, -3.122], atol=2e-3)
   expected = weights - 0.1 * 5 / np.sqrt(np.sum(update**2)) * update
   np.testing.assert_allclose(kernel, expected, rtol=1e-6)
+
+
+def test_lamb_scales_small_updates_of_small_weights_too():
+  kernel = tf.Variable([0.3, 0.4], name='a/kernel')
+  Lamb([kernel], 0.1, 10, 0, bias_correction=True).apply(
+    [tf.constant([1e-6, 0.0])]
+  )
+  # 1e-6 / (1e-6 + epsilon) is 1/2; weights of norm 0.5.
+  update = np.array([0.5 + 0.003, 0.004])
+  expected = [0.3, 0.4] - 0.1 * 0.5 / np.sqrt(np.sum(update**2)) * update
+  np.testing.assert_allclose(kernel, expected, rtol=1e-5)
 
 
 def test_lamb_has_no_trust_ratio_for_biases_and_for_zeros():
@@ -158,7 +207,10 @@ def test_a_step_whose_gradients_overflow_changes_no_weight_and_no_moment(make):
     [tf.constant([0.3, 0.4])]
   )
   np.testing.assert_allclose(kernel, plain, rtol=1e-6)
-  before = kernel.numpy()
+  changing = [v for v in optimizer.variables if v.dtype == tf.float32]
+  before = [v.numpy() for v in changing if 'kernel' in v.name]
   again = optimizer.apply([tf.constant([np.inf, 0.0])])
   assert float(again['skipped_steps']) == 1.0
-  np.testing.assert_array_equal(kernel, before)
+  after = [v.numpy() for v in changing if 'kernel' in v.name]
+  assert len(after) == 3  # The weights and both moments.
+  np.testing.assert_array_equal(after, before)

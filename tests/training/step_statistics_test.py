@@ -5,7 +5,7 @@ import math
 import pytest
 import tensorflow as tf
 
-from training.step_statistics import StepStatistics
+from training.step_statistics import StepStatistics, UnitLossScale
 
 
 def _add(statistics, step, **values):
@@ -26,6 +26,33 @@ def test_means_are_those_of_the_good_steps():
   _add(statistics, 4, loss=7.0)
   assert statistics.collect() == []
   assert statistics.means(4) == {'loss': 7.0}
+
+
+def test_a_bad_step_before_the_interval_is_not_one_of_its_steps():
+  statistics = StepStatistics(budget=2)
+  _add(statistics, 1, loss=1.0)
+  _add(statistics, 2, loss=math.nan)
+  statistics.collect()
+  statistics.begin(2)
+  _add(statistics, 3, loss=4.0)
+  _add(statistics, 4, loss=8.0)
+  statistics.collect()
+  assert statistics.means(4) == {'loss': 6.0}
+
+
+def test_an_interval_of_bad_steps_has_means_of_zero():
+  statistics = StepStatistics(budget=2)
+  _add(statistics, 1, loss=math.nan)
+  statistics.collect()
+  assert statistics.means(1) == {'loss': 0.0}
+
+
+def test_a_unit_loss_scale_is_1_and_counts_skipped_steps():
+  scale = UnitLossScale()
+  assert scale.value == 1.0
+  for is_finite in (True, False, False):
+    scale.update(tf.constant(is_finite))
+  assert int(scale.skipped_steps) == 2
 
 
 def test_skipped_steps_are_a_mean_over_all_steps():

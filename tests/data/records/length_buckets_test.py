@@ -16,11 +16,18 @@ def test_buckets_grow_with_the_length_and_end_at_the_maximum():
 def test_batches_are_cut_from_buckets_and_all_are_full():
   lengths = [9, 3, 17, 8, 4, 16]
   mask = tf.sequence_mask(lengths, 24, tf.int32)
-  group = {'input_mask': mask, 'label_ids': tf.range(6)}
+  group = {
+    'input_mask': mask,
+    'label_ids': tf.range(6),
+    'masked_lm_positions': tf.reshape(tf.range(12), [6, 2]),
+  }
   batches = length_buckets.cut_into_batches(
     group, tf.constant([2, 0, 1], tf.int64), 2, (8, 16, 24)
   )
   # Buckets 8: rows 1, 3, 4; 16: rows 0, 5; 24: row 2.
+  batches = list(batches)
   found = [(b['label_ids'].numpy().tolist(), b['input_mask']) for b in batches]
+  positions = [b['masked_lm_positions'].numpy().tolist() for b in batches]
+  assert positions[0] == [[10, 11], [4, 5]]
   assert [labels for labels, _ in found] == [[5, 2], [1, 3], [4, 0]]
   assert [mask.shape for _, mask in found] == [(2, 24), (2, 8), (2, 16)]

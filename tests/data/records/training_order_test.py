@@ -82,6 +82,22 @@ def test_a_position_in_the_stream_is_that_of_one_record_of_an_epoch():
     assert len({found[200 * epoch + i] for i in range(200)}) == 200
 
 
+def test_a_group_reads_its_windows_only():
+  group = _order().group(0)
+  windows = zip(
+    group.files, group.offsets, group.first_records, group.counts, strict=True
+  )
+  # All 200 records; an offset is a record's number in these files.
+  assert sorted(windows) == [
+    (0, 0, 0, 64),
+    (0, 64, 64, 64),
+    (0, 128, 128, 5),
+    (1, 0, 0, 3),
+    (2, 0, 0, 64),
+  ]
+  assert group.first_records.dtype == np.int64
+
+
 def test_batches_of_a_group_come_in_a_shuffled_order():
   group = _order().group(0)
   assert sorted(group.batch_order) == list(range(25))

@@ -346,6 +346,14 @@ def test_a_word_that_is_too_long_is_replaced_by_one_that_is_also_too_long():
   assert last == words[1].encode()
 
 
+def test_the_replacement_of_a_word_that_is_too_long_is_no_word(tmp_path):
+  file = write_vocabulary(tmp_path, [*SPECIALS, 'x', '##x'])
+  texts = ['x' * MAX_CHARS_PER_WORD, 'x' * (MAX_CHARS_PER_WORD + 1)]
+  fits, too_long = BertTokenizer(file).tokenize(texts).to_list()
+  assert fits == [5] + [6] * (MAX_CHARS_PER_WORD - 1)
+  assert too_long == [1]
+
+
 @pytest.mark.parametrize('do_lower_case', [True, False])
 def test_words_are_tokenised_one_by_one_as_in_their_text(
   shared_data, fixtures_dir, do_lower_case
