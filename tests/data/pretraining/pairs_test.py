@@ -63,7 +63,7 @@ def test_chunks_have_as_few_sentences_as_reach_the_length(
 
 def test_draws_of_a_document_come_in_their_order():
   """A job that is resumed under another version must write the same pairs."""
-  block = make_block([[2, 2, 2], [5]])
+  block = make_block([[2, 2, 2], [5, 5, 5, 5]])
   for seed in range(50):
     state = stream(stream_key(seed), 0)
     state, _ = uniform(np.uint64(state))  # Is the target length short?
@@ -74,16 +74,21 @@ def test_draws_of_a_document_come_in_their_order():
         state, more = below(np.uint64(state), left - 1)
       state, draw = uniform(np.uint64(state))
       is_random = left == 1 or draw < 0.5
-      expected.append((2 * (1 + more), is_random))
-      left = left - 1 - more if is_random else 0
-      other = 0 if is_random else 1
-      while other == 0:
-        state, other = below(np.uint64(state), 2)
+      left -= 1 + more
+      b_start = 6 - 2 * left
       if is_random:
-        state, _ = below(np.uint64(state), 1)  # The other's only sentence.
+        other = 0
+        while other == 0:
+          state, other = below(np.uint64(state), 2)
+        state, sentence = below(np.uint64(state), 4)
+        b_start = 6 + 5 * sentence
+      expected.append((2 * (1 + more), b_start, is_random))
+      left *= is_random  # An actual B is the rest.
     pairs = sample(block, 103, 0.0, seed)
     pairs = pairs.take(pairs.a_start < 6)
-    found = zip(pairs.a_length, pairs.is_random_next, strict=True)
+    found = zip(
+      pairs.a_length, pairs.b_start, pairs.is_random_next, strict=True
+    )
     assert list(found) == expected
 
 
@@ -105,16 +110,16 @@ def test_another_document_is_drawn_at_most_ten_times():
 
 
 def test_random_next_may_begin_at_every_sentence_of_the_other_document():
-  block = make_block([[1], [3, 3, 3]])
+  block = make_block([[3, 3, 3], [1]])
   found = set()
   for seed in range(100):
     pairs = sample(block, 9, 0.0, seed)
-    row = np.flatnonzero(pairs.a_start == 0)[0]
+    row = np.flatnonzero(pairs.a_start == 9)[0]
     found.add((pairs.b_start[row], pairs.b_length[row]))
   # B needs 6 - 1 tokens: two sentences (6 tokens, truncated to 5) or the last.
-  assert {length for start, length in found if start == 7} == {3}
-  assert {length for start, length in found if start < 7} == {5}
-  assert {start for start, _ in found} == {1, 2, 4, 5, 7}
+  assert {length for start, length in found if start == 6} == {3}
+  assert {length for start, length in found if start < 6} == {5}
+  assert {start for start, _ in found} == {0, 1, 3, 4, 6}
 
 
 @pytest.mark.parametrize('short_seq_prob', [0.0, 0.1, 1.0])
