@@ -45,7 +45,7 @@ class DeviceOptions:
   )
   distribution_strategy: str = setting(
     'auto',
-    'Added: auto takes the TPU with --use_tpu; all workers if the environment '
+    'Added: auto uses the TPU with --use_tpu; all workers if the environment '
     'variable TF_CONFIG names several; all GPUs if there are several; and '
     'one device otherwise. multi_worker_mirrored: run the same command on '
     'every worker, with the same --output_dir, which all workers must see. A '

@@ -39,9 +39,9 @@ _HEAD = """\
 
 Every flag of the four scripts. `python -m tools.flags_page` writes this page
 from the declarations (`system/settings.py`). Flags whose meaning begins with
-"Added" are not google-research/bert's. A flag that cannot take effect is
-refused: *needs* says what it needs. Another value of a flag with a ● gives
-other weights, so a run does not resume with it.
+"Added" are not google-research/bert's. A flag that cannot take effect is an
+error: *needs* lists the conditions. A flag with a ● decides the weights, so a
+run does not resume with another value of it.
 """
 
 

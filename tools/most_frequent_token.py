@@ -17,7 +17,7 @@ from system.errors import UserError, reason_of
 
 FLAGS = flags.FLAGS
 
-_CHUNK = 1024  # Records to parse at once.
+_CHUNK = 1024  # Records parsed in one call.
 
 
 def define_flags() -> None:

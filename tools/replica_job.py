@@ -77,9 +77,9 @@ def of_script(name: str, num_replicas: int) -> ReplicaJob:
     flag_group.require('teacher_checkpoint')
     return _dump()
   raise UserError(
-    f'{name}.py must be given --do_train'
+    f'--script={name} needs --do_train'
     + (' or --do_dump_logits' if name == 'run_distillation' else '')
-    + ': this tool compiles one of these'
+    + ': the tool compiles its step'
   )
 
 

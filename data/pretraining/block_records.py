@@ -21,7 +21,7 @@ from data.pretraining.record_statistics import RecordStatistics
 from data.records import feature_spec, framing, serialization
 from system.compiled import compiled
 
-# Records that are made at once; their arrays fit a CPU's second-level cache.
+# Records made in one batch; their arrays fit a CPU's second-level cache.
 _BATCH_SIZE = 1024
 
 

@@ -129,7 +129,7 @@ def _offsets(lengths: np.ndarray) -> np.ndarray:
 
 
 def batch_documents(texts: Iterable[str]) -> Iterator[list[str]]:
-  """Groups documents into batches that are tokenised at once."""
+  """Groups documents into batches, each tokenised in one call."""
   batch, characters = [], 0
   for text in texts:
     batch.append(text)

@@ -88,8 +88,8 @@ def _prepare_job(
   logging.info('found %s', survey_report.render(surveys))
   if sum(found.num_documents for found in surveys) == 1:
     logging.warning(
-      'the text is a single document: its random next sentences come from '
-      'itself'
+      'the text is a single document: its random next sentences come from the '
+      'document itself'
     )
   num_bytes = sum(found.num_bytes for found in surveys)
   partitioning = Partitioning(num_bytes, len(outputs))
@@ -105,12 +105,12 @@ def _complete_job(
   missing = [shard for shard, index in enumerate(indexes) if index is None]
   if len(missing) < len(outputs):
     logging.info(
-      '%d of %d files exist already, made of the same text with the same flags',
+      '%d of %d files exist already, made from the same text and flags',
       *(len(outputs) - len(missing), len(outputs)),
     )
   if old := [path for shard in missing if files.exists(path := outputs[shard])]:
     logging.warning(
-      'replacing files made of other text or with other flags, or damaged: %s',
+      'replacing files made from other text or flags, or damaged: %s',
       _summary(old),
     )
   if missing:

@@ -185,7 +185,7 @@ def _estimate(
   # The survey reads the text once; the second pass reads while it works.
   total_seconds = read_times * sample.seconds + times * seconds
   return (
-    f'The whole: about {size(times * sample.num_bytes)}B of text, '
+    f'The whole job: about {size(times * sample.num_bytes)}B of text, '
     f'{times * len(sample.texts):,.0f} documents, '
     f'{times * num_records:,.0f} records, {size(times * record_bytes)}B on '
     f'disk; {tqdm.tqdm.format_interval(total_seconds)} on this machine, '

@@ -24,7 +24,7 @@ class OutputOptions:
   num_shards: int | None = setting(
     None,
     'Added: writes this many files, <output_file>-00000-of-000NN. Each appears '
-    'when it is complete; a stopped command, started again, keeps those.',
+    'when it is complete; a stopped command, started again, keeps it.',
     at_least=1,
   )
   num_workers: int | None = setting(

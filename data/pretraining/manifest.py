@@ -159,8 +159,8 @@ def _check_file(path: str, fingerprint: str, manifest: Manifest) -> None:
     )
   if fingerprint != manifest.fingerprint:
     raise UserError(
-      f'{path} was made of other text or with other flags than {manifest.path} '
-      f'records: {_REMEDY}'
+      f'{path} was made from other text or flags than {manifest.path} records: '
+      f'{_REMEDY}'
     )
   if size != expected.num_bytes:
     raise UserError(

@@ -241,7 +241,7 @@ def _shorten(starts, first, last, first_sep, budget):
 
 @compiled
 def _overlaps(chosen, start, end):
-  """Returns whether any of these positions is chosen already."""
+  """Returns whether any position from start to end - 1 is chosen already."""
   num_chosen = 0
   for position in range(start, end):
     num_chosen += chosen[position]
@@ -250,7 +250,7 @@ def _overlaps(chosen, start, end):
 
 @compiled
 def record_states(key, numbers):
-  """Returns the streams of the records of these numbers; uint64 [N]."""
+  """Returns the first state of each numbered record's stream; uint64 [N]."""
   states = np.empty(len(numbers), np.uint64)
   for i in range(len(numbers)):
     states[i] = stream(key, numbers[i])

@@ -35,8 +35,8 @@ class MaskingOptions:
   )
   ngram_distribution: str = setting(
     'inverse',
-    "Added: how the length n of a span is drawn: 'inverse', in proportion to "
-    "1/n (ALBERT), or 'geometric', to 0.8**n (SpanBERT).",
+    "Added: the probability of a span of length n: 'inverse', proportional to "
+    "1/n (ALBERT), or 'geometric', proportional to 0.8**n (SpanBERT).",
     choices=('inverse', 'geometric'),
     needs=('max_ngram>1',),
   )
@@ -53,9 +53,7 @@ class Options(MaskingOptions):
     at_least=5,
     at_most=MAX_SEQ_LENGTH,
   )
-  random_seed: int = setting(
-    12345, 'Another seed gives other pairs and other masks.'
-  )
+  random_seed: int = setting(12345, 'The seed for drawing pairs and masks.')
   dupe_factor: int = setting(
     10,
     'How many times the text is used, each time with other pairs and masks.',
@@ -72,7 +70,7 @@ class Options(MaskingOptions):
   sentence_order_prediction: bool = setting(
     False,
     'Added: B continues A, and half the time the two are swapped (ALBERT). '
-    'Without it, half the time B is text from another document.',
+    'By default, half the time B is text from another document.',
   )
   dynamic_masking: bool = setting(
     False,

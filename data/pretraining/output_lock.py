@@ -2,10 +2,10 @@
 
 .NAME.lock  names the job that writes the files of this name in the folder
 
-The operating system frees the lock when its owner ends, for any reason. File
-systems without locks, gs:// above all, cannot tell whether another job writes:
-there a job fails when it finds another job's file in place of its own
-(`creation.create_records`).
+The operating system frees the lock when its owner ends, for any reason. On file
+systems without locks, such as gs://, a job cannot detect another one while it
+writes. It fails at the end, if it finds the other job's file in place of its
+own (`creation.create_records`).
 """
 
 import os

@@ -39,7 +39,7 @@ class Pairs(NamedTuple):
   is_random_next: np.ndarray  # bool: the label, for either task
 
   def take(self, rows: np.ndarray | slice) -> 'Pairs':
-    """Returns the pairs of these rows."""
+    """Returns a selection of the pairs."""
     return Pairs(*(column[rows] for column in self))
 
 

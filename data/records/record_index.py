@@ -135,7 +135,7 @@ def check_index(index: Index) -> None:
       f'{index.path} has changed since its index was made: it holds '
       f'{found.num_records} records, the index has {index.num_records}. If '
       f'nobody has changed it, {index_path(index.path)} is damaged: remove '
-      'the index, and the records are counted anew.'
+      'the index, and the file is scanned instead.'
     )
 
 

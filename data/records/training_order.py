@@ -6,9 +6,9 @@ holds every record once. The stream is cut into groups of a whole number of
 batches; a group shuffles its records, and then its batches. A group may span
 the end of an epoch.
 
-Every permutation is a function of (seed, epoch, window) or (seed, group), so
-any step is reached at once: a run that resumes reads only the windows of its
-group.
+Every permutation is a function of (seed, epoch, window) or (seed, group). So
+the batch of any step can be computed directly: a run that resumes reads only
+the windows of that step's group.
 """
 
 import dataclasses

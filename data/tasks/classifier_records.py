@@ -23,7 +23,7 @@ from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
 from system.errors import UserError
 
-# Texts that are tokenized and serialized at once.
+# Examples tokenized and serialized in one call.
 _CHUNK = 10_000
 
 

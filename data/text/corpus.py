@@ -111,7 +111,7 @@ class Corpus:
   def sentences(self, texts: list[str]) -> list[list[str]]:
     """Splits documents into sentences, stripped of white space, none blank.
 
-    Several threads may call it at once.
+    May be called in several threads at the same time.
     """
     language = self.options.language
     match self.options.input_format:

@@ -30,8 +30,8 @@ class CorpusOptions:
     'one document a line; text_file: one document a file, blank lines between '
     'paragraphs; jsonl: one JSON object a line; wikiextractor: the output of '
     'WikiExtractor without --json; parquet: one document a row; tfds: one '
-    'document an example of tensorflow-datasets, which downloads missing data. '
-    'All formats except bert are split into sentences.',
+    'document per example of tensorflow-datasets, which downloads missing '
+    'data. The text of all formats except bert is split into sentences.',
     choices=FORMATS,
   )
   text_field: str = setting(

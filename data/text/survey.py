@@ -153,12 +153,12 @@ def _without_duplicates(
   in_files = np.split(numbers, np.searchsorted(numbers, ends[:-1]))
   starts = ends - [found.num_documents for found in surveys]
   return [
-    reduced(*arguments)
+    subtract_duplicates(*arguments)
     for arguments in zip(surveys, starts, in_files, fewer_bytes, strict=True)
   ]
 
 
-def reduced(
+def subtract_duplicates(
   found: FileSurvey, start: int, numbers: np.ndarray, num_bytes: int
 ) -> FileSurvey:
   """Returns an input's survey with its duplicates subtracted from the counts.

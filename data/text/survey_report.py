@@ -1,4 +1,4 @@
-"""A survey as text for people: its totals, and the documents left out."""
+"""Renders a survey as text: its totals, and the documents left out."""
 
 from collections.abc import Mapping, Sequence
 

@@ -81,7 +81,7 @@ def _blocks(source: Input) -> Iterator[_Lines]:
 
 
 def _refuse_binary(path: str, block: streams.Block) -> None:
-  """Raises a `UserError` if a block is not text; names the line."""
+  """Raises a `UserError` that names the line if a block is not text."""
   if block.line == 1:
     for magic, kind in _BINARY.items():
       if block.content.startswith(magic):

@@ -165,8 +165,8 @@ class BertTokenizer(tf.Module):
       ),
       input_signature=[tf.TensorSpec([None], tf.string)],
     )
-    # Trace now: TensorFlow warns of retracing if several threads make the first
-    # call at once.
+    # Trace now: TensorFlow warns of retracing if the first calls come from
+    # several threads at the same time.
     self._tokenize.get_concrete_function()
 
   def __reduce__(self):

@@ -21,7 +21,7 @@ from system.progress import Progress
 from system.threads import num_cores, ordered_map
 
 MAX_WORDS = 1 << 20
-# Characters that TensorFlow gets at once: about 8,000 lines of English.
+# Characters passed to TensorFlow in one call: about 8,000 lines of English.
 _BATCH_CHARACTERS = 1 << 20
 
 # Words, UTF-8, and how often each occurred.

@@ -103,7 +103,9 @@ def _without_duplicates(
   numbers = np.frombuffer(b''.join(part for part, _ in parts), np.int64)
   num_bytes = sum(part_bytes for _, part_bytes in parts)
   (found,) = found
-  reduced = survey.reduced(found, number << _BITS, np.sort(numbers), num_bytes)
+  reduced = survey.subtract_duplicates(
+    found, number << _BITS, np.sort(numbers), num_bytes
+  )
   return number, reduced.to_json()
 
 

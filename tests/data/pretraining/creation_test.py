@@ -309,7 +309,7 @@ def test_output_of_another_job_is_replaced_with_a_warning(folder, caplog):
   create(folder)
   assert 'replacing' not in caplog.text
   create(folder, dataclasses.replace(SMALL, random_seed=1))
-  assert 'replacing files made of other text or with other flags' in caplog.text
+  assert 'replacing files made from other text or flags' in caplog.text
   assert f'damaged: {folder}/out.tfrecord' in caplog.text
 
 

@@ -124,7 +124,7 @@ def test_a_file_made_with_other_flags_is_named(made):
   details = json.loads(path.read_text())['details']
   _change(path, details={**details, 'fingerprint': 'another'})
   assert (
-    f'{made}/r-1 was made of other text or with other flags than {_path(made)}'
+    f'{made}/r-1 was made from other text or flags than {_path(made)}'
   ) in _message(made)
 
 
