@@ -3,6 +3,7 @@
   make mutants                      # All modules of modules.toml.
   make mutants MODULES='metrics pairs'
   make mutants MODULES=pairs AGAIN=1  # Only the last run's survivors.
+  make mutants SHARE=0.3              # Three in ten, drawn with seed 0.
 
 Cosmic Ray makes the mutants. It writes each into the module's file, therefore
 all this runs in a copy of the tree, build/mutants/tree. Each mutant is tested
@@ -192,7 +193,7 @@ def _run_in_child(module: str, arguments: list[str]) -> None:
     os._exit(status)
 
 
-def test_module(name: str, settings: dict, again: bool, known: str) -> int:
+def test_module(name: str, settings: dict, options, known: str) -> int:
   """Tests a module's mutants; returns the number of unknown survivors."""
   module, arguments = settings['module'], settings['tests']
   preload(settings.get('preload', []))
@@ -205,11 +206,11 @@ def test_module(name: str, settings: dict, again: bool, known: str) -> int:
   report = OUTPUT / f'{name}.txt'
   chosen = list(mutants(source))
   total = len(chosen)
-  if again:
+  if options.again:
     survived = report.read_text().splitlines()
     chosen = [x for x in chosen if _line(module, x) in survived]
-  elif (share := settings.get('share', 1)) < 1:
-    count = round(share * total)
+  elif options.share < 1:
+    count = round(options.share * total)
     chosen = random.Random(SEED).sample(chosen, count)
   survivors = sorted(
     x for x in chosen if _survives(x, path, source, module, arguments, limit)
@@ -247,6 +248,9 @@ def main() -> None:
   parser.add_argument(
     '--again', action='store_true', help="test the last run's survivors only"
   )
+  parser.add_argument(
+    '--share', type=float, default=1.0, help='of the mutants, drawn at random'
+  )
   arguments = parser.parse_args()
   if wrong := set(arguments.modules) - set(modules):
     parser.error(f'{wrong} are not in modules.toml')
@@ -267,7 +271,7 @@ def main() -> None:
     pytest.main(['--noconftest', '--version', '--version'])  # Imports plugins.
   known = (HERE / 'README.md').read_text()
   unknown = [
-    test_module(name, modules[name], arguments.again, known)
+    test_module(name, modules[name], arguments, known)
     for name in arguments.modules or modules
   ]
   sys.exit(any(unknown))
