@@ -229,6 +229,14 @@ def test_spans_have_the_lengths_of_their_distribution():
   assert abs((starts.sum(axis=1) == 0).mean() - 2 / 11) < 0.03
 
 
+def test_one_in_three_spans_of_at_most_two_units_has_two():
+  ids = np.repeat(record([4] * 300, [4]), 1000, axis=0)
+  masks = mask(ids, options(2, 0.99, max_ngram=2))
+  neighbours = np.diff(masks.positions, axis=1)[:, 0] == 1
+  # 1/2 of 1 + 1/2. Standard error sqrt(2/9 / 1000) = 0.015.
+  assert abs(neighbours.mean() - 1 / 3) < 0.06
+
+
 def test_labels_restore_the_tokens():
   rng = np.random.default_rng(0)
   ids = rng.integers(4, 10, (50, 20)).astype(np.int32)
