@@ -193,7 +193,13 @@ def _run_in_child(module: str, arguments: list[str]) -> None:
     os._exit(status)
 
 
-def test_module(name: str, settings: dict, options, known: str) -> int:
+def known_survivors(name: str) -> str:
+  """Returns the module's section of README.md, '' if it has none."""
+  _, _, section = (HERE / 'README.md').read_text().partition(f'\n## {name}\n')
+  return section.partition('\n## ')[0]
+
+
+def test_module(name: str, settings: dict, options) -> int:
   """Tests a module's mutants; returns the number of unknown survivors."""
   module, arguments = settings['module'], settings['tests']
   preload(settings.get('preload', []))
@@ -216,6 +222,7 @@ def test_module(name: str, settings: dict, options, known: str) -> int:
     x for x in chosen if _survives(x, path, source, module, arguments, limit)
   )
   report.write_text(''.join(f'{_line(module, x)}\n' for x in survivors))
+  known = known_survivors(name)
   unknown = [x for x in survivors if x.change not in known]
   num = len(survivors)
   print(
@@ -269,9 +276,8 @@ def main() -> None:
   sys.path.insert(0, str(TREE))
   with contextlib.redirect_stdout(io.StringIO()):
     pytest.main(['--noconftest', '--version', '--version'])  # Imports plugins.
-  known = (HERE / 'README.md').read_text()
   unknown = [
-    test_module(name, modules[name], arguments, known)
+    test_module(name, modules[name], arguments)
     for name in arguments.modules or modules
   ]
   sys.exit(any(unknown))
