@@ -29,7 +29,6 @@ from data.text.tokenization import BertTokenizer
 from data.text.vocabulary_options import TokenizerOptions
 from system import files
 from system.errors import UserError
-from system.progress import Progress
 
 if TYPE_CHECKING:
   from data.pretraining.beam.pipeline import BeamEngine
@@ -83,8 +82,7 @@ def _prepare_job(
   if engine:
     surveys = engine.survey(corpus, outputs)
   else:
-    with Progress(sum(corpus.sizes()), 'B') as progress:
-      surveys = survey.survey(corpus, progress.update)
+    surveys = survey.survey_with_progress(corpus)
   logging.info('found %s', survey_report.render(surveys))
   if sum(found.num_documents for found in surveys) == 1:
     logging.warning(

@@ -18,6 +18,7 @@ from data.text.duplicates import Duplicates
 from data.text.file_survey import FileSurvey
 from system import streams
 from system.errors import UserError
+from system.progress import Progress
 
 if TYPE_CHECKING:
   from data.text.corpus import Corpus
@@ -57,6 +58,14 @@ def survey(corpus: 'Corpus', update: Update | None = None) -> list[FileSurvey]:
     surveys = _without_duplicates(surveys, duplicates)
   require_documents(corpus, surveys)
   return surveys
+
+
+def survey_with_progress(corpus: 'Corpus') -> list[FileSurvey]:
+  """Surveys a corpus, as `survey`, and shows progress."""
+  # The sizes of tensorflow-datasets' splits are numbers of examples.
+  unit = ' examples' if corpus.options.input_format == 'tfds' else 'B'
+  with Progress(sum(corpus.sizes()), unit) as progress:
+    return survey(corpus, progress.update)
 
 
 def require_documents(corpus: 'Corpus', surveys: list[FileSurvey]) -> None:

@@ -111,9 +111,7 @@ def _survey(corpus: Corpus) -> list[FileSurvey]:
   first, *others = corpus.paths
   more = f' and {len(others):,} more' if others else ''
   logging.info('reading %s%s', first, more)
-  unit = ' examples' if corpus.options.input_format == 'tfds' else 'B'
-  with Progress(sum(corpus.sizes()), unit) as progress:
-    surveys = survey.survey(corpus, progress.update)
+  surveys = survey.survey_with_progress(corpus)
   logging.info('found %s', survey_report.render(surveys))
   return surveys
 
