@@ -34,7 +34,7 @@ def corpus() -> 'Corpus':
   """Finds the text.
 
   Raises:
-    UserError: no input matches --input_file, or a flag is wrong.
+    UserError: no input matches --input_file, or another flag is wrong.
   """
   # It imports NumPy, which --help does not need.
   from data.text.corpus import Corpus

@@ -9,10 +9,10 @@ FLAGS = flags.FLAGS
 
 
 def check() -> None:
-  """Refuses flags that have no effect or contradict each other.
+  """Checks the device flags.
 
   Raises:
-    UserError: the flags are named.
+    UserError: flags have no effect or contradict each other; they are named.
   """
   flag_group.refuse_without_effect(DeviceOptions)
   options().check()
@@ -33,10 +33,10 @@ def options(trains: bool = True) -> DeviceOptions:
 
 
 def prepare(devices: DeviceOptions) -> None:
-  """Checks the devices' settings, and before a TPU is taken also the paths.
+  """Checks the devices' settings and, for a TPU, the paths that flags name.
 
-  A TPU costs money from the moment it answers. Call this once the flags are
-  checked, because it imports TensorFlow.
+  The paths are checked now because a TPU costs money from the moment it
+  answers. Call this once the flags are checked, because it imports TensorFlow.
 
   Raises:
     UserError: settings contradict each other, or a TPU cannot reach a path.

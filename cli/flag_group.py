@@ -31,6 +31,9 @@ def define(*groups: type) -> None:
 
   A process may define a group again: its flags are then key flags of the
   calling script, too, so that its --help lists them.
+
+  Raises:
+    flags.DuplicateFlagError: two groups declare a setting differently.
   """
   for group in groups:
     for each in settings.declared_in(group):
@@ -67,8 +70,7 @@ def read(group: type[Group], **others: Any) -> Group:
 
   Args:
     group: a dataclass of settings, defined as flags.
-    **others: values of fields that no flag sets, or that count more than the
-      flags.
+    **others: values of fields that no flag sets, or that override the flags.
   """
   values = {
     each.name: _value(each)
@@ -127,12 +129,12 @@ def require(*names: str) -> None:
 
 
 def is_given(name: str) -> bool:
-  """Returns whether the user's command gives a flag; --from_run doesn't."""
+  """Returns whether the command gives a flag itself, not by --from_run."""
   return FLAGS[name].present and not run_flags.is_inherited(name)
 
 
 def refuse_if_given(names: list[str], reason: str) -> None:
-  """Raises a `UserError` if a flag that cannot take effect was given."""
+  """Raises a `UserError` if one of these flags is given; `reason` says why."""
   given = [f'--{name}' for name in names if is_given(name)]
   if given:
     raise UserError(f'{", ".join(given)} cannot take effect: {reason}')
@@ -141,8 +143,10 @@ def refuse_if_given(names: list[str], reason: str) -> None:
 def refuse_without_effect(*groups: type) -> None:
   """Refuses given flags whose declared needs are not met.
 
+  See `settings.unmet`.
+
   Raises:
-    UserError: the flags and the reason are named.
+    UserError: a flag has no effect; flags and reason are named.
   """
   values = {name: FLAGS[name].value for name in FLAGS}
   without: dict[str, list[str]] = {}
@@ -155,7 +159,7 @@ def refuse_without_effect(*groups: type) -> None:
 
 
 def as_flags(text: str) -> str:
-  """Replaces the backquoted name of each setting that is a flag by --name."""
+  """Replaces each backquoted name of a defined flag by --name."""
   return re.sub(
     r'`(\w+)`', lambda m: f'--{m[1]}' if m[1] in FLAGS else m[0], text
   )

@@ -1,11 +1,11 @@
 """Ends a process on Ctrl-C or SIGTERM, with one line and no traceback.
 
 A training run saves at its next step and ends (see `training.stop_request`); a
-second signal ends it at once. Other work is not worth saving and ends soon.
+second signal ends it at once. Other work saves nothing and ends soon.
 
-Schedulers send SIGTERM before they kill a process, and machines before they are
-taken away. The process then ends with the exit status of `devices.restart`,
-which asks for a restart.
+Schedulers send SIGTERM before they kill a process or take its machine away. The
+process then ends with the exit status of `devices.restart`, which asks for a
+restart.
 
 Python handles signals only between bytecodes, and a device's loop of
 `log_steps` steps is a single one. Therefore a thread waits for the signals.
@@ -34,7 +34,7 @@ _INTERRUPTED = 'INTERRUPTED: saved files are intact'
 
 
 class _Interrupted(KeyboardInterrupt):
-  """One of the signals, raised wherever the main thread is."""
+  """Raised in the main thread by a signal; holds the exit status."""
 
   def __init__(self, number: int):
     super().__init__()

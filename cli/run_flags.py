@@ -24,7 +24,7 @@ class _Command:
   """Properties of the current command that Absl's FLAGS lack.
 
   Attributes:
-    script: its name, such as 'run_classifier'.
+    script: the script's name, such as 'run_classifier'.
     inherited: the names of the flags that only --from_run gives.
   """
 
@@ -41,14 +41,14 @@ class RunOptions:
 
   from_run: str | None = setting(
     None,
-    "Added: starts a run again with the flags in its run.json: the run's "
-    'folder or the file. Flags of this command override those of the run, '
-    'for example --output_dir.',
+    'Added: the folder of a run, or its run.json: starts the run again with '
+    'the flags recorded there. Flags of this command override them, for '
+    'example --output_dir.',
   )
 
 
 def parse(arguments: list[str]) -> list[str]:
-  """Parses a command line, and the flags that --from_run records.
+  """Parses a command line, and the flags of the run that --from_run names.
 
   Args:
     arguments: as `sys.argv`; the script's name comes first.
@@ -58,15 +58,15 @@ def parse(arguments: list[str]) -> list[str]:
 
   Raises:
     flags.Error: a flag is unknown or its value is illegal.
-    UserError: --from_run does not give a run of this script.
+    UserError: --from_run names no run of this script.
   """
   global _command
   script = os.path.basename(arguments[0]).removesuffix('.py')
   rest = _parse(arguments)
   given = {name for name in FLAGS if FLAGS[name].present}
   _command = _Command(script)
-  # Reading a file imports TensorFlow. It comes after the command's own flags,
-  # so that mistakes in these are reported at once.
+  # Reading run.json imports TensorFlow. The command's own flags are parsed
+  # before, so that mistakes in them are reported at once.
   if 'from_run' in given and (path := FLAGS.from_run):
     recorded = _recorded_flags(path, script)
     try:
@@ -101,7 +101,7 @@ def _recorded_flags(path: str, script: str) -> list[str]:
     raise UserError(f'--from_run: {path} does not record the flags of its run')
   if command.get('script') != script:
     raise UserError(
-      f'--from_run: {path} is of a run of {command.get("script")}.py, this is '
+      f'--from_run: {path} records a run of {command.get("script")}.py, not of '
       f'{script}.py'
     )
   return recorded
@@ -113,7 +113,9 @@ def is_inherited(name: str) -> bool:
 
 
 def command(**changes: object) -> dict[str, object]:
-  """Returns the script and its flags without defaults, for `run.json`.
+  """Returns the script and those flags that differ from defaults or are given.
+
+  `run.json` records them.
 
   Args:
     **changes: values that replace the flags' own, by name.

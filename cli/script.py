@@ -23,8 +23,8 @@ from training import stop_request
 
 FLAGS = flags.FLAGS
 
-# TensorFlow's modules whose messages are of no use to a user, such as the
-# sharding of every checkpoint.
+# TensorFlow's modules whose INFO messages do not help a user, such as one about
+# sharding for every checkpoint.
 _CHATTY_MODULES = (
   *['functional_saver', 'mirrored_strategy', 'cross_device_ops'],
   'collective_all_reduce_strategy',
@@ -67,7 +67,7 @@ def run(main: Callable[[list[str]], None]) -> None:
 
 
 def _filter(record) -> bool:
-  """Writes settings in a log line as flags; returns whether to log it."""
+  """Turns settings in a log record into flags; returns whether to log it."""
   message = record.getMessage()
   if (shown := flag_group.as_flags(message)) != message:
     record.msg, record.args = shown, ()

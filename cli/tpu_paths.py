@@ -1,4 +1,4 @@
-"""Checks the flags that name files before a job takes a TPU."""
+"""Checks, before a job takes a TPU, that the files it names can be reached."""
 
 from collections.abc import Iterator
 

@@ -161,7 +161,7 @@ def test_recorded_flags_are_parsed_and_recorded_again(
     ({'configuration': {}}, r'run\.json does not record the flags of its run'),
     (
       {'command': {'script': 'run_pretraining', 'flags': []}},
-      r'is of a run of run_pretraining\.py, this is run_classifier\.py',
+      r'records a run of run_pretraining\.py, not of run_classifier\.py',
     ),
     (
       {'command': {'script': 'run_classifier', 'flags': ['--gone=1']}},
