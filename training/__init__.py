@@ -1,1 +1,1 @@
-"""One training run: losses, optimizer, steps, evaluation, resuming, folder."""
+"""Training runs: losses, optimizer, steps, evaluation, resuming, folders."""

@@ -58,7 +58,7 @@ def best_index(values: Sequence[float], metric: str) -> int | None:
 
 
 class Evaluation:
-  """Scores a model during training, keeps the best, decides when to stop."""
+  """Scores a model during training, keeps its best weights, stops early."""
 
   def __init__(
     self,
@@ -93,7 +93,11 @@ class Evaluation:
     self._log.resume(step)
 
   def run(self, step: int) -> Mapping[str, float]:
-    """Evaluates, exports the weights if they are the best, returns scores."""
+    """Scores the weights, exports them if they are the best so far.
+
+    Returns:
+      The scores by name.
+    """
     scores = self._evaluate()
     values = [*self._values(), scores[self._metric]]
     is_best = best_index(values, self._metric) == len(values) - 1

@@ -43,9 +43,9 @@ def read_splits(
 ) -> Splits:
   """Reads the splits that a job needs.
 
-  These are `eval_split` if anything is evaluated, which must have labels, and
-  `predict_split` if anything is predicted; with MNLI's, the mismatched splits
-  come, too.
+  It reads `eval_split`, which must have labels, if anything is evaluated, and
+  `predict_split` if anything is predicted. For MNLI it also reads the
+  mismatched split of each.
 
   Args:
     task: the task.
@@ -126,7 +126,7 @@ def evaluate_and_predict(
 ) -> dict[str, float]:
   """Does what `do_eval` and `do_predict` ask for.
 
-  The chief calls it: dev and test sets are small, and two machines might
+  Only the chief calls it: dev and test sets are small, and two machines might
   compute scores that differ in their last bits.
 
   Args:
@@ -138,7 +138,8 @@ def evaluate_and_predict(
     more_scores: computes further scores on a split.
 
   Returns:
-    The scores; those on MNLI's mismatched split as `<name>_mismatched`.
+    The scores by name; MNLI's mismatched ones are `<name>_mismatched`. Empty
+    without `do_eval`.
   """
   scores = {}
   if options.do_eval:
@@ -165,6 +166,6 @@ def evaluate_and_predict(
 
 
 def _present(splits: Splits, split: str) -> list[tuple[str, str]]:
-  """Returns a split and its mismatched one, with the suffixes of files."""
+  """Returns a split, and its mismatched one if read, with file suffixes."""
   both = ((split, ''), (f'{split}_mismatched', '_mismatched'))
   return [(name, suffix) for name, suffix in both if name in splits]

@@ -19,12 +19,7 @@ from modeling.dropout import DropoutKey
 from modeling.models import Classifier
 from system import files
 from system.errors import UserError
-from training import (
-  evaluation,
-  losses,
-  model_setup,
-  seeds,
-)
+from training import evaluation, losses, model_setup, seeds
 from training.evaluation import Splits
 from training.job import Job
 from training.model_setup import Text
@@ -96,7 +91,7 @@ def label_loss(
   """Sums the weighted losses of labels over a denominator.
 
   Args:
-    task: says whether the labels are classes or numbers.
+    task: decides whether the labels are classes or numbers.
     logits: float32 [B, C].
     labels: int [B], classes; or float32 [B], numbers.
     weights: float32 [B].
@@ -196,12 +191,13 @@ def make_labelled_task(
 
   Args:
     options: which task, and which models.
-    *more_label_folders: folders whose `labels.txt` counts before those of
-      `label_folders`.
+    *more_label_folders: folders whose `labels.txt` takes precedence over those
+      of `label_folders`.
     dump_folders: folders of the logits dumps to train on.
 
   Raises:
-    UserError: as for `make_task`, or the task cannot do one of these jobs.
+    UserError: as for `make_task`, or a requested job needs labels that the task
+      lacks.
   """
   task = make_task(
     options.task,
@@ -239,7 +235,7 @@ def text_of(tokenizer: BertTokenizer, options: TaskJobOptions) -> Text:
 def make_task_folder(
   task: Task, tokenizer: BertTokenizer, options: TaskJobOptions
 ) -> TaskFolder:
-  """Makes `output_dir` if it does not exist; the chief does."""
+  """Returns the task in `output_dir`, which the chief makes if missing."""
   output_dir = options.training.output_dir
   workers.chief_does(lambda: files.make_folder(output_dir))
   return TaskFolder(task, tokenizer, options.model.max_seq_length, output_dir)
@@ -248,7 +244,7 @@ def make_task_folder(
 def make_classifier(
   config: BertConfig, task: Task, options: TaskJobOptions
 ) -> Classifier:
-  """Makes a model with fresh weights, in the strategy's scope."""
+  """Makes a model with fresh weights; call it in the strategy's scope."""
   return Classifier(
     config, task.num_outputs, options.devices.precision, options.training.seed
   )
@@ -277,7 +273,7 @@ def evaluate(
   """Evaluates and predicts on the chief while the other workers wait.
 
   Returns:
-    The scores; on the other workers none.
+    The scores by name; empty on the other workers.
   """
   if not (options.evaluation.do_eval or options.evaluation.do_predict):
     return {}

@@ -54,6 +54,10 @@ def fit(
       lack the heads.
     vocab_file: exported beside the weights if given.
     evaluation: runs every `settings.eval_steps`; it may end the run early.
+
+  Raises:
+    UserError: a checkpoint does not fit, or as for `train_loop.train`.
+    Stopped: the run was asked to stop, and has saved its state.
   """
   strategy = tf.distribute.get_strategy()
   trainer = make_trainer(job, settings)

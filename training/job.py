@@ -27,7 +27,7 @@ class Job:
     model: with `config`; its weights carry released names.
     loss_function: (batch, dropout key) → losses; see `LossFunction`.
     fields: the fields of a training record.
-    dims: the sizes behind the letters of the fields' lengths: S, P or C.
+    dims: letter in the fields' shapes → size: S, and P or C.
     count_flops: rows → floating-point operations of one forward pass.
   """
 
@@ -48,9 +48,9 @@ class Job:
     return released_variables(self.model)
 
   def signature(self, rows: int) -> dict[str, tf.TensorSpec]:
-    """Returns the shapes and dtypes of a replica's batch of S tokens.
+    """Returns the shapes and dtypes of one replica's batch.
 
     Args:
-      rows: examples in it.
+      rows: examples in the batch, each of S tokens.
     """
     return batch_signatures.training_signature(self.fields, self.dims, rows)

@@ -47,7 +47,7 @@ def choose_config(
 ) -> BertConfig:
   """Returns the model's configuration.
 
-  It is that of `bert_size` or `bert_config_file`, else the one beside
+  `bert_size` or `bert_config_file` gives it, else the file beside
   `init_checkpoint`. With `extend_positions` it has at least `max_seq_length`
   positions.
 
@@ -122,10 +122,10 @@ def _with_positions(config: BertConfig, options: ModelOptions) -> BertConfig:
 def check_fit(
   config: BertConfig, text: Text, max_seq_length: int, task: Task | None = None
 ) -> None:
-  """Checks that a model fits the vocabulary, the lengths and the task.
+  """Checks that a model fits the vocabulary, the input length and the task.
 
   Raises:
-    UserError: it does not; both numbers are named.
+    UserError: it does not fit; both numbers are shown.
   """
   if text.vocab_size not in (None, config.vocab_size):
     raise UserError(
@@ -149,9 +149,9 @@ def check_start(options: ModelOptions, config: BertConfig, text: Text) -> None:
   """Checks `init_checkpoint` before a model is built.
 
   Args:
-    options: which checkpoint, and how much of it.
-    config: the model's.
-    text: the job's.
+    options: which checkpoint, and which of its weights.
+    config: the model's configuration.
+    text: how the job turns text into ids.
 
   Raises:
     UserError: there is no such checkpoint, `init` cannot take from it what the
@@ -201,7 +201,7 @@ def check_casing_of_name(
   """Checks `do_lower_case` against the name of a checkpoint's folder.
 
   Raises:
-    UserError: it is the name of a released model of the other casing.
+    UserError: the folder is named as a released model of the other casing.
   """
   _check_lower_case(casing.of_name(path or ''), do_lower_case, label)
 

@@ -1,7 +1,7 @@
 """The settings of training and evaluation. Nothing here imports TensorFlow.
 
-`TrainingOptions` is what every training script takes. `Settings` adds the
-number of steps, which `run_pretraining.py` takes as flags and the other scripts
+Every training script takes `TrainingOptions`. `Settings` adds the number of
+steps, which `run_pretraining.py` takes as flags and the other scripts
 compute from `Epochs`.
 
 Tested by `tests/training/fit_test.py` and `tests/cli/training_flags_test.py`.
@@ -289,7 +289,7 @@ class Settings(TrainingOptions):
 
 @dataclasses.dataclass(frozen=True)
 class Epochs:
-  """How long a task is trained on."""
+  """How long training on a task lasts."""
 
   num_train_epochs: float = setting(3.0, 'Training epochs.', at_least=0.0)
   warmup_proportion: float = setting(
@@ -300,7 +300,7 @@ class Epochs:
   )
 
   def num_steps(self, num_examples: int, batch_size: int) -> tuple[int, int]:
-    """Returns the number of training steps and the warm-up's part of it.
+    """Returns the numbers of training steps and of warm-up steps among them.
 
     Args:
       num_examples: examples in an epoch.
@@ -320,7 +320,7 @@ class Epochs:
 
 @dataclasses.dataclass(frozen=True)
 class PretrainingInput:
-  """What run_pretraining.py reads, and how much of it it evaluates."""
+  """What run_pretraining.py reads, and how many batches it evaluates."""
 
   input_file: str | None = setting(
     None,
@@ -360,7 +360,7 @@ class PretrainingOptions:
 
 @dataclasses.dataclass(frozen=True)
 class TaskJobOptions:
-  """What all jobs on a task take: the settings of run_classifier.py."""
+  """The settings of run_classifier.py, which every job on a task takes."""
 
   model: ModelOptions
   tokenizer: TokenizerOptions

@@ -21,6 +21,10 @@ class Predictor:
 
   The local replicas of the strategy in whose scope it was made share the rows
   of each batch.
+
+  Attributes:
+    examples_per_second: the rate of the last `predict`, without batches that
+      traced the function; 0.0 if unknown.
   """
 
   def __init__(self, model: Classifier):
@@ -75,6 +79,9 @@ class Predictor:
 
     Returns:
       float32 [N, C], in the order of the examples.
+
+    Raises:
+      RuntimeError: the batches do not hold each example exactly once.
     """
     if on_progress is None:
       with Progress(num_examples, ' examples') as progress:
@@ -84,8 +91,8 @@ class Predictor:
     num_done = 0
     batches = iter(batches)
     with ThreadPoolExecutor(self._num_threads) as pool:
-      # The first batch runs alone, because it traces the function: batches that
-      # waited for it meanwhile would make the measured rate too high.
+      # The first batch traces the function, so it runs alone. Other batches
+      # would wait for it, end together, and make the measured rate too high.
       first = pool.submit(self._with_logits, next(batches)).result()
       others = threads.ordered_map(
         pool, self._num_threads, self._with_logits, batches

@@ -61,7 +61,7 @@ class Checkpointer:
   the same state, so restoring needs no communication.
 
   tf.train.CheckpointManager is not used: it removes every checkpoint that the
-  `checkpoint` file in its folder lists as old, wherever that lies, and nobody
+  `checkpoint` file in its folder lists as old, wherever it lies, and nothing
   removes the folders that a killed `tf.train.Checkpoint` leaves.
   """
 
@@ -98,7 +98,7 @@ class Checkpointer:
     """Restores the newest undamaged checkpoint and returns its step.
 
     Raises:
-      UserError: no checkpoint can be read; names each one's damage.
+      UserError: no checkpoint can be read; each one's damage is named.
     """
     damage = []
     for prefix in _checkpoints(self._output_dir).values():

@@ -23,9 +23,9 @@ from training.fit import fit
 from training.job import Job
 from training.options import Settings
 
-# Labelled examples below which fine-tuning depends strongly on the seed. In
-# GLUE these are CoLA, MRPC, RTE, STS-B and WNLI, the tasks of the studies that
-# the help of --adam_bias_correction cites.
+# With fewer labelled examples, fine-tuning depends strongly on the seed. CoLA,
+# MRPC, RTE, STS-B and WNLI have fewer; the studies that the help of
+# `adam_bias_correction` cites used such tasks.
 _SMALL_TRAINING_SET = 10_000
 
 
@@ -38,7 +38,7 @@ class Run:
     model: where the first weights come from.
     identity: everything else that decides the weights, for `run.json`: JSON
       values by name.
-    command: the script and its flags, which --from_run reads.
+    command: the script and its flags, which `from_run` reads.
     vocab_file: exported beside the weights if given.
   """
 
@@ -61,9 +61,11 @@ def train(
 
   Args:
     job: the model and its loss.
-    run: how and where to train; its `adam_bias_correction` is chosen.
+    run: how and where to train; `with_bias_correction` has completed its
+      settings.
     make_source: returns the training records; called once the run owns its
-      folder. The chief calls it first, and the other workers find its files.
+      folder. The chief calls it first; the other workers find the files that
+      the chief wrote.
     evaluation: runs every `settings.eval_steps`.
 
   Raises:

@@ -110,7 +110,7 @@ def release(output_dir: str, configuration: Mapping[str, Any]) -> None:
 
   Args:
     output_dir: the folder.
-    configuration: as it was claimed; the claim of another one stays.
+    configuration: as given to `claim`; a `run.json` with another one stays.
   """
   path = os.path.join(output_dir, _RUN_FILE)
   wanted = json.loads(json.dumps(configuration))

@@ -68,8 +68,8 @@ def summarise(scores: Mapping[int, Scores]) -> dict[str, dict[str, float]]:
     scores: seed → name → value, of two seeds or more.
 
   Returns:
-    name → statistics. `std` is the sample's, divided by the number of seeds
-    less one.
+    name → statistics. `std` is the sample standard deviation, with the divisor
+    N - 1 for N seeds.
   """
   names = next(iter(scores.values()))
   summary = {}

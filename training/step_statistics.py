@@ -58,8 +58,8 @@ class StepStatistics:
     self.unit_scale = UnitLossScale() if budget else None
     self._names: Sequence[str] = ()
     self._sums: tf.Variable | None = None
-    # The bad steps since `collect`, one more than the budget: that ends the
-    # run.
+    # The bad steps since `collect`. There is room for one more than the budget,
+    # because that one ends the run.
     none = tf.fill([budget + 1], tf.constant(-1, tf.int64))
     self._bad = tf.Variable(none, trainable=False)
 

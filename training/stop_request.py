@@ -2,8 +2,8 @@
 
 A thread makes the request (`cli.interrupt`, on a signal) while the main thread
 runs the device's training loop. Every step reads it: in one process the loop
-itself does, without waiting for a device; with several workers it travels with
-the step's one reduction, so all of them stop at the same step.
+itself does, without waiting for a device; with several workers the request is
+part of the step's one reduction, so all of them stop at the same step.
 
 TensorFlow's PreemptionCheckpointHandler does not fit. It looks for signals
 between two calls from the host, whose number may differ by one among workers:

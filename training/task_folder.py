@@ -37,7 +37,7 @@ class TaskFolder:
     max_seq_length: int,
     output_dir: str,
   ):
-    """Keeps what all splits share.
+    """Takes what all splits share.
 
     Args:
       task: the task.
@@ -161,6 +161,7 @@ class TaskFolder:
     examples: Sequence[Example],
     batch_size: int,
   ) -> np.ndarray:
+    """Returns a checkpoint's logits, [N, C]; writes the records and speed."""
     load_whole(checkpoint, released_variables(model))
     source = self.write_records(name, examples)
     batches = inference_input.inference_batches(source, batch_size)

@@ -42,8 +42,8 @@ def train(
     describe_batch: steps done → the records of the next batch, as text.
 
   Raises:
-    UserError: a loss or gradient is not finite, and no more steps may be
-      skipped.
+    UserError: a loss or gradient is not finite, and the run may not skip
+      another step.
     Stopped: the run was asked to stop, and has saved its state.
   """
   statistics = trainer.statistics

@@ -161,8 +161,8 @@ class Trainer(orbit.StandardTrainer):
     if stop_request is not None:
       # A copy, because the reduction needs it on the replica's device.
       summed[_STOP_REQUESTS] = tf.identity(stop_request)
-    # One reduction for everything: a second one beside the optimizer's was
-    # seen to abort.
+    # One reduction for everything: with a second one beside the optimizer's,
+    # runs were seen to abort.
     results = tf.distribute.get_replica_context().all_reduce(
       tf.distribute.ReduceOp.SUM, [*gradients, *summed.values()]
     )
@@ -174,12 +174,16 @@ class Trainer(orbit.StandardTrainer):
     return {**losses, **measures, **summed}
 
   def _update(self, gradients, losses) -> dict[str, tf.Tensor]:
-    """Updates the weights, unless the step is bad and may be skipped."""
+    """Updates the weights, unless the step is bad and may be skipped.
+
+    Returns:
+      The optimizer's measures; a bad step has the `gradient_norm` NaN.
+    """
     if not self.statistics.budget:
       return self.optimizer.apply(gradients)
     are_finite = tf.reduce_all(tf.math.is_finite([*losses.values()]))
     measures = self.optimizer.apply(gradients, are_finite)
-    # Above 1 the loss scale was too large, and the next step has a smaller one.
+    # A scale above 1 may have caused the overflow; the next step's is smaller.
     is_bad = (measures['skipped_steps'] > 0.0) & (measures['loss_scale'] <= 1.0)
     norm = measures['gradient_norm']
     measures['gradient_norm'] = tf.where(is_bad, float('nan'), norm)
