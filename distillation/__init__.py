@@ -1,1 +1,1 @@
-"""The paper: transfer sets, teachers, logits dumps and students."""
+"""The paper's distillation: transfer sets, teachers, logits dumps, students."""

@@ -102,8 +102,8 @@ def write_dev_logits(dump_dir: str, logits: np.ndarray) -> None:
 def read_dev_logits(dump_dir: str) -> np.ndarray | None:
   """Reads the logits on the dev split, float32 [N, C].
 
-  Returns None if there are none. Returns None, and warns, if the file is
-  damaged, because the teacher can score the split again.
+  Returns None if there is no file. Returns None, and warns, if it is damaged:
+  the teacher can score the split again.
   """
   path = os.path.join(dump_dir, _DEV_LOGITS)
   if not files.exists(path):

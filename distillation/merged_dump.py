@@ -1,4 +1,4 @@
-"""Makes a student's own dump if it cannot learn from a teacher's as it is.
+"""Makes a student's own dump if the teachers' dumps do not fit as they are.
 
 The dumps of several teachers are merged into one with the mean of their
 probabilities. For a student with another vocabulary or shorter inputs, the text
@@ -63,8 +63,8 @@ def check(dumps: Sequence[Dump], student: StudentInput) -> bool:
   """Checks that a student can be trained on dumps.
 
   Returns:
-    Whether a dump must be made for the student; False if it can use the only
-    one as it is.
+    Whether the student needs a dump of its own; False if there is one dump and
+    the student can use it as it is.
 
   Raises:
     UserError: the student can use neither the ids nor the text of the dumps, or
@@ -106,7 +106,7 @@ def make(
   """Makes a student's own dump, unless a previous start made it.
 
   Args:
-    dumps: one of each teacher, checked by `check`.
+    dumps: one for each teacher, checked by `check`.
     fingerprints: JSON that identifies the dumps' contents.
     student: the student that will learn from the result.
     temperature: T at which probabilities are averaged.
@@ -127,7 +127,7 @@ def make(
   temporary_files.remove_abandoned(folder, is_alone=True)
   logging.info(
     '%s %s',
-    'Merging' if len(dumps) > 1 else 'Tokenizing again the texts of',
+    'Merging' if len(dumps) > 1 else 'Re-tokenizing',
     ', '.join(dump.folder for dump in dumps),
   )
   rows = _merged_rows(dumps, student, temperature)
@@ -153,7 +153,7 @@ def _existing(folder: str, made_from: str) -> Dump | None:
   try:
     dump.check_shards()
   except UserError as error:
-    logging.warning('Merging again: %s', error)
+    logging.warning('Making the dump again: %s', error)
     return None
   logging.info('Using the records that exist in %s.', folder)
   return dump
@@ -229,7 +229,7 @@ def _check_same(group: Sequence[Row], dumps: Sequence[Dump]) -> None:
 
   Args:
     group: one row of each dump, at the same position.
-    dumps: the dumps.
+    dumps: the dumps, in the same order.
   """
   first = group[0]
   for row, dump in zip(group[1:], dumps[1:], strict=True):
@@ -305,7 +305,7 @@ def dev_logits(
   """Returns the teachers' mean logits on the dev split.
 
   Args:
-    dumps: one of each teacher.
+    dumps: one for each teacher.
     split: the checksum of the evaluated examples.
     is_regression: as for `mean_logits`.
 

@@ -58,7 +58,8 @@ class TransferOptions:
   )
   transfer_seed: int = setting(
     12345,
-    'Added: the seed of that draw.',
+    'Added: the seed of the draw of --max_transfer_examples and '
+    '--transfer_weights.',
     at_least=0,
     needs=('do_dump_logits',),
   )
@@ -176,7 +177,7 @@ class DumpOptions:
   shard_index: int | None = setting(
     None,
     'Added: the number of this job among --num_shards, from 0. The job makes '
-    'the files whose number leaves this remainder.',
+    'the files whose number modulo --num_shards is this number.',
     at_least=0,
     needs=('do_dump_logits',),
   )
@@ -189,7 +190,7 @@ class DumpOptions:
 
 @dataclasses.dataclass(frozen=True)
 class StudentOptions:
-  """How a student learns from a dump."""
+  """How a student learns from its dumps."""
 
   temperature: float = setting(
     1.0,

@@ -22,14 +22,14 @@ def make_distillation_loss(
   An example's soft loss is the cross-entropy under the teacher's soft labels at
   a temperature (`losses.soft_cross_entropy`), or the squared distance to the
   teacher's number. An example with a label has the loss (1 - w) soft + w hard,
-  with the label's cross-entropy or squared error; an example without has the
-  soft loss. All losses are divided by the number of examples in the global
-  batch. T = 1 and w = 0 give the loss of Turc et al. (section 2).
+  with the label's cross-entropy or squared error; an example without a label
+  has the soft loss. All losses are divided by the number of examples in the
+  global batch. T = 1 and w = 0 give the loss of Turc et al. (section 2).
 
   Args:
     model: the student.
-    task: says whether the labels are classes or numbers.
-    temperature: T; numbers have none.
+    task: decides whether the labels are classes or numbers.
+    temperature: T; not used for numbers.
     hard_label_weight: w in [0, 1]. Above 0, batches have `label_ids`: -1, or
       NaN for numbers, marks an example without a label.
   """
@@ -64,7 +64,7 @@ def agreement(
   """Measures how closely a student agrees with its teacher.
 
   Args:
-    task: says whether the labels are classes or numbers.
+    task: decides whether the labels are classes or numbers.
     teacher_logits: float32 [N, C].
     logits: float32 [N, C], the student's.
 

@@ -1,7 +1,7 @@
 """run_distillation.py's jobs: the teacher's dump, and a student trained on it.
 
 The teacher is loaded first, scores the transfer set once, and is never saved
-with a student. `soft_labels` has the loss.
+with a student. `soft_labels` defines the loss.
 
 Tested by `tests/scripts/run_distillation_test.py`.
 """
@@ -62,7 +62,7 @@ class SoftLabels:
   """A student's training data: the dumps of one or several teachers.
 
   Attributes:
-    dumps: one of each teacher.
+    dumps: one for each teacher.
     student: its task, tokenizer and input length.
     output_dir: takes the student's own records if it needs some.
     options: the temperature and the weight of labels.
@@ -184,7 +184,7 @@ def _check_casing(options: DistillationOptions) -> None:
 
 
 def make_distillation_task(options: DistillationOptions) -> Task:
-  """Returns the task; its labels have the order of the dumps', if any.
+  """Returns the task, with its labels in the order of the dumps or teacher.
 
   Raises:
     UserError: as for `make_task`, or `temperature` is set but the task predicts
@@ -306,9 +306,9 @@ def teacher_logits_on(
   """Returns the teachers' mean logits on a split, if the dumps keep them.
 
   Args:
-    dumps: one of each teacher; none if there is no teacher.
+    dumps: one for each teacher; empty if there is no teacher.
     examples: N, of the split.
-    task: says whether the labels are classes or numbers.
+    task: decides whether the labels are classes or numbers.
 
   Returns:
     float32 [N, C], or None; logs why if there is a teacher.

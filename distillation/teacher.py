@@ -41,7 +41,7 @@ class DumpJob:
     teacher: the fine-tuned checkpoint.
     transfer: the texts, at least one for each shard.
     dev: the task's dev split, with labels.
-    options: the dump's layout, and this job's part of it.
+    options: the dump's layout, and which part of it this job makes.
     batch_size: B.
     precision: the compute dtype of the teacher's matrix products.
   """
@@ -61,7 +61,7 @@ class DumpJob:
 
   @property
   def num_jobs(self) -> int:
-    """How many jobs share the dump."""
+    """The number of jobs that share the dump."""
     return self.options.num_shards
 
   @property
@@ -114,7 +114,7 @@ def dump(
   Args:
     job: what to dump.
     config: the teacher's.
-    identity: what else decides the dump, for `run.json`.
+    identity: everything else that decides the dump, for `run.json`.
     command: the script and its flags, for `run.json`.
 
   Raises:
@@ -191,7 +191,7 @@ def load_teacher(model: Classifier, job: DumpJob) -> Teacher:
 
 
 def _score_on_dev(predictor: Predictor, job: DumpJob) -> dict[str, float]:
-  """Scores a teacher on dev, keeps its logits, rejects a weak one."""
+  """Returns a teacher's scores on dev; keeps its logits, rejects a weak one."""
   folder, dev = job.folder, job.dev
   logits = logits_dump.read_dev_logits(folder.output_dir)
   if logits is None:
@@ -269,7 +269,7 @@ def _finish(teacher: Teacher, job: DumpJob, paths: Sequence[str]) -> None:
     f'{manifest.num_examples:,}',
     len(paths),
   )
-  # With all shards complete, what a killed job left of one is useless.
+  # All shards are complete, so parts that killed jobs left are useless.
   temporary_files.remove_abandoned(output_dir, 'logits-.*', is_alone=True)
 
 
@@ -343,7 +343,12 @@ def _score(
   job: DumpJob,
   on_progress: Callable[[int], None] | None = None,
 ):
-  """Returns the logits of texts, and the ids and segments behind them."""
+  """Scores N texts.
+
+  Returns:
+    The logits, float32 [N, C]; and the ids and segments that were scored,
+    RaggedTensors [N, (tokens)].
+  """
   folder = job.folder
   texts_b = [text.text_b for text in texts] if folder.task.is_pair else None
   ids, segments = encode_texts(

@@ -11,7 +11,7 @@ from data.tasks.examples import Example
 from system import files, text_files
 from system.errors import UserError
 
-# Tables are refused, because their text is only in a column.
+# Tables are refused, because only one of their columns is text.
 _TABLE = re.compile(r'\.(csv|jsonl?|parquet)(\.\w+)?$')
 
 
@@ -33,8 +33,8 @@ def read_files(patterns: Sequence[str]) -> list[list[Text]]:
 
   Returns:
     For each pattern the texts of its files. A text's id is 'file:line', where
-    file is the name without its folder if these names differ, otherwise the
-    path. Blank lines are left out; their number is logged.
+    file is the file's name if no two files share one, otherwise its path.
+    Blank lines are left out; their number is logged.
 
   Raises:
     UserError: a file is a table, there is no text, a line has more than two

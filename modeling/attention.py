@@ -34,8 +34,8 @@ class SelfAttention(layers.BaseLayer):
   Args:
     name_scope: the released name without the trailing '/query/kernel' etc.
     config: the encoder's dimensions.
-    init: of the three kernels.
-    dtype: of the matrix products.
+    init: the initial values of the three kernels.
+    dtype: the dtype of the matrix products.
   """
 
   def __init__(

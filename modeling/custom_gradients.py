@@ -11,7 +11,7 @@ import tensorflow as tf
 def recomputed(
   function: Callable[[tf.Tensor], tf.Tensor],
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-  """Returns an elementwise function whose gradient keeps its input only.
+  """Returns the function with a gradient that keeps only the input in memory.
 
   XLA compiles the function and its gradient into one pass over memory each,
   instead of one pass for each operation. It compiles once for each shape.
@@ -42,14 +42,14 @@ def wide_linear(
 
   The gradient of x is the upstream gradient times kernel^T. For this product
   oneDNN, on CPUs, reads the kernel with a stride of O values. If O is a power
-  of two, such as 512, these values share few cache lines. So this function
-  transposes the kernel first.
+  of two, such as 512, these values map to few cache sets and evict each other.
+  So this function transposes the kernel first.
 
   Args:
     x: float32 [N, I].
     kernel: float32 [I, O].
     bias: float32 [O].
-    dtype: of the product's factors.
+    dtype: the dtype of the product's factors.
 
   Returns:
     float32 [N, O].
@@ -100,7 +100,7 @@ def tied_cross_entropy(
     table: float32 [V, H].
     bias: float32 [V].
     ids: int [N], in [0, V).
-    dtype: of the products' factors.
+    dtype: the dtype of the products' factors.
 
   Returns:
     float32 [N] in nats.

@@ -12,7 +12,7 @@ class Embeddings(layers.BaseLayer):
 
   Args:
     config: the encoder's dimensions.
-    init: of the three tables.
+    init: the initial values of the three tables.
   """
 
   def __init__(self, config: BertConfig, init: layers.WeightInit):

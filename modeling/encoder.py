@@ -15,7 +15,8 @@ class BertEncoder(layers.BaseLayer):
 
   Args:
     config: the encoder's dimensions.
-    compute_dtype: of the matrix products: 'float32', 'bfloat16' or 'float16'.
+    compute_dtype: the dtype of the matrix products: 'float32', 'bfloat16' or
+      'float16'.
     seed: with a weight's name it determines the weight's initial value.
   """
 

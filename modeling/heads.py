@@ -1,4 +1,4 @@
-"""Heads: what turns the encoder's outputs into logits."""
+"""Heads: layers that turn the encoder's outputs into logits."""
 
 import tensorflow as tf
 
@@ -13,8 +13,8 @@ class MaskedLmHead(layers.BaseLayer):
 
   Args:
     config: the encoder's dimensions.
-    init: of the dense layer's kernel; the biases start at zero.
-    compute_dtype: of the matrix products.
+    init: the initial values of the dense layer's kernel; biases start at zero.
+    compute_dtype: the dtype of the matrix products.
   """
 
   def __init__(
@@ -53,7 +53,7 @@ class MaskedLmHead(layers.BaseLayer):
   def nats(
     self, masked: tf.Tensor, word_embeddings: tf.Tensor, ids: tf.Tensor
   ) -> tf.Tensor:
-    """Computes the cross-entropies of `call`'s logits; cheaper to train.
+    """Computes the cross-entropies of `call`'s logits, with a cheaper gradient.
 
     Args:
       masked: as for `call`.
@@ -61,7 +61,7 @@ class MaskedLmHead(layers.BaseLayer):
       ids: int [B, P], the tokens that were masked.
 
     Returns:
-      float32 [B, P].
+      float32 [B, P] in nats.
     """
     nats = custom_gradients.tied_cross_entropy(
       self._transformed(masked, is_training=True),
@@ -84,7 +84,7 @@ class OutputHead(layers.BaseLayer):
   Args:
     prefix: precedes the variables' names, `output_weights` and `output_bias`.
     shape: [outputs, inputs].
-    init: of the weights; the bias starts at zero.
+    init: the initial values of the weights; the bias starts at zero.
   """
 
   def __init__(

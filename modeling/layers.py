@@ -2,15 +2,15 @@
 
 Constructors make the weights, so that each variable has exactly the released
 name (`bert/encoder/layer_0/attention/self/query/kernel:0`) and a checkpoint
-maps name to name. Between layers, activations are matrices, [B*S, H]: these
+maps name to name. Between layers, activations are matrices, [B*S, H]: the
 reshapes are free, and each dense layer is one matrix product.
 
 Weights are float32. With a `compute_dtype` of bfloat16 or float16 the matrix
-products have that type. All else stays float32: biases, activation functions,
-softmax, LayerNorm and the residual stream, and two products: the one-hot
-product that looks up segments, because a look-up is exact, and the output layer
-with its few columns, because it costs little and its logits are dumped and
-compared.
+products have that dtype, except two: the one-hot product that looks up
+segments, because a look-up must be exact, and the output layer with its few
+columns, because it costs little and its logits are dumped and compared.
+Everything else stays float32: biases, activation functions, softmax, LayerNorm
+and the residual stream.
 """
 
 import functools
@@ -73,9 +73,9 @@ def get_activation(name: str | None) -> Callable[[tf.Tensor], tf.Tensor]:
 def _recomputed_activation(
   name: str | None, has_known_shape: bool
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-  # All layers share one function, which is compiled once for each shape. But a
-  # trace for unknown shapes would serve known shapes too, and a TPU must see
-  # these: hence the second key.
+  # All layers share one function, which is compiled once for each shape. But
+  # TensorFlow would reuse a trace for unknown shapes if they are known, and a
+  # TPU must see known shapes: hence the second key.
   del has_known_shape
   return custom_gradients.recomputed(get_activation(name))
 
@@ -120,8 +120,8 @@ def product(
 
   Args:
     a: float32 [..., N, M]; rounded to `dtype`.
-    b: float32 [..., M, O], or [..., O, M] if `transpose_b`; likewise.
-    dtype: of the factors.
+    b: float32 [..., M, O], or [..., O, M] if `transpose_b`; rounded to `dtype`.
+    dtype: the dtype of the factors.
     transpose_b: whether to transpose `b`.
 
   Returns:
@@ -141,8 +141,8 @@ class Dense(BaseLayer):
   Args:
     name_scope: the released name without the trailing '/kernel'.
     shape: [inputs, outputs] of the kernel.
-    init: of the kernel; the bias starts at zero.
-    compute_dtype: of the product.
+    init: the initial values of the kernel; the bias starts at zero.
+    compute_dtype: the dtype of the product.
   """
 
   def __init__(
@@ -184,7 +184,7 @@ class LayerNorm(BaseLayer):
 
   Args:
     name_scope: the released name without the trailing '/beta' and '/gamma'.
-    size: of the last axis.
+    size: the size of the last axis.
   """
 
   def __init__(self, name_scope: str, size: int):

@@ -33,8 +33,8 @@ class PreTrainer(layers.BaseLayer):
 
   Args:
     config: the encoder's dimensions.
-    compute_dtype: of the matrix products.
-    seed: of the initial weights.
+    compute_dtype: the dtype of the matrix products.
+    seed: the seed of the initial weights.
   """
 
   def __init__(
@@ -76,7 +76,7 @@ class PreTrainer(layers.BaseLayer):
   def score(
     self, features: dict[str, tf.Tensor], dropout: DropoutKey | None = None
   ) -> dict[str, tf.Tensor]:
-    """Computes the masked tokens' losses; cheaper to train than `call`.
+    """Computes the masked tokens' losses; training it is cheaper than `call`.
 
     Args:
       features: as for `call`, and int `masked_lm_ids` [B, P].
@@ -123,8 +123,8 @@ class Classifier(layers.BaseLayer):
   Args:
     config: the encoder's dimensions.
     num_outputs: C, the number of classes; 1 for regression.
-    compute_dtype: of the encoder's matrix products.
-    seed: of the initial weights.
+    compute_dtype: the dtype of the encoder's matrix products.
+    seed: the seed of the initial weights.
   """
 
   def __init__(

@@ -27,8 +27,8 @@ class ModelOptions:
   initializer_range: float | None = setting(
     None,
     'Added: the standard deviation of the random initial weights; 0.02, as '
-    'in the released models, if not given. Narrow models with a short '
-    'training learn faster with a higher value.',
+    'in the released models, if not given. Narrow models that are trained '
+    'briefly learn faster with a higher value.',
     at_least=0.0,
     needs=('bert_size',),
   )
@@ -41,10 +41,10 @@ class ModelOptions:
   init: str = setting(
     initialisation.ALL,
     'Added: which weights of --init_checkpoint to load. all: every weight; '
-    'bottom_layers: from a deeper checkpoint of the same width, the layers '
-    'next to the embeddings; every_kth_layer: from a checkpoint k times as '
-    'deep, its layers k, 2k, ...; word_embeddings: only these. All other '
-    'weights start at random.',
+    'bottom_layers: the same, but the checkpoint may be deeper, and its lowest '
+    'layers are used; every_kth_layer: the same, but the checkpoint is k times '
+    'as deep, and its layers k, 2k, ... are used; word_embeddings: only these. '
+    'All other weights start at random.',
     choices=(
       initialisation.ALL,
       initialisation.BOTTOM_LAYERS,

@@ -17,8 +17,8 @@ class TransformerBlock(layers.BaseLayer):
   Args:
     index: the layer's number, counted from 0.
     config: the encoder's dimensions.
-    init: of the kernels.
-    dtype: of the matrix products.
+    init: the initial values of the kernels.
+    dtype: the dtype of the matrix products.
   """
 
   def __init__(

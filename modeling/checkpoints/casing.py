@@ -18,10 +18,11 @@ def of_name(path: str) -> tuple[str, bool] | None:
   ('uncased_L-2_H-128_A-2', True)
 
   Args:
-    path: of the folder, or of a checkpoint in it; need not exist.
+    path: the folder, or a checkpoint in it; need not exist.
 
   Returns:
-    The folder's name, and whether its text was lower-cased; None for others.
+    The folder's name, and whether its text was lower-cased; None if the folder
+    is not named as a released model.
   """
   path = path.rstrip('/')
   for part in (path, os.path.dirname(path)):
@@ -38,7 +39,7 @@ def beside(prefix: str) -> tuple[str, bool] | None:
   These are Hugging Face's tokenizer_config.json and the run.json of our runs.
 
   Args:
-    prefix: of an existing checkpoint.
+    prefix: the prefix of an existing checkpoint.
 
   Returns:
     The path of the file, and its do_lower_case; None if neither has the key.

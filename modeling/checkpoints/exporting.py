@@ -1,7 +1,7 @@
 """Writes a model's weights as a checkpoint in released BERT's format.
 
-It holds only weights, in float32, under google-research/bert's names: what
-loads the checkpoints in Google's zip files loads it.
+The checkpoint holds only weights, in float32, under google-research/bert's
+names. Programs that load the checkpoints in Google's zip files can load it.
 """
 
 import os

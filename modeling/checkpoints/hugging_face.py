@@ -191,7 +191,7 @@ class Reader:
   """A model.safetensors with the interface of TensorFlow's checkpoint reader.
 
   Args:
-    path: of the file. The constructor reads all of it, and raises as
+    path: the file. The constructor reads all of it and raises the errors of
       `read_weights`.
   """
 
@@ -212,7 +212,7 @@ class Reader:
 
 
 def _released_name(name: str) -> str | None:
-  """Translates a name without the prefix 'bert.'; None if BERT lacks it."""
+  """Translates a name without 'bert.'; None if released BERT lacks it."""
   if name in _HEADS:
     return _HEADS[name]
   if not (match := _MODULE.match(name)):

@@ -1,7 +1,7 @@
 """Where a run's initial weights come from.
 
 A run is resumed, or starts from a checkpoint, or from random weights. `init`
-selects which weights of the checkpoint each variable starts from. The choices
+selects the weight of the checkpoint that each variable starts from. The choices
 are those that Turc et al. (2019, section 6.3) compare: a pre-trained model, its
 word embeddings alone, the bottom layers of a deeper model.
 """

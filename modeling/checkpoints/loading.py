@@ -19,7 +19,7 @@ from modeling.configs import BertConfig
 from system.errors import UserError
 
 _OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
-# What google-research/bert's training saves besides the weights.
+# Variables that google-research/bert's training saves besides the weights.
 _TRAINING_STATE = re.compile(
   rf'(.*/(adam|lamb)_[mv]|global_step|{_OBJECT_GRAPH})$'
 )
@@ -85,9 +85,9 @@ def load_released(
     variables: released name → variable.
     is_required: returns whether the checkpoint must hold a name.
     allow_mismatch: returns whether a name may have another shape in the
-      checkpoint; the variable then keeps its initial values. True of heads by
-      default: the checkpoint of a classifier with three labels can initialise
-      the encoder of one with two.
+      checkpoint; the variable then keeps its initial values. By default heads
+      may: the checkpoint of a classifier with three labels can initialise the
+      encoder of one with two.
     init: which weights to load, a value of the setting `init`.
     extends_positions: whether the checkpoint may have fewer positions than the
       model; the model's other positions keep their initial values.
@@ -151,7 +151,7 @@ def _plan(
 
 
 def _is_longer(shapes: tuple[tuple[int, ...], tuple[int, ...]] | None) -> bool:
-  """Returns whether the model's table has more rows, and else the same shape.
+  """Returns whether two shapes differ only in that the model has more rows.
 
   Args:
     shapes: the checkpoint's and the model's; None if they are equal.

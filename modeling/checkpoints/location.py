@@ -32,7 +32,7 @@ _BLOCK_BYTES = 1 << 20
 class Checkpoint:
   """An existing checkpoint and the files that describe it.
 
-  `locate` returns one. Each call of a method reads the files again.
+  `locate` makes it. Its methods read the files again at each call.
 
   Attributes:
     prefix: see the module's docstring.
