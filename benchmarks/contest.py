@@ -1,4 +1,4 @@
-"""Runs programs that make pre-training records alternately on the same text."""
+"""Alternately runs programs that make pre-training records of the same text."""
 
 import dataclasses
 import os
@@ -46,8 +46,8 @@ def unpack(paths: list[str], folder: str) -> list[str]:
   """
   copies = [os.path.join(folder, f'{i:05d}.txt') for i in range(len(paths))]
   for path, copy in zip(paths, copies, strict=True):
-    # Not `text_files.copy`: it imports TensorFlow, whose memory `processes`
-    # would have to tell from that of the programs.
+    # Not `text_files.copy`: it imports TensorFlow, and beside so large a parent
+    # `processes` cannot use the kernel's peak memory of a smaller program.
     with open(copy, 'w', encoding='utf-8', newline='\n') as file:
       file.writelines(f'{line}\n' for line in text_files.read_lines(path))
   return copies
@@ -74,7 +74,7 @@ def compare(
 
   Args:
     contestants: the programs. One that fails drops out of later rounds.
-    num_rounds: number of runs of each.
+    num_rounds: the number of runs of each program.
     folder: a folder for their output.
     report: called with the measurements so far after each round.
 
@@ -147,5 +147,7 @@ def _count(path: str) -> int:
       offset += 8 + 4 + struct.unpack('<Q', length)[0] + 4
       count += 1
   if offset != size:
-    raise ValueError(f'{os.path.basename(path)} is no complete TFRecord file')
+    raise ValueError(
+      f'{os.path.basename(path)} is not a complete TFRecord file'
+    )
   return count

@@ -3,7 +3,7 @@
   python -m benchmarks.dynamic_masking --masked='static-*' \\
     --unmasked='dynamic-*' --vocab_file=vocab.txt
 
-For checking that --dynamic_masking does not slow training down. Both inputs are
+It checks that --dynamic_masking does not slow training down. Both inputs are
 records that create_pretraining_data.py made of the same text, without
 --dynamic_masking and with it. The benchmark reads each as run_pretraining.py
 does and discards the batches. Rounds alternate, so that other load on the

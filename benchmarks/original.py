@@ -1,7 +1,7 @@
 """Runs google-research/bert's modules, which need TensorFlow 1.
 
-For comparing this project with the original. As a script it runs one of the
-original's scripts from a checkout, with that script's flags:
+Benchmarks use it to compare this project with the original. As a script it runs
+one of the original's scripts from a checkout, with that script's flags:
 
   python -m benchmarks.original path/to/bert/create_pretraining_data.py \\
     --input_file=text.txt --output_file=text.tfrecord --vocab_file=vocab.txt

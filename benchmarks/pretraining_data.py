@@ -3,15 +3,15 @@
   python -m benchmarks.pretraining_data --vocab_file=vocab.txt \\
     --input_file='wiki-*.txt.gz' --reference_dir=path/to/google-research-bert
 
-For checking the README's numbers. Each program runs as a separate process,
+It reproduces the README's numbers. Each program runs as a separate process,
 which is measured with all its descendants from start to end. All programs read
 the same unpacked copy, because the peers read plain text only. They run
 alternately, so that other load on the machine affects all of them. A program
 that fails is reported, and the others continue. The copy and the records of one
-run at a time are in a temporary folder, whose place TMPDIR sets.
+run at a time are in a temporary folder in TMPDIR.
 
 --scaling=1,2,4 measures this project alone, on the text once, twice and four
-times over: how much time and memory more text takes.
+times over, to show how time and memory grow with the text.
 """
 
 import dataclasses
@@ -58,8 +58,8 @@ _OUR_FLAGS = flags.DEFINE_string(
 _SCALING = flags.DEFINE_list(
   'scaling',
   [],
-  'Measure this project alone on the text repeated so many times, for example '
-  '1,2,4.',
+  'Measure this project alone on the text repeated these numbers of times, for '
+  'example 1,2,4.',
 )
 _NUM_ROUNDS = flags.DEFINE_integer(
   'num_rounds', 3, 'Number of runs of each program.', 1

@@ -139,9 +139,9 @@ def alternate(
 
   Args:
     workers: the workers; the others are compared with the first.
-    num_rounds: number of rounds of each worker.
-    round_seconds: duration of a round, which has at least one step.
-    patience: for how many seconds each round waits, and is repeated, while
+    num_rounds: the number of rounds of each worker.
+    round_seconds: the duration of a round, which has at least one step.
+    patience: the seconds for which each round waits, and is repeated, while
       other processes are busy.
 
   Raises:

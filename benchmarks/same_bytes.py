@@ -1,16 +1,17 @@
-"""Guards a refactoring: the scripts must go on writing the same bytes.
+"""Checks that a refactoring does not change the bytes that the scripts write.
 
     python benchmarks/same_bytes.py > before.txt
     python benchmarks/same_bytes.py --compare=before.txt
 
-The script writes a small world of its own, runs the project's scripts on it by
-their command lines, as a user does, and prints a table: a checksum and the name
-of every file that depends on nothing but the world and the flags. It imports
-nothing of the project, so it knows nothing of the layout of its packages.
---root names another checkout to run. Event files, speeds and locks are left
-out, and so are the versions in run.json; where the folder's path stands in a
-file, WORK counts. Another processor or number of cores may give other bytes:
-compare tables of one machine only.
+The script writes small synthetic inputs to a folder `world`, runs the project's
+scripts on them through their command lines, and prints a table: the checksum
+and the name of every file that depends only on the inputs and the flags. It
+imports nothing from the project, so it can run any version. --root names
+another checkout to run.
+
+Event files, speeds and locks are left out, and so are the versions in run.json.
+The working folder's path counts as WORK in each file. Another processor or
+number of cores may give other bytes: compare only tables of one machine.
 """
 
 import concurrent.futures
@@ -32,13 +33,13 @@ from absl import app, flags
 _ROOT = flags.DEFINE_string(
   'root',
   str(pathlib.Path(__file__).resolve().parents[1]),
-  'The checkout whose scripts are run.',
+  'The checkout whose scripts to run.',
 )
 _COMPARE = flags.DEFINE_string(
-  'compare', None, 'An earlier table; the status is 1 if this one differs.'
+  'compare', None, 'An earlier table; the exit status is 1 if it differs.'
 )
 _WORK_DIR = flags.DEFINE_string(
-  'work_dir', None, 'An empty folder for all files, which stay there.'
+  'work_dir', None, 'An empty folder for all files, which are kept.'
 )
 
 _LABELS = ('bad', 'fair', 'good')
@@ -77,8 +78,8 @@ _DUMP = f"""{_THREE} --do_dump_logits --vocab_file=world/vocab.txt
   --num_logits_shards=3"""
 _STUDENT = f"""{_TUNING} {_THREE} --do_predict --eval_steps=16
   --bert_config_file=world/small.json --init=bottom_layers"""
-# The commands of a block run at the same time, one block after the other. Some
-# 30 steps of pre-training are an epoch.
+# Blocks run one after another, the commands of a block at the same time. An
+# epoch of pre-training has about 30 steps.
 _COMMANDS = f"""\
 data/create_pretraining_data.py {_CORPUS}
   --output_file=static/records --num_shards=2
@@ -116,7 +117,7 @@ run_distillation.py {_STUDENT} --logits_dir=dump_a
   --output_dir=student_of_text --max_seq_length=8 --num_train_epochs=1
   --nodo_eval --nodo_predict --eval_steps=0
 """
-# What tells of the time, or which process is at work.
+# Files that depend on the time or the process.
 _LEFT_OUT = ('*/events/*', '*_speed.json', '*.lock')
 
 
@@ -129,8 +130,11 @@ def _sentence(rng: random.Random) -> tuple[str, int]:
   return ' '.join(words), rng.randrange(3) if rng.random() < 0.1 else kind
 
 
-def _make_world(folder: pathlib.Path) -> None:
-  """Writes a vocabulary, two models, texts and three tasks; always the same."""
+def _write_inputs(folder: pathlib.Path) -> None:
+  """Writes a vocabulary, two configurations, texts and three tasks.
+
+  They are the same at each call.
+  """
   rng = random.Random(1)
 
   def write(name: str, lines: list[str]) -> None:
@@ -163,21 +167,21 @@ def _make_world(folder: pathlib.Path) -> None:
 
 
 def _run(folder: pathlib.Path) -> None:
-  """Makes the world in a folder and runs all commands there."""
-  _make_world(folder / 'world')
+  """Writes the inputs to a folder and runs all commands there."""
+  _write_inputs(folder / 'world')
   for name in ('static', 'dynamic'):
     (folder / name).mkdir()
   with concurrent.futures.ThreadPoolExecutor() as pool:
     for block in _COMMANDS.split('\n\n'):
       commands = [text.split() for text in re.split(r'\n(?=\S)', block)]
-      # All of them end before a failure is told.
-      for failure in list(pool.map(lambda x: _fails(x, folder), commands)):
+      # All commands of the block end before a failure is reported.
+      for failure in list(pool.map(lambda x: _failure(x, folder), commands)):
         if failure:
           sys.exit(failure)
 
 
-def _fails(command: list[str], folder: pathlib.Path) -> str:
-  """Runs a command; returns '' or, where it fails, it and what it printed."""
+def _failure(command: list[str], folder: pathlib.Path) -> str:
+  """Runs a command; returns '' or, if it fails, the command and its output."""
   root, start = os.path.abspath(_ROOT.value), time.monotonic()
   command = [sys.executable, os.path.join(root, command[0]), *command[1:]]
   done = subprocess.run(
@@ -208,7 +212,7 @@ def _checksums(folder: pathlib.Path) -> dict[str, str]:
 
 
 def _content(path: pathlib.Path, folder: pathlib.Path) -> bytes:
-  """Returns a file's bytes, WORK for the folder, without the versions."""
+  """Returns a file's bytes, with WORK for the folder's path, no versions."""
   content = path.read_bytes()
   if path.name == 'run.json':
     run = json.loads(content)
@@ -218,7 +222,7 @@ def _content(path: pathlib.Path, folder: pathlib.Path) -> bytes:
 
 
 def _differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
-  """Says of each file that is not the same what has become of it."""
+  """Lists the files that are missing, extra or different."""
   lines = []
   for name in sorted(before.keys() | now.keys()):
     if name not in now:

@@ -3,10 +3,10 @@
   python -m benchmarks.tokenization --vocab_file=vocab.txt \\
     --input_file=wiki.txt --reference_dir=path/to/google-research-bert
 
-For checking the tokenizer's speed and that its ids are the same; different ids
-are an error. Both tokenizers read the same lines in the same process: the
-original one line at a time, which is all it supports, this project's in
-batches. Rounds alternate, so that other load on the machine affects both.
+It also checks that the ids are the same; different ids are an error. Both
+tokenizers read the same lines in the same process: the original one line at a
+time, which is all it supports, this project's in batches. Rounds alternate, so
+that other load on the machine affects both.
 """
 
 import itertools

@@ -3,7 +3,7 @@
   python -m benchmarks.training --vocab_file=vocab.txt \\
     --wiki_file='wiki-*.txt.gz' --sst_2_dir=glue/SST-2
 
-For checking the README's numbers. All contestants work on the same text, with
+It reproduces the README's numbers. All contestants work on the same text, with
 models of the same sizes and random weights. The jobs are pre-training (steps of
 --train_batch_size records of 128 tokens, 20 of them masked), fine-tuning on
 SST-2, distillation from dumped logits, and scoring SST-2's texts. The peers are
@@ -68,8 +68,8 @@ _ROUND_SECONDS = flags.DEFINE_float(
 _PATIENCE = flags.DEFINE_float(
   'patience',
   0.0,
-  'For so many seconds, each turn waits, and is repeated, while other '
-  'processes are busy.',
+  'The number of seconds for which each turn waits, and is repeated, while '
+  'other processes are busy.',
   0.0,
 )
 _WORK_DIR = flags.DEFINE_string(

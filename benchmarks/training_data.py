@@ -1,4 +1,4 @@
-"""Makes the records, arrays and texts that `training` measures on.
+"""Makes the records, arrays and texts with which `training` measures.
 
 Tested by `tests/benchmarks/training_test.py`.
 """

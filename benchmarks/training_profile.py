@@ -47,7 +47,7 @@ def measure(job: Job, folder: str) -> dict:
 
   Args:
     job: the job.
-    folder: a folder for the log of what libraries print.
+    folder: a folder for the log, which holds the output of libraries.
 
   Returns:
     'job', 'steps', 'step_milliseconds', 'shares' of the time by kind of work

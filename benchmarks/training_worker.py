@@ -2,10 +2,10 @@
 
   python -m benchmarks.training_worker ours '' JOB_AS_JSON
 
-For `rounds.Worker`, which starts it. The worker imports the engine, builds the
-model, runs one step and prints what that took. Then it reads numbers of steps
-from standard input, one per line, runs so many steps and prints what they took.
-It prints lines of JSON; whatever libraries print goes to standard error.
+`rounds.Worker` starts it. The worker imports the engine, builds the model, runs
+one step and prints how long that took. Then it reads numbers of steps from
+standard input, one per line, runs that many steps and prints their time and
+memory. It prints lines of JSON; the output of libraries goes to standard error.
 
 Tested by `tests/benchmarks/training_test.py`.
 """

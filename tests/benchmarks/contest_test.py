@@ -34,8 +34,8 @@ def test_records_are_counted_in_one_file_or_in_shards(tmp_path):
 @pytest.mark.parametrize(
   'content, message',
   [
-    (_frames(3, 5)[:-1], 'records.tfrecord is no complete TFRecord file'),
-    (_frames(3) + b'abc', 'records.tfrecord is no complete TFRecord file'),
+    (_frames(3, 5)[:-1], 'records.tfrecord is not a complete TFRecord file'),
+    (_frames(3) + b'abc', 'records.tfrecord is not a complete TFRecord file'),
     (b'', 'it wrote no records'),
   ],
 )
