@@ -74,6 +74,15 @@ def test_the_slots_are_named_after_their_variables():
   names = {variable.name for variable in optimizer.variables}
   slots = ['a/kernel/adam_m:0', 'a/kernel/adam_v:0']
   assert names == {'a/kernel:0', *slots, 'step:0'}
+  assert [v.name for v in optimizer.trainable_variables] == ['a/kernel:0']
+
+
+def test_a_missing_gradient_is_refused_before_any_variable_changes():
+  variables = [tf.Variable([1.0], name=f'{name}/kernel') for name in 'ab']
+  optimizer = AdamW(variables, 0.1, 10, 0)
+  with pytest.raises(ValueError, match='shorter'):
+    optimizer.apply([tf.constant([0.5])])
+  assert float(variables[0][0]) == 1.0
 
 
 def test_the_loss_is_multiplied_by_the_loss_scale():
