@@ -65,6 +65,11 @@ def test_mask_is_the_same_in_every_release():
   ]
 
 
+def test_a_row_of_eight_decisions_takes_one_counter():
+  rows = mask([4, 8])
+  np.testing.assert_array_equal(tf.reshape(rows, [2, 16]), mask([2, 16]))
+
+
 @pytest.mark.parametrize('rate', [0.1, 0.5, 0.9])
 def test_share_of_dropped_values_is_the_rate(rate):
   dropped = 1 - np.mean(mask([100, 999], rate=rate))
