@@ -213,8 +213,10 @@ def test_module(name: str, settings: dict, options) -> int:
   chosen = list(mutants(source))
   total = len(chosen)
   if options.again:
-    survived = report.read_text().splitlines()
-    chosen = [x for x in chosen if _line(module, x) in survived]
+    # Lines may have moved since.
+    lines = report.read_text().splitlines()
+    survived = {line.split(': ', 1)[1] for line in lines}
+    chosen = [x for x in chosen if x.change in survived]
   elif options.share < 1:
     count = round(options.share * total)
     chosen = random.Random(SEED).sample(chosen, count)
