@@ -85,6 +85,22 @@ def test_one_bad_step_more_than_the_budget_is_seen():
   assert statistics.collect() == [2]
 
 
+def test_the_variables_are_not_trainable():
+  statistics = StepStatistics(budget=1)
+  _add(statistics, 1, loss=1.0)
+  variables = (
+    statistics._sums,
+    statistics._bad,
+    statistics.unit_scale.skipped_steps,
+  )
+  assert not any(variable.trainable for variable in variables)
+
+
+def test_text_that_is_not_restored_is_shown_up_to_40_characters():
+  with pytest.raises(ValueError, match=r"^'\["0{38}' is not the state"):
+    StepStatistics().restore('["' + '0' * 60 + '"]')
+
+
 @pytest.mark.parametrize('text', ['[]', '{"start": 1}', '{"start": "x"}'])
 def test_other_text_is_not_restored(text):
   with pytest.raises(ValueError):
