@@ -97,8 +97,10 @@ def test_the_variables_are_not_trainable():
 
 
 def test_text_that_is_not_restored_is_shown_up_to_40_characters():
-  with pytest.raises(ValueError, match=r"^'\["0{38}' is not the state"):
-    StepStatistics().restore('["' + '0' * 60 + '"]')
+  with pytest.raises(ValueError) as error:
+    StepStatistics().restore('["' + 'x' * 60 + '"]')
+  shown = '["' + 'x' * 38
+  assert str(error.value).startswith(f"'{shown}' is not the state")
 
 
 @pytest.mark.parametrize('text', ['[]', '{"start": 1}', '{"start": "x"}'])
