@@ -309,7 +309,7 @@ def test_padding_ids_get_unused_names(tmp_path):
 def test_a_vocabulary_of_another_model_is_rejected(tmp_path):
   config = {**CONFIG, 'vocab_size': 133}
   write_folder(tmp_path / 'hf', config=config)
-  with pytest.raises(UserError, match='has 5 tokens, .* has 133 .* than 128'):
+  with pytest.raises(UserError, match='has 5 tokens, .* has 133 .* 127 fewer'):
     imported(tmp_path / 'hf')
 
 
