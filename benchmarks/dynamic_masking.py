@@ -17,6 +17,8 @@ from absl import flags
 
 from benchmarks import comparison
 from cli import script
+from data.pretraining import input_records, manifest
+from data.records import feature_spec
 
 _MASKED = flags.DEFINE_string(
   'masked', None, 'Records with masks.', required=True
@@ -38,9 +40,7 @@ _NUM_ROUNDS = flags.DEFINE_integer(
 
 def _source(patterns: str, vocabulary):
   """Returns the `RecordSource` of some files, sized by their manifest."""
-  from data.pretraining import input_records, manifest
   from data.pretraining.dynamic_masking import DynamicMasking
-  from data.records import feature_spec
   from data.records.record_source import RecordSource
 
   found = manifest.find(input_records.expand(patterns))

@@ -13,6 +13,7 @@ import numpy as np
 from absl import flags
 
 from cli import flag_group, script
+from data.pretraining import input_records
 from system.errors import UserError, reason_of
 
 FLAGS = flags.FLAGS
@@ -95,7 +96,6 @@ def _masked_ids(
 def main(_: list[str]) -> None:
   """Prints the most frequent token and its share."""
   flag_group.require('input_file', 'vocab_file')
-  from data.pretraining import input_records
   from data.text import tokenization
 
   tokens = tokenization.load_vocabulary(FLAGS.vocab_file).tokens
