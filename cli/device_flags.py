@@ -33,15 +33,14 @@ def options(trains: bool = True) -> DeviceOptions:
 
 
 def prepare(devices: DeviceOptions) -> None:
-  """Checks the devices' settings and, for a TPU, the paths that flags name.
+  """Quietens TensorFlow's log and, for a TPU, checks the paths in flags.
 
   The paths are checked now because a TPU costs money from the moment it
   answers. Call this once the flags are checked, because it imports TensorFlow.
 
   Raises:
-    UserError: settings contradict each other, or a TPU cannot reach a path.
+    UserError: a TPU cannot reach a path.
   """
-  devices.check()
   from devices import native_log, tpu
 
   native_log.apply_min_log_level()

@@ -71,12 +71,16 @@ def read(group: type[Group], **others: Any) -> Group:
   Args:
     group: a dataclass of settings, defined as flags.
     **others: values of fields that no flag sets, or that override the flags.
+      A field `inherited` gets the names of the flags that --from_run brought.
   """
   values = {
     each.name: _value(each)
     for each in settings.declared_in(group)
     if each.name in FLAGS
   }
+  if any(field.name == 'inherited' for field in dataclasses.fields(group)):
+    inherited = filter(run_flags.is_inherited, values)
+    others = {'inherited': frozenset(inherited), **others}
   return group(**{**values, **others})
 
 

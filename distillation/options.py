@@ -211,6 +211,8 @@ class StudentOptions:
     needs=('do_train',),
     decides_weights=True,
   )
+  # Settings that --from_run brought: they need not take effect.
+  inherited: frozenset[str] = frozenset()
 
 
 # Settings of other groups that only a student can use.

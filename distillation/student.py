@@ -30,13 +30,13 @@ from distillation import (
 from distillation.logits_dump import Dump
 from distillation.options import DistillationOptions, StudentOptions
 from distillation.soft_labels import agreement, make_distillation_loss
-from modeling.checkpoints.location import locate
+from modeling.checkpoints import location
 from modeling.models import Classifier
 from system.errors import UserError
 from training import evaluation, fine_tuning, model_setup, run_folder, seeds
 from training.evaluation import Splits
 from training.job import Job
-from training.model_setup import Text
+from training.model_setup import TextEncoding
 from training.run import Run, train, with_bias_correction
 from training.seeds import Command, Scores
 from training.task_folder import TaskFolder
@@ -193,14 +193,15 @@ def make_distillation_task(options: DistillationOptions) -> Task:
   dump = options.dump
   teachers = []
   if dump.do_dump_logits:
-    teachers.append(locate(dump.teacher_checkpoint).run_folder)
+    teachers.append(location.run_folder(dump.teacher_checkpoint))
   task = fine_tuning.make_labelled_task(
     options,
     *teachers,
     dump_folders=() if dump.do_dump_logits else dump.logits_dir,
   )
   temperature = options.student.temperature
-  if task.is_regression and temperature != 1.0:
+  is_own = 'temperature' not in options.student.inherited
+  if task.is_regression and temperature != 1.0 and is_own:
     raise UserError(
       f'`temperature`={temperature} cannot take effect: {task.name} predicts '
       'numbers'
@@ -216,7 +217,7 @@ def _dump_logits(
   command: Mapping[str, Any],
 ) -> None:
   dump, data_dir = options.dump, options.task.data_dir
-  checkpoint = locate(dump.teacher_checkpoint)
+  checkpoint = location.locate(dump.teacher_checkpoint)
   config = teacher.read_config(checkpoint, dump.teacher_config_file)
   text = fine_tuning.text_of(tokenizer, options)
   max_seq_length = options.model.max_seq_length
@@ -287,7 +288,7 @@ def _evaluate(
   splits: Splits,
   dumps: Sequence[Dump],
   options: DistillationOptions,
-  text: Text,
+  text: TextEncoding,
 ) -> Scores:
   def agreement_with_teacher(
     examples: Sequence[Example], logits: np.ndarray

@@ -67,3 +67,5 @@ class ModelOptions:
     at_least=3,
     decides_weights=True,
   )
+  # Settings that --from_run brought: they need not take effect.
+  inherited: frozenset[str] = frozenset()

@@ -25,7 +25,7 @@ from modeling.models import PreTrainer
 from system.errors import UserError
 from training import fine_tuning, fit, model_setup, pretraining
 from training.job import Job
-from training.model_setup import Text
+from training.model_setup import TextEncoding
 from training.options import Settings, TaskJobOptions
 from training.run import with_bias_correction
 
@@ -176,8 +176,8 @@ def _dump() -> ReplicaJob:
   )
 
 
-def _text(vocab_file: str | None) -> Text:
+def _text(vocab_file: str | None) -> TextEncoding:
   if not vocab_file:
-    return Text(None, None, None)
+    return TextEncoding(None, None, None)
   vocabulary = tokenization.load_vocabulary(vocab_file)
-  return Text(vocab_file, len(vocabulary.tokens), vocabulary.checksum)
+  return TextEncoding(vocab_file, len(vocabulary.tokens), vocabulary.checksum)

@@ -167,5 +167,10 @@ def evaluate_and_predict(
 
 def _present(splits: Splits, split: str) -> list[tuple[str, str]]:
   """Returns a split, and its mismatched one if read, with file suffixes."""
-  both = ((split, ''), (f'{split}_mismatched', '_mismatched'))
-  return [(name, suffix) for name, suffix in both if name in splits]
+  mismatched = '_mismatched'
+  names = [split, f'{split}{mismatched}']
+  return [
+    (name, mismatched if name.endswith(mismatched) else '')
+    for name in names
+    if name in splits
+  ]

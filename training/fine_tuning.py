@@ -13,7 +13,7 @@ from data.tasks.options import make_task
 from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
 from devices import flops, strategies, workers
-from modeling.checkpoints.location import locate
+from modeling.checkpoints import location
 from modeling.configs import BertConfig
 from modeling.dropout import DropoutKey
 from modeling.models import Classifier
@@ -22,7 +22,7 @@ from system.errors import UserError
 from training import evaluation, losses, model_setup, seeds
 from training.evaluation import Splits
 from training.job import Job
-from training.model_setup import Text
+from training.model_setup import TextEncoding
 from training.options import TaskJobOptions
 from training.run import Run, train, with_bias_correction
 from training.seeds import Command, Scores
@@ -222,9 +222,9 @@ def make_tokenizer(options: TaskJobOptions) -> BertTokenizer:
   )
 
 
-def text_of(tokenizer: BertTokenizer, options: TaskJobOptions) -> Text:
+def text_of(tokenizer: BertTokenizer, options: TaskJobOptions) -> TextEncoding:
   """Describes how a job turns text into ids."""
-  return Text(
+  return TextEncoding(
     options.tokenizer.vocab_file,
     tokenizer.vocab_size,
     tokenizer.vocab_checksum,
@@ -267,7 +267,7 @@ def evaluate(
   folder: TaskFolder,
   splits: Splits,
   options: TaskJobOptions,
-  text: Text,
+  text: TextEncoding,
   more_scores: MoreScores | None = None,
 ) -> Scores:
   """Evaluates and predicts on the chief while the other workers wait.
@@ -296,12 +296,10 @@ def label_folders(options: TaskJobOptions) -> list[str]:
   """
   training, folders = options.training, []
   if not training.do_train and training.output_dir:
-    is_one_of_several = options.evaluation.num_seeds > 1
-    folders.append(
-      seeds.folder(training.output_dir, training.seed)
-      if is_one_of_several
-      else training.output_dir
-    )
+    output_dir = training.output_dir
+    if options.evaluation.num_seeds > 1:
+      output_dir = seeds.folder(output_dir, training.seed)
+    folders.append(location.run_folder(output_dir))
   if options.model.init_checkpoint:
-    folders.append(locate(options.model.init_checkpoint).run_folder)
+    folders.append(location.run_folder(options.model.init_checkpoint))
   return folders

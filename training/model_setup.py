@@ -25,7 +25,7 @@ from training import best_checkpoint
 
 
 @dataclasses.dataclass(frozen=True)
-class Text:
+class TextEncoding:
   """How a job turns text into ids, as far as checkpoints record it.
 
   Attributes:
@@ -43,7 +43,7 @@ class Text:
 
 
 def choose_config(
-  options: ModelOptions, text: Text, task: Task | None = None
+  options: ModelOptions, text: TextEncoding, task: Task | None = None
 ) -> BertConfig:
   """Returns the model's configuration.
 
@@ -71,7 +71,7 @@ def choose_config(
   return config
 
 
-def _named_config(options: ModelOptions, text: Text) -> BertConfig:
+def _named_config(options: ModelOptions, text: TextEncoding) -> BertConfig:
   if options.bert_size:
     if text.vocab_size is None:
       raise UserError('`bert_size` needs `vocab_file`, for its size')
@@ -100,7 +100,8 @@ def _with_positions(config: BertConfig, options: ModelOptions) -> BertConfig:
   """Raises the number of positions if `extend_positions` says so."""
   number, length = config.max_position_embeddings, options.max_seq_length
   if length <= number:
-    if options.extend_positions and not options.init_checkpoint:
+    is_own = 'extend_positions' not in options.inherited
+    if options.extend_positions and is_own and not options.init_checkpoint:
       raise UserError(
         f'`extend_positions` cannot take effect: the model has {number} '
         f'positions, and `max_seq_length`={length} needs no more'
@@ -120,7 +121,10 @@ def _with_positions(config: BertConfig, options: ModelOptions) -> BertConfig:
 
 
 def check_fit(
-  config: BertConfig, text: Text, max_seq_length: int, task: Task | None = None
+  config: BertConfig,
+  text: TextEncoding,
+  max_seq_length: int,
+  task: Task | None = None,
 ) -> None:
   """Checks that a model fits the vocabulary, the input length and the task.
 
@@ -145,7 +149,9 @@ def check_fit(
     )
 
 
-def check_start(options: ModelOptions, config: BertConfig, text: Text) -> None:
+def check_start(
+  options: ModelOptions, config: BertConfig, text: TextEncoding
+) -> None:
   """Checks `init_checkpoint` before a model is built.
 
   Args:
@@ -176,7 +182,7 @@ def check_start(options: ModelOptions, config: BertConfig, text: Text) -> None:
         )
 
 
-def check_text(checkpoint: Checkpoint, text: Text, label: str) -> None:
+def check_text(checkpoint: Checkpoint, text: TextEncoding, label: str) -> None:
   """Checks vocabulary and casing against the files beside a checkpoint.
 
   Raises:
@@ -219,7 +225,7 @@ def _check_lower_case(
 
 
 def trained_checkpoint(
-  output_dir: str, init_checkpoint: str | None, text: Text
+  output_dir: str, init_checkpoint: str | None, text: TextEncoding
 ) -> Checkpoint:
   """Returns the checkpoint to evaluate, and logs which it is.
 

@@ -25,7 +25,7 @@ from system.progress import Progress
 from training import losses, model_setup, result_files, run_folder
 from training.job import Job
 from training.metrics import WeightedMean
-from training.model_setup import Text
+from training.model_setup import TextEncoding
 from training.options import PretrainingOptions
 from training.run import Run, train, with_bias_correction
 from training.seeds import Command
@@ -92,7 +92,7 @@ def run(options: PretrainingOptions, command: Command) -> None:
   vocab_file, tokens = options.vocabulary.vocab_file, None
   if vocab_file:
     tokens = tokenization.load_vocabulary(vocab_file)
-  text = Text(
+  text = TextEncoding(
     vocab_file,
     tokens and len(tokens.tokens),
     tokens and tokens.checksum,
@@ -118,7 +118,7 @@ def run(options: PretrainingOptions, command: Command) -> None:
 
 
 def _find_records(
-  options: PretrainingOptions, config: BertConfig, text: Text
+  options: PretrainingOptions, config: BertConfig, text: TextEncoding
 ) -> Any:
   """Returns the records' manifests; checks that the records fit the model."""
   found = manifest.find(input_records.expand(options.input.input_file))
@@ -192,7 +192,7 @@ def _evaluate(
   model: PreTrainer,
   source: RecordSource,
   options: PretrainingOptions,
-  text: Text,
+  text: TextEncoding,
 ) -> None:
   output_dir = options.training.output_dir
   max_batches = options.input.max_eval_steps

@@ -14,7 +14,7 @@ import numpy as np
 from data.pretraining import masking
 from data.pretraining.blocks import MapFunction
 from data.pretraining.masking import SpecialTokens
-from data.pretraining.options import Options
+from data.pretraining.options import RecordOptions
 from data.pretraining.pairs import Block, Pairs, sample_pairs
 from data.pretraining.randomness import permutation, stream_key
 from data.pretraining.record_statistics import RecordStatistics
@@ -46,7 +46,7 @@ class BlockRecords:
     block: Block,
     number: int,
     special: SpecialTokens,
-    options: Options,
+    options: RecordOptions,
     map_function: MapFunction = map,
   ):
     """Samples pairs in `dupe_factor` rounds and shuffles them together.

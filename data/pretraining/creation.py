@@ -19,7 +19,7 @@ from absl import logging
 
 from data.pretraining import manifest, output_lock, shard_writer
 from data.pretraining.job import Job
-from data.pretraining.options import Options
+from data.pretraining.options import RecordOptions
 from data.pretraining.partitioning import Partitioning
 from data.pretraining.record_statistics import RecordStatistics
 from data.records import file_names
@@ -38,7 +38,7 @@ def create_records(
   corpus: Corpus,
   outputs: Sequence[str],
   vocabulary: TokenizerOptions,
-  options: Options,
+  options: RecordOptions,
   num_workers: int = 1,
   engine: 'BeamEngine | None' = None,
 ) -> RecordStatistics:
@@ -73,7 +73,7 @@ def _prepare_job(
   corpus: Corpus,
   outputs: Sequence[str],
   vocabulary: TokenizerOptions,
-  options: Options,
+  options: RecordOptions,
   engine: 'BeamEngine | None',
 ) -> Job:
   """Reads the vocabulary and surveys the text; see `create_records`."""

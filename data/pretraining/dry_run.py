@@ -12,7 +12,7 @@ import tqdm
 from data.pretraining import blocks
 from data.pretraining.block_records import BlockRecords
 from data.pretraining.blocks import MapFunction
-from data.pretraining.options import Options
+from data.pretraining.options import RecordOptions
 from data.pretraining.partitioning import BLOCK_BYTES
 from data.pretraining.record_statistics import RecordStatistics
 from data.text import survey
@@ -49,7 +49,7 @@ class _Sample:
 def run(
   corpus: Corpus,
   vocabulary: TokenizerOptions,
-  options: Options,
+  options: RecordOptions,
   num_workers: int,
 ) -> Iterator[str]:
   """Makes the records of a sample, and measures the time.

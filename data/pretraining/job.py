@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from data.pretraining.options import Options
+from data.pretraining.options import RecordOptions
 from data.pretraining.partitioning import Partitioning
 from data.pretraining.record_statistics import RecordStatistics
 from data.records import file_names
@@ -43,7 +43,7 @@ class Job:
   corpus: Corpus
   surveys: Sequence[FileSurvey]
   tokenizer: 'BertTokenizer'
-  options: Options
+  options: RecordOptions
   partitioning: Partitioning
   outputs: Sequence[str]
 

@@ -6,7 +6,7 @@ Tested by `tests/scripts/create_pretraining_data_test.py`.
 import dataclasses
 
 from data.pretraining.beam.beam_options import BeamOptions
-from data.pretraining.options import Options
+from data.pretraining.options import RecordOptions
 from data.text.corpus_options import CorpusOptions
 from data.text.vocabulary_options import TokenizerOptions
 from system.settings import setting
@@ -47,7 +47,7 @@ class JobOptions:
 
   corpus: CorpusOptions
   tokenizer: TokenizerOptions
-  records: Options
+  records: RecordOptions
   output: OutputOptions
   beam: BeamOptions
 

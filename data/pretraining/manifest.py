@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from data.pretraining.options import Options
+from data.pretraining.options import RecordOptions
 from data.pretraining.record_statistics import RecordStatistics
 from data.records import file_names
 from system import files
@@ -107,7 +107,7 @@ class Manifest:
 
   path: str
   fingerprint: str
-  options: Options
+  options: RecordOptions
   do_lower_case: bool
   vocab_checksum: str
   vocab_size: int
@@ -198,7 +198,7 @@ def _read(path: str) -> Manifest:
     ) from error
 
 
-def _options(flags: dict[str, Any]) -> Options:
-  """Returns the options whose `Options.flags` returned the flags."""
-  fields = dataclasses.fields(Options)
-  return Options(**{field.name: flags[field.name] for field in fields})
+def _options(flags: dict[str, Any]) -> RecordOptions:
+  """Returns the options whose `RecordOptions.flags` returned the flags."""
+  fields = dataclasses.fields(RecordOptions)
+  return RecordOptions(**{field.name: flags[field.name] for field in fields})

@@ -43,7 +43,7 @@ class MaskingOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class Options(MaskingOptions):
+class RecordOptions(MaskingOptions):
   """Everything that decides the records of a given text and vocabulary."""
 
   # [CLS] A [SEP] B [SEP] is 5 tokens.

@@ -46,14 +46,6 @@ class Checkpoint:
     return os.path.dirname(self.prefix)
 
   @property
-  def run_folder(self) -> str:
-    """The folder of its run: RUN for the best checkpoint, in RUN/best.
-
-    It holds the run's `run.json` and `labels.txt`.
-    """
-    return casing.run_folder(self.folder)
-
-  @property
   def is_hugging_face(self) -> bool:
     """Whether it is a model.safetensors."""
     return os.path.basename(self.prefix) == hugging_face.WEIGHTS_FILE
@@ -123,6 +115,19 @@ class Checkpoint:
         while block := file.read(_BLOCK_BYTES):
           digest.update(block)
     return digest.hexdigest()
+
+
+def run_folder(path: str) -> str:
+  """Returns the folder of the run that a path of a checkpoint names.
+
+  It is RUN for RUN, RUN/model.ckpt-8, RUN/best and RUN/best/model.ckpt-8, and
+  holds the run's `run.json` and `labels.txt`.
+
+  Args:
+    path: as for `locate`; need not exist.
+  """
+  folder = path if files.is_folder(path) else os.path.dirname(path)
+  return casing.run_folder(folder.rstrip('/'))
 
 
 def locate(path: str) -> Checkpoint:

@@ -22,7 +22,7 @@ from modeling.checkpoints.initialisation import POSITIONS
 from modeling.options import ModelOptions
 from system.errors import UserError
 from training import model_setup
-from training.model_setup import Text
+from training.model_setup import TextEncoding
 
 FLAGS = flags.FLAGS
 
@@ -233,7 +233,7 @@ def test_a_checkpoint_may_be_named_in_several_forms(teacher_world, form):
   _as_hugging_face(teacher_world / 'teacher', teacher_world / 'hugging_face')
   path = str(teacher_world / form)
   options = ModelOptions(init_checkpoint=path, max_seq_length=16)
-  text = Text(None, None, None)
+  text = TextEncoding(None, None, None)
   config = model_setup.choose_config(options, text)
   model_setup.check_start(options, config, text)
   assert config.to_dict() == tiny_world.CONFIG

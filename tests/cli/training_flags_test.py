@@ -10,7 +10,7 @@ import tiny_world
 from cli import classifier_flags
 from system.errors import UserError
 from training import model_setup
-from training.model_setup import Text
+from training.model_setup import TextEncoding
 from training.options import Settings
 from training.run import with_bias_correction
 
@@ -136,7 +136,9 @@ def test_mistakes_are_reported_before_anything_is_written(
 def _configuration(*arguments):
   with tiny_world.parsed('run_classifier', *arguments):
     options = classifier_flags.read()
-  return model_setup.choose_config(options.model, Text('vocab.txt', 100, ''))
+  return model_setup.choose_config(
+    options.model, TextEncoding('vocab.txt', 100, '')
+  )
 
 
 def test_initializer_range_needs_a_bert_size():

@@ -88,7 +88,9 @@ def test_a_dump_is_one_pass_without_neighbours(world):
 
 
 def test_a_job_that_computes_nothing_is_refused(world):
-  with pytest.raises(UserError, match='run_pretraining.py must be given --do_'):
+  with pytest.raises(
+    UserError, match='--script=run_pretraining needs --do_train'
+  ):
     _job(world, 'run_pretraining')
 
 

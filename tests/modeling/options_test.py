@@ -18,6 +18,7 @@ def test_defaults_load_all_weights_and_128_wordpieces():
     'init': 'all',
     'extend_positions': False,
     'max_seq_length': 128,
+    'inherited': frozenset(),
   }
   settings.check(ModelOptions())
 
@@ -51,5 +52,6 @@ def test_settings_without_effect_say_what_they_need(name, needed):
   needs = {
     each.name: each.setting.needs for each in settings.declared_in(ModelOptions)
   }[name]
-  assert settings.unmet(needs, {}) == f'`{needed}` is not given'
-  assert settings.unmet(needs, {needed: 'given'}) is None
+  given = {'do_train': True}
+  assert settings.unmet(needs, given) == f'`{needed}` is not given'
+  assert settings.unmet(needs, {**given, needed: 'given'}) is None

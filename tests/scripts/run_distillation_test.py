@@ -486,7 +486,7 @@ def test_regression_on_pairs_is_distilled(world):
   student = _student_flags(
     world, **task, num_train_epochs=1, hard_label_weight=0.5
   )
-  with pytest.raises(UserError, match='--temperature cannot take effect'):
+  with pytest.raises(UserError, match='--temperature=2.0 cannot take effect'):
     _run(*student, '--do_train', '--temperature=2')
   _run(*student, '--do_train', '--do_eval')
   scores = (world / 'student' / 'eval_results.txt').read_text()

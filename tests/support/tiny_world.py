@@ -61,7 +61,7 @@ def make(folder: pathlib.Path) -> pathlib.Path:
 def make_records(folder: pathlib.Path | str, *outputs: str, **options) -> None:
   """Makes pre-training records of 16 tokens from a folder's text."""
   from data.pretraining import creation
-  from data.pretraining.options import Options
+  from data.pretraining.options import RecordOptions
   from data.text.corpus import Corpus
   from data.text.corpus_options import CorpusOptions
   from data.text.vocabulary_options import TokenizerOptions
@@ -70,7 +70,7 @@ def make_records(folder: pathlib.Path | str, *outputs: str, **options) -> None:
     Corpus(CorpusOptions(f'{folder}/text.txt')),
     outputs,
     TokenizerOptions(f'{folder}/vocab.txt'),
-    Options(
+    RecordOptions(
       **{
         'max_predictions_per_seq': 3,
         'max_seq_length': 16,

@@ -1,7 +1,7 @@
 """The host's loop: requests to stop, profiles, and bad steps."""
 
-import contextlib
 import json
+import logging as std_logging
 import os
 
 import numpy as np
@@ -37,21 +37,22 @@ def _lines(folder):
   return [json.loads(line) for line in _metrics(folder).splitlines()]
 
 
-@contextlib.contextmanager
-def _when_logged(step, act):
-  """Calls a function when a step's line is logged."""
+class _WhenLogged(std_logging.Handler):
+  """Calls a function when a step's line is logged, in a `with` block."""
 
-  def watch(record):
-    if record.getMessage().startswith(f'step {step} of'):
-      act()
-    return True
+  def __init__(self, step, act):
+    super().__init__()
+    self._start, self._act = f'step {step} of', act
 
-  handler = logging.get_absl_handler()
-  handler.addFilter(watch)
-  try:
-    yield
-  finally:
-    handler.removeFilter(watch)
+  def emit(self, record):
+    if record.getMessage().startswith(self._start):
+      self._act()
+
+  def __enter__(self):
+    logging.get_absl_logger().addHandler(self)
+
+  def __exit__(self, *error):
+    logging.get_absl_logger().removeHandler(self)
 
 
 def _train_and_stop(source, settings, step):
@@ -60,7 +61,7 @@ def _train_and_stop(source, settings, step):
   Returns:
     The message with which it stopped.
   """
-  with _when_logged(step, stop_request.make), pytest.raises(Stopped) as stopped:
+  with _WhenLogged(step, stop_request.make), pytest.raises(Stopped) as stopped:
     train(source, settings)
   return str(stopped.value)
 
@@ -183,7 +184,7 @@ def test_allowing_skipped_steps_changes_nothing_if_none_is_bad(
 def test_a_folder_that_vanishes_is_named(source, tmp_path):
   folder, gone = tmp_path / 'out', tmp_path / 'gone'
   with (
-    _when_logged(6, lambda: os.rename(folder, gone)),
+    _WhenLogged(6, lambda: os.rename(folder, gone)),
     pytest.raises(UserError, match='cannot write .*/out/metrics.jsonl'),
   ):
     train(source, make_settings(folder))

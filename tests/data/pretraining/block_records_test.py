@@ -6,7 +6,7 @@ import pytest
 from data.pretraining import block_records
 from data.pretraining.block_records import BlockRecords
 from data.pretraining.masking import SpecialTokens
-from data.pretraining.options import Options
+from data.pretraining.options import RecordOptions
 from data.pretraining.pairs import Block, Pairs
 
 CLS, SEP, MASK = 1, 2, 3
@@ -34,7 +34,9 @@ def test_pairs_are_joined_and_padded():
 
 def make(**options) -> BlockRecords:
   defaults = {'max_seq_length': 16, 'dupe_factor': 3}
-  return BlockRecords(BLOCK, 0, SPECIAL, Options(**{**defaults, **options}))
+  return BlockRecords(
+    BLOCK, 0, SPECIAL, RecordOptions(**{**defaults, **options})
+  )
 
 
 @pytest.mark.parametrize('dynamic_masking', [False, True])

@@ -18,7 +18,7 @@ from data.pretraining import (
   shard_writer,
 )
 from data.pretraining.block_records import BlockRecords
-from data.pretraining.options import Options
+from data.pretraining.options import RecordOptions
 from data.pretraining.record_statistics import RecordStatistics
 from data.records import record_index, record_writer
 from data.text.corpus import Corpus
@@ -43,7 +43,7 @@ bx a
 a a a a a a a a a a a a
 g
 """
-SMALL = Options(max_predictions_per_seq=4, max_seq_length=16)
+SMALL = RecordOptions(max_predictions_per_seq=4, max_seq_length=16)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def segments(record: dict[str, np.ndarray]) -> tuple[list[int], list[int]]:
 
 
 def test_records_rebuild_the_text(folder):
-  options = Options(max_seq_length=64, dupe_factor=3, short_seq_prob=0.0)
+  options = RecordOptions(max_seq_length=64, dupe_factor=3, short_seq_prob=0.0)
   create(folder, options)
   texts = collections.Counter()
   for record in read(folder / 'out.tfrecord', 64, 20):
@@ -143,7 +143,7 @@ def test_records_have_the_layout_of_the_original(folder):
 
 def test_whole_word_masking_masks_whole_words(folder):
   (folder / 'text.txt').write_text('axx b cxx\n' * 30 + '\nh gx\n')
-  options = Options(
+  options = RecordOptions(
     max_predictions_per_seq=7, do_whole_word_mask=True, max_seq_length=32
   )
   create(folder, options)
@@ -240,7 +240,7 @@ def small_blocks(monkeypatch):
 @pytest.mark.usefixtures('small_blocks')
 def test_text_with_many_blocks_uses_every_document(folder):
   (folder / 'text.txt').write_text('a b\n\nc d\n\ne\n\nf f\n\nh\n\n' * 3)
-  create(folder, Options(max_seq_length=16, dupe_factor=1))
+  create(folder, RecordOptions(max_seq_length=16, dupe_factor=1))
   written = read(folder / 'out.tfrecord', 16, 20)
   assert len(written) == 15
   assert len({tuple(segments(record)[0]) for record in written}) == 5
@@ -363,7 +363,7 @@ def test_records_without_masks_hold_the_text(folder):
 
 def test_sentence_order_takes_both_segments_from_one_passage(folder):
   (folder / 'text.txt').write_text('a b\nc d\ne f\n\nh h\nh h\n')
-  options = Options(
+  options = RecordOptions(
     max_predictions_per_seq=4,
     max_seq_length=16,
     short_seq_prob=0.0,
@@ -380,7 +380,7 @@ def test_sentence_order_takes_both_segments_from_one_passage(folder):
 
 def test_option_outside_its_limits_is_named(folder):
   with pytest.raises(UserError, match='`max_seq_length`=4: expected 5 to'):
-    create(folder, Options(max_seq_length=4))
+    create(folder, RecordOptions(max_seq_length=4))
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,9 @@ def test_a_file_is_recognised_under_any_name(folder, monkeypatch, other):
 def test_more_output_files_than_records_are_refused(folder):
   (folder / 'text.txt').write_text('a b\n')
   with pytest.raises(UserError, match='too short for 2 output files'):
-    create(folder, Options(max_seq_length=16, dupe_factor=1), output='1,2')
+    create(
+      folder, RecordOptions(max_seq_length=16, dupe_factor=1), output='1,2'
+    )
   assert not (folder / '2').exists()
 
 
@@ -486,7 +488,7 @@ def test_statistics_are_those_of_the_original(
     corpus.sentences,
     functools.partial(blocks.tokenize_lines, tokenizer),
   )
-  options = Options(do_whole_word_mask=whole_words, dupe_factor=5)
+  options = RecordOptions(do_whole_word_mask=whole_words, dupe_factor=5)
   columns = BlockRecords(
     block, 0, blocks.special_tokens(tokenizer), options
   ).columns(slice(None))

@@ -7,14 +7,14 @@ import pytest
 from pyarrow import parquet
 
 from data.pretraining import dry_run
-from data.pretraining.options import Options
+from data.pretraining.options import RecordOptions
 from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
 from data.text.vocabulary_options import TokenizerOptions
 from system.errors import UserError
 
 TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *'abcdefgh', '##x']
-SMALL = Options(max_predictions_per_seq=4, max_seq_length=16)
+SMALL = RecordOptions(max_predictions_per_seq=4, max_seq_length=16)
 
 
 @pytest.fixture
@@ -56,7 +56,9 @@ def test_nothing_is_written(folder):
 
 
 def test_records_without_masks_are_shown(folder):
-  printed = lines(folder, Options(max_seq_length=16, dynamic_masking=True))
+  printed = lines(
+    folder, RecordOptions(max_seq_length=16, dynamic_masking=True)
+  )
   assert not any('{' in line for line in printed)
 
 

@@ -7,14 +7,14 @@ import pytest
 from data.pretraining import input_records
 from data.pretraining.input_records import Requirements
 from data.pretraining.manifest import FileSize, Manifest
-from data.pretraining.options import Options
+from data.pretraining.options import RecordOptions
 from system.errors import UserError
 
 _REQUIREMENTS = Requirements(128, 20, 100, ('my/vocab.txt', 'abcdefghij'))
 _STATIC = Manifest(
   'wiki.manifest.json',
   'fingerprint',
-  Options(),
+  RecordOptions(),
   True,
   'abcdefghij',
   100,
@@ -22,7 +22,7 @@ _STATIC = Manifest(
 )
 _DYNAMIC = dataclasses.replace(
   _STATIC,
-  options=Options(
+  options=RecordOptions(
     max_predictions_per_seq=7, do_whole_word_mask=True, dynamic_masking=True
   ),
 )

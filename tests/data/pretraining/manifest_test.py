@@ -8,7 +8,7 @@ import tiny_world
 
 from data.pretraining import manifest
 from data.pretraining.manifest import FileSize
-from data.pretraining.options import Options
+from data.pretraining.options import RecordOptions
 from data.text.tokenization import load_vocabulary
 from system import files
 from system.errors import UserError
@@ -45,7 +45,7 @@ def test_a_manifest_holds_options_and_vocabulary_and_sizes(made):
   ours = found[paths[0]]
   assert found[paths[1]] is ours
   assert ours.path == _path(made)
-  assert ours.options == Options(
+  assert ours.options == RecordOptions(
     max_predictions_per_seq=3,
     max_seq_length=16,
     dupe_factor=3,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data.pretraining.options import Options
+from data.pretraining.options import RecordOptions
 from system.errors import UserError
 
 
@@ -11,7 +11,7 @@ from system.errors import UserError
   [{'max_seq_length': 5}, {'max_seq_length': 65536}, {'short_seq_prob': 1}],
 )
 def test_limits_are_inclusive(changes):
-  Options(**changes).check()
+  RecordOptions(**changes).check()
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_limits_are_inclusive(changes):
 )
 def test_value_outside_its_limits_is_named(changes, message):
   with pytest.raises(UserError) as error:
-    Options(**changes).check()
+    RecordOptions(**changes).check()
   assert str(error.value) == message
 
 
@@ -50,12 +50,12 @@ def test_value_outside_its_limits_is_named(changes, message):
 )
 def test_masking_value_outside_its_limits_is_named(changes, message):
   with pytest.raises(UserError) as error:
-    Options(**changes).check()
+    RecordOptions(**changes).check()
   assert str(error.value).startswith(message)
 
 
 def test_flags_are_all_values_by_name():
-  assert Options(max_ngram=3, random_seed=7).flags() == {
+  assert RecordOptions(max_ngram=3, random_seed=7).flags() == {
     'max_predictions_per_seq': 20,
     'masked_lm_prob': 0.15,
     'do_whole_word_mask': False,
@@ -73,16 +73,16 @@ def test_flags_are_all_values_by_name():
 @pytest.mark.parametrize(
   ('options', 'messages'),
   [
-    (Options(), []),  # 128 * 0.15 is 19.2.
+    (RecordOptions(), []),  # 128 * 0.15 is 19.2.
     (
-      Options(max_seq_length=512),
+      RecordOptions(max_seq_length=512),
       [
         '`max_predictions_per_seq`=20: the longest records need 77 masks for '
         'their share, `masked_lm_prob`'
       ],
     ),
-    (Options(max_predictions_per_seq=77, max_seq_length=512), []),
-    (Options(max_seq_length=512, dynamic_masking=True), []),
+    (RecordOptions(max_predictions_per_seq=77, max_seq_length=512), []),
+    (RecordOptions(max_seq_length=512, dynamic_masking=True), []),
   ],
 )
 def test_too_few_predictions_for_the_share_of_masks_are_a_warning(

@@ -45,14 +45,14 @@ def test_a_best_checkpoint_is_described_in_two_folders(run):
   found = location.locate(str(best))
   assert found.vocab_file == str(best / 'vocab.txt')
   assert found.config() == (str(best / 'bert_config.json'), CONFIG)
-  assert found.run_folder == str(run)
   assert found.casing() == (str(run / 'run.json'), False)
 
 
-def test_another_checkpoint_is_described_beside_it(tmp_path):
-  (tmp_path / 'only.index').touch()
-  found = location.locate(str(tmp_path))
-  assert found.run_folder == found.folder == str(tmp_path)
+def test_the_folder_of_a_run_is_that_above_its_best_checkpoint(run):
+  names = ('', '/', '/best', '/best/', '/model.ckpt-8', '/best/model.ckpt-8')
+  for name in names:
+    assert location.run_folder(f'{run}{name}') == str(run)
+  assert location.run_folder('gs://a/run/best/x') == 'gs://a/run'
 
 
 def test_a_checkpoint_in_the_working_directory_is_found(tmp_path, monkeypatch):

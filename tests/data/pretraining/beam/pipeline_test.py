@@ -13,7 +13,7 @@ from fake_file_system import SCHEME
 from data.pretraining import block_records, blocks, creation, partitioning
 from data.pretraining.beam import record_transforms, remote_files
 from data.pretraining.beam.pipeline import BeamEngine
-from data.pretraining.options import Options
+from data.pretraining.options import RecordOptions
 from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
 from data.text.vocabulary_options import TokenizerOptions
@@ -23,7 +23,9 @@ from system.errors import UserError
 pytestmark = pytest.mark.slow
 
 VOCABULARY = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *'abcdefgh', '##x']
-OPTIONS = Options(max_predictions_per_seq=4, max_seq_length=16, dupe_factor=3)
+OPTIONS = RecordOptions(
+  max_predictions_per_seq=4, max_seq_length=16, dupe_factor=3
+)
 TEXT = """
 a b c
 d ex f g h
