@@ -15,7 +15,7 @@ from absl import logging
 from data.tasks.task import Task
 from data.text import tokenization
 from modeling import configs
-from modeling.checkpoints import casing, initialisation, loading
+from modeling.checkpoints import initialisation, loading, recorded_casing
 from modeling.checkpoints.location import Checkpoint, locate
 from modeling.configs import BertConfig
 from modeling.options import ModelOptions
@@ -209,7 +209,7 @@ def check_casing_of_name(
   Raises:
     UserError: the folder is named as a released model of the other casing.
   """
-  _check_lower_case(casing.of_name(path or ''), do_lower_case, label)
+  _check_lower_case(recorded_casing.of_name(path or ''), do_lower_case, label)
 
 
 def _check_lower_case(

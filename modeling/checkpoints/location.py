@@ -14,7 +14,7 @@ import re
 
 import tensorflow as tf
 
-from modeling.checkpoints import casing, hugging_face
+from modeling.checkpoints import hugging_face, recorded_casing
 from modeling.configs import BertConfig
 from system import files
 from system.errors import UserError
@@ -80,7 +80,7 @@ class Checkpoint:
       The path of tokenizer_config.json or run.json, and its do_lower_case;
       None if neither file has the key.
     """
-    return casing.beside(self.prefix)
+    return recorded_casing.beside(self.prefix)
 
   def data_files(self) -> list[str]:
     """Returns the sorted paths of the files that hold the weights.
@@ -127,7 +127,7 @@ def run_folder(path: str) -> str:
     path: as for `locate`; need not exist.
   """
   folder = path if files.is_folder(path) else os.path.dirname(path)
-  return casing.run_folder(folder.rstrip('/'))
+  return recorded_casing.run_folder(folder.rstrip('/'))
 
 
 def locate(path: str) -> Checkpoint:

@@ -1,11 +1,11 @@
-"""Tests of modeling/checkpoints/casing.py, and of casing in whole runs."""
+"""Tests of modeling/checkpoints/recorded_casing.py, and of casing in whole runs."""
 
 import json
 
 import pytest
 import tiny_world
 
-from modeling.checkpoints import casing
+from modeling.checkpoints import recorded_casing
 from system.errors import UserError
 
 
@@ -32,11 +32,13 @@ from system.errors import UserError
 @pytest.mark.parametrize('path', ['{}', 'a/{}/', 'a/{}/bert_model.ckpt'])
 def test_a_released_model_s_folder_tells_its_casing(path, name, is_lower):
   expected = None if is_lower is None else (name, is_lower)
-  assert casing.of_name(path.format(name)) == expected
+  assert recorded_casing.of_name(path.format(name)) == expected
 
 
 def test_a_checkpoint_deeper_in_such_a_folder_is_unknown():
-  assert casing.of_name('cased_L-12_H-768_A-12/tuned/model.ckpt-3') is None
+  assert (
+    recorded_casing.of_name('cased_L-12_H-768_A-12/tuned/model.ckpt-3') is None
+  )
 
 
 @pytest.mark.parametrize(
@@ -55,9 +57,11 @@ def test_files_beside_a_checkpoint_tell_its_casing(
   path = tmp_path / file
   path.write_text(json.dumps(content))
   found = None if expected is None else (str(path), expected)
-  assert casing.beside(str(tmp_path / 'model.ckpt-3')) == found
+  assert recorded_casing.beside(str(tmp_path / 'model.ckpt-3')) == found
   if file == 'run.json':
-    assert casing.beside(str(tmp_path / 'best' / 'model.ckpt-3')) == found
+    assert (
+      recorded_casing.beside(str(tmp_path / 'best' / 'model.ckpt-3')) == found
+    )
 
 
 @pytest.mark.parametrize(
