@@ -1,4 +1,4 @@
-"""Tests of modeling/checkpoints/recorded_casing.py, and of casing in whole runs."""
+"""Tests of modeling/checkpoints/recorded_casing.py, also in whole runs."""
 
 import json
 
