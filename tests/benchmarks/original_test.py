@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from benchmarks import original
 
 
@@ -18,6 +20,7 @@ def test_a_module_imports_tensorflow_1(tmp_path):
   assert sys.modules['tensorflow'] is tf
 
 
+@pytest.mark.slow
 def test_a_script_gets_its_flags_and_its_own_modules(tmp_path):
   (tmp_path / 'tokenization.py').write_text('NAME = "theirs"\n')
   (tmp_path / 'script.py').write_text(

@@ -141,6 +141,7 @@ def test_malformed_items_are_rejected(items, message):
     glue_submission.parse_folders(items)
 
 
+@pytest.mark.slow
 def test_the_tool_writes_the_zip(tmp_path):
   _write(tmp_path / 'WNLI', 146, lambda i: 1)
   command = [

@@ -140,6 +140,7 @@ _PAIRS = {
 }
 
 
+@pytest.mark.slow
 def test_labels_found_in_training_stay_with_the_model(world):
   _write_pairs(world, 'train', [10, 9, 10, 9, 8, 8, 10, 9])
   _run(world, '--do_train', **_PAIRS)
