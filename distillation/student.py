@@ -145,7 +145,6 @@ def run(options: DistillationOptions, command: Command) -> None:
   _check_casing(options)
   strategy = strategies.make_strategy(options.devices)
   task = make_distillation_task(options)
-  evaluation.metric_for_best(task, options.evaluation)
   splits = evaluation.read_splits(
     task,
     options.task.data_dir,

@@ -1,9 +1,14 @@
 """Settings for the model: its size, its initial weights, its input length."""
 
 import dataclasses
+import functools
+from typing import TYPE_CHECKING
 
 from modeling.checkpoints import initialisation
 from system.settings import setting
+
+if TYPE_CHECKING:
+  from modeling.checkpoints.location import Checkpoint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,3 +74,20 @@ class ModelOptions:
   )
   # Settings that --from_run brought: they need not take effect.
   inherited: frozenset[str] = frozenset()
+
+  @functools.cached_property
+  def checkpoint(self) -> 'Checkpoint | None':
+    """The checkpoint that `init_checkpoint` names; None if it is not given.
+
+    It is located once, so that one job uses one checkpoint even if another run
+    adds newer ones to the folder meanwhile.
+
+    Raises:
+      UserError: there is no such checkpoint.
+    """
+    if not self.init_checkpoint:
+      return None
+    # It imports TensorFlow, which --help does not need.
+    from modeling.checkpoints.location import locate
+
+    return locate(self.init_checkpoint)

@@ -54,8 +54,10 @@ def read_splits(
     *others: names of further splits, which are read first.
 
   Raises:
-    UserError: a file is missing or malformed, or labels are missing.
+    UserError: a file is missing or malformed, labels are missing, or the task
+      has no score `metric_for_best`.
   """
+  metric_for_best(task, options)
   evaluated, predicted = [], []
   if options.do_eval or options.eval_steps:
     evaluated = _with_mismatched(task, data_dir, options.eval_split)
@@ -146,7 +148,7 @@ def evaluate_and_predict(
     for split, suffix in _present(splits, options.eval_split):
       values = folder.evaluate(
         model,
-        checkpoint.prefix,
+        checkpoint,
         splits[split],
         options.eval_batch_size,
         suffix,
@@ -157,7 +159,7 @@ def evaluate_and_predict(
     for split, suffix in _present(splits, options.predict_split):
       folder.predict(
         model,
-        checkpoint.prefix,
+        checkpoint,
         splits[split],
         options.predict_batch_size,
         suffix,

@@ -124,7 +124,6 @@ def run(options: TaskJobOptions, command: Command) -> None:
   )
   strategy = strategies.make_strategy(options.devices)
   task = make_labelled_task(options)
-  evaluation.metric_for_best(task, options.evaluation)
   splits = evaluation.read_splits(
     task,
     options.task.data_dir,
@@ -280,7 +279,7 @@ def evaluate(
 
   def evaluate_trained() -> Scores:
     checkpoint = model_setup.trained_checkpoint(
-      folder.output_dir, options.model.init_checkpoint, text
+      folder.output_dir, options.model, text
     )
     return evaluation.evaluate_and_predict(
       model, folder, splits, options.evaluation, checkpoint, more_scores

@@ -83,9 +83,7 @@ def _named_config(options: ModelOptions, text: TextEncoding) -> BertConfig:
     )
   if options.bert_config_file:
     return BertConfig.from_json_file(options.bert_config_file)
-  beside = None
-  if options.init_checkpoint:
-    beside = locate(options.init_checkpoint).config()
+  beside = options.checkpoint and options.checkpoint.config()
   if not beside:
     raise UserError(
       'give `bert_size` or `bert_config_file`, or an `init_checkpoint` whose '
@@ -164,11 +162,10 @@ def check_start(
       model needs, or the files beside it record another activation, number of
       heads, vocabulary or casing.
   """
-  if not options.init_checkpoint:
+  if not (checkpoint := options.checkpoint):
     return
-  checkpoint = locate(options.init_checkpoint)
   loading.check_start(
-    checkpoint.prefix, config, options.init, options.extend_positions
+    checkpoint, config, options.init, options.extend_positions
   )
   check_text(checkpoint, text, 'init_checkpoint')
   beside = checkpoint.config()
@@ -225,7 +222,7 @@ def _check_lower_case(
 
 
 def trained_checkpoint(
-  output_dir: str, init_checkpoint: str | None, text: TextEncoding
+  output_dir: str, options: ModelOptions, text: TextEncoding
 ) -> Checkpoint:
   """Returns the checkpoint to evaluate, and logs which it is.
 
@@ -242,8 +239,8 @@ def trained_checkpoint(
     logging.info("Using the run's best checkpoint: %s", checkpoint.prefix)
   elif files.exists(os.path.join(output_dir, 'checkpoint')):
     checkpoint = locate(output_dir)
-  elif init_checkpoint:
-    label, checkpoint = 'init_checkpoint', locate(init_checkpoint)
+  elif options.checkpoint:
+    label, checkpoint = 'init_checkpoint', options.checkpoint
   else:
     raise UserError(
       f'there is nothing to evaluate: no checkpoint in {output_dir}, and '

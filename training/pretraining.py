@@ -196,11 +196,9 @@ def _evaluate(
 ) -> None:
   output_dir = options.training.output_dir
   max_batches = options.input.max_eval_steps
-  checkpoint = model_setup.trained_checkpoint(
-    output_dir, options.model.init_checkpoint, text
-  )
+  checkpoint = model_setup.trained_checkpoint(output_dir, options.model, text)
   loading.load_released(
-    checkpoint.prefix,
+    checkpoint,
     released_variables(model),
     is_required=lambda name: True,
   )

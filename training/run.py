@@ -16,7 +16,6 @@ from data.records.record_source import RecordSource
 from data.records.training_order import TrainingOrder
 from devices import workers
 from modeling.checkpoints.initialisation import Start
-from modeling.checkpoints.location import locate
 from modeling.options import ModelOptions
 from training import best_checkpoint, resuming, run_folder, run_lock
 from training.fit import fit
@@ -92,13 +91,13 @@ def train(
 
 def _identity(job: Job, run: Run) -> dict[str, Any]:
   """Returns everything that decides the run's weights."""
-  checkpoint = run.model.init_checkpoint
+  checkpoint = run.model.checkpoint
   return {
     **run.settings.weights_decided_by(),
     **run.identity,
     'bert_config': job.model.config.to_dict(),
     'init': run.model.init,
-    'init_checkpoint': checkpoint and locate(checkpoint).checksum(),
+    'init_checkpoint': checkpoint and checkpoint.checksum(),
     'max_seq_length': run.model.max_seq_length,
   }
 
@@ -123,9 +122,7 @@ def _train_on(
       job,
       training_input.TrainingBatches(source, order),
       settings,
-      Start(
-        run.model.init_checkpoint, run.model.init, run.model.extend_positions
-      ),
+      Start(run.model.checkpoint, run.model.init, run.model.extend_positions),
       run.vocab_file,
       evaluation,
     )

@@ -16,6 +16,7 @@ from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
 from devices import workers
 from modeling.checkpoints import loading
+from modeling.checkpoints.location import Checkpoint
 from modeling.models import Classifier, released_variables
 from system.errors import UserError
 from training import result_files, scoring
@@ -74,7 +75,7 @@ class TaskFolder:
   def evaluate(
     self,
     model: Classifier,
-    checkpoint: str,
+    checkpoint: Checkpoint,
     examples: Sequence[Example],
     batch_size: int,
     suffix: str = '',
@@ -84,7 +85,7 @@ class TaskFolder:
 
     Args:
       model: takes the checkpoint's weights, head included.
-      checkpoint: its prefix.
+      checkpoint: with a head.
       examples: with labels.
       batch_size: B.
       suffix: of the files' names, as in `result_files`.
@@ -98,7 +99,9 @@ class TaskFolder:
     scores = scoring.score(self.task, examples, logits)
     if more_scores:
       scores |= more_scores(examples, logits)
-    result_files.write_eval_results(self.output_dir, checkpoint, scores, suffix)
+    result_files.write_eval_results(
+      self.output_dir, checkpoint.prefix, scores, suffix
+    )
     return scores
 
   def make_scorer(
@@ -124,7 +127,7 @@ class TaskFolder:
   def predict(
     self,
     model: Classifier,
-    checkpoint: str,
+    checkpoint: Checkpoint,
     examples: Sequence[Example],
     batch_size: int,
     suffix: str = '',
@@ -133,13 +136,13 @@ class TaskFolder:
 
     Args:
       model: takes the checkpoint's weights, head included.
-      checkpoint: its prefix.
+      checkpoint: with a head.
       examples: N, with or without labels.
       batch_size: B.
       suffix: of the files' names, as in `result_files`.
     """
     name = f'predict{suffix}'
-    logging.info('Predicting with %s', checkpoint)
+    logging.info('Predicting with %s', checkpoint.prefix)
     logits = self._logits(model, checkpoint, name, examples, batch_size)
     outputs = logits
     if not self.task.is_regression:
@@ -156,7 +159,7 @@ class TaskFolder:
   def _logits(
     self,
     model: Classifier,
-    checkpoint: str,
+    checkpoint: Checkpoint,
     name: str,
     examples: Sequence[Example],
     batch_size: int,
@@ -173,7 +176,9 @@ class TaskFolder:
     return logits
 
 
-def load_whole(checkpoint: str, variables: Mapping[str, tf.Variable]) -> None:
+def load_whole(
+  checkpoint: Checkpoint, variables: Mapping[str, tf.Variable]
+) -> None:
   """Loads a checkpoint that must hold every variable, heads included.
 
   Warns if the head is untrained: its bias is then all zeros, which a single
@@ -184,8 +189,9 @@ def load_whole(checkpoint: str, variables: Mapping[str, tf.Variable]) -> None:
   """
   if _HEAD_BIAS not in loading.read_variables(checkpoint):
     raise UserError(
-      f'{checkpoint} holds no head for a task (output_weights, {_HEAD_BIAS}): '
-      'it was pre-trained only. Fine-tune it first, with `do_train`.'
+      f'{checkpoint.prefix} holds no head for a task (output_weights, '
+      f'{_HEAD_BIAS}): it was pre-trained only. Fine-tune it first, with '
+      '`do_train`.'
     )
   report = loading.load_released(
     checkpoint,
@@ -198,5 +204,5 @@ def load_whole(checkpoint: str, variables: Mapping[str, tf.Variable]) -> None:
     logging.warning(
       'The head of %s is untrained (its bias is all zeros): its predictions '
       'are chance.',
-      checkpoint,
+      checkpoint.prefix,
     )

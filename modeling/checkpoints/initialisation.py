@@ -9,8 +9,12 @@ word embeddings alone, the bottom layers of a deeper model.
 import dataclasses
 import re
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from system.errors import UserError
+
+if TYPE_CHECKING:
+  from modeling.checkpoints.location import Checkpoint
 
 # Values of the setting `init`.
 ALL = 'all'
@@ -38,12 +42,12 @@ class Start:
   """The source of the initial weights of a run that is not resumed.
 
   Attributes:
-    checkpoint: a path, as for `location.locate`; None for random weights.
+    checkpoint: None for random weights.
     init: which of its weights to load, a value of the setting `init`.
     extends_positions: whether it may have fewer positions than the model.
   """
 
-  checkpoint: str | None = None
+  checkpoint: 'Checkpoint | None' = None
   init: str = ALL
   extends_positions: bool = False
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from modeling.checkpoints import hugging_face, initialisation
 from modeling.checkpoints.initialisation import POSITIONS, SEGMENTS
 from modeling.checkpoints.load_report import LoadReport, compact
-from modeling.checkpoints.location import INDEX, Checkpoint, first_few, locate
+from modeling.checkpoints.location import INDEX, Checkpoint, first_few
 from modeling.checkpoints.tensor_bundle import damage_explained
 from modeling.configs import BertConfig
 from system.errors import UserError
@@ -28,11 +28,13 @@ _TRAINING_STATE = re.compile(
 _Stored = Mapping[str, tuple[tuple[int, ...], str]]
 
 
-def read_variables(prefix: str) -> dict[str, tuple[tuple[int, ...], str]]:
+def read_variables(
+  checkpoint: Checkpoint,
+) -> dict[str, tuple[tuple[int, ...], str]]:
   """Lists a checkpoint's weights.
 
   Args:
-    prefix: of an existing checkpoint, see `location.Checkpoint`.
+    checkpoint: see `location.locate`.
 
   Returns:
     name → (shape, name of the dtype), sorted; without optimizer slots, the
@@ -41,7 +43,7 @@ def read_variables(prefix: str) -> dict[str, tuple[tuple[int, ...], str]]:
   Raises:
     UserError: the index file cannot be read.
   """
-  return _weights(_open(Checkpoint(prefix)))
+  return _weights(_open(checkpoint))
 
 
 def _weights(reader) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -69,7 +71,7 @@ def is_encoder(name: str) -> bool:
 
 
 def load_released(
-  path: str,
+  checkpoint: Checkpoint,
   variables: Mapping[str, tf.Variable],
   is_required: Callable[[str], bool] = is_encoder,
   allow_mismatch: Callable[[str], bool] = lambda name: not is_encoder(name),
@@ -81,7 +83,7 @@ def load_released(
   Assigns nothing before every check has passed and every value is read.
 
   Args:
-    path: of the checkpoint, as for `location.locate`.
+    checkpoint: see `location.locate`.
     variables: released name → variable.
     is_required: returns whether the checkpoint must hold a name.
     allow_mismatch: returns whether a name may have another shape in the
@@ -96,10 +98,9 @@ def load_released(
     What was loaded, extended, missing, unused and of another shape.
 
   Raises:
-    UserError: there is no such checkpoint, it is damaged, a required variable
-      is missing, or shapes differ. The message names the variables.
+    UserError: the checkpoint is damaged, a required variable is missing, or
+      shapes differ. The message names the variables.
   """
-  checkpoint = locate(path)
   reader = _open(checkpoint)
   stored = _weights(reader)
   report = _plan(checkpoint.prefix, variables, stored, init, extends_positions)
@@ -176,12 +177,15 @@ def _selected_layers(
 
 
 def check_start(
-  prefix: str, config: BertConfig, init: str, extends_positions: bool = False
+  checkpoint: Checkpoint,
+  config: BertConfig,
+  init: str,
+  extends_positions: bool = False,
 ) -> None:
   """Checks, before a model is built, that it can start from a checkpoint.
 
   Args:
-    prefix: of an existing checkpoint.
+    checkpoint: see `location.locate`.
     config: the model's.
     init: a value of the setting `init`.
     extends_positions: as for `load_released`.
@@ -190,7 +194,7 @@ def check_start(
     UserError: the number of layers, the hidden size, the vocabulary's size or
       the number of positions or segments does not fit. The message shows both.
   """
-  stored = read_variables(prefix)
+  prefix, stored = checkpoint.prefix, read_variables(checkpoint)
   if initialisation.WORDS not in stored:
     raise UserError(
       f'{prefix} lacks {initialisation.WORDS}. It holds'

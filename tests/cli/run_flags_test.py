@@ -198,7 +198,7 @@ def _as_hugging_face(teacher: pathlib.Path, folder: pathlib.Path):
   """Writes a fine-tuned checkpoint as a Hugging Face folder."""
   reader = tf.train.load_checkpoint(str(teacher))
   tensors = {}
-  for name in loading.read_variables(location.locate(str(teacher)).prefix):
+  for name in loading.read_variables(location.locate(str(teacher))):
     value = reader.get_tensor(name)
     if name.endswith('/kernel'):
       value = value.T
@@ -238,7 +238,7 @@ def test_a_checkpoint_may_be_named_in_several_forms(teacher_world, form):
   model_setup.check_start(options, config, text)
   assert config.to_dict() == tiny_world.CONFIG
   checkpoint = model_setup.trained_checkpoint(
-    f'{teacher_world}/none', path, text
+    f'{teacher_world}/none', options, text
   )
   name = 'bert/encoder/layer_1/output/dense/kernel'
   np.testing.assert_array_equal(

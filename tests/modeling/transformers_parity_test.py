@@ -13,7 +13,7 @@ torch = pytest.importorskip('torch')
 transformers = pytest.importorskip('transformers')
 
 from modeling import models  # noqa: E402
-from modeling.checkpoints import exporting, loading  # noqa: E402
+from modeling.checkpoints import exporting, loading, location  # noqa: E402
 from modeling.configs import BertConfig  # noqa: E402
 from modeling.encoder import BertEncoder  # noqa: E402
 from tools.import_hugging_face import import_folder  # noqa: E402
@@ -71,7 +71,9 @@ def load_ours(make_model, folder, **arguments):
   """Builds one of our models and loads all its weights from a folder."""
   config = BertConfig.from_json_file(f'{folder}/bert_config.json')
   model = make_model(config, **arguments)
-  report = loading.load_released(str(folder), models.released_variables(model))
+  report = loading.load_released(
+    location.locate(str(folder)), models.released_variables(model)
+  )
   assert not report.missing and not report.mismatched
   return model
 

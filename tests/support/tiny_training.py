@@ -15,7 +15,7 @@ from data.records import (
 from data.records.record_source import RecordSource
 from data.records.serialization import serialize
 from data.records.training_order import TrainingOrder
-from modeling.checkpoints import initialisation
+from modeling.checkpoints import initialisation, location
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
 from training import fit, pretraining
@@ -94,7 +94,9 @@ def train(source, settings, strategy=None, init_checkpoint=None):
       pretraining.make_job(model, _S, _P),
       training_input.TrainingBatches(source, order),
       settings,
-      initialisation.Start(init_checkpoint),
+      initialisation.Start(
+        init_checkpoint and location.locate(init_checkpoint)
+      ),
     )
   return {k: v.numpy() for k, v in released_variables(model).items()}
 

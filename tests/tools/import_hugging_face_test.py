@@ -91,9 +91,11 @@ def imported(folder):
   """Imports a folder; returns the new checkpoint's values and the report."""
   output_dir = str(folder) + '.out'
   lines = import_folder(str(folder), output_dir)
-  prefix = location.locate(output_dir).prefix
-  names = loading.read_variables(prefix)
-  return {name: tf.train.load_variable(prefix, name) for name in names}, lines
+  checkpoint = location.locate(output_dir)
+  names = loading.read_variables(checkpoint)
+  return {
+    name: tf.train.load_variable(checkpoint.prefix, name) for name in names
+  }, lines
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_encoder_of_the_written_config_takes_every_variable(folder):
   config = BertConfig.from_json_file(f'{folder}.out/bert_config.json')
   model = models.Classifier(config, 2)
   report = loading.load_released(
-    f'{folder}.out', models.released_variables(model)
+    location.locate(f'{folder}.out'), models.released_variables(model)
   )
   assert len(report.loaded) == len(values) == len(SHAPES)
   assert report.missing == ['output_bias', 'output_weights']
@@ -373,7 +375,7 @@ def test_a_folder_loads_the_same_weights_with_and_without_import(folder):
   # Its 'gelu' is the exact form, which is 'gelu_erf' here.
   assert config.hidden_act == 'gelu_erf'
   variables = models.released_variables(models.Classifier(config, 2))
-  report = loading.load_released(str(folder), variables)
+  report = loading.load_released(checkpoint, variables)
   assert report.missing == ['output_bias', 'output_weights']
   for name, value in values.items():
     np.testing.assert_array_equal(variables[name].numpy(), value)

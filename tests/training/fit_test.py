@@ -337,7 +337,7 @@ def test_eight_steps_equal_those_of_google_research_bert(fixtures_dir):
   expected = np.load(folder / 'expected_training.npz')
   model = PreTrainer(BertConfig.from_json_file(f'{folder}/bert_config.json'))
   variables = released_variables(model)
-  loading.load_released(str(folder), variables)
+  loading.load_released(location.locate(str(folder)), variables)
   before = {name: value.numpy() for name, value in variables.items()}
   optimizer = AdamW(
     list(variables.values()), 1e-3, num_steps=10, num_warmup_steps=4

@@ -73,7 +73,9 @@ def test_values_are_stored_as_float32(tmp_path):
   exporting.write_released(
     prefix, {'bert/x': tf.Variable([0.5, 1.5], dtype=tf.bfloat16)}
   )
-  assert loading.read_variables(prefix) == {'bert/x': ((2,), 'float32')}
+  assert loading.read_variables(location.locate(prefix)) == {
+    'bert/x': ((2,), 'float32')
+  }
   np.testing.assert_array_equal(
     tf.train.load_variable(prefix, 'bert/x'), np.float32([0.5, 1.5])
   )

@@ -59,7 +59,7 @@ def stored_bytes(prefix):
 
 def test_what_is_written_is_loaded_again(prefix):
   variables = make_variables()
-  report = loading.load_released(prefix, variables)
+  report = loading.load_released(location.locate(prefix), variables)
   for name, value in make_values().items():
     np.testing.assert_array_equal(variables[name].numpy(), value)
   assert report.loaded == sorted(make_values())
@@ -71,7 +71,7 @@ def test_mirrored_variables_are_written_and_loaded(prefix, tmp_path):
   strategy = tf.distribute.MirroredStrategy(['CPU:0'])
   with strategy.scope():
     variables = make_variables()
-  loading.load_released(prefix, variables)
+  loading.load_released(location.locate(prefix), variables)
   exporting.write_released(again, variables)
   assert stored_bytes(again) == stored_bytes(prefix)
 
@@ -80,7 +80,7 @@ def test_in_memory_file_system_works():
   prefix = 'ram://checkpoints_test/bert_model.ckpt'
   exporting.write_released(prefix, make_values())
   variables = make_variables()
-  loading.load_released('ram://checkpoints_test', variables)
+  loading.load_released(location.locate('ram://checkpoints_test'), variables)
   np.testing.assert_array_equal(variables[WORDS].numpy(), make_values()[WORDS])
 
 
@@ -91,15 +91,17 @@ def test_training_state_is_not_listed(tmp_path):
   values[WORDS + '/adam_v'] = values[WORDS]
   values['global_step'] = np.float32(3)
   exporting.write_released(prefix, values)
-  assert loading.read_variables(prefix) == {
+  assert loading.read_variables(location.locate(prefix)) == {
     name: (value.shape, 'float32') for name, value in make_values().items()
   }
-  assert not loading.load_released(prefix, make_variables()).unused
+  assert not loading.load_released(
+    location.locate(prefix), make_variables()
+  ).unused
 
 
 def test_fixture_of_the_original_code_is_read(fixtures_dir):
   listed = loading.read_variables(
-    location.locate(str(fixtures_dir / 'reference_bert')).prefix
+    location.locate(str(fixtures_dir / 'reference_bert'))
   )
   assert len(listed) == 46
   assert listed[WORDS] == ((1000, 128), 'float32')
@@ -117,7 +119,7 @@ def test_missing_encoder_variable_is_an_error(tmp_path):
   write_without(prefix, 'bert/pooler/dense/bias')
   variables = make_variables()
   with pytest.raises(UserError, match='lacks.*: bert/pooler/dense/bias'):
-    loading.load_released(prefix, variables)
+    loading.load_released(location.locate(prefix), variables)
   assert_untouched(variables)
 
 
@@ -125,7 +127,7 @@ def test_a_missing_head_is_reported_and_not_loaded(tmp_path):
   prefix = str(tmp_path / 'x')
   write_without(prefix, 'output_weights')
   variables = make_variables()
-  report = loading.load_released(prefix, variables)
+  report = loading.load_released(location.locate(prefix), variables)
   assert report.missing == ['output_weights']
   assert np.all(variables['output_weights'].numpy() == -9.0)
 
@@ -133,7 +135,7 @@ def test_a_missing_head_is_reported_and_not_loaded(tmp_path):
 def test_unused_variables_are_named(prefix):
   variables = make_variables()
   del variables['output_weights']
-  report = loading.load_released(prefix, variables)
+  report = loading.load_released(location.locate(prefix), variables)
   assert report.unused == ['output_weights']
 
 
@@ -141,7 +143,7 @@ def test_a_head_of_another_shape_is_reported_and_not_loaded(
   prefix,
 ):
   variables = make_variables(num_labels=3)
-  report = loading.load_released(prefix, variables)
+  report = loading.load_released(location.locate(prefix), variables)
   assert report.mismatched == {'output_weights': ((2, 2), (3, 2))}
   assert np.all(variables['output_weights'].numpy() == -9.0)
   np.testing.assert_array_equal(variables[WORDS].numpy(), make_values()[WORDS])
@@ -150,7 +152,9 @@ def test_a_head_of_another_shape_is_reported_and_not_loaded(
 def test_head_of_another_shape_can_be_refused(prefix):
   variables = make_variables(num_labels=3)
   with pytest.raises(UserError, match='output_weights is \\[2, 2\\] in the'):
-    loading.load_released(prefix, variables, allow_mismatch=lambda name: False)
+    loading.load_released(
+      location.locate(prefix), variables, allow_mismatch=lambda name: False
+    )
   assert_untouched(variables)
 
 
@@ -158,7 +162,7 @@ def test_vocabulary_of_another_size_is_an_error(prefix):
   variables = make_variables()
   variables[WORDS] = tf.Variable(tf.fill([4, 2], -9.0))
   with pytest.raises(UserError) as error:
-    loading.load_released(prefix, variables)
+    loading.load_released(location.locate(prefix), variables)
   assert f'{WORDS} is [3, 2] in the checkpoint, [4, 2] in the model' in str(
     error.value
   )
@@ -174,7 +178,7 @@ def test_damaged_index_is_a_user_error(prefix, position):
   with pytest.raises(
     UserError, match=r'bert_model\.ckpt\.index cannot be read'
   ):
-    loading.load_released(prefix, variables)
+    loading.load_released(location.locate(prefix), variables)
   assert_untouched(variables)
 
 
@@ -191,7 +195,7 @@ def test_damaged_data_is_a_user_error(prefix, damage):
   pathlib.Path(prefix + DATA).write_bytes(content)
   variables = make_variables()
   with pytest.raises(UserError, match=r'ckpt\.data-00000-of-00001 cannot'):
-    loading.load_released(prefix, variables)
+    loading.load_released(location.locate(prefix), variables)
   assert_untouched(variables)
 
 
@@ -221,14 +225,14 @@ def test_the_checksum_covers_all_data_files_in_order(prefix, tmp_path):
   expected = hashlib.sha256(b''.join(parts)).hexdigest()
   assert location.locate(sharded).checksum() == expected
   variables = {'b': tf.Variable([0.0, 0.0])}
-  loading.load_released(sharded, variables)
+  loading.load_released(location.locate(sharded), variables)
   assert variables['b'].numpy().tolist() == [98.0, 98.0]
 
 
 def test_missing_data_file_is_a_user_error(prefix, tmp_path):
   (tmp_path / 'bert_model.ckpt.data-00000-of-00001').unlink()
   with pytest.raises(UserError, match=r'data-00000-of-00001 cannot'):
-    loading.load_released(prefix, make_variables())
+    loading.load_released(location.locate(prefix), make_variables())
   with pytest.raises(UserError, match='nor any other data file of'):
     location.locate(prefix).checksum()
 
@@ -252,7 +256,9 @@ def deeper(folder, num_layers=4, width=2):
 )
 def test_layers_of_a_deeper_checkpoint_are_loaded(tmp_path, init, layers):
   variables = make_variables()
-  report = loading.load_released(deeper(tmp_path), variables, init=init)
+  report = loading.load_released(
+    location.locate(deeper(tmp_path)), variables, init=init
+  )
   for ours, theirs in enumerate(layers):
     bias = variables[f'bert/encoder/layer_{ours}/output/dense/bias'].numpy()
     assert bias.tolist() == [theirs, theirs]
@@ -267,7 +273,7 @@ def test_layers_of_a_deeper_checkpoint_are_loaded(tmp_path, init, layers):
 def test_only_word_embeddings_are_loaded(tmp_path):
   variables = make_variables()
   report = loading.load_released(
-    deeper(tmp_path), variables, init='word_embeddings'
+    location.locate(deeper(tmp_path)), variables, init='word_embeddings'
   )
   np.testing.assert_array_equal(variables.pop(WORDS), [[0, 1], [2, 3], [4, 5]])
   assert_untouched(variables)
@@ -293,9 +299,13 @@ def test_an_unfit_checkpoint_is_refused_before_a_model_is_built(
     'num_attention_heads': 1,
   }
   prefix = deeper(tmp_path)
-  loading.check_start(prefix, BertConfig(**fits), 'bottom_layers')
+  loading.check_start(
+    location.locate(prefix), BertConfig(**fits), 'bottom_layers'
+  )
   with pytest.raises(UserError, match=f'deeper.*{message}'):
-    loading.check_start(prefix, BertConfig(**fits | changes), init)
+    loading.check_start(
+      location.locate(prefix), BertConfig(**fits | changes), init
+    )
 
 
 def test_rows_for_more_positions_follow_those_of_the_checkpoint(tmp_path):
@@ -307,9 +317,11 @@ def test_rows_for_more_positions_follow_those_of_the_checkpoint(tmp_path):
     variables = make_variables()
     variables[POSITIONS] = tf.Variable(tf.fill([3, 2], -9.0))
   with pytest.raises(UserError, match=r'is \[2, 2\] in the checkpoint'):
-    loading.load_released(prefix, variables)
+    loading.load_released(location.locate(prefix), variables)
   assert_untouched(variables)
-  report = loading.load_released(prefix, variables, extends_positions=True)
+  report = loading.load_released(
+    location.locate(prefix), variables, extends_positions=True
+  )
   for copy in strategy.experimental_local_results(variables[POSITIONS]):
     assert copy.numpy().tolist() == [[1, 2], [3, 4], [-9, -9]]
   assert f'    {POSITIONS} (2 rows loaded, 1 freshly initialised)' in (
@@ -327,5 +339,7 @@ def test_fewer_or_narrower_positions_are_never_cut_to_fit(tmp_path):
     variables = make_variables()
     variables[POSITIONS] = tf.Variable(tf.fill(shape, -9.0))
     with pytest.raises(UserError, match=r'is \[3, 2\] in the checkpoint'):
-      loading.load_released(prefix, variables, extends_positions=True)
+      loading.load_released(
+        location.locate(prefix), variables, extends_positions=True
+      )
     assert_untouched(variables)
