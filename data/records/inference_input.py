@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from data.records.dataset_options import OPTIONS
 from data.records.length_buckets import bucket_lengths, cut_into_batches
 from data.records.record_source import RecordSource, dense
 from data.records.training_order import GROUP_RECORDS
@@ -64,7 +65,7 @@ def inference_batches(
     num_batches = (count + missing) // batch_size
     return cut_into_batches(group, tf.range(num_batches), batch_size, lengths)
 
-  return groups.enumerate().flat_map(cut).prefetch(4)
+  return groups.enumerate().flat_map(cut).prefetch(4).with_options(OPTIONS)
 
 
 def _pad_rows(value: tf.Tensor, count: tf.Tensor) -> tf.Tensor:

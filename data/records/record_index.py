@@ -16,6 +16,7 @@ import tensorflow as tf
 from absl import logging
 
 from data.records import framing, record_reader
+from data.records.dataset_options import OPTIONS
 from data.records.file_names import index_path
 from system import files
 from system.errors import UserError, reason_of
@@ -151,6 +152,7 @@ def scan(path: str, window: int = WINDOW) -> Index:
       number and byte offset.
   """
   dataset = tf.data.TFRecordDataset(path, buffer_size=8 << 20)
+  dataset = dataset.with_options(OPTIONS)
   lengths: list[np.ndarray] = []
   num_records = 0
   iterator = iter(dataset.map(tf.strings.length).batch(1024))

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.records import framing
+from data.records.dataset_options import OPTIONS
 from data.records.serialization import Serialized
 from system import file_systems, files
 from system.errors import UserError, reason_of
@@ -20,7 +21,7 @@ def read(path: str, count: int | None = None) -> Iterator[bytes]:
     UserError: the file is missing, holds no record, or a record is damaged.
   """
   files.require_file(path, 'a TFRecord file')
-  dataset = tf.data.TFRecordDataset(path)
+  dataset = tf.data.TFRecordDataset(path).with_options(OPTIONS)
   num_read = 0
   try:
     for record in dataset.take(-1 if count is None else count):
@@ -65,7 +66,7 @@ def damage(path: str, num_read: int) -> UserError:
   """
   number, offset = 0, 0
   try:
-    for record in tf.data.TFRecordDataset(path):
+    for record in tf.data.TFRecordDataset(path).with_options(OPTIONS):
       offset += framing.FRAME_BYTES + len(record.numpy())
       number += 1
   except tf.errors.OpError as error:

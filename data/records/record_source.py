@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import tensorflow as tf
 
 from data.records import record_index, record_reader
+from data.records.dataset_options import OPTIONS
 from data.records.feature_spec import Field
 from system import files
 from system.errors import UserError
@@ -147,7 +148,8 @@ class RecordSource:
     """Checks every record: batches first, one by one where a batch fails."""
     for path in self.paths:
       number = 0
-      for batch in tf.data.TFRecordDataset(path).batch(_CHECKED_AT_ONCE):
+      dataset = tf.data.TFRecordDataset(path).batch(_CHECKED_AT_ONCE)
+      for batch in dataset.with_options(OPTIONS):
         try:
           self.parse(batch)
         except _PARSE_ERRORS:

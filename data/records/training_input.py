@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from data.records.dataset_options import OPTIONS
 from data.records.length_buckets import bucket_lengths, cut_into_batches
 from data.records.record_source import RecordSource
 from data.records.training_order import TrainingOrder
@@ -149,7 +150,7 @@ def training_batches(
   dataset = dataset.apply(
     tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
   )
-  return dataset.prefetch(4 * len(own))
+  return dataset.prefetch(4 * len(own)).with_options(OPTIONS)
 
 
 def _groups_from(order: TrainingOrder, start_step: int) -> tf.data.Dataset:

@@ -49,6 +49,7 @@ print(logits.tolist())
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_does_not_train_scores_a_batch_on_each_core():
   outputs = {}
   for trains in (True, False):

@@ -336,6 +336,7 @@ def _weights(folder):
   return {n: reader.get_tensor(n) for n in reader.get_variable_to_shape_map()}
 
 
+@pytest.mark.slow
 def test_two_equal_teachers_teach_like_one(dump_world):
   shutil.copytree(dump_world / 'dump', dump_world / 'twin')
   # The twin has another checksum and the same logits.
@@ -469,6 +470,7 @@ def _write_pairs(folder):
   (folder / 'dev.tsv').write_text('\n'.join([header, *dev]) + '\n')
 
 
+@pytest.mark.slow
 def test_regression_on_pairs_is_distilled(world):
   _write_pairs(world / 'pairs')
   (world / 'pairs.txt').write_text('a good film\ta bad plot\na film\ta plot\n')

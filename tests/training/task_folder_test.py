@@ -159,6 +159,7 @@ def test_a_run_killed_at_an_evaluation_ends_with_the_same_bytes(
   assert found == expected
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_early_does_not_resume(world, caplog):
   _spoil_dev(world)
   flags = [*_EVALUATING, '--early_stopping_patience=1', '--do_eval']
@@ -222,6 +223,7 @@ def test_predictions_of_a_labelled_split_agree_with_evaluation(
   assert [row['prediction'] for row in rows] == best.tolist()
 
 
+@pytest.mark.slow
 def test_mnli_uses_both_dev_and_both_test_sets(world):
   labels = ('contradiction', 'entailment', 'neutral')
   header = 'index\tsentence1\tsentence2'

@@ -91,6 +91,7 @@ def test_a_run_that_is_asked_to_stop_saves_its_next_step_and_resumes_there(
   assert _metrics(tmp_path) == _metrics(whole)
 
 
+@pytest.mark.slow
 def test_a_profile_of_some_steps_does_not_change_the_run(
   source, whole, tmp_path, caplog
 ):

@@ -48,3 +48,9 @@ def test_a_tpu_gets_batches_of_few_lengths(monkeypatch):
     batch['segment_ids'].shape
     for batch in inference_input.inference_batches_from(ids, ids * 0, 2, 24)
   ] == [(2, 16), (2, 24)]
+
+
+def test_deleting_an_iterator_does_not_wait_for_a_tuner(two_files):
+  # The tuner's thread kept it waiting for up to a minute.
+  batches = inference_input.inference_batches(two_files, 4)
+  assert batches.options().autotune.enabled is False

@@ -168,3 +168,10 @@ def test_any_step_of_ten_million_records_is_reached_in_seconds(tmp_path):
   (labels,) = _labels(source, tiny_records.order(source, 32), step, 1)
   assert time.monotonic() - started < 20
   assert labels == [0] * 32
+
+
+def test_deleting_an_iterator_does_not_wait_for_a_tuner(two_files):
+  # The tuner's thread kept it waiting for up to a minute.
+  order = tiny_records.order(two_files, batch_size=10)
+  batches = training_batches(two_files, order, 0)
+  assert batches.options().autotune.enabled is False
