@@ -6,6 +6,7 @@ from typing import Protocol
 import tensorflow as tf
 from absl import logging
 
+from data.records import dataset_options
 from devices import workers
 from modeling.checkpoints import exporting, initialisation, loading
 from modeling.checkpoints.initialisation import Start
@@ -97,6 +98,7 @@ def fit(
   is_between_intervals = statistics.start == step
   if is_between_intervals and train_loop.is_over(step, settings, evaluation):
     return
+  dataset_options.apply_to_device_iterators()
   # Each replica takes the next element of its worker's dataset, in the order in
   # which the global batch was cut.
   trainer.train_dataset = strategy.distribute_datasets_from_function(

@@ -54,7 +54,7 @@ def test_two_replicas_train_like_one_device(source, whole, tmp_path):
   _assert_near_whole(train(source, make_settings(tmp_path), strategy), whole)
 
 
-@pytest.mark.parametrize('parts', [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize('parts', [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_accumulated_gradients_train_like_the_whole_batch(
   source, whole, tmp_path, parts
 ):

@@ -122,10 +122,8 @@ def test_scores_are_in_tensorboard(evaluated_world):
   assert {('eval_accuracy', 9), ('eval_loss', 60)} < seen
 
 
-@pytest.mark.parametrize(
-  'moment',
-  ['before the line', pytest.param('after the line', marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize('moment', ['before the line', 'after the line'])
 def test_a_run_killed_at_an_evaluation_ends_with_the_same_bytes(
   evaluated_world, world, moment, monkeypatch
 ):
