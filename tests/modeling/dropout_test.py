@@ -63,6 +63,9 @@ def test_mask_is_the_same_in_every_release():
     '000100110001',
     '111100011110',
   ]
+  # The highest of the seed's 31 bits is set.
+  kept = mask([1, 24], seed=3).numpy()[0]
+  assert ''.join('01'[int(k)] for k in kept) == '100110010100101000011000'
 
 
 def test_a_row_of_eight_decisions_takes_one_counter():
