@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from absl import logging
 
-from system.errors import LostWorker, UserError
+from system import json_text
+from system.errors import LostWorker, UserError, shown
 
 _VARIABLE = 'TF_CONFIG'
 _PATIENCE_SECONDS = 600.0  # A worker that is silent for longer counts as lost.
@@ -48,11 +49,11 @@ def from_environment() -> Cluster | None:
   if not text.strip():
     return None
   try:
-    config = json.loads(text)
-  except json.JSONDecodeError as error:
+    config = json_text.parse(text)
+  except ValueError as error:
     raise _error(f'is not valid JSON: {error}') from error
   if not isinstance(config, dict):
-    raise _error(f'is {text}')
+    raise _error(f'is {shown(text)}')
   jobs = config.get('cluster')
   if not jobs:
     return None

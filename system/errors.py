@@ -1,6 +1,12 @@
 """Exceptions that end a script without a traceback."""
 
 import re
+from collections.abc import Iterable
+from typing import Any
+
+# Messages show this many characters of a value, and values of a list.
+_MAX_CHARACTERS = 60
+_MAX_VALUES = 20
 
 
 class UserError(ValueError):
@@ -37,3 +43,19 @@ def reason_of(error: BaseException) -> str:
   reason = reason or str(error)
   reason = re.sub(r'\{\{.*?\}\}\s*', '', reason)
   return re.sub(r'\s*\[Op:\w+\].*', '', reason, flags=re.DOTALL).strip()
+
+
+def shown(value: Any) -> str:
+  """Returns the beginning of a value for a message; text is quoted."""
+  text = value if isinstance(value, str) else repr(value)
+  start = text[:_MAX_CHARACTERS]
+  start = repr(start) if isinstance(value, str) else start
+  return start + '...' * (len(text) > _MAX_CHARACTERS)
+
+
+def listed(values: Iterable[Any]) -> str:
+  """Returns the first values of a list for a message, each as `shown`."""
+  values = list(values)
+  text = ', '.join(map(shown, values[:_MAX_VALUES]))
+  num_more = len(values) - _MAX_VALUES
+  return f'{text} and {num_more:,} more' if num_more > 0 else text

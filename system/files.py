@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, TextIO
 
-from system import temporary_files
+from system import json_text, temporary_files
 from system.errors import UserError
 from system.file_systems import (
   RemoteStream,
@@ -196,11 +196,13 @@ def read_json(path: str) -> Any:
   """Reads a JSON file.
 
   Raises:
-    UserError: the file is unreadable or malformed; the message names it.
+    UserError: the file is unreadable or malformed (see `json_text.parse`); the
+      message names it.
   """
+  text = read_text(path)
   try:
-    return json.loads(read_text(path))
-  except json.JSONDecodeError as error:
+    return json_text.parse(text)
+  except ValueError as error:
     raise UserError(f'{path} is not valid JSON: {error}') from error
 
 

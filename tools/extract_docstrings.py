@@ -26,6 +26,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from absl import flags
 
 from cli import flag_group, script
+from system import json_text
 from system.errors import UserError
 from system.progress import Progress
 from tools import docstring_corpus, library_task, local_files
@@ -207,10 +208,11 @@ def _build_task(
 def _complete_manifest(path: pathlib.Path, request: Mapping) -> dict | None:
   """Returns the manifest of complete output of the same request, or None."""
   try:
-    manifest = json.loads(path.read_text(encoding='utf-8'))
+    manifest = json_text.parse(path.read_text(encoding='utf-8'))
   except (OSError, ValueError):
     return None
-  return manifest if manifest.get('asked') == request else None
+  is_same = isinstance(manifest, dict) and manifest.get('asked') == request
+  return manifest if is_same else None
 
 
 def _task_files(task: Task) -> dict[str, str]:

@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from absl import flags
 
 from cli import flag_group, script
+from system import json_text
 from system.errors import UserError
 from tools import local_files
 
@@ -211,7 +212,7 @@ def main(_: list[str]) -> None:
 
 def _read_result(path: pathlib.Path) -> dict:
   try:
-    result = json.loads(path.read_text(encoding='utf-8'))
+    result = json_text.parse(path.read_text(encoding='utf-8'))
   except (OSError, ValueError) as error:
     raise UserError(f'cannot read {path}: {error}') from error
   if not isinstance(result, dict) or result.get('method') not in METHODS:

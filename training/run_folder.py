@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from devices import workers
-from system import files, temporary_files
+from system import files, json_text, temporary_files
 from system.errors import UserError
 
 _RUN_FILE = 'run.json'
@@ -172,8 +172,8 @@ class MetricsLog:
 
   def _step_of(self, line: str, number: int) -> int:
     try:
-      return int(json.loads(line)['step'])
-    except (ValueError, TypeError, KeyError) as error:
+      return int(json_text.parse(line, allows_nan=True)['step'])
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
       raise UserError(
         f'{self._path}, line {number} is damaged: expected a JSON object with '
         f'a step, found {line[:40]!r}. If you remove the line, the run resumes '

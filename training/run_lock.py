@@ -24,7 +24,7 @@ from typing import TextIO
 from absl import logging
 
 from devices import workers
-from system import files
+from system import files, json_text
 from system.errors import UserError
 
 _NAME = 'run.lock'
@@ -115,8 +115,8 @@ def _read(path: str) -> str:
 
 def _describe(entry: str) -> str:
   try:
-    owner = json.loads(entry)
+    owner = json_text.parse(entry)
     number, host, since = owner['process'], owner['host'], owner['since']
     return f'process {number} on {host}, since {since},'
-  except (json.JSONDecodeError, KeyError, TypeError):
+  except (ValueError, KeyError, TypeError):
     return 'another run'

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from data.text.corpus_options import CorpusOptions
 from data.text.document import TOO_LONG, Document, DocumentMaker, Rejected
-from system import files, streams
-from system.errors import UserError
+from system import files, json_text, streams
+from system.errors import UserError, listed, shown
 
 
 class Input(NamedTuple):
@@ -162,18 +162,11 @@ def _json_field(line: str, field: str, where: str) -> str:
     UserError: the line is not an object, or has no such field, or the field is
       not text.
   """
-  try:
-    row = json.loads(line)
-  except (ValueError, RecursionError) as error:
-    raise UserError(
-      f'{where}: expected a JSON object, found {shown(line)}: {error}'
-    ) from error
-  if not isinstance(row, dict):
-    raise UserError(f'{where}: expected a JSON object, found {shown(line)}')
+  row = json_text.parse_object(line, where)
   if field not in row:
     raise UserError(
       f'{where}: expected a field {field!r} (`text_field`), found the fields '
-      f'{", ".join(row)}'
+      f'{listed(row)}'
     )
   text = row[field]
   if text is not None and not isinstance(text, str):
@@ -202,8 +195,3 @@ def _stripped(text: str) -> str:
   if not _EDGE.search(f'\n{text}\n'):
     return text
   return '\n'.join([line.strip() for line in text.split('\n')])
-
-
-def shown(text: str) -> str:
-  """Returns the beginning of a text, quoted for a message."""
-  return repr(text[:60]) + ('...' if len(text) > 60 else '')

@@ -15,8 +15,8 @@ import re
 
 from data.text.corpus_options import CorpusOptions
 from data.text.document import TOO_LONG, DocumentMaker
-from data.text.text_formats import Documents, Input, numbered_lines, shown
-from system.errors import UserError
+from data.text.text_formats import Documents, Input, numbered_lines
+from system.errors import UserError, shown
 
 _BEGIN = re.compile(r'<doc .*?(?:title="(.*)")?\s*>\s*')
 

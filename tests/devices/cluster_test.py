@@ -42,7 +42,8 @@ def test_workers_are_numbered_as_tensorflow_does(monkeypatch, config, expected):
   ('config', 'message'),
   [
     ('{', 'TF_CONFIG is not valid JSON'),
-    ('3', 'TF_CONFIG is 3; expected'),
+    ('[' * 100_000, 'TF_CONFIG is not valid JSON: .* nested too deeply'),
+    ('3', "TF_CONFIG is '3'; expected"),
     (_config({'worker': 'a:1'}), 'has the workers "a:1"; expected'),
     (_config({'worker': ['a']}), 'has the workers .*"a".*; expected'),
     (_config({**_TWO, 'ps': ['c:3']}), 'only jobs named chief and worker'),

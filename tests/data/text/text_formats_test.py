@@ -69,7 +69,7 @@ def test_jsonl_has_the_text_in_a_field(read):
 @pytest.mark.parametrize(
   ('line', 'message'),
   [
-    ('{"title": "a", "id": 1}', "a field 'text' .* fields title, id"),
+    ('{"title": "a", "id": 1}', "a field 'text' .* fields 'title', 'id'"),
     ('{"text": ["a"]}', """expected text in the field 'text', found '."a".'"""),
     ('["a"]', "expected a JSON object, found '."),
     ('{"text": "a', 'expected a JSON object, found .*Unterminated'),
