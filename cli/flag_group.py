@@ -72,6 +72,10 @@ def read(group: type[Group], **others: Any) -> Group:
     group: a dataclass of settings, defined as flags.
     **others: values of fields that no flag sets, or that override the flags.
       A field `inherited` gets the names of the flags that --from_run brought.
+
+  Raises:
+    UserError: a value is outside its limits, NaN or infinite. Absl's own
+      bounds accept NaN.
   """
   values = {
     each.name: _value(each)
@@ -81,7 +85,9 @@ def read(group: type[Group], **others: Any) -> Group:
   if any(field.name == 'inherited' for field in dataclasses.fields(group)):
     inherited = filter(run_flags.is_inherited, values)
     others = {'inherited': frozenset(inherited), **others}
-  return group(**{**values, **others})
+  options = group(**{**values, **others})
+  settings.check(options)
+  return options
 
 
 def _value(each: settings.Declared) -> Any:

@@ -5,10 +5,11 @@ Tested by `tests/distillation/transfer_set_test.py` and
 """
 
 import dataclasses
+import math
 import re
 
 from system.errors import UserError
-from system.settings import setting
+from system.settings import MAX_SEED, setting
 from training.options import TaskJobOptions
 
 # name[:version]:split:column or name[:version]:split:column_a+column_b
@@ -61,6 +62,7 @@ class TransferOptions:
     'Added: the seed of the draw of --max_transfer_examples and '
     '--transfer_weights.',
     at_least=0,
+    at_most=MAX_SEED,
     needs=('do_dump_logits',),
   )
 
@@ -111,16 +113,19 @@ class TransferOptions:
     """Returns the sources' shares; none if all texts are used.
 
     Raises:
-      UserError: an entry is not a number.
+      UserError: an entry is not a finite number.
     """
     return tuple(map(_number, self.transfer_weights))
 
 
 def _number(text: str) -> float:
   try:
-    return float(text)
+    value = float(text)
   except ValueError:
-    raise UserError(f'`transfer_weights`: {text!r} is not a number') from None
+    value = math.nan
+  if not math.isfinite(value):
+    raise UserError(f'`transfer_weights`: {text!r} is not a finite number')
+  return value
 
 
 @dataclasses.dataclass(frozen=True)

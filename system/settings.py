@@ -34,6 +34,11 @@ from typing import Any
 from system.errors import UserError
 
 _KEY = 'setting'
+# The largest value of a count: an integer setting that declares `at_least` but
+# no `at_most`. Products of two counts fit in 64 bits.
+MAX_COUNT = 2**31 - 1
+# The largest seed.
+MAX_SEED = 2**63 - 1
 _CONDITION = re.compile(r'(!?)(\w+)(?:(=|!=|>)(.+))?')
 
 
@@ -45,7 +50,8 @@ class Setting:
     help: the flag's help text; begins with 'Added: ' where
       google-research/bert has no such flag.
     at_least: the smallest number allowed; None for no limit.
-    at_most: the largest number allowed; None for no limit.
+    at_most: the largest number allowed; None for no limit, except that a count
+      is at most `MAX_COUNT`.
     more_than: an exclusive lower limit; None for no limit.
     less_than: an exclusive upper limit; None for no limit.
     choices: the strings allowed; empty for any.
@@ -115,22 +121,36 @@ def check(options: Any) -> None:
     options: an instance of a group.
 
   Raises:
-    UserError: a value is outside its limits, or the value of an integer
-      setting is not whole; setting, value and limits are named.
+    UserError: a value is outside its limits, a number is NaN or infinite, or
+      the value of an integer setting is not whole; setting, value and limits
+      are named.
   """
   for each in declared_in(type(options)):
     value = getattr(options, each.name)
-    if value is not None and not _is_allowed(value, each):
-      raise UserError(f'`{each.name}`={value}: expected {limits(each.setting)}')
+    declared = _with_largest(each)
+    if value is None or _is_allowed(value, declared, each.kind):
+      continue
+    expected = limits(declared)
+    if isinstance(value, float) and not math.isfinite(value):
+      expected = ', '.join(filter(None, ['a finite number', expected]))
+    raise UserError(f'`{each.name}`={value}: expected {expected}')
 
 
-def _is_allowed(value: Any, each: Declared) -> bool:
+def _with_largest(each: Declared) -> Setting:
+  """Returns the declaration; that of a count always has an upper limit."""
   declared = each.setting
+  is_count = each.kind is int and declared.at_least is not None
+  if is_count and declared.at_most is None:
+    return dataclasses.replace(declared, at_most=MAX_COUNT)
+  return declared
+
+
+def _is_allowed(value: Any, declared: Setting, kind: type) -> bool:
   if declared.choices:
     return value in declared.choices
-  if each.kind is int and value % 1:
-    return False
   if isinstance(value, float) and not math.isfinite(value):
+    return False
+  if kind is int and value % 1:
     return False
   return (
     (declared.at_least is None or value >= declared.at_least)

@@ -15,7 +15,12 @@ from data.text.vocabulary_options import TokenizerOptions, VocabularyOptions
 from devices.options import DeviceOptions
 from modeling.options import ModelOptions
 from system.errors import UserError
-from system.settings import setting, weights_decided_by
+from system.settings import (
+  MAX_COUNT,
+  MAX_SEED,
+  setting,
+  weights_decided_by,
+)
 from training import variable_groups
 
 
@@ -218,6 +223,7 @@ class TrainingOptions:
     'dropout, and masks that are drawn during training. The same seed gives '
     'the same run.',
     at_least=0,
+    at_most=MAX_SEED,
     decides_weights=True,
   )
 
@@ -307,14 +313,17 @@ class Epochs:
       batch_size: examples in a step.
 
     Raises:
-      UserError: the epochs are less than one step.
+      UserError: the epochs are less than one step, or too many steps.
     """
     num_steps = int(num_examples / batch_size * self.num_train_epochs)
+    epochs = (
+      f'`num_train_epochs`={self.num_train_epochs} of {num_examples} examples '
+      f'with `train_batch_size`={batch_size}'
+    )
     if not num_steps:
-      raise UserError(
-        f'`num_train_epochs`={self.num_train_epochs} of {num_examples} '
-        f'examples with `train_batch_size`={batch_size} is less than one step'
-      )
+      raise UserError(f'{epochs} is less than one step')
+    if num_steps > MAX_COUNT:
+      raise UserError(f'{epochs} is more than {MAX_COUNT:,} steps')
     return num_steps, int(num_steps * self.warmup_proportion)
 
 

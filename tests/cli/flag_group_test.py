@@ -2,10 +2,17 @@
 
 import pytest
 import tiny_world
+from absl import flags
 
 from cli import flag_group
 from system.errors import UserError
-from training.options import Epochs, TaskEvaluationOptions
+from system.settings import declared_in
+from training.options import (
+  Epochs,
+  Settings,
+  TaskEvaluationOptions,
+  TaskJobOptions,
+)
 
 
 def _parsed(*arguments):
@@ -48,3 +55,41 @@ def test_flags_with_unmet_needs_are_refused_if_given():
     ),
   ):
     flag_group.refuse_without_effect(TaskEvaluationOptions)
+
+
+_FLOATS = [
+  (group, each.name)
+  for group in flag_group.groups_in(TaskJobOptions)
+  for each in declared_in(group)
+  if each.kind is float
+]
+
+
+@pytest.mark.parametrize('value', ['nan', 'inf', '-inf'])
+@pytest.mark.parametrize(('group', 'name'), _FLOATS)
+def test_a_float_flag_is_a_finite_number(group, name, value):
+  with (
+    pytest.raises((UserError, flags.Error), match=f'{name}`?={value}'),
+    _parsed(f'--{name}={value}'),
+  ):
+    flag_group.read(group)
+
+
+def test_the_number_of_steps_has_a_limit():
+  epochs = Epochs(num_train_epochs=1e30)
+  with pytest.raises(UserError) as error:
+    epochs.num_steps(num_examples=48, batch_size=8)
+  assert str(error.value) == (
+    '`num_train_epochs`=1e+30 of 48 examples with `train_batch_size`=8 is more '
+    'than 2,147,483,647 steps'
+  )
+
+
+def test_a_count_of_twenty_digits_is_refused():
+  with (
+    tiny_world.parsed('run_pretraining', f'--num_train_steps={10**20}'),
+    pytest.raises(
+      UserError, match='`num_train_steps`=10{20}: expected 1 to 2,1'
+    ),
+  ):
+    flag_group.read(Settings)

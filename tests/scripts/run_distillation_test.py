@@ -439,7 +439,9 @@ def test_flags_of_another_job_are_refused(world, jobs, changes, message):
   [
     ({'num_shards': 2}, '--num_shards needs --shard_index'),
     ({'num_shards': 2, 'shard_index': 2}, '--shard_index=2 must be below'),
-    ({'transfer_weights': '1,x'}, "'x' is not a number"),
+    ({'transfer_weights': '1,x'}, "'x' is not a finite number"),
+    ({'transfer_weights': '1,nan'}, "'nan' is not a finite number"),
+    ({'transfer_weights': '1,inf'}, "'inf' is not a finite number"),
     ({'transfer_weights': '1'}, 'has 1 numbers, expected one for each of 2'),
     ({'logits_dir': 'a,b'}, '--logits_dir names 2: a, b'),
   ],

@@ -1,6 +1,7 @@
 """Settings: limits and conditions."""
 
 import dataclasses
+import math
 
 import pytest
 
@@ -33,7 +34,10 @@ def test_values_within_their_limits_pass(values):
     ({'count': 1.5}, '`count`=1.5: expected 1 to 2,000'),
     ({'share': 0}, '`share`=0: expected more than 0 and less than 1'),
     ({'share': 1.0}, '`share`=1.0: expected more than 0 and less than 1'),
-    ({'share': float('nan')}, '`share`=nan: expected more than 0 and less'),
+    (
+      {'share': float('nan')},
+      '`share`=nan: expected a finite number, more than 0 and',
+    ),
     ({'kind': 'c'}, '`kind`=c: expected a or b'),
   ],
 )
@@ -64,6 +68,13 @@ def test_value_outside_its_limits_is_named(values, message):
 )
 def test_unmet_condition_is_the_reason(condition, value, reason):
   assert unmet([condition], {'a': value}) == reason
+
+
+@dataclasses.dataclass(frozen=True)
+class _Numbers:
+  rate: float = setting(1.0, 'A rate.', at_least=0.5)
+  offset: float = setting(0.0, 'An offset.')
+  steps: int = setting(7, 'A count.', at_least=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,10 +114,26 @@ def test_limits_are_described(limit, text):
   assert settings.limits(settings.Setting('Help.', **limit)) == text
 
 
-@pytest.mark.parametrize('rate', [float('inf'), 0.25])
-def test_infinity_and_less_than_the_lower_limit_are_refused(rate):
-  with pytest.raises(UserError, match='`rate`=.*: expected 0.5 or more'):
-    settings.check(_Kinds(rate=rate))
+@pytest.mark.parametrize(
+  ('values', 'message'),
+  [
+    ({'rate': 0.25}, '`rate`=0.25: expected 0.5 or more'),
+    ({'rate': -math.inf}, '`rate`=-inf: expected a finite number, 0.5 or more'),
+    ({'rate': math.inf}, '`rate`=inf: expected a finite number, 0.5 or more'),
+    ({'rate': math.nan}, '`rate`=nan: expected a finite number, 0.5 or more'),
+    ({'offset': math.nan}, '`offset`=nan: expected a finite number'),
+    ({'steps': 10**20}, f'`steps`={10**20}: expected 1 to 2,147,483,647'),
+    ({'steps': math.nan}, '`steps`=nan: expected a finite number, 1 to 2,147'),
+  ],
+)
+def test_a_number_too_small_too_large_or_not_finite_is_refused(values, message):
+  with pytest.raises(UserError) as error:
+    settings.check(_Numbers(**values))
+  assert str(error.value).startswith(message)
+
+
+def test_numbers_have_no_other_limits():
+  settings.check(_Numbers(rate=1e300, offset=-1e300, steps=2**31 - 1))
 
 
 def test_first_unmet_condition_is_the_reason():
