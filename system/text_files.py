@@ -4,10 +4,10 @@ A line ends at '\\n' or '\\r\\n' only. The other characters at which
 `str.splitlines` cuts (U+2028, U+0085, form feeds) occur inside real text.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from system import files, streams
-from system.errors import UserError
+from system.errors import UserError, shown
 
 
 def read_lines(path: str) -> Iterator[str]:
@@ -37,6 +37,55 @@ def read_lines(path: str) -> Iterator[str]:
       lines.pop()
     for number, line in enumerate(lines, block.line):
       yield _decode(line, path, number)
+
+
+def without_blank_end(lines: Iterable[str]) -> Iterator[str]:
+  """Yields lines without the blank ones that end a file.
+
+  A line with a tab is not blank: it has empty columns.
+  """
+  blank: list[str] = []
+  for line in lines:
+    blank.append(line)
+    if line.strip() or '\t' in line:
+      yield from blank
+      blank.clear()
+
+
+def check_line_end(line: str, path: str) -> None:
+  """Checks that a file's first line is not the whole file.
+
+  Raises:
+    UserError: the line holds a carriage return, which ends no line here.
+  """
+  if '\r' in line:
+    raise UserError(
+      f'{path}, line 1: found a carriage return without a line feed, expected '
+      "lines that end with a line feed; tr '\\r' '\\n' converts a file"
+    )
+
+
+def check_encodable(texts: Iterable[str | None], where: str) -> None:
+  """Checks that texts can be written as UTF-8.
+
+  JSON can spell one half of a surrogate pair, such as "\\ud83d", which no UTF-8
+  text can hold.
+
+  Args:
+    texts: the texts; None is left out.
+    where: the file and the line, for messages.
+
+  Raises:
+    UserError: a text cannot be encoded.
+  """
+  for text in texts:
+    try:
+      (text or '').encode()
+    except UnicodeEncodeError as error:
+      raise UserError(
+        f'{where}: expected Unicode text, found half of a surrogate pair, '
+        f'{text[error.start]!r}, at character {error.start} of {shown(text)}'
+      ) from error
 
 
 def copy(source: str, target: str) -> None:

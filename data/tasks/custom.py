@@ -6,11 +6,14 @@ Tested by `tests/data/tasks/tables_test.py`.
 import dataclasses
 from collections.abc import Mapping
 
+from absl import logging
+
 from data.tasks import tables
 from data.tasks.examples import Fields
 from data.tasks.file_splits import FileSplit, Layout
 from data.tasks.task import Split, Task
-from system.errors import UserError
+from system import text_files
+from system.errors import UserError, listed, shown
 
 
 def in_files(
@@ -58,8 +61,26 @@ def classification(
     UserError: there are fewer than two labels, or duplicates.
   """
   if len(labels) < 2 or len(set(labels)) < len(labels):
-    raise UserError(f'expected two or more different labels, got {labels!r}')
+    raise UserError(
+      f'expected two or more different labels, got {listed(labels)}'
+    )
+  text_files.check_encodable(labels, 'the labels')
+  _warn_of_similar(labels)
   return Task('custom', labels, ('accuracy',), splits or in_files())
+
+
+def _warn_of_similar(labels: tuple[str, ...]) -> None:
+  """Warns of labels that differ in surrounding white space or case alone."""
+  first: dict[str, str] = {}
+  for label in labels:
+    other = first.setdefault(label.strip().casefold(), label)
+    if other != label:
+      logging.warning(
+        'The labels %s and %s are two classes, although they differ in white '
+        'space or case alone.',
+        shown(other),
+        shown(label),
+      )
 
 
 def regression(splits: Mapping[str, Split]) -> Task:

@@ -124,7 +124,8 @@ class FileSplit:
 
     Raises:
       UserError: as for `tables.read_rows`; or a row has a wrong number of
-        columns and the layout does not skip such rows; or no row is left.
+        columns and the layout does not skip such rows; or UTF-8 cannot encode a
+        text; or no row is left.
     """
     layout, path = self._find(data_dir)
     is_selected = layout.selection and layout.selection.make_filter(path)
@@ -139,7 +140,8 @@ class FileSplit:
           raise UserError(broken[0])
       elif not is_selected or is_selected(row):
         num_taken += 1
-        yield f'{path}, line {line}', fields.example(row, num_rows)
+        where = f'{path}, line {line}'
+        yield where, _encodable(fields.example(row, num_rows), where)
       num_rows += 1
     _report_broken(path, broken, num_rows)
     if not num_taken:
@@ -166,6 +168,12 @@ class FileSplit:
       raise UserError(f'{paths} exist: choose one of them with `file_format`')
     layout, path = found[0]
     return layout, files.require_file(path, 'one example per row')
+
+
+def _encodable(example: Example, where: str) -> Example:
+  texts = (example.text_a, example.text_b, example.label, example.example_id)
+  text_files.check_encodable(texts, where)
+  return example
 
 
 def _report_broken(path: str, broken: list[str], num_rows: int) -> None:

@@ -3,6 +3,8 @@
 tsv    one row per line; no quoting, as in GLUE
 csv    as in Python's csv module: a quoted field may hold commas and line ends
 jsonl  one JSON object per line; its keys are the columns
+
+Blank lines at the end of a file are ignored.
 """
 
 import csv
@@ -10,8 +12,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from system import text_files
-from system.errors import UserError
+from system import json_text, streams, text_files
+from system.errors import UserError, listed, shown
 
 FORMATS = ('tsv', 'csv', 'jsonl')
 
@@ -39,10 +41,11 @@ def read_rows(
     JSON's numbers and booleans are spelt as in JSON; its nulls are left out.
 
   Raises:
-    UserError: the file is empty or not UTF-8, a column is missing, or a row is
-      not valid CSV or JSON; the message names the file and the line.
+    UserError: the file is empty or not UTF-8, a column is missing or occurs
+      twice, or a row is not valid CSV or JSON; the message names the file and
+      the line.
   """
-  lines = text_files.read_lines(path)
+  lines = text_files.without_blank_end(text_files.read_lines(path))
   if file_format == 'jsonl':
     return _json_rows(lines, path, required)
   if file_format == 'csv':
@@ -63,7 +66,7 @@ def _rows(
     found = _header(records, path)
     if columns is None:
       columns = found
-      _check_header(found, required, path)
+      check_columns(found, required, f'{path}, line 1')
   for line, fields in records:
     if len(fields) == len(columns):
       yield line, dict(zip(columns, fields, strict=True))
@@ -79,6 +82,8 @@ def _tsv_records(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 def _csv_records(
   lines: Iterable[str], path: str
 ) -> Iterator[tuple[int, list[str]]]:
+  # The limit is one of the whole process; the default is 128 KiB.
+  csv.field_size_limit(streams.MAX_LINE_BYTES)
   reader = csv.reader((line + '\n' for line in lines), strict=True)
   start = 1
   try:
@@ -88,34 +93,60 @@ def _csv_records(
   except csv.Error as error:
     raise UserError(
       f'{path}, line {start}: expected a CSV row with closed quotes, and '
-      f'doubled quotes inside a quoted field; found an error: {error}'
+      'doubled quotes inside a quoted field; found an error: '
+      f'{_csv_reason(error)}'
     ) from error
+
+
+def _csv_reason(error: csv.Error) -> str:
+  if 'field limit' in str(error):
+    limit = csv.field_size_limit() >> 20
+    return f'a field of more than {limit} MiB, or a quote that is never closed'
+  if 'new-line' in str(error):
+    return 'a carriage return without a line feed, outside of quotes'
+  return str(error)
 
 
 def _header(records: Iterator[tuple[int, list[str]]], path: str) -> list[str]:
   _, header = next(records, (0, None))
   if header is None:
     raise UserError(f'{path} is empty: expected a header with column names')
+  for name in header:
+    text_files.check_line_end(name, path)
   return header
 
 
-def _check_header(
-  columns: Sequence[str], required: Sequence[str], path: str
+def check_columns(
+  columns: Sequence[str], required: Sequence[str], where: str
 ) -> None:
+  """Checks the names of a table's columns.
+
+  Args:
+    columns: the names. Columns without a name may be several.
+    required: columns that the table must have.
+    where: the file and the line, for messages.
+
+  Raises:
+    UserError: a required column is missing, or two columns have one name.
+  """
   for name in required:
     if name not in columns:
-      found = ', '.join(map(repr, columns))
       raise UserError(
-        f'{path}, line 1: expected a header with a column {name!r}, '
-        f'found {found}'
+        f'{where}: expected a header with a column {shown(name)}, found '
+        f'{listed(columns)}'
+      )
+  for name in dict.fromkeys([*required, *filter(None, columns)]):
+    if columns.count(name) > 1:
+      raise UserError(
+        f'{where}: expected columns of different names, found '
+        f'{columns.count(name)} columns {shown(name)}'
       )
 
 
 def _broken_row(fields: Sequence[str], columns: Sequence[str]) -> str:
   is_blank = not any(fields) and len(fields) < 2
   found = 'a blank line' if is_blank else f'{len(fields)} columns'
-  names = ', '.join(columns)
-  return f'found {found}, expected {len(columns)} columns ({names})'
+  return f'found {found}, expected {len(columns)} columns ({listed(columns)})'
 
 
 def _json_rows(
@@ -123,19 +154,13 @@ def _json_rows(
 ) -> Iterator[tuple[int, dict[str, str]]]:
   for number, line in enumerate(lines, 1):
     where = f'{path}, line {number}'
-    try:
-      values = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-      raise UserError(
-        f'{where}: expected a JSON object, found {line[:40]!r}: {error}'
-      ) from error
-    if not isinstance(values, dict):
-      raise UserError(f'{where}: expected a JSON object, found {line[:40]!r}')
+    values = json_text.parse_object(line, where)
     row = {k: _text(v) for k, v in values.items() if v is not None}
     for name in required:
       if name not in row:
-        found = ', '.join(map(repr, row))
-        raise UserError(f'{where}: there is no {name!r}, found {found}')
+        raise UserError(
+          f'{where}: there is no {shown(name)}, found {listed(row)}'
+        )
     yield number, row
 
 

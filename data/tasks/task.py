@@ -11,7 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from data.tasks.examples import Example
-from system.errors import UserError
+from system.errors import UserError, listed, shown
+
+# The label of test rows without a label in the `datasets` of Hugging Face.
+_UNKNOWN_LABEL = '-1'
 
 
 class Split(Protocol):
@@ -44,12 +47,14 @@ class Task:
     labels: the labels in the order of the logits; empty for regression.
     metrics: names from training/metrics.py, the main metric first.
     splits: 'train', 'dev', 'test' → their data.
+    is_symmetric: whether the two texts of a pair may change places.
   """
 
   name: str
   labels: tuple[str, ...]
   metrics: tuple[str, ...]
   splits: Mapping[str, Split] = dataclasses.field(hash=False)
+  is_symmetric: bool = False
 
   @property
   def is_regression(self) -> bool:
@@ -74,15 +79,18 @@ class Task:
     """
     if self.labels:
       if label not in self.labels:
-        known = ', '.join(map(repr, self.labels))
-        raise UserError(f'unknown label {label!r}; {self.name} has {known}')
+        raise UserError(
+          f'unknown label {shown(label)}; {self.name} has {listed(self.labels)}'
+        )
       return self.labels.index(label)
     try:
       value = float(label)
     except ValueError:
       value = math.nan
     if not math.isfinite(value):
-      raise UserError(f'label {label!r} is not a number; {self.name} needs one')
+      raise UserError(
+        f'label {shown(label)} is not a number; {self.name} needs one'
+      )
     return value
 
   def held_out_splits(self) -> list[str]:
@@ -121,7 +129,8 @@ class Task:
         matched sets; it also has 'dev_mismatched' and 'test_mismatched'.
 
     Returns:
-      One example per row. Labels are checked but not encoded.
+      One example per row. Labels are checked but not encoded. In test the
+      label '-1' is none, unless it is one of the task's.
 
     Raises:
       UserError: the data is missing or malformed (see `FileSplit.read`), or
@@ -131,6 +140,8 @@ class Task:
     self.locate(data_dir, split)
     examples = []
     for where, example in self.splits[split].read(data_dir):
+      if split.startswith('test') and self._is_unknown(example.label):
+        example = dataclasses.replace(example, label=None)
       if example.label is not None:
         try:
           self.encode_label(example.label)
@@ -138,3 +149,8 @@ class Task:
           raise UserError(f'{where}: {error}') from error
       examples.append(example)
     return examples
+
+  def _is_unknown(self, label: str | None) -> bool:
+    return label == _UNKNOWN_LABEL and bool(
+      self.labels and label not in self.labels
+    )

@@ -53,3 +53,23 @@ def test_read_lines_reads_remote_files():
   with tf.io.gfile.GFile('ram://tasks_test/a.gz', 'wb') as file:
     file.write(gzip.compress('über\n'.encode()))
   assert list(read_lines('ram://tasks_test/a.gz')) == ['über']
+
+
+def test_only_the_blank_lines_at_the_end_are_left_out():
+  lines = ['', 'a', ' ', 'b', '\t', '', ' ']
+  assert [*text_files.without_blank_end(lines)] == lines[:5]
+  assert not [*text_files.without_blank_end(['', ' '])]
+
+
+def test_a_line_of_old_macs_is_named():
+  text_files.check_line_end('a', 'f')
+  with pytest.raises(UserError, match='f, line 1: found a carriage return wit'):
+    text_files.check_line_end('a\rb', 'f')
+
+
+def test_text_that_utf8_cannot_hold_is_named():
+  text_files.check_encodable(['a', None, '\U0001f600'], 'f, line 2')
+  with pytest.raises(
+    UserError, match=r"f, line 2: .*'\\ud83d', at character 1"
+  ):
+    text_files.check_encodable(['a', 'b\ud83dc'], 'f, line 2')

@@ -6,6 +6,7 @@ import pytest
 
 from data.tasks import custom
 from data.tasks.examples import Example, Fields
+from system import streams
 from system.errors import UserError
 
 
@@ -73,9 +74,39 @@ def test_test_may_lack_labels_and_files_may_be_gzip(tmp_path, name, content):
     ('train.csv', 'text,label\na,yes\n', "line 1: .*'sentence', found 'text'"),
     ('train.csv', 'sentence,label\na,maybe\n', "line 2: unknown label 'maybe'"),
     ('train.csv', 'sentence,label\na,\n', "line 2: unknown label ''"),
+    (
+      'train.csv',
+      'sentence,,label,,sentence\n',
+      "line 1: expected columns of different names, found 2 columns 'sentence'",
+    ),
+    (
+      'train.tsv',
+      'sentence\tlabel\tx\tx\n',
+      "line 1: .* found 2 columns 'x'",
+    ),
+    (
+      'train.tsv',
+      'sentence\tlabel\ra\tyes\r',
+      'line 1: found a carriage return without a line feed',
+    ),
+    (
+      'train.csv',
+      'sentence,label\ra,yes\r',
+      'line 1: .* found an error: a carriage return without a line feed',
+    ),
     ('train.csv', 'sentence,label\n', 'holds no example'),
     ('train.csv', '', 'is empty'),
     ('train.jsonl', '{"sentence": "a"\n', 'line 1: expected a JSON object, f'),
+    (
+      'train.jsonl',
+      '{"sentence": "a", "label": "yes", "label": "no"}\n',
+      "line 1: .* the key 'label' occurs twice",
+    ),
+    (
+      'train.jsonl',
+      '{"sentence": NaN, "label": "yes"}\n',
+      'line 1: .* NaN is not a value of JSON',
+    ),
     ('train.jsonl', '["a"]\n', r"line 1: expected a JSON object, found '\[\"a"),
     ('train.jsonl', '{"label": "yes"}\n', "no 'sentence', found 'label'"),
     (
@@ -109,3 +140,85 @@ def test_files_of_two_formats_side_by_side_are_refused(tmp_path):
     custom.classification(('a', 'b')).read_split(str(tmp_path), 'train')
   files = custom.in_files(Fields(), 'csv')
   assert files['train'].locate(str(tmp_path)) == str(tmp_path / 'train.csv')
+
+
+def test_the_last_blank_lines_of_a_file_are_no_rows(tmp_path):
+  expected = [Example('0', 'a', None, 'yes')]
+  for name, content in (
+    ('train.tsv', 'sentence\tlabel\na\tyes\n\n  \n'),
+    ('train.csv', 'sentence,label\na,yes\n\n\r\n'),
+    ('train.jsonl', '{"sentence": "a", "label": "yes"}\n\n \n'),
+  ):
+    assert _read(tmp_path, name, content) == expected
+    (tmp_path / name).unlink()
+  # Empty columns make a row, and so does an empty line before the last row.
+  content = 'sentence\tlabel\n\t\n'
+  assert _read(tmp_path, 'test.tsv', content, 'test')[0].text_a == ''
+  (tmp_path / 'test.tsv').unlink()
+  found = _read(tmp_path, 'test.tsv', 'sentence\na\n\nb\n\n', 'test')
+  assert [example.text_a for example in found] == ['a', '', 'b']
+
+
+def test_a_csv_field_may_have_more_than_128_kib(tmp_path, monkeypatch):
+  text = 'a, ' * 100_000
+  content = f'sentence,label\n"{text}",yes\n'
+  assert _read(tmp_path, 'train.csv', content)[0].text_a == text
+  monkeypatch.setattr(streams, 'MAX_LINE_BYTES', 1 << 20)
+  content = 'sentence,label\n"' + 'many\n' * 300_000
+  message = 'line 2: .* a field of more than 1 MiB, or a quote that is never'
+  with pytest.raises(UserError, match=message):
+    _read(tmp_path, 'train.csv', content)
+
+
+@pytest.mark.parametrize('split', ['train', 'dev', 'test'])
+def test_half_of_a_surrogate_pair_is_named_in_every_split(tmp_path, split):
+  content = (
+    '{"sentence": "a", "label": "yes"}\n'
+    '{"sentence": "good \\ud83d", "label": "yes", "more": "\\ud83d"}\n'
+  )
+  message = r"line 2: .* half of a surrogate pair, '\\ud83d', at character 5 of"
+  with pytest.raises(UserError, match=message):
+    _read(tmp_path, f'{split}.jsonl', content, split)
+  # A column that is not used may hold anything.
+  content = content.replace('good \\ud83d', 'good')
+  assert len(_read(tmp_path, f'{split}.jsonl', content, split)) == 2
+  with pytest.raises(UserError, match='the labels: .* half of a surrogate'):
+    custom.classification(('a', '\ud83d'))
+
+
+def test_minus_one_is_no_label_in_test(tmp_path):
+  content = 'sentence,label\na,-1\nb,yes\n'
+  found = _read(tmp_path, 'test.csv', content, 'test')
+  assert [example.label for example in found] == [None, 'yes']
+  known = ('-1', 'yes')
+  found = _read(tmp_path, 'test.csv', content, 'test', labels=known)
+  assert [example.label for example in found] == ['-1', 'yes']
+  with pytest.raises(UserError, match="line 2: unknown label '-1'"):
+    _read(tmp_path, 'dev.csv', content, 'dev')
+  numbers = custom.regression(custom.in_files())
+  (tmp_path / 'test.csv').write_text('sentence,label\na,-1\n')
+  assert numbers.read_split(str(tmp_path), 'test')[0].label == '-1'
+
+
+def test_labels_that_differ_in_space_or_case_alone_are_named(caplog):
+  custom.classification(('good', 'bad', 'good ', 'BAD', '1', '01'))
+  assert caplog.messages == [
+    f'The labels {one} and {other} are two classes, although they differ in '
+    'white space or case alone.'
+    for one, other in (("'good'", "'good '"), ("'bad'", "'BAD'"))
+  ]
+
+
+def test_messages_are_short(tmp_path):
+  long = 'x' * 100_000
+  for name, content in (
+    ('train.csv', f'{long},{long}2\n'),
+    ('train.csv', 'sentence,label\n' + ',' * 100_000 + '\n'),
+    ('train.csv', f'sentence,label\na,{long}\n'),
+    ('train.csv', f'sentence,label,{long}\na,b\n'),
+    ('train.csv', ','.join(map(str, range(10_000))) + '\n'),
+    ('train.csv', f'{long},sentence,label,{long}\n'),
+  ):
+    with pytest.raises(UserError) as error:
+      _read(tmp_path, name, content)
+    assert len(str(error.value)) < 600
