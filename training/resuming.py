@@ -31,8 +31,12 @@ _NUM_KEPT = 2
 
 
 def has_progress(output_dir: str) -> bool:
-  """Returns whether `output_dir` holds a checkpoint to resume from."""
-  return bool(_checkpoints(output_dir))
+  """Returns whether a run in `output_dir` has finished a step and saved it.
+
+  The checkpoint of step 0 does not count: a run with other settings may replace
+  it, and the same run makes it again.
+  """
+  return any(_checkpoints(output_dir))
 
 
 def _progress_dir(output_dir: str) -> str:

@@ -9,7 +9,7 @@ import tiny_world
 
 from cli import classifier_flags
 from system.errors import UserError
-from training import model_setup
+from training import model_setup, train_loop
 from training.model_setup import TextEncoding
 from training.options import Settings
 from training.run import with_bias_correction
@@ -52,6 +52,23 @@ def test_options_are_recorded_and_a_run_does_not_resume_with_others(
     _run(world, '--do_train', num_train_epochs=1)
   for name, value in _OPTIONS.items():
     assert f'{name}: {value!r} there, ' in str(refused.value)
+
+
+def test_a_folder_in_which_no_step_is_finished_takes_another_run(
+  world, monkeypatch
+):
+  def fail(*arguments):
+    raise UserError('the first step failed')
+
+  with monkeypatch.context() as patch:
+    patch.setattr(train_loop, 'train', fail)
+    with pytest.raises(UserError, match='the first step failed'):
+      _run(world, '--do_train', num_train_epochs=1, learning_rate=1.0)
+  assert (world / 'out' / 'model.ckpt-0.index').exists()
+  _run(world, '--do_train', num_train_epochs=1, learning_rate=1e-3)
+  recorded = json.loads((world / 'out' / 'run.json').read_text())
+  assert recorded['configuration']['learning_rate'] == 1e-3
+  assert '--learning_rate=0.001' in recorded['command']['flags']
 
 
 def test_predictions_in_bfloat16_are_close_to_float32(teacher_world):

@@ -9,7 +9,7 @@ import tensorflow as tf
 from modeling.checkpoints import tensor_bundle
 from system import files
 from system.errors import UserError
-from training import run_lock
+from training import resuming, run_lock
 from training.loss_scale import LossScale
 from training.optimization import AdamW
 from training.resuming import Checkpointer
@@ -56,6 +56,15 @@ def test_two_checkpoints_are_kept_and_none_of_later_steps(tmp_path):
   assert _steps(tmp_path) == [8, 10]
   left = [p.name for p in (tmp_path / 'checkpoints').iterdir()]
   assert len(left) == 4
+
+
+def test_a_run_has_progress_once_a_step_is_saved(tmp_path):
+  assert not resuming.has_progress(str(tmp_path))
+  run = _Run(tmp_path)
+  run.save(0)
+  assert not resuming.has_progress(str(tmp_path))
+  run.save(1)
+  assert resuming.has_progress(str(tmp_path))
 
 
 def test_all_state_is_restored(tmp_path):
