@@ -5,6 +5,7 @@ import gzip
 import pytest
 import tensorflow as tf
 
+from system import text_files
 from system.errors import UserError
 from system.text_files import read_lines
 
