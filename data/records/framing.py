@@ -12,11 +12,19 @@ from data.records.serialization import Serialized
 from system.compiled import compiled
 
 HEADER_BYTES = 8 + 4
-FRAME_BYTES = HEADER_BYTES + 4
+CHECKSUM_BYTES = 4
+FRAME_BYTES = HEADER_BYTES + CHECKSUM_BYTES
 
 _POLYNOMIAL = 0x82F63B78  # Castagnoli's, its bits reversed.
 _MASK_DELTA = np.uint32(0xA282EAD8)
 _ALL_ONES = np.uint32(0xFFFFFFFF)
+# Why a record is damaged; `_find_ends` returns an index.
+_DAMAGES = (
+  '',
+  'its length does not match the checksum of the length',
+  'its length reaches beyond the end of the file',
+  'its bytes do not match their checksum',
+)
 _8, _15, _17, _0xFF = (np.uint32(n) for n in (8, 15, 17, 0xFF))
 
 
@@ -46,18 +54,28 @@ def frame(records: Serialized) -> Serialized:
   return Serialized(buffer, ends)
 
 
-def ends_of(framed: np.ndarray) -> np.ndarray:
+def ends_of(framed: np.ndarray, num_left: int) -> tuple[np.ndarray, str]:
   """Returns where the complete records end in a part of a TFRecord file.
 
+  Verifies checksums. A length from the file decides nothing before it is
+  verified and compared with `num_left`.
+
   Args:
-    framed: uint8 [bytes], begins with a record's frame. Checksums are not
-      verified.
+    framed: uint8 [bytes], begins with a record's frame.
+    num_left: bytes of the file from the beginning of `framed` on.
 
   Returns:
-    int64 [N].
+    int64 [N], and why the record after them is damaged; '' if it is intact or
+    not complete.
   """
   ends = np.empty(len(framed) // FRAME_BYTES, np.int64)
-  return ends[: _find_ends(framed, ends)]
+  count, damage = _find_ends(framed, num_left, ends, _TABLES)
+  return ends[:count], _DAMAGES[damage]
+
+
+def length_of(header: bytes) -> int:
+  """Returns the length that a record's frame begins with."""
+  return int.from_bytes(header[:8], 'little')
 
 
 def frame_one(record: bytes) -> bytes:
@@ -82,24 +100,40 @@ def _frame(source, ends, target, tables):
 
 
 @compiled
-def _find_ends(framed, ends):
-  """Fills `ends` from its beginning; returns the number of records."""
+def _find_ends(framed, num_left, ends, tables):
+  """Fills `ends`; returns the number of records, an index of `_DAMAGES`."""
   count, at = 0, 0
-  while at + FRAME_BYTES <= len(framed):
-    length = 0
-    for i in range(8):
-      length |= np.int64(framed[at + i]) << (8 * i)
-    if not 0 <= length <= len(framed) - at - FRAME_BYTES:
+  while at + HEADER_BYTES <= len(framed):
+    if _word(framed, at + 8) != _checksum(framed, at, at + 8, tables):
+      return count, 1
+    low, high = _word(framed, at), _word(framed, at + 4)
+    length = np.uint64(low) | np.uint64(high) << np.uint64(32)
+    most = num_left - at - FRAME_BYTES
+    if most < 0 or length > np.uint64(most):
+      return count, 2
+    end = at + FRAME_BYTES + np.int64(length)
+    if end > len(framed):
       break
-    at += length + FRAME_BYTES
+    stored = _word(framed, end - 4)
+    if stored != _checksum(framed, at + HEADER_BYTES, end - 4, tables):
+      return count, 3
+    at = end
     ends[count] = at
     count += 1
-  return count
+  return count, 0
 
 
 @compiled
 def _put_checksum(buffer, start, end, tables):
   """Writes the masked checksum of buffer[start:end] at `end`."""
+  masked = _checksum(buffer, start, end, tables)
+  for i in range(4):
+    buffer[end + i] = (masked >> np.uint32(8 * i)) & _0xFF
+
+
+@compiled
+def _checksum(buffer, start, end, tables):
+  """Returns the masked checksum of buffer[start:end], a uint32."""
   crc = _ALL_ONES
   at = start
   while at + 8 <= end:
@@ -120,9 +154,7 @@ def _put_checksum(buffer, start, end, tables):
     crc = tables[0, (crc ^ buffer[at]) & _0xFF] ^ (crc >> _8)
     at += 1
   crc ^= _ALL_ONES
-  masked = np.uint32(((crc >> _15) | (crc << _17)) + _MASK_DELTA)
-  for i in range(4):
-    buffer[end + i] = (masked >> np.uint32(8 * i)) & _0xFF
+  return np.uint32(((crc >> _15) | (crc << _17)) + _MASK_DELTA)
 
 
 @compiled

@@ -4,11 +4,13 @@
 pad the last batch.
 """
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
+from data.records import record_reader
 from data.records.dataset_options import OPTIONS
 from data.records.length_buckets import bucket_lengths, cut_into_batches
 from data.records.record_source import RecordSource, dense
@@ -44,14 +46,25 @@ def inference_batches(
     `example_index`, int64 [B], the record's number among those of all files, or
     -1 for rows of zeros that fill the last batch.
   """
-  dataset = tf.data.TFRecordDataset(list(source.paths))
-  if max_batches >= 0:
-    dataset = dataset.take(max_batches * batch_size)
   group_size = max(1, GROUP_RECORDS // batch_size) * batch_size
-  groups = dataset.enumerate().batch(group_size)
-  groups = groups.map(
-    lambda numbers, serialized: source.examples(serialized, numbers)
+  limit = max_batches * batch_size if max_batches >= 0 else None
+
+  def serialized_groups():
+    records = itertools.chain.from_iterable(
+      map(record_reader.read, source.paths)
+    )
+    records = itertools.islice(records, limit)
+    while group := list(itertools.islice(records, group_size)):
+      yield group
+
+  def parse(number, serialized):
+    rows = tf.range(tf.size(serialized, tf.int64))
+    return source.examples(serialized, number * group_size + rows)
+
+  groups = tf.data.Dataset.from_generator(
+    serialized_groups, output_signature=tf.TensorSpec([None], tf.string)
   )
+  groups = groups.enumerate().map(parse)
   lengths = inference_lengths(source.dims['S'])
 
   def cut(number, group):

@@ -12,11 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from absl import logging
 
-from data.records import framing, record_reader
-from data.records.dataset_options import OPTIONS
+from data.records import record_reader
 from data.records.file_names import index_path
 from system import files
 from system.errors import UserError, reason_of
@@ -151,24 +149,11 @@ def scan(path: str, window: int = WINDOW) -> Index:
     UserError: a record is damaged; the message names the first one by file,
       number and byte offset.
   """
-  dataset = tf.data.TFRecordDataset(path, buffer_size=8 << 20)
-  dataset = dataset.with_options(OPTIONS)
-  lengths: list[np.ndarray] = []
-  num_records = 0
-  iterator = iter(dataset.map(tf.strings.length).batch(1024))
-  while True:
-    try:
-      batch = next(iterator).numpy()
-    except StopIteration:
-      break
-    except tf.errors.OpError as error:
-      raise record_reader.damage(path, num_records) from error
-    lengths.append(batch)
-    num_records += len(batch)
+  ends = [np.zeros(1, np.int64)]
+  for framed in record_reader.read_framed(path):
+    ends.append(ends[-1][-1] + framed.ends)
+  bounds = np.concatenate(ends)
+  num_records = len(bounds) - 1
   if not num_records:
     raise UserError(f'{path} is empty: it holds no record')
-  ends = np.cumsum(
-    np.concatenate(lengths).astype(np.int64) + framing.FRAME_BYTES
-  )
-  offsets = np.concatenate([[0], ends[:-1]])[::window]
-  return Index(path, num_records, window, offsets)
+  return Index(path, num_records, window, bounds[:-1:window])

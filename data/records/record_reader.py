@@ -1,17 +1,23 @@
-"""Reads the serialized records of a TFRecord file in order."""
+"""Reads the serialized records of a TFRecord file in order.
 
+TensorFlow's own reader allocates what a length field asks for. Here the file's
+size bounds every length, and all checksums are verified.
+"""
+
+import os
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import numpy as np
-import tensorflow as tf
 
 from data.records import framing
-from data.records.dataset_options import OPTIONS
 from data.records.serialization import Serialized
 from system import file_systems, files
-from system.errors import UserError, reason_of
+from system.errors import UserError
 
-_CHUNK_BYTES = 16 << 20
+# Bytes to read at a time: all records of a file, or some of them.
+_CHUNK_BYTES = 1 << 20
+_SMALL_CHUNK_BYTES = 1 << 16
 
 
 def read(path: str, count: int | None = None) -> Iterator[bytes]:
@@ -21,57 +27,93 @@ def read(path: str, count: int | None = None) -> Iterator[bytes]:
     UserError: the file is missing, holds no record, or a record is damaged.
   """
   files.require_file(path, 'a TFRecord file')
-  dataset = tf.data.TFRecordDataset(path).with_options(OPTIONS)
+  chunk_bytes = _CHUNK_BYTES if count is None else _SMALL_CHUNK_BYTES
   num_read = 0
-  try:
-    for record in dataset.take(-1 if count is None else count):
-      yield record.numpy()
-      num_read += 1
-  except tf.errors.OpError as error:
-    raise damage(path, num_read) from error
+  with files.open_read(path, 'rb') as file:
+    for framed in _chunks(file, path, 0, chunk_bytes):
+      for record in _unframed(framed):
+        if num_read == count:
+          return
+        yield record
+        num_read += 1
   if not num_read:
     raise UserError(f'{path} is empty: it holds no record')
+
+
+def read_from(
+  file: BinaryIO, path: str, offset: int, count: int
+) -> list[bytes]:
+  """Returns `count` serialized records of an open file.
+
+  Args:
+    file: the file, opened for reading bytes.
+    path: its path.
+    offset: the byte at which the first of the records begins.
+    count: the number of records.
+
+  Raises:
+    UserError: a record is damaged, or there are fewer.
+  """
+  records: list[bytes] = []
+  for framed in _chunks(file, path, offset, _SMALL_CHUNK_BYTES):
+    records += _unframed(framed)
+    if len(records) >= count:
+      return records[:count]
+  raise UserError(
+    f'{path} is cut short: found {len(records)} records from byte {offset} on, '
+    f'expected {count}'
+  )
 
 
 def read_framed(path: str) -> Iterator[Serialized]:
   """Yields all records of a file in large chunks, frames included.
 
-  `RecordWriter.write_framed` takes such chunks. Checksums are not verified.
+  `RecordWriter.write_framed` takes such chunks.
 
   Raises:
-    UserError: the file cannot be read or is cut short.
+    UserError: the file cannot be read, or a record is damaged.
   """
+  with files.open_read(path, 'rb') as file:
+    yield from _chunks(file, path, 0, _CHUNK_BYTES)
+
+
+def _unframed(framed: Serialized) -> Iterator[bytes]:
+  """Yields the records of a chunk without their frames."""
+  for record in framed.to_list():
+    yield record[framing.HEADER_BYTES : -framing.CHECKSUM_BYTES]
+
+
+def _chunks(
+  file: BinaryIO, path: str, offset: int, chunk_bytes: int
+) -> Iterator[Serialized]:
+  """Yields framed records from a byte of a file on; see `read_framed`."""
+  first_offset, number = offset, 0
   rest = b''
-  with (
-    files.open_read(path, 'rb') as file,
-    file_systems.explained('read', path),
-  ):
-    while chunk := file.read(_CHUNK_BYTES):
+  with file_systems.explained('read', path):
+    size = file.seek(0, os.SEEK_END)
+    file.seek(offset)
+    while offset < size:
+      chunk = file.read(max(chunk_bytes, _num_missing(rest)))
       framed = np.frombuffer(rest + chunk, np.uint8)
-      ends = framing.ends_of(framed)
-      end = ends[-1] if len(ends) else 0
-      yield Serialized(framed[:end], ends)
-      rest = framed[end:].tobytes()
-  if rest:
-    raise UserError(f'{path} is cut short in its last record')
+      ends, damage = framing.ends_of(framed, size - offset)
+      if len(ends):
+        yield Serialized(framed[: ends[-1]], ends)
+        number += len(ends)
+        offset += int(ends[-1])
+        framed = framed[ends[-1] :]
+      rest = framed.tobytes()
+      if not chunk:
+        damage = damage or 'the file ends within it'
+      if damage:
+        origin = '0' if not first_offset else f'0 at byte {first_offset}'
+        raise UserError(
+          f'{path} is damaged or cut short: record {number} (counted from '
+          f'{origin}) at byte {offset} of {size} cannot be read: {damage}'
+        )
 
 
-def damage(path: str, num_read: int) -> UserError:
-  """Returns the error that names the first damaged record of a file.
-
-  Args:
-    path: a file in which reading failed.
-    num_read: how many records were read before; the error names it if the file
-      can now be read to its end.
-  """
-  number, offset = 0, 0
-  try:
-    for record in tf.data.TFRecordDataset(path).with_options(OPTIONS):
-      offset += framing.FRAME_BYTES + len(record.numpy())
-      number += 1
-  except tf.errors.OpError as error:
-    return UserError(
-      f'{path} is damaged or cut short: record {number} (counted from 0) at '
-      f'byte {offset} of {files.size(path)} cannot be read: {reason_of(error)}'
-    )
-  return UserError(f'{path} cannot be read after record {num_read}')
+def _num_missing(rest: bytes) -> int:
+  """Returns how many bytes of the first record `rest` lacks, if it says."""
+  if len(rest) < framing.HEADER_BYTES:
+    return 0
+  return framing.FRAME_BYTES + framing.length_of(rest) - len(rest)

@@ -2,12 +2,12 @@
 
 import contextlib
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
 from data.records import record_index, record_reader
-from data.records.dataset_options import OPTIONS
 from data.records.feature_spec import Field
 from system import files
 from system.errors import UserError
@@ -147,13 +147,13 @@ class RecordSource:
   def _check_all(self) -> None:
     """Checks every record: batches first, one by one where a batch fails."""
     for path in self.paths:
+      records = record_reader.read(path)
       number = 0
-      dataset = tf.data.TFRecordDataset(path).batch(_CHECKED_AT_ONCE)
-      for batch in dataset.with_options(OPTIONS):
+      while batch := list(itertools.islice(records, _CHECKED_AT_ONCE)):
         try:
-          self.parse(batch)
+          self.parse(tf.constant(batch))
         except _PARSE_ERRORS:
-          for i, raw in enumerate(batch.numpy()):
+          for i, raw in enumerate(batch):
             self._check_record(raw, f'{path}, record {number + i}')
         number += len(batch)
 

@@ -4,6 +4,7 @@ Groups of records are sorted into length buckets and cut into global batches of
 B rows [B, S'], which are divided among the replicas.
 """
 
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Sequence
@@ -11,10 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from data.records import record_reader
 from data.records.dataset_options import OPTIONS
 from data.records.length_buckets import bucket_lengths, cut_into_batches
 from data.records.record_source import RecordSource
-from data.records.training_order import TrainingOrder
+from data.records.training_order import Group, TrainingOrder
+from system import files
 from system.errors import UserError
 
 # A message lists this many records of a file and counts the rest.
@@ -67,10 +70,7 @@ def records_of_batch(
   """
   number, batch_index = order.locate(step)
   group = order.group(number)
-  serialized = _read_windows(
-    tf.gather(source.paths, group.files), group.offsets, group.counts
-  )
-  fields = source.parse(tf.gather(serialized, group.take))
+  fields = source.parse(tf.constant(_read_group(source.paths, group)))
   fields['position'] = tf.constant(group.take)
   batches = cut_into_batches(
     fields,
@@ -124,19 +124,16 @@ def training_batches(
       f'`train_batch_size`={order.batch_size} cannot be cut into '
       f'{num_replicas} equal parts, one for each replica'
     )
-  paths = tf.constant(source.paths)
   buckets = bucket_lengths(source.dims['S'])
 
-  def load(file_numbers, offsets, counts, take, positions, batch_order):
-    serialized = _read_windows(tf.gather(paths, file_numbers), offsets, counts)
-    examples = source.examples(tf.gather(serialized, take), positions)
-    return examples, batch_order
+  def parse(serialized, positions, batch_order):
+    return source.examples(serialized, positions), batch_order
 
   def cut(group, batch_order):
     return cut_into_batches(group, batch_order, order.batch_size, buckets)
 
-  dataset = _groups_from(order, start_step)
-  dataset = dataset.map(load, num_parallel_calls=1, deterministic=True)
+  dataset = _groups_from(source.paths, order, start_step)
+  dataset = dataset.map(parse, num_parallel_calls=1, deterministic=True)
   dataset = dataset.prefetch(1).flat_map(cut).map(_add_denominators)
   rows = order.batch_size // num_replicas
   own = range(num_replicas) if own is None else own
@@ -153,10 +150,15 @@ def training_batches(
   return dataset.prefetch(4 * len(own)).with_options(OPTIONS)
 
 
-def _groups_from(order: TrainingOrder, start_step: int) -> tf.data.Dataset:
-  """Yields each `Group` as a tuple, beginning with the group of `start_step`.
+def _groups_from(
+  paths: Sequence[str], order: TrainingOrder, start_step: int
+) -> tf.data.Dataset:
+  """Yields the records of each group, beginning with the group of `start_step`.
 
-  The first group's `batch_order` begins with that step's batch.
+  Returns:
+    A dataset of tuples: the serialized records, string [k*B]; the group's
+    `positions` and `batch_order`. The first `batch_order` begins with the batch
+    of `start_step`.
   """
   first_group, skip = order.locate(start_step)
 
@@ -164,42 +166,30 @@ def _groups_from(order: TrainingOrder, start_step: int) -> tf.data.Dataset:
     for number in itertools.count(first_group):
       group = order.group(number)
       first = skip if number == first_group else 0
-      yield (
-        group.files,
-        group.offsets,
-        group.counts,
-        group.take,
-        group.positions,
-        group.batch_order[first:],
-      )
+      serialized = _read_group(paths, group)
+      yield serialized, group.positions, group.batch_order[first:]
 
-  dtypes = (tf.int32, *[tf.int64] * 5)
+  dtypes = (tf.string, tf.int64, tf.int64)
   return tf.data.Dataset.from_generator(
     groups,
     output_signature=tuple(tf.TensorSpec([None], dtype) for dtype in dtypes),
   )
 
 
-def _read_windows(
-  paths: tf.Tensor, offsets: tf.Tensor, counts: tf.Tensor
-) -> tf.Tensor:
-  """Reads `counts` records at each byte offset; string [sum(counts)]."""
-
-  def window(path, offset, count):
-    # The public TFRecordDataset takes no offsets; its op does.
-    variant = tf.raw_ops.TFRecordDatasetV2(
-      filenames=[path],
-      compression_type='',
-      buffer_size=1 << 20,
-      byte_offsets=[offset],
-    )
-    return tf.data.experimental.from_variant(
-      variant, tf.TensorSpec([], tf.string)
-    ).take(count)
-
-  windows = tf.data.Dataset.from_tensor_slices((paths, offsets, counts))
-  total = tf.reduce_sum(counts)
-  return windows.flat_map(window).batch(total).get_single_element()
+def _read_group(paths: Sequence[str], group: Group) -> list[bytes]:
+  """Returns a group's serialized records, in the order of `take`."""
+  records: list[bytes] = []
+  with contextlib.ExitStack() as stack:
+    opened = {
+      number: stack.enter_context(files.open_read(paths[number], 'rb'))
+      for number in np.unique(group.files).tolist()
+    }
+    windows = (group.files.tolist(), group.offsets.tolist(), group.counts)
+    for number, offset, count in zip(*windows, strict=True):
+      records += record_reader.read_from(
+        opened[number], paths[number], offset, count
+      )
+  return [records[i] for i in group.take.tolist()]
 
 
 def _add_denominators(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from data.records import feature_spec, record_index
+from data.records import feature_spec, framing, record_index
 from data.records.record_source import RecordSource
 from data.records.record_writer import RecordWriter
 from data.records.serialization import serialize
@@ -53,6 +53,13 @@ def order(records: RecordSource, batch_size: int, seed: int = 1):
   """Returns the training order of records."""
   indexes = [record_index.load_index(path) for path in records.paths]
   return TrainingOrder(indexes, batch_size, seed)
+
+
+def header(length: int) -> bytes:
+  """Returns the header of a record of any length, its checksum included."""
+  # A frame's last bytes are the record and its checksum.
+  frame = framing.frame_one(length.to_bytes(8, 'little'))
+  return frame[framing.HEADER_BYTES :]
 
 
 def write_texts(path: str | os.PathLike, count: int) -> str:

@@ -3,7 +3,8 @@
 import pytest
 import tiny_records
 
-from data.records.record_reader import read, read_framed
+from data.records import framing, record_index
+from data.records.record_reader import read, read_framed, read_from
 from system.errors import UserError
 
 
@@ -23,6 +24,35 @@ def test_the_damaged_record_is_named_after_those_before_it(tmp_path):
   assert next(records) == b'x'
   with pytest.raises(UserError, match='record 1 .* at byte 17 of 54 cannot'):
     next(records)
+
+
+def test_a_record_larger_than_a_chunk_is_read(tmp_path):
+  texts = [b'a' * 3_000_000, b'b', b'c' * 1_100_000, b'd' * 20]
+  (tmp_path / 'a').write_bytes(b''.join(map(framing.frame_one, texts)))
+  assert list(read(str(tmp_path / 'a'))) == texts
+  assert list(read(str(tmp_path / 'a'), 1)) == texts[:1]
+  starts = [0, 3_000_016, 3_000_033]
+  with open(tmp_path / 'a', 'rb') as file:
+    for i, start in enumerate(starts):
+      assert read_from(file, 'a', start, 2) == texts[i : i + 2]
+    with pytest.raises(UserError, match='found 2 .* byte 3000033 on, .* 3'):
+      read_from(file, 'a', starts[2], 3)
+
+
+@pytest.mark.parametrize('length', [1000, 1 << 62, (1 << 64) - 1])
+def test_a_length_that_the_file_cannot_hold_is_damage(tmp_path, length):
+  path = tiny_records.write_texts(tmp_path / 'a', 2)
+  with open(path, 'ab') as file:
+    file.write(tiny_records.header(length) + b'x')
+  expected = 'a is damaged .* record 2 .* byte 35 of 48 .* beyond the end'
+  for read_all in (read, read_framed, record_index.scan):
+    with pytest.raises(UserError, match=expected):
+      list(read_all(path))
+  with (
+    open(path, 'rb') as file,
+    pytest.raises(UserError, match='record 1 .counted from 0 at byte 17. .*35'),
+  ):
+    read_from(file, path, 17, 64)
 
 
 def test_a_file_without_records_and_a_missing_one_are_named(tmp_path):

@@ -12,6 +12,7 @@ from data.records import (
   record_index,
   record_reader,
 )
+from data.records.inference_input import inference_batches
 from data.records.record_source import RecordSource
 from data.records.record_writer import RecordWriter
 from data.records.training_input import training_batches
@@ -137,6 +138,26 @@ def test_a_damaged_record_is_named_when_a_run_reads_it(two_files):
     two_files.explained(),
   ):
     _train(two_files, order)
+
+
+def _infer(source, _):
+  for _ in inference_batches(source, 10):
+    pass
+
+
+@pytest.mark.parametrize('use', [_train, _infer])
+def test_a_length_that_no_file_holds_does_not_crash_a_run(two_files, use):
+  order = tiny_records.order(two_files, 10)
+  path = two_files.paths[1]
+  with open(path, 'r+b') as file:  # The index stays valid.
+    file.write(tiny_records.header(1 << 62))
+  with (
+    pytest.raises(UserError, match='b is damaged .*record 0 .* beyond the end'),
+    two_files.explained(),
+  ):
+    use(two_files, order)
+  with pytest.raises(UserError, match='b is damaged .*record 0 .* beyond the'):
+    two_files.check()
 
 
 def test_a_file_that_is_gone_or_was_cut_at_a_record_is_named(two_files):
