@@ -11,6 +11,7 @@ import io
 import json
 import os
 import pathlib
+import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, TextIO
@@ -106,7 +107,8 @@ def expand(patterns: str | Iterable[str]) -> list[str]:
     Paths, each once; an empty list if there is no pattern.
 
   Raises:
-    UserError: a pattern matches no file; the pattern is named.
+    UserError: a pattern matches no file, or the name of a file is not UTF-8;
+      the pattern or the name is shown.
   """
   if isinstance(patterns, str):
     patterns = [patterns]
@@ -115,6 +117,8 @@ def expand(patterns: str | Iterable[str]) -> list[str]:
     matches = _matches(pattern)
     if not matches:
       raise UserError(f'no file matches {pattern!r}')
+    for path in matches:
+      _require_utf8(path)
     paths.update(dict.fromkeys(matches))
   return list(paths)
 
@@ -141,10 +145,37 @@ def require_file(path: str, description: str) -> str:
   if not path:
     raise UserError(f'{description} must be given')
   if not exists(path):
-    raise UserError(f'{description}: there is no file {path!r}')
+    raise UserError(
+      f'{description}: there is no file {path!r}{_obstacle(path)}'
+    )
   if is_folder(path):
     raise UserError(f'{description}: {path!r} is a folder, not a file')
   return path
+
+
+def _obstacle(path: str) -> str:
+  """Explains why a local path cannot be reached; '' if it is just missing."""
+  local = local_path(path)
+  if local is None:
+    return ''
+  try:
+    os.stat(local)
+  except FileNotFoundError:
+    if os.path.islink(local):
+      return f': it is a symbolic link to {os.readlink(local)!r}'
+  except OSError as error:
+    return f': {error.strerror}'
+  return ''
+
+
+def _require_utf8(path: str) -> None:
+  """Raises a `UserError` if a name is not UTF-8, as records must be."""
+  try:
+    path.encode()
+  except UnicodeEncodeError:
+    raise UserError(
+      f'the name of the file {ascii(path)} is not UTF-8: rename it'
+    ) from None
 
 
 def make_folder(path: str) -> None:
@@ -175,11 +206,15 @@ def open_stream(path: str) -> BinaryIO:
   """Opens a file's bytes for reading.
 
   Raises:
-    UserError: the file is missing or unreadable. If reading fails later, a
-      local file raises OSError, a remote one `UserError`.
+    UserError: the file is missing, unreadable, or a device such as /dev/zero,
+      which never ends. If reading fails later, a local file raises OSError, a
+      remote one `UserError`.
   """
   with explained('read', path):
     if (local := local_path(path)) is not None:
+      mode = os.stat(local).st_mode
+      if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise UserError(f'cannot read {path}: it is a device, not a file')
       return open(local, 'rb')
     file = gfile_for(path).GFile(path, 'rb')
     file.size()  # GFile opens lazily; fail here rather than at the first line.

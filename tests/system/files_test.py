@@ -5,7 +5,7 @@ import zlib
 import pytest
 import tensorflow as tf
 
-from system import file_systems, files
+from system import file_systems, files, text_files
 from system.errors import UserError
 
 
@@ -87,6 +87,32 @@ def test_required_files_are_described(tmp_path):
     files.require_file('/none', '`vocab_file`')
   with pytest.raises(UserError, match='is a folder, not a file'):
     files.require_file(str(tmp_path), '`vocab_file`')
+
+
+def test_the_reason_is_shown_if_a_name_exists_but_cannot_be_read(tmp_path):
+  loop, dangling = tmp_path / 'loop', tmp_path / 'dangling'
+  loop.symlink_to(loop)
+  dangling.symlink_to('gone')
+  for path, reason in (
+    (loop, 'Too many levels of symbolic links'),
+    (dangling, "it is a symbolic link to 'gone'"),
+    (tmp_path / ('a' * 300), 'File name too long'),
+  ):
+    with pytest.raises(UserError, match=f'there is no file .*: {reason}$'):
+      files.require_file(str(path), '`vocab_file`')
+
+
+def test_a_device_is_not_read():
+  with pytest.raises(UserError, match='^cannot read /dev/zero: it is a device'):
+    files.read_text('/dev/zero')
+  with pytest.raises(UserError, match='/dev/zero: it is a device, not a file'):
+    next(text_files.read_lines('/dev/zero'))
+
+
+def test_a_file_whose_name_is_not_utf8_is_refused(tmp_path):
+  (tmp_path / 'a\udcff').write_text('')
+  with pytest.raises(UserError, match=r"/a\\udcff' is not UTF-8"):
+    files.expand(f'{tmp_path}/*')
 
 
 def test_text_that_is_not_utf8_and_malformed_json_are_named(tmp_path):
