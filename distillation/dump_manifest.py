@@ -6,6 +6,7 @@ Tested by `tests/distillation/logits_dump_test.py`.
 """
 
 import dataclasses
+import math
 import os
 import re
 import types
@@ -13,7 +14,7 @@ import typing
 from typing import Any, TypeVar
 
 from system import files
-from system.errors import UserError
+from system.errors import UserError, shown
 
 _T = TypeVar('_T')
 
@@ -94,7 +95,7 @@ def read(dump_dir: str) -> Manifest:
 
   Raises:
     UserError: the folder holds no complete dump; or the manifest, which may
-      come from an untrusted source, has invalid values.
+      come from an untrusted source, has invalid values or contradicts itself.
   """
   path = os.path.join(dump_dir, FILE_NAME)
   if not files.exists(path):
@@ -105,13 +106,15 @@ def read(dump_dir: str) -> Manifest:
   values: Any = files.read_json(path)
   try:
     manifest = _checked(Manifest(**values))
-    return dataclasses.replace(
+    manifest = dataclasses.replace(
       manifest,
       shards=[_checked_shard(Shard(**shard)) for shard in manifest.shards],
       merged_from=[_checked(Origin(**x)) for x in manifest.merged_from],
     )
-  except TypeError as error:
+    _check_counts(manifest)
+  except (TypeError, ValueError) as error:
     raise UserError(f"{path} is not a dump's manifest: {error}") from error
+  return manifest
 
 
 def _checked(values: _T) -> _T:
@@ -120,7 +123,7 @@ def _checked(values: _T) -> _T:
     value = getattr(values, field.name)
     kind = typing.get_origin(field.type) or field.type
     if not isinstance(value, field.type if kind is types.UnionType else kind):
-      raise TypeError(f'{field.name} is {value!r}')
+      raise TypeError(f'{field.name} is {shown(value)}')
   return values
 
 
@@ -128,5 +131,29 @@ def _checked_shard(shard: Shard) -> Shard:
   # A merged dump's shards are written under the names in its source, which
   # must not lead out of the folder.
   if not re.fullmatch(r'logits-\d{5}-of-\d{5}', _checked(shard).name):
-    raise TypeError(f'{shard.name!r} is not the name of a shard')
+    raise TypeError(f'{shown(shard.name)} is not the name of a shard')
   return shard
+
+
+def _check_counts(manifest: Manifest) -> None:
+  """Raises a `ValueError` if counts are impossible or differ."""
+  if not manifest.shards:
+    raise ValueError('it names no shard')
+  names = [shard.name for shard in manifest.shards]
+  if len(set(names)) < len(names):
+    raise ValueError('it names a shard twice')
+  counts = [shard.num_examples for shard in manifest.shards]
+  if min(counts) < 1 or sum(counts) != manifest.num_examples:
+    raise ValueError(
+      f'num_examples is {shown(manifest.num_examples)}, its shards have '
+      f'{shown(sum(counts))}, expected the same number'
+    )
+  for name, low, high in (
+    ('num_labelled', 0, manifest.num_examples),
+    ('vocab_size', 1, math.inf),
+    ('max_seq_length', 1, math.inf),
+  ):
+    if not low <= (value := getattr(manifest, name)) <= high:
+      raise ValueError(f'{name} is {shown(value)}')
+  if not all(isinstance(label, str) for label in manifest.labels):
+    raise ValueError(f'labels is {shown(manifest.labels)}')

@@ -99,11 +99,16 @@ def write_dev_logits(dump_dir: str, logits: np.ndarray) -> None:
     file.write(content.getvalue())
 
 
-def read_dev_logits(dump_dir: str) -> np.ndarray | None:
-  """Reads the logits on the dev split, float32 [N, C].
+def read_dev_logits(dump_dir: str, shape: tuple[int, int]) -> np.ndarray | None:
+  """Reads the logits on the dev split.
 
-  Returns None if there is no file. Returns None, and warns, if it is damaged:
-  the teacher can score the split again.
+  Args:
+    dump_dir: the dump's folder.
+    shape: [N, C].
+
+  Returns:
+    float32 [N, C]. None if there is no file. None, and a warning, if it is
+    damaged or holds something else: the teacher can score the split again.
   """
   path = os.path.join(dump_dir, _DEV_LOGITS)
   if not files.exists(path):
@@ -111,10 +116,16 @@ def read_dev_logits(dump_dir: str) -> np.ndarray | None:
   with files.open_read(path, 'rb') as file:
     content = io.BytesIO(file.read())
   try:
-    return np.lib.format.read_array(content, allow_pickle=False)
+    logits = np.lib.format.read_array(content, allow_pickle=False)
+    if (logits.dtype, logits.shape) != (np.float32, shape):
+      raise ValueError(
+        f'found {logits.dtype} {list(logits.shape)}, expected float32 '
+        f'{list(shape)}'
+      )
   except ValueError as error:
     logging.warning('%s is damaged and is not used: %s', path, error)
     return None
+  return logits
 
 
 def open_dumps(dump_dirs: Iterable[str], task: Task) -> list[Dump]:

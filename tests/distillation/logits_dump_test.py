@@ -85,31 +85,45 @@ def test_dumps_of_one_teacher_are_refused(tmp_path, tokenizer):
 
 def test_dumps_of_different_sizes_are_refused(tmp_path, tokenizer):
   tiny_dump.write(tmp_path / 'a', tokenizer)
-  tiny_dump.write(tmp_path / 'b', tokenizer, num_examples=4)
+  rows = [*tiny_dump.ROWS, tiny_dump.ROWS[0]]
+  logits = np.concatenate([tiny_dump.LOGITS, tiny_dump.LOGITS[:1]])
+  tiny_dump.write(tmp_path / 'b', tokenizer, logits, rows, num_examples=4)
   with pytest.raises(UserError, match='/a has 3 examples, .*/b has 4'):
     tiny_dump.open_dumps(tmp_path / 'a', tmp_path / 'b')
 
 
-def test_an_older_manifest_with_fewer_keys_is_read(tmp_path):
-  old = dataclasses.asdict(tiny_dump.MANIFEST)
+def test_an_older_manifest_with_fewer_keys_is_read(tmp_path, tokenizer):
+  written = tiny_dump.write(tmp_path / 'a', tokenizer)
+  old = dataclasses.asdict(written.manifest)
   newer = ('num_labelled', 'keeps_text', 'dev_split', 'made_from')
   for name in (*newer, 'merged_from'):
     del old[name]
-  files.write_json(str(tmp_path / 'manifest.json'), old)
-  (dump,) = tiny_dump.open_dumps(tmp_path)
-  assert dump.manifest == tiny_dump.MANIFEST
+  files.write_json(f'{written.folder}/manifest.json', old)
+  (dump,) = tiny_dump.open_dumps(tmp_path / 'a')
+  assert dump.manifest == dataclasses.replace(
+    written.manifest, num_labelled=0, keeps_text=False
+  )
 
 
 def test_damaged_dev_logits_are_not_used(tmp_path, caplog):
   logits_dump.write_dev_logits(str(tmp_path), tiny_dump.LOGITS)
   whole = (tmp_path / 'dev_logits.npy').read_bytes()
-  read = logits_dump.read_dev_logits(str(tmp_path))
+  read = logits_dump.read_dev_logits(str(tmp_path), (3, 2))
   np.testing.assert_array_equal(read, tiny_dump.LOGITS)
   for content in (whole[:-1], whole[:9], b'', b'PK' + whole[2:]):
     (tmp_path / 'dev_logits.npy').write_bytes(content)
     caplog.clear()
-    assert logits_dump.read_dev_logits(str(tmp_path)) is None
+    assert logits_dump.read_dev_logits(str(tmp_path), (3, 2)) is None
     assert 'dev_logits.npy is damaged' in caplog.text
+
+
+def test_dev_logits_of_another_shape_are_not_used(tmp_path, caplog):
+  logits_dump.write_dev_logits(str(tmp_path), tiny_dump.LOGITS)
+  assert logits_dump.read_dev_logits(str(tmp_path), (4, 2)) is None
+  assert 'found float32 [3, 2], expected float32 [4, 2]' in caplog.text
+  logits_dump.write_dev_logits(str(tmp_path), np.zeros([4, 2]))
+  assert logits_dump.read_dev_logits(str(tmp_path), (4, 2)) is None
+  assert 'found float64 [4, 2], expected float32 [4, 2]' in caplog.text
 
 
 def test_a_missing_label_of_regression_differs_from_zero(tmp_path):
@@ -166,6 +180,7 @@ def test_a_manifest_that_names_other_files_is_refused(
     {'labels': 'ab'},
     {'shards': [1]},
     {'merged_from': [[]]},
+    {'labels': [0, 1]},
   ],
 )
 def test_a_manifest_with_values_of_other_types_is_refused(
@@ -177,3 +192,36 @@ def test_a_manifest_with_values_of_other_types_is_refused(
   files.write_json(path, {**values, **changes})
   with pytest.raises(UserError, match="is not a dump's manifest"):
     dump_manifest.read(dump.folder)
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'num_examples': 1}, 'num_examples is 1, its shards have 3, expected'),
+    ({'num_examples': 4}, 'num_examples is 4, its shards have 3, expected'),
+    ({'shards': []}, 'it names no shard'),
+    ({'num_labelled': 4}, 'num_labelled is 4'),
+    ({'num_labelled': -1}, 'num_labelled is -1'),
+    ({'vocab_size': 0}, 'vocab_size is 0'),
+    ({'max_seq_length': -8}, 'max_seq_length is -8'),
+  ],
+)
+def test_a_manifest_that_contradicts_its_shards_is_refused(
+  tmp_path, tokenizer, changes, message
+):
+  dump = tiny_dump.write(tmp_path / 'dump', tokenizer)
+  path = f'{dump.folder}/manifest.json'
+  files.write_json(path, {**files.read_json(path), **changes})
+  with pytest.raises(UserError, match=f"not a dump's manifest: {message}"):
+    tiny_dump.open_dumps(tmp_path / 'dump')
+
+
+def test_a_manifest_that_names_a_shard_twice_is_refused(tmp_path, tokenizer):
+  dump = tiny_dump.write(tmp_path / 'dump', tokenizer)
+  path = f'{dump.folder}/manifest.json'
+  values = files.read_json(path)
+  values['shards'] = values['shards'][:1] * 2
+  values['num_examples'] = 2
+  files.write_json(path, values)
+  with pytest.raises(UserError, match='it names a shard twice'):
+    tiny_dump.open_dumps(tmp_path / 'dump')

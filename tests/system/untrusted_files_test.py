@@ -70,10 +70,10 @@ def test_a_pickle_in_a_dump_is_not_run(tmp_path, caplog):
   proof = tmp_path / 'proof'
   values = np.array([_Code(proof)], dtype=object)
   np.save(tmp_path / 'dev_logits.npy', values, allow_pickle=True)
-  assert logits_dump.read_dev_logits(str(tmp_path)) is None
+  assert logits_dump.read_dev_logits(str(tmp_path), (1, 2)) is None
   assert 'dev_logits.npy is damaged' in caplog.text
   (tmp_path / 'dev_logits.npy').write_bytes(pickle.dumps(_Code(proof)))
-  assert logits_dump.read_dev_logits(str(tmp_path)) is None
+  assert logits_dump.read_dev_logits(str(tmp_path), (1, 2)) is None
   assert not proof.exists()
 
 
