@@ -101,6 +101,22 @@ def test_a_step_whose_loss_is_not_finite_is_skipped():
   assert variable.numpy().tolist() == [1.0]
 
 
+def test_replicas_skip_a_step_together():
+  strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
+  with strategy.scope():
+    variable = tf.Variable([1.0], name='a/kernel')
+    optimizer = AdamW([variable], 0.1, 10, 0, loss_scale=LossScale())
+  local = strategy.experimental_local_results
+  for gradient, skipped in ((np.inf, 1.0), (0.5, 0.0)):
+    before = [copy.numpy() for copy in local(variable)]
+    measures = strategy.run(optimizer.apply, ([tf.constant([gradient])],))
+    counts = [float(count) for count in local(measures['skipped_steps'])]
+    assert counts == [skipped, skipped]
+    after = [copy.numpy() for copy in local(variable)]
+    assert np.array_equal(before, after) == bool(skipped)
+    assert after[0] == after[1]
+
+
 def test_decay_is_decoupled_from_the_moments():
   decayed, _ = _one_step('a/kernel', 1.0, 0.5)
   plain, _ = _one_step('a/bias', 1.0, 0.5)
@@ -125,10 +141,12 @@ def test_a_variable_without_gradient_is_named():
 
 
 def test_a_rate_factor_multiplies_the_whole_update():
-  whole, half = (tf.Variable([1.0], name='a/kernel') for _ in range(2))
-  AdamW([whole], 0.1, 10, 0).apply([tf.constant([0.5])])
-  AdamW([half], 0.1, 10, 0, rate_factors=[0.5]).apply([tf.constant([0.5])])
+  half, whole, double = (tf.Variable([1.0], name='a/kernel') for _ in range(3))
+  for variable, factor in ((half, 0.5), (whole, 1.0), (double, 2.0)):
+    optimizer = AdamW([variable], 0.1, 10, 0, rate_factors=[factor])
+    optimizer.apply([tf.constant([0.5])])
   np.testing.assert_allclose(1 - half, (1 - whole) / 2, rtol=1e-5)
+  np.testing.assert_allclose(1 - double, (1 - whole) * 2, rtol=1e-5)
 
 
 def test_lamb_scales_the_update_to_the_size_of_the_weights():
