@@ -192,7 +192,7 @@ def make_distillation_task(options: DistillationOptions) -> Task:
   dump = options.dump
   teachers = []
   if dump.do_dump_logits:
-    teachers.append(location.run_folder(dump.teacher_checkpoint))
+    teachers += location.label_folders(dump.teacher_checkpoint)
   task = fine_tuning.make_labelled_task(
     options,
     *teachers,
@@ -275,6 +275,7 @@ def _train(
       identity,
       command,
       options.tokenizer.vocab_file,
+      task,
     ),
     data.make_source,
     evaluation.during_training(model, folder, splits, options.evaluation),

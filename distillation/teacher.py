@@ -179,7 +179,7 @@ def load_teacher(model: Classifier, job: DumpJob) -> Teacher:
     UserError: the checkpoint has no head, or the teacher scores no better on
       dev than the best constant prediction.
   """
-  load_whole(job.teacher, released_variables(model))
+  load_whole(job.teacher, released_variables(model), job.folder.task)
   predictor = Predictor(model)
   return Teacher(
     job.teacher.prefix,

@@ -1,7 +1,8 @@
 """Evaluation during training: keeps the best checkpoint, and stops early.
 
 eval_metrics.jsonl  one line per evaluation: the step and the scores
-best/               the best checkpoint, laid out like released BERT
+best/               the best checkpoint, laid out like released BERT, with its
+                    labels and casing: it can be copied elsewhere
 
 There is no other state: the best evaluation and early stopping are computed
 from eval_metrics.jsonl, which is cut back to the step at which a run resumes.
@@ -14,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from absl import logging
 
-from modeling.checkpoints import exporting
+from data.tasks import label_order
+from modeling.checkpoints import exporting, location, recorded_casing
 from system import files
 from training.run_folder import MetricsLog
 
@@ -23,23 +25,14 @@ _LOG = 'eval_metrics.jsonl'
 LOSS = 'eval_loss'
 
 
-def folder(output_dir: str) -> str:
-  """Returns the folder of a run's best checkpoint."""
-  return os.path.join(output_dir, 'best')
-
-
-def exists(output_dir: str) -> bool:
-  """Returns whether a run has a best checkpoint."""
-  return files.exists(os.path.join(folder(output_dir), 'checkpoint'))
-
-
 def discard(output_dir: str) -> None:
   """Removes a previous run's evaluations and best checkpoint."""
   log = os.path.join(output_dir, _LOG)
   if files.exists(log):
     files.remove(log)
-  if files.is_folder(folder(output_dir)):
-    exporting.discard(folder(output_dir))
+  best = location.best_folder(output_dir)
+  if files.is_folder(best):
+    exporting.discard(best, label_order.FILE, recorded_casing.FILE)
 
 
 def best_index(values: Sequence[float], metric: str) -> int | None:
@@ -65,6 +58,7 @@ class Evaluation:
     evaluate: Callable[[], Mapping[str, float]],
     metric: str,
     patience: int | None = None,
+    describe: Callable[[str], None] = lambda folder: None,
   ):
     """Makes an evaluation; call `resume` before `run`.
 
@@ -73,21 +67,29 @@ class Evaluation:
       metric: the score that decides which checkpoint is the best.
       patience: the run stops after this many evaluations in a row without a
         better score; None never stops it.
+      describe: writes the files that belong to the best checkpoint into a
+        folder.
     """
     self._evaluate = evaluate
     self._metric = metric
     self._patience = patience
+    self._describe = describe
 
   def resume(
-    self, output_dir: str, step: int, export: Callable[[int], str]
+    self, output_dir: str, step: int, export: Callable[[int, str], str]
   ) -> None:
-    """Reads a run's evaluations up to a step, and drops later ones.
+    """Prepares the folder of the best checkpoint and the log of evaluations.
+
+    Evaluations after `step` are dropped.
 
     Args:
       output_dir: the run's folder.
       step: the step at which the run starts or resumes.
-      export: takes a step; writes the current weights to `folder(output_dir)`.
+      export: takes a step and a folder; writes the current weights there.
     """
+    self._best = location.best_folder(output_dir)
+    files.make_folder(self._best)
+    self._describe(self._best)
     self._export = export
     self._log = MetricsLog(output_dir, _LOG)
     self._log.resume(step)
@@ -104,7 +106,7 @@ class Evaluation:
     text = ' · '.join(f'{name} {value:.4f}' for name, value in scores.items())
     logging.info('step %d: %s%s', step, text, ' (the best)' if is_best else '')
     if is_best:
-      self._export(step)
+      self._export(step, self._best)
     # Logging comes last: a run killed before it evaluates this step again.
     self._log.append(step, scores)
     return scores

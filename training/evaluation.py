@@ -98,6 +98,7 @@ def during_training(
     ),
     f'eval_{metric_for_best(folder.task, options)}',
     options.early_stopping_patience,
+    folder.describe,
   )
 
 

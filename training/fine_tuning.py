@@ -172,6 +172,7 @@ def _train(
       identity,
       command,
       options.tokenizer.vocab_file,
+      task,
     ),
     lambda: folder.write_training_records(examples),
     evaluation.during_training(model, folder, splits, options.evaluation),
@@ -190,8 +191,8 @@ def make_labelled_task(
 
   Args:
     options: which task, and which models.
-    *more_label_folders: folders whose `labels.txt` takes precedence over those
-      of `label_folders`.
+    *more_label_folders: folders whose labels take precedence over those of
+      `label_folders`.
     dump_folders: folders of the logits dumps to train on.
 
   Raises:
@@ -289,7 +290,7 @@ def evaluate(
 
 
 def label_folders(options: TaskJobOptions) -> list[str]:
-  """Returns the folders whose `labels.txt` may give the labels' order.
+  """Returns the folders that may give the labels' order.
 
   These are the folders of the runs that made the models in use.
   """
@@ -298,7 +299,7 @@ def label_folders(options: TaskJobOptions) -> list[str]:
     output_dir = training.output_dir
     if options.evaluation.num_seeds > 1:
       output_dir = seeds.folder(output_dir, training.seed)
-    folders.append(location.run_folder(output_dir))
+    folders += location.label_folders(output_dir)
   if options.model.init_checkpoint:
-    folders.append(location.run_folder(options.model.init_checkpoint))
+    folders += location.label_folders(options.model.init_checkpoint)
   return folders

@@ -11,7 +11,6 @@ from devices import workers
 from modeling.checkpoints import exporting, initialisation, loading
 from modeling.checkpoints.initialisation import Start
 from modeling.dropout import DropoutKey
-from system import files
 from training import best_checkpoint, train_loop, variable_groups
 from training.job import Job
 from training.loss_scale import LossScale
@@ -87,12 +86,10 @@ def fit(
     # google-research/bert saves the initial weights, too.
     checkpointer.save(step)
   if evaluation:
-    best = best_checkpoint.folder(settings.output_dir)
-    files.make_folder(best)
     evaluation.resume(
       settings.output_dir,
       statistics.start,
-      lambda step: export(step, best, keep=1),
+      lambda step, folder: export(step, folder, keep=1),
     )
   # A run that stopped mid-interval finishes its interval first.
   is_between_intervals = statistics.start == step
@@ -195,6 +192,7 @@ def _start(
       variables,
       init=start.init,
       extends_positions=start.extends_positions,
+      head_rows=start.head_rows,
     )
     _log(report.lines())
     logging.info('A warm start: step 0 of a new run.')

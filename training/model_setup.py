@@ -16,12 +16,16 @@ from data.tasks.task import Task
 from data.text import tokenization
 from modeling import configs
 from modeling.checkpoints import initialisation, loading, recorded_casing
-from modeling.checkpoints.location import Checkpoint, locate
+from modeling.checkpoints.location import (
+  STATE_FILE,
+  Checkpoint,
+  has_best,
+  locate,
+)
 from modeling.configs import BertConfig
 from modeling.options import ModelOptions
 from system import files
 from system.errors import UserError
-from training import best_checkpoint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,10 +238,7 @@ def trained_checkpoint(
       or casing.
   """
   label = 'output_dir'
-  if best_checkpoint.exists(output_dir):
-    checkpoint = locate(best_checkpoint.folder(output_dir))
-    logging.info("Using the run's best checkpoint: %s", checkpoint.prefix)
-  elif files.exists(os.path.join(output_dir, 'checkpoint')):
+  if has_best(output_dir) or files.exists(os.path.join(output_dir, STATE_FILE)):
     checkpoint = locate(output_dir)
   elif options.checkpoint:
     label, checkpoint = 'init_checkpoint', options.checkpoint

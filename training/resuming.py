@@ -145,7 +145,7 @@ class Checkpointer:
     """
     expected = os.path.join(self._output_dir, f'model.ckpt-{step}')
     try:
-      if location.locate(self._output_dir).prefix != expected:
+      if location.locate_latest(self._output_dir).prefix != expected:
         problem = f'the latest checkpoint is not {expected}'
       else:
         problem = tensor_bundle.whats_wrong(expected)

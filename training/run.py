@@ -14,8 +14,11 @@ from absl import logging
 from data.records import record_index, training_input
 from data.records.record_source import RecordSource
 from data.records.training_order import TrainingOrder
+from data.tasks import label_order
+from data.tasks.task import Task
 from devices import workers
 from modeling.checkpoints.initialisation import Start
+from modeling.checkpoints.location import label_folders
 from modeling.options import ModelOptions
 from training import best_checkpoint, resuming, run_folder, run_lock
 from training.fit import fit
@@ -39,6 +42,7 @@ class Run:
       values by name.
     command: the script and its flags, which `from_run` reads.
     vocab_file: exported beside the weights if given.
+    task: the order of its labels is that of a classifier's head.
   """
 
   settings: Settings
@@ -46,6 +50,7 @@ class Run:
   identity: Mapping[str, Any]
   command: Mapping[str, Any]
   vocab_file: str | None = None
+  task: Task | None = None
 
 
 def train(
@@ -122,10 +127,18 @@ def _train_on(
       job,
       training_input.TrainingBatches(source, order),
       settings,
-      Start(run.model.checkpoint, run.model.init, run.model.extend_positions),
+      _start(run),
       run.vocab_file,
       evaluation,
     )
+
+
+def _start(run: Run) -> Start:
+  model, head_rows = run.model, None
+  if run.task and model.checkpoint:
+    folders = label_folders(model.checkpoint.prefix)
+    head_rows = label_order.head_rows(run.task, folders, is_training=True)
+  return Start(model.checkpoint, model.init, model.extend_positions, head_rows)
 
 
 def with_bias_correction(

@@ -15,8 +15,8 @@ from data.tasks.examples import Example
 from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
 from devices import workers
-from modeling.checkpoints import loading
-from modeling.checkpoints.location import Checkpoint
+from modeling.checkpoints import loading, recorded_casing
+from modeling.checkpoints.location import Checkpoint, label_folders
 from modeling.models import Classifier, released_variables
 from system.errors import UserError
 from training import result_files, scoring
@@ -71,6 +71,11 @@ class TaskFolder:
     """Writes `labels.txt` and `train.tf_record`, as `write_records`."""
     label_order.write(self.output_dir, self.task)
     return self.write_records('train', examples)
+
+  def describe(self, folder: str) -> None:
+    """Writes the labels and the casing of a checkpoint into its folder."""
+    label_order.write(folder, self.task)
+    recorded_casing.write(folder, self.tokenizer.do_lower_case)
 
   def evaluate(
     self,
@@ -165,7 +170,7 @@ class TaskFolder:
     batch_size: int,
   ) -> np.ndarray:
     """Returns a checkpoint's logits, [N, C]; writes the records and speed."""
-    load_whole(checkpoint, released_variables(model))
+    load_whole(checkpoint, released_variables(model), self.task)
     source = self.write_records(name, examples)
     batches = inference_input.inference_batches(source, batch_size)
     predictor = Predictor(model)
@@ -177,15 +182,21 @@ class TaskFolder:
 
 
 def load_whole(
-  checkpoint: Checkpoint, variables: Mapping[str, tf.Variable]
+  checkpoint: Checkpoint, variables: Mapping[str, tf.Variable], task: Task
 ) -> None:
   """Loads a checkpoint that must hold every variable, heads included.
 
   Warns if the head is untrained: its bias is then all zeros, which a single
   training step would have changed.
 
+  Args:
+    checkpoint: with a head.
+    variables: released name → variable.
+    task: the classes of the head get its order.
+
   Raises:
-    UserError: a variable is missing or has another shape.
+    UserError: a variable is missing or has another shape, or the head has
+      other labels than the task.
   """
   if _HEAD_BIAS not in loading.read_variables(checkpoint):
     raise UserError(
@@ -198,6 +209,7 @@ def load_whole(
     variables,
     is_required=lambda name: True,
     allow_mismatch=lambda name: False,
+    head_rows=label_order.head_rows(task, label_folders(checkpoint.prefix)),
   )
   logging.info('%s', report.summary())
   if not np.any(variables[_HEAD_BIAS].numpy()):

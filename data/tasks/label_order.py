@@ -1,27 +1,34 @@
-"""The order of a model's labels, in `labels.txt`: one label per line.
+"""The order of a model's labels, in `labels.txt` or in `id2label`.
 
-Line i names the label of logit i. Training writes the file beside the
-checkpoints, a dump beside its manifest.
+Line i of `labels.txt` names the label of logit i. Training writes the file
+beside the checkpoints, a dump beside its manifest. Hugging Face's config.json
+has the same in its `id2label`; a `labels.txt` beside it precedes it.
 """
 
 import os
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from absl import logging
 
+from data.tasks import glue
 from data.tasks.task import Split, Task
 from system import files, text_files
 from system.errors import UserError
 
-_FILE = 'labels.txt'
+FILE = 'labels.txt'
+_HUGGING_FACE_FILE = 'config.json'
+_CLASSIFIER = 'BertForSequenceClassification'
+# The names that transformers gives to classes without names.
+_UNNAMED = re.compile(r'LABEL_\d+')
 
 
 def write(folder: str, task: Task) -> None:
   """Writes `labels.txt` into an existing folder; no file for regression."""
   if task.labels:
     text = ''.join(f'{label}\n' for label in task.labels)
-    files.write_text(os.path.join(folder, _FILE), text)
+    files.write_text(os.path.join(folder, FILE), text)
 
 
 def read(path: str) -> tuple[str, ...]:
@@ -44,33 +51,189 @@ def read(path: str) -> tuple[str, ...]:
 
 
 def find(folders: Iterable[str]) -> tuple[str, tuple[str, ...]] | None:
-  """Returns the first `labels.txt` in some folders: its path and labels."""
+  """Returns the labels of the first folder that names them.
+
+  Returns:
+    The path of `labels.txt` or config.json, and the labels; None if no folder
+    names them. LABEL_0, LABEL_1, ... are no names.
+
+  Raises:
+    UserError: the file is malformed; the message names it.
+  """
   for folder in folders:
-    path = os.path.join(folder, _FILE)
+    path = os.path.join(folder, FILE)
     if files.exists(path):
       return path, read(path)
+    path = os.path.join(folder, _HUGGING_FACE_FILE)
+    labels = of_hugging_face(path)
+    if labels and not _are_unnamed(labels):
+      return path, labels
   return None
 
 
-def check(task: Task, folders: Iterable[str]) -> None:
-  """Checks that a model's labels are in the task's order.
+def of_hugging_face(path: str) -> tuple[str, ...]:
+  """Reads the labels in the order of the logits from a config.json.
+
+  Returns:
+    The values of `id2label`; LABEL_0 and LABEL_1 if a classifier lacks the key,
+    as in transformers; empty if there is no such file, or no classifier.
+
+  Raises:
+    UserError: `id2label` does not give each class its own name.
+  """
+  values = files.read_json(path) if files.exists(path) else {}
+  if not isinstance(values, dict):
+    return ()
+  if not (names := values.get('id2label')):
+    is_classifier = _CLASSIFIER in (values.get('architectures') or ())
+    return ('LABEL_0', 'LABEL_1') if is_classifier else ()
+  count = len(names)
+  labels = isinstance(names, dict) and [names.get(str(i)) for i in range(count)]
+  is_text = labels and all(isinstance(x, str) and x for x in labels)
+  if not is_text or len(set(labels)) < count:
+    raise UserError(
+      f'{path}: id2label is {str(names)[:200]}, expected another name for each '
+      'of the classes "0", "1", ...'
+    )
+  return tuple(labels)
+
+
+def check(
+  task: Task, folders: Iterable[str], is_training: bool = False
+) -> None:
+  """Checks that a model's labels are the task's.
 
   Args:
     task: the task.
     folders: the model's folders, as for `find`.
+    is_training: whether the model is trained on the task; it may then come
+      from a task with other labels.
 
   Raises:
-    UserError: the model has the task's labels, but in another order.
+    UserError: the model has other labels; or those of a custom task, but in
+      another order than the user's.
   """
+  folders = list(folders)
+  if task.is_regression:
+    return
   if (known := find(folders)) is None:
+    if not is_training:
+      _warn_of_unnamed(task, folders)
     return
   path, labels = known
-  if labels != task.labels and sorted(labels) == sorted(task.labels):
+  matched = _matched(task, labels)
+  if matched is None and not is_training:
+    raise _other_labels(task, path, labels)
+  if matched in (None, task.labels):
+    return
+  if task.name == 'custom':
     raise UserError(
       f'the labels of {task.name} are in the order {", ".join(task.labels)}; '
       f'those of the model in {path} are {", ".join(labels)}: its logits would '
       'be misread'
     )
+  logging.info(
+    'The classes of the model are matched by name: %s has them in the order %s',
+    path,
+    ', '.join(labels),
+  )
+
+
+def head_rows(
+  task: Task, folders: Iterable[str], is_training: bool = False
+) -> tuple[int, ...] | None:
+  """Returns the logit of a model that each label of a task has.
+
+  >>> head_rows(Task('custom', ('no', 'yes'), (), {}), ['/none']) is None
+  True
+
+  Args:
+    task: the task.
+    folders: the model's folders, as for `find`.
+    is_training: as for `check`.
+
+  Returns:
+    One number for each label. None if the model has the task's order, or does
+    not name the task's labels.
+
+  Raises:
+    UserError: the model has other labels and is not trained.
+  """
+  if task.is_regression or (known := find(folders)) is None:
+    return None
+  matched = _matched(task, known[1])
+  if matched is None and not is_training:
+    raise _other_labels(task, *known)
+  if matched in (None, task.labels):
+    return None
+  return tuple(map(matched.index, task.labels))
+
+
+def in_order_of(
+  model: Iterable[str],
+  labels: Sequence[str],
+  class_names: Mapping[str, str] | None = None,
+) -> tuple[str, ...] | None:
+  """Returns labels in the order in which a model has them; ignores case.
+
+  >>> in_order_of(['YES', 'NO'], ['no', 'yes'])
+  ('yes', 'no')
+
+  Args:
+    model: the model's labels.
+    labels: the labels to order.
+    class_names: other names that the model may use → labels.
+
+  Returns:
+    None if the model has other labels.
+  """
+  names = class_names or {}
+
+  def fold(label: str) -> str:
+    folded = label.casefold()
+    return names.get(folded, folded)
+
+  model = list(model)
+  for spell in (str, fold):
+    known = {spell(label): label for label in labels}
+    found = tuple(known.get(spell(label)) for label in model)
+    if len(found) == len(labels) and set(found) == set(labels):
+      return found
+  return None
+
+
+def _matched(task: Task, labels: tuple[str, ...]) -> tuple[str, ...] | None:
+  """Returns a task's labels in a model's order; None if it has others."""
+  return in_order_of(labels, task.labels, glue.CLASS_NAMES.get(task.name))
+
+
+def _are_unnamed(labels: Iterable[str]) -> bool:
+  return all(map(_UNNAMED.fullmatch, labels))
+
+
+def _warn_of_unnamed(task: Task, folders: Iterable[str]) -> None:
+  for folder in folders:
+    path = os.path.join(folder, _HUGGING_FACE_FILE)
+    if labels := of_hugging_face(path):
+      logging.warning(
+        '%s calls its classes %s, which says nothing: they are taken to be %s, '
+        'in this order. If they are not, write the right order into %s.',
+        path,
+        ', '.join(labels[:3]),
+        ', '.join(task.labels),
+        os.path.join(folder, FILE),
+      )
+      return
+
+
+def _other_labels(task: Task, path: str, labels: tuple[str, ...]) -> UserError:
+  where = os.path.join(os.path.dirname(path), FILE)
+  return UserError(
+    f'{path} has the labels {", ".join(labels)}, {task.name} has '
+    f'{", ".join(task.labels)}: the model was trained on another task. If its '
+    'classes only have other names, write the labels of the task into '
+    f'{where}, one per line, in the order of the logits.'
+  )
 
 
 def labels_in(train: Split, data_dir: str | None) -> tuple[str, ...]:

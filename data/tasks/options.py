@@ -149,8 +149,8 @@ def make_task(
     is_training: whether the job trains a model on the task.
 
   Raises:
-    UserError: the task is unknown, or its labels are unknown or not in the
-      order of the model.
+    UserError: the task is unknown, or its labels are unknown or not those of
+      the model.
   """
   if options.is_custom:
     task = _custom_task(options, label_folders, dump_folders, is_training)
@@ -160,7 +160,7 @@ def make_task(
       task = glue.xnli(options.xnli_language)
     if options.data_source == 'tfds':
       task = tfds_splits.from_tfds(task)
-  label_order.check(task, label_folders)
+  label_order.check(task, label_folders, is_training)
   return task
 
 
@@ -219,7 +219,7 @@ def _find_labels(
     logging.info('The labels are those of %s.', known[0])
     return known[1]
   found = label_order.labels_in(train, data_dir)
-  if known and sorted(known[1]) == sorted(found):
+  ordered = known and label_order.in_order_of(known[1], found)
+  if ordered:
     logging.info('The order of the labels is that of %s.', known[0])
-    return known[1]
-  return found
+  return ordered or found

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 
+from data.tasks import glue
 from data.tasks.examples import Example, Fields
 from data.tasks.task import Task
 from data.text.tfds_rows import TfdsSource
@@ -95,14 +96,6 @@ _TEXTS = {
   'MNLI': ('premise', 'hypothesis'),
   'AX': ('premise', 'hypothesis'),
 }
-# The names of the classes → the labels of GLUE's files.
-_CLASSES = {
-  'CoLA': {'unacceptable': '0', 'acceptable': '1'},
-  'SST-2': {'negative': '0', 'positive': '1'},
-  'MRPC': {'not_equivalent': '0', 'equivalent': '1'},
-  'QQP': {'not_duplicate': '0', 'duplicate': '1'},
-  'WNLI': {'not_entailment': '0', 'entailment': '1'},
-}
 
 
 def from_tfds(task: Task) -> Task:
@@ -121,7 +114,7 @@ def from_tfds(task: Task) -> Task:
   in_files = next(iter(task.splits.values())).layouts[0].fields
   texts = _TEXTS.get(task.name, (in_files.text_a, in_files.text_b))
   fields = Fields(
-    *texts, index='idx', renamed_labels=_CLASSES.get(task.name, {})
+    *texts, index='idx', renamed_labels=glue.CLASS_NAMES.get(task.name, {})
   )
   # All test labels are -1. They are not read: for STS-B, -1 would be a number.
   splits = {

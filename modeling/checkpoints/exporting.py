@@ -97,11 +97,16 @@ def export(
   return prefix
 
 
-def discard(folder: str) -> None:
-  """Removes the files that `export` wrote to a folder, and no others."""
+def discard(folder: str, *descriptions: str) -> None:
+  """Removes the files that `export` wrote to a folder, and no others.
+
+  Args:
+    folder: an existing folder.
+    *descriptions: names of further files that describe the checkpoint.
+  """
   # The `checkpoint` file goes first: it never names a missing checkpoint.
   exported = sum(_exported(folder).values(), [])
-  for name in [STATE_FILE, *_DESCRIPTIONS, *exported]:
+  for name in [STATE_FILE, *_DESCRIPTIONS, *descriptions, *exported]:
     path = os.path.join(folder, name)
     if files.exists(path):
       files.remove(path)

@@ -8,7 +8,7 @@ word embeddings alone, the bottom layers of a deeper model.
 
 import dataclasses
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from system.errors import UserError
@@ -45,11 +45,13 @@ class Start:
     checkpoint: None for random weights.
     init: which of its weights to load, a value of the setting `init`.
     extends_positions: whether it may have fewer positions than the model.
+    head_rows: as for `loading.load_released`.
   """
 
   checkpoint: 'Checkpoint | None' = None
   init: str = ALL
   extends_positions: bool = False
+  head_rows: Sequence[int] | None = None
 
 
 def explain(way: int) -> list[str]:

@@ -5,7 +5,7 @@ than weights: see `training.resuming`.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +17,8 @@ from modeling.checkpoints.location import INDEX, Checkpoint, first_few
 from modeling.checkpoints.tensor_bundle import damage_explained
 from modeling.configs import BertConfig
 from system.errors import UserError
+
+CLASSIFIER_HEAD = ('output_weights', 'output_bias')
 
 _OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 # Variables that google-research/bert's training saves besides the weights.
@@ -77,6 +79,7 @@ def load_released(
   allow_mismatch: Callable[[str], bool] = lambda name: not is_encoder(name),
   init: str = initialisation.ALL,
   extends_positions: bool = False,
+  head_rows: Sequence[int] | None = None,
 ) -> LoadReport:
   """Assigns a checkpoint's weights to a model's variables.
 
@@ -93,6 +96,8 @@ def load_released(
     init: which weights to load, a value of the setting `init`.
     extends_positions: whether the checkpoint may have fewer positions than the
       model; the model's other positions keep their initial values.
+    head_rows: for each class of the model, its row in the checkpoint's
+      output_weights and output_bias; None if both have the same order.
 
   Returns:
     What was loaded, extended, missing, unused and of another shape.
@@ -113,6 +118,8 @@ def load_released(
     if name in report.extended:
       fresh = variables[name].numpy()[len(value) :]
       value = np.concatenate([value, fresh])
+    if name in CLASSIFIER_HEAD and head_rows is not None:
+      value = value[list(head_rows)]
     variables[name].assign(value)
   return report
 

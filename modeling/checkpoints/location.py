@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 
-import tensorflow as tf
+from absl import logging
 
 from modeling.checkpoints import hugging_face, recorded_casing
 from modeling.configs import BertConfig
@@ -117,17 +117,18 @@ class Checkpoint:
     return digest.hexdigest()
 
 
-def run_folder(path: str) -> str:
-  """Returns the folder of the run that a path of a checkpoint names.
+def label_folders(path: str) -> list[str]:
+  """Returns the folders that may name the labels of a checkpoint.
 
-  It is RUN for RUN, RUN/model.ckpt-8, RUN/best and RUN/best/model.ckpt-8, and
-  holds the run's `run.json` and `labels.txt`.
+  They are RUN for RUN and RUN/model.ckpt-8; RUN/best and then RUN for RUN/best
+  and RUN/best/model.ckpt-8.
 
   Args:
     path: as for `locate`; need not exist.
   """
   folder = path if files.is_folder(path) else os.path.dirname(path)
-  return recorded_casing.run_folder(folder.rstrip('/'))
+  folder = folder.rstrip('/')
+  return list(dict.fromkeys([folder, recorded_casing.run_folder(folder)]))
 
 
 def locate(path: str) -> Checkpoint:
@@ -135,8 +136,9 @@ def locate(path: str) -> Checkpoint:
 
   Args:
     path: a prefix; one of a checkpoint's two files; or a folder. In a folder
-      it is the latest checkpoint that the `checkpoint` file names, else
-      bert_model.ckpt, else the only checkpoint, else model.safetensors.
+      it is the run's best checkpoint, else the latest one that the `checkpoint`
+      file names, else bert_model.ckpt, else the only checkpoint, else
+      model.safetensors.
 
   Raises:
     UserError: there is no such checkpoint. The message shows the path and what
@@ -149,8 +151,12 @@ def locate(path: str) -> Checkpoint:
     return Checkpoint(prefix)
   if Checkpoint(path).is_hugging_face and files.exists(path):
     return Checkpoint(path)
+  if has_best(path):
+    checkpoint = locate_latest(best_folder(path))
+    logging.info("Using the run's best checkpoint: %s", checkpoint.prefix)
+    return checkpoint
   if files.is_folder(path):
-    return _locate_in_folder(path)
+    return locate_latest(path)
   folder = os.path.dirname(prefix) or '.'
   raise UserError(
     f'there is no checkpoint {path!r}: looked for {prefix + INDEX}'
@@ -158,10 +164,30 @@ def locate(path: str) -> Checkpoint:
   )
 
 
-def _locate_in_folder(folder: str) -> Checkpoint:
+def best_folder(folder: str) -> str:
+  """Returns the folder of the best checkpoint of a run in `folder`."""
+  return os.path.join(folder, recorded_casing.BEST)
+
+
+def has_best(folder: str) -> bool:
+  """Returns whether a run in `folder` has kept its best checkpoint."""
+  return files.exists(os.path.join(best_folder(folder), STATE_FILE))
+
+
+def locate_latest(folder: str) -> Checkpoint:
+  """Finds a folder's latest checkpoint, as `locate` without the best one.
+
+  Raises:
+    UserError: there is none.
+  """
   looked_for = [os.path.join(folder, STATE_FILE)]
   prefixes = []
-  state = tf.train.get_checkpoint_state(folder)
+  state = None
+  if files.exists(looked_for[0]):
+    # A missing checkpoint is reported before TensorFlow is imported.
+    import tensorflow as tf
+
+    state = tf.train.get_checkpoint_state(folder)
   if state and state.model_checkpoint_path:
     latest = state.model_checkpoint_path
     # An absolute path is stale once the folder has been moved or copied.

@@ -10,6 +10,10 @@ from system import files
 _UNCASED = re.compile(r'((wwm_)?uncased|multilingual|chinese)_L-\d')
 _CASED = re.compile(r'((wwm|multi)_)?cased_L-\d')
 
+# The folder of a run's best checkpoint, inside the run's folder.
+BEST = 'best'
+FILE = 'tokenizer_config.json'
+
 
 def of_name(path: str) -> tuple[str, bool] | None:
   """Returns the casing of a released model, from the name of its folder.
@@ -45,7 +49,7 @@ def beside(prefix: str) -> tuple[str, bool] | None:
     The path of the file, and its do_lower_case; None if neither has the key.
   """
   folder = os.path.dirname(prefix)
-  path = os.path.join(folder, 'tokenizer_config.json')
+  path = os.path.join(folder, FILE)
   if (value := _lower_case(path)) is not None:
     return path, value
   path = os.path.join(run_folder(folder), 'run.json')
@@ -53,15 +57,20 @@ def beside(prefix: str) -> tuple[str, bool] | None:
   return None if value is None else (path, value)
 
 
+def write(folder: str, do_lower_case: bool) -> None:
+  """Records the casing beside the checkpoints of a folder, for `beside`."""
+  files.write_json(os.path.join(folder, FILE), {'do_lower_case': do_lower_case})
+
+
 def run_folder(folder: str) -> str:
   """Returns the folder of the run whose checkpoints a folder holds.
 
-  A run's best checkpoint is in RUN/best; run.json and labels.txt are in RUN.
+  A run's best checkpoint is in RUN/best; run.json is in RUN.
 
   >>> run_folder('runs/sst2/best'), run_folder('runs/sst2')
   ('runs/sst2', 'runs/sst2')
   """
-  is_best = os.path.basename(folder) == 'best'
+  is_best = os.path.basename(folder) == BEST
   return os.path.dirname(folder) if is_best else folder
 
 

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from modeling.checkpoints import location
 from system.errors import UserError
 from training import best_checkpoint
 
@@ -22,7 +23,9 @@ class _Run:
     )
 
   def resume(self, step):
-    self.evaluation.resume(str(self._folder), step, self.exported.append)
+    self.evaluation.resume(
+      str(self._folder), step, lambda step, folder: self.exported.append(step)
+    )
     return self
 
   def run(self, *steps):
@@ -88,7 +91,7 @@ def test_a_resumed_run_decides_like_an_undisturbed_one(tmp_path):
 
 
 def test_a_run_killed_while_the_best_is_written_evaluates_again(tmp_path):
-  def killed(step):
+  def killed(step, folder):
     raise KeyboardInterrupt
 
   evaluation = best_checkpoint.Evaluation(lambda: {'eval_f1': 0.5}, 'eval_f1')
@@ -111,10 +114,11 @@ def test_a_damaged_line_is_named_unless_it_is_cut_off(tmp_path, damage):
 
 def test_a_new_run_discards_the_best_of_an_old_one(tmp_path):
   (tmp_path / 'best').mkdir()
-  for name in ('checkpoint', 'model.ckpt-8.index'):
+  names = ('checkpoint', 'model.ckpt-8.index', 'labels.txt')
+  for name in (*names, 'tokenizer_config.json'):
     (tmp_path / 'best' / name).write_text('')
   (tmp_path / 'eval_metrics.jsonl').write_text('{"step": 8}\n')
-  assert best_checkpoint.exists(str(tmp_path))
+  assert location.has_best(str(tmp_path))
   best_checkpoint.discard(str(tmp_path))
-  assert not best_checkpoint.exists(str(tmp_path))
-  assert [p.name for p in tmp_path.iterdir()] == ['best']
+  assert not location.has_best(str(tmp_path))
+  assert [p.name for p in tmp_path.rglob('*')] == ['best']

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 import tiny_world
 
-from modeling.checkpoints import exporting, location
+from modeling.checkpoints import exporting, location, tensor_bundle
 from system.errors import UserError
 from training import best_checkpoint, result_files
 from training.metrics import compute_scores
@@ -76,8 +76,9 @@ def test_the_best_checkpoint_is_kept_whole_and_evaluated(evaluated_world):
   assert 9 < best['step'] < 60
   prefix = f'model.ckpt-{best["step"]}'
   assert sorted(p.name for p in (out / 'best').iterdir()) == [
-    *['bert_config.json', 'checkpoint', f'{prefix}.data-00000-of-00001'],
-    *[f'{prefix}.index', 'vocab.txt'],
+    *['bert_config.json', 'checkpoint', 'labels.txt'],
+    *[f'{prefix}.data-00000-of-00001', f'{prefix}.index'],
+    *['tokenizer_config.json', 'vocab.txt'],
   ]
   assert location.locate(str(out / 'best')).prefix == str(out / 'best' / prefix)
   scores = _scores(out)
@@ -100,6 +101,81 @@ def test_later_commands_use_the_best_checkpoint(
   shutil.rmtree(world / 'out' / 'best')
   _run(world, '--do_eval')
   assert _scores(world / 'out')['global_step'] == 60
+
+
+@pytest.mark.slow
+def test_a_run_s_folder_starts_and_teaches_with_the_best_checkpoint(
+  evaluated_world, world, caplog
+):
+  best = location.locate(str(evaluated_world / 'out' / 'best'))
+  flags = {'init_checkpoint': evaluated_world / 'out', 'num_train_epochs': 1}
+  _run(world, '--do_train', **flags)
+  assert f'Initialised from {best.prefix}:' in caplog.text
+  flags = tiny_world.named_flags(
+    {
+      'task_name': 'SST-2',
+      'data_dir': world / 'task',
+      'vocab_file': world / 'vocab.txt',
+      'max_seq_length': 16,
+      'teacher_checkpoint': evaluated_world / 'out',
+      'transfer_split': 'train',
+      'logits_dir': world / 'dump',
+    }
+  )
+  tiny_world.run('run_distillation', '--do_dump_logits', *flags)
+  manifest = json.loads((world / 'dump' / 'manifest.json').read_text())
+  assert manifest['teacher'] == best.prefix
+
+
+def test_a_best_checkpoint_elsewhere_keeps_its_labels_and_casing(
+  evaluated_world, world
+):
+  _spoil_dev(world)
+  copy = shutil.copytree(evaluated_world / 'out' / 'best', world / 'shipped')
+  flags = {'init_checkpoint': copy, 'output_dir': world / 'new'}
+  with pytest.raises(
+    UserError, match='order 1, 0; .*shipped/labels.txt are 0,'
+  ):
+    _run(world, '--do_eval', task_name='custom', labels='1,0', **flags)
+  with pytest.raises(
+    UserError, match='shipped/tokenizer_config.json says that'
+  ):
+    _run(world, '--do_eval', do_lower_case=False, **flags)
+  _run(world, '--do_eval', task_name='custom', **flags)
+  expected = _scores(evaluated_world / 'out')['eval_loss']
+  assert _scores(world / 'new')['eval_loss'] == expected
+
+
+def test_logits_in_another_order_are_matched_by_the_labels_names(
+  evaluated_world, world
+):
+  """The head's rows are exchanged, and config.json says so."""
+  _spoil_dev(world)
+  best = location.locate(str(evaluated_world / 'out' / 'best'))
+  values = tensor_bundle.read(best.prefix)
+  for name in ('output_weights', 'output_bias'):
+    values[name] = values[name][::-1]
+  exported = world / 'exchanged'
+  exported.mkdir()
+  exporting.write_released(str(exported / 'bert_model.ckpt'), values)
+  (exported / 'config.json').write_text(
+    '{"id2label": {"0": "POSITIVE", "1": "NEGATIVE"}}'
+  )
+  flags = {'init_checkpoint': exported, 'output_dir': world / 'new'}
+  _run(world, '--do_eval', '--do_predict', **flags)
+  for name in ('test_results.tsv', 'predictions.tsv'):
+    assert (world / 'new' / name).read_bytes() == (
+      evaluated_world / 'out' / name
+    ).read_bytes()
+  expected = _scores(evaluated_world / 'out')['eval_loss']
+  assert _scores(world / 'new')['eval_loss'] == expected
+  # A warm start keeps the head, and its order.
+  flags = {**flags, 'output_dir': world / 'warm', 'num_train_epochs': 1}
+  _run(world, '--do_train', **flags)
+  start = tensor_bundle.read(str(world / 'warm' / 'model.ckpt-0'))
+  np.testing.assert_array_equal(
+    start['output_weights'], values['output_weights'][::-1]
+  )
 
 
 def test_evaluation_does_not_change_the_training(evaluated_world, world):
@@ -194,7 +270,8 @@ def test_predictions_of_a_labelled_split_agree_with_evaluation(
   (world / 'task' / 'test.tsv').write_text(labelled)
   # The flags give the labels in another order than the model was trained with.
   # labels.txt would make that an error; a model from elsewhere has none.
-  (world / 'out' / 'labels.txt').unlink()
+  for folder in ('out', 'out/best'):
+    (world / folder / 'labels.txt').unlink()
   _run(
     world,
     *['--do_eval', '--do_predict', f'--eval_split={split}'],

@@ -1,5 +1,7 @@
 """Labels of a training split and of a model, and their order."""
 
+import json
+
 import pytest
 
 from data.tasks import custom, glue, label_order
@@ -44,8 +46,91 @@ def test_labels_are_read_as_written(tmp_path):
     label_order.check(
       custom.classification((' a', 'b', 'c\td')), [str(tmp_path)]
     )
-  # Another task may have other labels.
-  label_order.check(glue.get_task('SST-2'), [str(tmp_path)])
+  # A model that is trained further may have had another task.
+  other = glue.get_task('SST-2')
+  label_order.check(other, [str(tmp_path)], is_training=True)
+  assert label_order.head_rows(other, [str(tmp_path)], is_training=True) is None
+  for function in (label_order.check, label_order.head_rows):
+    with pytest.raises(
+      UserError, match='labels.txt has the labels b,  a, c.* S'
+    ):
+      function(other, [str(tmp_path)])
+
+
+def _hugging_face(folder, *names, **values):
+  """Writes a config.json with these names of classes; returns its folders."""
+  values['id2label'] = {str(i): name for i, name in enumerate(names)}
+  (folder / 'config.json').write_text(json.dumps(values))
+  return [str(folder)]
+
+
+@pytest.mark.parametrize(
+  ('task', 'names', 'rows'),
+  [
+    ('AX', ('entailment', 'neutral', 'contradiction'), (2, 0, 1)),
+    ('AX', ('NEUTRAL', 'CONTRADICTION', 'ENTAILMENT'), (1, 2, 0)),
+    ('MNLI', ('contradiction', 'entailment', 'neutral'), None),
+    ('SST-2', ('1', '0'), (1, 0)),
+    ('SST-2', ('POSITIVE', 'NEGATIVE'), (1, 0)),
+    ('SST-2', ('negative', 'positive'), None),
+    ('SST-2', ('LABEL_0', 'LABEL_1'), None),
+    ('STS-B', ('LABEL_0',), None),
+  ],
+)
+def test_classes_of_a_hugging_face_model_are_matched_by_name(
+  tmp_path, task, names, rows
+):
+  folders = _hugging_face(tmp_path, *names)
+  task = glue.get_task(task)
+  label_order.check(task, folders)
+  assert label_order.head_rows(task, folders) == rows
+
+
+def test_other_classes_of_a_hugging_face_model_are_refused(tmp_path):
+  folders = _hugging_face(tmp_path, 'entailment', 'yes', 'no')
+  task = glue.get_task('MNLI')
+  message = 'config.json has the labels entailment, yes, no, MNLI has contrad'
+  for function in (label_order.check, label_order.head_rows):
+    with pytest.raises(UserError, match=message):
+      function(task, folders)
+  # As the message says, labels.txt gives the classes other names.
+  (tmp_path / 'labels.txt').write_text('entailment\nneutral\ncontradiction\n')
+  assert label_order.head_rows(task, folders) == (2, 0, 1)
+
+
+def test_the_user_s_labels_are_compared_ignoring_case(tmp_path):
+  folders = _hugging_face(tmp_path, 'Bad', 'GOOD')
+  label_order.check(custom.classification(('bad', 'good')), folders)
+  with pytest.raises(UserError, match='are Bad, GOOD: its logits would be mis'):
+    label_order.check(custom.classification(('good', 'bad')), folders)
+
+
+def test_classes_without_names_are_said_once(tmp_path, caplog):
+  folders = _hugging_face(tmp_path, 'LABEL_0', 'LABEL_1')
+  task = glue.get_task('RTE')
+  label_order.check(task, folders, is_training=True)
+  assert not caplog.text
+  label_order.check(task, folders)
+  label_order.head_rows(task, folders)
+  message = 'config.json calls its classes LABEL_0, LABEL_1'
+  assert caplog.text.count(message) == 1
+  # transformers omits the names of two such classes.
+  (tmp_path / 'config.json').write_text(
+    '{"architectures": ["BertForSequenceClassification"]}'
+  )
+  label_order.check(task, folders)
+  assert caplog.text.count(message) == 2
+  assert 'taken to be entailment, not_entailment' in caplog.text
+
+
+@pytest.mark.parametrize(
+  'names',
+  [['a', 'b'], {'0': 'a', '2': 'b'}, {'0': 'a', '1': 3}, {'0': 'a', '1': 'a'}],
+)
+def test_a_malformed_id2label_is_named(tmp_path, names):
+  (tmp_path / 'config.json').write_text(json.dumps({'id2label': names}))
+  with pytest.raises(UserError, match='config.json: id2label is .*, expected'):
+    label_order.find([str(tmp_path)])
 
 
 @pytest.mark.parametrize(

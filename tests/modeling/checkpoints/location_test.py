@@ -48,11 +48,34 @@ def test_a_best_checkpoint_is_described_in_two_folders(run):
   assert found.casing() == (str(run / 'run.json'), False)
 
 
-def test_the_folder_of_a_run_is_that_above_its_best_checkpoint(run):
-  names = ('', '/', '/best', '/best/', '/model.ckpt-8', '/best/model.ckpt-8')
-  for name in names:
-    assert location.run_folder(f'{run}{name}') == str(run)
-  assert location.run_folder('gs://a/run/best/x') == 'gs://a/run'
+@pytest.mark.parametrize(
+  ('name', 'folders'),
+  [
+    *[(name, ['']) for name in ('', '/', '/model.ckpt-8')],
+    *[(f'/best{name}', ['/best', '']) for name in ('', '/', '/model.ckpt-8')],
+  ],
+)
+def test_labels_are_beside_a_checkpoint_or_in_its_run_s_folder(
+  run, name, folders
+):
+  found = location.label_folders(f'{run}{name}')
+  assert found == [f'{run}{folder}' for folder in folders]
+
+
+def test_a_run_s_folder_means_its_best_checkpoint(run, caplog):
+  (run / 'model.ckpt-9.index').touch()
+  latest = f'{run}/model.ckpt-9'
+  (run / 'checkpoint').write_text('model_checkpoint_path: "model.ckpt-9"\n')
+  # Without a `checkpoint` file, best/ is still being written.
+  assert location.locate(str(run)).prefix == latest
+  (run / 'best' / 'checkpoint').write_text(
+    'model_checkpoint_path: "model.ckpt-8"\n'
+  )
+  best = f'{run}/best/model.ckpt-8'
+  assert location.locate(f'{run}/').prefix == best
+  assert f"Using the run's best checkpoint: {best}" in caplog.text
+  assert location.locate(latest).prefix == latest
+  assert location.locate_latest(str(run)).prefix == latest
 
 
 def test_a_checkpoint_in_the_working_directory_is_found(tmp_path, monkeypatch):
