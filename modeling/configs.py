@@ -1,28 +1,55 @@
 """A model's dimensions: `bert_config.json` and the 24 compact sizes."""
 
 import dataclasses
+import difflib
+import functools
+from collections.abc import Mapping
 from typing import Any
 
+from absl import logging
+
 from system import files
-from system.errors import UserError
+from system.errors import UserError, listed, shown
 
 # 'gelu' is the tanh approximation, as in google-research/bert. 'gelu_erf' is
 # our name for the exact form, which Hugging Face calls 'gelu'. 'linear' is no
 # activation.
 ACTIVATIONS = ('gelu', 'gelu_erf', 'relu', 'tanh', 'linear')
 
-# Keys of the released multilingual and Chinese configurations that
-# google-research/bert never reads.
+# Keys that google-research/bert never reads and that do not change the model:
+# those of the released multilingual and Chinese configurations, and of tools
+# that convert configurations.
 _IGNORED_KEYS = frozenset(
   (
     'directionality',
+    'finetuning_task',
+    'gradient_checkpointing',
+    'id2label',
+    'label2id',
+    'num_labels',
+    'pad_token_id',
     'pooler_fc_size',
     'pooler_num_attention_heads',
     'pooler_num_fc_layers',
     'pooler_size_per_head',
     'pooler_type',
+    'use_cache',
   )
 )
+
+# Keys of other programs that change the model, with the only value that BERT
+# has. google-research/bert never reads them.
+_FIXED = {
+  'model_type': 'bert',
+  'position_embedding_type': 'absolute',
+  'layer_norm_eps': 1e-12,
+  'is_decoder': False,
+  'add_cross_attention': False,
+  'relative_attention': False,
+}
+
+# Keys that only transformers writes.
+_HUGGING_FACE_KEYS = frozenset(('architectures', 'transformers_version'))
 
 _PROBABILITIES = ('attention_probs_dropout_prob', 'hidden_dropout_prob')
 _COUNTS = (
@@ -34,6 +61,12 @@ _COUNTS = (
   'type_vocab_size',
   'vocab_size',
 )
+
+# Larger models are mistakes: no machine holds them. google-research/bert's
+# largest has 24 layers and 1.3 GB of weights.
+_MAX_COUNT = 2**63 - 1
+_MAX_LAYERS = 1000
+_MAX_WEIGHT_BYTES = 1 << 40
 
 _COMPACT_LAYERS = (2, 4, 6, 8, 10, 12)
 _COMPACT_HIDDEN_SIZES = (128, 256, 512, 768)
@@ -83,8 +116,8 @@ class BertConfig:
   def __post_init__(self):
     for key in _COUNTS:
       value = getattr(self, key)
-      if not _is_number(value, int) or value < 1:
-        raise UserError(f'{key} is {value!r}, expected a positive integer')
+      if not _is_number(value, int) or not 1 <= value <= _MAX_COUNT:
+        raise UserError(f'{key} is {shown(value)}, expected a positive integer')
     for key in _PROBABILITIES:
       value = getattr(self, key)
       if not _is_number(value, int, float) or not 0 <= value < 1:
@@ -92,6 +125,7 @@ class BertConfig:
     self._check_initializer_range()
     self._check_heads()
     self._check_activation()
+    self._check_weights()
 
   def _check_initializer_range(self) -> None:
     value = self.initializer_range
@@ -116,39 +150,65 @@ class BertConfig:
         f'hidden_act is {name!r}, expected one of {", ".join(ACTIVATIONS)}'
       )
 
+  def _check_weights(self) -> None:
+    if self.num_hidden_layers > _MAX_LAYERS:
+      raise UserError(
+        f'num_hidden_layers is {self.num_hidden_layers:,}, expected at most '
+        f'{_MAX_LAYERS:,}'
+      )
+    num_bytes = 4 * count_parameters(self)
+    if num_bytes > _MAX_WEIGHT_BYTES:
+      sizes = ', '.join(f'{key} {getattr(self, key)}' for key in _COUNTS)
+      raise UserError(
+        f'a model of these sizes has weights of {num_bytes / 1e9:,.0f} GB, '
+        f'expected at most {_MAX_WEIGHT_BYTES / 1e9:,.0f} GB: {sizes}'
+      )
+
   @classmethod
-  def from_dict(cls, values: dict[str, Any]) -> 'BertConfig':
+  def from_dict(
+    cls, values: dict[str, Any], where: str = 'the BERT configuration'
+  ) -> 'BertConfig':
     """Builds a configuration from the content of a `bert_config.json`.
 
     Args:
       values: key → value. Missing keys except `vocab_size` take
-        google-research/bert's defaults. The pooler keys of the multilingual
-        and Chinese models are ignored.
+        google-research/bert's defaults. Dropout of None is 0, as there. A
+        warning names unknown keys, which are ignored.
+      where: the file, for the warning.
 
     Raises:
-      UserError: `vocab_size` is missing, a key is unknown or a value is wrong.
+      UserError: `vocab_size` is missing, a value is wrong, an unknown key looks
+        like a misspelt one or changes the model, or the values are those of a
+        Hugging Face config.json.
     """
     if not isinstance(values, dict):
       raise UserError(
         f'a BERT configuration must be a JSON object, got {values!r:.80}'
       )
-    known = {field.name for field in dataclasses.fields(cls)}
-    unknown = sorted(values.keys() - known - _IGNORED_KEYS)
-    if unknown:
+    if theirs := sorted(values.keys() & _HUGGING_FACE_KEYS):
       raise UserError(
-        f'unknown keys in the BERT configuration: {", ".join(unknown)}; '
-        f'expected {", ".join(sorted(known))}'
+        f"this is Hugging Face's config.json (it has {', '.join(theirs)}), "
+        "whose 'gelu' is another function. Give the model's folder as the "
+        'checkpoint, without a configuration, or convert the folder with '
+        'python -m tools.import_hugging_face'
       )
+    check_fixed(values)
+    known = [field.name for field in dataclasses.fields(cls)]
+    _check_unknown(values, known, where)
     if 'vocab_size' not in values:
       raise UserError('the BERT configuration lacks vocab_size')
-    return cls(**{key: values[key] for key in values.keys() & known})
+    fields = {key: values[key] for key in known if key in values}
+    for key in _PROBABILITIES:
+      if fields.get(key, 0.0) is None:
+        fields[key] = 0.0
+    return cls(**fields)
 
   @classmethod
   def from_json_file(cls, path: str) -> 'BertConfig':
     """Reads a `bert_config.json`; a `UserError` names the file."""
     values = files.read_json(path)
     try:
-      return cls.from_dict(values)
+      return cls.from_dict(values, path)
     except UserError as error:
       raise UserError(f'{path}: {error}') from error
 
@@ -161,9 +221,60 @@ class BertConfig:
     files.write_json(path, self.to_dict())
 
 
+def check_fixed(values: Mapping[str, Any]) -> None:
+  """Checks keys of other programs' configurations that change the model.
+
+  Raises:
+    UserError: a key has another value than in BERT.
+  """
+  hidden_size = values.get('hidden_size', BertConfig.hidden_size)
+  for key, expected in {**_FIXED, 'embedding_size': hidden_size}.items():
+    if values.get(key, expected) not in (expected, None):
+      raise UserError(
+        f'{key} is {values[key]!r}, expected {expected!r}: no other BERT is '
+        'supported'
+      )
+
+
+def _check_unknown(
+  values: Mapping[str, Any], known: list[str], where: str
+) -> None:
+  """Warns of unknown keys.
+
+  Raises:
+    UserError: an unknown key looks like one that is missing.
+  """
+  harmless = {*known, *_IGNORED_KEYS, *_FIXED, 'embedding_size'}
+  unknown = [key for key in values if key not in harmless and key[:1] != '_']
+  missing = [key for key in known if key not in values]
+  for key in unknown:
+    if near := difflib.get_close_matches(key.lower(), missing, 1, 0.8):
+      raise UserError(
+        f'unknown key {shown(key)} in the BERT configuration: is it {near[0]}, '
+        f'which is missing? Expected {", ".join(sorted(known))}'
+      )
+  if unknown:
+    _warn_of(where, listed(sorted(unknown)))
+
+
+@functools.cache
+def _warn_of(where: str, keys: str) -> None:
+  """Warns once in a process: a configuration is read several times."""
+  logging.warning('Unknown keys in %s are ignored: %s', where, keys)
+
+
 def _is_number(value: Any, *types: type) -> bool:
   # bool is a subclass of int, but `true` in a JSON file is a mistake.
   return isinstance(value, types) and not isinstance(value, bool)
+
+
+def check_size(size: str) -> None:
+  """Raises a `UserError` unless a size is one of the 24 or an alias."""
+  if size not in (*SIZE_ALIASES, *COMPACT_SIZES):
+    raise UserError(
+      f'unknown BERT size {shown(size)}, expected one of '
+      f'{", ".join((*SIZE_ALIASES, *COMPACT_SIZES))}'
+    )
 
 
 def compact_config(size: str, vocab_size: int) -> BertConfig:
@@ -181,13 +292,8 @@ def compact_config(size: str, vocab_size: int) -> BertConfig:
   Raises:
     UserError: the size is not one of the 24. The message lists them.
   """
-  name = SIZE_ALIASES.get(size, size)
-  if name not in COMPACT_SIZES:
-    raise UserError(
-      f'unknown BERT size {size!r}, expected one of '
-      f'{", ".join((*SIZE_ALIASES, *COMPACT_SIZES))}'
-    )
-  layers, hidden = map(int, name.split('/'))
+  check_size(size)
+  layers, hidden = map(int, SIZE_ALIASES.get(size, size).split('/'))
   return BertConfig(
     vocab_size=vocab_size,
     hidden_size=hidden,

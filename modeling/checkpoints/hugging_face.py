@@ -15,7 +15,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from modeling.configs import BertConfig
+from modeling.configs import BertConfig, check_fixed
 from system import files
 from system.errors import UserError
 
@@ -49,15 +49,6 @@ _DEFAULTS = {
   'max_position_embeddings': 512,
   'type_vocab_size': 2,
   'initializer_range': 0.02,
-}
-
-# Keys that change the computation, with the only value that released BERT has.
-_FIXED = {
-  'model_type': 'bert',
-  'position_embedding_type': 'absolute',
-  'layer_norm_eps': 1e-12,
-  'is_decoder': False,
-  'add_cross_attention': False,
 }
 
 _HEADS = {
@@ -96,11 +87,7 @@ def released_config(values: Mapping[str, Any]) -> BertConfig:
     UserError: released BERT's code cannot compute the model. The message shows
       the key, its value and what was expected.
   """
-  for key, expected in _FIXED.items():
-    if values.get(key, expected) not in (expected, None):
-      raise UserError(
-        f'{key} is {values[key]!r}: only {expected!r} can be imported'
-      )
+  check_fixed(values)
   config = {key: values.get(key, _DEFAULTS[key]) for key in _DEFAULTS}
   if config['hidden_act'] not in ACTIVATIONS:
     raise UserError(

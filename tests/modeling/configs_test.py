@@ -152,6 +152,67 @@ def test_file_with_an_unknown_key_names_file_and_key(tmp_path):
     BertConfig.from_json_file(str(path))
 
 
+def test_keys_that_do_not_change_the_model_are_accepted(tmp_path, caplog):
+  path = tmp_path / 'bert_config.json'
+  path.write_text(
+    '{"vocab_size": 7, "layer_norm_eps": 1e-12, "model_type": "bert",'
+    ' "position_embedding_type": "absolute", "_comment": "ours",'
+    ' "pad_token_id": 0}'
+  )
+  assert BertConfig.from_json_file(str(path)) == BertConfig(vocab_size=7)
+  assert not caplog.text
+
+
+def test_unknown_keys_are_ignored_and_named_once(tmp_path, caplog):
+  path = tmp_path / 'bert_config.json'
+  path.write_text('{"vocab_size": 7, "team": "x", "dropout_schedule": 3}')
+  for _ in range(2):
+    assert BertConfig.from_json_file(str(path)) == BertConfig(vocab_size=7)
+  message = f"keys in {path} are ignored: 'dropout_schedule', 'team'"
+  assert caplog.text.count(message) == 1
+
+
+@pytest.mark.parametrize(
+  ('key', 'value'),
+  [
+    ('position_embedding_type', 'relative_key'),
+    ('layer_norm_eps', 1e-5),
+    ('model_type', 'roberta'),
+    ('is_decoder', True),
+    ('embedding_size', 128),
+  ],
+)
+def test_a_key_that_changes_the_model_is_refused(key, value):
+  with pytest.raises(UserError, match=f'{key} is {value!r}, expected'):
+    BertConfig.from_dict({'vocab_size': 7, key: value})
+
+
+@pytest.mark.parametrize(
+  'key', ['hidden_dropout_prob', 'attention_probs_dropout_prob']
+)
+def test_no_dropout_is_a_rate_of_zero(key):
+  config = BertConfig.from_dict({'vocab_size': 7, key: None})
+  assert config == BertConfig(vocab_size=7, **{key: 0.0})
+
+
+def test_a_key_twice_is_refused(tmp_path):
+  path = tmp_path / 'bert_config.json'
+  path.write_text('{"vocab_size": 7, "hidden_size": 8, "hidden_size": 16}')
+  with pytest.raises(
+    UserError, match="_config.json .*'hidden_size' occurs twi"
+  ):
+    BertConfig.from_json_file(str(path))
+
+
+def test_hugging_face_s_own_configuration_is_recognised(tmp_path):
+  path = tmp_path / 'config.json'
+  path.write_text('{"architectures": ["BertModel"], "vocab_size": 7}')
+  with pytest.raises(
+    UserError, match="config.json: .* Hugging Face's .*import_hugging_face"
+  ):
+    BertConfig.from_json_file(str(path))
+
+
 def test_missing_vocabulary_size_is_named():
   with pytest.raises(UserError, match='vocab_size'):
     BertConfig.from_dict({'hidden_size': 8})
