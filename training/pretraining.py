@@ -16,7 +16,7 @@ from data.records import feature_spec, inference_input
 from data.records.record_source import RecordSource
 from data.text import tokenization
 from devices import flops, strategies, workers
-from modeling.checkpoints import loading
+from modeling.checkpoints import loading, recorded_casing
 from modeling.configs import BertConfig
 from modeling.dropout import DropoutKey
 from modeling.models import PreTrainer, released_variables
@@ -103,6 +103,7 @@ def run(options: PretrainingOptions, command: Command) -> None:
     checksum = input_records.vocab_checksum(found)
     text = dataclasses.replace(text, vocab_checksum=checksum)
   model_setup.check_start(options.model, config, text)
+  _check_casing(options, found)
   strategy = strategies.make_strategy(options.devices)
   source = _make_source(found, options, config, tokens)
   source.check()
@@ -111,7 +112,8 @@ def run(options: PretrainingOptions, command: Command) -> None:
     workers.chief_does(lambda: files.make_folder(output_dir))
     model = PreTrainer(config, options.devices.precision, options.training.seed)
     if options.training.do_train:
-      _train(model, source, options, command())
+      is_lower = input_records.do_lower_case(found)
+      _train(model, source, options, is_lower, command())
     if options.evaluation.do_eval:
       # The batches are few (`max_eval_steps`): the other workers wait.
       workers.chief_does(lambda: _evaluate(model, source, options, text))
@@ -132,6 +134,14 @@ def _find_records(
     ),
   )
   return found
+
+
+def _check_casing(options: PretrainingOptions, found: Any) -> None:
+  """Raises a `UserError` if `init_checkpoint` has not the records' casing."""
+  if checkpoint := options.model.checkpoint:
+    named = recorded_casing.of_name(options.model.init_checkpoint or '')
+    if recorded := checkpoint.casing() or named:
+      input_records.check_casing(found, recorded)
 
 
 def _make_source(
@@ -163,6 +173,7 @@ def _train(
   model: PreTrainer,
   source: RecordSource,
   options: PretrainingOptions,
+  do_lower_case: bool | None,
   command: Mapping[str, Any],
 ) -> None:
   settings = dataclasses.replace(
@@ -177,6 +188,7 @@ def _train(
       options.model,
       {
         'script': 'run_pretraining',
+        'do_lower_case': do_lower_case,
         'dynamic_masking': masking,
         'input_file': run_folder.fingerprint(source.paths),
         'max_predictions_per_seq': num_predictions,

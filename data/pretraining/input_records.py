@@ -80,6 +80,31 @@ def vocab_checksum(manifests: _Manifests) -> str | None:
   return next((x.vocab_checksum for x in _distinct(manifests)), None)
 
 
+def do_lower_case(manifests: _Manifests) -> bool | None:
+  """Returns whether the records' text was lower-cased; None if unknown."""
+  return next((x.do_lower_case for x in _distinct(manifests)), None)
+
+
+def check_casing(manifests: _Manifests, recorded: tuple[str, bool]) -> None:
+  """Checks that the records' casing is that of `init_checkpoint`.
+
+  Args:
+    manifests: the records' manifests.
+    recorded: what says the checkpoint's casing, and its do_lower_case.
+
+  Raises:
+    UserError: the records have the other casing; both values are named.
+  """
+  source, is_lower = recorded
+  for manifest in _distinct(manifests):
+    if manifest.do_lower_case != is_lower:
+      raise UserError(
+        f'the records were made with do_lower_case={manifest.do_lower_case} '
+        f'({manifest.path}), but {source} says that `init_checkpoint` has '
+        f'do_lower_case={is_lower}'
+      )
+
+
 def _description(manifests: _Manifests) -> Iterator[str]:
   """Yields parts of a sentence that describe the records."""
   distinct = _distinct(manifests)

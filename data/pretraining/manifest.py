@@ -128,25 +128,31 @@ def find(paths: Iterable[str]) -> dict[str, Manifest | None]:
   read = functools.cache(_read)
   manifests: dict[str, Manifest | None] = {}
   for path in paths:
-    details = _index_details(path)
+    index = _read_index(path)
+    details = index['details']
     manifests[path] = None
     if 'manifest' in details:
       # Only the name counts: the files may have been moved since.
       folder, name = os.path.dirname(path), details['manifest']
       manifests[path] = read(os.path.join(folder, os.path.basename(name)))
-      _check_file(path, details.get('fingerprint'), manifests[path])
+      _check_file(path, index, manifests[path])
   return manifests
 
 
-def _index_details(path: str) -> dict[str, Any]:
-  """Returns the `Job.index_details` in a record file's index; {} if none."""
+def _read_index(path: str) -> dict[str, Any]:
+  """Returns a record file's index.
+
+  Its `details` are those of `Job.index_details`, {} if it has none.
+  """
   index = file_names.index_path(path)
   content = files.read_json(index) if files.exists(index) else {}
-  details = content.get('details') if isinstance(content, dict) else None
-  return details if isinstance(details, dict) else {}
+  if not isinstance(content, dict):
+    content = {}
+  details = content.get('details')
+  return {**content, 'details': details if isinstance(details, dict) else {}}
 
 
-def _check_file(path: str, fingerprint: str, manifest: Manifest) -> None:
+def _check_file(path: str, index: dict[str, Any], manifest: Manifest) -> None:
   """Raises a `UserError` if a file is not as its manifest describes it."""
   name, size = os.path.basename(path), files.size(path)
   expected = manifest.sizes.get(name)
@@ -157,7 +163,7 @@ def _check_file(path: str, fingerprint: str, manifest: Manifest) -> None:
       f'from {names[0]!r} to {names[-1]!r}: was the file renamed, or left by a '
       'job with another `num_shards`?'
     )
-  if fingerprint != manifest.fingerprint:
+  if index['details'].get('fingerprint') != manifest.fingerprint:
     raise UserError(
       f'{path} was made from other text or flags than {manifest.path} records: '
       f'{_REMEDY}'
@@ -166,6 +172,11 @@ def _check_file(path: str, fingerprint: str, manifest: Manifest) -> None:
     raise UserError(
       f'{path} is damaged or cut short: it has {size:,} bytes, expected '
       f'{expected.num_bytes:,} ({manifest.path}): {_REMEDY}'
+    )
+  if (found := index.get('num_records')) != expected.num_records:
+    raise UserError(
+      f'{manifest.path} is damaged: it lists {expected.num_records} records in '
+      f'{name!r}, {file_names.index_path(path)} has {found}: {_REMEDY}'
     )
 
 
@@ -181,21 +192,44 @@ def _read(path: str) -> Manifest:
     options.check()
     return Manifest(
       path,
-      content['fingerprint'],
+      _value(content, 'fingerprint', str),
       options,
-      content['flags']['do_lower_case'],
-      content['vocabulary']['checksum'],
-      content['vocabulary']['size'],
-      {
-        file['name']: FileSize(file['bytes'], file['num_records'])
-        for file in content['files']
-      },
+      _value(content['flags'], 'do_lower_case', bool),
+      _value(content['vocabulary'], 'checksum', str),
+      _value(content['vocabulary'], 'size', int),
+      _file_sizes(content),
     )
   except (KeyError, TypeError, UserError) as error:
     raise UserError(
       f'{path} is no manifest of pre-training records: '
       f'{type(error).__name__}: {error}'
     ) from error
+
+
+def _file_sizes(content: dict[str, Any]) -> dict[str, FileSize]:
+  """Returns the sizes of the files that a manifest lists, by name."""
+  sizes = {
+    _value(file, 'name', str): FileSize(
+      _value(file, 'bytes', int), _value(file, 'num_records', int)
+    )
+    for file in _value(content, 'files', list)
+  }
+  if not sizes:
+    raise UserError('it lists no files')
+  return sizes
+
+
+def _value(values: dict[str, Any], name: str, kind: type) -> Any:
+  """Returns a value of a manifest.
+
+  Raises:
+    UserError: it is of another type, or a number that is not positive.
+  """
+  value = values[name]
+  if type(value) is not kind or (kind is int and value < 1):
+    expected = 'positive int' if kind is int else kind.__name__
+    raise UserError(f'{name} is {value!r}, expected a {expected}')
+  return value
 
 
 def _options(flags: dict[str, Any]) -> RecordOptions:

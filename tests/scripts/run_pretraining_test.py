@@ -60,6 +60,29 @@ def test_script_trains_and_evaluates(world, records):
   assert (world / 'out' / 'bert_config.json').exists()
 
 
+def test_the_casing_of_the_records_stays_with_the_encoder(world, records):
+  _run(world, '--do_train', num_train_steps=1, num_warmup_steps=0)
+  run = json.loads((world / 'out' / 'run.json').read_text())
+  assert run['configuration']['do_lower_case'] is True
+  with pytest.raises(
+    UserError, match='do_lower_case=False .*run.json says .* an uncased model'
+  ):
+    tiny_world.run(
+      'run_classifier',
+      *tiny_world.task_flags(
+        world, do_lower_case=False, init_checkpoint=world / 'out'
+      ),
+      '--do_train',
+    )
+  other = world / 'cased_L-2_H-8_A-2'
+  shutil.copytree(world / 'out', other)
+  (other / 'run.json').unlink()
+  with pytest.raises(
+    UserError, match='do_lower_case=True .*but cased_L-2_H-8_A-2 says'
+  ):
+    _run(world, '--do_train', init_checkpoint=other, output_dir=world / 'new')
+
+
 def test_bert_size_takes_the_vocabularys_size(world, records):
   _run(
     world,

@@ -49,6 +49,23 @@ def _message(*manifests, requirements=_REQUIREMENTS) -> str:
   return str(error.value)
 
 
+def test_the_casing_of_the_records_is_that_of_their_manifest():
+  cased = dataclasses.replace(_STATIC, do_lower_case=False)
+  assert input_records.do_lower_case(_found(_STATIC)) is True
+  assert input_records.do_lower_case(_found(None, cased)) is False
+  assert input_records.do_lower_case(_found(None)) is None
+
+
+def test_an_encoder_of_the_other_casing_is_refused():
+  input_records.check_casing(_found(_STATIC, None), ('run.json', True))
+  with pytest.raises(
+    UserError,
+    match='do_lower_case=True .wiki.manifest.json., but run.json says that '
+    '`init_checkpoint` has do_lower_case=False',
+  ):
+    input_records.check_casing(_found(_STATIC, None), ('run.json', False))
+
+
 def test_a_glob_leaves_out_indexes_and_manifests(tmp_path):
   for name in ('r-0', 'r-1', 'r-0.index.json', 'r.manifest.json'):
     (tmp_path / name).write_text('')

@@ -1,6 +1,7 @@
 """Manifests of pre-training records, as training reads them."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -141,6 +142,43 @@ def test_a_malformed_manifest_is_named(made, content, reason):
   (made / 'r-0.manifest.json').write_text(content)
   message = _message(made)
   assert message.startswith(_path(made)) and reason in message
+
+
+def _with_value(content, path, value):
+  """Changes one value of a manifest, which `path` names: 'files.0.bytes'."""
+  *keys, last = [int(key) if key.isdigit() else key for key in path.split('.')]
+  inner = content
+  for key in keys:
+    inner = inner[key]
+  inner[last] = value
+  return content
+
+
+@pytest.mark.parametrize(
+  ('path', 'value', 'message'),
+  [
+    ('files', [], 'it lists no files'),
+    ('files', {}, 'files is {}, expected a list'),
+    ('files', [7], 'is no manifest'),
+    ('files.0.bytes', '9', "bytes is '9', expected a positive int"),
+    ('files.0.num_records', 0, 'num_records is 0, expected a positive int'),
+    ('files.1.num_records', -3, 'num_records is -3, expected a positive int'),
+    ('files.1.num_records', True, 'num_records is True, expected a positive'),
+    ('files.1.num_records', 1, "it lists 1 records in 'r-1', .*r-1.index.json"),
+    ('flags.do_lower_case', 'no', "do_lower_case is 'no', expected a bool"),
+    ('fingerprint', None, 'fingerprint is None, expected a str'),
+    ('vocabulary.size', 1.5, 'size is 1.5, expected a positive int'),
+    ('vocabulary.checksum', 7, 'checksum is 7, expected a str'),
+    ('vocabulary', [], 'is no manifest'),
+  ],
+)
+def test_a_value_that_does_not_describe_the_records_is_refused(
+  made, path, value, message
+):
+  content = files.read_json(_path(made))
+  files.write_json(_path(made), _with_value(content, path, value))
+  found = _message(made)
+  assert found.startswith(_path(made)) and re.search(message, found)
 
 
 def test_an_option_outside_its_limits_is_named(made):
