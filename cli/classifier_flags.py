@@ -5,7 +5,7 @@ Tested by `tests/scripts/run_classifier_test.py`.
 
 from absl import flags
 
-from cli import device_flags, flag_group, run_flags
+from cli import device_flags, flag_group, input_paths, run_flags
 from training.options import TaskJobOptions
 
 FLAGS = flags.FLAGS
@@ -31,6 +31,7 @@ def options() -> TaskJobOptions:
   flag_group.require('task_name', 'vocab_file', 'output_dir')
   chosen = read()
   chosen.check()
+  input_paths.check(*_GROUPS)
   return chosen
 
 

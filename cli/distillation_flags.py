@@ -5,7 +5,7 @@ Tested by `tests/scripts/run_distillation_test.py`.
 
 from absl import flags
 
-from cli import device_flags, flag_group, run_flags
+from cli import device_flags, flag_group, input_paths, run_flags
 from distillation.options import STUDENT_SETTINGS, DistillationOptions
 
 FLAGS = flags.FLAGS
@@ -45,6 +45,7 @@ def options() -> DistillationOptions:
     )
   chosen = read()
   chosen.check()
+  input_paths.check(*_GROUPS)
   return chosen
 
 

@@ -95,6 +95,11 @@ def _value(each: settings.Declared) -> Any:
   return tuple(value or ()) if each.kind is tuple else value
 
 
+def names_of_inputs() -> list[str]:
+  """Returns the names of the defined flags that name an input."""
+  return [name for name, each in _declared.items() if each.setting.reads]
+
+
 def groups_in(options: type) -> list[type]:
   """Returns the groups that a dataclass of groups consists of, in order."""
   return [

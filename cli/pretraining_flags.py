@@ -5,7 +5,7 @@ Tested by `tests/scripts/run_pretraining_test.py`.
 
 from absl import flags
 
-from cli import device_flags, flag_group, run_flags
+from cli import device_flags, flag_group, input_paths, run_flags
 from training.options import PretrainingOptions
 
 # The flags belong to the script that calls `define`.
@@ -29,6 +29,7 @@ def options() -> PretrainingOptions:
   flag_group.require('input_file', 'output_dir')
   chosen = read()
   chosen.check()
+  input_paths.check(*_GROUPS)
   return chosen
 
 

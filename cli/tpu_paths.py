@@ -4,17 +4,12 @@ from collections.abc import Iterator
 
 from absl import flags
 
+from cli import flag_group, input_paths
 from system import files
 from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
-# Flags that name a job's input: files, globs, folders or checkpoint prefixes.
-_INPUTS = (
-  *('bert_config_file', 'vocab_file', 'init_checkpoint', 'input_file'),
-  *('data_dir', 'labels_file', 'transfer_file'),
-  *('teacher_checkpoint', 'teacher_config_file'),
-)
 # Flags that name files which the TPU's hosts access themselves in training.
 _USED_BY_HOSTS = ('input_file', 'output_dir', 'logits_dir')
 
@@ -62,10 +57,10 @@ def _output_flags() -> list[str]:
 
 def _input_flags() -> list[str]:
   outputs = _output_flags()
-  names = [name for name in (*_INPUTS, 'logits_dir') if name not in outputs]
+  names = [*flag_group.names_of_inputs(), 'logits_dir', 'data_dir']
   if 'data_source' in FLAGS and FLAGS.data_source == 'tfds':
     names.remove('data_dir')  # tensorflow-datasets makes it if it is missing.
-  return names
+  return [name for name in names if name not in outputs]
 
 
 def _paths(*names: str) -> Iterator[tuple[str, str]]:
@@ -74,8 +69,5 @@ def _paths(*names: str) -> Iterator[tuple[str, str]]:
   Flags that the script does not define are skipped.
   """
   for name in names:
-    value = FLAGS[name].value if name in FLAGS else None
-    texts = value if isinstance(value, list) else [value or '']
-    for path in ','.join(texts).split(','):
-      if path:
-        yield name, path
+    for path in input_paths.paths(FLAGS[name].value if name in FLAGS else None):
+      yield name, path

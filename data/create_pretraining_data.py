@@ -11,7 +11,7 @@ workers. A stopped command resumes when it is started again: it keeps the files
 that are complete.
 """
 
-from cli import flag_group, script
+from cli import flag_group, input_paths, script
 from data.pretraining.beam import beam_options
 from data.pretraining.job_options import JobOptions
 from system import threads
@@ -53,6 +53,7 @@ def _read_options() -> JobOptions:
   flag_group.require('input_file', *output_file, 'vocab_file')
   flag_group.refuse_without_effect(*_GROUPS)
   options.check()
+  input_paths.check(*_GROUPS)
   return options
 
 

@@ -8,7 +8,9 @@ import dataclasses
 import math
 import re
 
+from distillation import dump_manifest
 from system.errors import UserError
+from system.file_systems import local_path
 from system.settings import MAX_SEED, setting
 from training.options import TaskJobOptions
 
@@ -28,6 +30,7 @@ class TransferOptions:
     (),
     'Added: files of the transfer set, plain or gzip, with a sentence or a '
     'tab-separated pair a line; names and globs, separated by commas.',
+    reads='files',
     needs=('do_dump_logits',),
   )
   transfer_split: str | None = setting(
@@ -146,12 +149,14 @@ class DumpOptions:
     None,
     'Added: the fine-tuned teacher: a prefix, the folder that holds it (for '
     'example the output_dir of run_classifier.py), or a Hugging Face folder.',
+    reads='checkpoint',
     needs=('do_dump_logits',),
   )
   teacher_config_file: str | None = setting(
     None,
     "Added: the teacher's bert_config.json, if it does not lie beside the "
     'checkpoint.',
+    reads='file',
     needs=('do_dump_logits',),
   )
   allow_weak_teacher: bool = setting(
@@ -259,6 +264,22 @@ class DistillationOptions(TaskJobOptions):
     super().check()
     if self.dump.do_dump_logits:
       self._check_dump()
+      return
+    for folder in self.dump.logits_dir:
+      if local_path(folder) is not None:
+        dump_manifest.read(folder)
+
+  def splits(self) -> list[str]:
+    """Returns the names of the splits that the jobs read."""
+    evaluation, dump = self.evaluation, self.dump
+    is_evaluated = evaluation.do_eval or evaluation.eval_steps
+    names = [
+      *['dev'] * (dump.do_dump_logits and not dump.allow_weak_teacher),
+      *[self.transfer.transfer_split] * dump.do_dump_logits,
+      *[evaluation.eval_split] * bool(is_evaluated),
+      *[evaluation.predict_split] * evaluation.do_predict,
+    ]
+    return [name for name in names if name]
 
   def _check_dump(self) -> None:
     dump = self.dump

@@ -4,7 +4,9 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
+from modeling import configs
 from modeling.checkpoints import initialisation
+from system.errors import UserError, shown
 from system.settings import setting
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ class ModelOptions:
   bert_config_file: str | None = setting(
     None,
     "The model's bert_config.json. Give either this or --bert_size.",
+    reads='file',
   )
   bert_size: str | None = setting(
     None,
@@ -42,6 +45,7 @@ class ModelOptions:
     'The checkpoint to start from: a prefix (".../bert_model.ckpt"), the '
     'folder that holds it, or a Hugging Face folder (config.json, vocab.txt, '
     'model.safetensors). Weights start at random if it is not given.',
+    reads='checkpoint',
   )
   init: str = setting(
     initialisation.ALL,
@@ -70,10 +74,28 @@ class ModelOptions:
     'The longest input in wordpieces, including [CLS] and [SEP]. Longer texts '
     'are cut; records of another length are refused.',
     at_least=3,
+    at_most=1 << 16,
     decides_weights=True,
   )
   # Settings that --from_run brought: they need not take effect.
   inherited: frozenset[str] = frozenset()
+
+  def check(self) -> None:
+    """Checks the settings that give the configuration.
+
+    Raises:
+      UserError: both are given, or `bert_size` is unknown.
+    """
+    if self.bert_config_file and self.bert_size:
+      raise UserError(
+        'give either `bert_config_file` or `bert_size`, not both; received '
+        f'{shown(self.bert_config_file)} and {shown(self.bert_size)}'
+      )
+    if self.bert_size:
+      configs.check_size(self.bert_size)
+    elif self.bert_config_file and local_path(self.bert_config_file) is not None:
+      files.require_file(self.bert_config_file, '`bert_config_file`')
+      configs.BertConfig.from_json_file(self.bert_config_file)
 
   @functools.cached_property
   def checkpoint(self) -> 'Checkpoint | None':

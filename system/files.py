@@ -93,6 +93,8 @@ def real_path(path: str) -> str:
 def list_folder(path: str) -> list[str]:
   """Returns the sorted names in a folder, folders without trailing slash."""
   with explained('list', path):
+    if (local := local_path(path)) is not None:
+      return sorted(os.listdir(local))
     return sorted(name.rstrip('/') for name in gfile_for(path).listdir(path))
 
 

@@ -59,6 +59,9 @@ class Setting:
       `unmet`.
     decides_weights: whether another value gives other weights, so that a run
       must not resume with it.
+    reads: what the setting names if it is an input that must exist: 'file';
+      'files', names and globs, separated by commas; 'checkpoint'. '' for
+      anything else.
   """
 
   help: str
@@ -69,6 +72,7 @@ class Setting:
   choices: tuple[str, ...] = ()
   needs: tuple[str, ...] = ()
   decides_weights: bool = False
+  reads: str = ''
 
 
 @dataclasses.dataclass(frozen=True)

@@ -65,11 +65,7 @@ def choose_config(
     UserError: both settings are given, or there is no configuration, or as for
       `check_fit`.
   """
-  if options.bert_config_file and options.bert_size:
-    raise UserError(
-      'give either `bert_config_file` or `bert_size`, not both; received '
-      f'{options.bert_config_file!r} and {options.bert_size!r}'
-    )
+  options.check()
   config = _with_positions(_named_config(options, text), options)
   check_fit(config, text, options.max_seq_length, task)
   return config

@@ -335,6 +335,7 @@ class PretrainingInput:
     None,
     'Pre-training TFRecords, uncompressed: names and globs, separated by '
     'commas.',
+    reads='files',
   )
   max_predictions_per_seq: int = setting(
     20,
@@ -342,6 +343,7 @@ class PretrainingInput:
     'records have no masks (--dynamic_masking there), the most positions to '
     'mask.',
     at_least=1,
+    at_most=(1 << 16) - 1,
     decides_weights=True,
   )
   max_eval_steps: int = setting(100, 'The most evaluation batches.', at_least=1)
@@ -365,6 +367,7 @@ class PretrainingOptions:
       UserError: the settings are named.
     """
     self.devices.check()
+    self.model.check()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -388,6 +391,18 @@ class TaskJobOptions:
     self.task.check()
     self.devices.check()
     self.evaluation.check()
+    self.model.check()
+    self.task.check_splits(self.splits())
+
+  def splits(self) -> list[str]:
+    """Returns the names of the splits that the jobs read."""
+    evaluation = self.evaluation
+    is_evaluated = evaluation.do_eval or evaluation.eval_steps
+    return [
+      *['train'] * self.training.do_train,
+      *[evaluation.eval_split] * bool(is_evaluated),
+      *[evaluation.predict_split] * evaluation.do_predict,
+    ]
 
   def jobs_on_labels(self) -> list[str]:
     """Returns the given settings that need a task with labels."""

@@ -12,6 +12,7 @@ from data.tasks import custom, glue, label_order, tables, tfds_splits
 from data.tasks.examples import Fields
 from data.tasks.task import Split, Task
 from system.errors import UserError
+from system.file_systems import local_path
 from system.settings import setting
 
 _CUSTOM = 'task_name=custom'
@@ -97,6 +98,7 @@ class TaskOptions:
   labels_file: str | None = setting(
     None,
     'Added: like --labels, from a file with one label per line.',
+    reads='file',
     needs=(_CUSTOM, '!regression'),
   )
   regression: bool = setting(
@@ -124,6 +126,25 @@ class TaskOptions:
       raise UserError('`data_dir` must be given')
     if self.labels and self.labels_file:
       raise UserError('give either `labels` or `labels_file`')
+
+
+  def check_splits(self, names: Sequence[str]) -> None:
+    """Checks that the files of some splits exist, if they are local.
+
+    Raises:
+      UserError: a file is missing; split and path are named.
+    """
+    if self.data_source != 'files' or local_path(self.data_dir) is None:
+      return
+    if self.is_custom:
+      task = custom.regression(_custom_splits(self))
+    elif self.task_name.lower() == 'xnli':
+      task = glue.xnli(self.xnli_language)
+    else:
+      task = glue.get_task(self.task_name)
+    for name in names:
+      if name in task.splits:
+        task.locate(self.data_dir, name)
 
 
 def make_task(

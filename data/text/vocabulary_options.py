@@ -14,6 +14,7 @@ class VocabularyOptions:
     'The WordPiece vocabulary. For run_pretraining.py it is an addition: '
     '--bert_size and records without masks need it; it is copied to '
     '--output_dir.',
+    reads='file',
   )
 
 

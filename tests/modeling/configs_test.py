@@ -70,6 +70,28 @@ def test_compact_size_has_its_parameter_count(size):
   assert configs.count_parameters(config) == PARAMETER_COUNTS[size]
 
 
+@pytest.mark.parametrize(
+  ('values', 'message'),
+  [
+    (
+      {'num_hidden_layers': 10**9},
+      '^num_hidden_layers is 1,000,000,000, expected at most 1,000$',
+    ),
+    # 4 bytes each for a table of [10^12, 768]; the rest rounds to nothing.
+    (
+      {'vocab_size': 10**12},
+      '^a model of these sizes has weights of 3,072,000 GB, expected at most '
+      '1,100 GB: .*, vocab_size 1000000000000$',
+    ),
+    ({'hidden_size': 12 * 10**11}, 'has weights of .* GB, .*hidden_size 12'),
+    ({'intermediate_size': 10**100}, r'^intermediate_size is 10*\.\.\., expec'),
+  ],
+)
+def test_a_model_that_no_machine_holds_is_refused(values, message):
+  with pytest.raises(UserError, match=message):
+    BertConfig.from_dict({'vocab_size': 100, **values})
+
+
 def test_compact_config_sets_heads_and_intermediate_from_hidden_size():
   config = configs.compact_config('4/512', vocab_size=100)
   assert config == BertConfig(

@@ -35,13 +35,30 @@ def test_the_start_and_the_length_decide_the_weights():
   ('values', 'message'),
   [
     ({'initializer_range': -0.1}, '`initializer_range`=-0.1: expected 0.0 or'),
-    ({'max_seq_length': 2}, '`max_seq_length`=2: expected 3 or more'),
+    ({'max_seq_length': 2}, '`max_seq_length`=2: expected 3 to 65,536'),
     ({'init': 'top_layers'}, '`init`=top_layers: expected all or bottom_lay'),
   ],
 )
 def test_values_outside_the_limits_are_refused(values, message):
   with pytest.raises(UserError, match=message):
     settings.check(ModelOptions(**values))
+
+
+@pytest.mark.parametrize(
+  ('values', 'message'),
+  [
+    ({'bert_size': '3/100'}, "^unknown BERT size '3/100', expected one of tiny"),
+    (
+      {'bert_size': 'tiny', 'bert_config_file': 'a.json'},
+      "^give either `bert_config_file` or `bert_size`, .* 'a.json' and 'tiny'",
+    ),
+  ],
+)
+def test_one_setting_gives_the_configuration(values, message):
+  ModelOptions(bert_size='2/128').check()
+  ModelOptions(bert_config_file='a.json').check()
+  with pytest.raises(UserError, match=message):
+    ModelOptions(**values).check()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""Checks that local inputs exist, before TensorFlow is imported.
+
+The import takes 5 to 20 s, and a mistake in a path should not. Remote paths are
+checked later: looking for them needs TensorFlow (see `cli.tpu_paths`).
+"""
+
+from typing import Any
+
+from absl import flags
+
+from system import files, settings
+from system.errors import UserError
+from system.file_systems import local_path
+
+FLAGS = flags.FLAGS
+
+
+def check(*groups: type) -> None:
+  """Checks each setting that declares what it `reads` and takes effect.
+
+  Args:
+    *groups: dataclasses of settings, defined as flags.
+
+  Raises:
+    UserError: a local input is missing, or is no file; the setting is named.
+  """
+  values = {name: FLAGS[name].value for name in FLAGS}
+  for group in groups:
+    for each in settings.declared_in(group):
+      kind = each.setting.reads
+      if kind and not settings.unmet(each.setting.needs, values):
+        for path in paths(values[each.name]):
+          if local_path(path) is not None:
+            _require(kind, path, f'`{each.name}`')
+
+
+def paths(value: Any) -> list[str]:
+  """Returns the paths in a flag's value: a list, or a text with commas."""
+  texts = value if isinstance(value, list) else [value or '']
+  return [path for path in ','.join(texts).split(',') if path]
+
+
+def _require(kind: str, path: str, label: str) -> None:
+  if kind == 'file':
+    files.require_file(path, label)
+    return
+  try:
+    if kind == 'files':
+      files.expand(path)
+    else:
+      _locate(path)
+  except UserError as error:
+    raise UserError(f'{label}: {error}') from error
+
+
+def _locate(path: str) -> None:
+  # It imports NumPy, which --help does not need.
+  from modeling.checkpoints.location import locate
+
+  locate(path)
