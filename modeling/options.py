@@ -93,9 +93,6 @@ class ModelOptions:
       )
     if self.bert_size:
       configs.check_size(self.bert_size)
-    elif self.bert_config_file and local_path(self.bert_config_file) is not None:
-      files.require_file(self.bert_config_file, '`bert_config_file`')
-      configs.BertConfig.from_json_file(self.bert_config_file)
 
   @functools.cached_property
   def checkpoint(self) -> 'Checkpoint | None':

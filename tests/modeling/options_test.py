@@ -47,7 +47,10 @@ def test_values_outside_the_limits_are_refused(values, message):
 @pytest.mark.parametrize(
   ('values', 'message'),
   [
-    ({'bert_size': '3/100'}, "^unknown BERT size '3/100', expected one of tiny"),
+    (
+      {'bert_size': '3/100'},
+      "^unknown BERT size '3/100', expected one of tiny",
+    ),
     (
       {'bert_size': 'tiny', 'bert_config_file': 'a.json'},
       "^give either `bert_config_file` or `bert_size`, .* 'a.json' and 'tiny'",
