@@ -173,9 +173,7 @@ def _columns(
   ]
   dtype = np.float32 if task.is_regression else np.int64
   return {
-    'input_ids': ids.to_tensor(tokenizer.pad_id, shape=shape)
-    .numpy()
-    .astype('int64'),
+    'input_ids': ids.to_tensor(shape=shape).numpy().astype('int64'),
     'input_mask': mask.numpy(),
     'segment_ids': segments.to_tensor(shape=shape).numpy().astype('int64'),
     'label_ids': np.asarray(labels, dtype)[:, np.newaxis],

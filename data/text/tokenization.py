@@ -30,6 +30,9 @@ MAX_CHARS_PER_WORD = 200
 # UTF-8 needs at most 4 bytes a character.
 _MAX_BYTES_PER_WORD = 4 * MAX_CHARS_PER_WORD
 
+# The wordpiece kernel's limit, without a leading '##'.
+_MAX_TOKEN_BYTES = 256
+
 _ASCII = r'[\x00-\x7F]*'
 # Tab, line feed and carriage return are white space, not control characters.
 _ASCII_CONTROL = r'\x00-\x08\x0B\x0C\x0E-\x1F\x7F'
@@ -86,8 +89,9 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
     The vocabulary.
 
   Raises:
-    UserError: the file is missing, empty or not UTF-8, a line occurs twice, or
-      a special token is missing; the message names the file and the line.
+    UserError: the file is missing, empty or not UTF-8, a line occurs twice, a
+      token is too large, or a special token is missing; the message names the
+      file and the line.
   """
   files.require_file(vocab_file, '`vocab_file`')
   lines = read_vocabulary_lines(vocab_file)
@@ -101,6 +105,12 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
         f'{vocab_file}, line {number}: token {line!r} is already in line '
         f'{first}; expected each token once'
       )
+    if _is_too_large(line.strip()):
+      raise UserError(
+        f'{vocab_file}, line {number}: the token {line[:20]!r}... has '
+        f'{len(line.strip().encode())} bytes of UTF-8, expected at most '
+        f'{_MAX_TOKEN_BYTES}'
+      )
   vocabulary = Vocabulary([line.strip() for line in lines])
   specials = (PAD, UNK, CLS, SEP, MASK)
   missing = [token for token in specials if token not in vocabulary.ids]
@@ -110,6 +120,15 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
       f'expected a BERT vocabulary with {", ".join(specials)}'
     )
   return vocabulary
+
+
+def _is_too_large(token: str) -> bool:
+  """Returns whether words can match a token that the kernel can't hold."""
+  letters = token.removeprefix(CONTINUATION)
+  return (
+    len(letters) <= MAX_CHARS_PER_WORD
+    and len(letters.encode()) > _MAX_TOKEN_BYTES
+  )
 
 
 def read_vocabulary_lines(vocab_file: str) -> list[str]:
@@ -126,7 +145,7 @@ class BertTokenizer(tf.Module):
   Attributes:
     vocab_size: the number of ids, V.
     tokens: the token of each id.
-    pad_id, unk_id, cls_id, sep_id, mask_id: ids of the special tokens.
+    unk_id, cls_id, sep_id, mask_id: ids of the special tokens.
     vocab_checksum: identifies the vocabulary; see `Vocabulary.checksum`.
     continuation_mask: bool [V], True if a token begins with '##'.
   """
@@ -150,8 +169,8 @@ class BertTokenizer(tf.Module):
     self.vocab_size = len(self._vocabulary.tokens)
     self.vocab_checksum = self._vocabulary.checksum
     ids = self._vocabulary.ids
-    self.pad_id, self.unk_id = ids[PAD], ids[UNK]
-    self.cls_id, self.sep_id, self.mask_id = ids[CLS], ids[SEP], ids[MASK]
+    self.unk_id, self.cls_id = ids[UNK], ids[CLS]
+    self.sep_id, self.mask_id = ids[SEP], ids[MASK]
     self._wordpieces = tf_text.FastWordpieceTokenizer(
       _matchable(self._vocabulary),
       suffix_indicator=CONTINUATION,
@@ -206,20 +225,26 @@ def _matchable(vocabulary: Vocabulary) -> list[str]:
   The wordpiece kernel requires distinct tokens that are not empty ('##' is,
   without its prefix), have no white space ('New York' would match across two
   words) and no control characters, some of which the kernel uses itself. A
+  token longer than any word never matches, and the kernel may refuse it. A
   replacement has a control character, which cleaned text never has, so that it
-  never matches.
+  never matches. The kernel refuses a vocabulary without any token that it can
+  match; one more replacement satisfies it.
   """
 
   def can_match(token: str, i: int) -> bool:
     letters = token.removeprefix(CONTINUATION)
     is_one_word = bool(letters) and len(token.split()) == 1
+    is_one_word &= len(letters) <= MAX_CHARS_PER_WORD
     is_last = vocabulary.ids[token] == i
     return is_one_word and is_last and min(letters) >= ' '
 
-  return [
+  tokens = [
     token if can_match(token, i) else f'\x01{i}'
     for i, token in enumerate(vocabulary.tokens)
   ]
+  if not any(token.isascii() and token.isalnum() for token in tokens):
+    tokens.append(f'\x01{len(tokens)}')
+  return tokens
 
 
 def space_words(

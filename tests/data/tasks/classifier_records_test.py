@@ -7,7 +7,7 @@ import tiny_world
 from data.records import record_reader
 from data.tasks import classifier_records, custom, glue
 from data.tasks.examples import Example
-from data.text.tokenization import BertTokenizer
+from data.text.tokenization import BertTokenizer, Vocabulary
 from system.errors import UserError
 
 
@@ -101,6 +101,14 @@ def test_records_are_padded_and_labels_are_encoded(tmp_path, tokenizer):
     'label_ids': [1, 0],  # 0 where the label is missing.
     'is_real_example': [1, 1],
   }
+
+
+def test_padding_is_zero_wherever_the_vocabulary_has_pad(tmp_path):
+  tokens = ['a', '[UNK]', '[CLS]', '[SEP]', '[MASK]', '[PAD]']
+  tokenizer = BertTokenizer(Vocabulary(tokens))
+  examples = [Example('0', 'a', None, '1')]
+  fields = _written(tmp_path, glue.get_task('SST-2'), tokenizer, examples)
+  assert fields['input_ids'] == [[2, 0, 3, 0, 0]]
 
 
 def test_labels_of_a_regression_task_are_floats(tmp_path, tokenizer):

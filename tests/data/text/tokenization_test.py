@@ -226,8 +226,8 @@ def test_saved_model_tokenizes_without_the_vocabulary_file(tmp_path):
 def test_describes_its_vocabulary(uncased):
   assert uncased.vocab_size == 5 + len(WORDS)
   assert uncased.tokens == SPECIALS + WORDS
-  assert (uncased.pad_id, uncased.unk_id) == (0, 1)
-  assert (uncased.cls_id, uncased.sep_id, uncased.mask_id) == (2, 3, 4)
+  assert (uncased.unk_id, uncased.cls_id) == (1, 2)
+  assert (uncased.sep_id, uncased.mask_id) == (3, 4)
   assert uncased.continuation_mask.dtype == np.bool_
   assert uncased.continuation_mask[5:11].tolist() == (
     [False, False, True, True, False, True]
@@ -262,9 +262,54 @@ def test_a_token_never_matches_across_words(tmp_path):
   )
 
 
+@pytest.mark.parametrize('others', [[], ['a#'], ['#a', '##'], ['我们']])
+def test_a_vocabulary_that_no_word_matches_makes_every_word_unknown(
+  tmp_path, others
+):
+  tokenizer = BertTokenizer(write_vocabulary(tmp_path, [*SPECIALS, *others]))
+  assert tokenizer.vocab_size == 5 + len(others)
+  assert tokenizer.tokenize(['a# b', '\x015', '']).to_list() == [
+    [1] * 3,
+    [1],
+    [],
+  ]
+
+
+def test_a_token_longer_than_any_word_never_matches(tmp_path):
+  words = [
+    'a' * 200,
+    'a' * 201,
+    'é' * 201,
+    '##' + 'a' * 257,
+    'b',
+    '##' + 'é' * 9,
+  ]
+  file = write_vocabulary(tmp_path, [*SPECIALS, *words])
+  tokenizer = BertTokenizer(file, do_lower_case=False)
+  texts = ['a' * 200, 'a' * 201, 'é' * 201, 'b' + 'a' * 257, 'b' + 'é' * 9]
+  assert tokenizer.tokenize(texts).to_list() == [[5], [1], [1], [1], [9, 10]]
+
+
+def test_the_largest_tokens_match(tmp_path):
+  words = ['é' * 128, '##' + 'ж' * 72]
+  tokenizer = BertTokenizer(
+    write_vocabulary(tmp_path, [*SPECIALS, *words]), do_lower_case=False
+  )
+  texts = ['é' * 128, 'é' * 128 + 'ж' * 72]
+  assert tokenizer.tokenize(texts).to_list() == [[5], [5, 6]]
+
+
 @pytest.mark.parametrize(
   ('content', 'message'),
   [
+    (
+      '\n'.join([*SPECIALS, 'é' * 130]).encode(),
+      "line 6: the token 'é{20}'... has 260 bytes of UTF-8, .* at most 256",
+    ),
+    (
+      '\n'.join([*SPECIALS, '##' + '😀' * 65]).encode(),
+      'line 6: .* has 262 bytes of UTF-8',
+    ),
     (b'', 'is empty; expected one token a line'),
     (b'\n\n', 'is empty; expected one token a line'),
     (
@@ -397,7 +442,7 @@ CHINESE = [
 def test_chinese_text_with_latin_words(tmp_path, text, expected):
   tokenizer = BertTokenizer(write_vocabulary(tmp_path, CHINESE))
   assert tokenizer.tokenize([text]).to_list() == [expected]
-  assert (tokenizer.pad_id, tokenizer.unk_id, tokenizer.mask_id) == (0, 3, 6)
+  assert (tokenizer.unk_id, tokenizer.mask_id) == (3, 6)
 
 
 # fmt: off
