@@ -7,16 +7,19 @@ in the current command is not an error.
 
 import dataclasses
 import os
+import re
 import sys
 
 from absl import flags
 
+from system import files
 from system.errors import UserError
 from system.settings import setting
 
 FLAGS = flags.FLAGS
 
 _RUN_FILE = 'run.json'
+_FLAGFILE = re.compile('--?flagfile=(.+)', re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,21 +60,20 @@ def parse(arguments: list[str]) -> list[str]:
     The script's name, and the arguments that are not flags.
 
   Raises:
-    flags.Error: a flag is unknown or its value is illegal.
-    UserError: --from_run names no run of this script.
+    UserError: a flag is unknown or its value is illegal, an argument is not
+      UTF-8, --flagfile is no text, or --from_run names no run of this script.
   """
   global _command
   script = os.path.basename(arguments[0]).removesuffix('.py')
   rest = _parse(arguments)
   given = {name for name in FLAGS if FLAGS[name].present}
   _command = _Command(script)
-  # Reading run.json imports TensorFlow. The command's own flags are parsed
-  # before, so that mistakes in them are reported at once.
+  # Mistakes in the command's own flags are reported before those in run.json.
   if 'from_run' in given and (path := FLAGS.from_run):
     recorded = _recorded_flags(path, script)
     try:
       _parse([arguments[0], *recorded, *arguments[1:]])
-    except flags.Error as error:
+    except UserError as error:
       raise UserError(f'--from_run={path}: {error}') from error
     now = {name for name in FLAGS if FLAGS[name].present}
     _command = _Command(script, frozenset(now - given))
@@ -79,16 +81,35 @@ def parse(arguments: list[str]) -> list[str]:
 
 
 def _parse(arguments: list[str]) -> list[str]:
+  for argument in arguments:
+    _require_utf8(argument)
+    if match := _FLAGFILE.fullmatch(argument):
+      # Absl would read a device such as /dev/zero for ever.
+      files.require_file(match[1], '--flagfile')
+      files.open_stream(match[1]).close()
   try:
     return FLAGS(arguments)
   except SystemExit:
     # Absl has printed --help, and would end with status 1.
     sys.exit(0)
+  except UnicodeDecodeError as error:
+    raise UserError(
+      f'--flagfile: expected UTF-8 text, one flag a line: {error}'
+    ) from error
+  except flags.Error as error:
+    # Absl writes 'ERROR:: Unable to open flagfile'.
+    raise UserError(str(error).removeprefix('ERROR:: ')) from error
+
+
+def _require_utf8(argument: str) -> None:
+  """Raises a `UserError` if TensorFlow and JSON could not take an argument."""
+  try:
+    argument.encode()
+  except UnicodeEncodeError:
+    raise UserError(f'this argument is not UTF-8: {ascii(argument)}') from None
 
 
 def _recorded_flags(path: str, script: str) -> list[str]:
-  from system import files
-
   if files.is_folder(path):
     path = os.path.join(path, _RUN_FILE)
   files.require_file(path, '--from_run')

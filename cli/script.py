@@ -10,6 +10,7 @@ Tested by `tests/cli/script_test.py` and `tests/cli/interrupt_test.py`.
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import NoReturn
@@ -29,6 +30,9 @@ _CHATTY_MODULES = (
   *['functional_saver', 'mirrored_strategy', 'cross_device_ops'],
   'collective_all_reduce_strategy',
 )
+
+
+_LONG_WORD = re.compile(r'\S{400,}')
 
 
 def set_environment() -> None:
@@ -77,7 +81,7 @@ def _filter(record) -> bool:
 def _parse_flags(arguments: list[str]) -> list[str]:
   try:
     return run_flags.parse(arguments)
-  except (flags.Error, UserError) as error:
+  except UserError as error:
     fail(str(error))
 
 
@@ -93,7 +97,16 @@ def show(lines: Iterable[str]) -> None:
 
 
 def fail(message: str) -> NoReturn:
-  """Prints one message and ends the process with status 1."""
+  """Prints one message and ends the process with status 1.
+
+  Words of 400 characters or more are cut: a value may have a million.
+  """
   sys.stdout.flush()
-  print(f'ERROR: {flag_group.as_flags(message)}', file=sys.stderr, flush=True)
+  text = _LONG_WORD.sub(_shortened, flag_group.as_flags(message))
+  print(f'ERROR: {text}', file=sys.stderr, flush=True)
   sys.exit(1)
+
+
+def _shortened(match: re.Match) -> str:
+  word = match[0]
+  return f'{word[:300]}...{word[-30:]} ({len(word):,} characters)'

@@ -19,7 +19,7 @@ for arguments in json.loads(sys.argv[1]):
     run_flags.parse(['script', *arguments])
     corpus_flags.check()
     results.append(corpus_flags.corpus().paths)
-  except (flags.Error, UserError) as error:
+  except UserError as error:
     results.append(flag_group.as_flags(str(error)))
 print(json.dumps([results, 'tensorflow' in sys.modules]))
 """

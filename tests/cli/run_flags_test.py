@@ -194,6 +194,33 @@ def test_flags_come_from_a_file(tmp_path, script):
     )
 
 
+@pytest.mark.parametrize(
+  ('content', 'message'),
+  [
+    (None, "^--flagfile: there is no file '.*/flags'$"),
+    (b'\xff\xfe\x00', '^--flagfile: expected UTF-8 text, one flag a line: '),
+    (b'--flagfile=/none/x\n', '^Unable to open flagfile: .*/none/x'),
+    (b'--gone=1\n', "^Unknown command line flag 'gone'"),
+  ],
+)
+def test_a_file_that_holds_no_flags_is_refused(tmp_path, content, message):
+  path = tmp_path / 'flags'
+  if content is not None:
+    path.write_bytes(content)
+  with pytest.raises(UserError, match=message):
+    _run('run_classifier', flagfile=path)
+
+
+def test_a_device_holds_no_flags():
+  with pytest.raises(UserError, match='cannot read /dev/zero: it is a device'):
+    _run('run_classifier', flagfile='/dev/zero')
+
+
+def test_an_argument_that_is_not_utf8_is_refused():
+  with pytest.raises(UserError, match=r"not UTF-8: '--output_dir=o\\udcff'$"):
+    _run('run_classifier', output_dir='o\udcff')
+
+
 def _as_hugging_face(teacher: pathlib.Path, folder: pathlib.Path):
   """Writes a fine-tuned checkpoint as a Hugging Face folder."""
   reader = tf.train.load_checkpoint(str(teacher))
