@@ -16,6 +16,10 @@ from data.records.length_buckets import bucket_lengths, cut_into_batches
 from data.records.record_source import RecordSource, dense
 from data.records.training_order import GROUP_RECORDS
 
+# The default batch size. Fewer rows would save little, and another number of
+# rows may round differently.
+_MIN_ROWS = 8
+
 
 def inference_lengths(max_seq_length: int) -> tuple[int, ...]:
   """Returns the sequence lengths that inference batches are padded to.
@@ -37,7 +41,7 @@ def inference_batches(
 
   Args:
     source: the records.
-    batch_size: B.
+    batch_size: B. If there are fewer records, a batch has fewer rows.
     max_batches: take only the records that fill this many batches, in the order
       of the files; -1 takes all.
 
@@ -46,14 +50,20 @@ def inference_batches(
     `example_index`, int64 [B], the record's number among those of all files, or
     -1 for rows of zeros that fill the last batch.
   """
-  group_size = max(1, GROUP_RECORDS // batch_size) * batch_size
   limit = max_batches * batch_size if max_batches >= 0 else None
 
-  def serialized_groups():
+  def serialized_records():
     records = itertools.chain.from_iterable(
       map(record_reader.read, source.paths)
     )
-    records = itertools.islice(records, limit)
+    return itertools.islice(records, limit)
+
+  first_batch = itertools.islice(serialized_records(), batch_size)
+  batch_size = _useful_rows(batch_size, sum(1 for _ in first_batch))
+  group_size = max(1, GROUP_RECORDS // batch_size) * batch_size
+
+  def serialized_groups():
+    records = serialized_records()
     while group := list(itertools.islice(records, group_size)):
       yield group
 
@@ -81,6 +91,16 @@ def inference_batches(
   return groups.enumerate().flat_map(cut).prefetch(4).with_options(OPTIONS)
 
 
+def _useful_rows(batch_size: int, num_examples: int) -> int:
+  """Returns the rows of a batch: all examples need no more.
+
+  Args:
+    batch_size: B.
+    num_examples: the number of examples, at least if it is below B.
+  """
+  return min(batch_size, max(_MIN_ROWS, num_examples))
+
+
 def _pad_rows(value: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
   """Appends `count` rows of zeros."""
   zeros = tf.zeros([value.shape.rank - 1, 2], tf.int64)
@@ -98,7 +118,7 @@ def inference_batches_from(
   Args:
     ids: int32 [N, (tokens)].
     segments: int32 [N, (tokens)].
-    batch_size: B.
+    batch_size: B. If there are fewer examples, a batch has fewer rows.
     max_seq_length: S, at least the length of the longest row.
 
   Yields:
@@ -106,6 +126,7 @@ def inference_batches_from(
     `example_index`, int64 [B], the row's number among the N examples; -1 for
     the rows of zeros that fill the last batch.
   """
+  batch_size = _useful_rows(batch_size, ids.nrows().numpy())
   allowed = np.array(inference_lengths(max_seq_length))
   lengths = ids.row_lengths().numpy()
   order = np.argsort(lengths, kind='stable')

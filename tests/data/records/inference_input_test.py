@@ -9,12 +9,14 @@ import tensorflow as tf
 from data.records import inference_input
 
 
-@pytest.mark.parametrize('batch_size', [1, 7, 64, 200])
-def test_inference_counts_every_record_once(two_files, batch_size):
+@pytest.mark.parametrize(
+  ('batch_size', 'num_rows'), [(1, 1), (7, 7), (64, 64), (200, 150)]
+)
+def test_inference_counts_every_record_once(two_files, batch_size, num_rows):
   seen = {}
   dataset = inference_input.inference_batches(two_files, batch_size)
   for batch in dataset.as_numpy_iterator():
-    assert len(batch['example_index']) == batch_size
+    assert len(batch['example_index']) == num_rows
     for index, label in zip(
       batch['example_index'], batch['label_ids'], strict=True
     ):
@@ -22,6 +24,17 @@ def test_inference_counts_every_record_once(two_files, batch_size):
       seen[index] = label
   seen.pop(-1, None)
   assert seen == {i: i for i in range(150)}
+
+
+def test_a_batch_has_few_rows_if_there_are_few_examples(two_files):
+  few = inference_input.inference_batches(two_files, 10**9)
+  assert [x['input_ids'].shape[0] for x in few] == [150]
+  three = tf.ragged.constant([[7]] * 3, dtype=tf.int32)
+  for batch_size, num_rows in ((2, 2), (8, 8), (4096, 8), (10**9, 8)):
+    batches = inference_input.inference_batches_from(
+      three, three * 0, batch_size, 24
+    )
+    assert len(next(batches)['example_index']) == num_rows
 
 
 def test_max_batches_takes_the_first_records(two_files):
