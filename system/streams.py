@@ -55,15 +55,17 @@ def read_blocks(
   the blocks before it.
 
   Raises:
-    UserError: the file cannot be read, is damaged or cut short; the message
-      names the file and the last intact line.
+    UserError: the file cannot be read, is damaged or cut short, or its lines
+      end with a carriage return alone; the message names the file and the last
+      intact line.
   """
   line = 1
   with file_systems.explained('read', path):
     file = open_file(path)
   with contextlib.closing(file):
     try:
-      for content in _whole_lines(open_compressed(file, path, on_progress)):
+      stream = open_compressed(file, path, on_progress)
+      for content in _whole_lines(stream, path):
         if line == 1 and content:
           content = content.removeprefix(_BYTE_ORDER_MARK)
         yield Block(line, content)
@@ -98,12 +100,16 @@ def _zstandard(stream: BinaryIO) -> BinaryIO:
   return pyarrow.CompressedInputStream(pyarrow.PythonFile(stream), 'zstd')
 
 
-def _whole_lines(stream: BinaryIO) -> Iterator[bytes | None]:
+def _whole_lines(stream: BinaryIO, path: str) -> Iterator[bytes | None]:
   """Yields bytes that end with a line, and None for each line too long."""
   # The chunks so far of an incomplete line, and their size.
   rest, num_bytes, too_long = [], 0, False
+  is_first = True
   while chunk := stream.read(BLOCK_BYTES):
     end = chunk.find(b'\n') + 1
+    if is_first and not end and num_bytes + len(chunk) > MAX_LINE_BYTES:
+      _refuse_carriage_returns(path, b''.join([*rest, chunk]))
+    is_first = is_first and not end
     too_long = too_long or num_bytes + (end or len(chunk)) > MAX_LINE_BYTES
     if too_long:
       rest.clear()
@@ -120,7 +126,20 @@ def _whole_lines(stream: BinaryIO) -> Iterator[bytes | None]:
   if too_long:
     yield None
   elif num_bytes:
-    yield b''.join(rest)
+    last = b''.join(rest)
+    if is_first:
+      _refuse_carriage_returns(path, last)
+    yield last
+
+
+def _refuse_carriage_returns(path: str, line: bytes) -> None:
+  """Raises a `UserError` if the beginning of a file is lines without '\\n'."""
+  if num_returns := line.rstrip(b'\r').count(b'\r'):
+    raise UserError(
+      f'{path} has {num_returns:,} carriage returns and no line feed in its '
+      f'first {len(line):,} bytes; expected lines that end with a line feed '
+      "(tr '\\r' '\\n' converts them)"
+    )
 
 
 class _CountedFile(io.RawIOBase):

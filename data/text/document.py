@@ -13,8 +13,9 @@ MAX_UNCUT_BYTES = 16 << 20
 TOO_SHORT = 'too_short'
 TOO_LONG = 'too_long'
 NOT_UTF8 = 'not_utf8'
+HAS_NUL = 'has_nul'
 DUPLICATE = 'duplicate'
-REASONS = (TOO_SHORT, TOO_LONG, NOT_UTF8, DUPLICATE)
+REASONS = (TOO_SHORT, TOO_LONG, NOT_UTF8, HAS_NUL, DUPLICATE)
 
 
 class Document(NamedTuple):
@@ -38,7 +39,7 @@ class Rejected(NamedTuple):
   """A document that is left out.
 
   Attributes:
-    reason: `TOO_SHORT`, `TOO_LONG` or `NOT_UTF8`.
+    reason: `TOO_SHORT`, `TOO_LONG`, `NOT_UTF8` or `HAS_NUL`.
     position: its position in its file: 'line 12', 'record 7'.
   """
 
@@ -137,6 +138,8 @@ class DocumentMaker:
     except UnicodeEncodeError as error:
       first = unstripped.index(text[error.start])
       return [self._rejection(NOT_UTF8, unstripped.count('\n', 0, first))]
+    if (nul := unstripped.find('\0')) >= 0:
+      return [self._rejection(HAS_NUL, unstripped.count('\n', 0, nul))]
     if num_bytes > MAX_UNCUT_BYTES:
       return [self._rejection(TOO_LONG)]
     if len(text) >= (1 if self._piece else self._min_characters):

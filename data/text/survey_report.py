@@ -2,7 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from data.text.document import DUPLICATE, NOT_UTF8, REASONS, TOO_LONG, TOO_SHORT
+from data.text.document import (
+  DUPLICATE,
+  HAS_NUL,
+  NOT_UTF8,
+  REASONS,
+  TOO_LONG,
+  TOO_SHORT,
+)
 from data.text.file_survey import FileSurvey
 
 _MAX_FILES = 20
@@ -10,6 +17,7 @@ _LABELS = {
   TOO_SHORT: 'too short',
   TOO_LONG: 'too long',
   NOT_UTF8: 'not UTF-8',
+  HAS_NUL: 'with a NUL byte',
   DUPLICATE: 'duplicates',
 }
 

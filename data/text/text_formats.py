@@ -43,6 +43,10 @@ _BINARY = {
   b'\xfe\xff': 'text in UTF-16',
 }
 
+# A block with more NUL bytes is not text. The documents with a NUL in other
+# blocks are left out.
+_MAX_NULS = 100
+
 # Matches a line end next to white space of either line. It is fast, because it
 # begins only at line ends.
 _EDGE = re.compile(r'\n(?:(?=[^\S\n])|(?<=[^\S\n]\n))')
@@ -86,11 +90,12 @@ def _refuse_binary(path: str, block: streams.Block) -> None:
     for magic, kind in _BINARY.items():
       if block.content.startswith(magic):
         raise UserError(f'{path} is {kind}; expected UTF-8 text')
-  if (nul := block.content.find(0)) >= 0:
+  if (num_nuls := block.content.count(0)) > _MAX_NULS:
+    nul = block.content.index(0)
     line = block.line + block.content.count(b'\n', 0, nul)
     raise UserError(
-      f'{path}, line {line}: found a NUL byte, expected UTF-8 text (is it a '
-      'binary file?)'
+      f'{path}, line {line}: found {num_nuls:,} NUL bytes from here on, '
+      'expected UTF-8 text (is it a binary file?)'
     )
 
 

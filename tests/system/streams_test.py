@@ -85,6 +85,25 @@ def test_a_line_that_is_too_long_is_left_out_and_counted(monkeypatch):
   assert kept == fits + b'a\n' + fits
 
 
+@pytest.mark.parametrize('compress', [bytes, gzip.compress])
+def test_lines_that_end_with_carriage_returns_alone_are_refused(
+  monkeypatch, compress
+):
+  monkeypatch.setattr(streams, 'BLOCK_BYTES', 10)
+  message = 'a.txt has 3 carriage returns and no line feed in its first 8 bytes'
+  with pytest.raises(UserError, match=message):
+    _read(compress(b'a\rb\rc\rde'))
+  monkeypatch.setattr(streams, 'MAX_LINE_BYTES', 25)
+  message = 'has 14 carriage returns and no line feed in its first 30 bytes'
+  with pytest.raises(UserError, match=message):
+    _read(compress(b'a\r' * 500))
+
+
+@pytest.mark.parametrize('text', [b'a\r', b'a\rb\n', b'a\r\nb\rc', b'\r\r'])
+def test_other_carriage_returns_are_kept(text):
+  assert b''.join(block.content for block in _read(text)) == text
+
+
 def test_progress_is_reported():
   positions = []
   _read(_TEXT, positions.append)

@@ -25,6 +25,14 @@ def test_positions_count_lines_or_records():
   assert records.whole('a', 6) == [Rejected('too_short', 'record 6')]
 
 
+def test_a_nul_and_bytes_that_are_not_utf8_are_treated_alike():
+  maker = DocumentMaker(min_characters=1)
+  for bad, reason in (('\0', 'has_nul'), ('\udcff', 'not_utf8')):
+    assert maker.whole(f'a\nb{bad}', 5) == [Rejected(reason, 'line 6')]
+  maker = DocumentMaker(1, 'record', counts_lines=False)
+  assert maker.whole('\n\0', 5) == [Rejected('has_nul', 'record 5')]
+
+
 def test_a_rejected_document_ignores_its_other_parts():
   maker = DocumentMaker(min_characters=1)
   maker.add('a', 1)

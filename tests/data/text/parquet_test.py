@@ -69,9 +69,9 @@ def test_rows_keep_their_order_over_row_groups():
   [
     (
       _file({'title': ['a'], 'id': [1]}),
-      "no column 'text' .*columns are title, id",
+      "no column 'text' .*columns are 'title', 'id'",
     ),
-    (_twice('text'), "several columns 'text' .*columns are text, text"),
+    (_twice('text'), "several columns 'text' .*columns are 'text', 'text'"),
     (_file({'text': [1]}), "the column 'text' has type int64, expected text"),
     (_file({'text': [['a']]}), 'has type list<.*>, expected text'),
     (

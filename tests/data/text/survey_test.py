@@ -25,6 +25,7 @@ def test_a_survey_counts_by_file(corpus_of):
     'too_short': 1,
     'too_long': 0,
     'not_utf8': 1,
+    'has_nul': 0,
     'duplicate': 0,
   }
   assert a.first == {'too_short': 'line 4', 'not_utf8': 'line 8'}

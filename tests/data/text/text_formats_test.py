@@ -90,12 +90,28 @@ def test_lines_that_are_not_json_objects_are_named(read, line, message):
     (b'\x89PNG\r\n', 'input is an image'),
     (b'PAR1..', 'a Parquet file, which `input_format`=parquet reads'),
     ('a\n'.encode('utf-16'), 'input is text in UTF-16'),
-    (b'\n{"text": "a"}\n\nb\0', 'input, line 4: found a NUL byte'),
+    (
+      b'\n{"text": "a"}\n\nb' + b'\0' * 101,
+      'input, line 4: found 101 NUL bytes',
+    ),
+    (b'{"text": "a"}\rb\rc', '2 carriage returns and no line feed'),
   ],
 )
 def test_binary_files_are_named(read, input_format, content, message):
   with pytest.raises(UserError, match=message):
     read(content, input_format)
+
+
+def test_documents_with_a_nul_are_left_out_in_every_format(read):
+  rejected = Rejected('has_nul', 'line 2')
+  a, c = Document('a', 1), Document('c', 1)
+  assert read(b'a\nb\0b\nd\n\nc') == [rejected, c]
+  assert read(b'a\nb\0b\n\nc', 'text') == [a, rejected, c]
+  assert read(b'a\nb\0b\n\nc', 'text_file') == [rejected]
+  lines = b'{"text": "a"}\n{"text": "b\\u0000"}\n{"text": "c"}'
+  assert read(lines, 'jsonl') == [a, rejected, c]
+  article = b'<doc id="1">\nb\0\n</doc>\n<doc id="2">\nc\n</doc>\n'
+  assert read(article, 'wikiextractor') == [rejected, c]
 
 
 def test_documents_with_a_line_that_is_too_long_are_rejected(read, monkeypatch):
