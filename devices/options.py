@@ -60,6 +60,7 @@ class DeviceOptions:
     'Added: logical CPU devices for --distribution_strategy=mirrored without '
     'GPUs, to try a distributed job on one machine.',
     at_least=1,
+    at_most=256,
     needs=('distribution_strategy=mirrored',),
   )
   trains: bool = True

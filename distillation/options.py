@@ -175,6 +175,7 @@ class DumpOptions:
     16,
     'Added: the number of files in the dump.',
     at_least=1,
+    at_most=99_999,
     needs=('do_dump_logits',),
   )
   num_shards: int = setting(

@@ -20,6 +20,9 @@ from system.settings import setting
 
 SPECIAL_TOKENS = ('[UNK]', '[CLS]', '[SEP]', '[MASK]')
 _CONTINUATION = '##'
+# Forty times as many as in the largest published vocabularies; their embeddings
+# of 768 numbers take 31 GB.
+_MAX_TOKENS = 10_000_000
 # The tokenizer turns longer words into [UNK].
 _MAX_CHARACTERS_PER_WORD = 200
 # Rarer characters of a long text get no token: one in 40 million.
@@ -37,13 +40,17 @@ class LearnerOptions:
   """The size and the alphabet of a vocabulary."""
 
   vocab_size: int = setting(
-    30_522, 'Number of tokens, special ones included.', at_least=6
+    30_522,
+    'Number of tokens, special ones included.',
+    at_least=6,
+    at_most=_MAX_TOKENS,
   )
   num_unused_tokens: int = setting(
     0,
     'Number of tokens [unused0], [unused1], ... after [PAD], reserved for '
     'later use; the released vocabularies have 99.',
     at_least=0,
+    at_most=_MAX_TOKENS,
   )
   min_character_count: int | None = setting(
     None,

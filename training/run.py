@@ -13,13 +13,14 @@ from absl import logging
 
 from data.records import record_index, training_input
 from data.records.record_source import RecordSource
-from data.records.training_order import TrainingOrder
+from data.records.training_order import GROUP_RECORDS, TrainingOrder
 from data.tasks import label_order
 from data.tasks.task import Task
 from devices import workers
 from modeling.checkpoints.initialisation import Start
 from modeling.checkpoints.location import label_folders
 from modeling.options import ModelOptions
+from system.errors import UserError
 from training import best_checkpoint, resuming, run_folder, run_lock
 from training.fit import fit
 from training.job import Job
@@ -78,6 +79,13 @@ def train(
     Stopped: the run was asked to stop, and has saved its state.
   """
   settings = run.settings
+  if settings.num_warmup_steps > settings.num_train_steps:
+    logging.warning(
+      '`num_warmup_steps`=%d is more than `num_train_steps`=%d: the learning '
+      'rate never reaches its peak',
+      settings.num_warmup_steps,
+      settings.num_train_steps,
+    )
   settings.check(
     tf.distribute.get_strategy().num_replicas_in_sync, job.num_layers
   )
@@ -116,6 +124,7 @@ def _train_on(
   settings = run.settings
   indexes = [record_index.load_index(path) for path in source.paths]
   order = TrainingOrder(indexes, settings.train_batch_size, settings.seed)
+  _check_batch_size(settings.train_batch_size, order.num_records)
   logging.info(
     'Trains on %s examples: %s steps of %d',
     f'{order.num_records:,}',
@@ -130,6 +139,23 @@ def _train_on(
       _start(run),
       run.vocab_file,
       evaluation,
+    )
+
+
+def _check_batch_size(batch_size: int, num_examples: int) -> None:
+  """Refuses a batch that repeats its examples, unless it is small.
+
+  A few examples may try out a command that is meant for many.
+
+  Raises:
+    UserError: the batch is larger than the epoch and than `GROUP_RECORDS`.
+  """
+  largest = max(num_examples, GROUP_RECORDS)
+  if batch_size > largest:
+    raise UserError(
+      f'`train_batch_size`={batch_size} is more than the {num_examples:,} '
+      'training examples, so each step would repeat all of them; expected at '
+      f'most {largest:,}'
     )
 
 

@@ -26,12 +26,14 @@ class OutputOptions:
     'Added: writes this many files, <output_file>-00000-of-000NN. Each appears '
     'when it is complete; a stopped command, started again, keeps it.',
     at_least=1,
+    at_most=99_999,
   )
   num_workers: int | None = setting(
     None,
     'Added: the number of threads; the default is one a core. It does not '
     'change the records.',
     at_least=1,
+    at_most=1024,
     needs=('!beam_runner',),
   )
   dry_run: bool = setting(

@@ -83,6 +83,17 @@ def test_the_casing_of_the_records_stays_with_the_encoder(world, records):
     _run(world, '--do_train', init_checkpoint=other, output_dir=world / 'new')
 
 
+def test_a_batch_that_repeats_all_examples_is_refused(world, records, caplog):
+  with pytest.raises(
+    UserError,
+    match=r'^--train_batch_size=1000000 is more than the \d+ training examples'
+    ', so each step .*; expected at most 4,096$',
+  ):
+    _run(world, '--do_train', train_batch_size=10**6, num_warmup_steps=7)
+  assert '`num_warmup_steps`=7 is more than `num_train_steps`=6' in caplog.text
+  assert not list((world / 'out').glob('model.ckpt-*'))
+
+
 def test_bert_size_takes_the_vocabularys_size(world, records):
   _run(
     world,

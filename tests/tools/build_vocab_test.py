@@ -11,6 +11,7 @@ from data.text import word_counts
 from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
 from data.text.tokenization import BertTokenizer
+from system import settings
 from system.errors import UserError
 from tools import build_vocab
 from tools.wordpiece_learner import LearnerOptions
@@ -46,6 +47,12 @@ def test_frequent_words_become_tokens_and_all_words_have_pieces(
   tokenizer = BertTokenizer(str(path), True)
   ids = tokenizer.tokenize(['The newest lower Über']).values.numpy().tolist()
   assert tokenizer.unk_id not in ids
+
+
+def test_a_vocabulary_that_no_model_can_use_is_refused():
+  for values in ({'vocab_size': 10**11}, {'num_unused_tokens': 10**8}):
+    with pytest.raises(UserError, match='expected [06] to 10,000,000'):
+      settings.check(LearnerOptions(**values))
 
 
 def test_cased_vocabularies_keep_case_and_accents(corpus, tmp_path):
