@@ -26,7 +26,7 @@ from distillation.dump_manifest import Manifest, Shard
 from distillation.dump_shards import Row
 from distillation.logits_dump import Dump
 from system import files, temporary_files
-from system.errors import UserError
+from system.errors import UserError, shown
 
 _CHUNK = 4096  # Examples in memory at a time.
 
@@ -250,11 +250,22 @@ def _check_same(group: Sequence[Row], dumps: Sequence[Dump]) -> None:
 
 
 def _encoded(rows: Sequence[Row], student: StudentInput) -> list[Row]:
-  """Tokenizes the rows' text again, for the student."""
+  """Tokenizes the rows' text again, for the student.
+
+  Raises:
+    UserError: a row lacks its text.
+  """
+  is_pair = student.task.is_pair
+  for row in rows:
+    if row.text_a is None or (row.text_b is None and is_pair):
+      raise UserError(
+        f'the dump has no text for {shown(row.example_id)}, although its '
+        f'{dump_manifest.FILE_NAME} says that it keeps the text'
+      )
   ids, segments = encode_texts(
     student.tokenizer,
     [row.text_a for row in rows],
-    [row.text_b for row in rows] if student.task.is_pair else None,
+    [row.text_b for row in rows] if is_pair else None,
     student.max_seq_length,
   )
   return [
@@ -300,13 +311,17 @@ def _log_sum_exp(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def dev_logits(
-  dumps: Iterable[Dump], split: str, is_regression: bool
+  dumps: Iterable[Dump],
+  split: str,
+  shape: tuple[int, int],
+  is_regression: bool,
 ) -> np.ndarray | None:
   """Returns the teachers' mean logits on the dev split.
 
   Args:
     dumps: one for each teacher.
     split: the checksum of the evaluated examples.
+    shape: [N, C].
     is_regression: as for `mean_logits`.
 
   Returns:
@@ -315,7 +330,7 @@ def dev_logits(
   dumps = list(dumps)
   if any(dump.manifest.dev_split != split for dump in dumps):
     return None
-  logits = [logits_dump.read_dev_logits(dump.folder) for dump in dumps]
+  logits = [logits_dump.read_dev_logits(dump.folder, shape) for dump in dumps]
   if any(values is None for values in logits):
     return None
   return mean_logits(np.stack(logits), is_regression)

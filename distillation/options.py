@@ -28,8 +28,10 @@ class TransferOptions:
 
   transfer_file: tuple[str, ...] = setting(
     (),
-    'Added: files of the transfer set, plain or gzip, with a sentence or a '
-    'tab-separated pair a line; names and globs, separated by commas.',
+    'Added: files of the transfer set, plain or gzip: text with a sentence or '
+    'a tab-separated pair a line, or tables (.csv, .jsonl, .parquet, or TSV '
+    'with a header) with the columns --text_column and --text_pair_column; '
+    'names and globs, separated by commas.',
     reads='files',
     needs=('do_dump_logits',),
   )
@@ -162,7 +164,7 @@ class DumpOptions:
   allow_weak_teacher: bool = setting(
     False,
     'Added: whether to accept a teacher that scores no better on dev than a '
-    'constant prediction.',
+    'constant prediction, or that cannot be scored because there is no dev.',
     needs=('do_dump_logits',),
   )
   keep_text: bool = setting(
@@ -197,6 +199,14 @@ class DumpOptions:
   def job(self) -> int:
     """The number of this job, from 0."""
     return self.shard_index or 0
+
+
+def no_dev(error: UserError) -> UserError:
+  """Returns the error that a teacher has no dev split to be scored on."""
+  return UserError(
+    f'{error}. The teacher is scored on it, unless `allow_weak_teacher` is '
+    'given.'
+  )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -275,7 +285,6 @@ class DistillationOptions(TaskJobOptions):
     evaluation, dump = self.evaluation, self.dump
     is_evaluated = evaluation.do_eval or evaluation.eval_steps
     names = [
-      *['dev'] * (dump.do_dump_logits and not dump.allow_weak_teacher),
       *[self.transfer.transfer_split] * dump.do_dump_logits,
       *[evaluation.eval_split] * bool(is_evaluated),
       *[evaluation.predict_split] * evaluation.do_predict,
@@ -290,6 +299,11 @@ class DistillationOptions(TaskJobOptions):
         f'{len(dump.logits_dir)}: {", ".join(dump.logits_dir)}'
       )
     self.transfer.check()
+    if not dump.allow_weak_teacher:
+      try:
+        self.task.check_splits(['dev'])
+      except UserError as error:
+        raise no_dev(error) from error
     if dump.num_shards > 1 and dump.shard_index is None:
       raise UserError(
         '`num_shards` needs `shard_index`, the number of this job'

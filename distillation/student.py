@@ -25,10 +25,11 @@ from distillation import (
   logits_dump,
   merged_dump,
   teacher,
+  transfer_files,
   transfer_set,
 )
 from distillation.logits_dump import Dump
-from distillation.options import DistillationOptions, StudentOptions
+from distillation.options import DistillationOptions, StudentOptions, no_dev
 from distillation.soft_labels import agreement, make_distillation_loss
 from modeling.checkpoints import location
 from modeling.models import Classifier
@@ -110,7 +111,7 @@ class SoftLabels:
 
     Writes `labels.txt` beside the student.
     """
-    label_order.write(self.output_dir, self.student.task)
+    label_order.write(self.output_dir, self.student.task.labels)
     dump = self.dumps[0]
     if merged_dump.check(self.dumps, self.student):
       dump = merged_dump.make(
@@ -149,7 +150,7 @@ def run(options: DistillationOptions, command: Command) -> None:
     task,
     options.task.data_dir,
     options.evaluation,
-    *['dev'] * options.dump.do_dump_logits,
+    *_splits_of_teacher(task, options),
   )
   tokenizer = fine_tuning.make_tokenizer(options)
   text = fine_tuning.text_of(tokenizer, options)
@@ -167,9 +168,29 @@ def run(options: DistillationOptions, command: Command) -> None:
 
   with workers.running(strategy):
     if options.dump.do_dump_logits:
-      _dump_logits(task, tokenizer, splits['dev'], options, command())
+      _dump_logits(task, tokenizer, splits.get('dev', ()), options, command())
     if options.has_student:
       seeds.run(options, command, run_student)
+
+
+def _splits_of_teacher(
+  task: Task, options: DistillationOptions
+) -> Sequence[str]:
+  """Returns the split that the teacher is scored on, or none.
+
+  Raises:
+    UserError: a teacher makes a dump, but there is no dev split.
+  """
+  if not options.dump.do_dump_logits:
+    return ()
+  try:
+    task.locate(options.task.data_dir, 'dev')
+  except UserError as error:
+    if not options.dump.allow_weak_teacher:
+      raise no_dev(error) from error
+    logging.warning('The teacher is not scored: %s', error)
+    return ()
+  return ('dev',)
 
 
 def _check_casing(options: DistillationOptions) -> None:
@@ -227,6 +248,7 @@ def _dump_logits(
     task,
     data_dir,
     options.transfer,
+    transfer_files.columns_of(task, options.task),
     tfds_dir=data_dir if options.task.data_source == 'tfds' else None,
   )
   teacher.dump(
@@ -317,7 +339,8 @@ def teacher_logits_on(
   if not dumps:
     return None
   split = classifier_records.checksum(examples)
-  logits = merged_dump.dev_logits(dumps, split, task.is_regression)
+  shape = (len(examples), task.num_outputs)
+  logits = merged_dump.dev_logits(dumps, split, shape, task.is_regression)
   if logits is None:
     logging.info(
       "The teacher's logits on this split are unknown (dumps keep those on "

@@ -31,6 +31,9 @@ from training import result_files, run_folder, scoring
 from training.predictor import Predictor
 from training.task_folder import TaskFolder, load_whole
 
+# A score lower by more is no accident: something is exchanged.
+_FAR_BELOW_CHANCE = 0.1
+
 
 @dataclasses.dataclass(frozen=True)
 class DumpJob:
@@ -40,7 +43,7 @@ class DumpJob:
     folder: the task, in the dump's folder.
     teacher: the fine-tuned checkpoint.
     transfer: the texts, at least one for each shard.
-    dev: the task's dev split, with labels.
+    dev: the task's dev split, with labels; empty if the teacher is not scored.
     options: the dump's layout, and which part of it this job makes.
     batch_size: B.
     precision: the compute dtype of the teacher's matrix products.
@@ -77,7 +80,7 @@ class Teacher:
   checkpoint: str
   checksum: str
   scores: dict[str, float] | None  # None on workers other than the chief.
-  dev_split: str  # The checksum of the scored examples.
+  dev_split: str  # The checksum of the scored examples; '' if there are none.
   predictor: Predictor
 
 
@@ -137,7 +140,7 @@ def dump(
     command=command,
     is_alone=False,
   )
-  label_order.write(output_dir, job.folder.task)
+  label_order.write(output_dir, job.folder.task.labels)
   if dump_manifest.exists(output_dir):
     logging.info('The dump in %s is complete already.', output_dir)
     return
@@ -185,7 +188,7 @@ def load_teacher(model: Classifier, job: DumpJob) -> Teacher:
     job.teacher.prefix,
     job.teacher.checksum(),
     workers.chief_does(lambda: _score_on_dev(predictor, job)),
-    classifier_records.checksum(job.dev),
+    classifier_records.checksum(job.dev) if job.dev else '',
     predictor,
   )
 
@@ -193,24 +196,40 @@ def load_teacher(model: Classifier, job: DumpJob) -> Teacher:
 def _score_on_dev(predictor: Predictor, job: DumpJob) -> dict[str, float]:
   """Returns a teacher's scores on dev; keeps its logits, rejects a weak one."""
   folder, dev = job.folder, job.dev
-  logits = logits_dump.read_dev_logits(folder.output_dir)
+  if not dev:
+    return {}
+  shape = (len(dev), folder.task.num_outputs)
+  logits = logits_dump.read_dev_logits(folder.output_dir, shape)
   if logits is None:
     texts = [Text(e.example_id, e.text_a, e.text_b) for e in dev]
     logits, _, _ = _score(predictor, texts, job)
   logging.info('The teacher on dev:')
   scores = scoring.score(folder.task, dev, logits)
   result_files.write_eval_results(folder.output_dir, job.teacher.prefix, scores)
-  name = f'eval_{folder.task.metrics[0]}'
-  chance = scoring.chance_score(folder.task, dev)
-  if not scores[name] > chance and not job.options.allow_weak_teacher:
-    raise UserError(
-      f'the teacher {job.teacher.prefix} is at chance level on dev: {name} is '
-      f'{scores[name]:.4f}, a constant prediction gives {chance:.4f}. '
-      '`allow_weak_teacher` accepts it.'
-    )
+  if not job.options.allow_weak_teacher:
+    name = f'eval_{folder.task.metrics[0]}'
+    chance = scoring.chance_score(folder.task, dev)
+    _check_strength(job.teacher.prefix, name, scores[name], chance)
   # Last, because a refused teacher must leave nothing to resume from.
   logits_dump.write_dev_logits(folder.output_dir, logits)
   return scores
+
+
+def _check_strength(
+  teacher: str, name: str, score: float, chance: float
+) -> None:
+  """Raises a `UserError` if a teacher's score is not better than chance."""
+  if score > chance:
+    return
+  level, hint = 'at chance level', ''
+  if score < chance - _FAR_BELOW_CHANCE:
+    level = 'far below chance level'
+    hint = 'Its labels may be in another order than those of the data. '
+  raise UserError(
+    f'the teacher {teacher} is {level} on dev: {name} is {score:.4f}, a '
+    f'constant prediction gives {chance:.4f}. {hint}`allow_weak_teacher` '
+    'accepts it.'
+  )
 
 
 def dump_logits(teacher: Teacher, job: DumpJob) -> None:

@@ -15,6 +15,7 @@ from data.tasks.examples import Example
 from data.tasks.task import Task
 from data.text.tfds_rows import TfdsSource
 from distillation.options import TransferOptions
+from distillation.transfer_files import TextColumns
 from distillation.transfer_text import SentenceFilter, Text, read_files
 from system.errors import UserError
 
@@ -38,6 +39,7 @@ def make(
   task: Task,
   data_dir: str | None,
   options: TransferOptions,
+  columns: TextColumns,
   tfds_dir: str | None = None,
 ) -> TransferSet:
   """Reads the sources, leaves out dev and test, and draws the texts.
@@ -46,14 +48,17 @@ def make(
     task: the task.
     data_dir: the folder of its data.
     options: the sources and how many of their texts to use.
+    columns: the columns of the texts in tables.
     tfds_dir: the folder of tensorflow-datasets' data; None for its default.
 
   Raises:
     UserError: a source is missing or malformed, no text is left, or a source
       has single sentences but the task has pairs, or the reverse.
   """
-  groups = _read(task, data_dir, options, tfds_dir)
-  held_out = SentenceFilter(held_out_examples(task, data_dir))
+  groups = _read(task, data_dir, options, columns, tfds_dir)
+  held_out = SentenceFilter(
+    held_out_examples(task, data_dir), task.is_symmetric
+  )
   kept = [_without_held_out(group, held_out, task.is_pair) for group in groups]
   num_kept = sum(map(len, kept))
   if not num_kept:
@@ -83,11 +88,12 @@ def _read(
   task: Task,
   data_dir: str | None,
   options: TransferOptions,
+  columns: TextColumns,
   tfds_dir: str | None,
 ) -> list[list[Text]]:
   """Returns the texts of each source."""
   files, split = options.transfer_file, options.transfer_split
-  groups = read_files(files) if files else []
+  groups = read_files(files, columns) if files else []
   if split:
     groups.append(
       [
@@ -163,10 +169,10 @@ def draw(
 
 
 def held_out_examples(task: Task, data_dir: str | None) -> list[Example]:
-  """Reads the examples that no student may see: dev, and test if it exists."""
+  """Reads the examples that no student may see: dev and test if they exist."""
   held_out = []
   for split in task.held_out_splits():
-    if split == 'dev' or task.has_split(data_dir, split):
+    if task.has_split(data_dir, split):
       held_out += task.read_split(data_dir, split)
     else:
       logging.warning('no %s split to keep out of the transfer set', split)

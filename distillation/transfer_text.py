@@ -1,18 +1,16 @@
 """Reads the text files of a transfer set, and finds held-out texts."""
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from absl import logging
 
 from data.tasks.examples import Example
-from system import files, text_files
-from system.errors import UserError
-
-# Tables are refused, because only one of their columns is text.
-_TABLE = re.compile(r'\.(csv|jsonl?|parquet)(\.\w+)?$')
+from distillation import transfer_files
+from distillation.transfer_files import Row, TextColumns
+from system import files
+from system.errors import UserError, listed
 
 
 class Text(NamedTuple):
@@ -24,22 +22,25 @@ class Text(NamedTuple):
   label: str | None = None  # As in the task's file; None if unknown.
 
 
-def read_files(patterns: Sequence[str]) -> list[list[Text]]:
-  """Reads texts, one sentence or tab-separated pair per line.
+def read_files(
+  patterns: Sequence[str], columns: TextColumns
+) -> list[list[Text]]:
+  """Reads the texts of files; see `transfer_files` for their formats.
 
   Args:
-    patterns: file names or globs of plain or gzip UTF-8 text. A file that
-      matches two patterns belongs to the first.
+    patterns: file names or globs, plain or compressed. A file that matches two
+      patterns belongs to the first.
+    columns: the columns of tables with the texts.
 
   Returns:
     For each pattern the texts of its files. A text's id is 'file:line', where
     file is the file's name if no two files share one, otherwise its path.
-    Blank lines are left out; their number is logged.
+    Blank texts are left out; their number is logged.
 
   Raises:
-    UserError: a file is a table, there is no text, a line has more than two
+    UserError: a file is malformed, there is no text, a line has more than two
       columns or an empty half, or the set has single sentences and pairs. The
-      file and line are named.
+      file and line are named. Or columns are given, but no file is a table.
   """
   pattern_of: dict[str, int] = {}
   for number, pattern in enumerate(patterns):
@@ -50,43 +51,37 @@ def read_files(patterns: Sequence[str]) -> list[list[Text]]:
     base_names if len(set(base_names)) == len(pattern_of) else list(pattern_of)
   )
   texts: list[list[Text]] = [[] for _ in patterns]
+  has_table = False
   for (path, number), name in zip(pattern_of.items(), names, strict=True):
-    texts[number] += _read_file(path, name)
+    is_table, rows = transfer_files.open_file(path, columns)
+    has_table = has_table or is_table
+    texts[number] += _texts(rows, path, name)
+  if columns.are_given and not has_table:
+    raise UserError(
+      '`text_column` and `text_pair_column` cannot take effect: no file of '
+      '`transfer_file` is a table whose first line names '
+      f'{listed(columns.names)}'
+    )
   _check_kinds([text for group in texts for text in group])
   if not any(texts):
     raise UserError(f'no text in {", ".join(pattern_of)}: every line is blank')
   return texts
 
 
-def _read_file(path: str, name: str) -> list[Text]:
-  if _TABLE.search(path):
-    raise UserError(
-      f'`transfer_file`: {path} is a table; expected text with one sentence or '
-      'tab-separated pair per line. Write its text column to such a file.'
-    )
+def _texts(rows: Iterable[Row], path: str, name: str) -> list[Text]:
+  """Returns the texts of a file's rows, without the blank ones."""
   texts, num_blank = [], 0
-  for number, line in enumerate(text_files.read_lines(path), 1):
-    if line.strip():
-      a, b = _columns(line, f'{path}, line {number}')
-      texts.append(Text(f'{name}:{number}', a, b))
-    else:
+  for row in rows:
+    are_blank = [not text.strip() for text in row.texts]
+    if all(are_blank):
       num_blank += 1
+    elif any(are_blank):
+      raise UserError(f'{row.where}: one half of the pair is empty')
+    else:
+      texts.append(Text(f'{name}:{row.number}', *(*row.texts, None)[:2]))
   if num_blank:
     logging.info('%s: left out %d blank lines', path, num_blank)
   return texts
-
-
-def _columns(line: str, where: str) -> tuple[str, str | None]:
-  """Splits a line into one or two texts, neither blank."""
-  texts = line.split('\t')
-  if len(texts) > 2:
-    raise UserError(
-      f'{where}: found {len(texts)} columns, expected a sentence or a '
-      'tab-separated pair'
-    )
-  if not all(text.strip() for text in texts):
-    raise UserError(f'{where}: one half of the pair is empty')
-  return texts[0], texts[1] if texts[1:] else None
 
 
 def _check_kinds(texts: Sequence[Text]) -> None:
@@ -105,12 +100,15 @@ class SentenceFilter:
   """Finds texts that are also held-out examples.
 
   Case and white space are ignored, so that GLUE's tokenised `it 's` matches
-  running text. A pair is held out if both halves match in the same order.
+  running text. A pair is held out if both halves match, in the same order
+  unless the task is symmetric.
   """
 
-  def __init__(self, held_out: Iterable[Example]):
+  def __init__(self, held_out: Iterable[Example], is_symmetric: bool = False):
     """Takes the task's dev and test examples."""
     self._keys = {_text_key(e.text_a, e.text_b) for e in held_out}
+    if is_symmetric:
+      self._keys |= {(b, a) for a, b in self._keys if b is not None}
 
   def is_held_out(self, text_a: str, text_b: str | None = None) -> bool:
     """Returns whether a sentence or pair must be left out."""

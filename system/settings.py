@@ -199,7 +199,8 @@ def unmet(needs: Iterable[str], values: Mapping[str, Any]) -> str | None:
       empty nor false, '!a' if it has none; 'a=x,y' if its value is x or y, in
       any case; 'a!=x' if it is not x; 'a>1' if it is more than 1; 'a|b' if one
       of the two conditions holds.
-    values: the settings' values, by name. A missing one counts as not given.
+    values: the settings' values, by name. A missing one counts as not given,
+      and a reason for 'a|b' does not name it: another script has it.
 
   Returns:
     The reason, as '`do_train` is not given', for the first condition that
@@ -207,6 +208,7 @@ def unmet(needs: Iterable[str], values: Mapping[str, Any]) -> str | None:
   """
   for condition in needs:
     parts = [_Condition.parse(part) for part in condition.split('|')]
+    parts = [part for part in parts if part.name in values] or parts
     if not any(part.holds(values) for part in parts):
       reasons = [part.reason(values) for part in parts]
       return reasons[0] if len(reasons) == 1 else _neither(parts)

@@ -52,19 +52,6 @@ def without_blank_end(lines: Iterable[str]) -> Iterator[str]:
       blank.clear()
 
 
-def check_line_end(line: str, path: str) -> None:
-  """Checks that a file's first line is not the whole file.
-
-  Raises:
-    UserError: the line holds a carriage return, which ends no line here.
-  """
-  if '\r' in line:
-    raise UserError(
-      f'{path}, line 1: found a carriage return without a line feed, expected '
-      "lines that end with a line feed; tr '\\r' '\\n' converts a file"
-    )
-
-
 def check_encodable(texts: Iterable[str | None], where: str) -> None:
   """Checks that texts can be written as UTF-8.
 

@@ -106,7 +106,12 @@ class FileSplit:
   @property
   def is_pair(self) -> bool:
     """Returns whether an example has two texts."""
-    return self.layouts[0].fields.text_b is not None
+    return len(self.text_columns) > 1
+
+  @property
+  def text_columns(self) -> tuple[str, ...]:
+    """Returns the columns of the texts in the first layout."""
+    return self.layouts[0].fields.texts()
 
   def declared_labels(self, data_dir: str) -> None:
     """Returns None: files do not declare their labels."""

@@ -116,12 +116,14 @@ _TASKS = (
     _BINARY,
     ('f1', 'accuracy'),
     _in_files('MRPC', _layouts(_MRPC), _mrpc_as_released()),
+    is_symmetric=True,
   ),
   Task(
     'STS-B',
     (),
     ('pearson', 'spearman'),
     _in_files('STS-B', _layouts(dataclasses.replace(_PAIR, label='score'))),
+    is_symmetric=True,
   ),
   Task(
     'QQP',
@@ -134,6 +136,7 @@ _TASKS = (
         skips_broken_rows=True,
       ),
     ),
+    is_symmetric=True,
   ),
   Task(
     'MNLI',

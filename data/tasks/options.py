@@ -16,6 +16,7 @@ from system.file_systems import local_path
 from system.settings import setting
 
 _CUSTOM = 'task_name=custom'
+_TABLES = f'{_CUSTOM}|transfer_file'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,17 +63,18 @@ class TaskOptions:
     'or name/config:version. Its splits train, validation and test are used.',
     needs=('data_source=tfds', _CUSTOM),
   )
-  text_column: str = setting(
-    'sentence',
-    'Added: the column of --task_name=custom with the sentence, or the first '
-    'of a pair.',
-    needs=(_CUSTOM,),
+  text_column: str | None = setting(
+    None,
+    'Added: the column of --task_name=custom, or of the tables in '
+    "--transfer_file, with the sentence, or the first of a pair. A task's own "
+    "files decide the default; that of custom is 'sentence'.",
+    needs=(_TABLES,),
   )
   text_pair_column: str | None = setting(
     None,
-    'Added: the column of --task_name=custom with the second of a pair, if '
-    'there are pairs.',
-    needs=(_CUSTOM,),
+    'Added: the column of --task_name=custom, or of the tables in '
+    '--transfer_file, with the second of a pair, if there are pairs.',
+    needs=(_TABLES,),
   )
   label_column: str = setting(
     'label',
@@ -126,7 +128,6 @@ class TaskOptions:
       raise UserError('`data_dir` must be given')
     if self.labels and self.labels_file:
       raise UserError('give either `labels` or `labels_file`')
-
 
   def check_splits(self, names: Sequence[str]) -> None:
     """Checks that the files of some splits exist, if they are local.
@@ -211,7 +212,7 @@ def _custom_task(
 def _custom_splits(options: TaskOptions) -> Mapping[str, Split]:
   is_tfds = options.data_source == 'tfds'
   fields = Fields(
-    options.text_column,
+    options.text_column or Fields.text_a,
     options.text_pair_column,
     options.label_column,
     options.id_column or ('idx' if is_tfds else 'index'),

@@ -45,7 +45,20 @@ def read_rows(
       twice, or a row is not valid CSV or JSON; the message names the file and
       the line.
   """
-  lines = text_files.without_blank_end(text_files.read_lines(path))
+  lines = text_files.read_lines(path)
+  return rows_in(lines, path, file_format, required, columns, has_header)
+
+
+def rows_in(
+  lines: Iterable[str],
+  path: str,
+  file_format: str,
+  required: Sequence[str],
+  columns: Sequence[str] | None = None,
+  has_header: bool = True,
+) -> Iterator[tuple[int, dict[str, str] | str]]:
+  """Yields the rows in the lines of a file; see `read_rows`."""
+  lines = text_files.without_blank_end(lines)
   if file_format == 'jsonl':
     return _json_rows(lines, path, required)
   if file_format == 'csv':
@@ -111,8 +124,6 @@ def _header(records: Iterator[tuple[int, list[str]]], path: str) -> list[str]:
   _, header = next(records, (0, None))
   if header is None:
     raise UserError(f'{path} is empty: expected a header with column names')
-  for name in header:
-    text_files.check_line_end(name, path)
   return header
 
 

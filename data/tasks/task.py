@@ -24,6 +24,10 @@ class Split(Protocol):
   def is_pair(self) -> bool:
     """Returns whether an example has two texts."""
 
+  @property
+  def text_columns(self) -> tuple[str, ...]:
+    """Returns the columns of the texts: one, or two for pairs."""
+
   def locate(self, data_dir: str | None) -> str:
     """Returns the data's path or name, for messages.
 

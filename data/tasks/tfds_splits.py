@@ -32,7 +32,12 @@ class TfdsSplit:
   @property
   def is_pair(self) -> bool:
     """Returns whether an example has two texts."""
-    return self.fields.text_b is not None
+    return len(self.text_columns) > 1
+
+  @property
+  def text_columns(self) -> tuple[str, ...]:
+    """Returns the columns of the texts."""
+    return self.fields.texts()
 
   def locate(self, data_dir: str | None) -> str:
     """Returns the names of the data set and the split.

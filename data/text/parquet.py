@@ -2,14 +2,14 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from data.text.corpus_options import CorpusOptions
 from data.text.document import DocumentMaker
 from data.text.text_formats import Documents, Input
 from system import file_systems
-from system.errors import UserError
+from system.errors import UserError, listed, shown
 
 if TYPE_CHECKING:
   from pyarrow.parquet import ParquetFile
@@ -31,13 +31,25 @@ def read_parquet(source: Input, options: CorpusOptions) -> Documents:
   maker = DocumentMaker(
     options.min_document_characters, 'record', counts_lines=False
   )
-  for number, text in enumerate(_texts(source, options.text_field), 1):
+  rows = read_columns(source, [options.text_field], 'text_field')
+  for number, (text,) in enumerate(rows, 1):
     text = (text or b'').decode('utf-8', 'surrogateescape')
     yield from maker.whole(text, number)
 
 
-def _texts(source: Input, column: str) -> Iterator[bytes | None]:
-  """Yields the values of a column, UTF-8 if the file is valid."""
+def read_columns(
+  source: Input, columns: Sequence[str], setting: str
+) -> Iterator[tuple[bytes | None, ...]]:
+  """Yields the rows of some text columns, UTF-8 if the file is valid.
+
+  Args:
+    source: the file.
+    columns: the names of the columns.
+    setting: the setting that names them, for messages.
+
+  Raises:
+    UserError: as `read_parquet`.
+  """
   # pyarrow is slow to import, and other formats do not need it.
   import pyarrow
   from pyarrow import parquet
@@ -54,10 +66,15 @@ def _texts(source: Input, column: str) -> Iterator[bytes | None]:
         buffer_size=1 << 20,
         page_checksum_verification=True,  # If the file has checksums.
       )
-      _check_column(table, column, source.path)
+      for column in columns:
+        _check_column(table, column, source.path, setting)
       num_rows = 0
-      for batch in table.iter_batches(_BATCH_ROWS, columns=[column]):
-        yield from batch.column(0).cast(pyarrow.large_binary()).to_pylist()
+      for batch in table.iter_batches(_BATCH_ROWS, columns=list(columns)):
+        values = (
+          batch.column(column).cast(pyarrow.large_binary()).to_pylist()
+          for column in columns
+        )
+        yield from zip(*values, strict=True)
         num_rows += len(batch)
         if source.on_progress:
           source.on_progress(size * num_rows // table.metadata.num_rows)
@@ -67,15 +84,17 @@ def _texts(source: Input, column: str) -> Iterator[bytes | None]:
       ) from error
 
 
-def _check_column(table: 'ParquetFile', column: str, path: str) -> None:
+def _check_column(
+  table: 'ParquetFile', column: str, path: str, setting: str
+) -> None:
   """Raises a `UserError` if a file has no such column of text."""
   from pyarrow import types
 
   columns = table.schema_arrow
   if (count := columns.names.count(column)) != 1:
     raise UserError(
-      f'{path} has {"several columns" if count else "no column"} {column!r} '
-      f'(`text_field`); its columns are {", ".join(columns.names)}'
+      f'{path} has {"several columns" if count else "no column"} '
+      f'{shown(column)} (`{setting}`); its columns are {listed(columns.names)}'
     )
   kind = columns.field(column).type
   is_dictionary = types.is_dictionary(kind)

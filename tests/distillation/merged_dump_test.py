@@ -229,9 +229,17 @@ def test_dev_logits_are_averaged_if_all_dumps_have_them(tmp_path, tokenizer):
     tiny_dump.write(tmp_path / name, tokenizer, dev_split='x')
     for name in ('a', 'b')
   ]
-  assert merged_dump.dev_logits(dumps, 'x', False) is None
+  assert merged_dump.dev_logits(dumps, 'x', (1, 2), False) is None
   logits_dump.write_dev_logits(dumps[0].folder, np.float32([[0, 0]]))
   logits_dump.write_dev_logits(dumps[1].folder, np.float32([[math.log(9), 0]]))
-  mean = merged_dump.dev_logits(dumps, 'x', False)
+  mean = merged_dump.dev_logits(dumps, 'x', (1, 2), False)
   np.testing.assert_allclose(mean, np.log([[0.7, 0.3]]), rtol=1e-6)
-  assert merged_dump.dev_logits(dumps, 'y', False) is None
+  assert merged_dump.dev_logits(dumps, 'y', (1, 2), False) is None
+
+
+def test_a_dump_without_the_text_that_it_claims_is_refused(tmp_path, tokenizer):
+  rows = [*tiny_dump.ROWS[:2], *_without_text(tiny_dump.ROWS[2:])]
+  dump = tiny_dump.write(tmp_path / 'a', tokenizer, rows=rows)
+  assert dump.manifest.keeps_text
+  with pytest.raises(UserError, match="the dump has no text for 'a:3'"):
+    _make([dump], tokenizer, tmp_path / 'own', max_seq_length=3)

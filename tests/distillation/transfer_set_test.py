@@ -6,6 +6,7 @@ import tiny_tfds
 from data.tasks import glue
 from distillation import transfer_set
 from distillation.options import TransferOptions
+from distillation.transfer_files import TextColumns
 from distillation.transfer_text import Text
 from system.errors import UserError
 
@@ -57,7 +58,11 @@ def sst2(tmp_path):
 
 def _make(folder, tfds_dir=None, **sources):
   return transfer_set.make(
-    glue.get_task('SST-2'), str(folder), TransferOptions(**sources), tfds_dir
+    glue.get_task('SST-2'),
+    str(folder),
+    TransferOptions(**sources),
+    TextColumns(('sentence',)),
+    tfds_dir,
   )
 
 
@@ -182,3 +187,18 @@ def test_text_comes_from_tensorflow_datasets(sst2):
 def test_an_unknown_set_of_tensorflow_datasets_is_named(sst2):
   with pytest.raises(UserError, match='`transfer_tfds`=no_such_set:train:x'):
     _make(sst2, transfer_tfds='no_such_set:train:x')
+
+
+def test_pairs_of_dev_are_left_out_in_either_order(tmp_path):
+  header = 'sentence1\tsentence2\tscore\n'
+  for split, row in (('train', 'One\tTwo'), ('dev', 'Three\tFour')):
+    (tmp_path / f'{split}.tsv').write_text(f'{header}{row}\t1.5\n')
+  (tmp_path / 'a.txt').write_text('four\tthree\nfive\tthree\n')
+  made = transfer_set.make(
+    glue.get_task('STS-B'),
+    str(tmp_path),
+    TransferOptions(transfer_file=(f'{tmp_path}/a.txt',)),
+    TextColumns(('sentence1', 'sentence2')),
+  )
+  assert made.texts == [('a.txt:2', 'five', 'three', None)]
+  assert made.num_held_out == 1

@@ -1,12 +1,21 @@
 """Reading a transfer set's files, and finding held-out texts."""
 
 import gzip
+import io
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
-from data.tasks.examples import Example
-from distillation import transfer_text
+from data.tasks import custom, glue, tfds_splits
+from data.tasks.examples import Example, Fields
+from data.tasks.options import TaskOptions
+from distillation import transfer_files, transfer_text
+from distillation.transfer_files import TextColumns
 from system.errors import UserError
+
+SENTENCE = TextColumns(('sentence',))
+PAIR = TextColumns(('a', 'b'))
 
 
 def _write(folder, name, content):
@@ -18,7 +27,7 @@ def _write(folder, name, content):
 def test_a_texts_id_has_file_and_line(tmp_path):
   plain = _write(tmp_path, 'a.txt', 'One.\n\n  \nTwo\u2028too.\r\n')
   zipped = _write(tmp_path, 'b', gzip.compress(b'Three.'))
-  assert transfer_text.read_files([plain, zipped]) == [
+  assert transfer_text.read_files([plain, zipped], SENTENCE) == [
     [
       ('a.txt:1', 'One.', None, None),
       ('a.txt:4', 'Two\u2028too.', None, None),
@@ -30,7 +39,7 @@ def test_a_texts_id_has_file_and_line(tmp_path):
 def test_a_file_belongs_to_the_first_pattern_that_matches_it(tmp_path):
   a = _write(tmp_path, 'a.txt', 'One.\n')
   _write(tmp_path, 'b.txt', 'Two.\n')
-  groups = transfer_text.read_files([a, f'{tmp_path}/*.txt'])
+  groups = transfer_text.read_files([a, f'{tmp_path}/*.txt'], SENTENCE)
   assert [[text.text_a for text in group] for group in groups] == [
     ['One.'],
     ['Two.'],
@@ -42,7 +51,7 @@ def test_ids_have_the_path_if_names_are_equal(tmp_path):
   for folder in ('x', 'y'):
     (tmp_path / folder).mkdir()
     paths.append(_write(tmp_path / folder, 'a.txt', 'One.\tUno.\n'))
-  assert transfer_text.read_files(paths) == [
+  assert transfer_text.read_files(paths, SENTENCE) == [
     [(f'{path}:1', 'One.', 'Uno.', None)] for path in paths
   ]
 
@@ -64,14 +73,139 @@ def test_ids_have_the_path_if_names_are_equal(tmp_path):
 def test_malformed_transfer_text_is_refused(tmp_path, content, message):
   path = _write(tmp_path, 'a.txt', content)
   with pytest.raises(UserError, match=message):
-    transfer_text.read_files([path])
+    transfer_text.read_files([path], SENTENCE)
 
 
-@pytest.mark.parametrize('name', ['a.csv', 'a.jsonl.gz', 'a.parquet'])
-def test_a_table_is_refused(tmp_path, name):
-  path = _write(tmp_path, name, 'text,label\n')
-  with pytest.raises(UserError, match=f'`transfer_file`: .*{name} is a table'):
-    transfer_text.read_files([path])
+def _texts(folder, name, content, columns):
+  (texts,) = transfer_text.read_files([_write(folder, name, content)], columns)
+  return [text[:3] for text in texts]
+
+
+def _parquet(rows, kind=None):
+  sink = io.BytesIO()
+  columns = {name: pa.array(values, kind) for name, values in rows.items()}
+  parquet.write_table(pa.table(columns), sink)
+  return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+  ('name', 'content', 'first'),
+  [
+    ('t.csv', 'b,y,a\n"One\nof, two",1,Uno\n,,\nTwo,0,Dos\n', 2),
+    ('t.TSV.GZ', 'b\ty\ta\nOne\nof, two\t1\tUno\n', None),
+    (
+      't.jsonl',
+      '{"a": "Uno", "b": "One\\nof, two"}\n{"a": "", "b": " "}\n{"b": "Two", '
+      '"a": "Dos", "y": 1}\n\n',
+      1,
+    ),
+    (
+      't.parquet',
+      _parquet(
+        {
+          'b': ['One\nof, two', '', 'Two'],
+          'y': ['1', '2', '3'],
+          'a': ['Uno', '', 'Dos'],
+        }
+      ),
+      1,
+    ),
+  ],
+)
+def test_the_columns_of_a_table_are_read(tmp_path, name, content, first):
+  if name == 't.TSV.GZ':
+    content = gzip.compress(b'b\ty\ta\nOne\t1\tUno\n\t\t\nTwo\t0\tDos\n')
+    expected = [(f'{name}:2', 'Uno', 'One'), (f'{name}:4', 'Dos', 'Two')]
+  else:
+    third = {'t.csv': 5}.get(name, 3)
+    expected = [
+      (f'{name}:{first}', 'Uno', 'One\nof, two'),
+      (f'{name}:{third}', 'Dos', 'Two'),
+    ]
+  assert _texts(tmp_path, name, content, PAIR) == expected
+
+
+def test_a_first_line_that_names_the_columns_makes_a_table(tmp_path, caplog):
+  content = 'a\tb\nUno\tOne\n'
+  assert _texts(tmp_path, 't.txt', content, PAIR) == [('t.txt:2', 'Uno', 'One')]
+  assert 't.txt is read as a table in TSV' in caplog.text
+  # Any other first line is a text.
+  content = 'sentence one\ta\nUno\tOne\n'
+  assert len(_texts(tmp_path, 't.tsv', content, PAIR)) == 2
+
+
+@pytest.mark.parametrize(
+  ('name', 'content', 'message'),
+  [
+    ('t.txt', 'sentence1\tsentence2\nx\ty\n', "the header 'sentence1', 'sent"),
+    ('t.tsv', 'text\tlabel\nx\t1\n', "line 1: found the header 'text', 'label"),
+    ('t.txt', 'text\nx\n', "line 1: found the header 'text', expected a text"),
+    ('t.txt', 'x\ry\r', 'has 1 carriage returns and no line feed'),
+    ('t.csv', 'a,c\nx,y\n', "line 1: .* column 'b', found 'a', 'c'"),
+    ('t.csv', 'a,b,a\nx,y,z\n', "line 1: .* found 2 columns 'a'"),
+    ('t.csv', 'a,b\nx\n', 'line 2: found 1 columns, expected 2'),
+    ('t.csv', 'a,b\nx,\n', 'line 2: one half of the pair is empty'),
+    ('t.jsonl', '{"a": "x"}\n', "line 1: there is no 'b', found 'a'"),
+    ('t.json', '[{"a": "x"}]\n', 'line 1: expected a JSON object'),
+    (
+      't.jsonl',
+      '{"a": "x", "b": "\\ud83d"}\n',
+      'line 1: .* half of a surrogate pair',
+    ),
+    (
+      't.parquet',
+      _parquet({'a': ['x'], 'c': ['y']}),
+      r"no column 'b' \(`text_column`\); its columns are 'a', 'c'",
+    ),
+    (
+      't.parquet',
+      _parquet({'a': ['x', 'x'], 'b': ['y', None]}),
+      "row 2: there is no 'b'",
+    ),
+    (
+      't.parquet',
+      _parquet({'a': [b'x'], 'b': [b'\xff']}, pa.binary()),
+      'row 1: expected UTF-8 text: .*0xff',
+    ),
+  ],
+)
+def test_a_mistake_in_a_table_is_named(tmp_path, name, content, message):
+  with pytest.raises(UserError, match=f'{name}.*{message}'):
+    _texts(tmp_path, name, content, PAIR)
+
+
+def test_given_columns_need_a_table(tmp_path):
+  columns = TextColumns(('a', 'b'), are_given=True)
+  plain = _write(tmp_path, 't.txt', 'x\ty\n')
+  table = _write(tmp_path, 't.csv', 'a,b\nUno,One\n')
+  assert len(transfer_text.read_files([plain, table], columns)) == 2
+  with pytest.raises(UserError, match="no file .* names 'a', 'b'"):
+    transfer_text.read_files([plain], columns)
+  with pytest.raises(
+    UserError, match="t.tsv, line 1: .* column 'a', found 'x'"
+  ):
+    _texts(tmp_path, 't.tsv', 'x\ty\n', columns)
+
+
+def _columns(task, **options):
+  options = {'task_name': task.name, 'data_dir': '/none', **options}
+  return transfer_files.columns_of(task, TaskOptions(**options))
+
+
+def test_a_task_decides_the_columns_that_are_not_given():
+  qqp, sst2 = glue.get_task('QQP'), glue.get_task('SST-2')
+  assert _columns(qqp) == TextColumns(('question1', 'question2'))
+  assert _columns(tfds_splits.from_tfds(glue.get_task('MNLI'))) == TextColumns(
+    ('premise', 'hypothesis')
+  )
+  given = _columns(qqp, text_column='q')
+  assert given == TextColumns(('q', 'question2'), are_given=True)
+  assert _columns(sst2) == SENTENCE
+  with pytest.raises(UserError, match='SST-2 has single sentences'):
+    _columns(sst2, text_pair_column='b')
+  splits = custom.in_files(Fields('a', 'b'))
+  task = custom.classification(('0', '1'), splits)
+  assert _columns(task, text_column='a', text_pair_column='b') == PAIR
 
 
 def test_case_and_white_space_do_not_hide_held_out_text():
@@ -89,3 +223,12 @@ def test_held_out_pair_needs_both_halves():
   assert not held_out.is_held_out('a B', 'd')
   assert not held_out.is_held_out('a B')
   assert not held_out.is_held_out('c', 'a b')
+
+
+def test_the_order_of_a_pair_does_not_matter_for_symmetric_tasks():
+  examples = [Example('0', 'A b', 'C', '0'), Example('1', 'D', None, '0')]
+  held_out = transfer_text.SentenceFilter(examples, is_symmetric=True)
+  assert held_out.is_held_out('a B', 'c') and held_out.is_held_out('c', 'a b')
+  assert held_out.is_held_out('d') and not held_out.is_held_out('c', 'd')
+  symmetric = [x for x in glue.task_names() if glue.get_task(x).is_symmetric]
+  assert symmetric == ['MRPC', 'STS-B', 'QQP']

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 import tiny_world
 
-from distillation import teacher
+from distillation import dump_shards, teacher
 from system import files, temporary_files
 from system.errors import UserError
 
@@ -193,6 +193,62 @@ def test_a_teacher_at_chance_level_is_refused_unless_allowed(world):
   # The refused dump does not reserve the folder for its configuration.
   _run(*_dump_flags(world, max_seq_length=12), '--allow_weak_teacher')
   assert (world / 'dump' / 'manifest.json').exists()
+
+
+@pytest.mark.parametrize(
+  ('score', 'message'),
+  [
+    (0.51, 'is at chance level on dev: eval_f1 is 0.5100, .* gives 0.5100'),
+    (0.45, 'is at chance level on dev: eval_f1 is 0.4500, .* gives 0.5100'),
+    (
+      0.095,
+      'is far below chance level on dev: eval_f1 is 0.0950, .* gives 0.5100. '
+      'Its labels may be in another order',
+    ),
+    (float('nan'), 'is at chance level on dev: eval_f1 is nan'),
+  ],
+)
+def test_a_weak_teacher_s_score_is_compared_with_chance(score, message):
+  with pytest.raises(UserError, match=f'the teacher a/b {message}'):
+    teacher._check_strength('a/b', 'eval_f1', score, 0.51)
+  teacher._check_strength('a/b', 'eval_f1', 0.52, 0.51)
+
+
+def test_a_dump_is_made_without_dev_if_the_teacher_need_not_be_scored(
+  teacher_world, caplog
+):
+  for split in ('dev', 'test'):
+    (teacher_world / 'task' / f'{split}.tsv').unlink()
+  flags = _dump_flags(teacher_world)
+  with pytest.raises(
+    UserError,
+    match='the dev split of SST-2: there is no file .*dev.tsv.*The teacher is '
+    'scored on it, unless --allow_weak_teacher is given',
+  ):
+    _run(*flags)
+  _run(*flags, '--allow_weak_teacher')
+  assert 'The teacher is not scored: the dev split' in caplog.text
+  manifest = json.loads((teacher_world / 'dump' / 'manifest.json').read_text())
+  assert manifest['teacher_scores'] == {} and manifest['dev_split'] == ''
+  assert (manifest['num_examples'], manifest['num_held_out']) == (56, 0)
+  _run(*_student_flags(teacher_world, num_train_epochs=1), '--do_train')
+
+
+def test_a_transfer_set_is_a_column_of_a_table(teacher_world):
+  table = teacher_world / 'reviews.csv'
+  table.write_text('id,review\n7,"a good film, and a plot"\n8,the plot\n')
+  flags = {'transfer_split': None, 'num_logits_shards': 1, 'keep_text': True}
+  flags = _dump_flags(teacher_world, transfer_file=table, **flags)
+  with pytest.raises(
+    UserError, match="column 'sentence', found 'id', 'review'"
+  ):
+    _run(*flags)
+  _run(*flags, '--text_column=review')
+  rows = dump_shards.read(f'{teacher_world}/dump/logits-00000-of-00001')
+  assert [(row.example_id, row.text_a) for row in rows] == [
+    ('reviews.csv:2', 'a good film, and a plot'),
+    ('reviews.csv:3', 'the plot'),
+  ]
 
 
 def test_a_student_of_another_vocabulary_is_refused(dump_world):

@@ -67,7 +67,15 @@ def test_value_outside_its_limits_is_named(values, message):
   ],
 )
 def test_unmet_condition_is_the_reason(condition, value, reason):
-  assert unmet([condition], {'a': value}) == reason
+  assert unmet([condition], {'a': value, 'b': None}) == reason
+
+
+def test_a_reason_does_not_name_settings_of_other_scripts():
+  assert unmet(['a=x|b'], {'a': 'y'}) == '`a` is not x'
+  assert (
+    unmet(['a=x|b'], {'a': 'y', 'b': ''}) == 'neither `a`=x nor `b` is given'
+  )
+  assert unmet(['b'], {}) == '`b` is not given'
 
 
 @dataclasses.dataclass(frozen=True)

@@ -62,12 +62,6 @@ def test_only_the_blank_lines_at_the_end_are_left_out():
   assert not [*text_files.without_blank_end(['', ' '])]
 
 
-def test_a_line_of_old_macs_is_named():
-  text_files.check_line_end('a', 'f')
-  with pytest.raises(UserError, match='f, line 1: found a carriage return wit'):
-    text_files.check_line_end('a\rb', 'f')
-
-
 def test_text_that_utf8_cannot_hold_is_named():
   text_files.check_encodable(['a', None, '\U0001f600'], 'f, line 2')
   with pytest.raises(

@@ -87,11 +87,11 @@ def test_test_may_lack_labels_and_files_may_be_gzip(tmp_path, name, content):
     (
       'train.tsv',
       'sentence\tlabel\ra\tyes\r',
-      'line 1: found a carriage return without a line feed',
+      '1 carriage returns and no line feed',
     ),
     (
       'train.csv',
-      'sentence,label\ra,yes\r',
+      'sentence,label\ra,yes\n',
       'line 1: .* found an error: a carriage return without a line feed',
     ),
     ('train.csv', 'sentence,label\n', 'holds no example'),

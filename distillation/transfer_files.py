@@ -1,0 +1,149 @@
+"""Reads the files of a transfer set: plain text, or columns of tables.
+
+  ending             read as
+  .csv .jsonl .json  a table, as those of tasks (see `data.tasks.tables`)
+  .parquet           a table
+  any other          a table in TSV if its first line names the columns of the
+                     texts; otherwise one sentence or tab-separated pair a line
+
+Tested by `tests/distillation/transfer_text_test.py`.
+"""
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from absl import logging
+
+from data.tasks import tables
+from data.tasks.options import TaskOptions
+from data.tasks.task import Task
+from data.text import parquet
+from data.text.text_formats import Input
+from system import text_files
+from system.errors import UserError, listed
+
+_ENDING = re.compile(r'\.(tsv|csv|jsonl?|parquet)(\.\w+)?$', re.IGNORECASE)
+# A first line of these words alone is a header, not an example.
+_COLUMN_NAMES = frozenset(
+  'sentence sentence1 sentence2 sentence_a sentence_b question question1 '
+  'question2 premise hypothesis text text1 text2 text_a text_b label score id '
+  'idx index'.split()
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class TextColumns:
+  """The columns of a transfer set's tables with the texts.
+
+  Attributes:
+    names: one column, or two for pairs.
+    are_given: whether the user named them for the transfer set. Then each
+      .tsv file, and at least one file, must be a table.
+  """
+
+  names: tuple[str, ...]
+  are_given: bool = False
+
+
+class Row(NamedTuple):
+  """One row of a file."""
+
+  number: int  # Of the line in which it begins, or of Parquet's row; from 1.
+  where: str  # The file and the line, for messages.
+  texts: tuple[str, ...]  # One, or two for a pair; they may be blank.
+
+
+def columns_of(task: Task, options: TaskOptions) -> TextColumns:
+  """Returns `text_column` and `text_pair_column`, by default the task's own.
+
+  Raises:
+    UserError: `text_pair_column` is given for a task with single sentences.
+  """
+  own = task.splits['train'].text_columns
+  given = (options.text_column, options.text_pair_column)
+  if options.text_pair_column and not task.is_pair:
+    raise UserError(
+      f'`text_pair_column`={options.text_pair_column} cannot take effect: '
+      f'{task.name} has single sentences'
+    )
+  names = tuple(x or y for x, y in zip(given, own, strict=False))
+  return TextColumns(names, any(given) and not options.is_custom)
+
+
+def open_file(path: str, columns: TextColumns) -> tuple[bool, Iterator[Row]]:
+  """Opens a file.
+
+  Returns:
+    Whether the file is a table, and its rows.
+
+  Raises:
+    UserError: the file is malformed, or its first line is a header of other
+      columns; the message names the file and the line. Some mistakes are only
+      found when the rows are read.
+  """
+  ending = match[1].lower() if (match := _ENDING.search(path)) else ''
+  if ending == 'parquet':
+    return True, _parquet_rows(path, columns.names)
+  lines = text_files.read_lines(path)
+  if ending not in ('csv', 'jsonl', 'json'):
+    first = list(itertools.islice(lines, 1))
+    lines = itertools.chain(first, lines)
+    header = first[0].split('\t') if first else []
+    if not set(columns.names) <= set(header) and not (
+      ending == 'tsv' and columns.are_given
+    ):
+      _refuse_header(header, path)
+      return False, _plain_rows(lines, path)
+    logging.info('%s is read as a table in TSV', path)
+    ending = 'tsv'
+  table_format = 'jsonl' if ending == 'json' else ending
+  return True, _table_rows(lines, path, table_format, columns.names)
+
+
+def _refuse_header(header: list[str], path: str) -> None:
+  if header and set(header) <= _COLUMN_NAMES:
+    raise UserError(
+      f'{path}, line 1: found the header {listed(header)}, expected a text. '
+      'Name the columns of the texts with `text_column` and, for pairs, '
+      '`text_pair_column`; or remove the line.'
+    )
+
+
+def _plain_rows(lines: Iterable[str], path: str) -> Iterator[Row]:
+  for number, line in enumerate(lines, 1):
+    where, texts = f'{path}, line {number}', tuple(line.split('\t'))
+    if len(texts) > 2:
+      raise UserError(
+        f'{where}: found {len(texts)} columns, expected a sentence or a '
+        'tab-separated pair, or a header with the columns of `text_column` and '
+        '`text_pair_column`'
+      )
+    yield Row(number, where, texts)
+
+
+def _table_rows(
+  lines: Iterable[str], path: str, table_format: str, names: tuple[str, ...]
+) -> Iterator[Row]:
+  for number, row in tables.rows_in(lines, path, table_format, names):
+    where = f'{path}, line {number}'
+    if isinstance(row, str):
+      raise UserError(f'{where}: {row}')
+    texts = tuple(row[name] for name in names)
+    text_files.check_encodable(texts, where)
+    yield Row(number, where, texts)
+
+
+def _parquet_rows(path: str, names: tuple[str, ...]) -> Iterator[Row]:
+  rows = parquet.read_columns(Input(path), names, 'text_column')
+  for number, values in enumerate(rows, 1):
+    where = f'{path}, row {number}'
+    for name, value in zip(names, values, strict=True):
+      if value is None:
+        raise UserError(f'{where}: there is no {name!r}')
+    try:
+      yield Row(number, where, tuple(value.decode() for value in values))
+    except UnicodeDecodeError as error:
+      raise UserError(f'{where}: expected UTF-8 text: {error}') from error
