@@ -4,8 +4,10 @@ r"""Converts a Hugging Face BERT folder to a google-research/bert checkpoint.
     --input_dir=all-MiniLM-L6-v2 --output_dir=minilm
 
 For a teacher or a warm start from the Hugging Face hub. The input folder holds
-config.json, vocab.txt and model.safetensors. The tool writes bert_config.json,
-vocab.txt and bert_model.ckpt.
+config.json, vocab.txt or tokenizer.json, and model.safetensors or
+pytorch_model.bin, in one file or with an index. The tool writes
+bert_config.json, vocab.txt and bert_model.ckpt; labels.txt if a classifier's
+classes have names; and tokenizer_config.json if the casing is known.
 """
 
 import itertools
@@ -16,16 +18,19 @@ import numpy as np
 from absl import flags
 
 from cli import flag_group, script
-from modeling.checkpoints import hugging_face
+from modeling.checkpoints import (
+  hugging_face,
+  recorded_casing,
+  tokenizer_files,
+)
 from modeling.configs import BertConfig
 from system import files
-from system.errors import UserError
+from system.errors import UserError, shown
 
 FLAGS = flags.FLAGS
 
 _CONFIG = hugging_face.CONFIG_FILE
 _VOCAB = 'vocab.txt'
-_WEIGHTS = hugging_face.WEIGHTS_FILE
 # A model with this many more ids than tokens, or even more, is not padded: the
 # vocabulary belongs to another model.
 _MAX_PADDING = 128
@@ -36,12 +41,14 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'input_dir',
     None,
-    f'The Hugging Face folder with {_CONFIG}, {_VOCAB} and {_WEIGHTS}.',
+    f'The Hugging Face folder with {_CONFIG}, {_VOCAB} or '
+    f'{tokenizer_files.WHOLE}, and {" or ".join(hugging_face.WEIGHTS_FILES)}.',
   )
   flags.DEFINE_string(
     'output_dir',
     None,
-    f'The folder to write bert_config.json, {_VOCAB} and bert_model.ckpt to.',
+    f'The folder to write bert_config.json, {_VOCAB}, bert_model.ckpt, '
+    f'labels.txt and {tokenizer_files.CONFIG} to.',
   )
   flags.DEFINE_bool(
     'fresh_pooler',
@@ -59,7 +66,7 @@ def import_folder(
   Reads and checks everything before it writes anything.
 
   Args:
-    input_dir: the folder with config.json, vocab.txt and model.safetensors.
+    input_dir: the Hugging Face folder.
     output_dir: the folder to write to, created if missing.
     fresh_pooler: whether to initialise a missing pooler instead of raising.
 
@@ -67,16 +74,23 @@ def import_folder(
     The lines of a report on what happened to each tensor.
 
   Raises:
-    UserError: a file is missing or damaged, the model is not a BERT, or weights
-      are missing or of the wrong shape; the message names them.
+    UserError: a file is missing or damaged, the model or its tokenizer is not
+      BERT's, or weights are missing, of the wrong shape or not finite; the
+      message names them.
   """
-  paths = [_require(input_dir, name) for name in (_CONFIG, _VOCAB, _WEIGHTS)]
-  config_file, vocab_file, weights_file = paths
+  config_file = _require(input_dir, _CONFIG)
+  vocab_file = _require(input_dir, _VOCAB, tokenizer_files.WHOLE)
+  weights_file = _require(input_dir, *hugging_face.WEIGHTS_FILES)
+  casing = tokenizer_files.lower_case(input_dir)
+  # As in transformers, text is lower-cased unless a file says otherwise.
+  tokenizer_files.check(input_dir, casing is None or casing[1])
   config = hugging_face.read_config(config_file)
-  tokens, padding = _read_vocabulary(vocab_file, config)
+  tokens, added, padding = _read_vocabulary(vocab_file, config)
   weights, unused = hugging_face.read_weights(weights_file)
   fresh = _check_weights(weights, config, weights_file, fresh_pooler)
-  _write(output_dir, weights, config, tokens + padding)
+  labels = _read_labels(config_file, weights)
+  _write(output_dir, weights, config, tokens)
+  _describe(output_dir, labels, casing)
   return [
     f'{weights_file} → {len(weights)} variables of'
     f' {output_dir}/bert_model.ckpt',
@@ -85,7 +99,10 @@ def import_folder(
     *_listed('freshly initialised', fresh),
     *_listed('unused', unused),
     *_listed(f'added to {_VOCAB} because the model has more ids', padding),
-    *_casing(input_dir),
+    *_listed(f'added tokens, now in {_VOCAB}', added),
+    *_listed('added tokens that no text has here', _unmatched(added, casing)),
+    *_listed('labels', list(labels)),
+    *([f'use --do_lower_case={casing[1]}'] if casing else []),
   ]
 
 
@@ -103,23 +120,24 @@ def _activation(name: str) -> list[str]:
   return [f'hidden_act: {name}{note}']
 
 
-def _require(input_dir: str, name: str) -> str:
-  path = os.path.join(input_dir, name)
-  if files.exists(path):
-    return path
+def _require(input_dir: str, *names: str) -> str:
+  """Returns the path of the first of these files that exists."""
+  for name in names:
+    path = os.path.join(input_dir, name)
+    if files.exists(path):
+      return path
   if not files.is_folder(input_dir):
     raise UserError(f'--input_dir: there is no folder {input_dir!r}')
   raise UserError(
-    f'--input_dir: there is no {name} in {input_dir!r}, which holds'
-    f' {", ".join(files.list_folder(input_dir)) or "nothing"}; expected'
-    f' {_CONFIG}, {_VOCAB} and {_WEIGHTS}'
+    f'--input_dir: there is no {" or ".join(names)} in {input_dir!r}, which'
+    f' holds {", ".join(files.list_folder(input_dir)) or "nothing"}'
   )
 
 
 def _read_vocabulary(
   path: str, config: BertConfig
-) -> tuple[list[str], list[str]]:
-  """Reads the tokens and names the model's padding ids.
+) -> tuple[list[str], list[str], list[str]]:
+  """Reads the tokens and names the ids that have none.
 
   Many models pad the number of ids to a multiple of 8, 64 or 128, for which
   devices compute fast. No text has the padding ids, but the scripts expect a
@@ -127,25 +145,115 @@ def _read_vocabulary(
   splits off brackets.
 
   Returns:
-    (tokens, padding): together one token for each id.
+    (tokens, added, padding): one token for each id; those of them that are
+    added tokens; and those that name padding ids.
 
   Raises:
-    UserError: there are more tokens than ids, or far fewer.
+    UserError: there are more tokens than ids, or far fewer; or an added token
+      has the id of another token.
   """
   from data.text import tokenization
 
-  tokens = tokenization.read_vocabulary_lines(path)
-  num_missing = config.vocab_size - len(tokens)
+  folder, name = os.path.split(path)
+  if name == tokenizer_files.WHOLE:
+    tokens = tokenizer_files.vocabulary(folder)
+  else:
+    tokens = tokenization.read_vocabulary_lines(path)
+  added = _added_tokens(folder, tokens, config)
+  num_missing = config.vocab_size - len(tokens) - len(added)
   if not 0 <= num_missing < _MAX_PADDING:
     raise UserError(
-      f'{path} has {len(tokens)} tokens, but the model has {config.vocab_size}'
+      f'{path} has {len(tokens) + len(added)} tokens, but the model has'
+      f' {config.vocab_size}'
       f' (vocab_size in {_CONFIG}): expected as many, or up to'
       f' {_MAX_PADDING - 1} fewer'
     )
-  known = set(tokens)
+  known = {*tokens, *added.values()}
   names = (f'[unused{i}]' for i in itertools.count())
   unknown = (name for name in names if name not in known)
-  return tokens, list(itertools.islice(unknown, num_missing))
+  padding = list(itertools.islice(unknown, num_missing))
+  fillers = iter(padding)
+  beyond = range(len(tokens), config.vocab_size)
+  tokens = tokens + [added.get(i) or next(fillers) for i in beyond]
+  if odd := [token for token in tokens if '\n' in token or not token]:
+    raise UserError(f'{folder}: the token {shown(odd[0])} is no line of text')
+  return tokens, list(added.values()), padding
+
+
+def _added_tokens(
+  folder: str, tokens: list[str], config: BertConfig
+) -> dict[int, str]:
+  """Returns id → token of the added tokens that follow the vocabulary.
+
+  Raises:
+    UserError: the id belongs to another token, or the model lacks it.
+  """
+  added = {}
+  for number, token in sorted(tokenizer_files.added_tokens(folder).items()):
+    if number < len(tokens):
+      if tokens[number] != token:
+        raise UserError(
+          f'{folder}: the added token {shown(token)} has the id {number}, which'
+          f' is {shown(tokens[number])} in the vocabulary'
+        )
+    elif number >= config.vocab_size or token in tokens:
+      raise UserError(
+        f'{folder}: the added token {shown(token)} has the id {number}, but the'
+        f' vocabulary has it already or the model has only {config.vocab_size}'
+        f' ids (vocab_size in {_CONFIG})'
+      )
+    else:
+      added[number] = token
+  return added
+
+
+def _unmatched(added: list[str], casing: tuple[str, bool] | None) -> list[str]:
+  """Returns the added tokens that the tokenizer splits or lower-cases.
+
+  transformers looks for added tokens before it splits a text.
+  """
+  is_lower = casing is None or casing[1]
+  return [
+    token
+    for token in added
+    if not token.replace('##', '', 1).isalnum()
+    or (is_lower and token != token.lower())
+  ]
+
+
+def _read_labels(
+  config_file: str, weights: Mapping[str, np.ndarray]
+) -> tuple[str, ...]:
+  """Returns the names of a classifier's classes; none if it has no names.
+
+  Raises:
+    UserError: `id2label` has another number of classes than the weights.
+  """
+  from data.tasks import label_order
+
+  found = label_order.find_in_hugging_face(config_file)
+  if not found or 'output_bias' not in weights:
+    return ()
+  if len(found) != (count := len(weights['output_bias'])):
+    raise UserError(
+      f'{config_file}: id2label names {len(found)} classes, the weights have'
+      f' {count} (classifier.bias)'
+    )
+  return found
+
+
+def _describe(
+  output_dir: str, labels: tuple[str, ...], casing: tuple[str, bool] | None
+) -> None:
+  """Writes the labels and the casing; removes those of an earlier import."""
+  from data.tasks import label_order
+
+  for name in (label_order.FILE, recorded_casing.FILE):
+    if files.exists(path := os.path.join(output_dir, name)):
+      files.remove(path)
+  label_order.write(output_dir, labels)
+  if casing:
+    recorded_casing.write(output_dir, casing[1])
 
 
 def _check_weights(
@@ -163,6 +271,7 @@ def _check_weights(
     UserError: variables are missing or of the wrong shape.
   """
   from modeling import models
+  from modeling.checkpoints import loading
 
   expected = models.released_variables(models.PreTrainer(config))
   missing = [
@@ -180,6 +289,7 @@ def _check_weights(
     )
   weights |= {name: expected[name].numpy() for name in fresh}
   _check_shapes(weights, expected, path)
+  loading.check_finite(path, weights)
   return fresh
 
 
@@ -225,15 +335,6 @@ def _write(
 
 def _listed(title: str, names: list[str]) -> list[str]:
   return [f'{title} ({len(names)}): {", ".join(names)}'] if names else []
-
-
-def _casing(input_dir: str) -> list[str]:
-  """Returns a line with the vocabulary's --do_lower_case; none if unknown."""
-  path = os.path.join(input_dir, 'tokenizer_config.json')
-  if not files.exists(path):
-    return []
-  lower_case = files.read_json(path).get('do_lower_case')
-  return [] if lower_case is None else [f'use --do_lower_case={lower_case}']
 
 
 if __name__ == '__main__':

@@ -15,7 +15,13 @@ from absl import logging
 from data.tasks.task import Task
 from data.text import tokenization
 from modeling import configs
-from modeling.checkpoints import initialisation, loading, recorded_casing
+from modeling.checkpoints import (
+  hugging_face,
+  initialisation,
+  loading,
+  recorded_casing,
+  tokenizer_files,
+)
 from modeling.checkpoints.location import (
   STATE_FILE,
   Checkpoint,
@@ -66,23 +72,27 @@ def choose_config(
       `check_fit`.
   """
   options.check()
-  config = _with_positions(_named_config(options, text), options)
-  check_fit(config, text, options.max_seq_length, task)
+  source, config = _named_config(options, text)
+  config = _with_positions(config, options)
+  check_fit(config, text, options.max_seq_length, task, source)
   return config
 
 
-def _named_config(options: ModelOptions, text: TextEncoding) -> BertConfig:
+def _named_config(
+  options: ModelOptions, text: TextEncoding
+) -> tuple[str, BertConfig]:
+  """Returns the configuration, and the file or setting that gives it."""
   if options.bert_size:
     if text.vocab_size is None:
       raise UserError('`bert_size` needs `vocab_file`, for its size')
     config = configs.compact_config(options.bert_size, text.vocab_size)
-    if options.initializer_range is None:
-      return config
-    return dataclasses.replace(
-      config, initializer_range=options.initializer_range
-    )
-  if options.bert_config_file:
-    return BertConfig.from_json_file(options.bert_config_file)
+    if options.initializer_range is not None:
+      config = dataclasses.replace(
+        config, initializer_range=options.initializer_range
+      )
+    return '`bert_size`', config
+  if path := options.bert_config_file:
+    return path, BertConfig.from_json_file(path)
   beside = options.checkpoint and options.checkpoint.config()
   if not beside:
     raise UserError(
@@ -91,7 +101,7 @@ def _named_config(options: ModelOptions, text: TextEncoding) -> BertConfig:
     )
   path, config = beside
   logging.info('The configuration is that of %s.', path)
-  return config
+  return path, config
 
 
 def _with_positions(config: BertConfig, options: ModelOptions) -> BertConfig:
@@ -123,17 +133,30 @@ def check_fit(
   text: TextEncoding,
   max_seq_length: int,
   task: Task | None = None,
+  source: str = "the model's bert_config.json",
 ) -> None:
   """Checks that a model fits the vocabulary, the input length and the task.
+
+  Args:
+    config: the model's.
+    text: the vocabulary.
+    max_seq_length: S.
+    task: the task, if there is one.
+    source: the file that gives `config`, for messages.
 
   Raises:
     UserError: it does not fit; both numbers are shown.
   """
   if text.vocab_size not in (None, config.vocab_size):
+    advice = ''
+    if os.path.basename(source) == hugging_face.CONFIG_FILE:
+      advice = (
+        '. If it has padding ids or added tokens, import it first, with python '
+        f'-m tools.import_hugging_face --input_dir={os.path.dirname(source)}'
+      )
     raise UserError(
-      f"{text.vocab_file} has {text.vocab_size} entries, the model's "
-      f'bert_config.json says vocab_size {config.vocab_size}: they do not '
-      'belong together'
+      f'{text.vocab_file} has {text.vocab_size} entries, {source} says '
+      f'vocab_size {config.vocab_size}: they do not belong together{advice}'
     )
   if max_seq_length > config.max_position_embeddings:
     raise UserError(
@@ -183,11 +206,12 @@ def check_text(checkpoint: Checkpoint, text: TextEncoding, label: str) -> None:
   """Checks vocabulary and casing against the files beside a checkpoint.
 
   Raises:
-    UserError: the files record another vocabulary or casing; the file is
-      named.
+    UserError: the files record another vocabulary, casing or tokenizer; the
+      file is named.
   """
   if text.do_lower_case is not None:
     _check_lower_case(checkpoint.casing(), text.do_lower_case, label)
+    tokenizer_files.check(checkpoint.folder, text.do_lower_case)
   if text.vocab_checksum and checkpoint.vocab_file:
     theirs = tokenization.load_vocabulary(checkpoint.vocab_file).checksum
     if theirs != text.vocab_checksum:

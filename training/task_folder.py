@@ -69,12 +69,12 @@ class TaskFolder:
 
   def write_training_records(self, examples: Sequence[Example]) -> RecordSource:
     """Writes `labels.txt` and `train.tf_record`, as `write_records`."""
-    label_order.write(self.output_dir, self.task)
+    label_order.write(self.output_dir, self.task.labels)
     return self.write_records('train', examples)
 
   def describe(self, folder: str) -> None:
     """Writes the labels and the casing of a checkpoint into its folder."""
-    label_order.write(folder, self.task)
+    label_order.write(folder, self.task.labels)
     recorded_casing.write(folder, self.tokenizer.do_lower_case)
 
   def evaluate(

@@ -24,10 +24,10 @@ _CLASSIFIER = 'BertForSequenceClassification'
 _UNNAMED = re.compile(r'LABEL_\d+')
 
 
-def write(folder: str, task: Task) -> None:
-  """Writes `labels.txt` into an existing folder; no file for regression."""
-  if task.labels:
-    text = ''.join(f'{label}\n' for label in task.labels)
+def write(folder: str, labels: Sequence[str]) -> None:
+  """Writes `labels.txt` into an existing folder; no file without labels."""
+  if labels:
+    text = ''.join(f'{label}\n' for label in labels)
     files.write_text(os.path.join(folder, FILE), text)
 
 
@@ -65,13 +65,18 @@ def find(folders: Iterable[str]) -> tuple[str, tuple[str, ...]] | None:
     if files.exists(path):
       return path, read(path)
     path = os.path.join(folder, _HUGGING_FACE_FILE)
-    labels = of_hugging_face(path)
-    if labels and not _are_unnamed(labels):
+    if labels := find_in_hugging_face(path):
       return path, labels
   return None
 
 
-def of_hugging_face(path: str) -> tuple[str, ...]:
+def find_in_hugging_face(path: str) -> tuple[str, ...]:
+  """Returns the labels in a config.json; none if they are LABEL_0, LABEL_1."""
+  labels = _of_hugging_face(path)
+  return () if all(map(_UNNAMED.fullmatch, labels)) else labels
+
+
+def _of_hugging_face(path: str) -> tuple[str, ...]:
   """Reads the labels in the order of the logits from a config.json.
 
   Returns:
@@ -89,7 +94,8 @@ def of_hugging_face(path: str) -> tuple[str, ...]:
     return ('LABEL_0', 'LABEL_1') if is_classifier else ()
   count = len(names)
   labels = isinstance(names, dict) and [names.get(str(i)) for i in range(count)]
-  is_text = labels and all(isinstance(x, str) and x for x in labels)
+  is_text = labels and all(isinstance(x, str) and x.strip() for x in labels)
+  is_text = is_text and not any('\n' in label for label in labels)
   if not is_text or len(set(labels)) < count:
     raise UserError(
       f'{path}: id2label is {str(names)[:200]}, expected another name for each '
@@ -207,14 +213,10 @@ def _matched(task: Task, labels: tuple[str, ...]) -> tuple[str, ...] | None:
   return in_order_of(labels, task.labels, glue.CLASS_NAMES.get(task.name))
 
 
-def _are_unnamed(labels: Iterable[str]) -> bool:
-  return all(map(_UNNAMED.fullmatch, labels))
-
-
 def _warn_of_unnamed(task: Task, folders: Iterable[str]) -> None:
   for folder in folders:
     path = os.path.join(folder, _HUGGING_FACE_FILE)
-    if labels := of_hugging_face(path):
+    if labels := _of_hugging_face(path):
       logging.warning(
         '%s calls its classes %s, which says nothing: they are taken to be %s, '
         'in this order. If they are not, write the right order into %s.',

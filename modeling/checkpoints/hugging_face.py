@@ -1,12 +1,14 @@
 """Hugging Face's BERT models: configuration and weights in released form.
 
-A model's folder holds config.json, vocab.txt and model.safetensors. Hugging
-Face's kernels are [outputs, inputs]; released BERT's are [inputs, outputs].
-Embeddings and the heads' output weights have the same layout in both.
+A model's folder holds config.json, vocab.txt and model.safetensors, or instead
+of the latter one of the other `WEIGHTS_FILES`. Hugging Face's kernels are
+[outputs, inputs]; released BERT's are [inputs, outputs]. Embeddings and the
+heads' output weights have the same layout in both.
 
 Tested by `tests/tools/import_hugging_face_test.py`.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,12 +17,20 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from modeling.checkpoints import pytorch_file
 from modeling.configs import BertConfig, check_fixed
 from system import files
-from system.errors import UserError
+from system.errors import UserError, shown
 
 CONFIG_FILE = 'config.json'
-WEIGHTS_FILE = 'model.safetensors'
+_INDEX = '.index.json'
+# In order of precedence. An index names the files that share a model's weights.
+WEIGHTS_FILES = (
+  'model.safetensors',
+  f'model.safetensors{_INDEX}',
+  'pytorch_model.bin',
+  f'pytorch_model.bin{_INDEX}',
+)
 
 # Hugging Face's hidden_act → ours. Its 'gelu' is the exact form, while released
 # BERT's is the tanh approximation.
@@ -67,6 +77,9 @@ _LAYER_NORM = {
   'gamma': 'gamma',
   'beta': 'beta',
 }
+# What programs that wrap a model put before its names.
+_WRAPPERS = re.compile(r'((module|model|_orig_mod)\.)*(bert\.)?')
+_NUM_SHOWN = 5  # tensors in a message
 _BUFFERS = ('embeddings.position_ids', 'embeddings.token_type_ids')
 _MODULE = re.compile(
   r'(?P<module>(embeddings|encoder|pooler|cls\.predictions\.transform)\..+)'
@@ -104,7 +117,7 @@ def released_weights(
   """Renames and transposes the tensors of a BERT model.
 
   Args:
-    tensors: name, with or without the prefix 'bert.' → values.
+    tensors: name, with or without the prefixes 'bert.' and 'module.' → values.
 
   Returns:
     released name → float32 values in the released layout; and the sorted names
@@ -117,7 +130,7 @@ def released_weights(
   weights: dict[str, np.ndarray] = {}
   unused = []
   for name in sorted(tensors):
-    plain = name.removeprefix('bert.')
+    plain = _WRAPPERS.sub('', name, count=1)
     if plain in _BUFFERS:
       continue
     if (released := _released_name(plain)) is None:
@@ -150,21 +163,66 @@ def read_config(path: str) -> BertConfig:
     raise UserError(f'{path}: {error}') from error
 
 
+def find_weights(folder: str) -> str | None:
+  """Returns the path of the first of `WEIGHTS_FILES` in a folder, or None."""
+  paths = [os.path.join(folder, name) for name in WEIGHTS_FILES]
+  return next(filter(files.exists, paths), None)
+
+
+def data_files(path: str) -> list[str]:
+  """Returns the sorted paths of the files with the values.
+
+  Args:
+    path: one of `WEIGHTS_FILES`.
+
+  Raises:
+    UserError: an index is malformed, or leads out of its folder.
+  """
+  if not path.endswith(_INDEX):
+    return [path]
+  values = files.read_json(path)
+  shards = values.get('weight_map') if isinstance(values, dict) else None
+  names = sorted(set(map(str, shards.values()))) if shards else []
+  if not names or any(os.path.basename(name) != name for name in names):
+    raise UserError(
+      f'{path} names {shown(names)}, expected the names of files in its folder '
+      '(weight_map: tensor → file)'
+    )
+  return [os.path.join(os.path.dirname(path), name) for name in names]
+
+
 def read_weights(
   path: str,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-  """Reads a model.safetensors.
+  """Reads one of `WEIGHTS_FILES`.
 
   Returns:
     As `released_weights`.
 
   Raises:
-    UserError: the file is missing or damaged, or as for `released_weights`.
+    UserError: a file is missing or damaged, it has no weights of a BERT, or as
+      for `released_weights`.
   """
+  tensors: dict[str, np.ndarray] = {}
+  for part in data_files(path):
+    is_pytorch = os.path.basename(path).startswith('pytorch_model')
+    read = pytorch_file.read if is_pytorch else _read_safetensors
+    tensors |= read(part)
+  weights, unused = released_weights(tensors)
+  if not weights:
+    more = f' and {len(unused) - _NUM_SHOWN} more' * (len(unused) > _NUM_SHOWN)
+    raise UserError(
+      f'{path} has no weights of a BERT, such as embeddings.word_embeddings.'
+      f'weight: it holds {", ".join(unused[:_NUM_SHOWN]) or "nothing"}{more}'
+    )
+  return weights, unused
+
+
+def _read_safetensors(path: str) -> dict[str, np.ndarray]:
   with files.open_read(path, 'rb') as file:
     content = file.read()
   try:
-    return released_weights(safetensors.numpy.load(content))
+    return safetensors.numpy.load(content)
   except safetensors.SafetensorError as error:
     raise UserError(f'{path} is damaged or cut short: {error}') from error
   except KeyError as error:
@@ -175,7 +233,7 @@ def read_weights(
 
 
 class Reader:
-  """A model.safetensors with the interface of TensorFlow's checkpoint reader.
+  """One of `WEIGHTS_FILES` with the interface of TensorFlow's reader.
 
   Args:
     path: the file. The constructor reads all of it and raises the errors of

@@ -275,9 +275,16 @@ def _check(
     if not allow_mismatch(name)
   ]
   if wrong:
+    advice = (
+      'Do the bert_config.json and the vocabulary given belong to this'
+      ' checkpoint?'
+    )
+    heads = [report.mismatched.get(name) for name in CLASSIFIER_HEAD]
+    if len(wrong) == len(shapes := [shape for shape in heads if shape]):
+      theirs, ours = shapes[0]
+      advice = f'Its head has {theirs[0]} classes, the task {ours[0]}.'
     raise UserError(
-      f'{report.prefix} does not fit the model: {first_few(wrong)}. Do the'
-      ' bert_config.json and the vocabulary given belong to this checkpoint?'
+      f'{report.prefix} does not fit the model: {first_few(wrong)}. {advice}'
     )
 
 
@@ -291,6 +298,28 @@ def _read(
   reader, checkpoint: Checkpoint, names: list[str]
 ) -> dict[str, np.ndarray]:
   with damage_explained(', '.join(checkpoint.data_files())):
-    return {
+    values = {
       name: np.asarray(reader.get_tensor(name), np.float32) for name in names
     }
+  check_finite(checkpoint.prefix, values)
+  return values
+
+
+def check_finite(path: str, values: Mapping[str, np.ndarray]) -> None:
+  """Checks that weights are numbers.
+
+  Args:
+    path: the file that they come from, for the message.
+    values: released name → values.
+
+  Raises:
+    UserError: a weight is NaN or infinite; its variable is named.
+  """
+  wrong = [
+    name for name, value in values.items() if not np.isfinite(value).all()
+  ]
+  if wrong:
+    raise UserError(
+      f'{path} holds weights that are NaN or infinite:'
+      f' {first_few(compact(sorted(wrong)))}'
+    )

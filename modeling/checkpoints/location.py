@@ -3,7 +3,7 @@
 A checkpoint's prefix names it: 'FOLDER/model.ckpt-8' for the two files
 FOLDER/model.ckpt-8.index and FOLDER/model.ckpt-8.data-00000-of-00001. A
 checkpoint may also be a Hugging Face folder; then its prefix is the path of
-model.safetensors.
+one of `hugging_face.WEIGHTS_FILES`.
 """
 
 import dataclasses
@@ -47,8 +47,8 @@ class Checkpoint:
 
   @property
   def is_hugging_face(self) -> bool:
-    """Whether it is a model.safetensors."""
-    return os.path.basename(self.prefix) == hugging_face.WEIGHTS_FILE
+    """Whether it is a file of weights in a Hugging Face folder."""
+    return os.path.basename(self.prefix) in hugging_face.WEIGHTS_FILES
 
   @property
   def vocab_file(self) -> str | None:
@@ -77,8 +77,8 @@ class Checkpoint:
     """Reads whether the model's text was lower-cased.
 
     Returns:
-      The path of tokenizer_config.json or run.json, and its do_lower_case;
-      None if neither file has the key.
+      The path of the file that records it, and its do_lower_case; None if no
+      file does.
     """
     return recorded_casing.beside(self.prefix)
 
@@ -89,7 +89,7 @@ class Checkpoint:
       UserError: there is no such file.
     """
     if self.is_hugging_face:
-      return [self.prefix]
+      return hugging_face.data_files(self.prefix)
     name = os.path.basename(self.prefix)
     paths = [
       os.path.join(self.folder, other)
@@ -138,7 +138,7 @@ def locate(path: str) -> Checkpoint:
     path: a prefix; one of a checkpoint's two files; or a folder. In a folder
       it is the run's best checkpoint, else the latest one that the `checkpoint`
       file names, else bert_model.ckpt, else the only checkpoint, else
-      model.safetensors.
+      one of `hugging_face.WEIGHTS_FILES`.
 
   Raises:
     UserError: there is no such checkpoint. The message shows the path and what
@@ -199,10 +199,9 @@ def locate_latest(folder: str) -> Checkpoint:
     looked_for.append(prefix + INDEX)
   if len(names := _names_in(folder)) == 1:
     return Checkpoint(os.path.join(folder, names[0]))
-  weights = os.path.join(folder, hugging_face.WEIGHTS_FILE)
-  if files.exists(weights):
+  if weights := hugging_face.find_weights(folder):
     return Checkpoint(weights)
-  looked_for.append(weights)
+  looked_for += [os.path.join(folder, x) for x in hugging_face.WEIGHTS_FILES]
   raise UserError(
     f'no checkpoint was found in the folder {folder!r}: looked for'
     f' {", ".join(looked_for)}; {_candidates(folder, folder)}'

@@ -3,6 +3,7 @@
 import os
 import re
 
+from modeling.checkpoints import tokenizer_files
 from system import files
 
 # Folders in Google's zip files: those that google-research/bert lists, and the
@@ -12,7 +13,7 @@ _CASED = re.compile(r'((wwm|multi)_)?cased_L-\d')
 
 # The folder of a run's best checkpoint, inside the run's folder.
 BEST = 'best'
-FILE = 'tokenizer_config.json'
+FILE = tokenizer_files.CONFIG
 
 
 def of_name(path: str) -> tuple[str, bool] | None:
@@ -40,7 +41,8 @@ def of_name(path: str) -> tuple[str, bool] | None:
 def beside(prefix: str) -> tuple[str, bool] | None:
   """Reads the casing from the files that describe a checkpoint.
 
-  These are Hugging Face's tokenizer_config.json and the run.json of our runs.
+  These are Hugging Face's tokenizer_config.json and tokenizer.json, and the
+  run.json of our runs.
 
   Args:
     prefix: the prefix of an existing checkpoint.
@@ -49,11 +51,10 @@ def beside(prefix: str) -> tuple[str, bool] | None:
     The path of the file, and its do_lower_case; None if neither has the key.
   """
   folder = os.path.dirname(prefix)
-  path = os.path.join(folder, FILE)
-  if (value := _lower_case(path)) is not None:
-    return path, value
+  if recorded := tokenizer_files.lower_case(folder):
+    return recorded
   path = os.path.join(run_folder(folder), 'run.json')
-  value = _lower_case(path, 'configuration')
+  value = _of_run(path)
   return None if value is None else (path, value)
 
 
@@ -74,11 +75,8 @@ def run_folder(folder: str) -> str:
   return os.path.dirname(folder) if is_best else folder
 
 
-def _lower_case(path: str, *keys: str) -> bool | None:
-  """Reads do_lower_case below some keys of a JSON file, if there is one."""
-  if not files.exists(path):
-    return None
-  values = files.read_json(path)
-  for key in keys:
-    values = values.get(key, {})
-  return values.get('do_lower_case')
+def _of_run(path: str) -> bool | None:
+  """Reads do_lower_case in a run.json; None if it is missing."""
+  values = files.read_json(path) if files.exists(path) else {}
+  values = values.get('configuration') if isinstance(values, dict) else {}
+  return values.get('do_lower_case') if isinstance(values, dict) else None

@@ -245,6 +245,32 @@ def _as_hugging_face(teacher: pathlib.Path, folder: pathlib.Path):
   shutil.copy(teacher / 'vocab.txt', folder)
 
 
+def test_a_hugging_face_model_of_another_tokenizer_is_refused(teacher_world):
+  folder = teacher_world / 'hugging_face'
+  _as_hugging_face(teacher_world / 'teacher', folder)
+  options = ModelOptions(init_checkpoint=str(folder), max_seq_length=16)
+  text = TextEncoding('v.txt', 20, None, do_lower_case=True)
+  config = model_setup.choose_config(options, text)
+  model_setup.check_start(options, config, text)
+  (folder / 'tokenizer_config.json').write_text('{"strip_accents": false}')
+  with pytest.raises(
+    UserError, match='tokenizer_config.json: strip_accents is'
+  ):
+    model_setup.check_start(options, config, text)
+
+
+def test_a_padded_hugging_face_vocabulary_needs_the_import(teacher_world):
+  folder = teacher_world / 'hugging_face'
+  _as_hugging_face(teacher_world / 'teacher', folder)
+  options = ModelOptions(init_checkpoint=str(folder), max_seq_length=16)
+  with pytest.raises(
+    UserError,
+    match='v.txt has 18 entries, .*/config.json says vocab_size 20: .* import '
+    f'it first, with .*import_hugging_face --input_dir={folder}$',
+  ):
+    model_setup.choose_config(options, TextEncoding('v.txt', 18, None))
+
+
 @pytest.mark.parametrize(
   'form',
   [

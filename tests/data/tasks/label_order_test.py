@@ -36,7 +36,7 @@ def test_an_empty_label_and_a_single_one_are_refused(tmp_path):
 
 def test_labels_are_read_as_written(tmp_path):
   task = custom.classification(('b', ' a', 'c\td'))
-  label_order.write(str(tmp_path), task)
+  label_order.write(str(tmp_path), task.labels)
   path = tmp_path / 'labels.txt'
   assert path.read_text() == 'b\n a\nc\td\n'
   assert label_order.find(['/none', str(tmp_path)]) == (str(path), task.labels)
@@ -147,5 +147,5 @@ def test_a_malformed_list_is_named(tmp_path, content, message):
 
 
 def test_regression_has_no_labels_file(tmp_path):
-  label_order.write(str(tmp_path), glue.get_task('STS-B'))
+  label_order.write(str(tmp_path), glue.get_task('STS-B').labels)
   assert not list(tmp_path.iterdir())

@@ -151,10 +151,37 @@ def test_a_head_of_another_shape_is_reported_and_not_loaded(
 
 def test_head_of_another_shape_can_be_refused(prefix):
   variables = make_variables(num_labels=3)
-  with pytest.raises(UserError, match='output_weights is \\[2, 2\\] in the'):
+  message = r'output_weights is \[2, 2\] .* head has 2 classes, the task 3\.$'
+  with pytest.raises(UserError, match=message):
     loading.load_released(
       location.locate(prefix), variables, allow_mismatch=lambda name: False
     )
+  assert_untouched(variables)
+
+
+def test_the_rows_of_a_head_take_the_model_s_order(tmp_path):
+  prefix = str(tmp_path / 'x')
+  head = np.float32([[0, 0], [1, 1], [2, 2]])
+  exporting.write_released(prefix, make_values(3) | {'output_weights': head})
+  variables = make_variables(num_labels=3)
+  loading.load_released(location.locate(prefix), variables, head_rows=(2, 0, 1))
+  assert variables['output_weights'].numpy()[:, 0].tolist() == [2, 0, 1]
+  np.testing.assert_array_equal(variables[WORDS].numpy(), make_values()[WORDS])
+
+
+@pytest.mark.parametrize('value', [np.nan, -np.inf])
+def test_weights_that_are_not_finite_are_refused(tmp_path, value):
+  prefix = str(tmp_path / 'x')
+  values = make_values()
+  for layer in range(2):
+    values[f'bert/encoder/layer_{layer}/output/dense/bias'][1] = value
+  exporting.write_released(prefix, values)
+  variables = make_variables()
+  with pytest.raises(
+    UserError,
+    match=r'NaN or infinite: bert/encoder/layer_{0..1}/output/dense/b',
+  ):
+    loading.load_released(location.locate(prefix), variables)
   assert_untouched(variables)
 
 

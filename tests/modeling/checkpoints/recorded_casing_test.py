@@ -46,6 +46,8 @@ def test_a_checkpoint_deeper_in_such_a_folder_is_unknown():
   [
     ('tokenizer_config.json', {'do_lower_case': False}, False),
     ('tokenizer_config.json', {'model_max_length': 512}, None),
+    ('tokenizer.json', {'normalizer': {'lowercase': False}}, False),
+    ('tokenizer.json', {'normalizer': None}, None),
     ('run.json', {'configuration': {'do_lower_case': True}}, True),
     ('run.json', {'configuration': {'seed': 1}}, None),
     ('other.json', {'do_lower_case': True}, None),
