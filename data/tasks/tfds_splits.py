@@ -12,7 +12,7 @@ from data.tasks import glue
 from data.tasks.examples import Example, Fields
 from data.tasks.task import Task
 from data.text.tfds_rows import TfdsSource
-from system.errors import UserError
+from system.errors import UserError, listed, shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +65,9 @@ class TfdsSplit:
       where = f'{location}, example {number}'
       for name in fields.required():
         if name not in row:
-          found = ', '.join(map(repr, row))
-          raise UserError(f'{where}: there is no {name!r}, found {found}')
+          raise UserError(
+            f'{where}: there is no {shown(name)}, found {listed(row)}'
+          )
       yield where, fields.example(row, number)
     if number < 0:
       raise UserError(f'{location} holds no example')

@@ -89,40 +89,44 @@ def _parquet(rows, kind=None):
 
 
 @pytest.mark.parametrize(
-  ('name', 'content', 'first'),
+  ('name', 'content', 'lines'),
   [
-    ('t.csv', 'b,y,a\n"One\nof, two",1,Uno\n,,\nTwo,0,Dos\n', 2),
-    ('t.TSV.GZ', 'b\ty\ta\nOne\nof, two\t1\tUno\n', None),
+    ('t.csv', 'b,y,a\nOne,1,"U, no"\n,,\n"Tw\no",0,Dos\n\n', (2, 4)),
     (
       't.jsonl',
-      '{"a": "Uno", "b": "One\\nof, two"}\n{"a": "", "b": " "}\n{"b": "Two", '
-      '"a": "Dos", "y": 1}\n\n',
-      1,
+      '{"a": "U, no", "b": "One"}\n{"a": "", "b": " "}\n'
+      '{"b": "Tw\\no", "a": "Dos", "y": 1}\n\n',
+      (1, 3),
     ),
     (
       't.parquet',
       _parquet(
         {
-          'b': ['One\nof, two', '', 'Two'],
+          'b': ['One', '', 'Tw\no'],
           'y': ['1', '2', '3'],
-          'a': ['Uno', '', 'Dos'],
+          'a': ['U, no', '', 'Dos'],
         }
       ),
-      1,
+      (1, 3),
     ),
   ],
+  ids=['csv', 'jsonl', 'parquet'],
 )
-def test_the_columns_of_a_table_are_read(tmp_path, name, content, first):
-  if name == 't.TSV.GZ':
-    content = gzip.compress(b'b\ty\ta\nOne\t1\tUno\n\t\t\nTwo\t0\tDos\n')
-    expected = [(f'{name}:2', 'Uno', 'One'), (f'{name}:4', 'Dos', 'Two')]
-  else:
-    third = {'t.csv': 5}.get(name, 3)
-    expected = [
-      (f'{name}:{first}', 'Uno', 'One\nof, two'),
-      (f'{name}:{third}', 'Dos', 'Two'),
-    ]
-  assert _texts(tmp_path, name, content, PAIR) == expected
+def test_the_columns_of_a_table_are_read(tmp_path, name, content, lines):
+  first, second = lines
+  assert _texts(tmp_path, name, content, PAIR) == [
+    (f'{name}:{first}', 'U, no', 'One'),
+    (f'{name}:{second}', 'Dos', 'Tw\no'),
+  ]
+
+
+def test_a_table_may_be_compressed_and_its_ending_in_capitals(tmp_path):
+  content = gzip.compress(b'a,y,b\nUno,1,One\n')
+  expected = [('T.CSV.GZ:2', 'Uno', 'One')]
+  assert _texts(tmp_path, 'T.CSV.GZ', content, PAIR) == expected
+  content = gzip.compress(b'a\ty\tb\nUno\t1\tOne\n')
+  expected = [('t.tsv.gz:2', 'Uno', 'One')]
+  assert _texts(tmp_path, 't.tsv.gz', content, PAIR) == expected
 
 
 def test_a_first_line_that_names_the_columns_makes_a_table(tmp_path, caplog):
@@ -168,6 +172,7 @@ def test_a_first_line_that_names_the_columns_makes_a_table(tmp_path, caplog):
       'row 1: expected UTF-8 text: .*0xff',
     ),
   ],
+  ids=lambda value: value[:20] if isinstance(value, str) else 'bytes',
 )
 def test_a_mistake_in_a_table_is_named(tmp_path, name, content, message):
   with pytest.raises(UserError, match=f'{name}.*{message}'):
