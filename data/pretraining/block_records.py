@@ -121,11 +121,14 @@ class BlockRecords:
     self, numbers: slice
   ) -> tuple[serialization.Serialized, RecordStatistics]:
     columns = self.columns(numbers)
+    num_cut = int(self._pairs.num_cut[self._order[numbers]].sum())
     fields = feature_spec.PRETRAINING
     if self._options.dynamic_masking:
       fields = feature_spec.UNMASKED_PRETRAINING
     serialized = serialization.serialize(columns, fields)
-    return framing.frame(serialized), RecordStatistics.of_batch(columns)
+    return framing.frame(serialized), RecordStatistics.of_batch(
+      columns, num_cut
+    )
 
   def _sample_round(self, number: int) -> Pairs:
     return sample_pairs(

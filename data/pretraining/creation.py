@@ -126,6 +126,7 @@ def _complete_job(
   manifest.write(job, indexes)
   statistics = manifest.total_statistics(indexes)
   logging.info('wrote %s: %s', _summary(outputs), statistics)
+  statistics.warn()
   return statistics
 
 

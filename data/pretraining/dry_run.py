@@ -95,6 +95,7 @@ def run(
     seconds = time.monotonic() - start
   yield from _examples(records, tokenizer)
   yield f'The sample: {len(sample.texts):,} documents, {statistics}.'
+  statistics.warn()
   yield _estimate(corpus, sample, statistics.records, num_bytes, seconds)
 
 

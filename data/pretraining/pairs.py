@@ -37,6 +37,7 @@ class Pairs(NamedTuple):
   b_start: np.ndarray  # int64
   b_length: np.ndarray  # int64, at least 1
   is_random_next: np.ndarray  # bool: the label, for either task
+  num_cut: np.ndarray  # int64, tokens that truncation removed
 
   def take(self, rows: np.ndarray | slice) -> 'Pairs':
     """Returns a selection of the pairs."""
@@ -78,9 +79,8 @@ def sample_pairs(
   """
   # Each pair begins at another sentence, so there are at most `size` pairs.
   size = len(block.sentences) - 1
-  columns = [np.empty(size, np.int64) for _ in range(4)] + [
-    np.empty(size, bool)
-  ]
+  dtypes = (*[np.int64] * 4, bool, np.int64)
+  columns = [np.empty(size, dtype) for dtype in dtypes]
   count = _sample(
     block.sentences,
     block.documents,
@@ -106,6 +106,7 @@ def _sample(
   b_start,
   b_length,
   is_random_next,
+  num_cut,
 ):
   """Fills the columns of `Pairs`; returns the number of pairs."""
   count = 0
@@ -133,6 +134,7 @@ def _sample(
         )
       elif is_random:
         a, a_end, b, b_end = b, b_end, a, a_end
+      num_cut[count] = max(0, a_end - a + b_end - b - max_tokens)
       state, a, a_end, b, b_end = _truncate(
         state, a, a_end, b, b_end, max_tokens
       )

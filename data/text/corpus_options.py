@@ -11,7 +11,29 @@ from system.settings import setting
 FORMATS = (
   *['bert', 'text', 'text_file', 'jsonl', 'wikiextractor', 'parquet', 'tfds'],
 )
-_LANGUAGE = re.compile('[a-z]{2,3}(-[a-z]+)*')
+_LANGUAGE = re.compile('([a-z]{2,3})(-[a-z]+)*')
+# The codes of ISO 639-1. sentencex splits unknown languages like English.
+_TWO_LETTER_CODES = frozenset(
+  'aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch '
+  'co cr cs cu cv cy da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga '
+  'gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja '
+  'jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv '
+  'mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or '
+  'os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg sh si sk sl sm sn so sq '
+  'sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve '
+  'vi vo wa wo xh yi yo za zh zu'.split()
+)
+# The three-letter codes, of ISO 639-2, of the languages that sentencex has
+# rules for and knows by two letters alone.
+_SHORT_CODES = dict(
+  pair.split('=')
+  for pair in (
+    'amh=am ara=ar arm=hy ben=bn bul=bg bur=my cat=ca chi=zh dan=da deu=de '
+    'dut=nl ell=el eng=en fin=fi fra=fr fre=fr ger=de gre=el guj=gu hin=hi '
+    'hye=hy ita=it jpn=ja kan=kn kaz=kk mal=ml mar=mr mya=my nld=nl pan=pa '
+    'pol=pl por=pt rus=ru slk=sk slo=sk spa=es tam=ta tel=te ukr=uk zho=zh'
+  ).split()
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,10 +94,7 @@ class CorpusOptions:
       UserError: a value is not allowed; it is named.
     """
     settings.check(self)
-    if not _LANGUAGE.fullmatch(self.language):
-      raise UserError(
-        f"`language`={self.language}: expected a language code, 'en' or 'pt-br'"
-      )
+    _check_language(self.language)
     if not self.text_field:
       raise UserError('`text_field` is empty: expected the name of a field')
 
@@ -88,3 +107,20 @@ class CorpusOptions:
     values = dataclasses.asdict(self)
     del values['input_file'], values['tfds_data_dir']
     return values
+
+
+def _check_language(language: str) -> None:
+  """Raises a `UserError` if a language code is none."""
+  found = _LANGUAGE.fullmatch(language)
+  if not found:
+    raise UserError(
+      f"`language`={language}: expected a language code, 'en' or 'pt-br'"
+    )
+  if short := _SHORT_CODES.get(found[1]):
+    raise UserError(
+      f'`language`={language}: expected the code of two letters, {short!r}'
+    )
+  if len(found[1]) == 2 and found[1] not in _TWO_LETTER_CODES:
+    raise UserError(
+      f'`language`={language}: {found[1]!r} is no language code of ISO 639-1'
+    )

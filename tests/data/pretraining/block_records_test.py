@@ -19,7 +19,7 @@ BLOCK = Block(
 
 def test_pairs_are_joined_and_padded():
   spans = (np.array(x) for x in ([0, 4], [3, 1], [7, 0], [2, 1]))
-  pairs = Pairs(*spans, np.array([False, True]))
+  pairs = Pairs(*spans, np.array([False, True]), np.array([0, 0]))
   columns = block_records.join_pairs(BLOCK.tokens, pairs, SPECIAL, 9)
   assert {name: value.tolist() for name, value in columns.items()} == {
     'input_ids': [

@@ -225,6 +225,20 @@ def test_single_sentence_is_labelled_random(folder):
   assert (statistics.records, statistics.random_next) == (10, 10)
 
 
+def test_text_that_is_cut_off_is_counted_and_warned_of(folder, caplog):
+  (folder / 'text.txt').write_text('a b c d e\n\n' * 20)
+  create(folder)
+  assert 'cut off: many' not in caplog.text
+  (folder / 'text.txt').write_text(f'{"a b c d e " * 10}\n\n' * 20)
+  statistics = create(folder)
+  # Each pair has 50 + 50 tokens, a record has room for 13.
+  assert statistics.cut == statistics.records * 87
+  path = str(folder / 'out.tfrecord.manifest.json')
+  assert files.read_json(path)['statistics']['cut_share'] == 0.87
+  assert '87% of the tokens of all pairs were cut off' in caplog.text
+  assert 'all 200 records have the label 1' in caplog.text
+
+
 @pytest.fixture
 def small_blocks(monkeypatch):
   """Blocks of a handful of documents, and small batches."""
@@ -387,7 +401,8 @@ def test_option_outside_its_limits_is_named(folder):
   'content, message',
   [
     (b'\n\n', 'no document in the input'),
-    (b'a b\n\nc\0 d\n', 'text.txt, line 3'),
+    (b'a b\n\nc d' + b'\0' * 101, 'text.txt, line 3: found 101 NUL bytes'),
+    (b'a b\rc d\r', 'text.txt has 1 carriage returns'),
     (gzip.compress(b'a b c d\n' * 999, mtime=0)[:-20], 'text.txt is damaged'),
     (b'\x1f\x8bnot gzip', 'text.txt is damaged'),
   ],

@@ -126,14 +126,23 @@ def test_random_next_may_begin_at_every_sentence_of_the_other_document():
 def test_pairs_rebuild_the_documents(short_seq_prob):
   block = random_block()
   pairs = sample(block, 1000, short_seq_prob, 1)
-  # Nothing was truncated.
   assert (pairs.a_length + pairs.b_length).max() < 997
+  assert not pairs.num_cut.any()
   b_used = np.where(pairs.is_random_next, 0, pairs.b_length)
   ends = pairs.a_start + pairs.a_length + b_used
   # A and actual next B cover the text once, in order, without a gap.
   assert pairs.a_start[0] == 0
   np.testing.assert_array_equal(pairs.a_start[1:], ends[:-1])
   assert ends[-1] == len(block.tokens)
+
+
+def test_tokens_that_truncation_removes_are_counted():
+  pairs = sample(make_block([[500], [500], [500]]), 128, 0.0, 1)
+  assert pairs.num_cut.tolist() == [2 * 500 - 125] * 3
+  assert (pairs.a_length + pairs.b_length).tolist() == [125] * 3
+  # A is 3 or 6 tokens; whatever B is, the pair has 9 tokens before truncation.
+  pairs = sample(make_block([[3, 3, 3]]), 10, 0.0, 1)
+  assert pairs.num_cut[0] == pairs.a_length[0] + pairs.b_length[0] - 5 == 2
 
 
 def test_actual_next_follows_a_within_the_document():

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from data.pretraining.record_statistics import RecordStatistics
 
@@ -15,7 +16,7 @@ COLUMNS = {
 
 
 def test_batches_are_counted():
-  statistics = RecordStatistics.of_batch(COLUMNS)
+  statistics = RecordStatistics.of_batch(COLUMNS, 6)
   assert statistics.records == 2
   assert statistics.length_counts.tolist() == [0, 0, 0, 1, 0, 1]
   assert (statistics.tokens, statistics.masked) == (8, 3)
@@ -24,15 +25,60 @@ def test_batches_are_counted():
     'full_length_share': 0.5,
     'masked_share': 3 / 8,
     'random_next_share': 0.5,
+    'cut_share': 6 / (6 + 8 - 2 * 3),
   }
+  assert str(statistics) == (
+    '2 records, mean length 4.0 tokens, 37.50% masked, 50.00% random next, '
+    '75.00% of the tokens cut off'
+  )
 
 
 def test_statistics_add_up_and_survive_json():
-  once = RecordStatistics.of_batch(COLUMNS)
+  once = RecordStatistics.of_batch(COLUMNS, 7)
   total = RecordStatistics.empty(5) + once + once
   again = RecordStatistics.from_json(json.loads(json.dumps(total.to_json())))
   assert (again.records, again.masked, again.random_next) == (4, 6, 2)
+  assert again.cut == 14
   np.testing.assert_array_equal(again.length_counts, 2 * once.length_counts)
+
+
+def test_shards_of_earlier_versions_did_not_count_what_was_cut():
+  value = RecordStatistics.of_batch(COLUMNS, 7).to_json()
+  del value['cut']
+  assert RecordStatistics.from_json(value).cut == 0
+
+
+def _warnings(caplog, num_records, random_next, cut):
+  counts = np.zeros(11, np.int64)
+  counts[10] = num_records
+  RecordStatistics(num_records, counts, 0, random_next, cut).warn()
+  return caplog.messages
+
+
+@pytest.mark.parametrize(
+  ('random_next', 'cut', 'expected'),
+  [
+    (29, 105, []),  # A third of 7 * 30 + 105 tokens.
+    (29, 106, ['34% of the tokens of all pairs were cut off']),
+    (29, 1890, ['90% of the tokens of all pairs were cut off']),
+    (30, 0, ['all 30 records have the label 1']),
+    (30, 210, ['50% of the tokens', 'all 30 records']),
+  ],
+)
+def test_lost_text_and_labels_that_are_all_1_are_warned_of(
+  caplog, random_next, cut, expected
+):
+  messages = _warnings(caplog, 30, random_next, cut)
+  assert len(messages) == len(expected)
+  for message, beginning in zip(messages, expected, strict=True):
+    assert message.startswith(beginning)
+  assert all(
+    '`max_seq_length`=10 ' in text for text in messages[:1] if cut > 105
+  )
+
+
+def test_few_records_may_all_be_random_by_chance(caplog):
+  assert not _warnings(caplog, 19, 19, 0)
 
 
 def test_ratios_of_no_record_are_zero():
@@ -41,4 +87,4 @@ def test_ratios_of_no_record_are_zero():
 
 def test_records_without_masks_have_none():
   columns = {k: v for k, v in COLUMNS.items() if 'masked' not in k}
-  assert RecordStatistics.of_batch(columns).masked == 0
+  assert RecordStatistics.of_batch(columns, 0).masked == 0

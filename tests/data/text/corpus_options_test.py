@@ -11,6 +11,13 @@ from system.errors import UserError
   [
     ({'input_format': 'xml'}, '`input_format`=xml: expected bert or text or'),
     ({'language': 'English'}, '`language`=English: expected a language code'),
+    (
+      {'language': 'xx'},
+      "`language`=xx: 'xx' is no language code of ISO 639-1",
+    ),
+    ({'language': 'jp'}, "`language`=jp: 'jp' is no language code"),
+    ({'language': 'eng'}, "=eng: expected the code of two letters, 'en'"),
+    ({'language': 'deu-at'}, "=deu-at: expected the code of two letters, 'de'"),
     ({'text_field': ''}, '`text_field` is empty'),
     (
       {'min_document_characters': 0},
@@ -27,7 +34,7 @@ def test_wrong_options_are_named(options, message):
     CorpusOptions(**options).check()
 
 
-@pytest.mark.parametrize('language', ['en', 'ceb', 'pt-br', 'zh-min-nan'])
+@pytest.mark.parametrize('language', ['en', 'th', 'ceb', 'pt-br', 'zh-min-nan'])
 def test_language_codes_are_allowed(language):
   CorpusOptions(language=language).check()
 
