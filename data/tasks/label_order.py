@@ -15,7 +15,7 @@ from absl import logging
 from data.tasks import glue
 from data.tasks.task import Split, Task
 from system import files, text_files
-from system.errors import UserError
+from system.errors import UserError, shown
 
 FILE = 'labels.txt'
 _HUGGING_FACE_FILE = 'config.json'
@@ -32,17 +32,19 @@ def write(folder: str, labels: Sequence[str]) -> None:
 
 
 def read(path: str) -> tuple[str, ...]:
-  """Reads labels, one per line.
+  """Reads labels, one per line; ignores empty lines at the end.
 
   Raises:
-    UserError: the file is missing, a line is blank, or a label occurs twice;
+    UserError: the file is missing, a line is empty, or a label occurs twice;
       the message names the file and the line.
   """
   files.require_file(path, 'the labels, one per line')
-  labels: list[str] = []
-  for number, label in enumerate(text_files.read_lines(path), 1):
+  lines, labels = [*text_files.read_lines(path)], []
+  while lines and not lines[-1]:
+    lines.pop()
+  for number, label in enumerate(lines, 1):
     if not label or label in labels:
-      found = f'{label!r} a second time' if label else 'a blank line'
+      found = f'{shown(label)} a second time' if label else 'a blank line'
       raise UserError(
         f'{path}, line {number}: found {found}, expected another label'
       )
@@ -256,13 +258,14 @@ def labels_in(train: Split, data_dir: str | None) -> tuple[str, ...]:
   for where, example in train.read(data_dir):
     if not example.label or '\n' in example.label:
       raise UserError(
-        f'{where}: found the label {example.label!r}, expected one line of text'
+        f'{where}: found the label {shown(example.label)}, expected one line '
+        'of text'
       )
     labels.add(example.label)
   if len(labels) < 2:
     raise UserError(
-      f'{location} has one label, {labels.pop()!r}; expected two or more, or '
-      '`regression`'
+      f'{location} has one label, {shown(labels.pop())}; expected two or '
+      'more, or `regression`'
     )
   found = tuple(sorted(labels, key=_by_value(labels)))
   logging.info(

@@ -133,6 +133,11 @@ def test_a_malformed_id2label_is_named(tmp_path, names):
     label_order.find([str(tmp_path)])
 
 
+def test_empty_lines_at_the_end_are_no_labels(tmp_path):
+  (tmp_path / 'mine.txt').write_text('a\n \n\n\r\n')
+  assert label_order.read(str(tmp_path / 'mine.txt')) == ('a', ' ')
+
+
 @pytest.mark.parametrize(
   ('content', 'message'),
   [

@@ -9,7 +9,6 @@ import tiny_tfds
 import tiny_world
 
 from data.tasks import label_order
-from data.tasks.custom import classification
 from data.tasks.examples import Example
 from data.tasks.options import TaskOptions, make_task
 from system.errors import UserError
@@ -32,7 +31,7 @@ def _write_texts(folder, *labels, split='train'):
 def _model(folder, *labels):
   """Writes a model's labels; returns its folder."""
   folder.mkdir()
-  label_order.write(str(folder), classification(labels))
+  label_order.write(str(folder), labels)
   return str(folder)
 
 
@@ -98,8 +97,12 @@ def test_named_tasks_have_labels_and_language_of_their_own(tmp_path):
   sst2 = _options(tmp_path, task_name='sst2', data_source='tfds')
   assert make_task(sst2, []).splits['dev'].dataset == 'glue/sst2'
   swapped = _model(tmp_path / 'model', '1', '0')
-  with pytest.raises(UserError, match='SST-2 are in the order 0, 1'):
-    make_task(sst2, [swapped])
+  # Its classes are matched by name when it is loaded.
+  assert make_task(sst2, [swapped]).labels == ('0', '1')
+  other = _model(tmp_path / 'other', 'no', 'yes')
+  assert make_task(sst2, [other], is_training=True).labels == ('0', '1')
+  with pytest.raises(UserError, match='has the labels no, yes, SST-2 has 0, 1'):
+    make_task(sst2, [other])
 
 
 @pytest.mark.parametrize(
@@ -276,8 +279,8 @@ def test_the_default_splits_are_those_of_the_data_set(world):
   [
     (
       ['--regression'],
-      {'text_column': 'x', 'file_format': 'csv'},
-      '--file_format, --text_column, --regression cannot take effect: '
+      {'label_column': 'x', 'file_format': 'csv'},
+      '--file_format, --label_column, --regression cannot take effect: '
       '--task_name is not custom',
     ),
     ([], {'xnli_language': 'de'}, '--xnli_language cannot take .* not xnli'),
