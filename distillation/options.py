@@ -150,7 +150,8 @@ class DumpOptions:
   teacher_checkpoint: str | None = setting(
     None,
     'Added: the fine-tuned teacher: a prefix, the folder that holds it (for '
-    'example the output_dir of run_classifier.py), or a Hugging Face folder.',
+    'example the output_dir of run_classifier.py: its best checkpoint if it '
+    'has one, else its last), or a Hugging Face folder.',
     reads='checkpoint',
     needs=('do_dump_logits',),
   )

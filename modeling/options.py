@@ -44,7 +44,8 @@ class ModelOptions:
     None,
     'The checkpoint to start from: a prefix (".../bert_model.ckpt"), the '
     'folder that holds it, or a Hugging Face folder (config.json, vocab.txt, '
-    'model.safetensors). Weights start at random if it is not given.',
+    "model.safetensors). A run's folder means its best checkpoint if it has "
+    'one, else its last. Weights start at random if it is not given.',
     reads='checkpoint',
   )
   init: str = setting(
