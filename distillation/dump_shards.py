@@ -26,6 +26,7 @@ from data.records.feature_spec import (
 from data.tasks.task import Task
 from distillation.dump_manifest import Shard
 from system import files
+from system.errors import UserError
 
 
 class Row(NamedTuple):
@@ -90,24 +91,36 @@ def read(path: str) -> Iterator[Row]:
   """Yields the examples of one shard.
 
   Raises:
-    UserError: a record is damaged.
+    UserError: a record is damaged, or is not one of a dump; the message names
+      it, from 0.
   """
-  for raw in record_reader.read(path):
-    features = tf.train.Example.FromString(raw).features.feature
+  for number, raw in enumerate(record_reader.read(path)):
+    try:
+      row = _row(raw)
+    # The module of protobuf's DecodeError differs by version.
+    except Exception as error:
+      raise UserError(
+        f'{path}, record {number}: not a record of a dump: {error}'
+      ) from error
+    yield row
 
-    def text(name, features=features):
-      value = features[name].bytes_list.value if name in features else None
-      return value[0].decode() if value else None
 
-    yield Row(
-      text('example_id'),
-      np.array(features['input_ids'].int64_list.value),
-      np.array(features['segment_ids'].int64_list.value),
-      np.array(features['teacher_logits'].float_list.value, np.float32),
-      _label(features['label_ids']),
-      text('text_a'),
-      text('text_b'),
-    )
+def _row(raw: bytes) -> Row:
+  features = tf.train.Example.FromString(raw).features.feature
+
+  def text(name: str) -> str | None:
+    value = features[name].bytes_list.value if name in features else None
+    return value[0].decode() if value else None
+
+  return Row(
+    text('example_id'),
+    np.array(features['input_ids'].int64_list.value),
+    np.array(features['segment_ids'].int64_list.value),
+    np.array(features['teacher_logits'].float_list.value, np.float32),
+    _label(features['label_ids']),
+    text('text_a'),
+    text('text_b'),
+  )
 
 
 def _label(feature: tf.train.Feature) -> int | float | None:

@@ -55,9 +55,27 @@ class Dump:
         )
 
   def rows(self) -> Iterator[Row]:
-    """Yields every example, in the order of the transfer set."""
-    for path in self.paths:
-      yield from dump_shards.read(path)
+    """Yields every example, in the order of the transfer set.
+
+    Raises:
+      UserError: a record is no example or has not one logit for each label, or
+        a shard has another number of examples than in the manifest.
+    """
+    num_logits = len(self.manifest.labels) or 1
+    for path, shard in zip(self.paths, self.manifest.shards, strict=True):
+      count = 0
+      for count, row in enumerate(dump_shards.read(path), 1):
+        if len(row.teacher_logits) != num_logits:
+          raise UserError(
+            f'{path}, record {count - 1}: found {len(row.teacher_logits)} '
+            f'logits, expected {num_logits}'
+          )
+        yield row
+      if count != shard.num_examples:
+        raise UserError(
+          f'{path} has {count} examples, expected {shard.num_examples} as in '
+          f'{dump_manifest.FILE_NAME}'
+        )
 
   def source(
     self, task: Task, max_seq_length: int, with_labels: bool = False

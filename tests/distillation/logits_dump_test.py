@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny_dump
 
-from data.records import record_reader
+from data.records import record_reader, record_writer
 from data.tasks import glue
 from distillation import dump_manifest, dump_shards, logits_dump
 from distillation.dump_manifest import Origin
@@ -225,3 +225,24 @@ def test_a_manifest_that_names_a_shard_twice_is_refused(tmp_path, tokenizer):
   files.write_json(path, values)
   with pytest.raises(UserError, match='it names a shard twice'):
     tiny_dump.open_dumps(tmp_path / 'dump')
+
+
+@pytest.mark.parametrize(
+  ('content', 'message'),
+  [
+    ([b'\xff'], 'record 0: not a record of a dump'),
+    ([b''], 'record 0: found 0 logits, expected 2'),
+    ([None, None], 'has 2 examples, expected 1 as in manifest.json'),
+  ],
+  ids=['no example', 'no logits', 'twice'],
+)
+def test_records_of_anything_else_are_named(
+  tmp_path, tokenizer, content, message
+):
+  dump = tiny_dump.write(tmp_path / 'a', tokenizer)
+  (own,) = record_reader.read(dump.paths[0])
+  with record_writer.RecordWriter(dump.paths[0]) as writer:
+    for raw in content:
+      writer.write(own if raw is None else raw)
+  with pytest.raises(UserError, match=f'logits-00000-of-00002.*{message}'):
+    list(dump.rows())
