@@ -74,7 +74,7 @@ def inference_batches(
   groups = tf.data.Dataset.from_generator(
     serialized_groups, output_signature=tf.TensorSpec([None], tf.string)
   )
-  groups = groups.enumerate().map(parse)
+  groups = groups.enumerate().map(parse).prefetch(1)
   lengths = inference_lengths(source.dims['S'])
 
   def cut(number, group):

@@ -4,6 +4,7 @@ TensorFlow's own reader allocates what a length field asks for. Here the file's
 size bounds every length, and all checksums are verified.
 """
 
+import itertools
 import os
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -77,10 +78,13 @@ def read_framed(path: str) -> Iterator[Serialized]:
     yield from _chunks(file, path, 0, _CHUNK_BYTES)
 
 
-def _unframed(framed: Serialized) -> Iterator[bytes]:
-  """Yields the records of a chunk without their frames."""
-  for record in framed.to_list():
-    yield record[framing.HEADER_BYTES : -framing.CHECKSUM_BYTES]
+def _unframed(framed: Serialized) -> list[bytes]:
+  """Returns the records of a chunk without their frames."""
+  joined = framed.buffer.tobytes()
+  return [
+    joined[start + framing.HEADER_BYTES : end - framing.CHECKSUM_BYTES]
+    for start, end in itertools.pairwise([0, *framed.ends.tolist()])
+  ]
 
 
 def _chunks(

@@ -4,7 +4,6 @@ Groups of records are sorted into length buckets and cut into global batches of
 B rows [B, S'], which are divided among the replicas.
 """
 
-import contextlib
 import dataclasses
 import itertools
 from collections.abc import Sequence
@@ -178,17 +177,16 @@ def _groups_from(
 
 def _read_group(paths: Sequence[str], group: Group) -> list[bytes]:
   """Returns a group's serialized records, in the order of `take`."""
-  records: list[bytes] = []
-  with contextlib.ExitStack() as stack:
-    opened = {
-      number: stack.enter_context(files.open_read(paths[number], 'rb'))
-      for number in np.unique(group.files).tolist()
-    }
-    windows = (group.files.tolist(), group.offsets.tolist(), group.counts)
-    for number, offset, count in zip(*windows, strict=True):
-      records += record_reader.read_from(
-        opened[number], paths[number], offset, count
-      )
+  windows: list[list[bytes]] = [[] for _ in group.files]
+  # Opens each file once, and one at a time: a group may span thousands.
+  for number in np.unique(group.files).tolist():
+    path = paths[number]
+    with files.open_read(path, 'rb') as file:
+      for i in np.flatnonzero(group.files == number).tolist():
+        windows[i] = record_reader.read_from(
+          file, path, int(group.offsets[i]), int(group.counts[i])
+        )
+  records = list(itertools.chain.from_iterable(windows))
   return [records[i] for i in group.take.tolist()]
 
 
