@@ -89,8 +89,9 @@ def import_folder(
   weights, unused = hugging_face.read_weights(weights_file)
   fresh = _check_weights(weights, config, weights_file, fresh_pooler)
   labels = _read_labels(config_file, weights)
-  _write(output_dir, weights, config, tokens)
+  files.make_folder(output_dir)
   _describe(output_dir, labels, casing)
+  _write(output_dir, weights, config, tokens)
   return [
     f'{weights_file} → {len(weights)} variables of'
     f' {output_dir}/bert_model.ckpt',
@@ -216,7 +217,7 @@ def _unmatched(added: list[str], casing: tuple[str, bool] | None) -> list[str]:
   return [
     token
     for token in added
-    if not token.replace('##', '', 1).isalnum()
+    if not token.removeprefix('##').isalnum()
     or (is_lower and token != token.lower())
   ]
 
@@ -324,7 +325,6 @@ def _write(
 ) -> None:
   from modeling.checkpoints import exporting
 
-  files.make_folder(output_dir)
   config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
   files.write_text(
     os.path.join(output_dir, _VOCAB), ''.join(f'{x}\n' for x in tokens)

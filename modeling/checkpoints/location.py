@@ -8,6 +8,7 @@ one of `hugging_face.WEIGHTS_FILES`.
 
 import dataclasses
 import difflib
+import functools
 import hashlib
 import os
 import re
@@ -153,7 +154,7 @@ def locate(path: str) -> Checkpoint:
     return Checkpoint(path)
   if has_best(path):
     checkpoint = locate_latest(best_folder(path))
-    logging.info("Using the run's best checkpoint: %s", checkpoint.prefix)
+    _name_best(checkpoint.prefix)
     return checkpoint
   if files.is_folder(path):
     return locate_latest(path)
@@ -162,6 +163,12 @@ def locate(path: str) -> Checkpoint:
     f'there is no checkpoint {path!r}: looked for {prefix + INDEX}'
     f' and for a folder of that name; {_candidates(folder, prefix)}'
   )
+
+
+@functools.cache
+def _name_best(prefix: str) -> None:
+  """Logs a path once: a job may locate it several times."""
+  logging.info("Using the run's best checkpoint: %s", prefix)
 
 
 def best_folder(folder: str) -> str:
