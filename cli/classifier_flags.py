@@ -6,7 +6,7 @@ Tested by `tests/scripts/run_classifier_test.py`.
 from absl import flags
 
 from cli import device_flags, flag_group, input_paths, run_flags
-from training.options import TaskJobOptions
+from training.options import TaskJobOptions, with_files_of_run
 
 FLAGS = flags.FLAGS
 
@@ -28,8 +28,10 @@ def options() -> TaskJobOptions:
     UserError: a flag is missing, has no effect, or contradicts another.
   """
   flag_group.require_one_of('do_train', 'do_eval', 'do_predict')
-  flag_group.require('task_name', 'vocab_file', 'output_dir')
-  chosen = read()
+  flag_group.require('task_name', 'output_dir')
+  chosen = with_files_of_run(read())
+  if not chosen.tokenizer.vocab_file:
+    flag_group.require('vocab_file')
   chosen.check()
   input_paths.check(*_GROUPS)
   return chosen

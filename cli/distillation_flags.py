@@ -7,6 +7,7 @@ from absl import flags
 
 from cli import device_flags, flag_group, input_paths, run_flags
 from distillation.options import STUDENT_SETTINGS, DistillationOptions
+from training.options import with_files_of_run
 
 FLAGS = flags.FLAGS
 
@@ -30,7 +31,7 @@ def options() -> DistillationOptions:
   flag_group.require_one_of(
     'do_dump_logits', 'do_train', 'do_eval', 'do_predict'
   )
-  flag_group.require('task_name', 'vocab_file')
+  flag_group.require('task_name')
   if FLAGS.do_dump_logits:
     flag_group.require('logits_dir', 'teacher_checkpoint')
   if FLAGS.do_train:
@@ -43,7 +44,9 @@ def options() -> DistillationOptions:
       'there is no student: none of --do_train, --do_eval and --do_predict is '
       'given',
     )
-  chosen = read()
+  chosen = with_files_of_run(read())
+  if not chosen.tokenizer.vocab_file:
+    flag_group.require('vocab_file')
   chosen.check()
   input_paths.check(*_GROUPS)
   return chosen

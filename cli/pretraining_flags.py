@@ -6,7 +6,7 @@ Tested by `tests/scripts/run_pretraining_test.py`.
 from absl import flags
 
 from cli import device_flags, flag_group, input_paths, run_flags
-from training.options import PretrainingOptions
+from training.options import PretrainingOptions, with_files_of_run
 
 # The flags belong to the script that calls `define`.
 flags.disclaim_key_flags()
@@ -27,7 +27,7 @@ def options() -> PretrainingOptions:
   """
   flag_group.require_one_of('do_train', 'do_eval')
   flag_group.require('input_file', 'output_dir')
-  chosen = read()
+  chosen = with_files_of_run(read())
   chosen.check()
   input_paths.check(*_GROUPS)
   return chosen

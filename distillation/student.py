@@ -159,6 +159,7 @@ def run(options: DistillationOptions, command: Command) -> None:
     model_setup.check_start(options.model, config, text)
 
   def run_student(options, command) -> Scores:
+    model_setup.check_named_checkpoint(options.training, options.model)
     dumps = logits_dump.open_dumps(options.dump.logits_dir, task)
     folder = fine_tuning.make_task_folder(task, tokenizer, options)
     model = fine_tuning.make_classifier(config, task, options)

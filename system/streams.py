@@ -7,12 +7,15 @@ parameter, so that Apache Beam's file systems can be used.
 
 import bz2
 import contextlib
+import functools
 import gzip
 import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
+
+from absl import logging
 
 from system import file_systems, files
 from system.errors import UserError, reason_of
@@ -22,6 +25,7 @@ BLOCK_BYTES = 1 << 17
 # MiB.
 MAX_LINE_BYTES = 16 << 20
 
+_COMPRESSED = ('.gz', '.bz2', '.xz', '.zst')
 _BYTE_ORDER_MARK = b'\xef\xbb\xbf'
 _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
@@ -91,7 +95,17 @@ def open_compressed(
     return lzma.LZMAFile(stream)
   if start.startswith(b'\x28\xb5\x2f\xfd'):
     return _zstandard(stream)
+  if path.endswith(_COMPRESSED):
+    _warn_of_name(path)
   return stream
+
+
+@functools.cache
+def _warn_of_name(path: str) -> None:
+  """Warns once for each file, however often it is read."""
+  logging.warning(
+    '%s is named as a compressed file, but is none: it is read as it is', path
+  )
 
 
 def _zstandard(stream: BinaryIO) -> BinaryIO:

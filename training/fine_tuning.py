@@ -136,6 +136,7 @@ def run(options: TaskJobOptions, command: Command) -> None:
   model_setup.check_start(options.model, config, text)
 
   def run_seed(options, command) -> Scores:
+    model_setup.check_named_checkpoint(options.training, options.model)
     folder = make_task_folder(task, tokenizer, options)
     model = make_classifier(config, task, options)
     if options.training.do_train:

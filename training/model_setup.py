@@ -32,6 +32,7 @@ from modeling.configs import BertConfig
 from modeling.options import ModelOptions
 from system import files
 from system.errors import UserError
+from training.options import TrainingOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,6 +246,42 @@ def _check_lower_case(
     )
 
 
+def check_named_checkpoint(
+  training: TrainingOptions, model: ModelOptions
+) -> None:
+  """Checks that a command that does not train uses the checkpoint it names.
+
+  Args:
+    training: gives the folder whose run is evaluated, if it holds one.
+    model: names a checkpoint, or none.
+
+  Raises:
+    UserError: the run's checkpoint is another one; both are named.
+  """
+  is_own = 'init_checkpoint' not in model.inherited
+  if training.do_train or not model.init_checkpoint or not is_own:
+    return
+  output_dir, named = training.output_dir, model.checkpoint
+  if not _has_run(output_dir):
+    return
+  found = locate(output_dir)
+  if (
+    files.real_path(found.prefix) != files.real_path(named.prefix)
+    and found.checksum() != named.checksum()
+  ):
+    raise UserError(
+      f'`init_checkpoint` names {named.prefix}, but the run in {output_dir} '
+      f'would be evaluated: {found.prefix}. Leave out `init_checkpoint`, or '
+      'give another `output_dir` for the results.'
+    )
+
+
+def _has_run(output_dir: str) -> bool:
+  return has_best(output_dir) or files.exists(
+    os.path.join(output_dir, STATE_FILE)
+  )
+
+
 def trained_checkpoint(
   output_dir: str, options: ModelOptions, text: TextEncoding
 ) -> Checkpoint:
@@ -258,7 +295,7 @@ def trained_checkpoint(
       or casing.
   """
   label = 'output_dir'
-  if has_best(output_dir) or files.exists(os.path.join(output_dir, STATE_FILE)):
+  if _has_run(output_dir):
     checkpoint = locate(output_dir)
   elif options.checkpoint:
     label, checkpoint = 'init_checkpoint', options.checkpoint

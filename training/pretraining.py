@@ -89,6 +89,7 @@ def run(options: PretrainingOptions, command: Command) -> None:
       first expensive step where possible.
     Stopped: the run was asked to stop, and has saved its state.
   """
+  model_setup.check_named_checkpoint(options.training, options.model)
   vocab_file, tokens = options.vocabulary.vocab_file, None
   if vocab_file:
     tokens = tokenization.load_vocabulary(vocab_file)

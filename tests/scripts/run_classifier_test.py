@@ -134,11 +134,6 @@ def test_a_head_of_another_task_is_initialised_and_named(teacher_world, caplog):
     (['--do_eval'], {'eval_split': 'test'}, 'test.tsv has no labels'),
     (
       ['--do_train'],
-      {'init_checkpoint': 'cased_L-12_H-768_A-12/bert_model.ckpt'},
-      '--do_lower_case=True does not fit .* is a cased model',
-    ),
-    (
-      ['--do_train'],
       {'output_dir': '/proc/none'},
       'cannot write to /proc/none',
     ),
@@ -149,6 +144,16 @@ def test_mistakes_are_reported_in_one_message(
 ):
   with pytest.raises(UserError, match=message):
     _run(world, *arguments, **changes)
+
+
+def test_the_name_of_a_released_model_says_its_casing(world):
+  folder = world / 'cased_L-12_H-768_A-12'
+  folder.mkdir()
+  (folder / 'bert_model.ckpt.index').write_bytes(b'')
+  with pytest.raises(
+    UserError, match='--do_lower_case=True does not fit .* is a cased model'
+  ):
+    _run(world, '--do_train', init_checkpoint=folder / 'bert_model.ckpt')
 
 
 def test_a_malformed_row_is_named_by_file_and_line(world):
@@ -213,6 +218,39 @@ def test_the_script_mirrors_over_logical_cpus(world):
   )
   assert done.returncode == 0, done.stderr
   assert 'step 6 of 6' in done.stderr
+
+
+def test_a_run_is_evaluated_without_naming_its_files(teacher_world):
+  teacher = teacher_world / 'teacher'
+  _run(teacher_world, '--do_eval', output_dir=teacher)
+  expected = (teacher / 'eval_results.txt').read_text()
+  (teacher / 'eval_results.txt').unlink()
+  unnamed = {'bert_config_file': None, 'vocab_file': None}
+  _run(teacher_world, '--do_eval', output_dir=teacher, **unnamed)
+  assert (teacher / 'eval_results.txt').read_text() == expected
+  with pytest.raises(UserError, match='^--vocab_file must be given'):
+    _run(teacher_world, '--do_train', output_dir=teacher, **unnamed)
+
+
+def test_a_named_checkpoint_is_evaluated_or_refused(teacher_world):
+  teacher = teacher_world / 'teacher'
+  before = sorted(path.name for path in teacher.iterdir())
+  with pytest.raises(
+    UserError,
+    match='--init_checkpoint names .*/model.ckpt-0, but the run in .*/teacher '
+    'would be evaluated: .*/model.ckpt-60. Leave out --init_checkpoint',
+  ):
+    _run(
+      *(teacher_world, '--do_eval'),
+      output_dir=teacher,
+      init_checkpoint=teacher / 'model.ckpt-0',
+    )
+  assert sorted(path.name for path in teacher.iterdir()) == before
+  for same in (teacher, teacher / 'model.ckpt-60'):
+    _run(
+      *(teacher_world, '--do_eval'), output_dir=teacher, init_checkpoint=same
+    )
+  assert 'global_step = 60' in (teacher / 'eval_results.txt').read_text()
 
 
 def _with(world, **changes):

@@ -54,6 +54,19 @@ def test_the_first_bytes_decide_the_compression(compress):
   assert b''.join(block.content for block in blocks) == _TEXT + b'end'
 
 
+def test_plain_text_with_the_name_of_a_compressed_file_gives_one_warning(
+  tmp_path, caplog
+):
+  path = tmp_path / 'a.gz'
+  path.write_bytes(b'one\n')
+  for _ in range(2):
+    assert list(streams.read_blocks(str(path))) == [(1, b'one\n')]
+  path.with_name('b.gz').write_bytes(gzip.compress(b'one\n'))
+  list(streams.read_blocks(str(path.with_name('b.gz'))))
+  (message,) = caplog.messages
+  assert message.startswith(f'{path} is named as a compressed file, but is')
+
+
 @pytest.mark.parametrize('compress', _COMPRESS)
 def test_a_file_that_was_cut_short_is_named(compress):
   whole = compress(_TEXT)
