@@ -329,19 +329,36 @@ def try_lock(path: str, content: str) -> TextIO | None:
   """
   if '://' in path:
     return None
-  with explained('write', path):
-    # A symbolic link is refused: it might lead out of the folder.
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-    file = os.fdopen(os.open(path, flags, 0o644), 'r+', encoding='utf-8')
-  try:
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except OSError as error:
-    file.close()
-    if isinstance(error, BlockingIOError):
-      raise
+  if (file := _locked(path, fcntl.LOCK_EX)) is None:
     return None
   with explained('write', path):
     file.truncate()
     file.write(content)
     file.flush()
+  return file
+
+
+def try_shared_lock(path: str) -> TextIO | None:
+  """Locks a local file as `try_lock` does, but with others that share it.
+
+  The file's content stays.
+
+  Raises:
+    BlockingIOError: another process holds the lock of `try_lock`.
+  """
+  return None if '://' in path else _locked(path, fcntl.LOCK_SH)
+
+
+def _locked(path: str, kind: int) -> TextIO | None:
+  with explained('write', path):
+    # A symbolic link is refused: it might lead out of the folder.
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+    file = os.fdopen(os.open(path, flags, 0o644), 'r+', encoding='utf-8')
+  try:
+    fcntl.flock(file, kind | fcntl.LOCK_NB)
+  except OSError as error:
+    file.close()
+    if isinstance(error, BlockingIOError):
+      raise
+    return None
   return file

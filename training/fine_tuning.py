@@ -19,7 +19,7 @@ from modeling.dropout import DropoutKey
 from modeling.models import Classifier
 from system import files
 from system.errors import UserError
-from training import evaluation, losses, model_setup, seeds
+from training import evaluation, losses, model_setup, run_lock, seeds
 from training.evaluation import Splits
 from training.job import Job
 from training.model_setup import TextEncoding
@@ -283,9 +283,10 @@ def evaluate(
     checkpoint = model_setup.trained_checkpoint(
       folder.output_dir, options.model, text
     )
-    return evaluation.evaluate_and_predict(
-      model, folder, splits, options.evaluation, checkpoint, more_scores
-    )
+    with run_lock.shared(folder.output_dir):
+      return evaluation.evaluate_and_predict(
+        model, folder, splits, options.evaluation, checkpoint, more_scores
+      )
 
   return workers.chief_does(evaluate_trained) or {}
 

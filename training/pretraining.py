@@ -22,7 +22,13 @@ from modeling.dropout import DropoutKey
 from modeling.models import PreTrainer, released_variables
 from system import files
 from system.progress import Progress
-from training import losses, model_setup, result_files, run_folder
+from training import (
+  losses,
+  model_setup,
+  result_files,
+  run_folder,
+  run_lock,
+)
 from training.job import Job
 from training.metrics import WeightedMean
 from training.model_setup import TextEncoding
@@ -218,9 +224,10 @@ def _evaluate(
   batches = inference_input.inference_batches(
     source, options.evaluation.eval_batch_size, max_batches
   )
-  with source.explained():
-    scores = evaluate(model, batches, max_batches)
-  result_files.write_eval_results(output_dir, checkpoint.prefix, scores)
+  with run_lock.shared(output_dir):
+    with source.explained():
+      scores = evaluate(model, batches, max_batches)
+    result_files.write_eval_results(output_dir, checkpoint.prefix, scores)
 
 
 def evaluate(

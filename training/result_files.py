@@ -41,6 +41,9 @@ def write_eval_results(
       the prefix does not end with one.
     scores: name → value.
     suffix: of the file's name: '' or '_mismatched'.
+
+  Raises:
+    UserError: another program wrote the existing file, which stays.
   """
   step = checkpoint.rpartition('-')[2]
   values = {'global_step': int(step) if step.isdigit() else 0, **scores}
@@ -51,7 +54,19 @@ def write_eval_results(
   for line in lines:
     logging.info('  %s', line)
   path = os.path.join(output_dir, f'eval_results{suffix}.txt')
+  _check_replaceable(path)
   files.write_text(path, ''.join(line + '\n' for line in lines))
+
+
+def _check_replaceable(path: str) -> None:
+  """Raises a `UserError` if a file is not the result of an evaluation."""
+  if files.exists(path):
+    lines = files.read_text(path).splitlines()
+    if not any(line.startswith('global_step = ') for line in lines):
+      raise UserError(
+        f'{path} is not the result of an evaluation (it has no line '
+        "'global_step = '), so it is kept. Give another `output_dir`."
+      )
 
 
 def write_test_results(

@@ -93,6 +93,11 @@ def _claim(
   files.write_json(path, content)
 
 
+def exists(output_dir: str) -> bool:
+  """Returns whether a run has claimed a folder."""
+  return files.exists(os.path.join(output_dir, _RUN_FILE))
+
+
 def _recorded(path: str) -> dict[str, Any]:
   """Returns the configuration in a `run.json`."""
   content = files.read_json(path)

@@ -54,6 +54,41 @@ def held(folder: str, label: str = 'output_dir') -> Iterator[None]:
       lock.close()
 
 
+@contextmanager
+def shared(folder: str, label: str = 'output_dir') -> Iterator[None]:
+  """Keeps runs that train out of a folder while the block evaluates there.
+
+  Only the chief calls it. Several evaluations may share a folder. A folder in
+  which nothing has ever trained has no lock.
+
+  Args:
+    folder: as for `held`.
+    label: as for `held`.
+
+  Raises:
+    UserError: a run trains there; names its host and process.
+  """
+  path, lock = os.path.join(folder, _NAME), None
+  if files.exists(path):
+    try:
+      lock = files.try_shared_lock(path)
+    except BlockingIOError:
+      raise _in_use(folder, label) from None
+  try:
+    yield
+  finally:
+    if lock is not None:
+      lock.close()
+
+
+def _in_use(folder: str, label: str) -> UserError:
+  entry = _read(os.path.join(folder, _NAME))
+  return UserError(
+    f'{folder} is in use: {_describe(entry)} trains there, or another command '
+    f'evaluates there. Wait until it has ended, or give another `{label}`.'
+  )
+
+
 def _acquire(folder: str, label: str) -> TextIO | None:
   files.make_folder(folder)
   path = os.path.join(folder, _NAME)
@@ -61,10 +96,7 @@ def _acquire(folder: str, label: str) -> TextIO | None:
   try:
     lock = files.try_lock(path, entry)
   except BlockingIOError:
-    raise UserError(
-      f'{folder} is in use: {_describe(_read(path))} trains there. Wait until '
-      f'it has ended, or give another `{label}`.'
-    ) from None
+    raise _in_use(folder, label) from None
   if lock is None:
     files.write_text(path, entry)
     if earlier:

@@ -71,6 +71,25 @@ def test_a_folder_in_which_no_step_is_finished_takes_another_run(
   assert '--learning_rate=0.001' in recorded['command']['flags']
 
 
+@pytest.mark.parametrize(
+  ('name', 'content'),
+  [('bert_config.json', '{"mine": 1}'), ('vocab.txt', 'mine\n')],
+)
+def test_files_of_another_program_are_kept(world, name, content):
+  folder = world / 'out'
+  folder.mkdir()
+  for own in ('bert_config.json', 'vocab.txt'):
+    (folder / own).write_bytes((world / own).read_bytes())
+  (folder / name).write_text(content)
+  with pytest.raises(
+    UserError, match=f'holds no run, but .*/{name}, which .*would replace'
+  ):
+    _run(world, '--do_train', num_train_epochs=1)
+  assert (folder / name).read_text() == content
+  (folder / name).write_bytes((world / name).read_bytes())
+  _run(world, '--do_train', num_train_epochs=1)
+
+
 def test_predictions_in_bfloat16_are_close_to_float32(teacher_world):
   teacher = teacher_world / 'teacher'
   rows = {}

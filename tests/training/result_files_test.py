@@ -20,6 +20,17 @@ def _write(path, task, examples, decisions, probabilities):
   return result_files.read_predictions(str(path))
 
 
+def test_results_of_another_program_are_kept(tmp_path):
+  path = tmp_path / 'eval_results.txt'
+  for _ in range(2):
+    result_files.write_eval_results(str(tmp_path), 'model.ckpt-7', {'a': 0.5})
+  assert path.read_text() == 'a = 0.5\nglobal_step = 7\n'
+  path.write_text('mine\n')
+  with pytest.raises(UserError, match='eval_results.txt is not the result of'):
+    result_files.write_eval_results(str(tmp_path), 'model.ckpt-7', {'a': 0.5})
+  assert path.read_text() == 'mine\n'
+
+
 def test_predictions_have_a_header_ids_labels_and_probabilities(tmp_path):
   task = custom.classification(('no', 'yes'))
   path = tmp_path / 'predictions.tsv'

@@ -50,6 +50,34 @@ def test_a_second_run_is_refused_while_the_first_one_lives(tmp_path, owner):
     run_lock.check(str(tmp_path))
 
 
+def test_a_folder_is_not_evaluated_while_a_run_trains_there(tmp_path, owner):
+  with (
+    pytest.raises(
+      UserError, match='is in use: process 7 on far, since noon, trains there'
+    ),
+    run_lock.shared(str(tmp_path)),
+  ):
+    pass
+
+
+def test_evaluations_share_a_folder_and_keep_runs_out(tmp_path):
+  folder = str(tmp_path)
+  with run_lock.shared(folder):
+    assert not list(tmp_path.iterdir())
+  with run_lock.held(folder):
+    pass
+  entry = (tmp_path / 'run.lock').read_text()
+  with run_lock.shared(folder), run_lock.shared(folder):
+    with (
+      pytest.raises(UserError, match='or another command evaluates there'),
+      run_lock.held(folder),
+    ):
+      pass
+  assert (tmp_path / 'run.lock').read_text() == entry
+  with run_lock.held(folder):
+    pass
+
+
 def test_the_owner_is_named(tmp_path):
   folder = str(tmp_path)
   with run_lock.held(folder):
