@@ -67,12 +67,13 @@ def test_evaluations_share_a_folder_and_keep_runs_out(tmp_path):
   with run_lock.held(folder):
     pass
   entry = (tmp_path / 'run.lock').read_text()
-  with run_lock.shared(folder), run_lock.shared(folder):
-    with (
-      pytest.raises(UserError, match='or another command evaluates there'),
-      run_lock.held(folder),
-    ):
-      pass
+  with (
+    run_lock.shared(folder),
+    run_lock.shared(folder),
+    pytest.raises(UserError, match='or another command evaluates there'),
+    run_lock.held(folder),
+  ):
+    pass
   assert (tmp_path / 'run.lock').read_text() == entry
   with run_lock.held(folder):
     pass
