@@ -272,7 +272,7 @@ def check_size(size: str) -> None:
   """Raises a `UserError` unless a size is one of the 24 or an alias."""
   if size not in (*SIZE_ALIASES, *COMPACT_SIZES):
     raise UserError(
-      f'unknown BERT size {shown(size)}, expected one of '
+      f'`bert_size`={shown(size)} is unknown, expected one of '
       f'{", ".join((*SIZE_ALIASES, *COMPACT_SIZES))}'
     )
 

@@ -39,7 +39,7 @@ def _options(world, script, flags, *arguments, **changes):
     ({'data_dir': '/none'}, "train split of SST-2: there is no file '/none/tr"),
     (
       {'bert_config_file': None, 'bert_size': '3/100'},
-      "unknown BERT size '3/100'",
+      "^`bert_size`='3/100' is unknown",
     ),
   ],
 )

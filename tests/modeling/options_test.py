@@ -49,7 +49,7 @@ def test_values_outside_the_limits_are_refused(values, message):
   [
     (
       {'bert_size': '3/100'},
-      "^unknown BERT size '3/100', expected one of tiny",
+      "^`bert_size`='3/100' is unknown, expected one of tiny",
     ),
     (
       {'bert_size': 'tiny', 'bert_config_file': 'a.json'},
