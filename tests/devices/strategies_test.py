@@ -12,6 +12,7 @@ import tiny_world
 
 from devices import cluster, restart, strategies
 from devices.options import DeviceOptions
+from distillation import dump_manifest
 from system import threads
 from system.errors import LostWorker, UserError
 
@@ -84,6 +85,7 @@ def test_scripts_pass_whether_they_train(
     raise UserError(f'trains={devices.trains}')
 
   monkeypatch.setattr(strategies, 'make_strategy', stop)
+  monkeypatch.setattr(dump_manifest, 'read', lambda folder: None)
   with pytest.raises(UserError, match=f'trains={trains}'):
     tiny_world.run(script, *tiny_world.task_flags(world), *flags)
 
