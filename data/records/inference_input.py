@@ -92,11 +92,13 @@ def inference_batches(
 
 
 def _useful_rows(batch_size: int, num_examples: int) -> int:
-  """Returns the rows of a batch: all examples need no more.
+  """Returns the number of rows of a batch, at most B.
+
+  It is smaller if the examples do not fill a batch of B rows.
 
   Args:
     batch_size: B.
-    num_examples: the number of examples, at least if it is below B.
+    num_examples: the number of examples; B stands for any larger number.
   """
   return min(batch_size, max(_MIN_ROWS, num_examples))
 
