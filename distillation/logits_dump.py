@@ -21,7 +21,7 @@ from distillation.dump_shards import Row
 from system import files
 from system.errors import UserError
 
-_DEV_LOGITS = 'dev_logits.npy'
+DEV_LOGITS = 'dev_logits.npy'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,17 +101,22 @@ class Dump:
     return source
 
 
-def has_parts(dump_dir: str) -> bool:
-  """Returns whether the folder holds a shard of a dump, or dev logits."""
-  return files.is_folder(dump_dir) and any(
-    name.startswith('logits-') or name == _DEV_LOGITS
-    for name in files.list_folder(dump_dir)
-  )
+def parts(dump_dir: str) -> list[str]:
+  """Returns the names of a dump's shards, manifest and dev logits, if any."""
+  names = files.list_folder(dump_dir) if files.is_folder(dump_dir) else []
+  single = (DEV_LOGITS, dump_manifest.FILE_NAME)
+  return [x for x in names if x.startswith('logits-') or x in single]
+
+
+def remove_dev_logits(dump_dir: str) -> None:
+  """Removes the logits on the dev split, if they exist."""
+  if DEV_LOGITS in parts(dump_dir):
+    files.remove(os.path.join(dump_dir, DEV_LOGITS))
 
 
 def write_dev_logits(dump_dir: str, logits: np.ndarray) -> None:
   """Writes the logits on the dev split, float32 [N, C]."""
-  with files.open_write(os.path.join(dump_dir, _DEV_LOGITS), 'wb') as file:
+  with files.open_write(os.path.join(dump_dir, DEV_LOGITS), 'wb') as file:
     content = io.BytesIO()
     np.save(content, logits)
     file.write(content.getvalue())
@@ -128,7 +133,7 @@ def read_dev_logits(dump_dir: str, shape: tuple[int, int]) -> np.ndarray | None:
     float32 [N, C]. None if there is no file. None, and a warning, if it is
     damaged or holds something else: the teacher can score the split again.
   """
-  path = os.path.join(dump_dir, _DEV_LOGITS)
+  path = os.path.join(dump_dir, DEV_LOGITS)
   if not files.exists(path):
     return None
   with files.open_read(path, 'rb') as file:

@@ -27,7 +27,13 @@ from modeling.models import Classifier, released_variables
 from system import files, temporary_files
 from system.errors import UserError
 from system.progress import Progress
-from training import result_files, run_folder, scoring
+from training import (
+  foreign_files,
+  result_files,
+  run_folder,
+  run_lock,
+  scoring,
+)
 from training.predictor import Predictor
 from training.task_folder import TaskFolder, load_whole
 
@@ -121,8 +127,8 @@ def dump(
     command: the script and its flags, for `run.json`.
 
   Raises:
-    UserError: the folder holds part of another dump, or the teacher is no
-      better than chance.
+    UserError: the folder holds part of another dump, or files of another
+      program; or the teacher is no better than chance.
   """
   output_dir = job.folder.output_dir
   if job.num_jobs > job.num_shards:
@@ -130,17 +136,51 @@ def dump(
       f'`num_shards`={job.num_jobs}: a dump of {job.num_shards} files cannot '
       'be split over more jobs (`num_logits_shards`)'
     )
-  configuration = _configuration(job, identity)
+  with run_lock.joined(output_dir, 'logits_dir') as is_alone:
+    configuration = _configuration(job, identity)
+    _claim(job, configuration, command, is_alone)
+    _dump(job, config, configuration)
+
+
+def _claim(
+  job: DumpJob,
+  configuration: Mapping[str, Any],
+  command: Mapping[str, Any],
+  is_alone: Callable[[], bool],
+) -> None:
+  """Binds the folder to a configuration, or checks that it is bound to it.
+
+  A folder without a shard is free unless another job of the same dump is at
+  work there. It belongs to the next command.
+  """
+  folder = job.folder.output_dir
+
+  def is_free() -> bool:
+    parts = logits_dump.parts(folder)
+    foreign_files.check_dump(folder, job.folder.task.labels, parts)
+    result_files.check_replaceable(folder, bool(job.dev), predicts=False)
+    if set(parts) - {logits_dump.DEV_LOGITS} or not is_alone():
+      return False
+    if run_folder.is_of_another(folder, configuration):
+      logits_dump.remove_dev_logits(folder)
+    return True
+
   run_folder.claim(
-    output_dir,
+    folder,
     configuration,
-    # Jobs that start together see no progress: the first one's claim counts.
-    has_progress=True,
+    # Jobs that start together see no shard: the first one's claim counts.
+    has_progress=not workers.chief_does(is_free),
     label='logits_dir',
     command=command,
     is_alone=False,
   )
-  label_order.write(output_dir, job.folder.task.labels)
+
+
+def _dump(
+  job: DumpJob, config: BertConfig, configuration: Mapping[str, Any]
+) -> None:
+  """Writes a dump into the folder that it has claimed, unless it is there."""
+  output_dir = job.folder.output_dir
   if dump_manifest.exists(output_dir):
     logging.info('The dump in %s is complete already.', output_dir)
     return
@@ -148,10 +188,12 @@ def dump(
   try:
     teacher = load_teacher(model, job)
   except UserError:
-    # A refused teacher must not bind the next one to its configuration.
-    if not logits_dump.has_parts(output_dir):
+    # A refused teacher must not bind the next one to its configuration, which
+    # a file system without locks would do.
+    if not logits_dump.parts(output_dir):
       run_folder.release(output_dir, configuration)
     raise
+  label_order.write(output_dir, job.folder.task.labels)
   dump_logits(teacher, job)
 
 

@@ -349,6 +349,21 @@ def try_shared_lock(path: str) -> TextIO | None:
   return None if '://' in path else _locked(path, fcntl.LOCK_SH)
 
 
+def is_only_lock(file: TextIO) -> bool:
+  """Returns whether no other process shares a lock of `try_shared_lock`.
+
+  The lock stays shared.
+  """
+  try:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return True
+  except BlockingIOError:
+    return False
+  finally:
+    # A failed change of kind may lose the lock.
+    fcntl.flock(file, fcntl.LOCK_SH)
+
+
 def _locked(path: str, kind: int) -> TextIO | None:
   with explained('write', path):
     # A symbolic link is refused: it might lead out of the folder.

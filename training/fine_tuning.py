@@ -19,7 +19,14 @@ from modeling.dropout import DropoutKey
 from modeling.models import Classifier
 from system import files
 from system.errors import UserError
-from training import evaluation, losses, model_setup, run_lock, seeds
+from training import (
+  evaluation,
+  losses,
+  model_setup,
+  result_files,
+  run_lock,
+  seeds,
+)
 from training.evaluation import Splits
 from training.job import Job
 from training.model_setup import TextEncoding
@@ -236,9 +243,24 @@ def text_of(tokenizer: BertTokenizer, options: TaskJobOptions) -> TextEncoding:
 def make_task_folder(
   task: Task, tokenizer: BertTokenizer, options: TaskJobOptions
 ) -> TaskFolder:
-  """Returns the task in `output_dir`, which the chief makes if missing."""
-  output_dir = options.training.output_dir
-  workers.chief_does(lambda: files.make_folder(output_dir))
+  """Returns the task in `output_dir`, which the chief makes if missing.
+
+  Raises:
+    UserError: the folder holds another program's file under the name of a
+      result.
+  """
+  output_dir, jobs = options.training.output_dir, options.evaluation
+
+  def prepare() -> None:
+    files.make_folder(output_dir)
+    result_files.check_replaceable(
+      output_dir,
+      bool(jobs.do_eval or jobs.eval_steps),
+      jobs.do_predict,
+      ('', '_mismatched') if 'dev_mismatched' in task.splits else ('',),
+    )
+
+  workers.chief_does(prepare)
   return TaskFolder(task, tokenizer, options.model.max_seq_length, output_dir)
 
 

@@ -116,12 +116,18 @@ def run(options: PretrainingOptions, command: Command) -> None:
   source.check()
   with workers.running(strategy):
     output_dir = options.training.output_dir
-    workers.chief_does(lambda: files.make_folder(output_dir))
+    evaluates = options.evaluation.do_eval
+
+    def prepare() -> None:
+      files.make_folder(output_dir)
+      result_files.check_replaceable(output_dir, evaluates, predicts=False)
+
+    workers.chief_does(prepare)
     model = PreTrainer(config, options.devices.precision, options.training.seed)
     if options.training.do_train:
       is_lower = input_records.do_lower_case(found)
       _train(model, source, options, is_lower, command())
-    if options.evaluation.do_eval:
+    if evaluates:
       # The batches are few (`max_eval_steps`): the other workers wait.
       workers.chief_does(lambda: _evaluate(model, source, options, text))
 

@@ -4,19 +4,25 @@ eval_results.txt  one `key = value` per line, as in google-research/bert
 test_results.tsv  one example's probabilities per line, as there
 predictions.tsv   the same with a header, ids, labels and their names; see
                   `write_predictions`
+<job>.tf_record   the examples that are evaluated or predicted
+<job>_speed.json  the scoring rate
 
 MNLI's mismatched splits have files of their own beside those of the matched
 splits: eval_results_mismatched.txt, test_results_mismatched.tsv and
 predictions_mismatched.tsv.
+
+Each job replaces its earlier results, but no file of another program.
 """
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
+import tensorflow as tf
 from absl import logging
 
+from data.records import record_reader
 from data.tasks.examples import Example
 from data.tasks.task import Task
 from system import files
@@ -25,6 +31,43 @@ from system.errors import UserError
 # Characters that would break a row, and the backslash that escapes them.
 _ESCAPES = {'\\': r'\\', '\t': r'\t', '\n': r'\n', '\r': r'\r'}
 _UNESCAPES = {escape: text for text, escape in _ESCAPES.items()}
+# Enough for all lines of an evaluation, and for the first line of a prediction.
+_START_BYTES = 1 << 16
+
+
+def check_replaceable(
+  output_dir: str,
+  evaluates: bool,
+  predicts: bool,
+  suffixes: Iterable[str] = ('',),
+) -> None:
+  """Checks that a job replaces no file that another program wrote.
+
+  Args:
+    output_dir: the folder; need not exist.
+    evaluates: whether the job writes the files of an evaluation.
+    predicts: whether it writes those of a prediction.
+    suffixes: of the files' names.
+
+  Raises:
+    UserError: a file of the same name does not look like a result; it is named.
+  """
+  for suffix in suffixes:
+    names = []
+    if evaluates:
+      names += [f'eval_results{suffix}.txt', *_scored(f'eval{suffix}')]
+    if predicts:
+      names += [f'test_results{suffix}.tsv', f'predictions{suffix}.tsv']
+      names += _scored(f'predict{suffix}')
+    for name in names:
+      _check_replaceable(os.path.join(output_dir, name))
+
+
+def _scored(job: str) -> list[str]:
+  """Returns the names of the files that scoring writes."""
+  return [
+    *[f'{job}.tf_record', f'{job}.tf_record.index.json', f'{job}_speed.json']
+  ]
 
 
 def write_eval_results(
@@ -59,14 +102,85 @@ def write_eval_results(
 
 
 def _check_replaceable(path: str) -> None:
-  """Raises a `UserError` if a file is not the result of an evaluation."""
-  if files.exists(path):
-    lines = files.read_text(path).splitlines()
-    if not any(line.startswith('global_step = ') for line in lines):
-      raise UserError(
-        f'{path} is not the result of an evaluation (it has no line '
-        "'global_step = '), so it is kept. Give another `output_dir`."
-      )
+  """Raises a `UserError` if a file exists, is not empty, and is no result."""
+  if not files.exists(path) or (
+    not files.is_folder(path) and not files.size(path)
+  ):
+    return
+  for name, (description, is_own) in _KINDS.items():
+    if re.search(name, os.path.basename(path)):
+      if files.is_folder(path) or not is_own(path):
+        raise UserError(
+          f'{path} is not {description}, so it is kept. Give another '
+          '`output_dir`, or move what is there.'
+        )
+      return
+
+
+def _is_evaluation(path: str) -> bool:
+  lines = _start(path).splitlines()
+  return any(line.startswith('global_step = ') for line in lines)
+
+
+def _is_test_result(path: str) -> bool:
+  try:
+    return bool([*map(float, _start(path).split('\n')[0].split('\t'))])
+  except ValueError:
+    return False
+
+
+def _is_prediction(path: str) -> bool:
+  return _is_header(_start(path).split('\n')[0].split('\t'))
+
+
+def _is_header(columns: Sequence[str]) -> bool:
+  return columns[0] == 'example_id' and 'prediction' in columns
+
+
+def _is_record_file(path: str) -> bool:
+  try:
+    (record,) = record_reader.read(path, 1)
+    return (
+      'is_real_example' in tf.train.Example.FromString(record).features.feature
+    )
+  except Exception:  # DecodeError's module differs by version.
+    return False
+
+
+def _has_key(key: str) -> Callable[[str], bool]:
+  def has_key(path: str) -> bool:
+    try:
+      return key in files.read_json(path)
+    except (UserError, TypeError):
+      return False
+
+  return has_key
+
+
+def _start(path: str) -> str:
+  """Returns the first part of a file, whatever its encoding."""
+  with files.open_read(path, 'rb') as file:
+    return file.read(_START_BYTES).decode(errors='replace')
+
+
+# A pattern of names → what it is expected to be, and the check.
+_KINDS = {
+  r'^eval_results.*\.txt$': (
+    "the result of an evaluation (it has no line 'global_step = ')",
+    _is_evaluation,
+  ),
+  r'^test_results.*\.tsv$': (
+    'the result of a prediction (its first line is not numbers)',
+    _is_test_result,
+  ),
+  r'^predictions.*\.tsv$': (
+    'the result of a prediction (it has no header with example_id)',
+    _is_prediction,
+  ),
+  r'\.tf_record$': ('a file of records', _is_record_file),
+  r'\.index\.json$': ('the index of a file of records', _has_key('offsets')),
+  r'_speed\.json$': ('a scoring rate', _has_key('examples_per_second')),
+}
 
 
 def write_test_results(
@@ -82,6 +196,7 @@ def write_test_results(
   """
   lines = ['\t'.join(map(str, row)) + '\n' for row in predictions.tolist()]
   path = os.path.join(output_dir, f'test_results{suffix}.tsv')
+  _check_replaceable(path)
   files.write_text(path, ''.join(lines))
 
 
@@ -134,7 +249,7 @@ def read_predictions(path: str) -> list[dict[str, str]]:
   """
   lines = files.read_text(path).split('\n')
   rows = [list(map(_unescape, line.split('\t'))) for line in lines[:-1]]
-  if not rows or rows[0][0] != 'example_id' or 'prediction' not in rows[0]:
+  if not rows or not _is_header(rows[0]):
     raise UserError(
       f'{path} has no header with example_id and prediction: is it the '
       'predictions.tsv of a run with `do_predict`?'

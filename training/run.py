@@ -5,8 +5,6 @@ Tested by `tests/scripts/run_classifier_test.py` and
 """
 
 import dataclasses
-import itertools
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,9 +20,14 @@ from devices import workers
 from modeling.checkpoints.initialisation import Start
 from modeling.checkpoints.location import label_folders
 from modeling.options import ModelOptions
-from system import files, text_files
 from system.errors import UserError
-from training import best_checkpoint, resuming, run_folder, run_lock
+from training import (
+  best_checkpoint,
+  foreign_files,
+  resuming,
+  run_folder,
+  run_lock,
+)
 from training.fit import fit
 from training.job import Job
 from training.options import Settings
@@ -93,7 +96,14 @@ def train(
     tf.distribute.get_strategy().num_replicas_in_sync, job.num_layers
   )
   with run_lock.held(settings.output_dir):
-    workers.chief_does(lambda: _check_kept(job, run))
+    workers.chief_does(
+      lambda: foreign_files.check_run(
+        settings.output_dir,
+        job.model.config.to_dict(),
+        run.vocab_file,
+        run.task.labels if run.task else (),
+      )
+    )
     run_folder.claim(
       settings.output_dir,
       _identity(job, run),
@@ -104,38 +114,6 @@ def train(
       source = make_source()
       source.check()
     _train_on(source, job, run, evaluation)
-
-
-def _check_kept(job: Job, run: Run) -> None:
-  """Checks that the run replaces no file that another program wrote.
-
-  Raises:
-    UserError: the folder holds no run, but a configuration or a vocabulary that
-      is not the run's own; the file is named.
-  """
-  folder = run.settings.output_dir
-  if run_folder.exists(folder):
-    return
-  config_file = os.path.join(folder, 'bert_config.json')
-  vocab_file = os.path.join(folder, 'vocab.txt')
-  foreign = []
-  if files.exists(config_file):
-    is_own = files.read_json(config_file) == job.model.config.to_dict()
-    foreign += [] if is_own else [config_file]
-  if run.vocab_file and files.exists(vocab_file):
-    is_own = all(
-      ours == theirs
-      for ours, theirs in itertools.zip_longest(
-        text_files.read_lines(run.vocab_file),
-        text_files.read_lines(vocab_file),
-      )
-    )
-    foreign += [] if is_own else [vocab_file]
-  if foreign:
-    raise UserError(
-      f'{folder} holds no run, but {" and ".join(foreign)}, which this run '
-      'would replace. Give another `output_dir`, or move what is there.'
-    )
 
 
 def _identity(job: Job, run: Run) -> dict[str, Any]:

@@ -93,13 +93,23 @@ def _claim(
   files.write_json(path, content)
 
 
-def exists(output_dir: str) -> bool:
-  """Returns whether a run has claimed a folder."""
-  return files.exists(os.path.join(output_dir, _RUN_FILE))
+def is_claimed(output_dir: str) -> bool:
+  """Returns whether a run has claimed a folder.
+
+  Raises:
+    UserError: the folder's `run.json` is damaged, or not a run's.
+  """
+  path = os.path.join(output_dir, _RUN_FILE)
+  return files.exists(path) and bool(_content(path))
 
 
 def _recorded(path: str) -> dict[str, Any]:
   """Returns the configuration in a `run.json`."""
+  return _content(path)['configuration']
+
+
+def _content(path: str) -> dict[str, Any]:
+  """Returns the content of a `run.json`; refuses one without configuration."""
   content = files.read_json(path)
   found = content.get('configuration') if isinstance(content, dict) else None
   if not isinstance(found, dict):
@@ -107,7 +117,19 @@ def _recorded(path: str) -> dict[str, Any]:
       f"{path} has no configuration: it is damaged, or not a run's file. Give "
       'another folder, or remove this one to start from the beginning.'
     )
-  return found
+  return content
+
+
+def is_of_another(output_dir: str, configuration: Mapping[str, Any]) -> bool:
+  """Returns whether a folder's `run.json` has another configuration.
+
+  Args:
+    output_dir: the folder.
+    configuration: as given to `claim`.
+  """
+  path = os.path.join(output_dir, _RUN_FILE)
+  wanted = json.loads(json.dumps(configuration))
+  return files.exists(path) and _recorded(path) != wanted
 
 
 def release(output_dir: str, configuration: Mapping[str, Any]) -> None:
@@ -118,8 +140,11 @@ def release(output_dir: str, configuration: Mapping[str, Any]) -> None:
     configuration: as given to `claim`; a `run.json` with another one stays.
   """
   path = os.path.join(output_dir, _RUN_FILE)
-  wanted = json.loads(json.dumps(configuration))
-  if workers.is_chief() and files.exists(path) and _recorded(path) == wanted:
+  if (
+    workers.is_chief()
+    and files.exists(path)
+    and not is_of_another(output_dir, configuration)
+  ):
     files.remove(path)
 
 

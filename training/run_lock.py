@@ -17,7 +17,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -81,6 +81,41 @@ def shared(folder: str, label: str = 'output_dir') -> Iterator[None]:
       lock.close()
 
 
+@contextmanager
+def joined(folder: str, label: str) -> Iterator[Callable[[], bool]]:
+  """Makes a folder that several jobs write to; keeps runs that train out of it.
+
+  Only the chief holds the lock.
+
+  Args:
+    folder: as for `held`.
+    label: as for `held`.
+
+  Yields:
+    A function that returns whether this job is the only one in the folder;
+    False where the file system has no locks.
+
+  Raises:
+    UserError: as for `held`.
+  """
+  lock = workers.chief_does(lambda: _join(folder, label))
+  try:
+    yield lambda: lock is not None and files.is_only_lock(lock)
+  finally:
+    if lock is not None:
+      lock.close()
+
+
+def _join(folder: str, label: str) -> TextIO | None:
+  files.make_folder(folder)
+  path = os.path.join(folder, _NAME)
+  _check_entry(path, label)
+  try:
+    return files.try_shared_lock(path)
+  except BlockingIOError:
+    raise _in_use(folder, label) from None
+
+
 def _in_use(folder: str, label: str) -> UserError:
   entry = _read(os.path.join(folder, _NAME))
   return UserError(
@@ -92,6 +127,7 @@ def _in_use(folder: str, label: str) -> UserError:
 def _acquire(folder: str, label: str) -> TextIO | None:
   files.make_folder(folder)
   path = os.path.join(folder, _NAME)
+  _check_entry(path, label)
   earlier, entry = _read(path), _own_entry()
   try:
     lock = files.try_lock(path, entry)
@@ -143,6 +179,20 @@ def _own_entry() -> str:
 
 def _read(path: str) -> str:
   return files.read_text(path) if files.exists(path) else ''
+
+
+def _check_entry(path: str, label: str) -> None:
+  """Raises a `UserError` if another program wrote the file of the lock."""
+  entry = _read(path)
+  try:
+    is_own = not entry or 'process' in json_text.parse(entry)
+  except (ValueError, TypeError):
+    is_own = False
+  if not is_own:
+    raise UserError(
+      f'{path} is not the lock of a run, so it is kept. Give another '
+      f'`{label}`, or move it.'
+    )
 
 
 def _describe(entry: str) -> str:

@@ -10,7 +10,13 @@ from absl import logging
 
 from devices import workers
 from system import files
-from training import gradient_registry, resuming, run_folder, run_lock
+from training import (
+  foreign_files,
+  gradient_registry,
+  resuming,
+  run_folder,
+  run_lock,
+)
 
 Scores = Mapping[str, float]
 # (changed settings by name) → the script and its flags, for `run.json`.
@@ -45,6 +51,7 @@ def run(
   output_dir = training.output_dir
   # Each seed's run has its own folder; this one holds the report.
   with run_lock.held(output_dir):
+    workers.chief_does(lambda: foreign_files.check_seeds(output_dir))
     if not resuming.has_progress(output_dir):
       run_folder.claim(output_dir, {}, False, command=command())
     scores = {}

@@ -13,6 +13,7 @@ import tiny_world
 from distillation import dump_shards, teacher
 from system import files, temporary_files
 from system.errors import UserError
+from training import run_lock
 
 
 def _dump_flags(world, **changes):
@@ -193,6 +194,58 @@ def test_a_teacher_at_chance_level_is_refused_unless_allowed(world):
   # The refused dump does not reserve the folder for its configuration.
   _run(*_dump_flags(world, max_seq_length=12), '--allow_weak_teacher')
   assert (world / 'dump' / 'manifest.json').exists()
+
+
+def test_a_dump_without_a_shard_does_not_reserve_its_folder(
+  teacher_world, monkeypatch
+):
+  def fail(*arguments):
+    raise KeyboardInterrupt
+
+  flags = _dump_flags(teacher_world)
+  with monkeypatch.context() as patch:
+    patch.setattr(dump_shards, 'write', fail)
+    with pytest.raises(KeyboardInterrupt):
+      _run(*flags)
+  folder = teacher_world / 'dump'
+  assert (folder / 'dev_logits.npy').exists()
+  before = (folder / 'run.json').read_bytes()
+  changed = _dump_flags(teacher_world, max_seq_length=12)
+  # Another job of the same dump is at work.
+  with (
+    run_lock.joined(str(folder), 'logits_dir'),
+    pytest.raises(
+      UserError, match='another configuration .max_seq_length: 16 there, 12 now'
+    ),
+  ):
+    _run(*changed)
+  assert (folder / 'run.json').read_bytes() == before
+  _run(*changed)
+  manifest = json.loads((folder / 'manifest.json').read_text())
+  assert manifest['max_seq_length'] == 12
+  with pytest.raises(UserError, match='another configuration'):
+    _run(*flags)
+
+
+@pytest.mark.parametrize(
+  ('name', 'content'),
+  [
+    ('labels.txt', 'mine'),
+    ('manifest.json', '{}'),
+    ('dev_logits.npy', 'mine'),
+    ('logits-00000-of-00003', 'mine'),
+    ('eval_results.txt', 'mine'),
+    ('run.json', '{}'),
+    ('run.lock', 'mine'),
+  ],
+)
+def test_a_dump_keeps_files_of_other_programs(teacher_world, name, content):
+  folder = teacher_world / 'dump'
+  folder.mkdir()
+  (folder / name).write_text(content)
+  with pytest.raises(UserError, match=f'/dump.*/{name}'):
+    _run(*_dump_flags(teacher_world))
+  assert (folder / name).read_text() == content
 
 
 @pytest.mark.parametrize(

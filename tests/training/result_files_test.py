@@ -20,6 +20,54 @@ def _write(path, task, examples, decisions, probabilities):
   return result_files.read_predictions(str(path))
 
 
+_FOREIGN = {
+  'eval_results.txt': 'mine',
+  'eval_results_mismatched.txt': 'mine',
+  'eval_speed.json': '{"mine": 1}',
+  'eval.tf_record': 'mine',
+  'eval.tf_record.index.json': '[1]',
+  'predict_speed.json': 'mine',
+  'predict.tf_record': 'mine',
+  'predict.tf_record.index.json': '{}',
+  'predictions.tsv': 'id\tprediction',
+  'predictions_mismatched.tsv': 'mine',
+  'test_results.tsv': 'probability\n0.5',
+  'test_results_mismatched.tsv': 'mine',
+}
+
+
+@pytest.mark.parametrize('name', _FOREIGN)
+def test_a_file_of_another_program_with_a_result_s_name_is_kept(tmp_path, name):
+  path, suffixes = tmp_path / name, ('', '_mismatched')
+  path.write_text(_FOREIGN[name])
+  with pytest.raises(UserError, match=f'/{name} is not .*, so it is kept'):
+    result_files.check_replaceable(str(tmp_path), True, True, suffixes)
+  path.write_text('')  # Nothing is lost.
+  result_files.check_replaceable(str(tmp_path), True, True, suffixes)
+  path.unlink()
+  path.mkdir()
+  with pytest.raises(UserError, match=f'/{name} is not .*, so it is kept'):
+    result_files.check_replaceable(str(tmp_path), True, True, suffixes)
+
+
+def test_files_that_a_job_does_not_write_do_not_matter(tmp_path):
+  for name, content in _FOREIGN.items():
+    if 'eval' in name:
+      (tmp_path / name).write_text(content)
+  result_files.check_replaceable(str(tmp_path), False, True)
+
+
+def test_test_results_of_another_program_are_kept(tmp_path):
+  for _ in range(2):
+    result_files.write_test_results(str(tmp_path), np.float32([[0.25, 0.75]]))
+  path = tmp_path / 'test_results.tsv'
+  assert path.read_text() == '0.25\t0.75\n'
+  path.write_text('mine\n')
+  with pytest.raises(UserError, match='test_results.tsv is not the result of'):
+    result_files.write_test_results(str(tmp_path), np.float32([[0.25, 0.75]]))
+  assert path.read_text() == 'mine\n'
+
+
 def test_results_of_another_program_are_kept(tmp_path):
   path = tmp_path / 'eval_results.txt'
   for _ in range(2):

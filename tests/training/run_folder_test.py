@@ -31,11 +31,21 @@ def test_another_configuration_is_accepted_without_progress(tmp_path):
   assert '"seed": 2' in (tmp_path / 'run.json').read_text()
 
 
+def test_another_configuration_is_told_from_the_same(tmp_path):
+  folder = str(tmp_path)
+  assert not run_folder.is_of_another(folder, {'seed': 1})
+  run_folder.claim(folder, {'seed': 1, 'range': (1, 2)}, has_progress=False)
+  assert not run_folder.is_of_another(folder, {'seed': 1, 'range': (1, 2)})
+  assert run_folder.is_of_another(folder, {'seed': 1})
+
+
 @pytest.mark.parametrize('content', ['{}', '[]', '{"configuration": 1}'])
 def test_a_malformed_run_file_is_named(tmp_path, content):
   (tmp_path / 'run.json').write_text(content)
   with pytest.raises(UserError, match=r'run\.json has no configuration'):
     run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=True)
+  with pytest.raises(UserError, match=r'run\.json has no configuration'):
+    run_folder.is_claimed(str(tmp_path))
 
 
 def test_temporary_files_are_removed_if_no_other_job_may_write_some(tmp_path):

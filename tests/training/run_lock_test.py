@@ -112,7 +112,8 @@ def test_a_folder_that_is_gone_is_named(tmp_path):
 
 
 def test_the_lock_does_not_follow_a_link(tmp_path):
-  (tmp_path / 'precious').write_text('mine')
+  entry = '{"process": 7}'
+  (tmp_path / 'precious').write_text(entry)
   (tmp_path / 'out').mkdir()
   (tmp_path / 'out' / 'run.lock').symlink_to(tmp_path / 'precious')
   with (
@@ -120,7 +121,37 @@ def test_the_lock_does_not_follow_a_link(tmp_path):
     run_lock.held(str(tmp_path / 'out')),
   ):
     pass
-  assert (tmp_path / 'precious').read_text() == 'mine'
+  assert (tmp_path / 'precious').read_text() == entry
+
+
+@pytest.mark.parametrize('content', ['mine', '[]', '{}'])
+def test_a_file_of_another_program_is_kept(tmp_path, content):
+  (tmp_path / 'run.lock').write_text(content)
+  for lock in (run_lock.held, run_lock.joined):
+    with (
+      pytest.raises(UserError, match='run.lock is not the lock of a run.*`x`'),
+      lock(str(tmp_path), 'x'),
+    ):
+      pass
+  assert (tmp_path / 'run.lock').read_text() == content
+
+
+def test_a_job_that_shares_a_folder_knows_whether_it_is_alone(tmp_path):
+  folder = str(tmp_path)
+  with run_lock.joined(folder, 'x') as is_alone:
+    assert is_alone()
+    with run_lock.joined(folder, 'x') as is_second_alone:
+      for _ in range(2):
+        assert not is_alone() and not is_second_alone()
+    assert is_alone()
+    # It keeps runs that train out.
+    with (
+      pytest.raises(UserError, match='is in use'),
+      run_lock.held(folder),
+    ):
+      pass
+  with run_lock.joined(f'ram://{tmp_path}', 'x') as is_alone:
+    assert not is_alone()
 
 
 def test_without_locks_the_latest_run_owns_the_folder(tmp_path, caplog):

@@ -1,0 +1,80 @@
+"""Files of other programs in the folder of a new run are kept."""
+
+import json
+
+import pytest
+
+from system.errors import UserError
+from training import foreign_files, run_folder
+
+_CONFIG = {'hidden_size': 8}
+_LABELS = ('no', 'yes')
+
+
+@pytest.fixture
+def vocab_file(tmp_path):
+  path = tmp_path / 'words.txt'
+  path.write_text('[PAD]\nfilm\n')
+  return str(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+  path = tmp_path / 'out'
+  path.mkdir()
+  return path
+
+
+def _check(folder, vocab_file):
+  foreign_files.check_run(str(folder), _CONFIG, vocab_file, _LABELS)
+
+
+@pytest.mark.parametrize(
+  'name',
+  [
+    *['bert_config.json', 'vocab.txt', 'labels.txt', 'checkpoint'],
+    *['checkpoints/ckpt-0.index', 'best/vocab.txt', 'dump/manifest.json'],
+    *['train.tf_record', 'train.tf_record.index.json', 'metrics.jsonl'],
+    'eval_metrics.jsonl',
+  ],
+)
+def test_a_run_keeps_files_of_other_programs(folder, vocab_file, name):
+  path = folder / name
+  path.parent.mkdir(exist_ok=True)
+  path.write_text('{"mine": 1}')
+  named = str(path if path.parent == folder else path.parent)
+  with pytest.raises(
+    UserError, match=f'/out holds no run, but {named}/?, which this run would'
+  ):
+    _check(folder, vocab_file)
+  run_folder.claim(str(folder), {}, has_progress=False)
+  _check(folder, vocab_file)
+
+
+def test_files_that_a_run_would_write_the_same_are_accepted(folder, vocab_file):
+  (folder / 'bert_config.json').write_text(json.dumps(_CONFIG))
+  (folder / 'vocab.txt').write_text('[PAD]\r\nfilm')
+  (folder / 'labels.txt').write_text('no\nyes\n')
+  (folder / 'checkpoints').mkdir()
+  (folder / 'notes.txt').write_text('mine')
+  _check(folder, vocab_file)
+  (folder / 'labels.txt').write_text('no\nyes\nperhaps\n')
+  with pytest.raises(UserError, match='/labels.txt, which this run would'):
+    _check(folder, vocab_file)
+
+
+def test_a_run_file_of_another_program_is_kept(folder, vocab_file):
+  (folder / 'run.json').write_text('{"mine": 1}')
+  with pytest.raises(UserError, match='run.json has no configuration'):
+    _check(folder, vocab_file)
+  with pytest.raises(UserError, match='run.json has no configuration'):
+    foreign_files.check_seeds(str(folder))
+
+
+def test_the_summary_of_seeds_is_kept(folder):
+  foreign_files.check_seeds(str(folder))
+  (folder / 'seeds.json').write_text('{}')
+  with pytest.raises(UserError, match='/seeds.json, which this run would'):
+    foreign_files.check_seeds(str(folder))
+  run_folder.claim(str(folder), {}, has_progress=False)
+  foreign_files.check_seeds(str(folder))
