@@ -1,11 +1,13 @@
 """Corpus → blocks of tokenised documents."""
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data.pretraining import long_sentences
 from data.pretraining.masking import SpecialTokens
 from data.pretraining.pairs import Block
 from data.pretraining.partitioning import Partitioning
@@ -90,6 +92,29 @@ def block_documents_of_input(
     position += document.num_bytes
     if is_wanted(block):
       yield block, document.text
+
+
+def make_block(
+  texts: Iterable[str],
+  corpus: Corpus,
+  tokenizer: 'BertTokenizer',
+  max_seq_length: int,
+  map_function: MapFunction = map,
+) -> Block:
+  """Makes a block; cuts long sentences where the project splits the text.
+
+  Args:
+    texts: the documents.
+    corpus: the corpus that they belong to.
+    tokenizer: the tokenizer.
+    max_seq_length: S.
+    map_function: maps a function over batches of documents.
+  """
+  tokenize = functools.partial(tokenize_lines, tokenizer)
+  block = tokenise_block(texts, corpus.sentences, tokenize, map_function)
+  if not corpus.splits_sentences:
+    return block
+  return long_sentences.cut(block, tokenizer.continuation_mask, max_seq_length)
 
 
 def tokenise_block(

@@ -71,13 +71,12 @@ def run(
   tokenizer = BertTokenizer(vocabulary.vocab_file, vocabulary.do_lower_case)
   sample = _read_sample(corpus)
   special = blocks.special_tokens(tokenizer)
-  tokenize = functools.partial(blocks.tokenize_lines, tokenizer)
   with ThreadPoolExecutor(num_workers) as pool:
     in_threads = functools.partial(ordered_map, pool, 2 * num_workers)
 
     def make(texts: list[str], map_function: MapFunction) -> BlockRecords:
-      block = blocks.tokenise_block(
-        texts, corpus.sentences, tokenize, map_function
+      block = blocks.make_block(
+        texts, corpus, tokenizer, options.max_seq_length, map_function
       )
       return BlockRecords(block, 0, special, options, map_function)
 

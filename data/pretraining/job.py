@@ -23,8 +23,10 @@ from system.errors import UserError
 if TYPE_CHECKING:
   from data.text.tokenization import BertTokenizer
 
-# Increase it when the same text and flags give other records than before.
+# Increase a version when the same text and flags give other records than
+# before: the first one for all text, the second for text that is split here.
 _VERSION = 1
+_SPLIT_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Job:
   def fingerprint(self) -> str:
     """The SHA-256 of everything that decides the records, in hexadecimal."""
     sources = {
-      'version': _VERSION,
+      'version': (_SPLIT_VERSION if self.corpus.splits_sentences else _VERSION),
       'text': [(survey.num_bytes, survey.checksum) for survey in self.surveys],
       'corpus': self.corpus.options.document_settings(),
       'vocabulary': self.tokenizer.vocab_checksum,

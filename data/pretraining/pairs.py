@@ -44,6 +44,11 @@ class Pairs(NamedTuple):
     return Pairs(*(column[rows] for column in self))
 
 
+def max_pair_tokens(max_seq_length: int) -> int:
+  """Returns how many tokens of text fit `[CLS] A [SEP] B [SEP]`."""
+  return max_seq_length - 3
+
+
 def sample_pairs(
   block: Block,
   max_seq_length: int,
@@ -84,7 +89,7 @@ def sample_pairs(
   count = _sample(
     block.sentences,
     block.documents,
-    max_seq_length - 3,
+    max_pair_tokens(max_seq_length),
     short_seq_prob,
     swap,
     key,

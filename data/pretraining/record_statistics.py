@@ -111,7 +111,7 @@ class RecordStatistics:
         '%.0f%% of the tokens of all pairs were cut off: many sentences have '
         'more tokens than `max_seq_length`=%d leaves room for. With '
         '`input_format`=bert every line must be one sentence; the other '
-        'formats split running text.',
+        'formats split running text, and cut long sentences into pieces.',
         *(100 * cut_share, len(self.length_counts) - 1),
       )
     if self.random_next == self.records >= _MIN_RECORDS:

@@ -68,7 +68,6 @@ def _slices(
 ) -> Iterator[_Slice]:
   """Yields the slices that go to some shards, in the order of the text."""
   partitioning = job.partitioning
-  tokenize = functools.partial(blocks.tokenize_lines, job.tokenizer)
   special = blocks.special_tokens(job.tokenizer)
 
   def is_wanted(block: int) -> bool:
@@ -78,8 +77,12 @@ def _slices(
   tokenised = (
     (
       number,
-      blocks.tokenise_block(
-        documents, job.corpus.sentences, tokenize, map_function
+      blocks.make_block(
+        documents,
+        job.corpus,
+        job.tokenizer,
+        job.options.max_seq_length,
+        map_function,
       ),
     )
     for number, documents in texts

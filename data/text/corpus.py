@@ -54,6 +54,11 @@ class Corpus:
     self.paths = _find_inputs(options) if paths is None else list(paths)
     self._open_file = open_file
 
+  @property
+  def splits_sentences(self) -> bool:
+    """Whether the text is running text, which `sentences` splits by rules."""
+    return self.options.input_format != 'bert'
+
   def sizes(self) -> list[int]:
     """Returns the size of each input, in the units of `read`'s progress.
 

@@ -167,8 +167,9 @@ class _Make(_Worker):
     number, pieces = element
     job = self._task.job
     texts = itertools.chain.from_iterable(piece[2] for piece in sorted(pieces))
-    tokenize = functools.partial(blocks.tokenize_lines, job.tokenizer)
-    block = blocks.tokenise_block(texts, job.corpus.sentences, tokenize)
+    block = blocks.make_block(
+      texts, job.corpus, job.tokenizer, job.options.max_seq_length
+    )
     special = blocks.special_tokens(job.tokenizer)
     records = BlockRecords(block, number, special, job.options)
     for shard in self._task.missing_shards(number):

@@ -107,6 +107,22 @@ def segments(record: dict[str, np.ndarray]) -> tuple[list[int], list[int]]:
   return ids[1:end], ids[end + 1 : -1]
 
 
+@pytest.mark.parametrize('input_format', ['text', 'text_file', 'jsonl'])
+def test_long_sentences_of_running_text_become_records(folder, input_format):
+  text = 'ax bx cx dx ' * 50
+  content = json.dumps({'text': text}) if input_format == 'jsonl' else text
+  (folder / 'long.txt').write_text(f'{content}\n')
+  options = dataclasses.replace(SMALL, dupe_factor=1, short_seq_prob=0.0)
+  statistics = create(
+    folder, options, 'long.txt', 'long', input_format=input_format
+  )
+  # 400 tokens, up to 13 in a record.
+  assert statistics.records >= 31
+  assert statistics.cut / 400 < 0.15
+  lines = create(folder, options, 'long.txt', 'lines')
+  assert lines.records == 1 and lines.cut > 387
+
+
 def test_records_rebuild_the_text(folder):
   options = RecordOptions(max_seq_length=64, dupe_factor=3, short_seq_prob=0.0)
   create(folder, options)

@@ -104,6 +104,17 @@ def test_the_bytes_are_those_of_one_machine(folder, num_shards, options):
   assert contents(folder / 'beam') == expected
 
 
+def test_long_sentences_are_cut_as_on_one_machine(folder):
+  for i, letter in enumerate('ab'):
+    (folder / f't{i}.txt').write_text(f'{letter} c d ex ' * 40)
+  options = {'input_format': 'text', 'num_shards': 2}
+  expected = create(folder, 'local', **options)
+  engine = BeamEngine('DirectRunner')
+  found = create(folder, 'beam', engine, **options)
+  assert found.to_json() == expected.to_json()
+  assert contents(folder / 'beam') == contents(folder / 'local')
+
+
 def test_a_job_server_makes_the_same_bytes(folder):
   """Flink and Spark are reached through a job server, too."""
   options = ['job_endpoint=embed', 'environment_type=LOOPBACK']
