@@ -112,7 +112,7 @@ def make_block(
   """
   tokenize = functools.partial(tokenize_lines, tokenizer)
   block = tokenise_block(texts, corpus.sentences, tokenize, map_function)
-  if not corpus.splits_sentences:
+  if not corpus.options.splits_sentences:
     return block
   return long_sentences.cut(block, tokenizer.continuation_mask, max_seq_length)
 

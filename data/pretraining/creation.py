@@ -63,6 +63,7 @@ def create_records(
   """
   options.check()
   options.warn_of_few_predictions()
+  corpus.options.log_missing_rules()
   _check_outputs(outputs, [*corpus.paths, vocabulary.vocab_file])
   with output_lock.held(outputs):
     job = _prepare_job(corpus, outputs, vocabulary, options, engine)

@@ -68,6 +68,7 @@ def run(
   """
   options.check()
   options.warn_of_few_predictions()
+  corpus.options.log_missing_rules()
   tokenizer = BertTokenizer(vocabulary.vocab_file, vocabulary.do_lower_case)
   sample = _read_sample(corpus)
   special = blocks.special_tokens(tokenizer)

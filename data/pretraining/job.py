@@ -59,7 +59,9 @@ class Job:
   def fingerprint(self) -> str:
     """The SHA-256 of everything that decides the records, in hexadecimal."""
     sources = {
-      'version': (_SPLIT_VERSION if self.corpus.splits_sentences else _VERSION),
+      'version': (
+        _SPLIT_VERSION if self.corpus.options.splits_sentences else _VERSION
+      ),
       'text': [(survey.num_bytes, survey.checksum) for survey in self.surveys],
       'corpus': self.corpus.options.document_settings(),
       'vocabulary': self.tokenizer.vocab_checksum,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from data.text import sentences, text_formats, tfds_text
+from data.text import languages, sentences, text_formats, tfds_text
 from data.text.corpus_options import CorpusOptions
 from data.text.document import Document, Rejected
 from data.text.file_survey import FileSurvey
@@ -53,11 +53,6 @@ class Corpus:
     self.options = options
     self.paths = _find_inputs(options) if paths is None else list(paths)
     self._open_file = open_file
-
-  @property
-  def splits_sentences(self) -> bool:
-    """Whether the text is running text, which `sentences` splits by rules."""
-    return self.options.input_format != 'bert'
 
   def sizes(self) -> list[int]:
     """Returns the size of each input, in the units of `read`'s progress.
@@ -118,7 +113,7 @@ class Corpus:
 
     May be called in several threads at the same time.
     """
-    language = self.options.language
+    language = languages.resolve(self.options.language)
     match self.options.input_format:
       case 'bert':
         return [text.split('\n') for text in texts]

@@ -1,38 +1,17 @@
 """The settings of a corpus: where its text is, and how to read it."""
 
 import dataclasses
-import re
 from typing import Any
 
+from absl import logging
+
+from data.text import languages
 from system import settings
 from system.errors import UserError
 from system.settings import setting
 
 FORMATS = (
   *['bert', 'text', 'text_file', 'jsonl', 'wikiextractor', 'parquet', 'tfds'],
-)
-_LANGUAGE = re.compile('([a-z]{2,3})(-[a-z]+)*')
-# The codes of ISO 639-1. sentencex splits unknown languages like English.
-_TWO_LETTER_CODES = frozenset(
-  'aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch '
-  'co cr cs cu cv cy da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga '
-  'gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja '
-  'jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv '
-  'mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or '
-  'os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg sh si sk sl sm sn so sq '
-  'sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve '
-  'vi vo wa wo xh yi yo za zh zu'.split()
-)
-# The three-letter codes, of ISO 639-2, of the languages that sentencex has
-# rules for and knows by two letters alone.
-_SHORT_CODES = dict(
-  pair.split('=')
-  for pair in (
-    'amh=am ara=ar arm=hy ben=bn bul=bg bur=my cat=ca chi=zh dan=da deu=de '
-    'dut=nl ell=el eng=en fin=fi fra=fr fre=fr ger=de gre=el guj=gu hin=hi '
-    'hye=hy ita=it jpn=ja kan=kn kaz=kk mal=ml mar=mr mya=my nld=nl pan=pa '
-    'pol=pl por=pt rus=ru slk=sk slo=sk spa=es tam=ta tel=te ukr=uk zho=zh'
-  ).split()
 )
 
 
@@ -63,8 +42,9 @@ class CorpusOptions:
   )
   language: str = setting(
     'en',
-    "Added: the language of the text, an ISO 639 code such as 'en' or 'pt-br'. "
-    'It decides where sentences end; for all formats except bert.',
+    "Added: the language of the text, such as 'en' or 'pt-br'; "
+    'docs/pretraining.md lists the codes. It decides where sentences end; for '
+    'all formats except bert.',
     needs=('input_format!=bert',),
   )
   # Even the highest limit keeps the first piece of a cut document, which has
@@ -94,9 +74,24 @@ class CorpusOptions:
       UserError: a value is not allowed; it is named.
     """
     settings.check(self)
-    _check_language(self.language)
+    languages.resolve(self.language)
     if not self.text_field:
       raise UserError('`text_field` is empty: expected the name of a field')
+
+  @property
+  def splits_sentences(self) -> bool:
+    """Whether the text is running text, whose sentences the project finds."""
+    return self.input_format != 'bert'
+
+  def log_missing_rules(self) -> None:
+    """Logs if the language's text is split into sentences like English."""
+    code = languages.resolve(self.language)
+    if self.splits_sentences and code not in languages.WITH_RULES:
+      logging.info(
+        'The sentence splitter has no rules for `language`=%s: sentences end '
+        'as in English, and at the full stops of other scripts.',
+        self.language,
+      )
 
   def document_settings(self) -> dict[str, Any]:
     """Returns the settings that decide the documents of a text, by name.
@@ -107,20 +102,3 @@ class CorpusOptions:
     values = dataclasses.asdict(self)
     del values['input_file'], values['tfds_data_dir']
     return values
-
-
-def _check_language(language: str) -> None:
-  """Raises a `UserError` if a language code is none."""
-  found = _LANGUAGE.fullmatch(language)
-  if not found:
-    raise UserError(
-      f"`language`={language}: expected a language code, 'en' or 'pt-br'"
-    )
-  if short := _SHORT_CODES.get(found[1]):
-    raise UserError(
-      f'`language`={language}: expected the code of two letters, {short!r}'
-    )
-  if len(found[1]) == 2 and found[1] not in _TWO_LETTER_CODES:
-    raise UserError(
-      f'`language`={language}: {found[1]!r} is no language code of ISO 639-1'
-    )

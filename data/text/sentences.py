@@ -25,7 +25,7 @@ def split(text: str, language: str) -> list[str]:
 
   Args:
     text: a line end also ends a sentence.
-    language: ISO 639 code; sentencex treats an unknown one as English.
+    language: the code that `languages.resolve` returned.
 
   Returns:
     The sentences in order, stripped of white space, none blank.
