@@ -61,7 +61,8 @@ class Manifest:
   num_examples: int
   num_held_out: int | None
   shards: list[Shard]
-  num_labelled: int = 0  # Examples whose label is known and stored.
+  # Examples whose label is known and stored. Old manifests lack the number.
+  num_labelled: int = 0
   keeps_text: bool = False
   dev_split: str = ''  # The checksum of the examples of `dev_logits.npy`.
   made_from: str = ''  # In a student's own dump: a hash of its sources.
@@ -111,6 +112,8 @@ def read(dump_dir: str) -> Manifest:
       shards=[_checked_shard(Shard(**shard)) for shard in manifest.shards],
       merged_from=[_checked(Origin(**x)) for x in manifest.merged_from],
     )
+    for teacher in (manifest, *manifest.merged_from):
+      _check_scores(teacher.teacher_scores)
     _check_counts(manifest)
   except (TypeError, ValueError) as error:
     raise UserError(f"{path} is not a dump's manifest: {error}") from error
@@ -122,9 +125,18 @@ def _checked(values: _T) -> _T:
   for field in dataclasses.fields(values):
     value = getattr(values, field.name)
     kind = typing.get_origin(field.type) or field.type
-    if not isinstance(value, field.type if kind is types.UnionType else kind):
+    is_truth = isinstance(value, bool) and kind is not bool
+    if is_truth or not isinstance(
+      value, field.type if kind is types.UnionType else kind
+    ):
       raise TypeError(f'{field.name} is {shown(value)}')
   return values
+
+
+def _check_scores(scores: dict[str, float]) -> None:
+  for name, score in scores.items():
+    if isinstance(score, bool) or not isinstance(score, (int, float)):
+      raise TypeError(f'teacher_scores has {shown(name)}: {shown(score)}')
 
 
 def _checked_shard(shard: Shard) -> Shard:
@@ -148,12 +160,17 @@ def _check_counts(manifest: Manifest) -> None:
       f'num_examples is {shown(manifest.num_examples)}, its shards have '
       f'{shown(sum(counts))}, expected the same number'
     )
-  for name, low, high in (
-    ('num_labelled', 0, manifest.num_examples),
-    ('vocab_size', 1, math.inf),
-    ('max_seq_length', 1, math.inf),
+  held_out = [x.num_held_out for x in (manifest, *manifest.merged_from)]
+  for name, value, low, high in (
+    ('num_labelled', manifest.num_labelled, 0, manifest.num_examples),
+    ('vocab_size', manifest.vocab_size, 1, math.inf),
+    ('max_seq_length', manifest.max_seq_length, 1, math.inf),
+    *(('num_held_out', x, 0, math.inf) for x in held_out if x is not None),
   ):
-    if not low <= (value := getattr(manifest, name)) <= high:
+    if not low <= value <= high:
       raise ValueError(f'{name} is {shown(value)}')
-  if not all(isinstance(label, str) for label in manifest.labels):
-    raise ValueError(f'labels is {shown(manifest.labels)}')
+  labels = manifest.labels
+  if not all(isinstance(x, str) for x in labels) or (
+    len(set(labels)) < len(labels)
+  ):
+    raise ValueError(f'labels is {shown(labels)}')

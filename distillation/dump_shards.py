@@ -3,6 +3,7 @@
 Tested by `tests/distillation/logits_dump_test.py`.
 """
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -27,6 +28,8 @@ from data.tasks.task import Task
 from distillation.dump_manifest import Shard
 from system import files
 from system.errors import UserError
+
+_LABELS_AT_ONCE = 4096
 
 
 class Row(NamedTuple):
@@ -103,6 +106,30 @@ def read(path: str) -> Iterator[Row]:
         f'{path}, record {number}: not a record of a dump: {error}'
       ) from error
     yield row
+
+
+def count_labelled(path: str, is_regression: bool) -> int:
+  """Returns the number of examples of a shard that have a label.
+
+  Raises:
+    UserError: a record is damaged, or has no label of the task's kind.
+  """
+  kind = tf.float32 if is_regression else tf.int64
+  spec = {'label_ids': tf.io.FixedLenFeature([], kind)}
+  records, count = record_reader.read(path), 0
+  while batch := list(itertools.islice(records, _LABELS_AT_ONCE)):
+    try:
+      labels = tf.io.parse_example(tf.constant(batch), spec)[
+        'label_ids'
+      ].numpy()
+    except (tf.errors.InvalidArgumentError, UnicodeDecodeError) as error:
+      raise UserError(
+        f'{path}: a record has no label of the type {kind.name}'
+      ) from error
+    count += np.count_nonzero(
+      ~np.isnan(labels) if is_regression else labels >= 0
+    )
+  return int(count)
 
 
 def _row(raw: bytes) -> Row:

@@ -58,24 +58,66 @@ class Dump:
     """Yields every example, in the order of the transfer set.
 
     Raises:
-      UserError: a record is no example or has not one logit for each label, or
-        a shard has another number of examples than in the manifest.
+      UserError: a record is no example or contradicts the manifest, or the
+        numbers of examples and of labels are others than there.
     """
-    num_logits = len(self.manifest.labels) or 1
+    num_labelled = 0
     for path, shard in zip(self.paths, self.manifest.shards, strict=True):
       count = 0
       for count, row in enumerate(dump_shards.read(path), 1):
-        if len(row.teacher_logits) != num_logits:
-          raise UserError(
-            f'{path}, record {count - 1}: found {len(row.teacher_logits)} '
-            f'logits, expected {num_logits}'
-          )
+        if problem := self._misfit(row):
+          raise UserError(f'{path}, record {count - 1}: {problem}')
+        num_labelled += row.label is not None
         yield row
       if count != shard.num_examples:
         raise UserError(
           f'{path} has {count} examples, expected {shard.num_examples} as in '
           f'{dump_manifest.FILE_NAME}'
         )
+
+    self._check_num_labelled(num_labelled)
+
+  def _misfit(self, row: Row) -> str:
+    """Describes how a row contradicts the manifest; '' if it does not."""
+    manifest, ids = self.manifest, row.input_ids
+    counts = (
+      ('logits', len(row.teacher_logits), len(manifest.labels) or 1),
+      ('segments', len(row.segment_ids), len(ids)),
+    )
+    for name, found, expected in counts:
+      if found != expected:
+        return f'found {found} {name}, expected {expected}'
+    if not 1 <= len(ids) <= manifest.max_seq_length:
+      return (
+        f'found {len(ids)} tokens, expected 1 to {manifest.max_seq_length} '
+        f'(max_seq_length in {dump_manifest.FILE_NAME})'
+      )
+    if not 0 <= ids.min() <= ids.max() < manifest.vocab_size:
+      return (
+        f'found the token ids {ids.min()} to {ids.max()}, expected 0 to '
+        f'{manifest.vocab_size - 1} (vocab_size in {dump_manifest.FILE_NAME})'
+      )
+    return ''
+
+  def check_labels(self, task: Task) -> None:
+    """Reads all labels and counts them.
+
+    Raises:
+      UserError: their number is another one than in the manifest.
+    """
+    num_labelled = sum(
+      dump_shards.count_labelled(path, task.is_regression)
+      for path in self.paths
+    )
+    self._check_num_labelled(num_labelled)
+
+  def _check_num_labelled(self, found: int) -> None:
+    recorded = self.manifest.num_labelled
+    if recorded and found != recorded:
+      raise UserError(
+        f'{os.path.join(self.folder, dump_manifest.FILE_NAME)}: num_labelled '
+        f'is {recorded}, but {found} examples of the shards have a label'
+      )
 
   def source(
     self, task: Task, max_seq_length: int, with_labels: bool = False
@@ -145,6 +187,8 @@ def read_dev_logits(dump_dir: str, shape: tuple[int, int]) -> np.ndarray | None:
         f'found {logits.dtype} {list(logits.shape)}, expected float32 '
         f'{list(shape)}'
       )
+    if not np.all(np.isfinite(logits)):
+      raise ValueError('found NaN or infinity, expected finite numbers')
   except ValueError as error:
     logging.warning('%s is damaged and is not used: %s', path, error)
     return None

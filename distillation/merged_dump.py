@@ -68,8 +68,11 @@ def check(dumps: Sequence[Dump], student: StudentInput) -> bool:
 
   Raises:
     UserError: the student can use neither the ids nor the text of the dumps, or
-      two dumps cannot be compared; the reason is named.
+      two dumps cannot be compared, or a dump says another size of the student's
+      vocabulary; the reason is named.
   """
+  for dump in dumps:
+    _check_vocab_size(dump, student.tokenizer)
   if all(map(student.misfits, dumps)) and not any(
     dump.manifest.keeps_text for dump in dumps
   ):
@@ -88,6 +91,29 @@ def check(dumps: Sequence[Dump], student: StudentInput) -> bool:
         'compared'
       )
   return len(dumps) > 1 or bool(student.misfits(dumps[0]))
+
+
+def _check_vocab_size(dump: Dump, tokenizer: BertTokenizer) -> None:
+  manifest = dump.manifest
+  if (
+    manifest.vocabulary == tokenizer.vocab_checksum
+    and manifest.vocab_size != tokenizer.vocab_size
+  ):
+    raise UserError(
+      f'{os.path.join(dump.folder, dump_manifest.FILE_NAME)}: vocab_size is '
+      f'{shown(manifest.vocab_size)}, but the vocabulary that it names has '
+      f'{tokenizer.vocab_size} tokens'
+    )
+
+
+def base(dumps: Sequence[Dump], student: StudentInput) -> int:
+  """Returns the number of the dump whose ids, or else text, a student uses.
+
+  Its labels are used, too.
+  """
+  fitting = [not student.misfits(dump) for dump in dumps]
+  keeping = [dump.manifest.keeps_text for dump in dumps]
+  return (fitting if any(fitting) else keeping).index(True)
 
 
 def _inputs(dump: Dump) -> tuple[str, bool, int]:
@@ -118,7 +144,7 @@ def make(
   """
   made_from = _identity(fingerprints, student, temperature)
   if dump_manifest.exists(folder):
-    if (existing := _existing(folder, made_from)) is not None:
+    if (existing := _existing(folder, dumps, student, made_from)) is not None:
       return existing
     dump_manifest.remove(folder)
   files.make_folder(folder)
@@ -145,12 +171,15 @@ def make(
   return Dump(folder, manifest)
 
 
-def _existing(folder: str, made_from: str) -> Dump | None:
+def _existing(
+  folder: str, dumps: Sequence[Dump], student: StudentInput, made_from: str
+) -> Dump | None:
   """Returns the folder's dump if it has these sources and is undamaged."""
-  dump = Dump(folder, dump_manifest.read(folder))
-  if dump.manifest.made_from != made_from:
-    return None
   try:
+    dump = Dump(folder, dump_manifest.read(folder))
+    shards = dump.manifest.shards
+    if dump.manifest != _manifest(dumps, student, shards, made_from):
+      return None
     dump.check_shards()
   except UserError as error:
     logging.warning('Making the dump again: %s', error)
@@ -167,6 +196,7 @@ def _manifest(
 ) -> Manifest:
   manifest = dataclasses.replace(
     dumps[0].manifest,
+    num_labelled=dumps[base(dumps, student)].manifest.num_labelled,
     vocabulary=student.tokenizer.vocab_checksum,
     vocab_size=student.tokenizer.vocab_size,
     do_lower_case=student.tokenizer.do_lower_case,
@@ -203,10 +233,8 @@ def _identity(fingerprints, student: StudentInput, temperature: float) -> str:
 def _merged_rows(
   dumps: Sequence[Dump], student: StudentInput, temperature: float
 ) -> Iterator[Row]:
-  # `base` is the dump whose token ids, or else whose text, the student uses.
-  fitting = [not student.misfits(dump) for dump in dumps]
-  keeping = [dump.manifest.keeps_text for dump in dumps]
-  base = (fitting if any(fitting) else keeping).index(True)
+  source = base(dumps, student)
+  is_encoded = not student.misfits(dumps[source])
   groups = zip(*(dump.rows() for dump in dumps), strict=True)
   average = functools.partial(
     mean_logits,
@@ -218,8 +246,8 @@ def _merged_rows(
     for group in chunk:
       _check_same(group, dumps)
       logits = average(np.stack([row.teacher_logits for row in group]))
-      rows.append(group[base]._replace(teacher_logits=logits))
-    if not any(fitting):
+      rows.append(group[source]._replace(teacher_logits=logits))
+    if not is_encoded:
       rows = _encoded(rows, student)
     yield from (row._replace(text_a=None, text_b=None) for row in rows)
 

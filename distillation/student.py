@@ -96,7 +96,8 @@ class SoftLabels:
   @property
   def num_labelled(self) -> int:
     """The number of examples that have a label."""
-    return self.dumps[0].manifest.num_labelled
+    source = merged_dump.base(self.dumps, self.student)
+    return self.dumps[source].manifest.num_labelled
 
   def identity(self) -> dict[str, Any]:
     """Returns the part of a run's identity that the soft labels give."""
@@ -123,6 +124,7 @@ class SoftLabels:
       )
     has_labels = self.options.hard_label_weight > 0
     if has_labels:
+      dump.check_labels(self.student.task)
       logging.info(
         '%d of %d examples have a label', self.num_labelled, self.num_examples
       )

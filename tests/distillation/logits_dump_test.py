@@ -124,6 +124,9 @@ def test_dev_logits_of_another_shape_are_not_used(tmp_path, caplog):
   logits_dump.write_dev_logits(str(tmp_path), np.zeros([4, 2]))
   assert logits_dump.read_dev_logits(str(tmp_path), (4, 2)) is None
   assert 'found float64 [4, 2], expected float32 [4, 2]' in caplog.text
+  logits_dump.write_dev_logits(str(tmp_path), tiny_dump.LOGITS * np.nan)
+  assert logits_dump.read_dev_logits(str(tmp_path), (3, 2)) is None
+  assert 'found NaN or infinity, expected finite numbers' in caplog.text
 
 
 def test_a_missing_label_of_regression_differs_from_zero(tmp_path):
@@ -181,6 +184,11 @@ def test_a_manifest_that_names_other_files_is_refused(
     {'shards': [1]},
     {'merged_from': [[]]},
     {'labels': [0, 1]},
+    {'labels': ['0', '0']},
+    {'num_held_out': -1},
+    {'num_held_out': True},
+    {'teacher_scores': {'eval_accuracy': 'good'}},
+    {'merged_from': [['t', '0', {}, -1]]},
   ],
 )
 def test_a_manifest_with_values_of_other_types_is_refused(
@@ -225,6 +233,54 @@ def test_a_manifest_that_names_a_shard_twice_is_refused(tmp_path, tokenizer):
   files.write_json(path, values)
   with pytest.raises(UserError, match='it names a shard twice'):
     tiny_dump.open_dumps(tmp_path / 'dump')
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    (
+      {'max_seq_length': 3},
+      '00001-of-00002, record 1: found 4 tokens, expected 1 to 3 .max_seq_leng',
+    ),
+    (
+      {'vocab_size': 7},
+      '00001-of-00002, record 1: found the token ids 2 to 7, expected 0 to 6 ',
+    ),
+    ({'labels': ['0', '1', '2']}, 'record 0: found 2 logits, expected 3'),
+    (
+      {'num_labelled': 3},
+      'a/manifest.json: num_labelled is 3, but 2 examples of the shards have',
+    ),
+    ({'num_labelled': 1}, 'num_labelled is 1, but 2 examples of the shards'),
+  ],
+)
+def test_rows_that_contradict_the_manifest_are_named(
+  tmp_path, tokenizer, changes, message
+):
+  dump = tiny_dump.write(tmp_path / 'a', tokenizer)
+  assert len([*dump.rows()]) == 3
+  manifest = dataclasses.replace(dump.manifest, **changes)
+  with pytest.raises(UserError, match=message):
+    list(logits_dump.Dump(dump.folder, manifest).rows())
+
+
+def test_labels_are_counted(tmp_path, tokenizer):
+  dump = tiny_dump.write(tmp_path / 'a', tokenizer)
+  task = glue.get_task('SST-2')
+  dump.check_labels(task)
+  manifest = dataclasses.replace(dump.manifest, num_labelled=3)
+  with pytest.raises(UserError, match='num_labelled is 3, but 2 examples'):
+    logits_dump.Dump(dump.folder, manifest).check_labels(task)
+  assert dump_shards.count_labelled(dump.paths[0], False) == 1
+  with pytest.raises(UserError, match='no label of the type float32'):
+    dump_shards.count_labelled(dump.paths[0], True)
+  path = f'{dump.folder}/numbers'
+  rows = [
+    row._replace(teacher_logits=np.float32([1.5]), label=label)
+    for row, label in zip(tiny_dump.ROWS, (0.0, None, -2.5), strict=True)
+  ]
+  dump_shards.write(path, rows, is_regression=True)
+  assert dump_shards.count_labelled(path, True) == 2
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from data.records import record_index
 from data.tasks import glue
 from distillation import dump_manifest, logits_dump, merged_dump
 from distillation.dump_manifest import Origin
-from system import temporary_files
+from system import files, temporary_files
 from system.errors import UserError
 
 
@@ -243,3 +243,50 @@ def test_a_dump_without_the_text_that_it_claims_is_refused(tmp_path, tokenizer):
   assert dump.manifest.keeps_text
   with pytest.raises(UserError, match="the dump has no text for 'a:3'"):
     _make([dump], tokenizer, tmp_path / 'own', max_seq_length=3)
+
+
+@pytest.mark.parametrize(
+  'changes',
+  [
+    {'num_labelled': 1},
+    {'vocab_size': 99},
+    {'keeps_text': True},
+    {'labels': ['1', '0']},
+    {'task': 'CoLA'},
+    {'num_examples': 4},
+  ],
+)
+def test_a_merged_dump_whose_manifest_was_changed_is_made_again(
+  tmp_path, tokenizer, changes
+):
+  dumps = [tiny_dump.write(tmp_path / name, tokenizer) for name in 'ab']
+  own = _make(dumps, tokenizer, tmp_path / 'own')
+  path = f'{own.folder}/manifest.json'
+  files.write_json(path, {**files.read_json(path), **changes})
+  assert _make(dumps, tokenizer, tmp_path / 'own') == own
+  assert dump_manifest.read(own.folder) == own.manifest
+
+
+def test_a_vocabulary_of_another_size_than_the_manifest_s_is_refused(
+  tmp_path, tokenizer
+):
+  dump = tiny_dump.write(tmp_path / 'a', tokenizer, vocab_size=9)
+  with pytest.raises(
+    UserError, match='a/manifest.json: vocab_size is 9, but .* has 8 tokens'
+  ):
+    merged_dump.check([dump], _student(tokenizer))
+
+
+def test_labels_are_those_of_the_dump_whose_ids_are_used(tmp_path, tokenizer):
+  other = tiny_dump.make_tokenizer(tmp_path, [*tiny_dump.WORDS, 'plot'])
+  unlabelled = [row._replace(label=None) for row in tiny_dump.ROWS]
+  dumps = [
+    tiny_dump.write(
+      tmp_path / 'a', other, rows=unlabelled, vocab_size=9, num_labelled=0
+    ),
+    tiny_dump.write(tmp_path / 'b', tokenizer),
+  ]
+  merged = _make(dumps, tokenizer, tmp_path / 'merged')
+  merged.check_labels(glue.get_task('SST-2'))
+  assert merged.manifest.num_labelled == 2
+  assert [row.label for row in merged.rows()] == [1, None, 0]

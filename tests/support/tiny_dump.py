@@ -71,9 +71,12 @@ def write(
     MANIFEST,
     vocabulary=tokenizer.vocab_checksum,
     keeps_text=rows[0].text_a is not None,
-    num_labelled=2,
     shards=[dump_shards.describe(path) for path in paths],
-    **{'teacher_checksum': f'of {folder.name}', **changes},
+    **{
+      'num_labelled': sum(row.label is not None for row in rows),
+      'teacher_checksum': f'of {folder.name}',
+      **changes,
+    },
   )
   dump_manifest.write(str(folder), manifest)
   return Dump(str(folder), manifest)
