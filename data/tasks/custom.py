@@ -49,13 +49,16 @@ def in_files(
 
 
 def classification(
-  labels: tuple[str, ...], splits: Mapping[str, Split] | None = None
+  labels: tuple[str, ...],
+  splits: Mapping[str, Split] | None = None,
+  ignores_case: bool = False,
 ) -> Task:
   """Returns a custom task with labels, scored by accuracy.
 
   Args:
     labels: the labels of the data, in the order of the logits.
     splits: the data; `in_files()` by default.
+    ignores_case: as for `Task`.
 
   Raises:
     UserError: there are fewer than two labels, or duplicates.
@@ -66,7 +69,13 @@ def classification(
     )
   text_files.check_encodable(labels, 'the labels')
   _warn_of_similar(labels)
-  return Task('custom', labels, ('accuracy',), splits or in_files())
+  return Task(
+    'custom',
+    labels,
+    ('accuracy',),
+    splits or in_files(),
+    ignores_case=ignores_case,
+  )
 
 
 def _warn_of_similar(labels: tuple[str, ...]) -> None:

@@ -159,7 +159,8 @@ def make_task(
   A custom task takes its labels from the first of these that applies:
     1. the settings `regression`, `labels_file` and `labels`;
     2. the logits dumps that a student is trained on;
-    3. the model, if it is evaluated or predicts but is not trained;
+    3. the model, if it is evaluated or predicts but is not trained. The data
+       may spell them in another case;
     4. the training split. If training starts from a model with the same labels,
        they are in that model's order, so that its head can be kept.
 
@@ -196,17 +197,17 @@ def _custom_task(
   if options.regression:
     return custom.regression(splits)
   if options.labels_file:
-    labels = label_order.read(options.labels_file)
-  elif options.labels:
-    labels = options.labels
-  else:
-    labels = _find_labels(
-      splits['train'],
-      options.data_dir,
-      [*dump_folders, *label_folders],
-      is_binding=bool(dump_folders) or not is_training,
-    )
-  return custom.classification(labels, splits)
+    return custom.classification(label_order.read(options.labels_file), splits)
+  if options.labels:
+    return custom.classification(options.labels, splits)
+  folders = [*dump_folders, *label_folders]
+  is_binding = bool(dump_folders) or not is_training
+  if is_binding and (known := label_order.find(folders)):
+    logging.info('The labels are those of %s.', known[0])
+    return custom.classification(known[1], splits, ignores_case=True)
+  return custom.classification(
+    _labels_of_train(splits['train'], options.data_dir, folders), splits
+  )
 
 
 def _custom_splits(options: TaskOptions) -> Mapping[str, Split]:
@@ -224,23 +225,16 @@ def _custom_splits(options: TaskOptions) -> Mapping[str, Split]:
   return custom.in_files(fields, None if is_auto else options.file_format)
 
 
-def _find_labels(
-  train: Split, data_dir: str | None, folders: Sequence[str], is_binding: bool
+def _labels_of_train(
+  train: Split, data_dir: str | None, folders: Sequence[str]
 ) -> tuple[str, ...]:
-  """Returns the labels in the first `labels.txt`, or of the training split.
+  """Returns the labels of the training split.
 
-  Args:
-    train: the training split; not read if known labels are binding.
-    data_dir: the folder of its data.
-    folders: the folders to search for `labels.txt`.
-    is_binding: whether to use the labels found there without comparison;
-      otherwise they are used only if they are those of the training split.
+  They are in the order of the model in the first of the folders that names its
+  labels, if these are the same.
   """
-  known = label_order.find(folders)
-  if known and is_binding:
-    logging.info('The labels are those of %s.', known[0])
-    return known[1]
   found = label_order.labels_in(train, data_dir)
+  known = label_order.find(folders)
   ordered = known and label_order.in_order_of(known[1], found)
   if ordered:
     logging.info('The order of the labels is that of %s.', known[0])

@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
+from absl import logging
+
 from data.tasks.examples import Example
 from system.errors import UserError, listed, shown
 
@@ -52,6 +54,8 @@ class Task:
     metrics: names from training/metrics.py, the main metric first.
     splits: 'train', 'dev', 'test' → their data.
     is_symmetric: whether the two texts of a pair may change places.
+    ignores_case: whether the data may spell labels in another case. The labels
+      of a model may differ from the data's in case alone.
   """
 
   name: str
@@ -59,6 +63,7 @@ class Task:
   metrics: tuple[str, ...]
   splits: Mapping[str, Split] = dataclasses.field(hash=False)
   is_symmetric: bool = False
+  ignores_case: bool = False
 
   @property
   def is_regression(self) -> bool:
@@ -133,26 +138,62 @@ class Task:
         matched sets; it also has 'dev_mismatched' and 'test_mismatched'.
 
     Returns:
-      One example per row. Labels are checked but not encoded. In test the
-      label '-1' is none, unless it is one of the task's.
+      One example per row. Labels are checked but not encoded, and spelt as in
+      `labels`. In test the label '-1' is none, unless it is one of the task's.
 
     Raises:
       UserError: the data is missing or malformed (see `FileSplit.read`), or
-        `encode_label` rejects a label; the message names the file and the line,
-        from 1.
+        `encode_label` rejects a label, or one label has two spellings; the
+        message names the file and the line, from 1.
     """
     self.locate(data_dir, split)
-    examples = []
+    examples, spellings = [], {}
     for where, example in self.splits[split].read(data_dir):
       if split.startswith('test') and self._is_unknown(example.label):
         example = dataclasses.replace(example, label=None)
       if example.label is not None:
         try:
+          example = self._respelt(example, spellings)
           self.encode_label(example.label)
         except UserError as error:
           raise UserError(f'{where}: {error}') from error
       examples.append(example)
+    self._report(spellings)
     return examples
+
+  def _respelt(self, example: Example, spellings: dict[str, str]) -> Example:
+    """Returns an example with its label spelt as in `labels`.
+
+    Args:
+      example: with a label.
+      spellings: label → its spelling in the data; takes the example's.
+
+    Raises:
+      UserError: an earlier example spells the same label otherwise.
+    """
+    if not self.ignores_case:
+      return example
+    found = example.label
+    if found in self.labels:
+      label = found
+    else:
+      same = [x for x in self.labels if x.casefold() == found.casefold()]
+      label = same[0] if len(same) == 1 else found
+    if (other := spellings.setdefault(label, found)) != found:
+      raise UserError(
+        f'found the label {shown(found)}, and {shown(other)} before: the model '
+        f'has one label for both, {shown(label)}'
+      )
+    return dataclasses.replace(example, label=label)
+
+  def _report(self, spellings: Mapping[str, str]) -> None:
+    for label, spelling in spellings.items():
+      if spelling != label:
+        logging.info(
+          'The label %s of the data is %s of the model.',
+          shown(spelling),
+          shown(label),
+        )
 
   def _is_unknown(self, label: str | None) -> bool:
     return label == _UNKNOWN_LABEL and bool(

@@ -48,6 +48,42 @@ def test_a_model_that_is_not_trained_gives_the_labels(tmp_path):
   assert make_task(_options(tmp_path), [model]).labels == ('x', 'c', 'b')
 
 
+def test_data_may_spell_the_labels_of_a_model_in_another_case(tmp_path, caplog):
+  model = _model(tmp_path / 'model', 'POSITIVE', 'Straße', 'negative')
+  _write_texts(tmp_path, 'negative', 'positive', 'strasse', split='dev')
+  task = make_task(_options(tmp_path), [model])
+  labels = [e.label for e in task.read_split(str(tmp_path), 'dev')]
+  assert labels == ['negative', 'POSITIVE', 'Straße']
+  assert [task.encode_label(label) for label in labels] == [2, 0, 1]
+  logged = "The label 'positive' of the data is 'POSITIVE' of the model."
+  assert caplog.text.count(logged) == 1
+  assert "'negative' of the model" not in caplog.text
+  # The user's own labels are taken literally.
+  options = _options(tmp_path, labels=('POSITIVE', 'Straße', 'negative'))
+  with pytest.raises(UserError, match="line 3: unknown label 'positive'"):
+    make_task(options, [model]).read_split(str(tmp_path), 'dev')
+
+
+def test_a_label_in_two_spellings_is_not_taken_for_a_label_of_a_model(tmp_path):
+  model = _model(tmp_path / 'model', 'POSITIVE', 'NEGATIVE')
+  task = make_task(_options(tmp_path), [model])
+  _write_texts(tmp_path, 'positive', 'Positive', split='dev')
+  with pytest.raises(
+    UserError,
+    match="dev.tsv, line 3: found the label 'Positive', and 'positive' before: "
+    "the model has one label for both, 'POSITIVE'",
+  ):
+    task.read_split(str(tmp_path), 'dev')
+  both = _model(tmp_path / 'both', 'good', 'Good')
+  task = make_task(_options(tmp_path), [both])
+  _write_texts(tmp_path, 'Good', 'good', split='dev')
+  examples = task.read_split(str(tmp_path), 'dev')
+  assert [e.label for e in examples] == ['Good', 'good']
+  _write_texts(tmp_path, 'GOOD', split='dev')
+  with pytest.raises(UserError, match="line 2: unknown label 'GOOD'"):
+    task.read_split(str(tmp_path), 'dev')
+
+
 def test_training_keeps_the_order_of_a_model_with_the_same_labels(tmp_path):
   _write_texts(tmp_path, 'a', 'b')
   same = _model(tmp_path / 'same', 'b', 'a')
