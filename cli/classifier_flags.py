@@ -6,7 +6,8 @@ Tested by `tests/scripts/run_classifier_test.py`.
 from absl import flags
 
 from cli import device_flags, flag_group, input_paths, run_flags
-from training.options import TaskJobOptions, with_files_of_run
+from training import seed_folders
+from training.options import TaskJobOptions
 
 FLAGS = flags.FLAGS
 
@@ -29,11 +30,12 @@ def options() -> TaskJobOptions:
   """
   flag_group.require_one_of('do_train', 'do_eval', 'do_predict')
   flag_group.require('task_name', 'output_dir')
-  chosen = with_files_of_run(read())
+  chosen = seed_folders.with_files_of_run(read())
   if not chosen.tokenizer.vocab_file:
     flag_group.require('vocab_file')
   chosen.check()
   input_paths.check(*_GROUPS)
+  input_paths.check_model(chosen, chosen.tokenizer.vocab_file)
   return chosen
 
 

@@ -7,7 +7,9 @@ from absl import flags
 
 from cli import device_flags, flag_group, input_paths, run_flags
 from distillation.options import STUDENT_SETTINGS, DistillationOptions
-from training.options import with_files_of_run
+from modeling.options import ModelOptions
+from system.file_systems import local_path
+from training import seed_folders
 
 FLAGS = flags.FLAGS
 
@@ -44,12 +46,34 @@ def options() -> DistillationOptions:
       'there is no student: none of --do_train, --do_eval and --do_predict is '
       'given',
     )
-  chosen = with_files_of_run(read())
+  chosen = seed_folders.with_files_of_run(read())
   if not chosen.tokenizer.vocab_file:
     flag_group.require('vocab_file')
   chosen.check()
   input_paths.check(*_GROUPS)
+  if chosen.dump.do_dump_logits:
+    _check_teacher(chosen)
+  if chosen.has_student:
+    input_paths.check_model(chosen, chosen.tokenizer.vocab_file)
   return chosen
+
+
+def _check_teacher(chosen: DistillationOptions) -> None:
+  # They import NumPy, which --help does not need.
+  from modeling.checkpoints.location import locate
+  from training import model_setup
+
+  dump = chosen.dump
+  path, config_file = dump.teacher_checkpoint, dump.teacher_config_file
+  # A teacher without a configuration is refused later.
+  if local_path(path) is None or not (config_file or locate(path).config()):
+    return
+  teacher = ModelOptions(
+    bert_config_file=config_file,
+    init_checkpoint=path,
+    max_seq_length=chosen.model.max_seq_length,
+  )
+  model_setup.check_files(teacher, chosen.tokenizer.vocab_file)
 
 
 def read() -> DistillationOptions:

@@ -1,4 +1,4 @@
-"""Checks that local inputs exist, before TensorFlow is imported.
+"""Checks local inputs before TensorFlow is imported.
 
 The import takes 5 to 20 s, and a mistake in a path should not. Remote paths are
 checked later: looking for them needs TensorFlow (see `cli.tpu_paths`).
@@ -32,6 +32,20 @@ def check(*groups: type) -> None:
         for path in paths(values[each.name]):
           if local_path(path) is not None:
             _require(kind, path, f'`{each.name}`')
+
+
+def check_model(options: Any, vocab_file: str | None) -> None:
+  """Checks the files that give a job's model and the run to evaluate.
+
+  Args:
+    options: all settings of a script.
+    vocab_file: the vocabulary, if it is given.
+  """
+  # It imports NumPy, which --help does not need.
+  from training import model_setup, seed_folders
+
+  model_setup.check_files(options.model, vocab_file)
+  model_setup.check_run(seed_folders.of_first_seed(options))
 
 
 def paths(value: Any) -> list[str]:

@@ -6,7 +6,8 @@ Tested by `tests/scripts/run_pretraining_test.py`.
 from absl import flags
 
 from cli import device_flags, flag_group, input_paths, run_flags
-from training.options import PretrainingOptions, with_files_of_run
+from training import seed_folders
+from training.options import PretrainingOptions
 
 # The flags belong to the script that calls `define`.
 flags.disclaim_key_flags()
@@ -27,9 +28,10 @@ def options() -> PretrainingOptions:
   """
   flag_group.require_one_of('do_train', 'do_eval')
   flag_group.require('input_file', 'output_dir')
-  chosen = with_files_of_run(read())
+  chosen = seed_folders.with_files_of_run(read())
   chosen.check()
   input_paths.check(*_GROUPS)
+  input_paths.check_model(chosen, chosen.vocabulary.vocab_file)
   return chosen
 
 

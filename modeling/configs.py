@@ -121,7 +121,7 @@ class BertConfig:
     for key in _PROBABILITIES:
       value = getattr(self, key)
       if not _is_number(value, int, float) or not 0 <= value < 1:
-        raise UserError(f'{key} is {value!r}, expected a number in [0, 1)')
+        raise UserError(f'{key} is {shown(value)}, expected a number in [0, 1)')
     self._check_initializer_range()
     self._check_heads()
     self._check_activation()
@@ -132,7 +132,8 @@ class BertConfig:
     # NaN and infinity fail the upper bound.
     if not _is_number(value, int, float) or not 0 <= value < float('inf'):
       raise UserError(
-        f'initializer_range is {value!r}, expected a standard deviation >= 0'
+        f'initializer_range is {shown(value)}, expected a standard deviation '
+        '>= 0'
       )
 
   def _check_heads(self) -> None:
@@ -147,7 +148,7 @@ class BertConfig:
     lowered = name.lower() if isinstance(name, str) else name
     if lowered not in (*ACTIVATIONS, '', None):
       raise UserError(
-        f'hidden_act is {name!r}, expected one of {", ".join(ACTIVATIONS)}'
+        f'hidden_act is {shown(name)}, expected one of {", ".join(ACTIVATIONS)}'
       )
 
   def _check_weights(self) -> None:
@@ -183,7 +184,7 @@ class BertConfig:
     """
     if not isinstance(values, dict):
       raise UserError(
-        f'a BERT configuration must be a JSON object, got {values!r:.80}'
+        f'a BERT configuration must be a JSON object, got {shown(values)}'
       )
     if theirs := sorted(values.keys() & _HUGGING_FACE_KEYS):
       raise UserError(
@@ -231,8 +232,8 @@ def check_fixed(values: Mapping[str, Any]) -> None:
   for key, expected in {**_FIXED, 'embedding_size': hidden_size}.items():
     if values.get(key, expected) not in (expected, None):
       raise UserError(
-        f'{key} is {values[key]!r}, expected {expected!r}: no other BERT is '
-        'supported'
+        f'{key} is {shown(values[key])}, expected {expected!r}: no other BERT '
+        'is supported'
       )
 
 

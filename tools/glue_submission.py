@@ -24,7 +24,7 @@ from absl import flags, logging
 from cli import flag_group, script
 from data.tasks import glue
 from system import files
-from system.errors import UserError
+from system.errors import UserError, shown
 from training.result_files import read_predictions
 
 FLAGS = flags.FLAGS
@@ -113,7 +113,7 @@ def parse_folders(items: list[str]) -> dict[str, str]:
     task = tasks.get(glue.key(name))
     if not equals or not folder or task is None:
       raise UserError(
-        f'--predictions: expected TASK=FOLDER, received {item!r}; tasks: '
+        f'--predictions: expected TASK=FOLDER, received {shown(item)}; tasks: '
         f'{", ".join(tasks.values())}'
       )
     if task in folders:
@@ -196,7 +196,7 @@ def _read(test_set: TestSet, path: str) -> list[str]:
 def _check_label(label: str, labels: tuple[str, ...], path: str) -> str:
   if label not in labels:
     raise UserError(
-      f'{path} predicts {label!r}, expected one of {", ".join(labels)}'
+      f'{path} predicts {shown(label)}, expected one of {", ".join(labels)}'
     )
   return label
 

@@ -18,6 +18,7 @@ import numpy as np
 from absl import flags
 
 from cli import flag_group, script
+from data.text import vocabulary_lines
 from modeling.checkpoints import (
   hugging_face,
   recorded_casing,
@@ -25,7 +26,7 @@ from modeling.checkpoints import (
 )
 from modeling.configs import BertConfig
 from system import files
-from system.errors import UserError, shown
+from system.errors import UserError, listed, shown
 
 FLAGS = flags.FLAGS
 
@@ -131,7 +132,7 @@ def _require(input_dir: str, *names: str) -> str:
     raise UserError(f'--input_dir: there is no folder {input_dir!r}')
   raise UserError(
     f'--input_dir: there is no {" or ".join(names)} in {input_dir!r}, which'
-    f' holds {", ".join(files.list_folder(input_dir)) or "nothing"}'
+    f' holds {listed(files.list_folder(input_dir)) or "nothing"}'
   )
 
 
@@ -153,13 +154,11 @@ def _read_vocabulary(
     UserError: there are more tokens than ids, or far fewer; or an added token
       has the id of another token.
   """
-  from data.text import tokenization
-
   folder, name = os.path.split(path)
   if name == tokenizer_files.WHOLE:
     tokens = tokenizer_files.vocabulary(folder)
   else:
-    tokens = tokenization.read_vocabulary_lines(path)
+    tokens = vocabulary_lines.read(path)
   added = _added_tokens(folder, tokens, config)
   num_missing = config.vocab_size - len(tokens) - len(added)
   if not 0 <= num_missing < _MAX_PADDING:

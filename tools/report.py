@@ -21,7 +21,7 @@ from absl import flags
 
 from cli import flag_group, script
 from system import json_text
-from system.errors import UserError
+from system.errors import UserError, shown
 from tools import local_files
 
 FLAGS = flags.FLAGS
@@ -222,7 +222,7 @@ def _read_result(path: pathlib.Path) -> dict:
   for key in _NUMBERS:
     value = result.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
-      raise UserError(f'{path}: {key} must be a number, got {value!r}')
+      raise UserError(f'{path}: {key} must be a number, got {shown(value)}')
   if not 0 <= result['accuracy'] <= 1:
     raise UserError(
       f'{path}: accuracy must be in [0, 1], got {result["accuracy"]}'

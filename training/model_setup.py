@@ -1,7 +1,8 @@
 """Chooses a job's model and checks it against vocabulary, task and checkpoint.
 
-Everything here happens before a model is built. `label` parameters name the
-setting that gave a checkpoint's path, for messages.
+Everything here happens before a model is built. `check_files` does not import
+TensorFlow, and neither does this module. `label` parameters name the setting
+that gave a checkpoint's path, for messages.
 
 Tested by `tests/scripts/run_classifier_test.py` and
 `tests/cli/run_flags_test.py`.
@@ -9,16 +10,15 @@ Tested by `tests/scripts/run_classifier_test.py` and
 
 import dataclasses
 import os
+from typing import TYPE_CHECKING
 
 from absl import logging
 
-from data.tasks.task import Task
-from data.text import tokenization
+from data.text import vocabulary_lines
 from modeling import configs
 from modeling.checkpoints import (
   hugging_face,
   initialisation,
-  loading,
   recorded_casing,
   tokenizer_files,
 )
@@ -32,7 +32,11 @@ from modeling.configs import BertConfig
 from modeling.options import ModelOptions
 from system import files
 from system.errors import UserError
+from system.file_systems import local_path
 from training.options import TrainingOptions
+
+if TYPE_CHECKING:
+  from data.tasks.task import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +58,7 @@ class TextEncoding:
 
 
 def choose_config(
-  options: ModelOptions, text: TextEncoding, task: Task | None = None
+  options: ModelOptions, text: TextEncoding, task: 'Task | None' = None
 ) -> BertConfig:
   """Returns the model's configuration.
 
@@ -72,11 +76,69 @@ def choose_config(
     UserError: both settings are given, or there is no configuration, or as for
       `check_fit`.
   """
-  options.check()
-  source, config = _named_config(options, text)
-  config = _with_positions(config, options)
-  check_fit(config, text, options.max_seq_length, task, source)
+  source, named, config = _checked_config(options, text, task)
+  if not (options.bert_size or options.bert_config_file):
+    logging.info('The configuration is that of %s.', source)
+  if config != named:
+    logging.info(
+      'max_position_embeddings is raised from %d to %d (`extend_positions`).',
+      named.max_position_embeddings,
+      config.max_position_embeddings,
+    )
   return config
+
+
+def _checked_config(
+  options: ModelOptions, text: TextEncoding, task: 'Task | None' = None
+) -> tuple[str, BertConfig, BertConfig]:
+  """Returns what gives the configuration, that one, and the model's own."""
+  options.check()
+  source, named = _named_config(options, text)
+  config = _with_positions(named, options)
+  check_fit(config, text, options.max_seq_length, task, source)
+  return source, named, config
+
+
+def check_files(model: ModelOptions, vocab_file: str | None) -> None:
+  """Checks a model's configuration, checkpoint and vocabulary if all are local.
+
+  It neither imports TensorFlow, which takes seconds, nor reads weights. What it
+  does not check is checked later, before anything is written.
+
+  Args:
+    model: which model.
+    vocab_file: None if the job's records were made with a vocabulary that is
+      not given.
+
+  Raises:
+    UserError: as for `choose_config` and `locate`.
+  """
+  paths = (model.bert_config_file, model.init_checkpoint, vocab_file)
+  if not all(map(_is_local, filter(None, paths))):
+    return
+  size = len(vocabulary_lines.read(vocab_file)) if vocab_file else None
+  # An empty vocabulary is refused later, as one that lacks special tokens.
+  if size != 0:
+    _checked_config(model, TextEncoding(vocab_file, size, None))
+
+
+def check_run(training: TrainingOptions) -> None:
+  """Checks the checkpoint of the run that a job evaluates, if it is local.
+
+  Args:
+    training: whether the job trains, and the folder.
+
+  Raises:
+    UserError: as for `locate`.
+  """
+  output_dir = training.output_dir
+  if not training.do_train and _is_local(output_dir) and _has_run(output_dir):
+    locate(output_dir)
+
+
+def _is_local(path: str) -> bool:
+  """Returns whether a path is local, and no pipe, which is read only once."""
+  return local_path(path) is not None and not files.is_pipe(path)
 
 
 def _named_config(
@@ -100,9 +162,7 @@ def _named_config(
       'give `bert_size` or `bert_config_file`, or an `init_checkpoint` whose '
       'folder has its configuration'
     )
-  path, config = beside
-  logging.info('The configuration is that of %s.', path)
-  return path, config
+  return beside
 
 
 def _with_positions(config: BertConfig, options: ModelOptions) -> BertConfig:
@@ -121,11 +181,6 @@ def _with_positions(config: BertConfig, options: ModelOptions) -> BertConfig:
       f"`max_seq_length`={length} is more than the model's {number} positions "
       '(max_position_embeddings). `extend_positions` adds positions to it.'
     )
-  logging.info(
-    'max_position_embeddings is raised from %d to %d (`extend_positions`).',
-    number,
-    length,
-  )
   return dataclasses.replace(config, max_position_embeddings=length)
 
 
@@ -133,7 +188,7 @@ def check_fit(
   config: BertConfig,
   text: TextEncoding,
   max_seq_length: int,
-  task: Task | None = None,
+  task: 'Task | None' = None,
   source: str = "the model's bert_config.json",
 ) -> None:
   """Checks that a model fits the vocabulary, the input length and the task.
@@ -188,6 +243,8 @@ def check_start(
   """
   if not (checkpoint := options.checkpoint):
     return
+  from modeling.checkpoints import loading
+
   loading.check_start(
     checkpoint, config, options.init, options.extend_positions
   )
@@ -214,6 +271,8 @@ def check_text(checkpoint: Checkpoint, text: TextEncoding, label: str) -> None:
     _check_lower_case(checkpoint.casing(), text.do_lower_case, label)
     tokenizer_files.check(checkpoint.folder, text.do_lower_case)
   if text.vocab_checksum and checkpoint.vocab_file:
+    from data.text import tokenization
+
     theirs = tokenization.load_vocabulary(checkpoint.vocab_file).checksum
     if theirs != text.vocab_checksum:
       ours = text.vocab_file or 'the vocabulary of the records of `input_file`'

@@ -19,7 +19,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from system import files, text_files
+from data.text import vocabulary_lines
+from system import files
 from system.errors import UserError
 
 PAD, UNK, CLS, SEP, MASK = '[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'
@@ -94,7 +95,7 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
       file and the line.
   """
   files.require_file(vocab_file, '`vocab_file`')
-  lines = read_vocabulary_lines(vocab_file)
+  lines = vocabulary_lines.read(vocab_file)
   if not lines:
     raise UserError(f'{vocab_file} is empty; expected one token a line')
   first_lines: dict[str, int] = {}
@@ -129,14 +130,6 @@ def _is_too_large(token: str) -> bool:
     len(letters) <= MAX_CHARS_PER_WORD
     and len(letters.encode()) > _MAX_TOKEN_BYTES
   )
-
-
-def read_vocabulary_lines(vocab_file: str) -> list[str]:
-  """Returns the lines that have an id: all except blank ones at the end."""
-  lines = list(text_files.read_lines(vocab_file))
-  while lines and not lines[-1]:
-    lines.pop()
-  return lines
 
 
 class BertTokenizer(tf.Module):

@@ -8,19 +8,20 @@ heads' output weights have the same layout in both.
 Tested by `tests/tools/import_hugging_face_test.py`.
 """
 
+import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import safetensors
-import safetensors.numpy
 
 from modeling.checkpoints import pytorch_file
 from modeling.configs import BertConfig, check_fixed
 from system import files
 from system.errors import UserError, shown
+from system.file_systems import local_path
 
 CONFIG_FILE = 'config.json'
 _INDEX = '.index.json'
@@ -77,6 +78,19 @@ _LAYER_NORM = {
   'gamma': 'gamma',
   'beta': 'beta',
 }
+# safetensors' names of numbers, except bfloat16, which NumPy lacks.
+_DTYPES = {
+  'F16': '<f2',
+  'F32': '<f4',
+  'F64': '<f8',
+  'I64': '<i8',
+  'I32': '<i4',
+  'I16': '<i2',
+  'I8': '<i1',
+  'U8': '<u1',
+  'BOOL': '<?',
+}
+_BFLOAT16 = 'BF16'
 # What programs that wrap a model put before its names.
 _WRAPPERS = re.compile(r'((module|model|_orig_mod)\.)*(bert\.)?')
 _NUM_SHOWN = 5  # tensors in a message
@@ -102,9 +116,10 @@ def released_config(values: Mapping[str, Any]) -> BertConfig:
   """
   check_fixed(values)
   config = {key: values.get(key, _DEFAULTS[key]) for key in _DEFAULTS}
-  if config['hidden_act'] not in ACTIVATIONS:
+  # A list, which has no hash, is no name either.
+  if str(config['hidden_act']) not in ACTIVATIONS:
     raise UserError(
-      f'hidden_act is {config["hidden_act"]!r}, expected one of'
+      f'hidden_act is {shown(config["hidden_act"])}, expected one of'
       f' {", ".join(ACTIVATIONS)}'
     )
   config['hidden_act'] = ACTIVATIONS[config['hidden_act']]
@@ -182,13 +197,38 @@ def data_files(path: str) -> list[str]:
     return [path]
   values = files.read_json(path)
   shards = values.get('weight_map') if isinstance(values, dict) else None
-  names = sorted(set(map(str, shards.values()))) if shards else []
+  names = sorted(map(str, shards.values())) if isinstance(shards, dict) else []
+  names = list(dict.fromkeys(names))
   if not names or any(os.path.basename(name) != name for name in names):
     raise UserError(
       f'{path} names {shown(names)}, expected the names of files in its folder '
       '(weight_map: tensor → file)'
     )
   return [os.path.join(os.path.dirname(path), name) for name in names]
+
+
+def check_files(path: str) -> None:
+  """Checks that no file with values is missing or cut off.
+
+  The header of a safetensors file says how long the file is. That of PyTorch
+  does not: reading it shows.
+
+  Args:
+    path: one of `WEIGHTS_FILES`.
+
+  Raises:
+    UserError: a file is missing or cut off, or as for `data_files`.
+  """
+  for part in data_files(path):
+    if not files.exists(part):
+      raise UserError(f'{part} cannot be found: {path} needs it')
+    if not _is_pytorch(path) and (local := local_path(part)) is not None:
+      with _explained(part), safetensors.safe_open(local, 'numpy'):
+        pass
+
+
+def _is_pytorch(path: str) -> bool:
+  return os.path.basename(path).startswith('pytorch_model')
 
 
 def read_weights(
@@ -205,8 +245,7 @@ def read_weights(
   """
   tensors: dict[str, np.ndarray] = {}
   for part in data_files(path):
-    is_pytorch = os.path.basename(path).startswith('pytorch_model')
-    read = pytorch_file.read if is_pytorch else _read_safetensors
+    read = pytorch_file.read if _is_pytorch(path) else _read_safetensors
     tensors |= read(part)
   weights, unused = released_weights(tensors)
   if not weights:
@@ -219,17 +258,33 @@ def read_weights(
 
 
 def _read_safetensors(path: str) -> dict[str, np.ndarray]:
+  """Returns name → values; bfloat16 becomes float32."""
   with files.open_read(path, 'rb') as file:
     content = file.read()
+  with _explained(path):
+    tensors = safetensors.deserialize(content)
+  if unknown := {x['dtype'] for _, x in tensors} - {*_DTYPES, _BFLOAT16}:
+    raise UserError(
+      f'{path} has numbers of the type {", ".join(sorted(unknown))}, expected '
+      f'one of {", ".join([*_DTYPES, _BFLOAT16])}: save the model in float32 '
+      'first'
+    )
+  return {name: _values(**tensor) for name, tensor in tensors}
+
+
+def _values(dtype: str, shape: Sequence[int], data: bytes) -> np.ndarray:
+  if dtype == _BFLOAT16:
+    return pytorch_file.widened(np.frombuffer(data, '<u2')).reshape(shape)
+  return np.frombuffer(data, _DTYPES[dtype]).reshape(shape)
+
+
+@contextlib.contextmanager
+def _explained(path: str) -> Iterator[None]:
+  """Turns safetensors' error on a damaged file into a `UserError`."""
   try:
-    return safetensors.numpy.load(content)
+    yield
   except safetensors.SafetensorError as error:
     raise UserError(f'{path} is damaged or cut short: {error}') from error
-  except KeyError as error:
-    raise UserError(
-      f'{path} has numbers of type {error}, which NumPy lacks: save the model'
-      ' in float32 first'
-    ) from error
 
 
 class Reader:

@@ -199,9 +199,11 @@ def check_start(
 
   Raises:
     UserError: the number of layers, the hidden size, the vocabulary's size or
-      the number of positions or segments does not fit. The message shows both.
+      the number of positions or segments does not fit, and the message shows
+      both; or weights of the encoder cannot be read, or are not finite.
   """
-  prefix, stored = checkpoint.prefix, read_variables(checkpoint)
+  reader, prefix = _open(checkpoint), checkpoint.prefix
+  stored = _weights(reader)
   if initialisation.WORDS not in stored:
     raise UserError(
       f'{prefix} lacks {initialisation.WORDS}. It holds'
@@ -225,6 +227,19 @@ def check_start(
       )
     except UserError as error:
       raise UserError(f'{prefix}: {error}') from error
+  # One at a time: a model's weights may fill the memory.
+  for name in _starting_points(config, init, stored):
+    _read(reader, checkpoint, [name])
+
+
+def _starting_points(
+  config: BertConfig, init: str, stored: _Stored
+) -> list[str]:
+  """Returns the stored weights that the model's encoder starts from."""
+  encoder = list(filter(is_encoder, stored))
+  ours = initialisation.within_layers(encoder, config.num_hidden_layers)
+  sources = initialisation.sources(init, ours, stored)
+  return sorted(set(sources.values()) & stored.keys())
 
 
 def _check_tables(

@@ -14,15 +14,17 @@ import os
 import re
 
 from absl import logging
+from google.protobuf import text_encoding
 
-from modeling.checkpoints import hugging_face, recorded_casing
+from modeling.checkpoints import bundle_files, hugging_face, recorded_casing
+from modeling.checkpoints.bundle_files import DATA, INDEX
 from modeling.configs import BertConfig
 from system import files
 from system.errors import UserError
 
-INDEX = '.index'
-DATA = '.data-00000-of-00001'
 STATE_FILE = 'checkpoint'
+# Its line that names the latest checkpoint, a text in the form of C.
+_LATEST = re.compile(r'^model_checkpoint_path:\s*"((?:[^"\\\n]|\\.)*)"', re.M)
 
 _DATA_FILE = re.compile(r'\.data-\d{5}-of-\d{5}')
 _MAX_SHOWN = 5  # items of a list in an error message
@@ -104,6 +106,17 @@ class Checkpoint:
       )
     return paths
 
+  def check_files(self) -> None:
+    """Checks that no file is missing or cut off, without reading weights.
+
+    Raises:
+      UserError: a file is; it is named.
+    """
+    if self.is_hugging_face:
+      hugging_face.check_files(self.prefix)
+    else:
+      bundle_files.check(self.prefix)
+
   def checksum(self) -> str:
     """Returns the SHA-256 of its data files, in order, in hexadecimal.
 
@@ -142,9 +155,16 @@ def locate(path: str) -> Checkpoint:
       one of `hugging_face.WEIGHTS_FILES`.
 
   Raises:
-    UserError: there is no such checkpoint. The message shows the path and what
-      was looked for, and lists the checkpoints of that folder.
+    UserError: there is no such checkpoint, or its files are incomplete. The
+      message shows the path and what was looked for, and lists the checkpoints
+      of that folder.
   """
+  checkpoint = _find(path)
+  checkpoint.check_files()
+  return checkpoint
+
+
+def _find(path: str) -> Checkpoint:
   if not path:
     raise UserError('a checkpoint was expected, an empty path was received')
   prefix = re.sub(r'\.(index|data-\d{5}-of-\d{5})$', '', path)
@@ -189,14 +209,7 @@ def locate_latest(folder: str) -> Checkpoint:
   """
   looked_for = [os.path.join(folder, STATE_FILE)]
   prefixes = []
-  state = None
-  if files.exists(looked_for[0]):
-    # A missing checkpoint is reported before TensorFlow is imported.
-    import tensorflow as tf
-
-    state = tf.train.get_checkpoint_state(folder)
-  if state and state.model_checkpoint_path:
-    latest = state.model_checkpoint_path
+  if latest := _recorded_latest(looked_for[0]):
     # An absolute path is stale once the folder has been moved or copied.
     prefixes += [os.path.join(folder, os.path.basename(latest)), latest]
   prefixes.append(os.path.join(folder, 'bert_model.ckpt'))
@@ -213,6 +226,19 @@ def locate_latest(folder: str) -> Checkpoint:
     f'no checkpoint was found in the folder {folder!r}: looked for'
     f' {", ".join(looked_for)}; {_candidates(folder, folder)}'
   )
+
+
+def _recorded_latest(path: str) -> str:
+  """Returns the path that a `checkpoint` file names; '' if it names none.
+
+  `tf.train.get_checkpoint_state` reads it, too, but the import of TensorFlow
+  takes longer than all checks of a command.
+  """
+  if not files.exists(path):
+    return ''
+  with files.open_read(path, 'rb') as file:
+    match = _LATEST.search(file.read().decode(errors='replace'))
+  return text_encoding.CUnescape(match[1]).decode() if match else ''
 
 
 def _names_in(folder: str) -> list[str]:

@@ -23,8 +23,7 @@ import numpy as np
 from system import files
 from system.errors import UserError, shown
 
-# Storage class → the dtype of its bytes. NumPy has no bfloat16: its 16 bits are
-# the upper half of a float32.
+# Storage class → the dtype of its bytes.
 _BFLOAT16 = 'BFloat16Storage'
 _DTYPES = {
   'FloatStorage': '<f4',
@@ -173,5 +172,16 @@ def _values(tensor: _Tensor, storages: Mapping[str, bytes]) -> np.ndarray:
     [stride * storage.itemsize for stride in tensor.strides],
   )
   if kind == _BFLOAT16:
-    return (values.astype(np.uint32) << 16).view(np.float32)
+    return widened(values)
   return values.copy()
+
+
+def widened(bits: np.ndarray) -> np.ndarray:
+  """Returns the float32 of bfloat16 numbers, exactly.
+
+  NumPy has no bfloat16: its 16 bits are the upper half of a float32.
+
+  Args:
+    bits: uint16, of any shape.
+  """
+  return (bits.astype(np.uint32) << 16).view(np.float32)

@@ -261,7 +261,7 @@ def test_missing_data_file_is_a_user_error(prefix, tmp_path):
   with pytest.raises(UserError, match=r'data-00000-of-00001 cannot'):
     loading.load_released(location.locate(prefix), make_variables())
   with pytest.raises(UserError, match='nor any other data file of'):
-    location.locate(prefix).checksum()
+    location.Checkpoint(prefix).checksum()
 
 
 def deeper(folder, num_layers=4, width=2):
@@ -370,3 +370,32 @@ def test_fewer_or_narrower_positions_are_never_cut_to_fit(tmp_path):
         location.locate(prefix), variables, extends_positions=True
       )
     assert_untouched(variables)
+
+
+@pytest.mark.parametrize(
+  ('init', 'name', 'is_read'),
+  [
+    ('bottom_layers', 'bert/encoder/layer_0/output/dense/bias', True),
+    ('bottom_layers', 'bert/encoder/layer_1/output/dense/bias', False),
+    ('every_kth_layer', 'bert/encoder/layer_0/output/dense/bias', False),
+    ('every_kth_layer', 'bert/encoder/layer_1/output/dense/bias', True),
+    ('word_embeddings', 'bert/encoder/layer_0/output/dense/bias', False),
+    ('word_embeddings', WORDS, True),
+    ('bottom_layers', 'output_weights', False),
+  ],
+)
+def test_the_weights_to_start_from_are_read_before_a_model_is_built(
+  tmp_path, init, name, is_read
+):
+  values = make_values()
+  values[name] = np.full_like(values[name], np.nan)
+  prefix = str(tmp_path / 'nan')
+  exporting.write_released(prefix, values)
+  config = BertConfig(
+    vocab_size=3, hidden_size=2, num_hidden_layers=1, num_attention_heads=1
+  )
+  if not is_read:
+    loading.check_start(location.locate(prefix), config, init)
+    return
+  with pytest.raises(UserError, match=f'NaN or infinite: {name}$'):
+    loading.check_start(location.locate(prefix), config, init)

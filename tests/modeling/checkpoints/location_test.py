@@ -2,16 +2,21 @@
 
 import hashlib
 import json
-import pathlib
 import shutil
 
+import numpy as np
 import pytest
+import safetensors.numpy
 
-from modeling.checkpoints import location
+from modeling.checkpoints import location, tensor_bundle
 from modeling.configs import BertConfig
 from system.errors import UserError
 
 CONFIG = BertConfig(vocab_size=3, hidden_size=12)
+
+
+def _write(prefix):
+  tensor_bundle.write(str(prefix), {'x': np.float32(1.0)})
 
 
 @pytest.fixture
@@ -19,7 +24,7 @@ def run(tmp_path):
   """A run's folder whose best checkpoint lies in best/."""
   best = tmp_path / 'best'
   best.mkdir()
-  (best / 'model.ckpt-8.index').touch()
+  _write(best / 'model.ckpt-8')
   (best / 'model.ckpt-8.data-00000-of-00001').write_bytes(b'weights')
   return tmp_path
 
@@ -63,7 +68,7 @@ def test_labels_are_beside_a_checkpoint_or_in_its_run_s_folder(
 
 
 def test_a_run_s_folder_means_its_best_checkpoint(run, caplog):
-  (run / 'model.ckpt-9.index').touch()
+  _write(run / 'model.ckpt-9')
   latest = f'{run}/model.ckpt-9'
   (run / 'checkpoint').write_text('model_checkpoint_path: "model.ckpt-9"\n')
   # Without a `checkpoint` file, best/ is still being written.
@@ -80,7 +85,7 @@ def test_a_run_s_folder_means_its_best_checkpoint(run, caplog):
 
 def test_a_checkpoint_in_the_working_directory_is_found(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
-  (tmp_path / 'only.index').touch()
+  _write(tmp_path / 'only')
   (tmp_path / 'vocab.txt').write_text('[PAD]\n')
   found = location.locate('only')
   assert (found.folder, found.vocab_file) == ('', 'vocab.txt')
@@ -88,20 +93,21 @@ def test_a_checkpoint_in_the_working_directory_is_found(tmp_path, monkeypatch):
 
 def test_a_hugging_face_model_is_located(tmp_path):
   path = tmp_path / 'model.safetensors'
-  path.write_bytes(b'weights')
+  content = safetensors.numpy.save({'x': np.float32([1.0])})
+  path.write_bytes(content)
   (tmp_path / 'config.json').write_text('{"vocab_size": 7}')
   found = location.locate(str(tmp_path))
   assert found.prefix == str(path)
   assert found.is_hugging_face
   assert found.config()[1].vocab_size == 7
-  assert found.checksum() == hashlib.sha256(b'weights').hexdigest()
+  assert found.checksum() == hashlib.sha256(content).hexdigest()
 
 
 @pytest.fixture
 def prefix(tmp_path):
   """The prefix of a checkpoint with the released name."""
   prefix = str(tmp_path / 'bert_model.ckpt')
-  pathlib.Path(prefix + '.index').touch()
+  _write(prefix)
   return prefix
 
 
@@ -111,12 +117,12 @@ def test_prefixes_and_file_names_are_located(prefix, suffix):
 
 
 def test_in_a_folder_the_released_name_precedes_others(prefix, tmp_path):
-  (tmp_path / 'other.index').touch()
+  _write(tmp_path / 'other')
   assert location.locate(str(tmp_path)).prefix == prefix
 
 
 def test_the_only_checkpoint_of_a_folder_is_located(tmp_path):
-  (tmp_path / 'only.index').touch()
+  _write(tmp_path / 'only')
   assert location.locate(f'{tmp_path}/').prefix == str(tmp_path / 'only')
 
 
@@ -124,10 +130,22 @@ def test_the_checkpoint_file_of_a_moved_folder_is_followed(tmp_path):
   before, after = tmp_path / 'before', tmp_path / 'after'
   before.mkdir()
   for name in ('m-1', 'm-2'):
-    (before / f'{name}.index').touch()
+    _write(before / name)
   (before / 'checkpoint').write_text(f'model_checkpoint_path: "{before}/m-2"\n')
   shutil.move(before, after)
   assert location.locate(str(after)).prefix == str(after / 'm-2')
+
+
+@pytest.mark.parametrize(
+  'name', ['é', r'\303\251', r'\xc3\xa9'], ids=['utf-8', 'octal', 'hex']
+)
+def test_the_checkpoint_file_may_escape_letters(tmp_path, name):
+  _write(tmp_path / 'é')
+  _write(tmp_path / 'other')
+  (tmp_path / 'checkpoint').write_text(
+    f'model_checkpoint_path: "{name}"\nall_model_checkpoint_paths: "other"\n'
+  )
+  assert location.locate(str(tmp_path)).prefix == str(tmp_path / 'é')
 
 
 def test_an_empty_path_is_refused():
