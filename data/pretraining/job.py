@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from data.pretraining.options import RecordOptions
 from data.pretraining.partitioning import Partitioning
 from data.pretraining.record_statistics import RecordStatistics
-from data.records import file_names
+from data.records import file_names, record_index
 from data.text.corpus import Corpus
 from data.text.file_survey import FileSurvey
 from system import files
@@ -95,9 +95,15 @@ class Job:
       return None
     try:
       index = files.read_json(index_path)
-      is_ours = index['details']['fingerprint'] == self.fingerprint
-      return index if is_ours and index['bytes'] == files.size(path) else None
-    except (UserError, KeyError, TypeError):
+      record_index.check_content(index)
+      details = index['details']
+      is_complete = (
+        details['fingerprint'] == self.fingerprint
+        and details['statistics']['records'] == index['num_records']
+        and index['bytes'] == files.size(path)
+      )
+      return index if is_complete else None
+    except (UserError, AttributeError, KeyError, TypeError, ValueError):
       return None  # The index is damaged, or another program's.
 
   def empty_shard_error(self, shard: int) -> UserError:

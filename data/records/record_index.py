@@ -32,11 +32,16 @@ class Index:
   num_records: int
   window: int
   offsets: np.ndarray  # int64 [num_windows], the first byte of each window.
+  num_bytes: int  # The size of the file.
 
   def window_sizes(self) -> np.ndarray:
     """Returns the number of records in each window, int64 [num_windows]."""
     starts = np.arange(len(self.offsets), dtype=np.int64) * self.window
     return np.minimum(self.window, self.num_records - starts)
+
+  def ends(self) -> np.ndarray:
+    """Returns the byte after each window, int64 [num_windows]."""
+    return np.append(self.offsets[1:], self.num_bytes)
 
 
 def write_index(
@@ -70,6 +75,9 @@ def write_index(
 def load_index(path: str) -> Index:
   """Reads a TFRecord file's index; scans the file if it has no usable one.
 
+  Compares the number of records with the file by reading the last window;
+  `record_reader.read_from` compares the other windows when they are read.
+
   Raises:
     UserError: the TFRecord file is missing, empty, or damaged.
   """
@@ -81,7 +89,9 @@ def load_index(path: str) -> Index:
     try:
       stored = files.read_json(index_path(path))
       if stored.get('bytes') == num_bytes:
-        return _parse_index(path, stored)
+        index = _parse_index(path, stored)
+        _check_last_window(index)
+        return index
     except (
       UserError,
       AttributeError,
@@ -89,18 +99,13 @@ def load_index(path: str) -> Index:
       TypeError,
       ValueError,
     ) as error:
-      logging.warning(
-        '%s is damaged and is not used: %s', index_path(path), reason_of(error)
-      )
+      logging.warning('%s is not used: %s', index_path(path), reason_of(error))
   return scan(path)
 
 
 def _parse_index(path: str, stored: dict[str, Any]) -> Index:
   """Returns an index from its JSON; raises `ValueError` if it is wrong."""
-  checksum = stored.pop('checksum', None)
-  # Indexes that other programs write may lack a checksum.
-  if checksum is not None and checksum != _checksum(stored):
-    raise ValueError('its checksum is not that of its content')
+  check_content(stored)
   offsets = np.asarray(stored['offsets'], np.int64)
   num_records, window = stored['num_records'], stored['window']
   if not (
@@ -112,10 +117,34 @@ def _parse_index(path: str, stored: dict[str, Any]) -> Index:
     and offsets[-1] < stored['bytes']
   ):
     raise ValueError('its offsets do not match its number of records')
-  return Index(path, num_records, window, offsets)
+  return Index(path, num_records, window, offsets, stored['bytes'])
+
+
+def _check_last_window(index: Index) -> None:
+  """Raises a `UserError` if the last window is not as the index describes."""
+  with files.open_read(index.path, 'rb') as file:
+    record_reader.read_from(
+      file,
+      index.path,
+      int(index.offsets[-1]),
+      int(index.window_sizes()[-1]),
+      index.num_bytes,
+    )
+
+
+def check_content(stored: dict[str, Any]) -> None:
+  """Raises `ValueError` if an index was changed since it was written.
+
+  Indexes that other programs write may lack a checksum.
+  """
+  checksum = stored.get('checksum')
+  if checksum is not None and checksum != _checksum(stored):
+    raise ValueError('its checksum is not that of its content')
 
 
 def _checksum(stored: dict[str, Any]) -> str:
+  """Returns the checksum of all values except the checksum itself."""
+  stored = {name: x for name, x in stored.items() if name != 'checksum'}
   text = json.dumps(stored, sort_keys=True)
   return f'{zlib.crc32(text.encode()):08x}'
 
@@ -156,4 +185,5 @@ def scan(path: str, window: int = WINDOW) -> Index:
   num_records = len(bounds) - 1
   if not num_records:
     raise UserError(f'{path} is empty: it holds no record')
-  return Index(path, num_records, window, bounds[:-1:window])
+  num_bytes = int(bounds[-1])
+  return Index(path, num_records, window, bounds[:-1:window], num_bytes)

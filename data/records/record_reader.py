@@ -42,7 +42,7 @@ def read(path: str, count: int | None = None) -> Iterator[bytes]:
 
 
 def read_from(
-  file: BinaryIO, path: str, offset: int, count: int
+  file: BinaryIO, path: str, offset: int, count: int, end: int
 ) -> list[bytes]:
   """Returns `count` serialized records of an open file.
 
@@ -51,15 +51,25 @@ def read_from(
     path: its path.
     offset: the byte at which the first of the records begins.
     count: the number of records.
+    end: the byte after the last of them.
 
   Raises:
-    UserError: a record is damaged, or there are fewer.
+    UserError: a record is damaged, or there are fewer, or they end elsewhere.
   """
   records: list[bytes] = []
+  start = offset
   for framed in _chunks(file, path, offset, _SMALL_CHUNK_BYTES):
+    num_left = count - len(records)
     records += _unframed(framed)
     if len(records) >= count:
+      stop = start + int(framed.ends[num_left - 1])
+      if stop != end:
+        raise UserError(
+          f'{path}: {count} records from byte {offset} on end at byte {stop}, '
+          f'expected {end} by its index'
+        )
       return records[:count]
+    start += int(framed.ends[-1])
   raise UserError(
     f'{path} is cut short: found {len(records)} records from byte {offset} on, '
     f'expected {count}'

@@ -13,7 +13,11 @@ import tensorflow as tf
 
 from data.records import record_reader
 from data.records.dataset_options import OPTIONS
-from data.records.length_buckets import bucket_lengths, cut_into_batches
+from data.records.length_buckets import (
+  bucket_lengths,
+  cut_into_batches,
+  padded_lengths,
+)
 from data.records.record_source import RecordSource
 from data.records.training_order import Group, TrainingOrder
 from system import files
@@ -76,6 +80,7 @@ def records_of_batch(
     tf.constant(group.batch_order[batch_index : batch_index + 1]),
     order.batch_size,
     bucket_lengths(source.dims['S']),
+    padded_lengths(source.dims['S']),
   )
   # Positions among the records that the group reads.
   positions = batches.get_single_element()['position'].numpy()
@@ -124,12 +129,15 @@ def training_batches(
       f'{num_replicas} equal parts, one for each replica'
     )
   buckets = bucket_lengths(source.dims['S'])
+  padded = padded_lengths(source.dims['S'])
 
   def parse(serialized, positions, batch_order):
     return source.examples(serialized, positions), batch_order
 
   def cut(group, batch_order):
-    return cut_into_batches(group, batch_order, order.batch_size, buckets)
+    return cut_into_batches(
+      group, batch_order, order.batch_size, buckets, padded
+    )
 
   dataset = _groups_from(source.paths, order, start_step)
   dataset = dataset.map(parse, num_parallel_calls=1, deterministic=True)
@@ -184,7 +192,11 @@ def _read_group(paths: Sequence[str], group: Group) -> list[bytes]:
     with files.open_read(path, 'rb') as file:
       for i in np.flatnonzero(group.files == number).tolist():
         windows[i] = record_reader.read_from(
-          file, path, int(group.offsets[i]), int(group.counts[i])
+          file,
+          path,
+          int(group.offsets[i]),
+          int(group.counts[i]),
+          int(group.ends[i]),
         )
   records = list(itertools.chain.from_iterable(windows))
   return [records[i] for i in group.take.tolist()]

@@ -35,6 +35,7 @@ class Group:
   # Each window's first record: its byte offset, and its number in the file.
   offsets: np.ndarray  # int64 [W]
   first_records: np.ndarray  # int64 [W]
+  ends: np.ndarray  # int64 [W], the byte after each window.
   counts: np.ndarray  # int64 [W], records to read.
   take: np.ndarray  # int64 [k*B], rows: positions among the records read.
   positions: np.ndarray  # int64 [k*B], the same rows' positions in the stream.
@@ -65,6 +66,7 @@ class TrainingOrder:
     self._first_records = np.concatenate(
       [np.arange(len(x.offsets), dtype=np.int64) * x.window for x in indexes]
     )
+    self._ends = np.concatenate([x.ends() for x in indexes])
     self._sizes = np.concatenate([x.window_sizes() for x in indexes])
     self._epoch = functools.lru_cache(maxsize=2)(self._permute_epoch)
 
@@ -83,6 +85,7 @@ class TrainingOrder:
       self._files[windows],
       self._offsets[windows],
       self._first_records[windows],
+      self._ends[windows],
       counts,
       take[shuffled],
       number * size + shuffled,

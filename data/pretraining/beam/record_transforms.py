@@ -29,6 +29,7 @@ from data.pretraining.job import Job
 from data.pretraining.record_statistics import RecordStatistics
 from data.records import file_names, record_reader, record_writer
 from system import file_systems, files
+from system.errors import UserError
 
 _PART = re.compile(r'(\d+)-(\d+)-(\d+)')
 
@@ -220,6 +221,12 @@ class _Join(_Worker):
           writer.write_framed(framed)
       if not statistics.records:
         raise job.empty_shard_error(shard)
+      if writer.num_records != statistics.records:
+        raise UserError(
+          f'the parts of {job.outputs[shard]} hold {writer.num_records:,} '
+          f'records, expected {statistics.records:,} by their indexes: remove '
+          f'the folder {self._task.folder}'
+        )
       writer.details = job.index_details(num_documents, statistics)
     for part in parts:
       files.remove(file_names.index_path(part.path))

@@ -332,6 +332,12 @@ def test_complete_shards_are_kept(folder, monkeypatch):
     index.write_text(content)
   create(folder, dataclasses.replace(SMALL, random_seed=1), num_shards=4)
   assert made[10:] == [0, 1, 2]
+  for name in ('num_records', 'checksum'):
+    index = folder / 'out.tfrecord-00003-of-00004.index.json'
+    content = files.read_json(str(index))
+    files.write_json(str(index), {**content, name: 'x'})
+    create(folder, dataclasses.replace(SMALL, random_seed=1), num_shards=4)
+    assert made.pop() == 3 and files.read_json(str(index)) == content
 
 
 def test_output_of_another_job_is_replaced_with_a_warning(folder, caplog):

@@ -22,7 +22,7 @@ from data.records.training_order import TrainingOrder
 )
 def test_the_training_signature_fits_batches_of_the_longest_bucket(fields):
   source = RecordSource(('none',), fields, {'S': 24, 'P': 3, 'C': 1}, 10)
-  index = Index('none', 8, 64, np.zeros([1], np.int64))
+  index = Index('none', 8, 64, np.zeros([1], np.int64), 99)
   batches = training_batches(
     source, TrainingOrder([index], 4, seed=1), 0, num_replicas=2
   )

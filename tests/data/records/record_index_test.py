@@ -7,6 +7,8 @@ import tiny_records
 
 from data.records.file_names import index_path
 from data.records.record_index import check_index, load_index, scan
+from data.records.training_input import training_batches
+from data.records.training_order import TrainingOrder
 from system import files
 from system.errors import UserError
 
@@ -68,7 +70,7 @@ def test_a_damaged_index_is_not_used(tmp_path, old, new, caplog):
   assert text.count(old) == 1 or old == '{'
   index.write_text(text.replace(old, new, 1))
   found = load_index(path)
-  assert 'a.index.json is damaged and is not used' in caplog.text
+  assert 'a.index.json is not used: ' in caplog.text
   assert found.num_records == 130
   np.testing.assert_array_equal(found.offsets, expected.offsets)
 
@@ -79,6 +81,9 @@ def test_a_damaged_index_is_not_used(tmp_path, old, new, caplog):
     {'num_records': -1},
     {'num_records': 10**15},
     {'num_records': '130'},
+    {'num_records': 129},
+    {'num_records': 192},
+    {'offsets': [0, 1214, 2428]},
     {'window': 0},
     {'offsets': [0, 10**15, 2429]},
     {'offsets': [0, 2429, 1204]},
@@ -95,6 +100,30 @@ def test_an_index_with_impossible_values_is_not_used(tmp_path, changes):
   assert load_index(path).num_records == 130
   files.write_json(index, {**stored, **changes})
   assert load_index(path).num_records == 130
+
+
+@pytest.mark.parametrize('mistake', ['offset', 'number'])
+def test_an_index_whose_last_window_alone_is_right_is_named_when_it_is_read(
+  tmp_path, mistake
+):
+  paths = (tiny_records.write(tmp_path / 'a', [3] * 130),)
+  index = str(tmp_path / 'a.index.json')
+  stored = files.read_json(index)
+  del stored['checksum']
+  if mistake == 'offset':
+    stored['offsets'][1] = int(scan(*paths, window=1).offsets[65])
+  else:
+    stored |= {'window': 63, 'num_records': 128}
+  files.write_json(index, stored)
+  source = tiny_records.source(*paths)
+  found = load_index(*paths)
+  assert found.num_records == stored['num_records']
+  order = TrainingOrder([found], 10, seed=1)
+  with (
+    pytest.raises(UserError, match='a has changed since its index was made'),
+    source.explained([found]),
+  ):
+    next(iter(training_batches(source, order, 0)))
 
 
 def test_a_file_that_has_changed_since_it_was_indexed_is_named(tmp_path):

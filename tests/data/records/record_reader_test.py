@@ -32,11 +32,15 @@ def test_a_record_larger_than_a_chunk_is_read(tmp_path):
   assert list(read(str(tmp_path / 'a'))) == texts
   assert list(read(str(tmp_path / 'a'), 1)) == texts[:1]
   starts = [0, 3_000_016, 3_000_033]
+  ends = [*starts[2:], 4_100_049, 4_100_085]
   with open(tmp_path / 'a', 'rb') as file:
     for i, start in enumerate(starts):
-      assert read_from(file, 'a', start, 2) == texts[i : i + 2]
+      assert read_from(file, 'a', start, 2, ends[i]) == texts[i : i + 2]
     with pytest.raises(UserError, match='found 2 .* byte 3000033 on, .* 3'):
-      read_from(file, 'a', starts[2], 3)
+      read_from(file, 'a', starts[2], 3, ends[2])
+    expected = 'a: 1 records from byte 0 on end at byte 3000016, expected 30000'
+    with pytest.raises(UserError, match=expected):
+      read_from(file, 'a', 0, 1, ends[0])
 
 
 @pytest.mark.parametrize('length', [1000, 1 << 62, (1 << 64) - 1])
@@ -52,7 +56,7 @@ def test_a_length_that_the_file_cannot_hold_is_damage(tmp_path, length):
     open(path, 'rb') as file,
     pytest.raises(UserError, match='record 1 .counted from 0 at byte 17. .*35'),
   ):
-    read_from(file, path, 17, 64)
+    read_from(file, path, 17, 64, 48)
 
 
 def test_a_file_without_records_and_a_missing_one_are_named(tmp_path):

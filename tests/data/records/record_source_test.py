@@ -128,11 +128,11 @@ def _train(source, order):
 
 
 def test_a_damaged_record_is_named_when_a_run_reads_it(two_files):
+  order = tiny_records.order(two_files, 10)
   path = two_files.paths[1]
   with open(path, 'r+b') as file:
     file.seek(-30, 2)
     file.write(b'\xff\xff')
-  order = tiny_records.order(two_files, 10)
   with (
     pytest.raises(UserError, match='b is damaged .*record 59'),
     two_files.explained(),

@@ -131,7 +131,7 @@ def test_the_records_of_a_batch_are_named(two_files):
 
 
 def _write_sparse_dump(folder, group_of):
-  """Writes a file with 10 million records, all zeros outside one group.
+  """Writes 10 million records, zeros outside one group and the last window.
 
   Args:
     folder: where to write it.
@@ -144,14 +144,18 @@ def _write_sparse_dump(folder, group_of):
   count, window = 10_000_000, record_index.WINDOW
   offsets = np.arange(0, count, window, dtype=np.int64) * len(framed)
   path = str(folder / 'dump')
-  group = group_of(record_index.Index(path, count, window, offsets))
+  num_bytes = count * len(framed)
+  index = record_index.Index(path, count, window, offsets, num_bytes)
+  group = group_of(index)
+  starts = [*group.offsets, offsets[-1]]
+  sizes = [*group.counts, index.window_sizes()[-1]]
   with open(path, 'wb') as file:
-    for offset, size in zip(group.offsets, group.counts, strict=True):
+    for offset, size in zip(starts, sizes, strict=True):
       file.seek(offset)
       file.write(framed * size)
-    file.truncate(count * len(framed))
+    file.truncate(num_bytes)
   record_index.write_index(
-    index_path(path), count * len(framed), count, offsets.tolist(), {}
+    index_path(path), num_bytes, count, offsets.tolist(), {}
   )
   return path
 

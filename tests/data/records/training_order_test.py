@@ -15,7 +15,7 @@ _SIZES = (WINDOW * 2 + 5, 3, WINDOW)  # Records of three files.
 def _order(batch_size=8, seed=1):
   indexes = [
     # A record's offset is its number: windows begin at 0, 64, 128.
-    Index(f'file-{i}', size, WINDOW, np.arange(0, size, WINDOW))
+    Index(f'file-{i}', size, WINDOW, np.arange(0, size, WINDOW), size)
     for i, size in enumerate(_SIZES)
   ]
   return TrainingOrder(indexes, batch_size, seed)
@@ -115,8 +115,14 @@ def test_a_group_has_whole_batches_even_of_a_small_data_set(
   assert len(order.group(0).take) == batches * batch_size
 
 
+def test_windows_end_where_the_next_begins():
+  group = _order().group(0)
+  ends = group.offsets + group.counts
+  assert group.ends.tolist() == ends.tolist()
+
+
 def test_groups_are_bounded():
   size = 10 * training_order.GROUP_RECORDS
-  index = Index('file', size, WINDOW, np.arange(0, size, WINDOW))
+  index = Index('file', size, WINDOW, np.arange(0, size, WINDOW), size)
   order = TrainingOrder([index], 32, seed=0)
   assert order.group_batches * 32 == training_order.GROUP_RECORDS
