@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import pathlib
 import pickle
 import subprocess
@@ -11,9 +12,15 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import tensorflow as tf
+import tiny_pytorch
 
 from modeling import models
-from modeling.checkpoints import hugging_face, loading, location
+from modeling.checkpoints import (
+  hugging_face,
+  loading,
+  location,
+  pytorch_file,
+)
 from modeling.configs import BertConfig
 from system.errors import UserError
 from tools.import_hugging_face import import_folder
@@ -607,33 +614,126 @@ def test_sharded_weights_are_read_by_their_index(folder, tmp_path):
     imported(sharded)
 
 
-@pytest.mark.parametrize('is_zip', [True, False])
-@pytest.mark.parametrize('dtype', ['float32', 'float16', 'bfloat16'])
-def test_weights_of_pytorch_are_read_without_it(
-  folder, tmp_path, is_zip, dtype
-):
-  torch = pytest.importorskip('torch')
-  expected, _ = imported(folder)
-  path = tmp_path / 'torch'
-  write_folder(path)
-  (path / 'model.safetensors').unlink()
-  tensors = {
-    # The strides are those of a transposed tensor.
-    name: torch.from_numpy(np.asfortranarray(value)).to(getattr(torch, dtype))
-    for name, value in make_tensors().items()
-  }
-  torch.save(
-    tensors,
-    path / 'pytorch_model.bin',
-    _use_new_zipfile_serialization=is_zip,
-  )
-  values, _ = imported(path)
+_DTYPES = ('float32', 'float16', 'bfloat16')
+
+
+def _released(tensors, dtype):
+  """Returns what the import makes of tensors that are stored in a dtype."""
+  rounded = {x: tiny_pytorch.rounded(v, dtype) for x, v in tensors.items()}
+  return hugging_face.released_weights(rounded)[0]
+
+
+def _assert_imported(folder, expected):
+  values, _ = imported(folder)
   assert values.keys() == expected.keys()
-  for name in expected:
-    # bfloat16 has eight bits of precision; the values are up to 22,000.
-    np.testing.assert_allclose(values[name], expected[name], rtol=2**-8)
-  checkpoint = location.locate(str(path))
-  assert checkpoint.prefix == str(path / 'pytorch_model.bin')
+  for name, value in values.items():
+    assert value.dtype == np.float32
+    np.testing.assert_array_equal(value, expected[name])
+
+
+@pytest.mark.parametrize('is_zip', [True, False])
+@pytest.mark.parametrize('dtype', _DTYPES)
+def test_weights_of_pytorch_are_read_without_it(folder, is_zip, dtype):
+  (folder / 'model.safetensors').unlink()
+  path = folder / 'pytorch_model.bin'
+  tensors = make_tensors()
+  tiny_pytorch.save(path, tensors, dtype, is_zip)
+  _assert_imported(folder, _released(tensors, dtype))
+  assert location.locate(str(folder)).prefix == str(path)
+
+
+@pytest.mark.parametrize('is_zip', [True, False])
+@pytest.mark.parametrize('dtype', _DTYPES)
+def test_pytorch_writes_and_reads_the_same(tmp_path, is_zip, dtype):
+  torch = pytest.importorskip('torch')
+  tensors = make_tensors()
+  ours, theirs = tmp_path / 'ours.bin', tmp_path / 'theirs.bin'
+  tiny_pytorch.save(ours, tensors, dtype, is_zip)
+  loaded = torch.load(ours, weights_only=True)
+  assert loaded.keys() == tensors.keys()
+  for name, value in tensors.items():
+    assert loaded[name].dtype == getattr(torch, dtype)
+    assert loaded[name].stride() == (1, len(value))[: value.ndim]
+    rounded = tiny_pytorch.rounded(value, dtype)
+    np.testing.assert_array_equal(loaded[name].detach().float(), rounded)
+  torch.save(loaded, theirs, _use_new_zipfile_serialization=is_zip)
+  values = pytorch_file.read(str(theirs))
+  for name, value in pytorch_file.read(str(ours)).items():
+    np.testing.assert_array_equal(values[name], value)
+
+
+@pytest.mark.parametrize('size', [-1, 100, 700])
+@pytest.mark.parametrize('is_zip', [True, False])
+def test_a_file_of_pytorch_that_is_cut_off_is_refused(folder, is_zip, size):
+  (folder / 'model.safetensors').unlink()
+  path = folder / 'pytorch_model.bin'
+  tiny_pytorch.save(path, make_tensors(), is_zip=is_zip)
+  path.write_bytes(path.read_bytes()[:size])
+  with pytest.raises(UserError, match=f'^{path} cannot be read as weights'):
+    imported(folder)
+  assert not pathlib.Path(f'{folder}.out').exists()
+
+
+# Bits of bfloat16: 1, -2.5, 3.140625, the smallest number above 0, the largest.
+_BITS = (0x3F80, 0xC020, 0x4049, 0x0001, 0x7F7F)
+_NUMBERS = (1.0, -2.5, 3.140625, 2.0**-133, 2.0**128 - 2.0**120)
+
+
+def test_bfloat16_is_exact():
+  bits = np.array([_BITS], '<u2')
+  values = pytorch_file.widened(bits)
+  assert values.dtype == np.float32 and values.tolist() == [list(_NUMBERS)]
+
+
+def _save_safetensors(path, dtype, tensors):
+  """Writes tensors of the safetensors dtype, given as they are stored."""
+  header, data = {}, b''
+  for name, value in tensors.items():
+    start, data = len(data), data + value.tobytes()
+    header[name] = {
+      'dtype': dtype,
+      'shape': value.shape,
+      'data_offsets': [start, len(data)],
+    }
+  text = json.dumps(header).encode()
+  path.write_bytes(len(text).to_bytes(8, 'little') + text + data)
+
+
+@pytest.mark.parametrize(
+  ('theirs', 'dtype'), [('F16', 'float16'), ('BF16', 'bfloat16')]
+)
+def test_half_precision_safetensors_are_exact(folder, theirs, dtype):
+  tensors = make_tensors()
+  _save_safetensors(
+    folder / 'model.safetensors',
+    theirs,
+    {name: tiny_pytorch.stored(x, dtype) for name, x in tensors.items()},
+  )
+  _assert_imported(folder, _released(tensors, dtype))
+
+
+def test_numbers_of_other_types_are_refused(folder):
+  path = folder / 'model.safetensors'
+  _save_safetensors(path, 'F8_E4M3', {'a': np.zeros(3, np.uint8)})
+  with pytest.raises(UserError, match=f'^{path} has .* type F8_E4M3, expected'):
+    imported(folder)
+
+
+def test_a_missing_or_damaged_shard_is_named_when_the_model_is_looked_for(
+  folder,
+):
+  index = folder / 'model.safetensors.index.json'
+  (folder / 'model.safetensors').rename(folder / 'a.safetensors')
+  write_json(index, {'weight_map': {'x': 'a.safetensors', 'y': 'b.safeten'}})
+  with pytest.raises(UserError, match=f'b.safeten cannot be found: {index}'):
+    location.locate(str(folder))
+  write_json(index, {'weight_map': {'x': 'a.safetensors'}})
+  os.truncate(folder / 'a.safetensors', 2000)
+  with pytest.raises(UserError, match='a.safetensors is damaged or cut short'):
+    location.locate(str(folder))
+  write_json(index, {'weight_map': ['a.safetensors']})
+  with pytest.raises(UserError, match='expected the names of files'):
+    location.locate(str(folder))
 
 
 class _Malicious:
