@@ -25,6 +25,7 @@ from training import (
   model_setup,
   result_files,
   run_lock,
+  seed_folders,
   seeds,
 )
 from training.evaluation import Splits
@@ -320,9 +321,7 @@ def label_folders(options: TaskJobOptions) -> list[str]:
   """
   training, folders = options.training, []
   if not training.do_train and training.output_dir:
-    output_dir = training.output_dir
-    if options.evaluation.num_seeds > 1:
-      output_dir = seeds.folder(output_dir, training.seed)
+    output_dir = seed_folders.of_first_seed(options).output_dir
     folders += location.label_folders(output_dir)
   if options.model.init_checkpoint:
     folders += location.label_folders(options.model.init_checkpoint)

@@ -5,10 +5,13 @@ Does not import TensorFlow. Tested by `tests/cli/run_flags_test.py`.
 
 import dataclasses
 import os
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from system import files
+from system.errors import UserError
 from training import options as training_options
 
+REPORT = 'seeds.json'
 Options = TypeVar('Options')
 
 
@@ -22,14 +25,32 @@ def with_files_of_run(options: Options) -> Options:
 
   Args:
     options: all settings of a script.
+
+  Raises:
+    UserError: the job evaluates one run, but the folder holds several.
   """
+  _refuse_several(options)
   first = dataclasses.replace(options, training=of_first_seed(options))
   return dataclasses.replace(
     training_options.with_files_of_run(first), training=options.training
   )
 
 
-def of_first_seed(options: Options) -> training_options.TrainingOptions:
+def _refuse_several(options: Any) -> None:
+  training, output_dir = options.training, options.training.output_dir
+  is_one = of_first_seed(options) == training
+  if training.do_train or not output_dir or not is_one:
+    return
+  is_named = options.model.init_checkpoint is not None
+  if not is_named and files.exists(os.path.join(output_dir, REPORT)):
+    raise UserError(
+      f'{output_dir} holds the runs of several seeds. Give `num_seeds` as in '
+      'training, or the folder of one run, as '
+      f'`output_dir`={folder(output_dir, training.seed)}'
+    )
+
+
+def of_first_seed(options: Any) -> training_options.TrainingOptions:
   """Returns the settings of the first seed's run; the only one's if alone."""
   training = options.training
   is_alone = getattr(options.evaluation, 'num_seeds', 1) == 1

@@ -16,6 +16,7 @@ from training import (
   resuming,
   run_folder,
   run_lock,
+  seed_folders,
 )
 
 Scores = Mapping[str, float]
@@ -23,11 +24,6 @@ Scores = Mapping[str, float]
 Command = Callable[..., Mapping[str, Any]]
 
 _COLUMNS = ('median', 'lowest', 'highest', 'mean', 'std')
-
-
-def folder(output_dir: str, seed: int) -> str:
-  """Returns the folder of one seed's run."""
-  return os.path.join(output_dir, f'seed-{seed}')
 
 
 def run(
@@ -52,11 +48,11 @@ def run(
   # Each seed's run has its own folder; this one holds the report.
   with run_lock.held(output_dir):
     workers.chief_does(lambda: foreign_files.check_seeds(output_dir))
-    if not resuming.has_progress(output_dir):
+    if training.do_train and not resuming.has_progress(output_dir):
       run_folder.claim(output_dir, {}, False, command=command())
     scores = {}
     for seed in range(training.seed, training.seed + num_seeds):
-      own = {'seed': seed, 'output_dir': folder(output_dir, seed)}
+      own = {'seed': seed, 'output_dir': seed_folders.folder(output_dir, seed)}
       logging.info('Seed %d, in %s', seed, own['output_dir'])
       with gradient_registry.freeing_graphs():
         scores[seed] = job(
@@ -109,7 +105,7 @@ def report(output_dir: str, scores: Mapping[int, Scores]) -> None:
     cells = ''.join(f'{values[column]:10.4f}' for column in _COLUMNS)
     logging.info('%s', f'{name:{width}}{cells}')
   files.write_json(
-    os.path.join(output_dir, 'seeds.json'),
+    os.path.join(output_dir, seed_folders.REPORT),
     {
       'scores': {str(s): dict(v) for s, v in scores.items()},
       'summary': summary,

@@ -321,3 +321,45 @@ def test_a_teacher_may_be_a_hugging_face_folder(teacher_world):
   assert logits[0] == logits[1]
   # --from_run takes a dump's folder, too; this dump is complete.
   _run('run_distillation', from_run=teacher_world / 'dump_teacher')
+
+
+def _seed_runs(world):
+  """Makes the folders of two seeds, as a run with --num_seeds=2 does."""
+  for name in ('seed-12345', 'seed-12346'):
+    folder = world / 'out' / name
+    folder.mkdir(parents=True)
+    for file in ('vocab.txt', 'bert_config.json'):
+      shutil.copy(world / file, folder)
+  (world / 'out' / 'seeds.json').write_text('{}')
+
+
+_NO_FILES = dict.fromkeys(
+  (
+    *('bert_config_file', 'vocab_file', 'learning_rate', 'num_train_epochs'),
+    'train_batch_size',
+  )
+)
+
+
+def test_runs_of_several_seeds_are_evaluated_with_the_files_of_the_first(world):
+  from cli import classifier_flags
+
+  _seed_runs(world)
+  arguments = tiny_world.task_flags(world, **_NO_FILES)
+  first = f'{world}/out/seed-12345'
+  with tiny_world.parsed(
+    'run_classifier', *arguments, '--do_eval', '--num_seeds=2'
+  ):
+    options = classifier_flags.options()
+  assert options.model.bert_config_file == f'{first}/bert_config.json'
+  assert options.tokenizer.vocab_file == f'{first}/vocab.txt'
+  assert options.training.output_dir == f'{world}/out'
+  with (
+    tiny_world.parsed('run_classifier', *arguments, '--do_eval'),
+    pytest.raises(UserError) as error,
+  ):
+    classifier_flags.options()
+  assert str(error.value) == (
+    f'{world}/out holds the runs of several seeds. Give `num_seeds` as in '
+    f'training, or the folder of one run, as `output_dir`={first}'
+  )
