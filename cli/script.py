@@ -33,6 +33,10 @@ _CHATTY_MODULES = (
 
 
 _LONG_WORD = re.compile(r'\S{400,}')
+# A value of the command line that is longer is cut in messages, and so is a
+# message whose length has no other reason.
+_MAX_VALUE = 400
+_MAX_MESSAGE = 8000
 
 
 def set_environment() -> None:
@@ -99,14 +103,30 @@ def show(lines: Iterable[str]) -> None:
 def fail(message: str) -> NoReturn:
   """Prints one message and ends the process with status 1.
 
-  Words of 400 characters or more are cut: a value may have a million.
+  Long values of the command line, words of 400 characters or more and the
+  message itself are cut: a value may have a million characters.
   """
   sys.stdout.flush()
-  text = _LONG_WORD.sub(_shortened, flag_group.as_flags(message))
+  text = flag_group.as_flags(_with_short_values(message))
+  text = _cut(_LONG_WORD.sub(lambda match: _cut(match[0]), text), _MAX_MESSAGE)
   print(f'ERROR: {text}', file=sys.stderr, flush=True)
   sys.exit(1)
 
 
-def _shortened(match: re.Match) -> str:
-  word = match[0]
-  return f'{word[:300]}...{word[-30:]} ({len(word):,} characters)'
+def _with_short_values(message: str) -> str:
+  """Cuts the command line's long values, as they are and as Python's `repr`."""
+  for argument in sys.argv[1:]:
+    # In the form '--flag value' the argument is the value.
+    value = argument.partition('=')[2] or argument
+    if len(value) >= _MAX_VALUE:
+      message = message.replace(value, _cut(value))
+      message = message.replace(repr(value)[1:-1], repr(_cut(value))[1:-1])
+  return message
+
+
+def _cut(text: str, most: int = _MAX_VALUE) -> str:
+  """Returns a text, or its ends and its length if it is longer than `most`."""
+  if len(text) < most:
+    return text
+  head = most * 3 // 4
+  return f'{text[:head]}...{text[-30:]} ({len(text):,} characters)'

@@ -19,6 +19,30 @@ def test_a_long_word_of_a_message_is_cut(capsys):
   )
 
 
+@pytest.mark.parametrize('separator', ['=', None], ids=['one', 'two'])
+def test_a_long_value_with_blanks_is_cut(capsys, monkeypatch, separator):
+  value = "it's a\n" + 'word ' * 20_000 + 'the last words of all of it'
+  flag = '--bert_size'
+  arguments = [f'{flag}={value}'] if separator else [flag, value]
+  monkeypatch.setattr(sys, 'argv', ['script', *arguments])
+  with pytest.raises(SystemExit):
+    script.fail(f'flag {flag}={value}: not {value!r}')
+  start = "it's a\n" + 'word ' * 58 + 'wor'
+  assert len(start) == 300
+  cut = f'{start}...rd the last words of all of it (100,034 characters)'
+  shown = capsys.readouterr().err
+  assert shown.count('(100,034 characters)') == 2
+  assert shown == f'ERROR: flag {flag}={cut}: not {cut!r}\n'
+
+
+def test_a_long_message_is_cut(capsys):
+  with pytest.raises(SystemExit):
+    script.fail('a file has ' + 'word ' * 20_000)
+  shown = capsys.readouterr().err
+  assert shown.endswith('word word  (100,011 characters)\n')
+  assert len(shown) < 6_100
+
+
 def test_the_reader_may_close_the_pipe(monkeypatch):
   reader, writer = os.pipe()
   os.close(reader)
