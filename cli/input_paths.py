@@ -55,16 +55,17 @@ def paths(value: Any) -> list[str]:
 
 
 def _require(kind: str, path: str, label: str) -> None:
-  if kind == 'file':
-    files.require_file(path, label)
-    return
+  matches = [path]
   try:
     if kind == 'files':
-      files.expand(path)
-    else:
+      matches = files.expand(path)
+    elif kind != 'file':
       _locate(path)
+      return
   except UserError as error:
     raise UserError(f'{label}: {error}') from error
+  for match in matches:
+    files.require_file(match, label)
 
 
 def _locate(path: str) -> None:

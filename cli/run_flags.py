@@ -84,7 +84,7 @@ def _parse(arguments: list[str]) -> list[str]:
   for argument in arguments:
     _require_utf8(argument)
     if match := _FLAGFILE.fullmatch(argument):
-      # Absl would read a device such as /dev/zero for ever.
+      # Absl would read a pipe, or a device such as /dev/zero, for ever.
       files.require_file(match[1], '--flagfile')
       files.open_stream(match[1]).close()
   try:

@@ -10,7 +10,6 @@ import glob
 import io
 import json
 import os
-import pathlib
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
@@ -44,12 +43,6 @@ def is_folder(path: str) -> bool:
     return os.path.isdir(local)
   with explained('look for', path):
     return gfile_for(path).isdir(path)
-
-
-def is_pipe(path: str) -> bool:
-  """Returns whether `path` is a pipe, which can be read only once."""
-  local = local_path(path)
-  return local is not None and pathlib.Path(local).is_fifo()
 
 
 def exists_with_prefix(prefix: str) -> bool:
@@ -141,8 +134,8 @@ def require_file(path: str, description: str) -> str:
     description: the file as the user knows it, such as '`vocab_file`'.
 
   Raises:
-    UserError: `path` is empty, missing, or a folder; the message begins with
-      the description.
+    UserError: `path` is empty, missing, a folder, a pipe or a device; the
+      message begins with the description.
   """
   if not path:
     raise UserError(f'{description} must be given')
@@ -152,7 +145,19 @@ def require_file(path: str, description: str) -> str:
     )
   if is_folder(path):
     raise UserError(f'{description}: {path!r} is a folder, not a file')
+  if (local := local_path(path)) and (kind := _endless_kind(local)):
+    raise UserError(f'{description}: {path!r} is {kind}')
   return path
+
+
+def _endless_kind(local: str) -> str:
+  """Says how a local path differs from a file that ends; '' if it is one."""
+  mode = os.stat(local).st_mode
+  if stat.S_ISFIFO(mode):
+    return 'a pipe; expected a file, which can be read twice'
+  if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+    return 'a device, not a file'
+  return ''
 
 
 def _obstacle(path: str) -> str:
@@ -208,15 +213,14 @@ def open_stream(path: str) -> BinaryIO:
   """Opens a file's bytes for reading.
 
   Raises:
-    UserError: the file is missing, unreadable, or a device such as /dev/zero,
-      which never ends. If reading fails later, a local file raises OSError, a
-      remote one `UserError`.
+    UserError: the file is missing, unreadable, a pipe, or a device such as
+      /dev/zero, which never ends. If reading fails later, a local file raises
+      OSError, a remote one `UserError`.
   """
   with explained('read', path):
     if (local := local_path(path)) is not None:
-      mode = os.stat(local).st_mode
-      if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-        raise UserError(f'cannot read {path}: it is a device, not a file')
+      if kind := _endless_kind(local):
+        raise UserError(f'cannot read {path}: it is {kind}')
       return open(local, 'rb')
     file = gfile_for(path).GFile(path, 'rb')
     file.size()  # GFile opens lazily; fail here rather than at the first line.

@@ -137,8 +137,7 @@ def check_run(training: TrainingOptions) -> None:
 
 
 def _is_local(path: str) -> bool:
-  """Returns whether a path is local, and no pipe, which is read only once."""
-  return local_path(path) is not None and not files.is_pipe(path)
+  return local_path(path) is not None
 
 
 def _named_config(

@@ -130,17 +130,7 @@ def _find_inputs(options: CorpusOptions) -> list[str]:
   else:
     paths = files.expand(names)
     for path in paths:
-      _require_regular_file(path)
+      files.require_file(path, '`input_file`')
   if not paths:
     raise UserError(f'`input_file`={names!r} names no file')
   return paths
-
-
-def _require_regular_file(path: str) -> None:
-  """Raises a `UserError` if a path is missing, a folder or a pipe."""
-  files.require_file(path, '`input_file`')
-  if files.is_pipe(path):
-    raise UserError(
-      f'`input_file`: {path!r} is a pipe; expected a file, which can be read '
-      'twice'
-    )

@@ -57,6 +57,10 @@ def test_a_missing_input_of_fine_tuning_is_named(world, changes, message):
   ('changes', 'message'),
   [
     ({'transfer_file': '/none'}, "^`transfer_file`: no file matches '/none'"),
+    (
+      {'transfer_file': '/dev/zero'},
+      "^`transfer_file`: '/dev/zero' is a device, not a file",
+    ),
     ({'teacher_checkpoint': '/none'}, '^`teacher_checkpoint`: there is no che'),
     (
       {'teacher_config_file': '/none'},

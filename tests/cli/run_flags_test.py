@@ -1,6 +1,7 @@
 """--from_run, --flagfile, and the forms in which flags name a checkpoint."""
 
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -211,9 +212,13 @@ def test_a_file_that_holds_no_flags_is_refused(tmp_path, content, message):
     _run('run_classifier', flagfile=path)
 
 
-def test_a_device_holds_no_flags():
-  with pytest.raises(UserError, match='cannot read /dev/zero: it is a device'):
+def test_a_device_or_a_pipe_holds_no_flags(tmp_path):
+  with pytest.raises(UserError, match="--flagfile: '/dev/zero' is a device"):
     _run('run_classifier', flagfile='/dev/zero')
+  os.mkfifo(tmp_path / 'pipe')
+  for name in ('flagfile', 'from_run'):
+    with pytest.raises(UserError, match=f"--{name}: '.*/pipe' is a pipe; exp"):
+      _run('run_classifier', **{name: tmp_path / 'pipe'})
 
 
 def test_an_argument_that_is_not_utf8_is_refused():

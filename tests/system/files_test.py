@@ -1,5 +1,6 @@
 """Tests of system/files.py and system/file_systems.py, local and remote."""
 
+import os
 import zlib
 
 import pytest
@@ -107,6 +108,22 @@ def test_a_device_is_not_read():
     files.read_text('/dev/zero')
   with pytest.raises(UserError, match='/dev/zero: it is a device, not a file'):
     next(text_files.read_lines('/dev/zero'))
+  with pytest.raises(UserError, match="^x: '/dev/zero' is a device, not a fil"):
+    files.require_file('/dev/zero', 'x')
+
+
+def test_a_pipe_is_not_read(tmp_path):
+  path = str(tmp_path / 'pipe')
+  os.mkfifo(path)  # Opening it would wait for ever.
+  link = str(tmp_path / 'link')
+  os.symlink(path, link)
+  for name in (path, link):
+    with pytest.raises(UserError, match=f'^cannot read {name}: it is a pipe; '):
+      files.read_json(name)
+    with pytest.raises(UserError, match='it is a pipe; expected a file, which'):
+      next(text_files.read_lines(name))
+    with pytest.raises(UserError, match=f"^x: '{name}' is a pipe; expected a"):
+      files.require_file(name, 'x')
 
 
 def test_a_file_whose_name_is_not_utf8_is_refused(tmp_path):
