@@ -26,6 +26,13 @@ class DeviceOptions:
     choices=('float32', 'bfloat16', 'float16'),
     decides_weights=True,
   )
+  jit_compile: str = setting(
+    'auto',
+    'Added: whether XLA compiles a step, in training and in inference, into '
+    'one program for each batch shape. auto does so on GPUs, where it is '
+    'faster. On a TPU every step is compiled anyway.',
+    choices=('auto', 'true', 'false'),
+  )
   use_tpu: bool = setting(False, 'Whether to run on a TPU.')
   tpu_name: str | None = setting(
     None, 'The name or address of the TPU.', needs=_TPU
@@ -82,6 +89,10 @@ class DeviceOptions:
       raise UserError(
         f'`use_tpu` and `distribution_strategy`={strategy} contradict each '
         'other'
+      )
+    if self.is_on_tpu and self.jit_compile == 'false':
+      raise UserError(
+        '`jit_compile`=false: a TPU runs nothing that is not compiled'
       )
     if strategy == 'multi_worker_mirrored':
       cluster.required()

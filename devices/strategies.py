@@ -10,7 +10,7 @@ from absl import logging
 from devices import cluster, workers
 from devices.options import DeviceOptions
 from devices.tpu import Tpu, connect
-from system import threads
+from system import threads, xla
 from system.errors import UserError
 
 # For TPUs: compile a program for each batch shape, with all sizes static,
@@ -25,6 +25,8 @@ _MAX_SCORING_THREADS = 8
 def make_strategy(options: DeviceOptions) -> tf.distribute.Strategy:
   """Makes the strategy that distributes a run's work.
 
+  Also chooses whether steps are compiled, see `system.xla`.
+
   Must be called before TensorFlow runs its first op, which fixes its devices
   and threads. Waits for the other workers, if there are any.
 
@@ -37,6 +39,7 @@ def make_strategy(options: DeviceOptions) -> tf.distribute.Strategy:
   if options.is_on_tpu:
     with _sigterm_handler_kept():
       return connect(Tpu.described_by(options))
+  xla.choose(options.jit_compile)
   if name == 'multi_worker_mirrored' or (
     name == 'auto' and cluster.has_several_workers()
   ):

@@ -7,6 +7,8 @@ Tested by `tests/modeling/precision_test.py`.
 
 import tensorflow as tf
 
+from training import own_copy
+
 _INITIAL_SCALE = 2.0**15
 _LARGEST_SCALE = 2.0**127  # Twice that is infinite in float32.
 _GROWTH_STEPS = 2000
@@ -37,7 +39,7 @@ class LossScale(tf.Module):
     )
 
   def update(self, is_finite: tf.Tensor) -> None:
-    """Counts a step and adapts the scale, in the cross-replica context.
+    """Counts a step and adapts the scale, in the replica context.
 
     Args:
       is_finite: bool scalar, whether the step's gradients are finite.
@@ -47,6 +49,8 @@ class LossScale(tf.Module):
     larger = tf.minimum(self.value * 2.0, _LARGEST_SCALE)
     smaller = tf.maximum(self.value / 2.0, 1.0)
     after_good = tf.where(is_due, larger, self.value)
-    self.value.assign(tf.where(is_finite, after_good, smaller))
-    self.good_steps.assign(tf.where(is_due, tf.zeros_like(good), good))
-    self.skipped_steps.assign_add(tf.cast(~is_finite, tf.int64))
+    own_copy.assign(self.value, tf.where(is_finite, after_good, smaller))
+    own_copy.assign(
+      self.good_steps, tf.where(is_due, tf.zeros_like(good), good)
+    )
+    own_copy.assign_add(self.skipped_steps, tf.cast(~is_finite, tf.int64))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from training import own_copy
 from training.loss_scale import LossScale
 
 # Variables whose names contain one of these have no weight decay, as in BERT.
@@ -138,27 +139,24 @@ class AdamW(tf.Module):
     ]
     if missing:
       raise ValueError(f'no gradient for {", ".join(missing)}')
-    context = tf.distribute.get_replica_context()
     if not self.loss_scale:
       clipped, norm = tf.clip_by_global_norm(list(gradients), self.clip_norm)
-      context.merge_call(self._update_all, args=(clipped,))
+      self._update_all(clipped)
       return {'gradient_norm': norm}
     scale = tf.identity(self.loss_scale.value)  # Before `update` changes it.
     unscaled = [gradient / scale for gradient in gradients]
     clipped, norm = tf.clip_by_global_norm(unscaled, self.clip_norm)
     is_finite = tf.math.is_finite(norm) & are_losses_finite
     clipped = [tf.where(is_finite, x, 0.0) for x in clipped]
-    context.merge_call(self._update_all, args=(clipped, is_finite))
+    self._update_all(clipped, is_finite)
     return {
       'gradient_norm': tf.where(is_finite, norm, 0.0),
       'loss_scale': scale,
       'skipped_steps': tf.cast(~is_finite, tf.float32),
     }
 
-  def _update_all(self, strategy, gradients, is_finite=None) -> None:
-    """Updates every variable on every device, in the cross-replica context."""
-    if is_finite is not None:
-      is_finite = strategy.experimental_local_results(is_finite)[0]
+  def _update_all(self, gradients, is_finite=None) -> None:
+    """Updates this replica's copy of every variable."""
     scalars = self._scalars(is_finite)
     for variable, gradient, m, v, factor in zip(
       self._variables,
@@ -172,12 +170,10 @@ class AdamW(tf.Module):
       own = scalars
       if factor != 1.0:
         own = scalars._replace(rate=scalars.rate * factor)
-      strategy.extended.update(
-        variable, self._update_one, args=(gradient, m, v, decay, own)
-      )
+      self._update_one(variable, gradient, m, v, decay, own)
     if is_finite is not None:
       self.loss_scale.update(is_finite)
-    self.step.assign_add(1)
+    own_copy.assign_add(self.step, 1)
 
   def _scalars(self, is_finite: tf.Tensor | None) -> _StepScalars:
     """Computes the scalars of the current step.
@@ -207,7 +203,7 @@ class AdamW(tf.Module):
     )
 
   def _update_one(self, variable, gradient, m, v, decay, scalars: _StepScalars):
-    """Updates one copy of one variable and its slots.
+    """Updates this replica's copy of one variable and of its slots.
 
     TensorFlow's kernel reads memory once; separate ops would read it ten times.
     It subtracts
@@ -220,7 +216,7 @@ class AdamW(tf.Module):
     if decay:
       # First, because the decay applies to the weight before the update.
       kept = 1.0 - scalars.rate * decay
-      variable.assign(kept * variable, read_value=False)
+      own_copy.assign(variable, kept * variable)
     tf.raw_ops.ResourceApplyAdam(
       var=variable.handle,
       m=m.handle,
@@ -250,15 +246,15 @@ class Lamb(AdamW):
     beta_1, beta_2 = scalars.beta_1, scalars.beta_2
     next_m = beta_1 * m + (1.0 - beta_1) * gradient
     next_v = beta_2 * v + (1.0 - beta_2) * tf.square(gradient)
-    m.assign(next_m, read_value=False)
-    v.assign(next_v, read_value=False)
+    own_copy.assign(m, next_m)
+    own_copy.assign(v, next_v)
     mean = next_m / (1.0 - scalars.beta_1_power)
     deviation = tf.sqrt(next_v / (1.0 - scalars.beta_2_power))
     update = mean / (deviation + self.epsilon)
     if decay:
       update += decay * variable
       update *= _trust_ratio(variable, update)
-    variable.assign_sub(scalars.rate * update, read_value=False)
+    own_copy.assign(variable, variable - scalars.rate * update)
 
 
 def _trust_ratio(variable: tf.Tensor, update: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from devices.strategies import STATIC_SHAPES, num_scoring_threads
 from modeling.models import Classifier
-from system import threads
+from system import threads, xla
 from system.progress import Progress
 
 _INPUTS = ('input_ids', 'input_mask', 'segment_ids')
@@ -35,8 +35,10 @@ class Predictor:
     local = strategy.experimental_distribute_values_from_function(lambda _: 0)
     self._num_replicas = len(strategy.experimental_local_results(local))
 
+    score = xla.compiled(lambda rows: model(rows)['logits'])
+
     def logits_of_replica(batch):
-      return model(self._replica_rows(batch))['logits']
+      return score(self._replica_rows(batch))
 
     # A TPU strategy makes a name scope of the function's name, and '<lambda>'
     # is not allowed there.

@@ -5,6 +5,7 @@ Tested by `tests/scripts/run_pretraining_test.py` and
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ from modeling.checkpoints import loading, recorded_casing
 from modeling.configs import BertConfig
 from modeling.dropout import DropoutKey
 from modeling.models import PreTrainer, released_variables
-from system import files
+from system import files, xla
 from system.progress import Progress
 from training import (
   losses,
@@ -255,7 +256,7 @@ def evaluate(
   accuracy = {name: WeightedMean() for name in names}
   loss = {name: WeightedMean() for name in names}
   count_batch = tf.function(
-    lambda batch: _sums(model, batch), reduce_retracing=True
+    xla.compiled(functools.partial(_sums, model)), reduce_retracing=True
   )
   with Progress(max_batches, ' batches') as progress:
     for number, batch in enumerate(batches, start=1):

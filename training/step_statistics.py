@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
+from training import own_copy
+
 # Means over all steps; the other values are means over the good steps.
 _OF_ALL_STEPS = ('loss_scale', 'skipped_steps')
 
@@ -33,7 +35,7 @@ class UnitLossScale:
 
   def update(self, is_finite: tf.Tensor) -> None:
     """Counts a step, as `LossScale.update` does."""
-    self.skipped_steps.assign_add(tf.cast(~is_finite, tf.int64))
+    own_copy.assign_add(self.skipped_steps, tf.cast(~is_finite, tf.int64))
 
 
 class StepStatistics:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from devices import workers
 from devices.strategies import STATIC_SHAPES
 from modeling.dropout import DropoutKey
+from system import xla
 from training.optimization import AdamW
 from training.step_statistics import StepStatistics
 
@@ -94,6 +95,13 @@ class Trainer(orbit.StandardTrainer):
     self._loss_function = loss_function
     self._dropout = dropout
     self._num_micro_batches = num_micro_batches
+    # The replicas' reduction lies between two programs. Without a strategy
+    # nothing is reduced, and the whole step is one program.
+    self._compute = xla.compiled(self._compute_gradients)
+    self._apply = xla.compiled(self._apply_gradients)
+    self._step = self.replica_step
+    if not tf.distribute.has_strategy():
+      self._step = xla.compiled(self.replica_step)
 
   def create_train_loop_fn(self) -> Callable[..., None]:
     """Makes the loop: Orbit's, but it can end early."""
@@ -124,7 +132,7 @@ class Trainer(orbit.StandardTrainer):
     args = (next(iterator),)
     if workers.count() > 1:
       args += (tf.cast(self.stop_request.read(), tf.float32),)
-    outputs = strategy.run(self.replica_step, args=args, options=STATIC_SHAPES)
+    outputs = strategy.run(self._step, args=args, options=STATIC_SHAPES)
     # The values are aggregated already, so every replica has the same.
     values = {
       name: strategy.experimental_local_results(value)[0]
@@ -153,10 +161,7 @@ class Trainer(orbit.StandardTrainer):
       batch, the optimizer's measures, and with several workers
       `stop_requests`, how many of their replicas were asked to stop.
     """
-    if self._num_micro_batches == 1:
-      gradients, losses = self._gradients(batch)
-    else:
-      gradients, losses = self._accumulated_gradients(batch)
+    gradients, losses = self._compute(batch)
     summed = dict(losses)
     if stop_request is not None:
       # A copy, because the reduction needs it on the replica's device.
@@ -170,10 +175,16 @@ class Trainer(orbit.StandardTrainer):
     summed = dict(zip(summed, results[len(gradients) :], strict=True))
     losses = {name: summed.pop(name) for name in losses}
     with tf.name_scope('optimizer'):  # For profiles.
-      measures = self._update(gradients, losses)
+      measures = self._apply(gradients, losses)
     return {**losses, **measures, **summed}
 
-  def _update(self, gradients, losses) -> dict[str, tf.Tensor]:
+  def _compute_gradients(self, batch):
+    """Returns the scaled gradients of the replica's rows, and their losses."""
+    if self._num_micro_batches == 1:
+      return self._gradients(batch)
+    return self._accumulated_gradients(batch)
+
+  def _apply_gradients(self, gradients, losses) -> dict[str, tf.Tensor]:
     """Updates the weights, unless the step is bad and may be skipped.
 
     Returns:

@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from data.records import record_reader
 from data.records.dataset_options import OPTIONS
-from data.records.length_buckets import bucket_lengths, cut_into_batches
+from data.records.length_buckets import cut_into_batches, few_lengths
 from data.records.record_source import RecordSource, dense
 from data.records.training_order import GROUP_RECORDS
+from system import xla
 
 # The default batch size. Fewer rows would save little, and another number of
 # rows may round differently.
@@ -24,11 +25,11 @@ _MIN_ROWS = 8
 def inference_lengths(max_seq_length: int) -> tuple[int, ...]:
   """Returns the sequence lengths that inference batches are padded to.
 
-  On a TPU, which compiles for each length, these are the buckets' lengths.
-  Elsewhere every length is allowed, so a batch is as wide as its longest row.
+  They are few where each length costs a compilation. Elsewhere every length is
+  allowed, so a batch is as wide as its longest row.
   """
-  if tf.config.list_logical_devices('TPU'):
-    return bucket_lengths(max_seq_length)
+  if xla.compiles_each_shape():
+    return few_lengths(max_seq_length)
   return tuple(range(1, max_seq_length + 1))
 
 
@@ -86,7 +87,9 @@ def inference_batches(
     is_real = tf.range(count + missing) < count
     group['example_index'] = tf.where(is_real, index, -1)
     num_batches = (count + missing) // batch_size
-    return cut_into_batches(group, tf.range(num_batches), batch_size, lengths)
+    return cut_into_batches(
+      group, tf.range(num_batches), batch_size, lengths, lengths
+    )
 
   return groups.enumerate().flat_map(cut).prefetch(4).with_options(OPTIONS)
 

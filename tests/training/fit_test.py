@@ -9,10 +9,12 @@ import tensorflow as tf
 import tf_keras
 from tiny_training import exported, make_settings, make_source, train
 
+from data.records import length_buckets
 from modeling import layers
 from modeling.checkpoints import exporting, loading, location
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
+from system import xla
 from system.errors import UserError
 from training import fit, pretraining, train_loop
 from training.loss_scale import LossScale
@@ -52,6 +54,72 @@ def test_two_replicas_train_like_one_device(source, whole, tmp_path):
   # replicas' rows.
   strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
   _assert_near_whole(train(source, make_settings(tmp_path), strategy), whole)
+
+
+@pytest.fixture
+def compiled_steps(monkeypatch):
+  """Compiles steps, for the shapes that steps have without compilation."""
+  # A row's dropout mask depends on the row's size.
+  monkeypatch.setattr(
+    length_buckets, 'few_lengths', length_buckets.bucket_lengths
+  )
+  with xla.turned_on():
+    yield
+
+
+def test_compiled_steps_train_like_others(
+  source, whole, tmp_path, compiled_steps
+):
+  _assert_near_whole(train(source, make_settings(tmp_path)), whole)
+  assert _metrics(tmp_path)[-1] == pytest.approx(_metrics(whole)[-1], rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('num_replicas', [1, 2])
+@pytest.mark.parametrize(
+  'changes',
+  [
+    {},
+    {'gradient_accumulation_steps': 2},
+    {'optimizer': 'lamb', 'adam_bias_correction': True},
+  ],
+  ids=lambda changes: ','.join(changes) or 'none',
+)
+def test_compiled_steps_of_replicas_train_like_others(
+  source, tmp_path, request, changes, num_replicas
+):
+  strategy = None
+  if num_replicas > 1:
+    strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
+  folders = tmp_path / 'graph', tmp_path / 'compiled'
+  expected = train(source, make_settings(folders[0], **changes))
+  request.getfixturevalue('compiled_steps')
+  found = train(source, make_settings(folders[1], **changes), strategy)
+  for name, value in found.items():
+    np.testing.assert_allclose(value, expected[name], atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('precision', ['float16', 'float32'])
+def test_compiled_steps_skip_the_same_steps(tmp_path, request, precision):
+  source = make_source(tmp_path / 'records', nan_in=11)
+  folders = tmp_path / 'graph', tmp_path / 'compiled'
+  settings = [
+    make_settings(folder, precision=precision, skip_nonfinite_steps=10)
+    for folder in folders
+  ]
+  expected = train(source, settings[0])
+  request.getfixturevalue('compiled_steps')
+  found = train(source, settings[1])
+  tolerance = 1e-5 if precision == 'float32' else 2e-3
+  for name, value in found.items():
+    np.testing.assert_allclose(
+      value, expected[name], atol=tolerance, err_msg=name
+    )
+  for ours, theirs in zip(*map(_metrics, folders), strict=True):
+    for name in ('skipped_steps', 'loss_scale', 'step'):
+      assert ours.get(name) == theirs.get(name)
+  assert any(metrics['skipped_steps'] for metrics in _metrics(folders[0]))
 
 
 @pytest.mark.parametrize('parts', [1, pytest.param(2, marks=pytest.mark.slow)])

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from data.records import length_buckets
+from system import xla
 
 
 def test_buckets_grow_with_the_length_and_end_at_the_maximum():
@@ -11,6 +12,28 @@ def test_buckets_grow_with_the_length_and_end_at_the_maximum():
   assert length_buckets.bucket_lengths(512)[-2:] == (448, 512)
   assert len(length_buckets.bucket_lengths(512)) == 20
   assert length_buckets.bucket_lengths(1024)[-5:] == (512, 640, 768, 896, 1024)
+
+
+def test_where_a_length_costs_a_compilation_there_are_two_per_octave():
+  assert length_buckets.padded_lengths(24) == (8, 16, 24)
+  with xla.turned_on():
+    assert length_buckets.padded_lengths(24) == (16, 24)
+    assert length_buckets.padded_lengths(100) == (16, 24, 32, 48, 64, 96, 100)
+    assert len(length_buckets.padded_lengths(512)) == 11
+
+
+def test_longer_padding_leaves_the_batches_as_they_are():
+  group = {
+    'input_mask': tf.sequence_mask([9, 3, 17, 8, 4, 16], 24, tf.int32),
+    'label_ids': tf.range(6),
+  }
+  batches = length_buckets.cut_into_batches(
+    group, tf.constant([0, 1, 2], tf.int64), 2, (8, 16, 24), (10, 24)
+  )
+  found = [
+    (b['label_ids'].numpy().tolist(), b['input_mask'].shape[1]) for b in batches
+  ]
+  assert found == [([1, 3], 10), ([4, 0], 24), ([5, 2], 24)]
 
 
 def test_batches_are_cut_from_buckets_and_all_are_full():
@@ -22,7 +45,7 @@ def test_batches_are_cut_from_buckets_and_all_are_full():
     'masked_lm_positions': tf.reshape(tf.range(12), [6, 2]),
   }
   batches = length_buckets.cut_into_batches(
-    group, tf.constant([2, 0, 1], tf.int64), 2, (8, 16, 24)
+    group, tf.constant([2, 0, 1], tf.int64), 2, (8, 16, 24), (8, 16, 24)
   )
   # Buckets 8: rows 1, 3, 4; 16: rows 0, 5; 24: row 2.
   batches = list(batches)
