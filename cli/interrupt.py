@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 from devices import restart
@@ -29,6 +30,9 @@ STATUSES = {
 # Seconds that Python has for its clean-up. Ending it early does no more harm
 # than a kill, which every job survives.
 _CLEANUP_SECONDS = 3.0
+# SLURM preempts a job with two SIGTERMs at once, one of them through srun. A
+# SIGTERM that follows another one within these seconds is the same request.
+_REPEAT_SECONDS = 5.0
 
 _INTERRUPTED = 'INTERRUPTED: saved files are intact'
 
@@ -102,7 +106,7 @@ class _Watch:
         'STOPPING: saves at the next step; a second signal ends it at once'
       )
       stop_request.make()
-      number = self._next()
+      number = self._next_but_repeated(number)
     elif self.is_ending.wait(_CLEANUP_SECONDS):
       return
     _print_end(_INTERRUPTED)
@@ -113,6 +117,15 @@ class _Watch:
     while (number := os.read(self._reader, 1)[0]) not in STATUSES:
       pass
     return number
+
+  def _next_but_repeated(self, first: int) -> int:
+    """Waits for a signal that does not repeat a SIGTERM; returns its number."""
+    started = time.monotonic()
+    while True:
+      number = self._next()
+      waited = time.monotonic() - started
+      if not number == first == signal.SIGTERM or waited > _REPEAT_SECONDS:
+        return number
 
 
 def _print_end(reason: str) -> None:

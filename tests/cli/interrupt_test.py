@@ -90,6 +90,16 @@ def test_a_signal_to_a_child_does_not_end_its_parent():
   assert process.stdout.read() == f'{int(signal.SIGTERM)}\n'
 
 
+def test_a_scheduler_may_repeat_its_sigterm():
+  process = _start('train(lambda: time.sleep(0.3))')
+  process.send_signal(signal.SIGTERM)
+  assert process.stderr.readline() == _STOPPING
+  process.send_signal(signal.SIGTERM)
+  expected = 'STOPPED: saved at step 7; the same command resumes from there\n'
+  assert process.stderr.read() == expected
+  assert process.wait() == 75
+
+
 def test_a_run_that_is_asked_twice_ends_at_once():
   process = _start(f'train(lambda: {_BUSY})')
   process.send_signal(signal.SIGTERM)

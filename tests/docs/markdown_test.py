@@ -32,9 +32,11 @@ _SCRIPT = re.compile(
 )
 _BLOCK = re.compile(r'^ *```shell\n(.*?)^ *```', re.DOTALL | re.MULTILINE)
 _FLAG = re.compile(r'(?<![\w-])--([a-z]\w*)')
-# TensorBoard's, WikiExtractor's, that of Beam's worker pool; and Absl's own,
-# which --helpxml leaves out.
-_OTHER_FLAGS = {'logdir', 'json', 'service_port', 'flagfile'}
+# TensorBoard's, WikiExtractor's, that of Beam's worker pool, sbatch's; and
+# Absl's own, which --helpxml leaves out.
+_OTHER_FLAGS = {
+  *('logdir', 'json', 'service_port', 'nodes', 'gpus', 'array', 'flagfile'),
+}
 _FOLDERS = (
   'benchmarks|cli|data|devices|distillation|docs|modeling|recipes|system|'
   'tests|tools|training'
