@@ -1,10 +1,10 @@
 """The libraries that access files, and the messages of their exceptions.
 
 A path is local ('file://' is allowed) or remote: `gs://`, and TensorFlow's
-in-memory `ram://` in tests. Python's own functions find and read local files.
-TensorFlow does everything else. It is imported on first use, so that neither
-`--help` nor a process that only reads text waits for it. `use_for_remote`
-replaces it for remote files.
+in-memory `ram://` in tests. Python's own functions find and read local files,
+and write records. TensorFlow does everything else. It is imported on first use,
+so that neither `--help` nor a process that only reads text waits for it.
+`use_for_remote` replaces it for remote files.
 
 Tested by `tests/system/files_test.py`.
 """
@@ -98,6 +98,26 @@ class RemoteStream(io.RawIOBase):
       chunk = self._file.read(len(buffer))
     buffer[: len(chunk)] = chunk
     return len(chunk)
+
+  def close(self) -> None:
+    if not self.closed:
+      self._file.close()
+    super().close()
+
+
+class RemoteSink(io.RawIOBase):
+  """Adapts a `GFile` to Python's streams, for writing."""
+
+  def __init__(self, file: Any):
+    super().__init__()
+    self._file = file
+
+  def writable(self) -> bool:
+    return True
+
+  def write(self, content) -> int:
+    self._file.write(bytes(content))
+    return len(content)
 
   def close(self) -> None:
     if not self.closed:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, TextIO
 from system import json_text, temporary_files
 from system.errors import UserError
 from system.file_systems import (
+  RemoteSink,
   RemoteStream,
   errors,
   explained,
@@ -283,12 +284,14 @@ def rename(source: str, target: str) -> None:
 
 
 def create(path: str) -> BinaryIO:
-  """Opens a file for writing bytes.
+  """Opens a file for writing bytes, which may be in a `memoryview`.
 
   File systems that open lazily report errors only at the first write.
   """
   with explained('write', path):
-    return gfile_for(path).GFile(path, 'wb')
+    if (local := local_path(path)) is not None:
+      return open(local, 'wb')
+    return RemoteSink(gfile_for(path).GFile(path, 'wb'))
 
 
 def remove_folder(path: str) -> None:

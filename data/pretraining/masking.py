@@ -68,6 +68,16 @@ def span_lengths(options: MaskingOptions) -> np.ndarray:
   return shares
 
 
+def continuation_of_units(
+  special: SpecialTokens, options: MaskingOptions
+) -> np.ndarray:
+  """Returns which tokens belong to the unit before them; bool [V].
+
+  Without `do_whole_word_mask`, each wordpiece is a unit of its own.
+  """
+  return special.continuation & options.do_whole_word_mask
+
+
 def mask(
   ids: np.ndarray,
   lengths: np.ndarray,
@@ -103,16 +113,14 @@ def mask(
     np.zeros(shape, np.int32),
     np.zeros(shape, np.float32),
   )
-  # Without `do_whole_word_mask`, each wordpiece is a unit of its own.
-  continuation = special.continuation & options.do_whole_word_mask
-  _mask(
+  mask_rows(
     ids,
     lengths,
     first_seps,
     states,
     num_to_mask(lengths, options),
     span_lengths(options),
-    continuation,
+    continuation_of_units(special, options),
     special.mask_id,
     *masks,
   )
@@ -120,7 +128,7 @@ def mask(
 
 
 @compiled
-def _mask(
+def mask_rows(
   ids,
   lengths,
   first_seps,
@@ -133,7 +141,7 @@ def _mask(
   labels,
   weights,
 ):
-  """Masks `ids` in place, and fills the arrays of `Masks`."""
+  """Masks `ids` in place, and fills the arrays of `Masks`; see `mask`."""
   size = ids.shape[1]
   starts = np.empty(size + 1, np.int64)
   order = np.empty(size, np.int64)

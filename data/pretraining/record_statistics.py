@@ -36,27 +36,6 @@ class RecordStatistics:
     """Returns the statistics of no record."""
     return cls(0, np.zeros(max_seq_length + 1, np.int64), 0, 0, 0)
 
-  @classmethod
-  def of_batch(
-    cls, columns: dict[str, np.ndarray], num_cut: int
-  ) -> 'RecordStatistics':
-    """Counts a batch of records, as `BlockRecords.columns` returns it.
-
-    Args:
-      columns: the records.
-      num_cut: the number of tokens that were cut off from their pairs.
-    """
-    mask = columns['input_mask']
-    lengths = mask.sum(axis=1, dtype=np.int64)
-    masked = columns.get('masked_lm_weights', np.zeros(0)).sum()
-    return cls(
-      len(mask),
-      np.bincount(lengths, minlength=mask.shape[1] + 1),
-      int(masked),
-      int(columns['next_sentence_labels'].sum(dtype=np.int64)),
-      num_cut,
-    )
-
   def __add__(self, other: 'RecordStatistics') -> 'RecordStatistics':
     return RecordStatistics(
       self.records + other.records,

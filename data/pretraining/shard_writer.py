@@ -1,9 +1,10 @@
 """Writes the shards of pre-training records, in threads.
 
-While the records of one block are made, the next block is tokenised; both are
-cut into small parts that all cores share. The bytes do not depend on the number
-of threads. A shard appears when it is complete. Its index identifies the job,
-so that a later run finds the shard and does not make it again.
+While the records of one block are made, a thread reads the text of the next
+one. Batches of its documents are tokenised by the threads that make records.
+The bytes do not depend on the number of threads. A shard appears when it is
+complete. Its index identifies the job, so that a later run finds the shard and
+does not make it again.
 
 Tested by `tests/data/pretraining/creation_test.py`.
 """
@@ -74,22 +75,16 @@ def _slices(
     return any(shard in shards for shard in partitioning.shards_of(block))
 
   texts = blocks.block_texts(job.corpus, job.surveys, partitioning, is_wanted)
-  tokenised = (
-    (
-      number,
-      blocks.make_block(
-        documents,
-        job.corpus,
-        job.tokenizer,
-        job.options.max_seq_length,
-        map_function,
-      ),
-    )
-    for number, documents in texts
+  tokenised = blocks.make_blocks(
+    texts, job.corpus, job.tokenizer, job.options.max_seq_length, map_function
+  )
+  prepared = (
+    BlockRecords(block, number, special, job.options, map_function)
+    for number, block in tokenised
   )
   block_bytes = partitioning.num_bytes / partitioning.num_blocks
-  for number, block in one_ahead(tokenised):
-    records = BlockRecords(block, number, special, job.options, map_function)
+  for records in one_ahead(prepared):
+    number = records.number
     for shard in filter(shards.__contains__, partitioning.shards_of(number)):
       numbers = partitioning.records_of(number, shard, len(records))
       yield _Slice(shard, records, numbers, block_bytes / max(len(records), 1))

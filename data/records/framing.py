@@ -43,15 +43,13 @@ def _make_tables() -> np.ndarray:
   return tables
 
 
-_TABLES = _make_tables()
+# Of checksums; compiled functions take it as an argument.
+TABLES = _make_tables()
 
 
 def frame(records: Serialized) -> Serialized:
   """Puts frames around records, as a TFRecord file holds them."""
-  ends = records.ends + FRAME_BYTES * np.arange(1, len(records.ends) + 1)
-  buffer = np.empty(ends[-1] if len(ends) else 0, np.uint8)
-  _frame(records.buffer, records.ends, buffer, _TABLES)
-  return Serialized(buffer, ends)
+  return Serialized(*frame_all(records.buffer, records.ends, TABLES))
 
 
 def ends_of(framed: np.ndarray, num_left: int) -> tuple[np.ndarray, str]:
@@ -69,7 +67,7 @@ def ends_of(framed: np.ndarray, num_left: int) -> tuple[np.ndarray, str]:
     not complete.
   """
   ends = np.empty(len(framed) // FRAME_BYTES, np.int64)
-  count, damage = _find_ends(framed, num_left, ends, _TABLES)
+  count, damage = _find_ends(framed, num_left, ends, TABLES)
   return ends[:count], _DAMAGES[damage]
 
 
@@ -85,9 +83,13 @@ def frame_one(record: bytes) -> bytes:
 
 
 @compiled
-def _frame(source, ends, target, tables):
+def frame_all(source, ends, tables):
+  """Puts frames around the records of `Serialized`; returns its new arrays."""
+  target = np.empty(len(source) + FRAME_BYTES * len(ends), np.uint8)
+  framed_ends = np.empty(len(ends), np.int64)
   start, at = 0, 0
-  for end in ends:
+  for number in range(len(ends)):
+    end = ends[number]
     length = end - start
     for i in range(8):
       target[at + i] = (length >> (8 * i)) & 0xFF
@@ -95,8 +97,10 @@ def _frame(source, ends, target, tables):
     at += HEADER_BYTES
     target[at : at + length] = source[start:end]
     _put_checksum(target, at, at + length, tables)
-    at += length + 4
+    at += length + CHECKSUM_BYTES
+    framed_ends[number] = at
     start = end
+  return target, framed_ends
 
 
 @compiled

@@ -61,10 +61,10 @@ class RecordWriter:
     """Appends records that `framing.frame` has framed."""
     starts = np.concatenate([[0], records.ends[:-1]]) + self._num_bytes
     self._offsets += starts[-self.num_records % WINDOW :: WINDOW].tolist()
-    self._append(records.buffer.tobytes())
+    self._append(memoryview(records.buffer))
     self.num_records += len(records.ends)
 
-  def _append(self, framed: bytes) -> None:
+  def _append(self, framed: bytes | memoryview) -> None:
     with file_systems.explained('write', self.path):
       self._file.write(framed)
     self._num_bytes += len(framed)

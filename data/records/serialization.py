@@ -3,11 +3,14 @@
 Building protocol buffers one by one takes longer than all other work on a
 pre-training record; this module makes no object for a record. Its bytes depend
 on the values alone, whereas protobuf does not fix the order of a map's entries.
+
+Letters: N records, F fields, W values of all fields of a record.
 """
 
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +26,7 @@ _ENTRY_KEY = 0x0A
 _ENTRY_VALUE = 0x12
 _LIST_VALUES = 0x0A
 # Feature.float_list and Feature.int64_list.
-_FEATURE_LIST = {'float32': 0x12, 'int64': 0x1A}
+_FLOAT_LIST, _INT64_LIST = 0x12, 0x1A
 
 _7, _0x7F, _0x80 = np.uint64(7), np.uint64(0x7F), np.uint64(0x80)
 
@@ -47,6 +50,32 @@ class Serialized:
     return [joined[start:end] for start, end in itertools.pairwise([0, *ends])]
 
 
+class Layout(NamedTuple):
+  """Where the fields are in a row of values, and their names."""
+
+  is_float: np.ndarray  # bool [F]
+  ends: np.ndarray  # int64 [F], where each field's values end in a row
+  keys: np.ndarray  # uint8 [bytes], the keys of the map's entries
+  key_ends: np.ndarray  # int64 [F], where each key ends in `keys`
+
+
+def layout_of(fields: Sequence[Field], widths: Sequence[int]) -> Layout:
+  """Returns the layout of rows.
+
+  Args:
+    fields: the record's fields, in the order of the values and of the bytes.
+    widths: the number of values of each field.
+  """
+  names = [field.name.encode() for field in fields]
+  keys = [bytes([_ENTRY_KEY, len(name)]) + name for name in names]
+  return Layout(
+    np.array([field.dtype == 'float32' for field in fields]),
+    np.cumsum(widths),
+    np.frombuffer(b''.join(keys), np.uint8),
+    np.cumsum([*map(len, keys)]),
+  )
+
+
 def serialize(
   columns: Mapping[str, np.ndarray], fields: Sequence[Field]
 ) -> Serialized:
@@ -56,51 +85,99 @@ def serialize(
     columns: field name → non-negative integers or floats [N, k].
     fields: the record's fields, in the order of the bytes.
   """
-  entries = [_Entry(field, columns[field.name]) for field in fields]
-  body = sum(entry.total for entry in entries)
-  ends = np.cumsum(1 + _sizes_of(body) + body)
-  at = np.concatenate([[0], ends[:-1]])
-  buffer = np.empty(ends[-1] if len(ends) else 0, np.uint8)
-  _put_header(buffer, at, _EXAMPLE_FEATURES, body)
-  for entry in entries:
-    entry.put(buffer, at)
-  return Serialized(buffer, ends)
+  values = [
+    np.ascontiguousarray(columns[field.name], np.float32).view(np.int32)
+    if field.dtype == 'float32'
+    else columns[field.name]
+    for field in fields
+  ]
+  layout = layout_of(fields, [column.shape[1] for column in values])
+  rows = np.concatenate(values, axis=1, dtype=np.int64)
+  return Serialized(*serialize_rows(rows, layout))
 
 
-class _Entry:
-  """One feature of all records: its name and its values.
+@compiled
+def serialize_rows(rows, layout):
+  """Serializes records whose values lie side by side.
 
-  Attributes:
-    total: int64 [N], the entry's bytes, headers included.
+  Args:
+    rows: int32 or int64 [N, W], non-negative integers, and the bits of floats.
+    layout: the fields' `Layout`.
+
+  Returns:
+    The arrays of `Serialized`.
   """
+  num_fields = len(layout.ends)
+  packed = np.empty((len(rows), num_fields), np.int64)
+  bodies = np.zeros(len(rows), np.int64)
+  ends = np.empty(len(rows), np.int64)
+  end = 0
+  for i in range(len(rows)):
+    for field in range(num_fields):
+      packed[i, field] = _packed_size(rows[i], layout, field)
+      entry = _entry_size(packed[i, field], layout, field)
+      bodies[i] += _with_header(entry)
+    end += _with_header(bodies[i])
+    ends[i] = end
+  buffer = np.empty(end, np.uint8)
+  at = 0
+  for i in range(len(rows)):
+    at = _put_header(buffer, at, _EXAMPLE_FEATURES, bodies[i])
+    for field in range(num_fields):
+      at = _put_entry(buffer, at, rows[i], packed[i, field], layout, field)
+  return buffer, ends
 
-  def __init__(self, field: Field, values: np.ndarray):
-    name = field.name.encode()
-    self._key = np.frombuffer(bytes([_ENTRY_KEY, len(name)]) + name, np.uint8)
-    self._list_tag = _FEATURE_LIST[field.dtype]
-    if field.dtype == 'float32':
-      self._values = np.ascontiguousarray(values, '<f4').view(np.uint8)
-      count, width = self._values.shape
-      self._packed = np.full(count, width, np.int64)
-    else:
-      self._values = np.ascontiguousarray(values, np.int64)
-      self._packed = _packed_sizes(self._values)
-    self._list = 1 + _sizes_of(self._packed) + self._packed
-    self._value = 1 + _sizes_of(self._list) + self._list
-    self._entry = len(self._key) + 1 + _sizes_of(self._value) + self._value
-    self.total = 1 + _sizes_of(self._entry) + self._entry
 
-  def put(self, buffer: np.ndarray, at: np.ndarray) -> None:
-    """Writes record i's entry at `at[i]` and advances `at[i]` to its end."""
-    _put_header(buffer, at, _FEATURES_ENTRY, self._entry)
-    _put_constant(buffer, at, self._key)
-    _put_header(buffer, at, _ENTRY_VALUE, self._value)
-    _put_header(buffer, at, self._list_tag, self._list)
-    _put_header(buffer, at, _LIST_VALUES, self._packed)
-    if self._values.dtype == np.uint8:
-      _put_bytes(buffer, at, self._values)
+@compiled
+def _start(ends, number):
+  """Returns where a part begins, given where all parts end."""
+  return ends[number - 1] if number else 0
+
+
+@compiled
+def _packed_size(row, layout, field):
+  """Returns the bytes of a field's packed values."""
+  start, end = _start(layout.ends, field), layout.ends[field]
+  if layout.is_float[field]:
+    return 4 * (end - start)
+  size = 0
+  for i in range(start, end):
+    size += _varint_size(row[i])
+  return size
+
+
+@compiled
+def _with_header(size):
+  """Returns the bytes of a tag, a length and `size` bytes."""
+  return 1 + _varint_size(size) + size
+
+
+@compiled
+def _entry_size(packed, layout, field):
+  """Returns the bytes of a field's entry, without its header."""
+  key = layout.key_ends[field] - _start(layout.key_ends, field)
+  return key + _with_header(_with_header(_with_header(packed)))
+
+
+@compiled
+def _put_entry(buffer, at, row, packed, layout, field):
+  """Writes a field's entry; returns the position after it."""
+  values = _with_header(packed)
+  entry = _entry_size(packed, layout, field)
+  at = _put_header(buffer, at, _FEATURES_ENTRY, entry)
+  for i in range(_start(layout.key_ends, field), layout.key_ends[field]):
+    buffer[at] = layout.keys[i]
+    at += 1
+  at = _put_header(buffer, at, _ENTRY_VALUE, _with_header(values))
+  is_float = layout.is_float[field]
+  at = _put_header(buffer, at, _FLOAT_LIST if is_float else _INT64_LIST, values)
+  at = _put_header(buffer, at, _LIST_VALUES, packed)
+  for i in range(_start(layout.ends, field), layout.ends[field]):
+    if is_float:
+      at = _put_float(buffer, at, row[i])
     else:
-      _put_varints(buffer, at, self._values)
+      at = _put_varint(buffer, at, row[i])
+  return at
 
 
 @compiled
@@ -130,50 +207,15 @@ def _put_varint(buffer, at, value):
 
 
 @compiled
-def _sizes_of(values):
-  sizes = np.empty(len(values), np.int64)
-  for i in range(len(values)):
-    sizes[i] = _varint_size(values[i])
-  return sizes
+def _put_float(buffer, at, bits):
+  """Writes the lowest four bytes of `bits`; returns the position after them."""
+  for i in range(4):
+    buffer[at + i] = (bits >> (8 * i)) & 0xFF
+  return at + 4
 
 
 @compiled
-def _packed_sizes(values):
-  sizes = np.zeros(len(values), np.int64)
-  for i in range(values.shape[0]):
-    for j in range(values.shape[1]):
-      sizes[i] += _varint_size(values[i, j])
-  return sizes
-
-
-@compiled
-def _put_header(buffer, at, tag, lengths):
-  for i in range(len(at)):
-    buffer[at[i]] = tag
-    at[i] = _put_varint(buffer, at[i] + 1, lengths[i])
-
-
-@compiled
-def _put_constant(buffer, at, text):
-  for i in range(len(at)):
-    for j in range(len(text)):
-      buffer[at[i] + j] = text[j]
-    at[i] += len(text)
-
-
-@compiled
-def _put_bytes(buffer, at, values):
-  width = values.shape[1]
-  for i in range(len(at)):
-    for j in range(width):
-      buffer[at[i] + j] = values[i, j]
-    at[i] += width
-
-
-@compiled
-def _put_varints(buffer, at, values):
-  for i in range(values.shape[0]):
-    position = at[i]
-    for j in range(values.shape[1]):
-      position = _put_varint(buffer, position, values[i, j])
-    at[i] = position
+def _put_header(buffer, at, tag, length):
+  """Writes a tag and a length; returns the position after them."""
+  buffer[at] = tag
+  return _put_varint(buffer, at + 1, length)

@@ -108,18 +108,21 @@ class Corpus:
         f'{survey.num_documents:,} of {survey.num_bytes:,}'
       )
 
-  def sentences(self, texts: list[str]) -> list[list[str]]:
-    """Splits documents into sentences, stripped of white space, none blank.
+  def split_sentences(self, texts: list[str]) -> list[str]:
+    """Splits documents; returns them with one sentence a line.
 
-    May be called in several threads at the same time.
+    The sentences are stripped of white space, and none is blank. May be called
+    in several threads at the same time.
     """
     language = languages.resolve(self.options.language)
     match self.options.input_format:
       case 'bert':
-        return [text.split('\n') for text in texts]
+        return texts
       case 'text_file':
-        return [sentences.split_wrapped(text, language) for text in texts]
-    return [sentences.split(text, language) for text in texts]
+        split = sentences.split_wrapped
+      case _:
+        split = sentences.split
+    return ['\n'.join(split(text, language)) for text in texts]
 
 
 def _find_inputs(options: CorpusOptions) -> list[str]:

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from data.pretraining import block_records
+from data.pretraining import block_records, record_rows
 from data.pretraining.block_records import BlockRecords
 from data.pretraining.masking import SpecialTokens
 from data.pretraining.options import RecordOptions
 from data.pretraining.pairs import Block, Pairs
+from data.pretraining.randomness import stream_key
+from data.records import feature_spec, framing, serialization
 
 CLS, SEP, MASK = 1, 2, 3
 SPECIAL = SpecialTokens(CLS, SEP, MASK, np.zeros(100, bool))
@@ -20,15 +22,21 @@ BLOCK = Block(
 def test_pairs_are_joined_and_padded():
   spans = (np.array(x) for x in ([0, 4], [3, 1], [7, 0], [2, 1]))
   pairs = Pairs(*spans, np.array([False, True]), np.array([0, 0]))
-  columns = block_records.join_pairs(BLOCK.tokens, pairs, SPECIAL, 9)
+  options = RecordOptions(max_seq_length=9, dynamic_masking=True)
+  recipe = record_rows.recipe_of(SPECIAL, options)
+  order = np.array([1, 0])
+  rows = record_rows.make_rows(
+    BLOCK.tokens, pairs, order, stream_key(0), recipe
+  )
+  columns = record_rows.columns_of(rows, options)
   assert {name: value.tolist() for name, value in columns.items()} == {
     'input_ids': [
-      [CLS, 10, 11, 12, SEP, 17, 18, SEP, 0],
       [CLS, 14, SEP, 10, SEP, 0, 0, 0, 0],
+      [CLS, 10, 11, 12, SEP, 17, 18, SEP, 0],
     ],
-    'input_mask': [[1] * 8 + [0], [1] * 5 + [0] * 4],
-    'segment_ids': [[0] * 5 + [1] * 3 + [0], [0] * 3 + [1] * 2 + [0] * 4],
-    'next_sentence_labels': [[0], [1]],
+    'input_mask': [[1] * 5 + [0] * 4, [1] * 8 + [0]],
+    'segment_ids': [[0] * 3 + [1] * 2 + [0] * 4, [0] * 5 + [1] * 3 + [0]],
+    'next_sentence_labels': [[1], [0]],
   }
 
 
@@ -65,3 +73,24 @@ def test_framed_batches_hold_the_numbers_that_exist(monkeypatch):
   assert [statistics.records for _, statistics in batches] == [4, 2]
   assert [len(framed.ends) for framed, _ in batches] == [4, 2]
   assert list(records.framed_batches(range(last, last + 9), map)) == []
+
+
+@pytest.mark.parametrize('dynamic_masking', [False, True])
+def test_framed_batches_hold_the_columns_and_count_them(dynamic_masking):
+  records = make(dynamic_masking=dynamic_masking, max_predictions_per_seq=3)
+  ((framed, statistics),) = records.framed_batches(range(9), map)
+  columns = records.columns(slice(9))
+  fields = feature_spec.PRETRAINING
+  if dynamic_masking:
+    fields = feature_spec.UNMASKED_PRETRAINING
+  expected = framing.frame(serialization.serialize(columns, fields))
+  assert framed.to_list() == expected.to_list()
+  lengths = columns['input_mask'].sum(axis=1)
+  assert (
+    statistics.length_counts.tolist()
+    == np.bincount(lengths, minlength=17).tolist()
+  )
+  labels = columns['next_sentence_labels']
+  assert statistics.random_next == labels.sum() > 0
+  masked = 0 if dynamic_masking else columns['masked_lm_weights'].sum()
+  assert statistics.masked == masked

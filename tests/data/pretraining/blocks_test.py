@@ -11,9 +11,9 @@ from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
 
 
-def characters(lines: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def characters(text: str) -> tuple[np.ndarray, np.ndarray]:
   """Tokenises letters; drops '-'."""
-  texts = [line.replace('-', '') for line in lines]
+  texts = text.replace('-', '').split('\n')
   ids = np.array([ord(c) for text in texts for c in text], np.int32)
   return ids, np.array([len(text) for text in texts], np.int64)
 
@@ -33,23 +33,32 @@ def sentences_of(block: Block) -> list[list[str]]:
   ]
 
 
-def split(texts: list[str]) -> list[list[str]]:
-  return [text.split('\n') for text in texts]
+def tokenise(*texts: list[str]) -> list[tuple[int, list[list[str]]]]:
+  """Tokenises blocks; ';' ends a sentence."""
+
+  def split(batch: list[str]) -> list[str]:
+    return [text.replace(';', '\n') for text in batch]
+
+  found = blocks.tokenise_blocks(enumerate(texts), split, characters)
+  return [(number, sentences_of(block)) for number, block in found]
 
 
 @pytest.mark.parametrize('batch_characters', [1, 4, 1 << 20])
 def test_documents_are_tokenised(monkeypatch, batch_characters):
   monkeypatch.setattr(blocks, '_BATCH_CHARACTERS', batch_characters)
-  block = blocks.tokenise_block(['ab\ncd', 'e', 'fgh'], split, characters)
-  assert sentences_of(block) == [['ab', 'cd'], ['e'], ['fgh']]
-  assert block.tokens.dtype == np.int32
+  found = tokenise(['ab;cd', 'e', 'fgh'], ['ij'], ['k;l'])
+  assert found == [
+    (0, [['ab', 'cd'], ['e'], ['fgh']]),
+    (1, [['ij']]),
+    (2, [['k', 'l']]),
+  ]
 
 
 def test_texts_without_tokens_are_left_out():
-  block = blocks.tokenise_block(['ab\n-\ncd', '-', 'e'], split, characters)
-  assert sentences_of(block) == [['ab', 'cd'], ['e']]
-  nothing = blocks.tokenise_block(['-'], split, characters)
-  assert sentences_of(nothing) == []
+  assert tokenise(['ab;-;cd', '-', 'e'], ['-']) == [
+    (0, [['ab', 'cd'], ['e']]),
+    (1, []),
+  ]
 
 
 class CountedCorpus(Corpus):

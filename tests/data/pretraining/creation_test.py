@@ -520,11 +520,8 @@ def test_statistics_are_those_of_the_original(
   tokenizer = BertTokenizer(vocab_file, True)
   text_file = str(shared_data / 'wiki' / 'heldout.txt.gz')
   corpus = Corpus(CorpusOptions(text_file))
-  block = blocks.tokenise_block(
-    [document.text for document in corpus.read(0)],
-    corpus.sentences,
-    functools.partial(blocks.tokenize_lines, tokenizer),
-  )
+  texts = [document.text for document in corpus.read(0)]
+  block = blocks.make_block(texts, corpus, tokenizer, 128)
   options = RecordOptions(do_whole_word_mask=whole_words, dupe_factor=5)
   columns = BlockRecords(
     block, 0, blocks.special_tokens(tokenizer), options

@@ -8,42 +8,34 @@ import pytest
 from data.pretraining.record_statistics import RecordStatistics
 
 # Two records of 3 and 5 tokens; 1 and 2 of them are masked.
-COLUMNS = {
-  'input_mask': np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], np.uint8),
-  'masked_lm_weights': np.array([[1, 0], [1, 1]], np.float32),
-  'next_sentence_labels': np.array([[0], [1]], np.uint8),
-}
+SUMS = RecordStatistics(2, np.array([0, 0, 0, 1, 0, 1]), 3, 1, 6)
 
 
-def test_batches_are_counted():
-  statistics = RecordStatistics.of_batch(COLUMNS, 6)
-  assert statistics.records == 2
-  assert statistics.length_counts.tolist() == [0, 0, 0, 1, 0, 1]
-  assert (statistics.tokens, statistics.masked) == (8, 3)
-  assert statistics.ratios() == {
+def test_ratios_follow_from_the_sums():
+  assert SUMS.tokens == 8
+  assert SUMS.ratios() == {
     'mean_length': 4.0,
     'full_length_share': 0.5,
     'masked_share': 3 / 8,
     'random_next_share': 0.5,
     'cut_share': 6 / (6 + 8 - 2 * 3),
   }
-  assert str(statistics) == (
+  assert str(SUMS) == (
     '2 records, mean length 4.0 tokens, 37.50% masked, 50.00% random next, '
     '75.00% of the tokens cut off'
   )
 
 
 def test_statistics_add_up_and_survive_json():
-  once = RecordStatistics.of_batch(COLUMNS, 7)
-  total = RecordStatistics.empty(5) + once + once
+  total = RecordStatistics.empty(5) + SUMS + SUMS
   again = RecordStatistics.from_json(json.loads(json.dumps(total.to_json())))
   assert (again.records, again.masked, again.random_next) == (4, 6, 2)
-  assert again.cut == 14
-  np.testing.assert_array_equal(again.length_counts, 2 * once.length_counts)
+  assert again.cut == 12
+  np.testing.assert_array_equal(again.length_counts, 2 * SUMS.length_counts)
 
 
 def test_shards_of_earlier_versions_did_not_count_what_was_cut():
-  value = RecordStatistics.of_batch(COLUMNS, 7).to_json()
+  value = SUMS.to_json()
   del value['cut']
   assert RecordStatistics.from_json(value).cut == 0
 
@@ -83,8 +75,3 @@ def test_few_records_may_all_be_random_by_chance(caplog):
 
 def test_ratios_of_no_record_are_zero():
   assert set(RecordStatistics.empty(5).ratios().values()) == {0.0}
-
-
-def test_records_without_masks_have_none():
-  columns = {k: v for k, v in COLUMNS.items() if 'masked' not in k}
-  assert RecordStatistics.of_batch(columns, 0).masked == 0

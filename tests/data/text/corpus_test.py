@@ -90,16 +90,17 @@ def test_remote_text_is_read(tmp_path):
 def test_each_format_splits_its_own_way():
   text = 'One. Two\nthree.\n\nFour.'
   split = {
-    kind: Corpus(CorpusOptions(input_format=kind), ['a']).sentences([text])[0]
+    kind: Corpus(CorpusOptions(input_format=kind), ['a']).split_sentences(
+      [text]
+    )
     for kind in ('jsonl', 'text_file', 'text')
   }
-  assert split['jsonl'] == ['One.', 'Two', 'three.', 'Four.']
+  assert split['jsonl'] == ['One.\nTwo\nthree.\nFour.']
   assert split['text'] == split['jsonl']
-  assert split['text_file'] == ['One.', 'Two three.', 'Four.']
+  assert split['text_file'] == ['One.\nTwo three.\nFour.']
   bert = Corpus(CorpusOptions(), ['a'])
-  assert bert.sentences(['One. Two\nthree.', 'a']) == [
-    *[['One. Two', 'three.'], ['a']]
-  ]
+  texts = ['One. Two\nthree.', 'a']
+  assert bert.split_sentences(texts) == texts
 
 
 def test_threads_may_split_at_once():
@@ -107,11 +108,13 @@ def test_threads_may_split_at_once():
   text = 'This is one. This is two. ' * 200
   found = []
   threads = [
-    threading.Thread(target=lambda: found.append(corpus.sentences([text] * 20)))
+    threading.Thread(
+      target=lambda: found.append(corpus.split_sentences([text] * 20))
+    )
     for _ in range(4)
   ]
   for thread in threads:
     thread.start()
   for thread in threads:
     thread.join()
-  assert found == [[['This is one.', 'This is two.'] * 200] * 20] * 4
+  assert found == [['\n'.join(['This is one.', 'This is two.'] * 200)] * 20] * 4

@@ -44,7 +44,7 @@ def test_an_example_is_a_document(data_dir):
   assert validation.rejects['not_utf8'] == 1
   texts = sorted(document.text for document in corpus.documents(0, train))
   assert texts == sorted(f'One {i}.\n\nTwo.' for i in range(40))
-  assert corpus.sentences(['One 1.\n\nTwo.']) == [['One 1.', 'Two.']]
+  assert corpus.split_sentences(['One 1.\n\nTwo.']) == ['One 1.\nTwo.']
 
 
 def test_a_part_of_a_split_is_one_input(data_dir):
