@@ -3,6 +3,7 @@
 from absl import flags
 
 from cli import flag_group, tpu_paths
+from devices import program_cache
 from devices.options import DeviceOptions
 
 FLAGS = flags.FLAGS
@@ -33,7 +34,7 @@ def options(trains: bool = True) -> DeviceOptions:
 
 
 def prepare(devices: DeviceOptions) -> None:
-  """Quietens TensorFlow's log and, for a TPU, checks the paths in flags.
+  """Sets what TensorFlow reads at import; for a TPU, checks the paths in flags.
 
   The paths are checked now because a TPU costs money from the moment it
   answers. Call this once the flags are checked, because it imports TensorFlow.
@@ -41,6 +42,7 @@ def prepare(devices: DeviceOptions) -> None:
   Raises:
     UserError: a TPU cannot reach a path.
   """
+  program_cache.turn_on()
   from devices import native_log, tpu
 
   native_log.apply_min_log_level()

@@ -1,6 +1,7 @@
 """Trains a job to its last step: the first weights, the optimizer, the loop."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import tensorflow as tf
@@ -11,6 +12,7 @@ from devices import workers
 from modeling.checkpoints import exporting, initialisation, loading
 from modeling.checkpoints.initialisation import Start
 from modeling.dropout import DropoutKey
+from system import xla
 from training import best_checkpoint, train_loop, variable_groups
 from training.job import Job
 from training.loss_scale import LossScale
@@ -28,6 +30,9 @@ class Batches(Protocol):
     self, start_step: int, num_replicas: int, own: range
   ) -> tf.data.Dataset:
     """Returns the batches from a step on, cut for the replicas."""
+
+  def lengths(self, step: int) -> Sequence[int]:
+    """Returns the lengths S' of the first batches that follow `step` steps."""
 
   def describe(self, step: int) -> str:
     """Names the records of the batch that follows `step` steps."""
@@ -103,6 +108,7 @@ def fit(
       step, context.num_replicas_in_sync, _own_replicas(context)
     )
   )
+  _compile_ahead(trainer, job, settings, batches, step)
   train_loop.train(
     trainer, checkpointer, settings, evaluation, batches.describe
   )
@@ -124,6 +130,30 @@ def make_trainer(job: Job, settings: Settings) -> Trainer:
     settings.gradient_accumulation_steps,
     statistics,
   )
+
+
+def _compile_ahead(
+  trainer: Trainer, job: Job, settings: Settings, batches: Batches, step: int
+) -> None:
+  """Compiles the step for the lengths of the next batches, side by side.
+
+  Where XLA doesn't compile steps, nothing happens. With a strategy each length
+  is compiled when it is first met: the reductions of several threads would wait
+  for each other.
+  """
+  if not xla.is_on():
+    return
+  lengths = batches.lengths(step)
+  shown = ', '.join(map(str, lengths))
+  if tf.distribute.has_strategy():
+    logging.info('Compiling: the first step of each length (%s) waits.', shown)
+    return
+  logging.info('Compiling the step for batches of the lengths %s.', shown)
+  started = time.monotonic()
+  rows = settings.train_batch_size
+  # The longest takes the most time, so it begins first.
+  trainer.compile_ahead([job.signature(rows, n) for n in reversed(lengths)])
+  logging.info('Compiled in %.0f s.', time.monotonic() - started)
 
 
 def _own_replicas(context: tf.distribute.InputContext) -> range:

@@ -47,10 +47,14 @@ class Job:
     """The model's variables by their released names."""
     return released_variables(self.model)
 
-  def signature(self, rows: int) -> dict[str, tf.TensorSpec]:
+  def signature(
+    self, rows: int, length: int | None = None
+  ) -> dict[str, tf.TensorSpec]:
     """Returns the shapes and dtypes of one replica's batch.
 
     Args:
-      rows: examples in the batch, each of S tokens.
+      rows: examples in the batch.
+      length: tokens of each example; S if None.
     """
-    return batch_signatures.training_signature(self.fields, self.dims, rows)
+    dims = {**self.dims, 'S': length or self.dims['S']}
+    return batch_signatures.training_signature(self.fields, dims, rows)

@@ -9,6 +9,7 @@ from devices import workers
 from devices.strategies import STATIC_SHAPES
 from modeling.dropout import DropoutKey
 from system import xla
+from training.compile_ahead import compile_ahead
 from training.optimization import AdamW
 from training.step_statistics import StepStatistics
 
@@ -102,6 +103,16 @@ class Trainer(orbit.StandardTrainer):
     self._step = self.replica_step
     if not tf.distribute.has_strategy():
       self._step = xla.compiled(self.replica_step)
+
+  def compile_ahead(
+    self, signatures: Sequence[Mapping[str, tf.TensorSpec]]
+  ) -> None:
+    """Compiles the step for batches of some shapes, before the first one.
+
+    Args:
+      signatures: the fields of `train_dataset`'s elements, with known shapes.
+    """
+    compile_ahead(self._step, self.train_dataset.element_spec, signatures)
 
   def create_train_loop_fn(self) -> Callable[..., None]:
     """Makes the loop: Orbit's, but it can end early."""

@@ -42,6 +42,16 @@ class TrainingBatches:
       self.source, self.order, start_step, num_replicas, own
     )
 
+  def lengths(self, step: int) -> list[int]:
+    """Returns the lengths S' of the batches of a step's group, ascending.
+
+    Args:
+      step: the number of steps before it.
+    """
+    group = self.order.group(self.order.locate(step)[0])
+    batches = _cut_group(self.source, self.order, group, group.batch_order)
+    return sorted({batch['input_mask'].shape[1] for batch in batches})
+
   def describe(self, step: int) -> str:
     """Names the records of a step's batch, by file and number.
 
@@ -73,15 +83,8 @@ def records_of_batch(
   """
   number, batch_index = order.locate(step)
   group = order.group(number)
-  fields = source.parse(tf.constant(_read_group(source.paths, group)))
-  fields['position'] = tf.constant(group.take)
-  batches = cut_into_batches(
-    fields,
-    tf.constant(group.batch_order[batch_index : batch_index + 1]),
-    order.batch_size,
-    bucket_lengths(source.dims['S']),
-    padded_lengths(source.dims['S']),
-  )
+  batch_order = group.batch_order[batch_index : batch_index + 1]
+  batches = _cut_group(source, order, group, batch_order)
   # Positions among the records that the group reads.
   positions = batches.get_single_element()['position'].numpy()
   ends = np.cumsum(group.counts)
@@ -91,6 +94,27 @@ def records_of_batch(
     (source.paths[group.files[w]], int(group.first_records[w] + row))
     for w, row in zip(windows, rows, strict=True)
   ]
+
+
+def _cut_group(
+  source: RecordSource,
+  order: TrainingOrder,
+  group: Group,
+  batch_order: np.ndarray,
+) -> tf.data.Dataset:
+  """Returns batches of a group: `input_mask`, and the rows' `position`."""
+  fields = source.parse(tf.constant(_read_group(source.paths, group)))
+  length = source.dims['S']
+  return cut_into_batches(
+    {
+      'input_mask': fields['input_mask'],
+      'position': tf.constant(group.take),
+    },
+    tf.constant(batch_order),
+    order.batch_size,
+    bucket_lengths(length),
+    padded_lengths(length),
+  )
 
 
 def training_batches(

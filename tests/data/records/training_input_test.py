@@ -113,6 +113,13 @@ def test_batches_are_padded_to_their_own_bucket(two_files):
   assert set(widths) == {8, 16, 24}
 
 
+def test_the_lengths_of_the_next_batches_are_known(two_files):
+  order = tiny_records.order(two_files, batch_size=10)
+  batches = TrainingBatches(two_files, order)
+  seen = {x['input_ids'].shape[1] for x in batches(15).take(15)}
+  assert batches.lengths(17) == sorted(seen)
+
+
 def test_the_records_of_a_batch_are_named(two_files):
   # Crosses an epoch of 150 records and a group of 15 batches.
   order = tiny_records.order(two_files, 10)

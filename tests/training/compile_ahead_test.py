@@ -1,0 +1,42 @@
+"""Compiling ahead: the real steps find the programs, and start unchanged."""
+
+import numpy as np
+import tensorflow as tf
+
+from training.compile_ahead import compile_ahead
+
+_SPEC = {
+  'input_ids': tf.TensorSpec([2, None], tf.int32),
+  'first_example': tf.TensorSpec([], tf.int64),
+}
+
+
+def test_no_variable_changes_and_the_step_is_traced_once():
+  weights, count = tf.Variable([1.0, 2.0]), tf.Variable(5, dtype=tf.int64)
+
+  @tf.function(jit_compile=True, autograph=False)
+  def step(batch):
+    weights.assign_add([1.0, 1.0])
+    count.assign_add(1 + batch['first_example'])
+    return {
+      'sum': tf.reduce_sum(batch['input_ids']),
+      'count': count.read_value(),
+    }
+
+  ids = [tf.TensorSpec([2, length], tf.int32) for length in (3, 8)]
+  compile_ahead(step, _SPEC, [{**_SPEC, 'input_ids': spec} for spec in ids])
+  np.testing.assert_array_equal(weights, [1.0, 2.0])
+  assert count.numpy() == 5
+
+  @tf.function(input_signature=[_SPEC], autograph=False)
+  def loop(batch):
+    return step(batch)
+
+  results = loop(
+    {
+      'input_ids': tf.ones([2, 8], tf.int32),
+      'first_example': tf.constant(0, tf.int64),
+    }
+  )
+  assert (results['sum'].numpy(), results['count'].numpy()) == (16, 6)
+  assert step.experimental_get_tracing_count() == 1
