@@ -14,7 +14,7 @@ PARALLEL = -n 2 --dist loadfile
 ROOMS = cli data/tasks data/text data/pretraining data/records devices \
   distillation modeling modeling/checkpoints system tools training
 
-.PHONY: quickstart test lint format slow long coverage mutants clean
+.PHONY: quickstart test lint format slow long gpu_tests coverage mutants clean
 
 quickstart: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[quickstart]'
@@ -36,6 +36,11 @@ format: $(STAMP)
 slow: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,parity,beam]'
 	$(BIN)/python -m pytest $(PARALLEL) -m 'slow and not long'
+
+# The tests of what a GPU computes; RESULTS keeps their output.
+RESULTS ?= gpu_tests
+gpu_tests: $(STAMP)
+	PYTHON=$(BIN)/python tests/on_gpu.sh $(RESULTS)
 
 # The default tests' line coverage. Numba compiles some loops: their lines count
 # as not covered, and so do those that only processes of their own run.

@@ -17,8 +17,17 @@ SHARED = pathlib.Path(
 )
 
 
+# Of a GPU that there may be. Several processes may test at the same time.
+_LOGICAL_GPU_MEGABYTES = 3072
+
+
 def pytest_configure(config):
-  """Gives TensorFlow two CPU devices, and starts it."""
+  """Gives TensorFlow two devices of each kind, and starts it.
+
+  On a GPU the products are exact to float32, and the same operations give the
+  same bits. Processes that tests start see no GPU, because several workers of
+  one job cannot share one.
+  """
   is_worker = hasattr(config, 'workerinput')
   if config.getoption('numprocesses', None) and not is_worker:
     return  # pytest-xdist's controller runs no test.
@@ -31,8 +40,29 @@ def pytest_configure(config):
   tf.config.set_logical_device_configuration(
     cpu, [tf.config.LogicalDeviceConfiguration()] * 2
   )
+  if gpus := tf.config.list_physical_devices('GPU'):
+    half = tf.config.LogicalDeviceConfiguration(_LOGICAL_GPU_MEGABYTES)
+    tf.config.set_logical_device_configuration(gpus[0], [half] * 2)
+    tf.config.set_visible_devices(gpus[:1], 'GPU')
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    if os.environ.get('TF_DETERMINISTIC_OPS', '1') == '1':
+      tf.config.experimental.enable_op_determinism()
   # This starts TensorFlow; no script that a test runs can change the devices.
   tf.config.list_logical_devices()
+  os.environ['CUDA_VISIBLE_DEVICES'] = ''
+
+
+@pytest.fixture(autouse=True)
+def _own_state(monkeypatch):
+  """Undoes what a test that runs a script in this process leaves behind."""
+  import tensorflow as tf
+
+  from system import xla
+
+  # On a machine with a GPU, a script turns it on.
+  monkeypatch.setattr(xla, '_is_on', False)
+  if tf.config.list_logical_devices('GPU'):
+    tf.random.set_seed(0)  # Determinism refuses operations without a seed.
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,17 @@ def _make(name, **options):
   )
 
 
+@pytest.fixture
+def without_gpus(monkeypatch):
+  found = tf.config.list_physical_devices
+  monkeypatch.setattr(
+    tf.config,
+    'list_physical_devices',
+    lambda kind: [] if kind == 'GPU' else found(kind),
+  )
+
+
+@pytest.mark.usefixtures('without_gpus')
 def test_auto_without_gpus_is_one_device():
   for name in ('auto', 'one_device'):
     assert _make(name).num_replicas_in_sync == 1
@@ -90,12 +101,14 @@ def test_scripts_pass_whether_they_train(
     tiny_world.run(script, *tiny_world.task_flags(world), *flags)
 
 
+@pytest.mark.usefixtures('without_gpus')
 def test_mirrored_takes_logical_cpus():
   strategy = _make('mirrored', num_cpu_devices=2)
   assert isinstance(strategy, tf.distribute.MirroredStrategy)
   assert strategy.num_replicas_in_sync == 2
 
 
+@pytest.mark.usefixtures('without_gpus')
 def test_more_cpus_than_the_process_has_are_refused():
   with pytest.raises(
     UserError, match='`num_cpu_devices`=3: this process has 2 CPU devices'

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import replicas
 import tensorflow as tf
 import tf_keras
 from tiny_training import exported, make_settings, make_source, train
@@ -52,7 +53,7 @@ def _assert_near_whole(weights, whole):
 def test_two_replicas_train_like_one_device(source, whole, tmp_path):
   # With dropout 0.1, and numbers of masked positions that differ between the
   # replicas' rows.
-  strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
+  strategy = replicas.mirrored()
   _assert_near_whole(train(source, make_settings(tmp_path), strategy), whole)
 
 
@@ -90,7 +91,7 @@ def test_compiled_steps_of_replicas_train_like_others(
 ):
   strategy = None
   if num_replicas > 1:
-    strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
+    strategy = replicas.mirrored()
   folders = tmp_path / 'graph', tmp_path / 'compiled'
   expected = train(source, make_settings(folders[0], **changes))
   request.getfixturevalue('compiled_steps')
@@ -127,7 +128,7 @@ def test_accumulated_gradients_train_like_the_whole_batch(
   source, whole, tmp_path, parts
 ):
   # A part has four rows, which hold 0 to 16 masked positions.
-  strategy = tf.distribute.MirroredStrategy([f'/cpu:{i}' for i in range(parts)])
+  strategy = replicas.mirrored(parts)
   settings = make_settings(tmp_path, gradient_accumulation_steps=4 // parts)
   _assert_near_whole(train(source, settings, strategy), whole)
   for ours, expected in zip(_metrics(tmp_path), _metrics(whole), strict=True):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import replicas
 import tensorflow as tf
 
 from training.loss_scale import LossScale
@@ -102,7 +103,7 @@ def test_a_step_whose_loss_is_not_finite_is_skipped():
 
 
 def test_replicas_skip_a_step_together():
-  strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
+  strategy = replicas.mirrored()
   with strategy.scope():
     variable = tf.Variable([1.0], name='a/kernel')
     optimizer = AdamW([variable], 0.1, 10, 0, loss_scale=LossScale())

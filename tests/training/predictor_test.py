@@ -6,6 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
+import replicas
 import tensorflow as tf
 import tiny_world
 
@@ -42,7 +43,7 @@ def one():
 # 5 and 1 cannot be cut into halves; 8 leaves 3 rows of padding at the end.
 @pytest.mark.parametrize('batch_size', [8, 5, 1])
 def test_two_replicas_predict_like_one_device(one, batch_size):
-  mirrored = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
+  mirrored = replicas.mirrored()
   np.testing.assert_allclose(_logits(mirrored, batch_size), one, atol=1e-6)
 
 
@@ -64,12 +65,12 @@ def test_both_replicas_take_their_share():
       number = tf.cast(context.replica_id_in_sync_group, tf.float32)
       return {'logits': tf.fill([rows, 1], number)}
 
-  strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
+  strategy = replicas.mirrored()
   with strategy.scope():
-    replicas = Predictor(ReplicaNumber()).predict(_batches(8), 21)
+    logits = Predictor(ReplicaNumber()).predict(_batches(8), 21)
   # The first replica takes the first 4 rows of each of 3 batches; the last
   # batch ends with 3 rows of padding.
-  assert np.bincount(np.int64(replicas[:, 0])).tolist() == [12, 9]
+  assert np.bincount(np.int64(logits[:, 0])).tolist() == [12, 9]
 
 
 def test_logits_do_not_depend_on_what_was_scored_before():

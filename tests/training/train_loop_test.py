@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-import tensorflow as tf
+import replicas
 from absl import logging
 from tiny_training import exported, make_settings, make_source, train
 
@@ -200,7 +200,7 @@ def test_two_replicas_skip_the_same_steps_as_one_device(tmp_path):
     for name in ('one', 'two')
   )
   expected = train(source, one)
-  strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])
+  strategy = replicas.mirrored()
   for name, value in train(source, two, strategy).items():
     np.testing.assert_allclose(value, expected[name], atol=1e-5, err_msg=name)
   skipped = [

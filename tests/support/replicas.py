@@ -1,0 +1,17 @@
+"""A strategy of several replicas on one machine, for tests."""
+
+import tensorflow as tf
+
+
+def mirrored(count: int = 2) -> tf.distribute.MirroredStrategy:
+  """Mirrors over logical GPUs if there is a GPU, else over logical CPUs.
+
+  `conftest` makes two of each. NCCL refuses several replicas on one GPU, so
+  one device adds up what they compute.
+  """
+  has_gpu = bool(tf.config.list_logical_devices('GPU'))
+  kind = 'gpu' if has_gpu else 'cpu'
+  return tf.distribute.MirroredStrategy(
+    [f'/{kind}:{number}' for number in range(count)],
+    tf.distribute.ReductionToOneDevice() if has_gpu else None,
+  )
