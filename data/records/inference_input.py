@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from data.records import record_reader
 from data.records.dataset_options import OPTIONS
-from data.records.length_buckets import cut_into_batches, few_lengths
+from data.records.length_buckets import batches_of, few_lengths, sort
 from data.records.record_source import RecordSource, dense
 from data.records.training_order import GROUP_RECORDS
 from system import xla
@@ -78,7 +78,7 @@ def inference_batches(
   groups = groups.enumerate().map(parse).prefetch(1)
   lengths = inference_lengths(source.dims['S'])
 
-  def cut(number, group):
+  def fill(number, group):
     count = tf.shape(group['input_ids'], tf.int64)[0]
     group['example_index'] = number * group_size + tf.range(count)
     missing = -count % batch_size
@@ -87,11 +87,10 @@ def inference_batches(
     is_real = tf.range(count + missing) < count
     group['example_index'] = tf.where(is_real, index, -1)
     num_batches = (count + missing) // batch_size
-    return cut_into_batches(
-      group, tf.range(num_batches), batch_size, lengths, lengths
-    )
+    return sort(group, batch_size, lengths, lengths), tf.range(num_batches)
 
-  return groups.enumerate().flat_map(cut).prefetch(4).with_options(OPTIONS)
+  groups = groups.enumerate().map(fill)
+  return batches_of(groups, batch_size).prefetch(4).with_options(OPTIONS)
 
 
 def _useful_rows(batch_size: int, num_examples: int) -> int:

@@ -6,6 +6,7 @@ TensorFlow compiles stays small.
 
 import bisect
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -53,30 +54,29 @@ def few_lengths(max_seq_length: int) -> tuple[int, ...]:
   return (*(x for x in lengths if x < max_seq_length), max_seq_length)
 
 
-def cut_into_batches(
+class SortedGroup(NamedTuple):
+  """A group of records, sorted into buckets."""
+
+  fields: Mapping[str, tf.Tensor]  # [G, ...], in the order of the group.
+  by_bucket: tf.Tensor  # int32 [G], rows in the order of their buckets.
+  widths: tf.Tensor  # int32 [k], the length S' of each batch.
+
+
+def sort(
   group: Mapping[str, tf.Tensor],
-  batch_order: tf.Tensor,
   batch_size: int,
   buckets: Sequence[int],
   padded: Sequence[int],
-) -> tf.data.Dataset:
-  """Sorts a group into buckets and yields its batches in `batch_order`.
-
-  A batch may begin in one bucket and end in the next, so all batches are full
-  and no record is left over.
+) -> SortedGroup:
+  """Sorts a group into buckets.
 
   Args:
     group: fields [G, ...]; `input_mask` [G, S] gives each row's length. G is a
       multiple of B.
-    batch_order: int64 [k], numbers of batches of the sorted group.
     batch_size: B.
     buckets: ascending lengths, the last at least that of the longest row.
     padded: ascending lengths. A batch is padded to the first that is at least
       the length of its last record's bucket.
-
-  Returns:
-    A dataset of k dictionaries: the fields [B, ...]; [B, S'] for
-    `SEQUENCE_FIELDS`.
   """
   lengths = tf.reduce_sum(group['input_mask'], axis=1)
   bucket = tf.searchsorted(tf.constant(buckets), lengths)
@@ -84,20 +84,50 @@ def cut_into_batches(
   last_rows = by_bucket[batch_size - 1 :: batch_size]
   widths = tf.constant([padded[bisect.bisect_left(padded, b)] for b in buckets])
   widths = tf.gather(widths, tf.gather(bucket, last_rows))
+  return SortedGroup(group, by_bucket, widths)
 
-  def batch(number):
+
+def batches_of(
+  groups: tf.data.Dataset, batch_size: int, num_threads: int = 1
+) -> tf.data.Dataset:
+  """Cuts batches from sorted groups.
+
+  A batch may begin in one bucket and end in the next, so all batches are full
+  and no record is left over.
+
+  Args:
+    groups: a dataset of tuples: a `SortedGroup`, and int64 [k'], the numbers of
+      the batches to cut, in their order.
+    batch_size: B.
+    num_threads: how many batches are cut at once.
+
+  Returns:
+    A dataset of dictionaries: the fields [B, ...]; [B, S'] for
+    `SEQUENCE_FIELDS`.
+  """
+
+  def with_numbers(group, batch_order):
+    # A dataset with a function would cost milliseconds for each group.
+    numbers = tf.data.Dataset.from_tensor_slices(batch_order)
+    return tf.data.Dataset.zip(
+      tf.data.Dataset.from_tensors(group).repeat(), numbers
+    )
+
+  def cut(group, number):
     start = tf.cast(number, tf.int32) * batch_size
-    rows = tf.gather(by_bucket, tf.range(start, start + batch_size))
-    width = widths[number]
+    rows = tf.gather(group.by_bucket, tf.range(start, start + batch_size))
+    width = group.widths[number]
     return {
       name: tf.ensure_shape(
         _trim(name, tf.gather(value, rows), width),
         [batch_size, *_inner_shape(name, value)],
       )
-      for name, value in group.items()
+      for name, value in group.fields.items()
     }
 
-  return tf.data.Dataset.from_tensor_slices(batch_order).map(batch)
+  return groups.flat_map(with_numbers).map(
+    cut, num_parallel_calls=num_threads, deterministic=True
+  )
 
 
 def _trim(name: str, value: tf.Tensor, width: tf.Tensor) -> tf.Tensor:

@@ -6,25 +6,24 @@ B rows [B, S'], which are divided among the replicas.
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from data.records import record_reader
+from data.records import length_buckets, record_reader
 from data.records.dataset_options import OPTIONS
-from data.records.length_buckets import (
-  bucket_lengths,
-  cut_into_batches,
-  padded_lengths,
-)
 from data.records.record_source import RecordSource
 from data.records.training_order import Group, TrainingOrder
-from system import files
+from system import files, threads
 from system.errors import UserError
 
 # A message lists this many records of a file and counts the rest.
 _MAX_LISTED_RECORDS = 64
+
+# Of this many cores one parses records. On a CPU the others train; beside a GPU
+# they have little else to do.
+_CORES_PER_THREAD = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,16 +103,25 @@ def _cut_group(
 ) -> tf.data.Dataset:
   """Returns batches of a group: `input_mask`, and the rows' `position`."""
   fields = source.parse(tf.constant(_read_group(source.paths, group)))
+  shown = {
+    'input_mask': fields['input_mask'],
+    'position': tf.constant(group.take),
+  }
+  groups = tf.data.Dataset.from_tensors(
+    (_sort(shown, source, order), tf.constant(batch_order))
+  )
+  return length_buckets.batches_of(groups, order.batch_size)
+
+
+def _sort(
+  fields: Mapping[str, tf.Tensor], source: RecordSource, order: TrainingOrder
+) -> length_buckets.SortedGroup:
   length = source.dims['S']
-  return cut_into_batches(
-    {
-      'input_mask': fields['input_mask'],
-      'position': tf.constant(group.take),
-    },
-    tf.constant(batch_order),
+  return length_buckets.sort(
+    fields,
     order.batch_size,
-    bucket_lengths(length),
-    padded_lengths(length),
+    length_buckets.bucket_lengths(length),
+    length_buckets.padded_lengths(length),
   )
 
 
@@ -152,26 +160,27 @@ def training_batches(
       f'`train_batch_size`={order.batch_size} cannot be cut into '
       f'{num_replicas} equal parts, one for each replica'
     )
-  buckets = bucket_lengths(source.dims['S'])
-  padded = padded_lengths(source.dims['S'])
+  num_threads = max(1, threads.num_cores() // _CORES_PER_THREAD)
 
   def parse(serialized, positions, batch_order):
-    return source.examples(serialized, positions), batch_order
+    fields = source.examples(serialized, positions)
+    return _sort(fields, source, order), batch_order
 
-  def cut(group, batch_order):
-    return cut_into_batches(
-      group, batch_order, order.batch_size, buckets, padded
-    )
-
-  dataset = _groups_from(source.paths, order, start_step)
-  dataset = dataset.map(parse, num_parallel_calls=1, deterministic=True)
-  dataset = dataset.prefetch(1).flat_map(cut).map(_add_denominators)
+  groups = _groups_from(source.paths, order, start_step)
+  groups = groups.map(parse, num_parallel_calls=num_threads, deterministic=True)
+  dataset = length_buckets.batches_of(
+    groups.prefetch(1), order.batch_size, num_threads
+  )
   rows = order.batch_size // num_replicas
   own = range(num_replicas) if own is None else own
-  dataset = dataset.flat_map(
-    lambda batch: tf.data.Dataset.range(own.start, own.stop).map(
-      lambda replica: _rows_from(batch, replica * rows, rows)
+  dataset = dataset.map(_add_denominators).flat_map(
+    lambda batch: tf.data.Dataset.zip(
+      tf.data.Dataset.from_tensors(batch).repeat(),
+      tf.data.Dataset.range(own.start, own.stop),
     )
+  )
+  dataset = dataset.map(
+    lambda batch, replica: _rows_from(batch, replica * rows, rows)
   )
   # Without a declared cardinality, the workers of a job agree before each step
   # on whether another batch exists, which takes a second reduction.

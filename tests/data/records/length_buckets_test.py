@@ -22,14 +22,21 @@ def test_where_a_length_costs_a_compilation_there_are_two_per_octave():
     assert len(length_buckets.padded_lengths(512)) == 11
 
 
+def _cut(group, batch_order, padded):
+  """Returns batches of two rows from the buckets 8, 16 and 24."""
+  sorted_group = length_buckets.sort(group, 2, (8, 16, 24), padded)
+  groups = tf.data.Dataset.from_tensors(
+    (sorted_group, tf.constant(batch_order, tf.int64))
+  )
+  return length_buckets.batches_of(groups, batch_size=2)
+
+
 def test_longer_padding_leaves_the_batches_as_they_are():
   group = {
     'input_mask': tf.sequence_mask([9, 3, 17, 8, 4, 16], 24, tf.int32),
     'label_ids': tf.range(6),
   }
-  batches = length_buckets.cut_into_batches(
-    group, tf.constant([0, 1, 2], tf.int64), 2, (8, 16, 24), (10, 24)
-  )
+  batches = _cut(group, [0, 1, 2], (10, 24))
   found = [
     (b['label_ids'].numpy().tolist(), b['input_mask'].shape[1]) for b in batches
   ]
@@ -44,9 +51,7 @@ def test_batches_are_cut_from_buckets_and_all_are_full():
     'label_ids': tf.range(6),
     'masked_lm_positions': tf.reshape(tf.range(12), [6, 2]),
   }
-  batches = length_buckets.cut_into_batches(
-    group, tf.constant([2, 0, 1], tf.int64), 2, (8, 16, 24), (8, 16, 24)
-  )
+  batches = _cut(group, [2, 0, 1], (8, 16, 24))
   # Buckets 8: rows 1, 3, 4; 16: rows 0, 5; 24: row 2.
   batches = list(batches)
   found = [(b['label_ids'].numpy().tolist(), b['input_mask']) for b in batches]
