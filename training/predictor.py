@@ -24,7 +24,7 @@ class Predictor:
 
   Attributes:
     examples_per_second: the rate of the last `predict`, without batches that
-      traced the function; 0.0 if unknown.
+      traced or compiled the function; 0.0 if unknown.
   """
 
   def __init__(self, model: Classifier):
@@ -48,11 +48,12 @@ class Predictor:
       )
 
     self._num_threads = num_scoring_threads()
+    self._compiles = xla.compiles_each_shape()
     # Traced once for all shapes: a trace with known shapes may be optimised,
     # and so round, differently. TPUs need known shapes.
-    self._is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
     any_shape = dict.fromkeys(_INPUTS, tf.TensorSpec([None, None], tf.int32))
-    self._logits = tf.function(logits, None if self._is_tpu else [any_shape])
+    self._logits = tf.function(logits, None if is_tpu else [any_shape])
 
   def _replica_rows(
     self, batch: Mapping[str, tf.Tensor]
@@ -104,7 +105,7 @@ class Predictor:
         rows.append(np.asarray(batch['example_index']))
         outputs.append(logits[: len(rows[-1])])
         now = time.perf_counter()
-        traced = batch['input_ids'].shape if self._is_tpu else None
+        traced = batch['input_ids'].shape if self._compiles else None
         if traced in seen:
           timed += len(rows[-1])
           seconds += now - before
