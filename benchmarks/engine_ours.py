@@ -3,14 +3,20 @@
 Tested by `tests/benchmarks/training_test.py`.
 """
 
+import ast
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
+from benchmarks import tensorflow_device
+from benchmarks.tensorflow_device import peak_gpu_megabytes  # noqa: F401
 from benchmarks.training_jobs import Job
-from data.records import inference_input, record_index, training_input
+from data.records import inference_input, record_index
 from data.records.record_source import RecordSource
+from data.records.training_input import TrainingBatches
 from data.records.training_order import TrainingOrder
 from data.tasks import glue
 from data.tasks.classifier_records import encode_texts
@@ -21,6 +27,7 @@ from distillation import student
 from distillation.options import StudentOptions
 from modeling import configs
 from modeling.models import Classifier, PreTrainer
+from system import xla
 from training import fine_tuning, fit, pretraining
 from training.job import Job as TrainingJob
 from training.options import Settings
@@ -29,11 +36,32 @@ from training.predictor import Predictor
 
 def make(job: Job) -> Callable[[int], int]:
   """Returns a function: number of steps to run → number of examples."""
-  return _scorer(job) if job.kind == 'scoring' else _trainer(job)
+  is_scoring = job.kind == 'scoring'
+  values = {'precision': job.compute_dtype} | _options(job, DeviceOptions)
+  tensorflow_device.prepare(job.precision)
+  devices = DeviceOptions(
+    distribution_strategy='one_device', trains=not is_scoring, **values
+  )
+  strategies.make_strategy(devices)
+  return (_scorer if is_scoring else _trainer)(job, devices.precision)
 
 
-def _trainer(job: Job) -> Callable[[int], int]:
-  training_job = _training_job(job)
+def _options(job: Job, options: type) -> dict[str, Any]:
+  """Returns those of the job's options that a class of options has."""
+  names = {field.name for field in dataclasses.fields(options)}
+  return {k: _value(v) for k, v in job.options.items() if k in names}
+
+
+def _value(text: str) -> Any:
+  """Returns the number or bool that a text shows, else the text."""
+  try:
+    return ast.literal_eval(text)
+  except (ValueError, SyntaxError):
+    return text
+
+
+def _trainer(job: Job, precision: str) -> Callable[[int], int]:
+  training_job = _training_job(job, precision)
   source = RecordSource(
     (job.records,), training_job.fields, training_job.dims, job.vocab_size
   )
@@ -45,38 +73,46 @@ def _trainer(job: Job) -> Callable[[int], int]:
     num_train_steps=1_000_000,
     num_warmup_steps=10_000,
     seed=1,
+    precision=precision,
   )
+  settings = dataclasses.replace(settings, **_options(job, Settings))
+  batches = TrainingBatches(source, order)
   trainer = fit.make_trainer(training_job, settings)
   trainer.train_dataset = (
     tf.distribute.get_strategy().distribute_datasets_from_function(
-      lambda context: training_input.training_batches(source, order, 0)
+      lambda context: batches(0)
     )
   )
+  if xla.is_on():
+    signatures = [
+      training_job.signature(job.batch_size, length)
+      for length in reversed(batches.lengths(0))
+    ]
+    trainer.compile_ahead(signatures)
 
   def run_steps(num_steps: int) -> int:
     trainer.train(tf.constant(num_steps))
+    tensorflow_device.wait()
     return num_steps * job.batch_size
 
   return run_steps
 
 
-def _training_job(job: Job) -> TrainingJob:
+def _training_job(job: Job, precision: str) -> TrainingJob:
   config = configs.compact_config(job.size, job.vocab_size)
   length = job.max_seq_length
   if job.kind == 'pretraining':
-    return pretraining.make_job(PreTrainer(config), length, job.max_predictions)
-  model, task = Classifier(config, num_outputs=2), glue.get_task('SST-2')
+    model = PreTrainer(config, precision)
+    return pretraining.make_job(model, length, job.max_predictions)
+  model, task = Classifier(config, 2, precision), glue.get_task('SST-2')
   if job.kind == 'fine_tuning':
     return fine_tuning.make_job(model, task, length)
   return student.make_job(model, task, length, StudentOptions())
 
 
-def _scorer(job: Job) -> Callable[[int], int]:
-  strategies.make_strategy(
-    DeviceOptions(distribution_strategy='one_device', trains=False)
-  )
+def _scorer(job: Job, precision: str) -> Callable[[int], int]:
   config = configs.compact_config(job.size, job.vocab_size)
-  predictor = Predictor(Classifier(config, num_outputs=2))
+  predictor = Predictor(Classifier(config, 2, precision))
   make_batches, num_texts = scoring_batches(job)
 
   def run_steps(num_steps: int) -> int:

@@ -7,17 +7,29 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from benchmarks.training_jobs import PRODUCT_SIZE, Job
+from benchmarks import tensorflow_device
+from benchmarks.tensorflow_device import peak_gpu_megabytes  # noqa: F401
+from benchmarks.training_jobs import Job
 
 
-def make(_: Job) -> Callable[[int], int]:
+def make(job: Job) -> Callable[[int], int]:
   """Returns a function: number of products to compute → their number."""
-  a = tf.random.stateless_normal([PRODUCT_SIZE] * 2, seed=[1, 2])
-  multiply = tf.function(lambda: tf.matmul(a, a))
+  tensorflow_device.prepare(job.precision)
+  size = job.product_size
+  a = tf.random.stateless_normal([size, size], seed=[1, 2])
+  # The product of any x with it is about as large as x.
+  a = tf.cast(a / size**0.5, job.compute_dtype)
+
+  @tf.function
+  def multiply(num_steps: tf.Tensor) -> tf.Tensor:
+    product = a
+    for _ in tf.range(num_steps):
+      product = tf.matmul(product, a)
+    return product
 
   def run_steps(num_steps: int) -> int:
-    for _ in range(num_steps):
-      multiply().numpy()
+    multiply(tf.constant(num_steps))
+    tensorflow_device.wait()
     return num_steps
 
   return run_steps

@@ -10,11 +10,14 @@ from collections.abc import Callable
 
 import tensorflow as tf
 from official.core import base_trainer, exp_factory, task_factory
+from official.modeling import performance
 from official.nlp.configs import (  # noqa: F401, importing registers them
   finetuning_experiments,
   pretraining_experiments,
 )
 
+from benchmarks import tensorflow_device
+from benchmarks.tensorflow_device import peak_gpu_megabytes  # noqa: F401
 from benchmarks.training_jobs import Job
 
 _EXPERIMENTS = {
@@ -25,6 +28,9 @@ _EXPERIMENTS = {
 
 def make(job: Job) -> Callable[[int], int]:
   """Returns a function: number of steps to run → number of examples."""
+  tensorflow_device.prepare(job.precision)
+  if job.compute_dtype != 'float32':
+    performance.set_mixed_precision_policy(tf.as_dtype(job.compute_dtype))
   config = exp_factory.get_exp_config(_EXPERIMENTS[job.kind])
   config.override(_sizes(job))
   task = task_factory.get_task(config.task)
@@ -38,6 +44,7 @@ def make(job: Job) -> Callable[[int], int]:
 
   def run_steps(num_steps: int) -> int:
     trainer.train(tf.constant(num_steps))
+    tensorflow_device.wait()
     return num_steps * job.batch_size
 
   return run_steps

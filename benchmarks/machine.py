@@ -4,11 +4,15 @@ import importlib.metadata
 import json
 import os
 import platform
+import subprocess
 from typing import Any
 
 import psutil
 
 from tools import local_files
+
+# nvidia-smi answers in about a second.
+_SECONDS = 20
 
 _PACKAGES = (
   *('numpy', 'tensorflow', 'tensorflow-text', 'tf-models-official'),
@@ -21,11 +25,29 @@ def describe() -> dict[str, Any]:
   return {
     'cpu': _cpu_model(),
     'cores': len(os.sched_getaffinity(0)),
+    'gpus': gpus(),
     'memory_megabytes': round(psutil.virtual_memory().total / 1e6),
     'system': platform.platform(),
     'python': platform.python_version(),
     'packages': {name: _version(name) for name in _PACKAGES},
   }
+
+
+def gpus() -> list[str]:
+  """Returns name, driver and memory of each NVIDIA GPU that processes see."""
+  if os.environ.get('CUDA_VISIBLE_DEVICES') in ('', '-1'):
+    return []
+  query = '--query-gpu=name,driver_version,memory.total'
+  try:
+    done = subprocess.run(
+      ['nvidia-smi', query, '--format=csv,noheader'],
+      capture_output=True,
+      text=True,
+      timeout=_SECONDS,
+    )
+  except (OSError, subprocess.TimeoutExpired):
+    return []
+  return [] if done.returncode else done.stdout.splitlines()
 
 
 def save(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Collection
 
 import psutil
 
@@ -36,15 +37,23 @@ class Usage:
   failure: str
 
 
-def environment() -> dict[str, str]:
+def environment(without: Collection[str] = ()) -> dict[str, str]:
   """Returns the environment variables for the benchmarks' processes.
 
   PYTHONPATH includes the project, and TensorFlow does not log missing GPUs.
+  Processes share a GPU: TensorFlow takes its memory as it needs it. The
+  transformers of version 4 do not import TensorFlow.
+
+  Args:
+    without: variables of this process that they do not inherit.
   """
-  paths = [ROOT, *filter(None, [os.environ.get('PYTHONPATH')])]
-  return os.environ | {
+  kept = {k: v for k, v in os.environ.items() if k not in without}
+  paths = [ROOT, *filter(None, [kept.get('PYTHONPATH')])]
+  return kept | {
     'PYTHONPATH': os.pathsep.join(paths),
     'TF_CPP_MIN_LOG_LEVEL': '3',
+    'TF_FORCE_GPU_ALLOW_GROWTH': 'true',
+    'USE_TF': '0',
   }
 
 

@@ -5,11 +5,13 @@ Tested by `tests/benchmarks/training_test.py`.
 
 import contextlib
 import json
+import math
 import os
+import select
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import psutil
 
@@ -18,6 +20,11 @@ from system.errors import UserError
 
 _MAX_WARM_UPS = 50
 
+# An answer may come this much later than the deadline, because a turn may begin
+# just before it. A longer wait than `_FOREVER` has no limit.
+_GRACE_SECONDS = 5.0
+_FOREVER = 1e6
+
 # The highest share of the machine's CPU time that other processes may use
 # during a round, and the seconds over which it is measured before a round.
 _MAX_OTHER_LOAD = 0.05
@@ -25,25 +32,34 @@ _SAMPLE_SECONDS = 0.3
 
 
 class Worker:
-  """A contestant's process; it has done one step when it is created.
+  """A contestant's process.
 
   Attributes:
     title: its name in tables.
-    start: the import and first-step times that `training_worker` reports.
+    start: the import and first-step times that `training_worker` reports; {}
+      until the first step is done.
     rounds: the measurements of its rounds, as `training_worker` reports them,
       and the share 'others' of other processes in the machine's CPU time.
     failure: why it dropped out; '' if it did not.
   """
 
-  def __init__(self, title: str, arguments: Sequence[str], log_path: str):
-    """Starts the process and waits for its first step.
+  def __init__(
+    self,
+    title: str,
+    arguments: Sequence[str],
+    log_path: str,
+    environment: Mapping[str, str],
+  ):
+    """Starts the process.
 
     Args:
       title: its name in tables.
       arguments: the arguments of `training_worker`.
       log_path: the file for what the process logs.
+      environment: its environment variables.
     """
     self.title = title
+    self.start: dict = {}
     self.rounds: list[dict] = []
     self.failure = ''
     self._num_steps = 1
@@ -54,10 +70,9 @@ class Worker:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        env=processes.environment(),
+        env=environment,
         text=True,
       )
-    self.start = self._answer()
 
   def __enter__(self) -> 'Worker':
     return self
@@ -66,12 +81,18 @@ class Worker:
     self._process.kill()
     self._process.communicate()
 
-  def warm_up(self, round_seconds: float) -> None:
+  def wait_for_first_step(self, deadline: float) -> None:
+    """Waits for the first step, at most until `deadline`."""
+    self.start = self._answer(deadline)
+
+  def warm_up(self, round_seconds: float, deadline: float) -> None:
     """Runs until steps get no faster; sets the number of steps per round."""
     fastest = float('inf')
     for _ in range(_MAX_WARM_UPS):
-      measured = self._run_steps()
       if self.failure:
+        return
+      measured = self._run_steps(deadline)
+      if self.failure or time.monotonic() > deadline:
         return
       seconds = measured['seconds'] / measured['steps']
       self._num_steps = max(1, round(round_seconds / seconds))
@@ -80,33 +101,42 @@ class Worker:
         return
       fastest = min(fastest, seconds)
 
-  def run_round(self, patience: float) -> None:
+  def run_round(self, patience: float, deadline: float) -> None:
     """Runs one round; for `patience` seconds, repeats it if it is disturbed."""
-    deadline = time.monotonic() + patience
+    patient_until = time.monotonic() + patience
     while not self.failure:
-      _wait_for_quiet(deadline)
-      measured = self._run_steps()
+      _wait_for_quiet(patient_until)
+      measured = self._run_steps(deadline)
       if measured and (
-        measured['others'] < _MAX_OTHER_LOAD or time.monotonic() > deadline
+        measured['others'] < _MAX_OTHER_LOAD or time.monotonic() > patient_until
       ):
         self.rounds.append(measured)
         return
 
-  def _run_steps(self) -> dict:
+  def _run_steps(self, deadline: float) -> dict:
     """Runs the steps of a round; returns {} if the process fails."""
     busy, start = _busy_seconds(), time.perf_counter()
     # If the process has died, its log explains more than a broken pipe.
     with contextlib.suppress(BrokenPipeError):
       print(self._num_steps, file=self._process.stdin, flush=True)
-    measured = self._answer()
+    measured = self._answer(deadline)
     if measured:
       others = _busy_seconds() - busy - measured['cpu_seconds']
       seconds = time.perf_counter() - start
       measured['others'] = max(0.0, others / seconds / os.cpu_count())
     return measured
 
-  def _answer(self) -> dict:
-    line = self._process.stdout.readline()
+  def _answer(self, deadline: float) -> dict:
+    """Returns the next answer; {} if the process fails or is too slow."""
+    stdout = self._process.stdout
+    # An answer is one line, so none is left in the buffer of `stdout`.
+    seconds = max(0.0, deadline - time.monotonic()) + _GRACE_SECONDS
+    if seconds < _FOREVER and not select.select([stdout], [], [], seconds)[0]:
+      self._process.kill()
+      self._process.wait()
+      self.failure = f'no answer in time: see {self._log_path}'
+      return {}
+    line = stdout.readline()
     if line:
       return json.loads(line)
     self.failure = processes.failure(self._process.wait(), self._log_path)
@@ -134,6 +164,7 @@ def alternate(
   num_rounds: int,
   round_seconds: float,
   patience: float,
+  deadline: float = math.inf,
 ) -> None:
   """Runs rounds of all workers alternately.
 
@@ -143,14 +174,44 @@ def alternate(
     round_seconds: the duration of a round, which has at least one step.
     patience: the seconds for which each round waits, and is repeated, while
       other processes are busy.
+    deadline: the value of `time.monotonic` after which no round begins. A
+      worker that does not answer by then drops out.
 
   Raises:
-    UserError: the first worker fails.
+    UserError: the first worker fails, or finishes no round.
   """
+  ours = workers[0]
   for worker in workers:
-    worker.warm_up(round_seconds)
+    if not ours.failure:
+      worker.warm_up(round_seconds, deadline)
   for _ in range(num_rounds):
+    if ours.failure or time.monotonic() > deadline:
+      break
     for worker in workers:
-      worker.run_round(patience)
-  if workers[0].failure:
-    raise UserError(f'{workers[0].title} failed: {workers[0].failure}')
+      worker.run_round(patience, deadline)
+  if ours.failure:
+    raise UserError(f'{ours.title} failed: {ours.failure}')
+  if not ours.rounds:
+    raise UserError('the time was up before the first round')
+
+
+def start(
+  workers: Iterable[Worker], at_once: bool, deadline: float = math.inf
+) -> list[Worker]:
+  """Starts workers and waits for their first steps.
+
+  Args:
+    workers: starts each worker when it is drawn.
+    at_once: whether they start side by side, which disturbs the times of their
+      first steps, or each when the one before has done its first step.
+    deadline: as for `alternate`.
+  """
+  started = []
+  for worker in workers:
+    started.append(worker)
+    if not at_once:
+      worker.wait_for_first_step(deadline)
+  if at_once:
+    for worker in started:
+      worker.wait_for_first_step(deadline)
+  return started

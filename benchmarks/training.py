@@ -3,67 +3,128 @@
   python -m benchmarks.training --vocab_file=vocab.txt \\
     --wiki_file='wiki-*.txt.gz' --sst_2_dir=glue/SST-2
 
-It reproduces the README's numbers. All contestants work on the same text, with
-models of the same sizes and random weights. The jobs are pre-training (steps of
---train_batch_size records of 128 tokens, 20 of them masked), fine-tuning on
-SST-2, distillation from dumped logits, and scoring SST-2's texts. The peers are
-Hugging Face's transformers on PyTorch (the extra 'bench') and
-tf-models-official.
+It reproduces the numbers of docs/speed.md. All contestants work on the same
+text, with models of the same sizes and random weights. The jobs are
+pre-training (records of 128 tokens, 20 of them masked), fine-tuning on SST-2,
+distillation from dumped logits, scoring SST-2's texts, and the start of
+run_pretraining.py up to its 100th step, without and with XLA's cache. The peers
+are Hugging Face's transformers on PyTorch (the extra 'bench') and
+tf-models-official. Without text or tasks, the data is synthetic.
 
 Each contestant is a separate process. They take turns of a second or two while
 the others wait, so that other load on the machine affects all of them. The
 tables show medians over the rounds. 'time' and 'CPU time' are ratios to this
 project per example, in the same round. 'of peak' is the speed of a step's
-matrix products as a share of the speed of one large product in the same round.
+matrix products as a share of the speed of one large product in the same round;
+it counts every record as if it were full.
+
+On a machine with a GPU, --plan=auto chooses other defaults: bfloat16, larger
+batches, `torch.compile` for the peer, and limits of time for each job and for
+the whole command, which ends within eight minutes.
 
 --profile compares nothing; it shows where this project's time goes.
 """
 
 import contextlib
 import dataclasses
+import json
+import math
 import os
 import sys
 import tempfile
+import time
+from typing import Any
 
 from absl import flags
 
-from benchmarks import machine, rounds, training_profile, training_table
+from benchmarks import (
+  machine,
+  processes,
+  rounds,
+  training_plan,
+  training_profile,
+  training_start,
+  training_table,
+)
 from benchmarks.rounds import Worker
-from benchmarks.training_jobs import KINDS, Job
+from benchmarks.training_jobs import PRECISIONS, Job
+from benchmarks.training_plan import Contestant, Item, Plan
 from cli import script
+from system import threads
 from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
 _VOCAB_FILE = flags.DEFINE_string(
-  'vocab_file', None, 'An uncased vocabulary.', required=True
+  'vocab_file', None, 'An uncased vocabulary; synthetic if not given.'
 )
 _WIKI_FILE = flags.DEFINE_string(
   'wiki_file',
   None,
   'Text for pre-training, plain or gzip, one sentence per line, blank lines '
-  'between documents: globs, separated by commas.',
+  'between documents: globs, separated by commas. Synthetic if not given.',
 )
-_SST_2_DIR = flags.DEFINE_string('sst_2_dir', None, "GLUE's folder SST-2.")
-_JOBS = flags.DEFINE_list('jobs', [*KINDS], 'The jobs to measure.')
+_SST_2_DIR = flags.DEFINE_string(
+  'sst_2_dir', None, "GLUE's folder SST-2; synthetic if not given."
+)
+_PLAN = flags.DEFINE_enum(
+  'plan',
+  'auto',
+  ['auto', 'cpu', 'gpu'],
+  'The defaults of the flags below; auto looks for an NVIDIA GPU.',
+)
+_JOBS = flags.DEFINE_list(
+  'jobs',
+  None,
+  'The jobs to measure, in this order: pretraining, fine_tuning, distillation, '
+  'scoring, start; or with a size, pretraining:2/128; or with a size and a '
+  'batch size, pretraining:2/128:1024.',
+)
 _SIZES = flags.DEFINE_list(
-  'sizes', ['2/128', '4/256'], 'Model sizes: layers/hidden size.'
+  'sizes', None, 'The sizes of jobs that name none: layers/hidden size.'
 )
 _PEERS = flags.DEFINE_list(
-  'peers', ['hugging_face', 'tf_models'], 'The peers; may be empty.'
+  'peers', [*training_plan.PEERS], 'The peers; may be empty.'
+)
+_VARIANTS = flags.DEFINE_list(
+  'variants',
+  [],
+  'Settings of this project to compare with its defaults, each as one more '
+  'contestant: jit_compile=false, dropout_rate=0, precision=float32; or, in '
+  'upper case, environment variables; several joined by +.',
+)
+_PRECISION = flags.DEFINE_enum(
+  'precision',
+  None,
+  PRECISIONS,
+  'The precision of the matrix products, of all contestants.',
 )
 _TRAIN_BATCH_SIZE = flags.DEFINE_integer(
-  'train_batch_size', 32, 'Examples per training step.', 1
+  'train_batch_size', None, 'Examples per training step.', 1
 )
 _PREDICT_BATCH_SIZE = flags.DEFINE_integer(
-  'predict_batch_size', 64, 'Examples per scoring batch.', 1
+  'predict_batch_size', None, 'Examples per scoring batch.', 1
+)
+_FULL_RECORDS = flags.DEFINE_bool(
+  'full_records',
+  None,
+  'Whether to leave out pre-training records that need padding. True for CPUs.',
 )
 _NUM_EXAMPLES = flags.DEFINE_integer(
   'num_examples', 16384, "Number of SST-2's training rows to use.", 1
 )
-_NUM_ROUNDS = flags.DEFINE_integer('num_rounds', 9, 'Rounds per job.', 1)
+_NUM_ROUNDS = flags.DEFINE_integer('num_rounds', None, 'Rounds per job.', 1)
 _ROUND_SECONDS = flags.DEFINE_float(
-  'round_seconds', 1.5, 'Duration of a turn, which has at least one step.', 0.0
+  'round_seconds', None, 'Duration of a turn, which has at least one step.', 0.0
+)
+_JOB_SECONDS = flags.DEFINE_float(
+  'job_seconds', None, 'The limit of each job; 0 for none.', 0.0
+)
+_MAX_SECONDS = flags.DEFINE_float(
+  'max_seconds',
+  None,
+  'The limit of the command: jobs that do not fit are left out; 0 for none.',
+  0.0,
 )
 _PATIENCE = flags.DEFINE_float(
   'patience',
@@ -71,6 +132,12 @@ _PATIENCE = flags.DEFINE_float(
   'The number of seconds for which each turn waits, and is repeated, while '
   'other processes are busy.',
   0.0,
+)
+_TORCH_UNSET = flags.DEFINE_list(
+  'torch_unset',
+  [],
+  'Environment variables that processes with PyTorch do not inherit, if '
+  "TensorFlow's libraries need others than PyTorch's.",
 )
 _WORK_DIR = flags.DEFINE_string(
   'work_dir', None, 'A folder that keeps the records; by default temporary.'
@@ -83,26 +150,17 @@ _PROFILE = flags.DEFINE_bool(
 _OUTPUT_JSON = flags.DEFINE_string(
   'output_json', None, 'The JSON file for all numbers and the machine.'
 )
+_OUTPUT_LINES = flags.DEFINE_string(
+  'output_lines',
+  None,
+  'A file to which results are appended as they come, as JSON lines.',
+)
 
-_OURS = ('this project', 'ours', '')
-# job → (title, engine, variant) of each peer that can do it.
-_THEIRS = {
-  'pretraining': [
-    ('Hugging Face, gathered', 'hugging_face', 'gathered'),
-    ('Hugging Face, stock head', 'hugging_face', 'stock'),
-    ('tf-models-official', 'tf_models', ''),
-  ],
-  'fine_tuning': [
-    ('Hugging Face, dynamic', 'hugging_face', 'dynamic'),
-    ('Hugging Face, padded', 'hugging_face', 'padded'),
-    ('tf-models-official', 'tf_models', ''),
-  ],
-  'distillation': [
-    ('Hugging Face, dynamic', 'hugging_face', 'dynamic'),
-    ('Hugging Face, padded', 'hugging_face', 'padded'),
-  ],
-  'scoring': [('Hugging Face, sorted', 'hugging_face', 'dynamic')],
-}
+# Fewer cores than these start one contestant at a time.
+_MIN_CORES = 8
+_WARM_UP_TURNS = 3
+# A job that has less time is left out.
+_MIN_JOB_SECONDS = 20.0
 
 
 def main(_: list[str]) -> None:
@@ -114,96 +172,202 @@ def main(_: list[str]) -> None:
 
 
 def _measure_jobs() -> None:
-  _check_flags()
+  plan = _plan()
+  items = _items(plan)
+  if unknown := sorted(set(_PEERS.value) - set(training_plan.PEERS)):
+    raise UserError(
+      f'--peers={",".join(unknown)}: expected {", ".join(training_plan.PEERS)}'
+    )
+  contestants = {
+    item.kind: training_plan.contestants(
+      item.kind, plan.compiles_peers, _PEERS.value, _VARIANTS.value
+    )
+    for item in items
+    if item.kind != 'start'
+  }
+  end = time.monotonic() + (plan.max_seconds or math.inf)
   load_at_start = os.getloadavg()
   summaries = []
   with contextlib.ExitStack() as stack:
     folder = _WORK_DIR.value or stack.enter_context(
       tempfile.TemporaryDirectory(prefix='training.')
     )
-    for job in _jobs(folder):
-      if _PROFILE.value:
-        summaries.append(training_profile.measure(job, folder))
-        lines = training_profile.table_lines(summaries[-1])
-      else:
-        summaries.append(_measure(job, folder))
-        lines = training_table.lines(summaries[-1])
-      print('\n'.join(lines), flush=True)
+    for job in _jobs(items, plan, folder):
+      summary = _summary(job, folder, plan, contestants, end)
+      summaries.append(summary)
+      print('\n'.join(_table_lines(summary)), flush=True)
+      _append_line(summary)
       machine.save(
         _OUTPUT_JSON.value,
         {'command': sys.argv, 'jobs': summaries},
         load_at_start,
       )
+  if failed := [s['job'] for s in summaries if 'failure' in s]:
+    raise UserError(f'not measured: {", ".join(failed)}')
 
 
-def _check_flags() -> None:
-  """Raises a `UserError` for mistakes that would show late."""
-  for flag, given, known in (
-    ('jobs', _JOBS.value, KINDS),
-    ('peers', _PEERS.value, ('hugging_face', 'tf_models')),
-  ):
-    if unknown := sorted(set(given) - set(known)):
-      raise UserError(
-        f'--{flag}={",".join(unknown)}: expected {", ".join(known)}'
-      )
-  if 'pretraining' in _JOBS.value and not _WIKI_FILE.value:
-    raise UserError('--wiki_file must be given to measure pre-training')
-  if set(_JOBS.value) != {'pretraining'} and not _SST_2_DIR.value:
-    raise UserError('--sst_2_dir must be given to measure all but pre-training')
+def _plan() -> Plan:
+  """Returns the plan with the values of those flags that are given."""
+  name = _PLAN.value
+  if name == 'auto':
+    name = 'gpu' if machine.gpus() else 'cpu'
+  plan = training_plan.GPU if name == 'gpu' else training_plan.CPU
+  given = {
+    'precision': _PRECISION.value,
+    'full_records': _FULL_RECORDS.value,
+    'num_rounds': _NUM_ROUNDS.value,
+    'round_seconds': _ROUND_SECONDS.value,
+    'job_seconds': _JOB_SECONDS.value,
+    'max_seconds': _MAX_SECONDS.value,
+  }
+  given = {name: value for name, value in given.items() if value is not None}
+  return dataclasses.replace(plan, **given)
 
 
-def _jobs(folder: str) -> list[Job]:
+def _items(plan: Plan) -> list[Item]:
+  """Returns the jobs to measure."""
+  batch_sizes = dict(plan.batch_sizes)
+  if _TRAIN_BATCH_SIZE.value:
+    scoring = batch_sizes['scoring']
+    batch_sizes = dict.fromkeys(batch_sizes, _TRAIN_BATCH_SIZE.value)
+    batch_sizes['scoring'] = scoring
+  if _PREDICT_BATCH_SIZE.value:
+    batch_sizes['scoring'] = _PREDICT_BATCH_SIZE.value
+  jobs = plan.jobs if _JOBS.value is None else _JOBS.value
+  return training_plan.items(jobs, _SIZES.value or plan.sizes, batch_sizes)
+
+
+def _jobs(items: list[Item], plan: Plan, folder: str) -> list[Job]:
   """Returns the jobs to measure; makes their records if missing."""
   from benchmarks import training_data
   from data.text import tokenization
 
-  vocab_size = len(tokenization.load_vocabulary(_VOCAB_FILE.value).tokens)
+  data = training_data.Data(
+    _VOCAB_FILE.value, _WIKI_FILE.value, _SST_2_DIR.value
+  )
+  data = data.completed(folder, {item.kind for item in items})
+  vocab_size = len(tokenization.load_vocabulary(data.vocab_file).tokens)
   jobs = []
-  for kind in _JOBS.value:
-    is_scoring = kind == 'scoring'
-    records = f'{folder}/{kind}.{"json" if is_scoring else "tfrecord"}'
-    batch_size = _PREDICT_BATCH_SIZE if is_scoring else _TRAIN_BATCH_SIZE
-    arrays = kind if kind == 'pretraining' else 'sst_2'
+  for item in items:
+    records = 'pretraining' if item.kind == 'start' else item.kind
+    extension = 'json' if records == 'scoring' else 'tfrecord'
+    arrays = 'pretraining' if records == 'pretraining' else 'sst_2'
     job = Job(
-      kind=kind,
-      size='',
-      vocab_file=_VOCAB_FILE.value,
+      kind=item.kind,
+      size=item.size,
+      vocab_file=data.vocab_file,
       vocab_size=vocab_size,
-      records=records,
+      records=f'{folder}/{records}.{extension}',
       arrays=f'{folder}/{arrays}.npz',
-      batch_size=batch_size.value,
+      batch_size=item.batch_size,
+      precision=plan.precision,
+      product_size=plan.product_size,
     )
-    if not os.path.exists(records):
-      if kind == 'pretraining':
-        training_data.pretraining(_WIKI_FILE.value, job, folder)
+    if not os.path.exists(job.records):
+      if records == 'pretraining':
+        training_data.pretraining(
+          data.wiki_file, job, folder, plan.full_records
+        )
       else:
-        training_data.sst_2(_SST_2_DIR.value, job, folder, _NUM_EXAMPLES.value)
-    jobs += [dataclasses.replace(job, size=size) for size in _SIZES.value]
+        training_data.sst_2(data.sst_2_dir, job, folder, _NUM_EXAMPLES.value)
+    jobs.append(job)
   return jobs
 
 
-def _measure(job: Job, folder: str) -> dict:
-  """Measures all contestants that can do a job."""
-  contestants = [_OURS] + [
-    contestant
-    for contestant in _THEIRS[job.kind]
-    if contestant[1] in _PEERS.value
-  ]
+def _summary(
+  job: Job,
+  folder: str,
+  plan: Plan,
+  contestants: dict[str, list[Contestant]],
+  end: float,
+) -> dict[str, Any]:
+  """Measures a job; a job that fails or has no time left has a 'failure'."""
+  left = end - time.monotonic()
+  if left < _MIN_JOB_SECONDS:
+    return {'job': job.title, 'failure': 'no time left'}
+  limit = min(plan.job_seconds or math.inf, left)
+  if _PROFILE.value:
+    return training_profile.measure(job, folder)
+  if job.kind == 'start':
+    seconds = 0.0 if limit == math.inf else limit / 2
+    return training_start.measure(job, folder, seconds)
+  try:
+    return _measure(job, folder, plan, contestants[job.kind], limit)
+  except UserError as error:
+    return {'job': job.title, 'failure': str(error)}
+
+
+def _table_lines(summary: dict[str, Any]) -> list[str]:
+  if 'failure' in summary:
+    return ['', f'{summary["job"]}: {summary["failure"]}']
+  if 'starts' in summary:
+    return training_start.table_lines(summary)
+  if _PROFILE.value:
+    return training_profile.table_lines(summary)
+  return training_table.lines(summary)
+
+
+def _measure(
+  job: Job,
+  folder: str,
+  plan: Plan,
+  contestants: list[Contestant],
+  limit: float,
+) -> dict[str, Any]:
+  """Measures all contestants that can do a job.
+
+  Raises:
+    UserError: this project or the product failed.
+  """
+  deadline = time.monotonic() + limit
+  # A contestant that is not ready when the others need the time drops out.
+  num_turns = (plan.num_rounds + _WARM_UP_TURNS) * (len(contestants) + 1)
+  start_deadline = deadline - num_turns * plan.round_seconds
+  product = Contestant('product', 'product')
   with contextlib.ExitStack() as stack:
-    workers = [
-      stack.enter_context(
-        Worker(
-          title, [engine, variant, job.to_json()], f'{folder}/{number}.log'
-        )
-      )
-      for number, (title, engine, variant) in enumerate(
-        [*contestants, ('product', 'product', '')]
-      )
-    ]
-    rounds.alternate(
-      workers, _NUM_ROUNDS.value, _ROUND_SECONDS.value, _PATIENCE.value
+    workers = rounds.start(
+      (
+        stack.enter_context(_worker(contestant, job, f'{folder}/{number}'))
+        for number, contestant in enumerate([*contestants, product])
+      ),
+      plan.starts_at_once and threads.num_cores() >= _MIN_CORES,
+      start_deadline,
     )
-  return training_table.summarise(job, workers[:-1], workers[-1])
+    for worker in workers:
+      result = {'title': worker.title, 'failure': worker.failure}
+      _append_line({'job': job.title, **result, **worker.start})
+    rounds.alternate(
+      *(workers, plan.num_rounds, plan.round_seconds),
+      *(_PATIENCE.value, deadline),
+    )
+  *others, last = workers
+  if last.failure:
+    raise UserError(f'{last.title} failed: {last.failure}')
+  return training_table.summarise(job, others, last)
+
+
+def _worker(contestant: Contestant, job: Job, path: str) -> Worker:
+  """Starts a contestant; its log is `path`.log."""
+  is_torch = contestant.engine == 'hugging_face'
+  environment = processes.environment(_TORCH_UNSET.value if is_torch else ())
+  # Compiled programs of earlier runs would shorten the start.
+  environment['TORCHINDUCTOR_CACHE_DIR'] = f'{path}.inductor'
+  given = contestant.options.items()
+  environment |= {name: value for name, value in given if name.isupper()}
+  options = {name: value for name, value in given if not name.isupper()}
+  job = dataclasses.replace(job, options=options)
+  return Worker(
+    contestant.title,
+    [contestant.engine, contestant.variant, job.to_json()],
+    f'{path}.log',
+    environment,
+  )
+
+
+def _append_line(values: dict[str, Any]) -> None:
+  if _OUTPUT_LINES.value:
+    with open(_OUTPUT_LINES.value, 'a') as file:
+      print(json.dumps(values), file=file)
 
 
 if __name__ == '__main__':

@@ -3,13 +3,15 @@
 Tested by `tests/benchmarks/training_test.py`.
 """
 
+import dataclasses
 import json
 import os
 import sys
+from collections.abc import Collection
 
 import numpy as np
 
-from benchmarks import processes
+from benchmarks import processes, training_synthetic
 from benchmarks.training_jobs import Job
 from data.records import (
   feature_spec,
@@ -24,11 +26,48 @@ from distillation import dump_shards
 from system.errors import UserError
 
 
-def pretraining(input_file: str, job: Job, folder: str) -> None:
-  """Makes `pretraining.tfrecord` and `pretraining.npz` with full records only.
+@dataclasses.dataclass(frozen=True)
+class Data:
+  """Where the data comes from; None stands for synthetic data."""
 
-  One record in ten is shorter. Such records would make only this project's
-  steps cheaper, because only it groups records by length.
+  vocab_file: str | None
+  wiki_file: str | None
+  sst_2_dir: str | None
+
+  def completed(self, folder: str, kinds: Collection[str]) -> 'Data':
+    """Returns the data of these kinds of jobs; makes what is synthetic.
+
+    Args:
+      folder: an existing or new folder for synthetic data.
+      kinds: of `training_jobs.KINDS`.
+    """
+    os.makedirs(folder, exist_ok=True)
+    made = Data(f'{folder}/vocab.txt', f'{folder}/text.txt', f'{folder}/SST-2')
+    if not self.vocab_file:
+      training_synthetic.vocabulary(made.vocab_file)
+    if not self.wiki_file and not kinds.isdisjoint(('pretraining', 'start')):
+      training_synthetic.text(made.wiki_file)
+    if not self.sst_2_dir and not kinds <= {'pretraining', 'start'}:
+      training_synthetic.sst_2(made.sst_2_dir)
+    return Data(
+      self.vocab_file or made.vocab_file,
+      self.wiki_file or made.wiki_file,
+      self.sst_2_dir or made.sst_2_dir,
+    )
+
+
+def pretraining(
+  input_file: str, job: Job, folder: str, full_only: bool
+) -> None:
+  """Makes `pretraining.tfrecord` and `pretraining.npz`.
+
+  Args:
+    input_file: the text.
+    job: the vocabulary and the records' lengths.
+    folder: the folder of the files.
+    full_only: whether to leave out short records, one in ten. They make this
+      project's steps cheaper, because it groups records by length, and PyTorch
+      gets them padded.
   """
   made = os.path.join(folder, 'made.tfrecord')
   command = [
@@ -45,7 +84,7 @@ def pretraining(input_file: str, job: Job, folder: str) -> None:
   raw = np.array(list(record_reader.read(made)), dtype=object)
   columns = {k: v.numpy() for k, v in source.parse(raw).items()}
   second_longest = length_buckets.bucket_lengths(job.max_seq_length)[-2]
-  full = columns['input_mask'].sum(axis=1) > second_longest
+  full = columns['input_mask'].sum(axis=1) > (second_longest * full_only)
   with record_writer.RecordWriter(f'{folder}/pretraining.tfrecord') as writer:
     for record in raw[full]:
       writer.write(record)

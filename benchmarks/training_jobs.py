@@ -2,15 +2,14 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 
 from devices import flops
 from modeling import configs
 
-KINDS = ('pretraining', 'fine_tuning', 'distillation', 'scoring')
-
-# The machine's peak is the speed of multiplying two matrices of this size.
-PRODUCT_SIZE = 2048
-PRODUCT_FLOPS = 2.0 * PRODUCT_SIZE**3
+KINDS = ('pretraining', 'fine_tuning', 'distillation', 'scoring', 'start')
+# As the project's --precision; tf32 is float32 whose products a GPU rounds.
+PRECISIONS = ('float32', 'tf32', 'bfloat16', 'float16')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +28,10 @@ class Job:
     batch_size: B.
     max_seq_length: S.
     max_predictions: P, for pre-training.
+    precision: one of `PRECISIONS`.
+    options: settings of this project that differ from the defaults, as text.
+    product_size: the machine's peak is the speed of multiplying two square
+      matrices of this size.
   """
 
   kind: str
@@ -40,6 +43,9 @@ class Job:
   batch_size: int
   max_seq_length: int = 128
   max_predictions: int = 20
+  precision: str = 'float32'
+  options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  product_size: int = 2048
 
   @property
   def title(self) -> str:
@@ -55,6 +61,16 @@ class Job:
   def hidden_size(self) -> int:
     """H."""
     return int(self.size.split('/')[1])
+
+  @property
+  def compute_dtype(self) -> str:
+    """The dtype of the products, as --precision of this project's scripts."""
+    return 'float32' if self.precision == 'tf32' else self.precision
+
+  @property
+  def product_flops(self) -> float:
+    """The floating-point operations of the product that measures the peak."""
+    return 2.0 * self.product_size**3
 
   def to_json(self) -> str:
     """Returns the job as one line of JSON."""

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from benchmarks import processes
-from benchmarks.training_jobs import PRODUCT_FLOPS, Job, step_flops
+from benchmarks.training_jobs import Job, step_flops
 from benchmarks.training_worker import redirect_stdout
 from devices import flops
 from modeling import configs
@@ -144,7 +144,7 @@ def _profile(job: Job) -> dict:
   run_steps(num_steps)  # Compiles the step for batches of all lengths.
   multiply = engine_product.make(job)
   multiply(3)
-  peak = 10 * PRODUCT_FLOPS / _seconds(multiply, 10)
+  peak = 10 * job.product_flops / _seconds(multiply, 10)
   with tempfile.TemporaryDirectory() as folder:
     tf.profiler.experimental.start(folder)
     seconds = _seconds(run_steps, num_steps)

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 
 from benchmarks.rounds import Worker
-from benchmarks.training_jobs import PRODUCT_FLOPS, Job, step_flops
+from benchmarks.training_jobs import Job, step_flops
 
 _TITLE_WIDTH = 28
 
@@ -17,7 +17,7 @@ def summarise(job: Job, workers: Sequence[Worker], product: Worker) -> dict:
     workers: the contestants; the others are compared with the first.
     product: the worker that measured the machine's peak in the same rounds.
   """
-  peaks = [_gigaflops(PRODUCT_FLOPS, r) for r in product.rounds]
+  peaks = [_gigaflops(job.product_flops, r) for r in product.rounds]
   rows = [_row(job, worker, workers[0], peaks) for worker in workers]
   peak = statistics.median(peaks)
   return {'job': job.title, 'peak_gigaflops': peak, 'contestants': rows}
@@ -47,6 +47,7 @@ def _row(job: Job, worker: Worker, ours: Worker, peaks: list[float]) -> dict:
     'times_our_cpu': statistics.median(cpu),
     'others': statistics.median(r['others'] for r in worker.rounds),
     'peak_megabytes': worker.rounds[-1]['peak_megabytes'],
+    'gpu_megabytes': _peak_gpu_megabytes(worker),
     **worker.start,
     'rounds': worker.rounds,
   }
@@ -57,6 +58,14 @@ def _row(job: Job, worker: Worker, ours: Worker, peaks: list[float]) -> dict:
       for r, peak in zip(worker.rounds, peaks, strict=True)
     )
   return row
+
+
+def _peak_gpu_megabytes(worker: Worker) -> float | None:
+  """Returns the peak of the rounds; None without a GPU."""
+  return max(
+    (r['gpu_megabytes'] for r in worker.rounds if r['gpu_megabytes']),
+    default=None,
+  )
 
 
 def _per_example(name: str, measured: dict) -> float:
@@ -72,14 +81,15 @@ def _gigaflops(step_flops: float, measured: dict) -> float:
 
 
 _COLUMNS = {
-  'ms/step': ('step_milliseconds', '{:,.0f}'),
+  'ms/step': ('step_milliseconds', '{:,.4g}'),
   'examples/s': ('examples_per_second', '{:,.0f}'),
-  'CPU ms': ('cpu_milliseconds', '{:,.0f}'),
+  'CPU ms': ('cpu_milliseconds', '{:,.4g}'),
   'of peak': ('share_of_peak', '{:.0%}'),
   'time': ('times_ours', '{:.2f} x'),
   'CPU time': ('times_our_cpu', '{:.2f} x'),
   'others': ('others', '{:.0%}'),
   'peak MB': ('peak_megabytes', '{:,.0f}'),
+  'GPU MB': ('gpu_megabytes', '{:,.0f}'),
   'import s': ('import_seconds', '{:.1f}'),
   '1st step s': ('first_step_seconds', '{:.1f}'),
 }
@@ -99,7 +109,7 @@ def _cells(row: dict) -> str:
   if 'failure' in row:
     return f'  failed: {row["failure"]}'
   cells = (
-    template.format(row[name]) if name in row else ''
+    '' if row.get(name) is None else template.format(row[name])
     for name, template in _COLUMNS.values()
   )
   return ''.join(f'{cell:>11}' for cell in cells)

@@ -4,8 +4,9 @@
 
 `rounds.Worker` starts it. The worker imports the engine, builds the model, runs
 one step and prints how long that took. Then it reads numbers of steps from
-standard input, one per line, runs that many steps and prints their time and
-memory. It prints lines of JSON; the output of libraries goes to standard error.
+standard input, one per line, runs that many steps, waits until the device has
+done them, and prints their time and memory. It prints lines of JSON; the output
+of libraries goes to standard error.
 
 Tested by `tests/benchmarks/training_test.py`.
 """
@@ -59,6 +60,7 @@ def main() -> None:
     import_seconds=imported - start,
     first_step_seconds=time.perf_counter() - start,
     imported_megabytes=imported_megabytes,
+    start_gpu_megabytes=engine.peak_gpu_megabytes(),
   )
   for line in sys.stdin:
     round_start, cpu_start = time.perf_counter(), _cpu_seconds()
@@ -69,6 +71,7 @@ def main() -> None:
       seconds=time.perf_counter() - round_start,
       cpu_seconds=_cpu_seconds() - cpu_start,
       peak_megabytes=_peak_megabytes(),
+      gpu_megabytes=engine.peak_gpu_megabytes(),
     )
 
 

@@ -21,6 +21,14 @@ def test_jobs_survive_json():
   assert Job.from_json(_JOB.to_json()) == _JOB
 
 
+def test_tf32_is_float32_with_rounded_products():
+  job = dataclasses.replace(_JOB, precision='tf32')
+  assert job.compute_dtype == 'float32'
+  assert (
+    dataclasses.replace(job, precision='float16').compute_dtype == 'float16'
+  )
+
+
 def test_sizes_are_layers_and_hidden_size():
   job = dataclasses.replace(_JOB, size='4/256')
   assert (job.num_layers, job.hidden_size) == (4, 256)

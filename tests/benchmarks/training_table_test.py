@@ -5,7 +5,7 @@ import types
 import pytest
 
 from benchmarks import training_table
-from benchmarks.training_jobs import PRODUCT_FLOPS, Job, step_flops
+from benchmarks.training_jobs import Job, step_flops
 
 _JOB = Job(
   'pretraining',
@@ -18,7 +18,7 @@ _JOB = Job(
 )
 
 
-def _worker(title, *seconds, failure='', examples=8):
+def _worker(title, *seconds, failure='', examples=8, gpu_megabytes=None):
   rounds = [
     {
       'steps': 2,
@@ -27,6 +27,7 @@ def _worker(title, *seconds, failure='', examples=8):
       'cpu_seconds': 2 * value,
       'others': 0.01,
       'peak_megabytes': 500.0,
+      'gpu_megabytes': gpu_megabytes,
     }
     for value in seconds
   ]
@@ -57,9 +58,9 @@ def test_the_share_of_the_peak_is_taken_within_rounds():
   summary, (ours, theirs) = _rows(
     _worker('ours', 1.0, 4.0), _worker('theirs, stock head', 1.0, 4.0)
   )
-  assert summary['peak_gigaflops'] == pytest.approx(1.5 * PRODUCT_FLOPS / 1e9)
+  assert summary['peak_gigaflops'] == pytest.approx(1.5 * 2 * 2048**3 / 1e9)
   # Relative to the product: 1 / 1 in the first round, 2 / 4 in the second.
-  share = 0.75 / PRODUCT_FLOPS
+  share = 0.75 / (2 * 2048**3)
   few, all_of_them = (step_flops(_JOB, x, x) for x in (False, True))
   assert ours['share_of_peak'] == pytest.approx(share * few)
   assert theirs['share_of_peak'] == pytest.approx(share * all_of_them)
@@ -75,3 +76,15 @@ def test_the_table_shows_failures():
   # 0.5 and 2 s per step; 16 and 4 examples per second.
   assert ours.split()[:3] == ['ours', '1,250', '10']
   assert theirs.split() == 'theirs failed: status 1: no'.split()
+
+
+def test_a_gpu_s_memory_is_shown_where_it_is_known():
+  summary, (ours, _) = _rows(
+    _worker('ours', 1.0, 1.0, gpu_megabytes=1234.4),
+    _worker('theirs', 1.0, 1.0),
+  )
+  assert ours['gpu_megabytes'] == 1234.4
+  _, _, header, ours, theirs = training_table.lines(summary)
+  assert 'GPU MB' in header
+  assert ours.split()[-3:] == ['1,234', '1.0', '2.0']
+  assert theirs.split()[-3:] == ['500', '1.0', '2.0']

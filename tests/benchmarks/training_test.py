@@ -8,6 +8,7 @@ import sys
 import pytest
 
 _KINDS = ('pretraining', 'fine_tuning', 'distillation', 'scoring')
+_PRECISIONS = ('float32', 'bfloat16')
 
 
 def _run(*arguments):
@@ -23,8 +24,7 @@ def _run(*arguments):
   [
     (['--jobs=nothing'], '--jobs=nothing: expected pretraining, fine_tuning'),
     (['--peers=others'], '--peers=others: expected hugging_face, tf_models'),
-    (['--jobs=pretraining'], '--wiki_file must be given'),
-    (['--jobs=scoring'], '--sst_2_dir must be given'),
+    (['--variants=fast'], '--variants=fast: expected name=value'),
   ],
 )
 def test_mistakes_are_explained_at_once(arguments, message):
@@ -60,17 +60,26 @@ def _contestants(path) -> dict[str, dict[str, dict]]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('precision', _PRECISIONS)
 @pytest.mark.parametrize('kind', _KINDS)
-def test_every_contestant_finishes_its_rounds(world, small_flags, kind):
+def test_every_contestant_finishes_its_rounds(
+  world, small_flags, kind, precision
+):
   # The extra 'bench' brings what the peers need.
   needs = {'hugging_face': 'torch', 'tf_models': 'pkg_resources'}
   peers = [p for p, module in needs.items() if importlib.util.find_spec(module)]
   flags = [f'--jobs={kind}', '--num_rounds=2', '--round_seconds=0.1']
+  flags += [f'--precision={precision}', '--variants=jit_compile=true']
+  flags += [f'--output_lines={world}/lines.jsonl']
   done = _run(*small_flags, *flags, f'--peers={",".join(peers)}')
   assert done.returncode == 0, done.stderr
   ((job, rows),) = _contestants(world / 'numbers.json').items()
   assert job == f'{kind} 2/128'
   assert rows['this project']['times_ours'] == 1.0
+  lines = (world / 'lines.jsonl').read_text().splitlines()
+  # One for each start, the product's included, and one for the job.
+  assert len(lines) == len(rows) + 2
+  assert json.loads(lines[-1])['job'] == job
   for title, row in rows.items():
     assert 'failure' not in row, (title, row)
     assert len(row['rounds']) == 2
