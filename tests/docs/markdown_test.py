@@ -28,7 +28,7 @@ _PAGES = [
 # A script in a command: `run_classifier.py`, `-m tools.report`.
 _SCRIPT = re.compile(
   r'data/\w+\.py|run_(?:pretraining|classifier|distillation)\.py|'
-  r'-m (?:tools|benchmarks)\.\w+'
+  r'-m (?:tools|benchmarks|recipes)\.\w+'
 )
 _BLOCK = re.compile(r'^ *```shell\n(.*?)^ *```', re.DOTALL | re.MULTILINE)
 _FLAG = re.compile(r'(?<![\w-])--([a-z]\w*)')

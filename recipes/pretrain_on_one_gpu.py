@@ -1,0 +1,359 @@
+"""Pre-trains compact models on one GPU, for a number of minutes each.
+
+  python -m recipes.pretrain_on_one_gpu --text_dir=wiki \\
+    --vocab_file=vocab.txt --work_dir=work/gpu --minutes=10
+
+TEXT_DIR holds text with one sentence per line and blank lines between
+documents. The files whose names begin with 'heldout' are for the evaluation.
+
+The recipe makes records. Then, for each size: a short pilot measures the speed,
+from which the number of steps follows; the model is trained and evaluated; and
+WORK_DIR/release gets it as Google packed its models, as a folder and as a zip.
+WORK_DIR/results gets a small JSON file. An interrupted recipe resumes when its
+command is given again.
+
+--pilots first chooses the learning rate: it trains briefly with each of
+--pilot_rates and keeps the one with the lowest loss on the held-out text.
+Without it the rates of `SIZES` are used, and the result says whether they were
+ever piloted. --dry_run prints the commands.
+
+Without a GPU everything runs on the CPU, in float32.
+"""
+
+import dataclasses
+import glob
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+from absl import flags
+
+from benchmarks import machine
+from cli import script
+from modeling import configs
+from system import files
+from system.errors import UserError
+
+FLAGS = flags.FLAGS
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_LENGTHS = {'max_seq_length': 128, 'max_predictions_per_seq': 20}
+_RATE = re.compile(r'([\d.]+) examples/s')
+_SPEED_INTERVALS = 3
+_EVAL_BATCH_SIZE = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """How a size is trained.
+
+  Attributes:
+    batch_size: examples per step.
+    learning_rate: the peak.
+    initializer_range: the standard deviation of the initial weights.
+    was_piloted: whether the values were tried on a GPU.
+  """
+
+  batch_size: int
+  learning_rate: float
+  initializer_range: float = 0.02
+  was_piloted: bool = False
+
+
+# 2/128 trained so on one H200: 12,890 steps, warm-up 1,074.
+SIZES = {
+  '2/128': Settings(512, 2e-3, 0.06, was_piloted=True),
+  '4/256': Settings(512, 1e-3),
+  '4/512': Settings(512, 7e-4),
+  '8/512': Settings(256, 5e-4),
+  '12/768': Settings(256, 2e-4),
+}
+_OTHER = Settings(256, 5e-4)
+# One step in 12 is warm-up, as for 2/128.
+_WARM_UP = 12
+
+
+def define_flags() -> None:
+  """Defines this script's flags."""
+  flags.DEFINE_string('text_dir', None, 'The folder of text.', required=True)
+  flags.DEFINE_string('vocab_file', None, 'The vocabulary.', required=True)
+  flags.DEFINE_string('work_dir', 'work/gpu', 'The folder for everything.')
+  flags.DEFINE_list('sizes', ['2/128', '4/256', '4/512'], 'The sizes.')
+  flags.DEFINE_float('minutes', 10.0, 'Training time of each size.', 0.0)
+  flags.DEFINE_integer('batch_size', None, 'Examples per step.', 1)
+  flags.DEFINE_float('learning_rate', None, 'The peak, for all sizes.', 0.0)
+  flags.DEFINE_string('precision', None, 'bfloat16 on a GPU, else float32.')
+  flags.DEFINE_integer('dupe_factor', 5, 'Records made from each text.', 1)
+  flags.DEFINE_bool('do_lower_case', True, 'Whether the vocabulary is uncased.')
+  flags.DEFINE_integer('speed_steps', 300, 'Steps that measure the speed.', 3)
+  flags.DEFINE_bool('pilots', False, 'Whether to choose the learning rates.')
+  flags.DEFINE_list('pilot_rates', ['5e-4', '1e-3', '2e-3', '4e-3'], 'To try.')
+  flags.DEFINE_float('pilot_minutes', 0.5, 'Training time of each pilot.', 0.0)
+  flags.DEFINE_integer('eval_steps', 200, 'Evaluation batches.', 1)
+  flags.DEFINE_bool('dry_run', False, 'Only print the commands.')
+
+
+def main(_: list[str]) -> None:
+  """Makes the records; then trains, evaluates and packs each size."""
+  for size in FLAGS.sizes:
+    configs.check_size(size)
+  if not FLAGS.dry_run:
+    files.make_folder(f'{FLAGS.work_dir}/results')
+  for name, paths in _texts().items():
+    _make_records(name, paths)
+  for size in FLAGS.sizes:
+    Recipe(size).run()
+
+
+def _texts() -> dict[str, list[str]]:
+  """Returns the text files for training and for evaluation.
+
+  Raises:
+    UserError: there is none of either.
+  """
+  paths = sorted(
+    path
+    for path in glob.glob(f'{glob.escape(FLAGS.text_dir)}/*')
+    if os.path.isfile(path)
+  )
+  heldout = [p for p in paths if os.path.basename(p).startswith('heldout')]
+  found = {'train': [p for p in paths if p not in heldout], 'heldout': heldout}
+  for name, expected in (('train', 'a file of text'), ('heldout', 'heldout*')):
+    if not found[name]:
+      raise UserError(f'--text_dir={FLAGS.text_dir}: expected {expected} in it')
+  return found
+
+
+def _make_records(name: str, paths: list[str]) -> None:
+  records = f'{FLAGS.work_dir}/{name}.tfrecord'
+  if os.path.exists(f'{records}.manifest.json'):
+    return
+  given = {
+    'input_file': ','.join(paths),
+    'output_file': records,
+    'vocab_file': FLAGS.vocab_file,
+    'do_lower_case': FLAGS.do_lower_case,
+    'dupe_factor': FLAGS.dupe_factor if name == 'train' else 1,
+    **_LENGTHS,
+  }
+  _run('data/create_pretraining_data.py', given)
+
+
+def _run(
+  program: str, given: Mapping[str, Any], log_path: str | None = None
+) -> None:
+  """Runs one of the project's scripts, or prints its command.
+
+  Args:
+    program: its path.
+    given: its flags.
+    log_path: the file for what it prints; None for this process's output.
+
+  Raises:
+    UserError: it failed.
+  """
+  values = [f'--{name}={value}' for name, value in given.items()]
+  print('+', shlex.join(['python', program, *values]), flush=True)
+  if FLAGS.dry_run:
+    return
+  command = [sys.executable, os.path.join(_ROOT, program), *values]
+  if log_path:
+    with open(log_path, 'w') as log:
+      status = subprocess.run(command, stdout=log, stderr=log).returncode
+  else:
+    status = subprocess.run(command).returncode
+  if status:
+    where = f'; see {log_path}' if log_path else ''
+    raise UserError(f'{program} ended with status {status}{where}')
+
+
+class Recipe:
+  """The runs of one size."""
+
+  def __init__(self, size: str):
+    """Chooses the settings."""
+    self._size = size
+    config = configs.compact_config(size, 2)
+    casing = 'uncased' if FLAGS.do_lower_case else 'cased'
+    self._name = (
+      f'{casing}_L-{config.num_hidden_layers}_H-{config.hidden_size}'
+      f'_A-{config.num_attention_heads}'
+    )
+    self._gpus = machine.gpus()
+    self._precision = FLAGS.precision or (
+      'bfloat16' if self._gpus else 'float32'
+    )
+    settings = SIZES.get(size, _OTHER)
+    if FLAGS.batch_size:
+      settings = dataclasses.replace(
+        settings, batch_size=FLAGS.batch_size, was_piloted=False
+      )
+    self._settings = settings
+    self._folder = f'{FLAGS.work_dir}/{self._name}'
+
+  def run(self) -> None:
+    """Does what is left to do, and writes the result."""
+    result_path = f'{FLAGS.work_dir}/results/{self._name}.json'
+    if os.path.exists(result_path):
+      print(f'{self._size} is done: {result_path}', flush=True)
+      return
+    plan = self._plan()
+    given = self._training(
+      f'{self._folder}/run', plan['steps'], plan['learning_rate']
+    )
+    _run('run_pretraining.py', given)
+    heldout = self._evaluate(f'{self._folder}/run')
+    if FLAGS.dry_run:
+      return
+    release = self._pack()
+    device = self._gpus[0] if self._gpus else 'CPU'
+    result = {'size': self._size, **plan, 'device': device, 'heldout': heldout}
+    files.write_json(result_path, result)
+    print(f'{self._size}: {release}, {json.dumps(result)}', flush=True)
+
+  def _plan(self) -> dict[str, Any]:
+    """Returns the steps and the learning rate; the same in a resumed recipe."""
+    path = f'{self._folder}/plan.json'
+    if os.path.exists(path):
+      return files.read_json(path)
+    speed = self._speed()
+    rate, origin, losses = self._learning_rate(speed)
+    plan = {
+      'steps': self._num_steps(speed, FLAGS.minutes),
+      'train_batch_size': self._settings.batch_size,
+      'learning_rate': rate,
+      'learning_rate_from': origin,
+      'pilot_losses': losses,
+      'precision': self._precision,
+      'minutes': FLAGS.minutes,
+      'pilot_examples_per_second': speed,
+    }
+    if not FLAGS.dry_run:
+      files.write_json(path, plan)
+    return plan
+
+  def _speed(self) -> float:
+    """Returns the examples per second of a pilot's last interval."""
+    steps = FLAGS.speed_steps
+    folder = f'{self._folder}/speed'
+    given = self._training(folder, steps, self._settings.learning_rate)
+    given['log_steps'] = max(1, steps // _SPEED_INTERVALS)
+    if FLAGS.dry_run:
+      _run('run_pretraining.py', given)
+      return self._settings.batch_size  # A step a second.
+    shutil.rmtree(folder, ignore_errors=True)
+    files.make_folder(self._folder)
+    log_path = f'{folder}.log'
+    _run('run_pretraining.py', given, log_path)
+    with open(log_path) as log:
+      rates = _RATE.findall(log.read())
+    if not rates:
+      raise UserError(f'{log_path} shows no speed')
+    return float(rates[-1])
+
+  def _learning_rate(self, speed: float) -> tuple[float, str, dict[str, float]]:
+    """Returns the rate, where it comes from, and the pilots' losses by rate."""
+    if FLAGS.learning_rate:
+      return FLAGS.learning_rate, 'flag', {}
+    if not FLAGS.pilots:
+      tried = (
+        'piloted on one H200' if self._settings.was_piloted else 'not piloted'
+      )
+      return self._settings.learning_rate, f'table, {tried}', {}
+    steps = self._num_steps(speed, FLAGS.pilot_minutes)
+    losses = {}
+    for rate in FLAGS.pilot_rates:
+      folder = f'{self._folder}/pilot-{rate}'
+      _run('run_pretraining.py', self._training(folder, steps, float(rate)))
+      scores = self._evaluate(folder) or {'loss': 'inf'}
+      losses[rate] = float(scores['loss'])
+    best = min(losses, key=losses.get)
+    device = 'a GPU' if self._gpus else 'a CPU'
+    return float(best), f'pilots of {steps} steps on {device}', losses
+
+  def _num_steps(self, speed: float, minutes: float) -> int:
+    return max(1, round(minutes * 60 * speed / self._settings.batch_size))
+
+  def _model(self, output_dir: str, records: str) -> dict[str, Any]:
+    """Returns the flags that training and evaluation share."""
+    return {
+      'input_file': f'{FLAGS.work_dir}/{records}.tfrecord',
+      'bert_size': self._size,
+      'vocab_file': FLAGS.vocab_file,
+      'output_dir': output_dir,
+      'precision': self._precision,
+      **_LENGTHS,
+    }
+
+  def _training(
+    self, output_dir: str, steps: int, rate: float
+  ) -> dict[str, Any]:
+    """Returns the flags of a training run."""
+    return {
+      'do_train': True,
+      **self._model(output_dir, 'train'),
+      'initializer_range': self._settings.initializer_range,
+      'train_batch_size': self._settings.batch_size,
+      'learning_rate': rate,
+      'num_train_steps': steps,
+      'num_warmup_steps': steps // _WARM_UP,
+      # Short runs see each record about once.
+      'dropout_rate': 0,
+      'log_steps': max(1, min(1000, steps // 20)),
+      'save_checkpoints_steps': max(1, steps // 5),
+      'keep_checkpoint_max': 1,
+    }
+
+  def _evaluate(self, run_dir: str) -> dict[str, str]:
+    """Returns the scores of a run on the held-out text; {} in a dry run."""
+    output_dir = f'{run_dir}-heldout'
+    path = f'{output_dir}/eval_results.txt'
+    if not os.path.exists(path):
+      given = {
+        'do_eval': True,
+        **self._model(output_dir, 'heldout'),
+        'init_checkpoint': run_dir,
+        'eval_batch_size': _EVAL_BATCH_SIZE,
+        'max_eval_steps': FLAGS.eval_steps,
+      }
+      _run('run_pretraining.py', given)
+    if FLAGS.dry_run:
+      return {}
+    lines = files.read_text(path).splitlines()
+    return dict(line.split(' = ', 1) for line in lines)
+
+  def _pack(self) -> str:
+    """Copies the model to a folder and a zip with Google's names.
+
+    Returns:
+      The zip.
+    """
+    run_dir = f'{self._folder}/run'
+    [index] = glob.glob(f'{glob.escape(run_dir)}/model.ckpt-*.index')
+    prefix = index.removesuffix('.index')
+    data = '.data-00000-of-00001'
+    names = {
+      f'{run_dir}/bert_config.json': 'bert_config.json',
+      f'{run_dir}/vocab.txt': 'vocab.txt',
+      index: 'bert_model.ckpt.index',
+      f'{prefix}{data}': f'bert_model.ckpt{data}',
+    }
+    release = f'{FLAGS.work_dir}/release/{self._name}'
+    files.make_folder(release)
+    with zipfile.ZipFile(f'{release}.zip', 'w', zipfile.ZIP_DEFLATED) as packed:
+      for path, name in names.items():
+        shutil.copyfile(path, f'{release}/{name}')
+        packed.write(path, f'{self._name}/{name}')
+    return f'{release}.zip'
+
+
+if __name__ == '__main__':
+  define_flags()
+  script.run(main)

@@ -1,0 +1,101 @@
+"""recipes/pretrain_on_one_gpu.py: its commands, results and packed models."""
+
+import json
+import shlex
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import tensorflow as tf
+
+_MODULE = 'recipes.pretrain_on_one_gpu'
+
+
+def _run(folder, *arguments):
+  return subprocess.run(
+    [sys.executable, '-m', _MODULE, *_flags(folder), *arguments],
+    capture_output=True,
+    text=True,
+  )
+
+
+def _flags(folder):
+  return [
+    f'--text_dir={folder}/text',
+    f'--vocab_file={folder}/vocab.txt',
+    f'--work_dir={folder}/work',
+  ]
+
+
+@pytest.fixture
+def text_world(world):
+  """A `world` with text for training and for the evaluation."""
+  (world / 'text').mkdir()
+  for name in ('a.txt', 'heldout.txt'):
+    (world / 'text' / name).write_bytes((world / 'text.txt').read_bytes())
+  return world
+
+
+@pytest.mark.slow
+def test_a_dry_run_prints_legal_commands(text_world):
+  done = _run(text_world, '--dry_run', '--pilots', '--pilot_rates=1e-3,2e-3')
+  assert done.returncode == 0, done.stderr
+  commands = [
+    shlex.split(line.removeprefix('+ python '))
+    for line in done.stdout.splitlines()
+  ]
+  # The records of both; for each of three sizes the speed, two pilots with
+  # their evaluations, the run and its evaluation.
+  assert len(commands) == 2 + 3 * 7
+  for command in commands[:9]:
+    checked = subprocess.run(
+      [sys.executable, *command, '--only_check_args'],
+      capture_output=True,
+      text=True,
+    )
+    assert checked.returncode == 0, checked.stderr
+  assert not (text_world / 'work').exists()
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_evaluated_and_packed(text_world):
+  arguments = ['--sizes=2/128', '--minutes=0.02', '--batch_size=4']
+  arguments += ['--speed_steps=6', '--eval_steps=1']
+  done = _run(text_world, *arguments)
+  assert done.returncode == 0, done.stdout + done.stderr
+  work = text_world / 'work'
+  name = 'uncased_L-2_H-128_A-2'
+  result = json.loads((work / f'results/{name}.json').read_text())
+  assert result['learning_rate_from'] == 'table, not piloted'
+  assert result['heldout']['global_step'] == str(result['steps'])
+  with zipfile.ZipFile(work / f'release/{name}.zip') as packed:
+    packed.extractall(text_world / 'unpacked')
+  folder = text_world / 'unpacked' / name
+  assert {path.name for path in folder.iterdir()} == {
+    *('bert_config.json', 'vocab.txt', 'bert_model.ckpt.index'),
+    'bert_model.ckpt.data-00000-of-00001',
+  }
+  reader = tf.train.load_checkpoint(str(folder / 'bert_model.ckpt'))
+  table = 'bert/embeddings/word_embeddings'
+  assert reader.get_variable_to_shape_map()[table][1] == 128
+  again = _run(text_world, *arguments)
+  assert again.stdout.splitlines() == [
+    f'2/128 is done: {work}/results/{name}.json'
+  ]
+
+
+@pytest.mark.parametrize(
+  ('names', 'message'),
+  [
+    (['a.txt'], 'expected heldout* in it'),
+    (['heldout.txt'], 'expected a file of text in it'),
+  ],
+)
+def test_missing_text_is_named(world, names, message):
+  (world / 'text').mkdir()
+  for name in names:
+    (world / 'text' / name).touch()
+  done = _run(world, '--dry_run')
+  assert done.returncode == 1
+  assert f'ERROR: --text_dir={world}/text: {message}' in done.stderr
