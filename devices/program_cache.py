@@ -17,9 +17,12 @@ _LEAST_FREE_BYTES = 1 << 30
 
 
 def folder() -> pathlib.Path:
-  """Returns where the programs are kept, in the user's cache."""
-  cache = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
-  return pathlib.Path(cache) / 'well_read_bert' / 'xla'
+  """Returns where the programs are kept, in the user's cache.
+
+  The path is relative if the user has no home.
+  """
+  cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+  return pathlib.Path(cache, 'well_read_bert', 'xla')
 
 
 def turn_on() -> None:
@@ -33,9 +36,11 @@ def turn_on() -> None:
   if _DIRECTORY in given:
     return
   path = folder()
-  existing = next(p for p in (path, *path.parents) if p.exists())
+  # `Path.exists` raises an error in the home of another user.
+  existing = next(filter(os.path.exists, (path, *path.parents)))
   if (
     ' ' in str(path)
+    or not path.is_absolute()
     or not os.access(existing, os.W_OK | os.X_OK)
     or shutil.disk_usage(existing).free < _LEAST_FREE_BYTES
   ):

@@ -107,7 +107,7 @@ class ModelOptions:
     """
     if not self.init_checkpoint:
       return None
-    # It imports TensorFlow, which --help does not need.
+    # It imports NumPy, which --help does not need.
     from modeling.checkpoints.location import locate
 
     return locate(self.init_checkpoint)

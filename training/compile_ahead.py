@@ -37,15 +37,15 @@ def compile_ahead(
   graph = call.get_concrete_function()
 
   def run(signature: Mapping[str, tf.TensorSpec]) -> None:
-    batch = {
-      name: tf.zeros(signature[name].shape, spec.dtype)
-      for name, spec in element_spec.items()
-    }
-    copies = [_copy(tensor) for tensor in graph.captured_inputs]
-    handles = [getattr(copy, 'handle', copy) for copy in copies]
-    # Without memory for the call it is compiled all the same, and a real step
-    # has the memory for itself.
+    # A call that lacks memory is compiled all the same. Without memory for its
+    # arguments the real step, which has all memory for itself, is compiled.
     with contextlib.suppress(tf.errors.ResourceExhaustedError):
+      batch = {
+        name: tf.zeros(signature[name].shape, spec.dtype)
+        for name, spec in element_spec.items()
+      }
+      copies = [_copy(tensor) for tensor in graph.captured_inputs]
+      handles = [getattr(copy, 'handle', copy) for copy in copies]
       tf.raw_ops.StatefulPartitionedCall(
         args=[*tf.nest.flatten(batch), *handles],
         Tout=[output.dtype for output in graph.outputs],

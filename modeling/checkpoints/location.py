@@ -211,7 +211,8 @@ def locate_latest(folder: str) -> Checkpoint:
   prefixes = []
   if latest := _recorded_latest(looked_for[0]):
     # An absolute path is stale once the folder has been moved or copied.
-    prefixes += [os.path.join(folder, os.path.basename(latest)), latest]
+    names = os.path.basename(latest), latest
+    prefixes += [os.path.join(folder, name) for name in names]
   prefixes.append(os.path.join(folder, 'bert_model.ckpt'))
   for prefix in dict.fromkeys(prefixes):
     if files.exists(prefix + INDEX):
@@ -229,7 +230,7 @@ def locate_latest(folder: str) -> Checkpoint:
 
 
 def _recorded_latest(path: str) -> str:
-  """Returns the path that a `checkpoint` file names; '' if it names none.
+  """Returns the path that a `checkpoint` file names; '' if it is damaged.
 
   `tf.train.get_checkpoint_state` reads it, too, but the import of TensorFlow
   takes longer than all checks of a command.
@@ -238,7 +239,10 @@ def _recorded_latest(path: str) -> str:
     return ''
   with files.open_read(path, 'rb') as file:
     match = _LATEST.search(file.read().decode(errors='replace'))
-  return text_encoding.CUnescape(match[1]).decode() if match else ''
+  try:
+    return text_encoding.CUnescape(match[1]).decode() if match else ''
+  except ValueError:
+    return ''
 
 
 def _names_in(folder: str) -> list[str]:

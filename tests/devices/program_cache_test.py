@@ -45,6 +45,27 @@ def test_nothing_is_kept_where_xla_could_not_write(monkeypatch, path):
   assert 'TF_XLA_FLAGS' not in os.environ
 
 
+def test_nothing_is_kept_without_a_home(monkeypatch):
+  monkeypatch.delenv('XDG_CACHE_HOME')
+  monkeypatch.setattr(os.path, 'expanduser', lambda path: path)
+  program_cache.turn_on()
+  assert 'TF_XLA_FLAGS' not in os.environ
+
+
+def test_nothing_is_kept_in_the_home_of_another_user(monkeypatch, tmp_path):
+  real = os.stat
+
+  def stat(path, **kwargs):
+    if 'well_read_bert' in str(path):
+      raise PermissionError(13, 'Permission denied')
+    return real(path, **kwargs)
+
+  monkeypatch.setattr(os, 'stat', stat)
+  monkeypatch.setattr(os, 'access', lambda path, _: path != tmp_path)
+  program_cache.turn_on()
+  assert 'TF_XLA_FLAGS' not in os.environ
+
+
 def test_nothing_is_kept_on_a_full_disk(monkeypatch):
   usage = program_cache.shutil.disk_usage('/')._replace(free=1000)
   monkeypatch.setattr(program_cache.shutil, 'disk_usage', lambda _: usage)

@@ -1,5 +1,6 @@
 """The import of Hugging Face folders: the tool and the conversion."""
 
+import errno
 import gzip
 import json
 import os
@@ -734,6 +735,14 @@ def test_a_missing_or_damaged_shard_is_named_when_the_model_is_looked_for(
   write_json(index, {'weight_map': ['a.safetensors']})
   with pytest.raises(UserError, match='expected the names of files'):
     location.locate(str(folder))
+
+
+def test_a_file_system_that_maps_no_files_is_read(folder, monkeypatch):
+  def refuse(*_):
+    raise OSError(errno.ENODEV, 'No such device')
+
+  monkeypatch.setattr(hugging_face.safetensors, 'safe_open', refuse)
+  assert location.locate(str(folder)).is_hugging_face
 
 
 class _Malicious:

@@ -11,6 +11,20 @@ _SPEC = {
 }
 
 
+def test_without_memory_for_its_arguments_nothing_is_compiled(monkeypatch):
+  def fail(*_):
+    raise tf.errors.ResourceExhaustedError(None, None, 'out of memory')
+
+  monkeypatch.setattr('training.compile_ahead._copy', fail)
+  weights = tf.Variable([1.0])
+  step = tf.function(
+    lambda batch: {'sum': weights * tf.cast(batch['first_example'], tf.float32)}
+  )
+  spec = tf.TensorSpec([2, 3], tf.int32)
+  compile_ahead(step, _SPEC, [{**_SPEC, 'input_ids': spec}])
+  np.testing.assert_array_equal(weights, [1.0])
+
+
 def test_no_variable_changes_and_the_step_is_traced_once():
   weights, count = tf.Variable([1.0, 2.0]), tf.Variable(5, dtype=tf.int64)
 

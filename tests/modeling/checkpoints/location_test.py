@@ -148,6 +148,22 @@ def test_the_checkpoint_file_may_escape_letters(tmp_path, name):
   assert location.locate(str(tmp_path)).prefix == str(tmp_path / 'é')
 
 
+@pytest.mark.parametrize('name', [r'\377', r'\xzz', 'gone'])
+def test_a_damaged_checkpoint_file_names_no_checkpoint(tmp_path, name):
+  _write(tmp_path / 'only')
+  (tmp_path / 'checkpoint').write_text(f'model_checkpoint_path: "{name}"\n')
+  assert location.locate(str(tmp_path)).prefix == str(tmp_path / 'only')
+
+
+def test_the_checkpoint_file_may_name_a_folder_below(tmp_path, monkeypatch):
+  monkeypatch.chdir('/')
+  (tmp_path / 'below').mkdir()
+  _write(tmp_path / 'below' / 'm-1')
+  (tmp_path / 'checkpoint').write_text('model_checkpoint_path: "below/m-1"\n')
+  found = location.locate(str(tmp_path))
+  assert found.prefix == str(tmp_path / 'below' / 'm-1')
+
+
 def test_an_empty_path_is_refused():
   with pytest.raises(UserError, match='empty path'):
     location.locate('')
