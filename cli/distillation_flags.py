@@ -7,8 +7,6 @@ from absl import flags
 
 from cli import device_flags, flag_group, input_paths, run_flags
 from distillation.options import STUDENT_SETTINGS, DistillationOptions
-from modeling.options import ModelOptions
-from system.file_systems import local_path
 from training import seed_folders
 
 FLAGS = flags.FLAGS
@@ -59,21 +57,15 @@ def options() -> DistillationOptions:
 
 
 def _check_teacher(chosen: DistillationOptions) -> None:
-  # They import NumPy, which --help does not need.
-  from modeling.checkpoints.location import locate
+  # It imports NumPy, which --help does not need.
   from training import model_setup
 
-  dump = chosen.dump
-  path, config_file = dump.teacher_checkpoint, dump.teacher_config_file
-  # A teacher without a configuration is refused later.
-  if local_path(path) is None or not (config_file or locate(path).config()):
-    return
-  teacher = ModelOptions(
-    bert_config_file=config_file,
-    init_checkpoint=path,
-    max_seq_length=chosen.model.max_seq_length,
+  model_setup.check_teacher_files(
+    chosen.dump.teacher_checkpoint,
+    chosen.dump.teacher_config_file,
+    chosen.model.max_seq_length,
+    chosen.tokenizer.vocab_file,
   )
-  model_setup.check_files(teacher, chosen.tokenizer.vocab_file)
 
 
 def read() -> DistillationOptions:

@@ -113,13 +113,51 @@ def check_files(model: ModelOptions, vocab_file: str | None) -> None:
   Raises:
     UserError: as for `choose_config` and `locate`.
   """
-  paths = (model.bert_config_file, model.init_checkpoint, vocab_file)
-  if not all(map(_is_local, filter(None, paths))):
+  text = _local_text(vocab_file, model.bert_config_file, model.init_checkpoint)
+  if text:
+    _checked_config(model, text)
+
+
+def check_teacher_files(
+  checkpoint: str,
+  config_file: str | None,
+  max_seq_length: int,
+  vocab_file: str | None,
+) -> None:
+  """Checks a teacher's files, as `check_files`.
+
+  Args:
+    checkpoint: the path of the teacher's checkpoint.
+    config_file: its configuration, if it does not lie beside the checkpoint.
+    max_seq_length: S. A teacher gets no further positions.
+    vocab_file: as for `check_files`.
+
+  Raises:
+    UserError: as for `check_fit` and `locate`.
+  """
+  if not (text := _local_text(vocab_file, config_file, checkpoint)):
     return
+  if config_file:
+    source, config = config_file, BertConfig.from_json_file(config_file)
+  elif beside := locate(checkpoint).config():
+    source, config = beside
+  else:
+    return  # It is refused later.
+  check_fit(config, text, max_seq_length, source=source)
+
+
+def _local_text(
+  vocab_file: str | None, *paths: str | None
+) -> TextEncoding | None:
+  """Returns the vocabulary's size; None if it or another path is remote.
+
+  None, too, for an empty vocabulary, which is refused later, as one that lacks
+  special tokens.
+  """
+  if not all(map(_is_local, filter(None, (vocab_file, *paths)))):
+    return None
   size = len(vocabulary_lines.read(vocab_file)) if vocab_file else None
-  # An empty vocabulary is refused later, as one that lacks special tokens.
-  if size != 0:
-    _checked_config(model, TextEncoding(vocab_file, size, None))
+  return None if size == 0 else TextEncoding(vocab_file, size, None)
 
 
 def check_run(training: TrainingOptions) -> None:

@@ -154,20 +154,33 @@ def test_a_bad_configuration_is_refused(
     )
 
 
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ({'vocab_size': 21}, 'says vocab_size 21'),
+    # `extend_positions` does not help a teacher.
+    (
+      {'max_position_embeddings': 4},
+      r'4 positions \(max_position_embeddings\)$',
+    ),
+  ],
+)
 @pytest.mark.parametrize('names_file', [False, True])
-def test_a_bad_configuration_of_a_teacher_is_refused(teacher_world, names_file):
+def test_a_bad_configuration_of_a_teacher_is_refused(
+  teacher_world, names_file, change, message
+):
   from cli import distillation_flags
 
   teacher = teacher_world / 'teacher'
   config_file = teacher / 'bert_config.json'
-  _break_config(config_file, {'vocab_size': 21})
+  _break_config(config_file, change)
   values = dict.fromkeys(
     (
       *('bert_config_file', 'learning_rate', 'num_train_epochs'),
       *('output_dir', 'train_batch_size'),
     )
   )
-  with pytest.raises(UserError, match='says vocab_size 21'):
+  with pytest.raises(UserError, match=message):
     _options(
       teacher_world,
       'run_distillation',
