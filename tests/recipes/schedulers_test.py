@@ -115,6 +115,18 @@ def test_the_flags_of_the_manifests_exist(name):
   )
 
 
+@pytest.mark.parametrize('name', ['jobset', 'indexed_job'])
+def test_nothing_but_the_files_of_the_manifests_is_missing(name):
+  args = [x.replace('$(JOB_COMPLETION_INDEX)', '0') for x in _args(name)]
+  done = subprocess.run(
+    [sys.executable, *args], cwd=_ROOT, capture_output=True, text=True
+  )
+  assert done.returncode == 1
+  assert re.search(
+    "ERROR: .*no (file|folder|checkpoint).*'/shared/", done.stderr
+  )
+
+
 def _args(name: str) -> list[str]:
   return _container(name)['args']
 
