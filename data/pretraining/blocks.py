@@ -17,9 +17,9 @@ from data.text.file_survey import FileSurvey
 if TYPE_CHECKING:
   from data.text.tokenization import BertTokenizer
 
-# Text that is tokenised in one call: about 2,000 lines of English. A block has
-# enough batches for 32 cores.
-_BATCH_CHARACTERS = 1 << 18
+# Text that is tokenised in one call: about 4,000 lines of English, a sixteenth
+# of a block.
+_BATCH_CHARACTERS = 1 << 19
 
 # Tokenises the lines of a text; returns all ids, int32 [T], and the number of
 # each line's ids, int64 [N].
@@ -103,6 +103,7 @@ def make_blocks(
   tokenizer: 'BertTokenizer',
   max_seq_length: int,
   map_function: MapFunction = map,
+  split: Split | None = None,
 ) -> Iterator[tuple[int, Block]]:
   """Makes blocks; cuts long sentences where the project splits the text.
 
@@ -112,13 +113,14 @@ def make_blocks(
     tokenizer: the tokenizer.
     max_seq_length: S.
     map_function: maps a function over batches of documents.
+    split: replaces `corpus.split_sentences`.
 
   Yields:
     The number of each block, and the block.
   """
   tokenize = functools.partial(tokenize_lines, tokenizer)
   for number, block in tokenise_blocks(
-    texts, corpus.split_sentences, tokenize, map_function
+    texts, split or corpus.split_sentences, tokenize, map_function
   ):
     if corpus.options.splits_sentences:
       continuation = tokenizer.continuation_mask

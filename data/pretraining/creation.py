@@ -51,7 +51,7 @@ def create_records(
     outputs: the TFRecord files to write, as `output_paths` returns them.
     vocabulary: the vocabulary, and how text is normalised.
     options: the settings of the records.
-    num_workers: the number of threads on this machine.
+    num_workers: how many cores of this machine to use.
     engine: runs the job on Apache Beam; None runs it on this machine.
 
   Returns:
@@ -66,7 +66,9 @@ def create_records(
   corpus.options.log_missing_rules()
   _check_outputs(outputs, [*corpus.paths, vocabulary.vocab_file])
   with output_lock.held(outputs):
-    job = _prepare_job(corpus, outputs, vocabulary, options, engine)
+    job = _prepare_job(
+      corpus, outputs, vocabulary, options, num_workers, engine
+    )
     return _complete_job(job, num_workers, engine)
 
 
@@ -75,6 +77,7 @@ def _prepare_job(
   outputs: Sequence[str],
   vocabulary: TokenizerOptions,
   options: RecordOptions,
+  num_workers: int,
   engine: 'BeamEngine | None',
 ) -> Job:
   """Reads the vocabulary and surveys the text; see `create_records`."""
@@ -83,7 +86,7 @@ def _prepare_job(
   if engine:
     surveys = engine.survey(corpus, outputs)
   else:
-    surveys = survey.survey_with_progress(corpus)
+    surveys = survey.survey_with_progress(corpus, num_workers)
   logging.info('found %s', survey_report.render(surveys))
   if sum(found.num_documents for found in surveys) == 1:
     logging.warning(

@@ -108,21 +108,30 @@ class Corpus:
         f'{survey.num_documents:,} of {survey.num_bytes:,}'
       )
 
-  def split_sentences(self, texts: list[str]) -> list[str]:
-    """Splits documents; returns them with one sentence a line.
+  def only(self, number: int) -> 'Corpus':
+    """Returns the corpus of one of the inputs."""
+    return Corpus(self.options, [self.paths[number]], self._open_file)
 
-    The sentences are stripped of white space, and none is blank. May be called
-    in several threads at the same time.
-    """
-    language = languages.resolve(self.options.language)
-    match self.options.input_format:
-      case 'bert':
-        return texts
-      case 'text_file':
-        split = sentences.split_wrapped
-      case _:
-        split = sentences.split
-    return ['\n'.join(split(text, language)) for text in texts]
+  def split_sentences(self, texts: list[str]) -> list[str]:
+    """Splits documents into sentences; see the function `split_sentences`."""
+    return split_sentences(self.options, texts)
+
+
+def split_sentences(options: CorpusOptions, texts: list[str]) -> list[str]:
+  """Splits documents; returns them with one sentence a line.
+
+  The sentences are stripped of white space, and none is blank. May be called in
+  several threads or processes at the same time.
+  """
+  language = languages.resolve(options.language)
+  match options.input_format:
+    case 'bert':
+      return texts
+    case 'text_file':
+      split = sentences.split_wrapped
+    case _:
+      split = sentences.split
+  return ['\n'.join(split(text, language)) for text in texts]
 
 
 def _find_inputs(options: CorpusOptions) -> list[str]:

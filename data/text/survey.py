@@ -5,9 +5,10 @@ which reads the documents again, needs these positions.
 """
 
 import dataclasses
+import functools
 import hashlib
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,14 +17,18 @@ from data.text import survey_report
 from data.text.document import DUPLICATE, REASONS, Rejected
 from data.text.duplicates import Duplicates
 from data.text.file_survey import FileSurvey
-from system import streams
+from system import file_systems, processes, streams
 from system.errors import UserError
 from system.progress import Progress
+from system.threads import ordered_map
 
 if TYPE_CHECKING:
   from data.text.corpus import Corpus
 
 _DIGEST_BYTES = 16
+# A process reads 100 MB of text a second, and takes half a second to start.
+_MIN_BYTES = 32 << 20
+_MOST_PROCESSES = 8
 
 # Called with how much has been read, and a note.
 Update = Callable[[float, str], None]
@@ -31,13 +36,17 @@ Update = Callable[[float, str], None]
 OnDocument = Callable[[bytes, int], None]
 
 
-def survey(corpus: 'Corpus', update: Update | None = None) -> list[FileSurvey]:
+def survey(
+  corpus: 'Corpus', update: Update | None = None, num_workers: int = 1
+) -> list[FileSurvey]:
   """Surveys a corpus.
 
   Args:
     corpus: the text.
     update: called with how much of `sum(corpus.sizes())` has been read, and a
       note; see `system.progress.Progress.update`.
+    num_workers: how many cores to use. On several cores, processes read large
+      inputs side by side; not if duplicates are to be found.
 
   Returns:
     One survey an input, in the order of the inputs.
@@ -51,21 +60,64 @@ def survey(corpus: 'Corpus', update: Update | None = None) -> list[FileSurvey]:
     on_document = duplicates.add if corpus.options.deduplicate else None
     progress = _Progress(corpus, update) if update else None
     on_progress = progress.report if progress else None
-    for number in range(len(corpus.paths)):
-      surveys.append(survey_file(corpus, number, on_document, on_progress))
+    in_processes = not on_document and _is_worth_processes(corpus, num_workers)
+    if in_processes:
+      found_in_order = _survey_in_processes(corpus, num_workers)
+    else:
+      found_in_order = (
+        survey_file(corpus, number, on_document, on_progress)
+        for number in range(len(corpus.paths))
+      )
+    for found in found_in_order:
+      surveys.append(found)
       if progress:
-        progress.end_input(surveys[-1])
+        progress.end_input(found)
+        if in_processes:
+          progress.report(0)
     surveys = _without_duplicates(surveys, duplicates)
   require_documents(corpus, surveys)
   return surveys
 
 
-def survey_with_progress(corpus: 'Corpus') -> list[FileSurvey]:
+def num_processes(num_workers: int, num_inputs: int) -> int:
+  """Returns how many processes survey a large corpus; 1 for none."""
+  if num_workers < processes.MIN_CORES:
+    return 1
+  return min(num_workers // 2, num_inputs, _MOST_PROCESSES)
+
+
+def _is_worth_processes(corpus: 'Corpus', num_workers: int) -> bool:
+  """Returns whether reading takes longer than starting processes.
+
+  A process that reads remote files or tfds would import TensorFlow.
+  """
+  return (
+    num_processes(num_workers, len(corpus.paths)) > 1
+    and corpus.options.input_format != 'tfds'
+    and None not in map(file_systems.local_path, corpus.paths)
+    and sum(corpus.sizes()) >= _MIN_BYTES
+  )
+
+
+def _survey_in_processes(
+  corpus: 'Corpus', num_workers: int
+) -> Iterator[FileSurvey]:
+  """Yields the survey of each input, in their order."""
+  count = num_processes(num_workers, len(corpus.paths))
+  inputs = map(corpus.only, range(len(corpus.paths)))
+  survey_first = functools.partial(survey_file, number=0)
+  with processes.process_pool(count, [__name__]) as pool:
+    yield from ordered_map(pool, 2 * count, survey_first, inputs)
+
+
+def survey_with_progress(
+  corpus: 'Corpus', num_workers: int = 1
+) -> list[FileSurvey]:
   """Surveys a corpus, as `survey`, and shows progress."""
   # The sizes of tensorflow-datasets' splits are numbers of examples.
   unit = ' examples' if corpus.options.input_format == 'tfds' else 'B'
   with Progress(sum(corpus.sizes()), unit) as progress:
-    return survey(corpus, progress.update)
+    return survey(corpus, progress.update, num_workers)
 
 
 def require_documents(corpus: 'Corpus', surveys: list[FileSurvey]) -> None:

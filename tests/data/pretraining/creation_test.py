@@ -300,6 +300,15 @@ def test_bytes_do_not_depend_on_the_number_of_workers(folder, num_shards):
 
 
 @pytest.mark.usefixtures('small_blocks')
+def test_bytes_do_not_depend_on_who_splits_sentences(folder):
+  (folder / 'text.txt').write_text('A b. C d e.\nF g. H. A a.\n' * 20)
+  create(folder, output='out_a', num_workers=1, input_format='text')
+  create(folder, output='out_b', num_workers=4, input_format='text')
+  once, again = ((folder / name).read_bytes() for name in ('out_a', 'out_b'))
+  assert once == again
+
+
+@pytest.mark.usefixtures('small_blocks')
 def test_complete_shards_are_kept(folder, monkeypatch):
   (folder / 'text.txt').write_text(TEXT * 5)
   create(folder, num_shards=4)

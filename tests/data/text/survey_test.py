@@ -86,3 +86,19 @@ def test_progress_is_reported_in_stored_bytes(tmp_path):
   assert done == sorted(done)
   assert done[-1] == sum(corpus.sizes())
   assert updates[-1][1] == '2 inputs, 7 documents'
+
+
+def test_processes_find_what_one_process_finds(tmp_path, monkeypatch):
+  monkeypatch.setattr(survey, '_MIN_BYTES', 0)
+  for name, content in _FILES.items():
+    (tmp_path / name).write_bytes(content)
+  corpus = Corpus(CorpusOptions(str(tmp_path / '*')))
+  progress = []
+  found = survey.survey(
+    corpus, lambda done, note: progress.append(done), num_workers=4
+  )
+  assert found == survey.survey(corpus)
+  assert progress[-1:] == [sum(corpus.sizes())]
+  (tmp_path / 'b').write_bytes(_FILES['b'][:-9])
+  with pytest.raises(UserError, match='/b is damaged or cut short'):
+    survey.survey(corpus, num_workers=4)
