@@ -202,8 +202,12 @@ def _measure_jobs() -> None:
         {'command': sys.argv, 'jobs': summaries},
         load_at_start,
       )
-  if failed := [s['job'] for s in summaries if 'failure' in s]:
+  if failed := [s['job'] for s in summaries if _has_failed(s)]:
     raise UserError(f'not measured: {", ".join(failed)}')
+
+
+def _has_failed(summary: dict[str, Any]) -> bool:
+  return any('failure' in s for s in [summary, *summary.get('starts', ())])
 
 
 def _plan() -> Plan:
