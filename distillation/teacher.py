@@ -158,7 +158,8 @@ def _claim(
   def is_free() -> bool:
     parts = logits_dump.parts(folder)
     foreign_files.check_dump(folder, job.folder.task.labels, parts)
-    result_files.check_replaceable(folder, bool(job.dev), predicts=False)
+    if job.dev:
+      result_files.check_eval_results(folder)
     if set(parts) - {logits_dump.DEV_LOGITS} or not is_alone():
       return False
     if run_folder.is_of_another(folder, configuration):

@@ -20,16 +20,17 @@ from training import run_folder
 # What a run writes and its `run.json` vouches for, besides the descriptions of
 # its model. A trailing slash marks a folder.
 _OF_RUN = (
-  *['checkpoint', 'checkpoints/', 'best/', 'dump/', 'train.tf_record'],
-  *['train.tf_record.index.json', 'metrics.jsonl', 'eval_metrics.jsonl'],
+  *['checkpoint', 'checkpoints/', 'best/', 'metrics.jsonl'],
+  'eval_metrics.jsonl',
 )
+_OF_TASK = ('dump/', 'train.tf_record', 'train.tf_record.index.json')
 
 
 def check_run(
   folder: str,
   config: Mapping[str, Any],
   vocab_file: str | None,
-  labels: Sequence[str],
+  labels: Sequence[str] | None,
 ) -> None:
   """Checks that a run replaces no file that another program wrote.
 
@@ -37,7 +38,8 @@ def check_run(
     folder: the run's; need not exist.
     config: the content of its bert_config.json.
     vocab_file: the vocabulary that it copies; None if it copies none.
-    labels: the content of its labels.txt; empty if it writes none.
+    labels: the content of its labels.txt; empty if it writes none; None if the
+      run has no task.
 
   Raises:
     UserError: no run has claimed the folder, but it holds such files, and they
@@ -48,12 +50,14 @@ def check_run(
   config_file = os.path.join(folder, 'bert_config.json')
   vocab_copy = os.path.join(folder, 'vocab.txt')
   foreign = _present(folder, _OF_RUN)
+  if labels is not None:
+    foreign += _present(folder, _OF_TASK)
   if files.exists(config_file) and files.read_json(config_file) != config:
     foreign.append(config_file)
   if vocab_file and files.exists(vocab_copy):
     lines = text_files.read_lines(vocab_file)
     foreign += [] if _has_lines(vocab_copy, lines) else [vocab_copy]
-  _refuse(folder, foreign + _other_labels(folder, labels), 'output_dir')
+  _refuse(folder, foreign + _other_labels(folder, labels or ()), 'output_dir')
 
 
 def check_seeds(folder: str) -> None:

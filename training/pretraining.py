@@ -121,7 +121,8 @@ def run(options: PretrainingOptions, command: Command) -> None:
 
     def prepare() -> None:
       files.make_folder(output_dir)
-      result_files.check_replaceable(output_dir, evaluates, predicts=False)
+      if evaluates:
+        result_files.check_eval_results(output_dir)
 
     workers.chief_does(prepare)
     model = PreTrainer(config, options.devices.precision, options.training.seed)

@@ -35,6 +35,11 @@ _UNESCAPES = {escape: text for text, escape in _ESCAPES.items()}
 _START_BYTES = 1 << 16
 
 
+def check_eval_results(output_dir: str) -> None:
+  """As `check_replaceable`, for a job that writes `eval_results.txt` alone."""
+  _check_replaceable(os.path.join(output_dir, 'eval_results.txt'))
+
+
 def check_replaceable(
   output_dir: str,
   evaluates: bool,

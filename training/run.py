@@ -101,7 +101,7 @@ def train(
         settings.output_dir,
         job.model.config.to_dict(),
         run.vocab_file,
-        run.task.labels if run.task else (),
+        run.task.labels if run.task else None,
       )
     )
     run_folder.claim(

@@ -51,6 +51,12 @@ def test_a_run_keeps_files_of_other_programs(folder, vocab_file, name):
   _check(folder, vocab_file)
 
 
+def test_pretraining_may_read_records_in_its_folder(folder, vocab_file):
+  for name in ('train.tf_record', 'train.tf_record.index.json'):
+    (folder / name).write_text('mine')
+  foreign_files.check_run(str(folder), _CONFIG, vocab_file, labels=None)
+
+
 def test_files_that_a_run_would_write_the_same_are_accepted(folder, vocab_file):
   (folder / 'bert_config.json').write_text(json.dumps(_CONFIG))
   (folder / 'vocab.txt').write_text('[PAD]\r\nfilm')

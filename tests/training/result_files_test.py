@@ -57,6 +57,16 @@ def test_files_that_a_job_does_not_write_do_not_matter(tmp_path):
   result_files.check_replaceable(str(tmp_path), False, True)
 
 
+def test_records_do_not_matter_to_a_job_that_writes_scores_alone(tmp_path):
+  for name, content in _FOREIGN.items():
+    if name != 'eval_results.txt':
+      (tmp_path / name).write_text(content)
+  result_files.check_eval_results(str(tmp_path))
+  (tmp_path / 'eval_results.txt').write_text('mine')
+  with pytest.raises(UserError, match='eval_results.txt is not the result of'):
+    result_files.check_eval_results(str(tmp_path))
+
+
 def test_test_results_of_another_program_are_kept(tmp_path):
   for _ in range(2):
     result_files.write_test_results(str(tmp_path), np.float32([[0.25, 0.75]]))
