@@ -20,41 +20,54 @@ from system import threads
 _MAX_THREADS = 4
 
 
-def compile_ahead(
-  step: Callable[[Mapping[str, tf.Tensor]], Mapping[str, tf.Tensor]],
-  element_spec: Mapping[str, tf.TensorSpec],
-  signatures: Sequence[Mapping[str, tf.TensorSpec]],
-) -> None:
-  """Compiles a step; changes no variable.
+class StepCompiler:
+  """Compiles a step for batches of given shapes; changes no variable."""
 
-  Args:
-    step: a function that XLA compiles, without a strategy.
-    element_spec: the batch's fields; some dimensions are unknown.
-    signatures: the batch's fields with the shapes to compile.
-  """
-  # The programs belong to calls in a graph; a direct call has its own ones.
-  call = tf.function(step, input_signature=[element_spec], autograph=False)
-  graph = call.get_concrete_function()
+  def __init__(
+    self,
+    step: Callable[[Mapping[str, tf.Tensor]], Mapping[str, tf.Tensor]],
+    element_spec: Mapping[str, tf.TensorSpec],
+  ):
+    """Traces the step.
 
-  def run(signature: Mapping[str, tf.TensorSpec]) -> None:
-    # A call that lacks memory is compiled all the same. Without memory for its
-    # arguments the real step, which has all memory for itself, is compiled.
+    XLA keeps a program under the step's name, in which TensorFlow counts what
+    the process has made. So trace the step before anything that differs
+    between two starts of a command, such as restoring a checkpoint.
+
+    Args:
+      step: a function that XLA compiles, without a strategy.
+      element_spec: the batch's fields; some dimensions are unknown.
+    """
+    self._element_spec = element_spec
+    # The programs belong to calls in a graph; a direct call has its own ones.
+    call = tf.function(step, input_signature=[element_spec], autograph=False)
+    self._graph = call.get_concrete_function()
+
+  def compile(self, signatures: Sequence[Mapping[str, tf.TensorSpec]]) -> None:
+    """Compiles the step for several shapes at once.
+
+    Args:
+      signatures: the batch's fields with the shapes to compile.
+    """
+    num_threads = min(_MAX_THREADS, threads.num_cores())
+    with ThreadPoolExecutor(num_threads) as pool:
+      list(pool.map(self._run, signatures))
+
+  def _run(self, signature: Mapping[str, tf.TensorSpec]) -> None:
+    # If the memory is too small for a second set of variables, the first real
+    # step compiles.
     with contextlib.suppress(tf.errors.ResourceExhaustedError):
       batch = {
         name: tf.zeros(signature[name].shape, spec.dtype)
-        for name, spec in element_spec.items()
+        for name, spec in self._element_spec.items()
       }
-      copies = [_copy(tensor) for tensor in graph.captured_inputs]
+      copies = [_copy(tensor) for tensor in self._graph.captured_inputs]
       handles = [getattr(copy, 'handle', copy) for copy in copies]
       tf.raw_ops.StatefulPartitionedCall(
         args=[*tf.nest.flatten(batch), *handles],
-        Tout=[output.dtype for output in graph.outputs],
-        f=graph,
+        Tout=[output.dtype for output in self._graph.outputs],
+        f=self._graph,
       )
-
-  num_threads = min(_MAX_THREADS, threads.num_cores())
-  with ThreadPoolExecutor(num_threads) as pool:
-    list(pool.map(run, signatures))
 
 
 def _copy(tensor: tf.Tensor) -> tf.Variable | tf.Tensor:

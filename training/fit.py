@@ -12,8 +12,8 @@ from devices import workers
 from modeling.checkpoints import exporting, initialisation, loading
 from modeling.checkpoints.initialisation import Start
 from modeling.dropout import DropoutKey
-from system import xla
 from training import best_checkpoint, train_loop, variable_groups
+from training.compile_ahead import StepCompiler
 from training.job import Job
 from training.loss_scale import LossScale
 from training.optimization import AdamW, Lamb
@@ -66,6 +66,8 @@ def fit(
   """
   strategy = tf.distribute.get_strategy()
   trainer = make_trainer(job, settings)
+  # Before the start, so that a resumed run finds the programs of the first one.
+  compiler = trainer.compiler(lambda: batches(0, 1, range(1)))
   variables, statistics = job.variables, trainer.statistics
 
   def export(
@@ -108,7 +110,8 @@ def fit(
       step, context.num_replicas_in_sync, _own_replicas(context)
     )
   )
-  _compile_ahead(trainer, job, settings, batches, step)
+  if compiler:
+    _compile_ahead(compiler, job, settings, batches.lengths(step))
   train_loop.train(
     trainer, checkpointer, settings, evaluation, batches.describe
   )
@@ -133,26 +136,17 @@ def make_trainer(job: Job, settings: Settings) -> Trainer:
 
 
 def _compile_ahead(
-  trainer: Trainer, job: Job, settings: Settings, batches: Batches, step: int
+  compiler: StepCompiler, job: Job, settings: Settings, lengths: Sequence[int]
 ) -> None:
-  """Compiles the step for the lengths of the next batches, side by side.
-
-  Where XLA doesn't compile steps, nothing happens. With a strategy each length
-  is compiled when it is first met: the reductions of several threads would wait
-  for each other.
-  """
-  if not xla.is_on():
-    return
-  lengths = batches.lengths(step)
-  shown = ', '.join(map(str, lengths))
-  if tf.distribute.has_strategy():
-    logging.info('Compiling: the first step of each length (%s) waits.', shown)
-    return
-  logging.info('Compiling the step for batches of the lengths %s.', shown)
+  """Compiles the step for the lengths of the next batches, side by side."""
+  logging.info(
+    'Compiling the step for batches of the lengths %s.',
+    ', '.join(map(str, lengths)),
+  )
   started = time.monotonic()
   rows = settings.train_batch_size
   # The longest takes the most time, so it begins first.
-  trainer.compile_ahead([job.signature(rows, n) for n in reversed(lengths)])
+  compiler.compile([job.signature(rows, n) for n in reversed(lengths)])
   logging.info('Compiled in %.0f s.', time.monotonic() - started)
 
 

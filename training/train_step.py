@@ -9,7 +9,7 @@ from devices import workers
 from devices.strategies import STATIC_SHAPES
 from modeling.dropout import DropoutKey
 from system import xla
-from training.compile_ahead import compile_ahead
+from training.compile_ahead import StepCompiler
 from training.optimization import AdamW
 from training.step_statistics import StepStatistics
 
@@ -104,15 +104,20 @@ class Trainer(orbit.StandardTrainer):
     if not tf.distribute.has_strategy():
       self._step = xla.compiled(self.replica_step)
 
-  def compile_ahead(
-    self, signatures: Sequence[Mapping[str, tf.TensorSpec]]
-  ) -> None:
-    """Compiles the step for batches of some shapes, before the first one.
+  def compiler(
+    self, make_dataset: Callable[[], tf.data.Dataset]
+  ) -> StepCompiler | None:
+    """Returns what compiles the step ahead; None where that is impossible.
+
+    It needs XLA, and no strategy: the reductions of several threads would wait
+    for each other.
 
     Args:
-      signatures: the fields of `train_dataset`'s elements, with known shapes.
+      make_dataset: returns a dataset with elements as in `train_dataset`.
     """
-    compile_ahead(self._step, self.train_dataset.element_spec, signatures)
+    if not xla.is_on() or tf.distribute.has_strategy():
+      return None
+    return StepCompiler(self._step, make_dataset().element_spec)
 
   def create_train_loop_fn(self) -> Callable[..., None]:
     """Makes the loop: Orbit's, but it can end early."""

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from training.compile_ahead import compile_ahead
+from training.compile_ahead import StepCompiler
 
 _SPEC = {
   'input_ids': tf.TensorSpec([2, None], tf.int32),
@@ -21,7 +21,7 @@ def test_without_memory_for_its_arguments_nothing_is_compiled(monkeypatch):
     lambda batch: {'sum': weights * tf.cast(batch['first_example'], tf.float32)}
   )
   spec = tf.TensorSpec([2, 3], tf.int32)
-  compile_ahead(step, _SPEC, [{**_SPEC, 'input_ids': spec}])
+  StepCompiler(step, _SPEC).compile([{**_SPEC, 'input_ids': spec}])
   np.testing.assert_array_equal(weights, [1.0])
 
 
@@ -38,7 +38,8 @@ def test_no_variable_changes_and_the_step_is_traced_once():
     }
 
   ids = [tf.TensorSpec([2, length], tf.int32) for length in (3, 8)]
-  compile_ahead(step, _SPEC, [{**_SPEC, 'input_ids': spec} for spec in ids])
+  compiler = StepCompiler(step, _SPEC)
+  compiler.compile([{**_SPEC, 'input_ids': spec} for spec in ids])
   np.testing.assert_array_equal(weights, [1.0, 2.0])
   assert count.numpy() == 5
 
