@@ -27,7 +27,6 @@ from distillation import student
 from distillation.options import StudentOptions
 from modeling import configs
 from modeling.models import Classifier, PreTrainer
-from system import xla
 from training import fine_tuning, fit, pretraining
 from training.job import Job as TrainingJob
 from training.options import Settings
@@ -83,12 +82,11 @@ def _trainer(job: Job, precision: str) -> Callable[[int], int]:
       lambda context: batches(0)
     )
   )
-  if xla.is_on():
-    signatures = [
-      training_job.signature(job.batch_size, length)
-      for length in reversed(batches.lengths(0))
-    ]
-    trainer.compile_ahead(signatures)
+  if compiler := trainer.compiler(lambda: batches(0)):
+    lengths = reversed(batches.lengths(0))
+    compiler.compile(
+      [training_job.signature(job.batch_size, n) for n in lengths]
+    )
 
   def run_steps(num_steps: int) -> int:
     trainer.train(tf.constant(num_steps))
