@@ -30,7 +30,7 @@ def options() -> TaskJobOptions:
   """
   flag_group.require_one_of('do_train', 'do_eval', 'do_predict')
   flag_group.require('task_name', 'output_dir')
-  chosen = seed_folders.with_files_of_run(read())
+  chosen = seed_folders.with_files_of_first_seed(read())
   if not chosen.tokenizer.vocab_file:
     flag_group.require('vocab_file')
   chosen.check()

@@ -44,7 +44,7 @@ def options() -> DistillationOptions:
       'there is no student: none of --do_train, --do_eval and --do_predict is '
       'given',
     )
-  chosen = seed_folders.with_files_of_run(read())
+  chosen = seed_folders.with_files_of_first_seed(read())
   if not chosen.tokenizer.vocab_file:
     flag_group.require('vocab_file')
   chosen.check()

@@ -28,7 +28,7 @@ def options() -> PretrainingOptions:
   """
   flag_group.require_one_of('do_train', 'do_eval')
   flag_group.require('input_file', 'output_dir')
-  chosen = seed_folders.with_files_of_run(read())
+  chosen = seed_folders.with_files_of_first_seed(read())
   chosen.check()
   input_paths.check(*_GROUPS)
   input_paths.check_model(chosen, chosen.vocabulary.vocab_file)

@@ -30,7 +30,8 @@ class DeviceOptions:
     'auto',
     'Added: whether XLA compiles a step, in training and in inference, into '
     'one program for each batch shape. auto does so on GPUs, where it is '
-    'faster. On a TPU every step is compiled anyway.',
+    'faster. Compiled batches are padded to fewer lengths, which changes '
+    'dropout masks. On a TPU every step is compiled anyway.',
     choices=('auto', 'true', 'false'),
   )
   use_tpu: bool = setting(False, 'Whether to run on a TPU.')

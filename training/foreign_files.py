@@ -15,7 +15,7 @@ from typing import Any
 from data.tasks import label_order
 from system import files, text_files
 from system.errors import UserError
-from training import run_folder
+from training import run_folder, seed_folders
 
 # What a run writes and its `run.json` vouches for, besides the descriptions of
 # its model. A trailing slash marks a folder.
@@ -61,9 +61,16 @@ def check_run(
 
 
 def check_seeds(folder: str) -> None:
-  """Checks a folder for the runs of several seeds, as `check_run` does."""
-  if not run_folder.is_claimed(folder):
-    _refuse(folder, _present(folder, ['seeds.json']), 'output_dir')
+  """Checks a folder for the runs of several seeds, as `check_run` does.
+
+  A report of seeds, which an evaluation alone writes too, may be replaced.
+  """
+  if run_folder.is_claimed(folder):
+    return
+  if found := _present(folder, [seed_folders.REPORT]):
+    report = files.read_json(found[0])
+    is_own = isinstance(report, dict) and report.keys() >= {'scores', 'summary'}
+    _refuse(folder, [] if is_own else found, 'output_dir')
 
 
 def check_dump(

@@ -27,6 +27,7 @@ from data.tasks.examples import Example
 from data.tasks.task import Task
 from system import files
 from system.errors import UserError
+from training import run_folder
 
 # Characters that would break a row, and the backslash that escapes them.
 _ESCAPES = {'\\': r'\\', '\t': r'\t', '\n': r'\n', '\r': r'\r'}
@@ -107,10 +108,16 @@ def write_eval_results(
 
 
 def _check_replaceable(path: str) -> None:
-  """Raises a `UserError` if a file exists, is not empty, and is no result."""
+  """Raises a `UserError` if a file exists, is not empty, and is no result.
+
+  The records in a run's folder are the run's, even if they are damaged.
+  """
   if not files.exists(path) or (
     not files.is_folder(path) and not files.size(path)
   ):
+    return
+  folder, name = os.path.split(path)
+  if re.search(_RECORDS, name) and run_folder.is_claimed(folder):
     return
   for name, (description, is_own) in _KINDS.items():
     if re.search(name, os.path.basename(path)):
@@ -167,6 +174,8 @@ def _start(path: str) -> str:
   with files.open_read(path, 'rb') as file:
     return file.read(_START_BYTES).decode(errors='replace')
 
+
+_RECORDS = r'\.tf_record(\.index\.json)?$'
 
 # A pattern of names → what it is expected to be, and the check.
 _KINDS = {

@@ -115,7 +115,7 @@ def _content(path: str) -> dict[str, Any]:
   if not isinstance(found, dict):
     raise UserError(
       f"{path} has no configuration: it is damaged, or not a run's file. Give "
-      'another folder, or remove this one to start from the beginning.'
+      'another folder, or move what is in this one.'
     )
   return content
 

@@ -20,7 +20,7 @@ def folder(output_dir: str, seed: int) -> str:
   return os.path.join(output_dir, f'seed-{seed}')
 
 
-def with_files_of_run(options: Options) -> Options:
+def with_files_of_first_seed(options: Options) -> Options:
   """As `training.options.with_files_of_run`, from the first seed's run.
 
   Args:

@@ -82,5 +82,8 @@ def test_the_summary_of_seeds_is_kept(folder):
   (folder / 'seeds.json').write_text('{}')
   with pytest.raises(UserError, match='/seeds.json, which this run would'):
     foreign_files.check_seeds(str(folder))
+  (folder / 'seeds.json').write_text('{"scores": {}, "summary": {}}')
+  foreign_files.check_seeds(str(folder))
+  (folder / 'seeds.json').write_text('{}')
   run_folder.claim(str(folder), {}, has_progress=False)
   foreign_files.check_seeds(str(folder))

@@ -6,7 +6,7 @@ import pytest
 from data.tasks import custom, glue
 from data.tasks.examples import Example
 from system.errors import UserError
-from training import result_files
+from training import result_files, run_folder
 
 
 def _write(path, task, examples, decisions, probabilities):
@@ -65,6 +65,14 @@ def test_records_do_not_matter_to_a_job_that_writes_scores_alone(tmp_path):
   (tmp_path / 'eval_results.txt').write_text('mine')
   with pytest.raises(UserError, match='eval_results.txt is not the result of'):
     result_files.check_eval_results(str(tmp_path))
+
+
+def test_damaged_records_in_the_folder_of_a_run_are_its_own(tmp_path):
+  (tmp_path / 'eval.tf_record').write_text('damaged')
+  with pytest.raises(UserError, match='eval.tf_record is not a file of rec'):
+    result_files.check_replaceable(str(tmp_path), True, False)
+  run_folder.claim(str(tmp_path), {}, has_progress=False)
+  result_files.check_replaceable(str(tmp_path), True, False)
 
 
 def test_test_results_of_another_program_are_kept(tmp_path):
