@@ -29,28 +29,7 @@ from cli import script
 from system import files, threads
 from system.errors import UserError
 
-_INPUT_FILE = flags.DEFINE_string(
-  'input_file', None, 'Text: globs, separated by commas.', required=True
-)
-_INPUT_FORMAT = flags.DEFINE_string(
-  'input_format', 'bert', 'The form of the text.'
-)
-_VOCAB_FILE = flags.DEFINE_string(
-  'vocab_file', None, 'The vocabulary.', required=True
-)
-_DUPE_FACTOR = flags.DEFINE_integer(
-  'dupe_factor', 5, 'Number of passes over the text.', 1
-)
-_MAX_SEQ_LENGTH = flags.DEFINE_integer(
-  'max_seq_length', 128, 'Tokens per record.', 5
-)
-_NUM_WORKERS = flags.DEFINE_list(
-  'num_workers', ['1', '2', '4', '8', '16'], 'Runs, and predictions.'
-)
-_RUNS = flags.DEFINE_bool('runs', True, 'Whether to run the script, too.')
-_OUTPUT_JSON = flags.DEFINE_string(
-  'output_json', None, 'The JSON file for all numbers and the machine.'
-)
+FLAGS = flags.FLAGS
 
 # In the order of the work. The splitter runs in processes on several cores.
 _SURVEY, _READ, _SPLIT = 'survey', 'reading', 'splitting sentences'
@@ -124,14 +103,32 @@ class _Clock:
       yield item
 
 
+def define_flags() -> None:
+  """Defines this script's flags."""
+  flags.DEFINE_string(
+    'input_file', None, 'Text: globs, separated by commas.', required=True
+  )
+  flags.DEFINE_string('input_format', 'bert', 'The form of the text.')
+  flags.DEFINE_string('vocab_file', None, 'The vocabulary.', required=True)
+  flags.DEFINE_integer('dupe_factor', 5, 'Number of passes over the text.', 1)
+  flags.DEFINE_integer('max_seq_length', 128, 'Tokens per record.', 5)
+  flags.DEFINE_list(
+    'num_workers', ['1', '2', '4', '8', '16'], 'Runs, and predictions.'
+  )
+  flags.DEFINE_bool('runs', True, 'Whether to run the script, too.')
+  flags.DEFINE_string(
+    'output_json', None, 'The JSON file for all numbers and the machine.'
+  )
+
+
 def main(_: list[str]) -> None:
   """Runs the script, then the stages, and prints both."""
   counts = _worker_counts()
-  paths = files.expand(_INPUT_FILE.value)
-  files.require_file(_VOCAB_FILE.value, '--vocab_file')
+  paths = files.expand(FLAGS.input_file)
+  files.require_file(FLAGS.vocab_file, '--vocab_file')
   load_at_start = os.getloadavg()
   runs = {}
-  for count in counts if _RUNS.value else []:
+  for count in counts if FLAGS.runs else []:
     if count <= threads.num_cores():
       runs[count] = _run(count)
       print(f'{count} workers: {_format_run(runs[count])}', flush=True)
@@ -148,10 +145,10 @@ def main(_: list[str]) -> None:
   print(f'{num_records:,} records')
   print('\n'.join(_lines(per_million, hand_over, predicted)))
   machine.save(
-    _OUTPUT_JSON.value,
+    FLAGS.output_json,
     {
-      'input_file': _INPUT_FILE.value,
-      'input_format': _INPUT_FORMAT.value,
+      'input_file': FLAGS.input_file,
+      'input_format': FLAGS.input_format,
       'records': num_records,
       'runs': runs,
       'cpu_seconds_per_million_records': per_million,
@@ -163,7 +160,7 @@ def main(_: list[str]) -> None:
 
 
 def _worker_counts() -> list[int]:
-  given = _NUM_WORKERS.value
+  given = FLAGS.num_workers
   if not given or not all(re.fullmatch('[1-9][0-9]*', text) for text in given):
     raise UserError(
       f'--num_workers={",".join(given)}: expected whole numbers, such as 1,2,4'
@@ -178,11 +175,11 @@ def _run(num_workers: int) -> dict[str, float | str]:
     usage = processes.run(
       [
         *(sys.executable, f'{ROOT}/data/create_pretraining_data.py'),
-        f'--input_file={_INPUT_FILE.value}',
-        f'--input_format={_INPUT_FORMAT.value}',
-        f'--vocab_file={_VOCAB_FILE.value}',
-        f'--dupe_factor={_DUPE_FACTOR.value}',
-        f'--max_seq_length={_MAX_SEQ_LENGTH.value}',
+        f'--input_file={FLAGS.input_file}',
+        f'--input_format={FLAGS.input_format}',
+        f'--vocab_file={FLAGS.vocab_file}',
+        f'--dupe_factor={FLAGS.dupe_factor}',
+        f'--max_seq_length={FLAGS.max_seq_length}',
         f'--num_workers={num_workers}',
         f'--output_file={os.path.join(folder, "records.tfrecord")}',
       ],
@@ -227,12 +224,12 @@ def _account(paths: list[str]) -> tuple[int, dict[str, float], int]:
   from data.text.tokenization import BertTokenizer
 
   options = RecordOptions(
-    max_seq_length=_MAX_SEQ_LENGTH.value, dupe_factor=_DUPE_FACTOR.value
+    max_seq_length=FLAGS.max_seq_length, dupe_factor=FLAGS.dupe_factor
   )
   corpus = Corpus(
-    CorpusOptions(_INPUT_FILE.value, input_format=_INPUT_FORMAT.value), paths
+    CorpusOptions(FLAGS.input_file, input_format=FLAGS.input_format), paths
   )
-  tokenizer = BertTokenizer(_VOCAB_FILE.value)
+  tokenizer = BertTokenizer(FLAGS.vocab_file)
   special = blocks.special_tokens(tokenizer)
   clock = _Clock()
   surveys = clock.timed(_SURVEY, survey.survey)(corpus)
@@ -310,4 +307,5 @@ def _lines(per_million, hand_over, predicted) -> Iterator[str]:
 
 
 if __name__ == '__main__':
+  define_flags()
   script.run(main)
