@@ -79,7 +79,11 @@ class Worker:
 
   def __exit__(self, *error) -> None:
     self._process.kill()
-    self._process.communicate()
+    # Children of the worker, which may outlive it, hold the pipes open.
+    with contextlib.suppress(BrokenPipeError):
+      self._process.stdin.close()
+    self._process.stdout.close()
+    self._process.wait()
 
   def wait_for_first_step(self, deadline: float) -> None:
     """Waits for the first step, at most until `deadline`."""

@@ -73,7 +73,10 @@ def test_a_folder_in_which_no_step_is_finished_takes_another_run(
 
 @pytest.mark.parametrize(
   ('name', 'content'),
-  [('bert_config.json', '{"mine": 1}'), ('vocab.txt', 'mine\n')],
+  [
+    ('bert_config.json', '{"mine": 1}'),
+    pytest.param('vocab.txt', 'mine\n', marks=pytest.mark.slow),
+  ],
 )
 def test_files_of_another_program_are_kept(world, name, content):
   folder = world / 'out'

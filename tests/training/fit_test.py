@@ -68,6 +68,7 @@ def compiled_steps(monkeypatch):
     yield
 
 
+@pytest.mark.slow
 def test_compiled_steps_train_like_others(
   source, whole, tmp_path, compiled_steps
 ):
