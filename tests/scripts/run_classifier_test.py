@@ -72,6 +72,7 @@ def test_a_finished_run_is_not_repeated_and_can_still_be_evaluated(
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_regression_predicts_numbers(world):
   header = 'index\tsentence1\tsentence2\tscore'
   rows = [f'{i}\tthe film\tthe plot\t{i % 5}.5' for i in range(16)]

@@ -59,6 +59,7 @@ def _run(*arguments):
   tiny_world.run('run_distillation', *arguments)
 
 
+@pytest.mark.slow
 def _records(world):
   paths = sorted(str(p) for p in (world / 'dump').glob('logits-*-of-00003'))
   return [
@@ -248,6 +249,7 @@ def test_a_dump_keeps_files_of_other_programs(teacher_world, name, content):
   assert (folder / name).read_text() == content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ('score', 'message'),
   [

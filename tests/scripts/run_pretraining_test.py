@@ -39,6 +39,7 @@ def _run(world, *arguments, **changes):
   tiny_world.run('run_pretraining', *_flags(world, **changes), *arguments)
 
 
+@pytest.mark.slow
 def test_script_trains_and_evaluates(world, records):
   done = subprocess.run(
     [
@@ -83,6 +84,7 @@ def test_the_casing_of_the_records_stays_with_the_encoder(world, records):
     _run(world, '--do_train', init_checkpoint=other, output_dir=world / 'new')
 
 
+@pytest.mark.slow
 def test_a_batch_that_repeats_all_examples_is_refused(world, records, caplog):
   with pytest.raises(
     UserError,

@@ -127,6 +127,8 @@ def test_a_run_s_folder_starts_and_teaches_with_the_best_checkpoint(
   assert manifest['teacher'] == best.prefix
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_a_best_checkpoint_elsewhere_keeps_its_labels_and_casing(
   evaluated_world, world
 ):

@@ -66,6 +66,7 @@ def test_files_beside_a_checkpoint_tell_its_casing(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ('script', 'arguments'),
   [
