@@ -19,7 +19,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
-import tensorflow as tf
 from absl import logging
 
 from data.records import record_reader
@@ -27,7 +26,6 @@ from data.tasks.examples import Example
 from data.tasks.task import Task
 from system import files
 from system.errors import UserError
-from training import run_folder
 
 # Characters that would break a row, and the backslash that escapes them.
 _ESCAPES = {'\\': r'\\', '\t': r'\t', '\n': r'\n', '\r': r'\r'}
@@ -116,6 +114,8 @@ def _check_replaceable(path: str) -> None:
     not files.is_folder(path) and not files.size(path)
   ):
     return
+  from training import run_folder  # Here, because it imports TensorFlow.
+
   folder, name = os.path.split(path)
   if re.search(_RECORDS, name) and run_folder.is_claimed(folder):
     return
@@ -150,6 +150,8 @@ def _is_header(columns: Sequence[str]) -> bool:
 
 
 def _is_record_file(path: str) -> bool:
+  import tensorflow as tf  # Here, because it takes seconds.
+
   try:
     (record,) = record_reader.read(path, 1)
     return (
