@@ -37,7 +37,7 @@ slow: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,parity,beam]'
 	$(BIN)/python -m pytest $(PARALLEL) -m 'slow and not long'
 
-# The tests of what a GPU computes; RESULTS keeps their output.
+# The tests that use the GPU; the folder RESULTS keeps their output.
 RESULTS ?= gpu_tests
 gpu_tests: $(STAMP)
 	PYTHON=$(BIN)/python tests/on_gpu.sh $(RESULTS)

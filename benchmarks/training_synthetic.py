@@ -45,7 +45,7 @@ def sst_2(folder: str) -> None:
 
 
 def _word(number: int) -> str:
-  """Returns the word of a number: the number in letters."""
+  """Returns a number written in letters, as a word of the text."""
   letters = ''
   number += 26  # Longer than one letter.
   while number:

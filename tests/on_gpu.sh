@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of what a GPU computes, a few files at a time, and keeps their
+# Runs the tests that use the GPU, a few files at a time, and keeps their
 # output:
 #
 #   tests/on_gpu.sh RESULTS_DIR [FILE ...]

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from absl import logging
+from google.protobuf.message import DecodeError
 
 from data.records import record_reader
 from data.tasks.examples import Example
@@ -119,8 +120,8 @@ def _check_replaceable(path: str) -> None:
   folder, name = os.path.split(path)
   if re.search(_RECORDS, name) and run_folder.is_claimed(folder):
     return
-  for name, (description, is_own) in _KINDS.items():
-    if re.search(name, os.path.basename(path)):
+  for pattern, (description, is_own) in _KINDS.items():
+    if re.search(pattern, name):
       if files.is_folder(path) or not is_own(path):
         raise UserError(
           f'{path} is not {description}, so it is kept. Give another '
@@ -157,7 +158,7 @@ def _is_record_file(path: str) -> bool:
     return (
       'is_real_example' in tf.train.Example.FromString(record).features.feature
     )
-  except Exception:  # DecodeError's module differs by version.
+  except (UserError, ValueError, DecodeError):
     return False
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import orbit
 import tensorflow as tf
+from absl import logging
 
 from devices import workers
 from devices.strategies import STATIC_SHAPES
@@ -115,7 +116,10 @@ class Trainer(orbit.StandardTrainer):
     Args:
       make_dataset: returns a dataset with elements as in `train_dataset`.
     """
-    if not xla.is_on() or tf.distribute.has_strategy():
+    if not xla.is_on():
+      return None
+    if tf.distribute.has_strategy():
+      logging.info('The first step of each batch length waits for compiling.')
       return None
     return StepCompiler(self._step, make_dataset().element_spec)
 

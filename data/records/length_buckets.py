@@ -44,8 +44,7 @@ def padded_lengths(max_seq_length: int) -> tuple[int, ...]:
 def few_lengths(max_seq_length: int) -> tuple[int, ...]:
   """Returns S and the lengths below it, two per octave.
 
-  >>> few_lengths(128)
-  (16, 24, 32, 48, 64, 96, 128)
+  For S = 128 they are 16, 24, 32, 48, 64, 96 and 128.
   """
   lengths, length = [], 16
   while length < max_seq_length:

@@ -197,8 +197,8 @@ def data_files(path: str) -> list[str]:
     return [path]
   values = files.read_json(path)
   shards = values.get('weight_map') if isinstance(values, dict) else None
-  names = sorted(map(str, shards.values())) if isinstance(shards, dict) else []
-  names = list(dict.fromkeys(names))
+  is_map = isinstance(shards, dict)
+  names = sorted(set(map(str, shards.values()))) if is_map else []
   if not names or any(os.path.basename(name) != name for name in names):
     raise UserError(
       f'{path} names {shown(names)}, expected the names of files in its folder '

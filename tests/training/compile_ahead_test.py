@@ -1,6 +1,12 @@
 """Compiling ahead: the real steps find the programs, and start unchanged."""
 
+import os
+import pathlib
+import subprocess
+import sys
+
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from training.compile_ahead import StepCompiler
@@ -55,3 +61,49 @@ def test_no_variable_changes_and_the_step_is_traced_once():
   )
   assert (results['sum'].numpy(), results['count'].numpy()) == (16, 6)
   assert step.experimental_get_tracing_count() == 1
+
+
+# XLA's cache has a file for each program.
+_TRAIN = """
+import os, pathlib, sys
+import tensorflow as tf
+import tiny_training
+from system import xla
+from training import train_step
+
+cache, folder = map(pathlib.Path, sys.argv[1:])
+compile = train_step.StepCompiler.compile
+
+def compile_and_count(self, signatures):
+  compile(self, signatures)
+  print('ahead', len(signatures), len(list(cache.iterdir())))
+
+train_step.StepCompiler.compile = compile_and_count
+source = tiny_training.make_source(folder / 'records')
+settings = tiny_training.make_settings(folder / 'out', num_steps=4)
+with xla.turned_on():
+  tiny_training.train(source, settings)
+print('trained', len(list(cache.iterdir())))
+"""
+
+
+@pytest.mark.slow
+def test_the_steps_of_a_run_find_the_programs(tmp_path):
+  cache = tmp_path / 'cache'
+  root = pathlib.Path(__file__).parents[2]
+  flags = [
+    f'--tf_xla_persistent_cache_directory={cache}',
+    '--tf_xla_persistent_cache_device_types=CPU',
+  ]
+  done = subprocess.run(
+    [sys.executable, '-c', _TRAIN, str(cache), str(tmp_path)],
+    env={
+      **os.environ,
+      'TF_XLA_FLAGS': ' '.join(flags),
+      'PYTHONPATH': f'{root}:{root}/tests/support',
+    },
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  assert done.stdout.split() == ['ahead', '1', '1', 'trained', '1']
