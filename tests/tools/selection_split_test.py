@@ -1,0 +1,70 @@
+"""A dev split of the training data, for choosing settings."""
+
+import pytest
+
+from data.tasks import glue
+from data.tasks.examples import Example
+from system.errors import UserError
+from tools import selection_split
+
+_SENTENCES = (
+  'a fine film of few words',
+  'fine film',
+  'words',
+  'a dull one',
+  'fine filming',
+  'nothing is dull',
+)
+
+
+def _examples(texts):
+  return [Example(str(n), text, None, '1') for n, text in enumerate(texts)]
+
+
+def test_a_drawn_text_is_part_of_no_other_and_its_parts_leave_the_training_set():
+  for seed in range(20):
+    train, dev = selection_split.draw(_examples(_SENTENCES), 1, seed)
+    assert dev[0] in (0, 3, 4, 5)
+    parts = {0: {1, 2}}.get(dev[0], set())
+    assert set(train) == set(range(6)) - {dev[0]} - parts
+
+
+def test_repeated_texts_stay_in_the_training_set():
+  train, dev = selection_split.draw(_examples(['x y', 'x y', 'z']), 1, 1)
+  assert (train, dev) == ([0, 1], [2])
+
+
+def test_both_texts_of_a_pair_count():
+  pairs = [Example('0', 'a', 'b c', '1'), Example('1', 'a', 'b', '1')]
+  with pytest.raises(UserError, match='leaves no training example'):
+    selection_split.draw(pairs, 1, seed=1)
+
+
+def test_too_many_examples_are_refused():
+  with pytest.raises(UserError, match='=5, but only 4 of 6 training texts'):
+    selection_split.draw(_examples(_SENTENCES), 5, seed=1)
+
+
+@pytest.mark.parametrize(
+  'name, header, row',
+  [
+    ('SST-2', 'sentence\tlabel\n', '"text {} \t1\n'),
+    ('CoLA', '', 'gj04\t1\t\ttext {}\n'),
+  ],
+)
+def test_files_keep_their_form(tmp_path, name, header, row):
+  source, target = tmp_path / 'source', tmp_path / 'target'
+  source.mkdir()
+  rows = [row.format(n) for n in 'abcde']
+  (source / 'train.tsv').write_text(header + ''.join(rows))
+  (source / 'dev.tsv').write_text(header + row)
+  task = glue.get_task(name)
+  selection_split.write(task, str(source), str(target), 2, seed=1)
+  texts = {s: (target / f'{s}.tsv').read_text() for s in ('train', 'dev')}
+  assert all(text.startswith(header) for text in texts.values())
+  bodies = [text[len(header) :].splitlines(True) for text in texts.values()]
+  assert [len(body) for body in bodies] == [3, 2]
+  assert sorted(sum(bodies, [])) == rows
+  assert len(task.read_split(str(target), 'train')) == 3
+  with pytest.raises(UserError, match='holds the files to split'):
+    selection_split.write(task, str(source), str(source), 2, seed=1)

@@ -1,0 +1,156 @@
+r"""Splits a task's training data, to choose settings without its dev split.
+
+  python -m tools.selection_split --task_name=SST-2 --data_dir=glue/SST-2 \
+    --output_dir=selection/SST-2 --num_examples=1000
+
+For choosing learning rates and the like: the dev split that is reported must
+not choose anything. OUTPUT_DIR gets the task's training and dev files: the
+drawn rows of the training file are the new dev split, the others the new
+training split. It is a --data_dir for all scripts.
+
+No text of the new dev split is part of another row, so drawn rows of SST-2 are
+whole sentences, as in its own dev split. Training rows whose text is part of a
+drawn row, such as SST-2's phrases, are left out.
+"""
+
+import os
+import random
+import re
+from collections.abc import Sequence
+
+from absl import flags, logging
+
+from cli import flag_group, script
+from data.tasks import glue
+from data.tasks.examples import Example
+from data.tasks.task import Task
+from system import text_files
+from system.errors import UserError
+from tools import local_files
+
+FLAGS = flags.FLAGS
+
+# The end of a row's place, as `FileSplit.read` gives it.
+_LINE = re.compile(r'line (\d+)$')
+
+
+def define_flags() -> None:
+  """Defines this script's flags."""
+  flags.DEFINE_string('task_name', None, "The name of one of GLUE's tasks.")
+  flags.DEFINE_string('data_dir', None, "The folder with the task's files.")
+  flags.DEFINE_string('output_dir', None, 'The folder to write to.')
+  flags.DEFINE_integer(
+    'num_examples', 1000, 'Examples of the new dev split.', lower_bound=1
+  )
+  flags.DEFINE_integer('seed', 12345, 'The seed of the draw.')
+
+
+def draw(
+  examples: Sequence[Example], num_examples: int, seed: int
+) -> tuple[list[int], list[int]]:
+  """Draws a dev split whose texts are not part of other texts.
+
+  Args:
+    examples: N training examples.
+    num_examples: the size of the dev split.
+    seed: of the draw.
+
+  Returns:
+    The positions in `examples` of the new training split and of the new dev
+    split, both ascending. Training examples whose text is part of a text of the
+    dev split are in neither.
+
+  Raises:
+    UserError: there are not so many such texts, or no training example is left.
+  """
+  texts = [_normalized(example) for example in examples]
+  everything = '\n'.join(['', *texts, ''])
+  order = random.Random(seed).sample(range(len(texts)), len(texts))
+  dev: list[int] = []
+  for number in order:
+    if len(dev) == num_examples:
+      break
+    if _occurs_once(texts[number], everything):
+      dev.append(number)
+  if len(dev) < num_examples:
+    raise UserError(
+      f'--num_examples={num_examples}, but only {len(dev)} of {len(texts)} '
+      'training texts are not part of another one'
+    )
+  held_out = '\n'.join(texts[number] for number in dev)
+  train = [n for n, text in enumerate(texts) if text not in held_out]
+  if not train:
+    raise UserError(
+      f'--num_examples={num_examples} of {len(texts)} leaves no training example'
+    )
+  return train, sorted(dev)
+
+
+def _normalized(example: Example) -> str:
+  """Returns the example's words in lower case, each between single spaces."""
+  words = f'{example.text_a} {example.text_b or ""}'.lower().split()
+  return f' {" ".join(words)} '
+
+
+def _occurs_once(text: str, everything: str) -> bool:
+  first = everything.find(text)
+  return everything.find(text, first + 1) < 0
+
+
+def read_rows(task: Task, data_dir: str) -> tuple[list[int], list[Example]]:
+  """Reads the training split's examples and their line numbers, from 1."""
+  lines, examples = [], []
+  for where, example in task.splits['train'].read(data_dir):
+    lines.append(int(_LINE.search(where)[1]))
+    examples.append(example)
+  return lines, examples
+
+
+def write(
+  task: Task, data_dir: str, output_dir: str, num_examples: int, seed: int
+) -> None:
+  """Writes the files of both new splits.
+
+  Raises:
+    UserError: a file is missing or malformed, or see `draw`.
+  """
+  paths = {split: task.locate(data_dir, split) for split in ('train', 'dev')}
+  if paths['train'] == paths['dev']:
+    raise UserError(
+      f'{paths["train"]} holds both splits of {task.name}; expected a file each'
+    )
+  if os.path.realpath(output_dir) == os.path.dirname(
+    os.path.realpath(paths['train'])
+  ):
+    raise UserError(f'--output_dir={output_dir} holds the files to split')
+  lines, examples = read_rows(task, data_dir)
+  train, dev = draw(examples, num_examples, seed)
+  content = list(text_files.read_lines(paths['train']))
+  header = content[: lines[0] - 1]
+  for split, numbers in (('dev', dev), ('train', train)):
+    rows = header + [content[lines[number] - 1] for number in numbers]
+    name = os.path.basename(paths[split])
+    local_files.write(
+      os.path.join(output_dir, name), ''.join(f'{row}\n' for row in rows)
+    )
+  logging.info(
+    '%d of %d training examples are the new dev split; %d are left out, as part '
+    'of one of its texts',
+    len(dev),
+    len(examples),
+    len(examples) - len(train) - len(dev),
+  )
+
+
+def main(_: list[str]) -> None:
+  """Writes the two files."""
+  flag_group.require('task_name', 'data_dir', 'output_dir')
+  task = glue.get_task(FLAGS.task_name)
+  if 'train' not in task.splits:
+    raise UserError(f'{task.name} has no training split')
+  write(task, FLAGS.data_dir, FLAGS.output_dir, FLAGS.num_examples, FLAGS.seed)
+
+
+if __name__ == '__main__':
+  define_flags()
+  script.run(main)
