@@ -81,7 +81,8 @@ def draw(
   train = [n for n, text in enumerate(texts) if text not in held_out]
   if not train:
     raise UserError(
-      f'--num_examples={num_examples} of {len(texts)} leaves no training example'
+      f'--num_examples={num_examples} of {len(texts)} leaves no training '
+      'example'
     )
   return train, sorted(dev)
 
@@ -134,8 +135,8 @@ def write(
       os.path.join(output_dir, name), ''.join(f'{row}\n' for row in rows)
     )
   logging.info(
-    '%d of %d training examples are the new dev split; %d are left out, as part '
-    'of one of its texts',
+    '%d of %d training examples are the new dev split; %d are part of one of '
+    'its texts and are left out',
     len(dev),
     len(examples),
     len(examples) - len(train) - len(dev),

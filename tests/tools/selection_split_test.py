@@ -21,7 +21,7 @@ def _examples(texts):
   return [Example(str(n), text, None, '1') for n, text in enumerate(texts)]
 
 
-def test_a_drawn_text_is_part_of_no_other_and_its_parts_leave_the_training_set():
+def test_a_drawn_text_is_part_of_no_other_and_its_parts_leave_training():
   for seed in range(20):
     train, dev = selection_split.draw(_examples(_SENTENCES), 1, seed)
     assert dev[0] in (0, 3, 4, 5)

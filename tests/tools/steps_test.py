@@ -1,0 +1,129 @@
+"""Steps: done ones are skipped, failed ones named, stopped lists resume."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from system.errors import UserError
+from tools import steps
+
+_TOUCH = 'import pathlib, sys; pathlib.Path(sys.argv[1]).touch()'
+
+
+def _step(folder, name, *needs, code=_TOUCH, **changes):
+  done = str(folder / name)
+  return steps.Step(name, ('-c', code, done), done, needs, **changes)
+
+
+def _run(folder, *wanted, **options):
+  steps.run(wanted, str(folder / 'logs'), **options)
+
+
+def test_needs_run_first_and_once(tmp_path, capfd):
+  first = _step(tmp_path, 'first')
+  _run(
+    tmp_path, _step(tmp_path, 'a', first), _step(tmp_path, 'b', first), first
+  )
+  begun = [
+    line.split()[2]
+    for line in capfd.readouterr().out.splitlines()
+    if line.endswith('begins')
+  ]
+  assert begun == ['first', 'a', 'b']
+
+
+def test_what_only_finished_steps_need_is_skipped(tmp_path):
+  need = _step(tmp_path, 'need')
+  result = _step(tmp_path, 'result', need)
+  (tmp_path / 'result').touch()
+  assert steps.to_run([result]) == []
+  assert steps.to_run([_step(tmp_path, 'other', need)])[0] == need
+
+
+def test_a_failure_is_named_and_stops_only_what_needs_it(tmp_path):
+  bad = _step(tmp_path, 'bad', code='raise SystemExit("no such thing")')
+  after = _step(tmp_path, 'after', bad)
+  with pytest.raises(
+    UserError, match=r'bad ended with status 1; its log is .*'
+  ):
+    _run(tmp_path, after, _step(tmp_path, 'other'))
+  assert (tmp_path / 'other').exists() and not (tmp_path / 'after').exists()
+  assert 'no such thing' in (tmp_path / 'logs' / 'bad.log').read_text()
+
+
+def test_a_command_that_makes_nothing_failed(tmp_path):
+  with pytest.raises(UserError, match='made no '):
+    _run(tmp_path, _step(tmp_path, 'x', code='pass'))
+
+
+def test_two_steps_of_one_name_must_be_the_same(tmp_path):
+  with pytest.raises(ValueError, match='two steps are named x'):
+    steps.to_run([_step(tmp_path, 'x'), _step(tmp_path, 'x', code='pass')])
+
+
+def test_jobs_run_side_by_side_and_share_the_cores(tmp_path):
+  # Each waits for the other's file.
+  code = (
+    'import os, pathlib, sys, time\n'
+    'own = pathlib.Path(sys.argv[1]); own.touch()\n'
+    'other = own.with_name({"a": "b", "b": "a"}[own.name])\n'
+    'while not other.exists(): time.sleep(0.01)\n'
+    'print(os.environ["TF_NUM_INTRAOP_THREADS"])'
+  )
+  _run(
+    tmp_path,
+    *(_step(tmp_path, name, code=code) for name in 'ab'),
+    num_jobs=2,
+  )
+  assert (tmp_path / 'logs' / 'a.log').read_text().splitlines()[-1].isdigit()
+
+
+def test_finish_gets_the_seconds_of_all_tries(tmp_path):
+  found = []
+
+  def finish(seconds):
+    found.append(seconds)
+    (tmp_path / 'x').touch()
+
+  (tmp_path / 'logs').mkdir()
+  (tmp_path / 'logs' / 'x.seconds.json').write_text('100.0')
+  _run(tmp_path, _step(tmp_path, 'x', code='pass', finish=finish))
+  assert 100 < found[0] < 110
+  recorded = json.loads((tmp_path / 'logs' / 'x.seconds.json').read_text())
+  assert recorded == pytest.approx(found[0], abs=0.1)
+
+
+def test_a_signal_stops_the_command_and_the_list(tmp_path):
+  ending = (
+    'import signal, sys, time, pathlib\n'
+    'signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))\n'
+    'pathlib.Path(sys.argv[1] + ".begun").touch()\n'
+    'time.sleep(60)'
+  )
+  script = f"""
+from cli import script
+from tools import steps
+def step(name, code):
+  done = {str(tmp_path)!r} + '/' + name
+  return steps.Step(name, ('-c', code, done), done)
+script.run(lambda _: steps.run(
+  [step('x', {ending!r}), step('y', {_TOUCH!r})], {str(tmp_path / 'logs')!r}))
+"""
+  process = subprocess.Popen([sys.executable, '-c', script])
+  while not (tmp_path / 'x.begun').exists():
+    time.sleep(0.05)
+  process.send_signal(signal.SIGTERM)
+  assert process.wait(timeout=30) == 75
+  assert not (tmp_path / 'y').exists()
+
+
+def test_flag_words():
+  assert steps.flag_words({'a': 1, 'b': True, 'c': False, 'd': None}) == [
+    '--a=1',
+    '--b',
+    '--noc',
+  ]
