@@ -52,6 +52,7 @@ from benchmarks.training_plan import Contestant, Item, Plan
 from cli import script
 from system import threads
 from system.errors import UserError
+from system.machine import gpus
 
 FLAGS = flags.FLAGS
 
@@ -214,7 +215,7 @@ def _plan() -> Plan:
   """Returns the plan with the values of those flags that are given."""
   name = _PLAN.value
   if name == 'auto':
-    name = 'gpu' if machine.gpus() else 'cpu'
+    name = 'gpu' if gpus() else 'cpu'
   plan = training_plan.GPU if name == 'gpu' else training_plan.CPU
   given = {
     'precision': _PRECISION.value,

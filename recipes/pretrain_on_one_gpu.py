@@ -35,10 +35,9 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks import machine
 from cli import script
 from modeling import configs
-from system import files
+from system import files, machine
 from system.errors import UserError
 
 FLAGS = flags.FLAGS

@@ -63,6 +63,17 @@ def size(path: str) -> int:
     return gfile_for(path).stat(path).length
 
 
+def modified(path: str) -> float:
+  """Returns when a file was last written, in seconds since 1970.
+
+  It is 0.0 if a remote file system does not tell.
+  """
+  with explained('read', path):
+    if (local := local_path(path)) is not None:
+      return os.path.getmtime(local)
+    return gfile_for(path).stat(path).mtime_nsec / 1e9
+
+
 def crc_of_ends(path: str) -> str:
   """Returns the CRC-32 of a file's first and last MiB, in hexadecimal.
 

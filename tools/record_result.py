@@ -1,20 +1,18 @@
-r"""Records the result of a run as one small JSON file for `tools.report`.
+r"""Records the result of a finished run as one small JSON file.
 
-  python -m tools.record_result --run_dir=out/PD --method=PD --seed=1 \
-    --results_dir=results
+  python -m tools.record_result --run_dir=out/PD --results_dir=results \
+    --keys=task=SST-2,size=2/128,method=PD,seed=1
 
-For recipes that compare methods over several seeds. The file holds the method,
-the seed, the accuracy, the number of parameters and the speed.
+For recipes that compare runs; `tools.report` makes tables and figures of such
+files. The file holds the keys, the scores, the size and the speed of the model,
+the command, the versions, the hardware and the time. Record a run on the
+machine that ran it. `tools/result_record.py` describes the fields.
 """
-
-import os
 
 from absl import flags, logging
 
 from cli import flag_group, script
-from modeling.configs import BertConfig, count_parameters
-from system import files
-from system.errors import UserError
+from tools import result_record
 
 FLAGS = flags.FLAGS
 
@@ -22,47 +20,33 @@ FLAGS = flags.FLAGS
 def define_flags() -> None:
   """Defines this script's flags."""
   flags.DEFINE_string('run_dir', None, 'The --output_dir of a --do_eval run.')
-  flags.DEFINE_string(
-    'method', None, 'The method that the run used, PD for example.'
+  flags.DEFINE_string('results_dir', None, 'The folder to write the file to.')
+  flags.DEFINE_list(
+    'keys',
+    None,
+    'What the run stands for: NAME=VALUE,..., such as method=PD,seed=1.',
   )
-  flags.DEFINE_integer('seed', None, "The run's seed.")
   flags.DEFINE_string(
-    'results_dir', None, 'The folder to write <method>-seed<seed>.json to.'
+    'name', None, "The file's name; by default made from the keys' values."
   )
-
-
-def read_result(run_dir: str) -> dict[str, float]:
-  """Returns a run's accuracy, speed and number of parameters.
-
-  Raises:
-    UserError: the run was not evaluated.
-  """
-  path = os.path.join(run_dir, 'eval_results.txt')
-  lines = files.read_text(files.require_file(path, '--run_dir')).splitlines()
-  scores = dict(line.split(' = ', 1) for line in lines)
-  if 'eval_accuracy' not in scores:
-    raise UserError(f'{path} has no eval_accuracy')
-  config = BertConfig.from_json_file(os.path.join(run_dir, 'bert_config.json'))
-  speed = files.read_json(os.path.join(run_dir, 'eval_speed.json'))
-  return {
-    'accuracy': float(scores['eval_accuracy']),
-    'parameters': count_parameters(config),
-    'examples_per_second': speed['examples_per_second'],
-  }
+  flags.DEFINE_float(
+    'seconds', None, "The wall time of the run's commands.", lower_bound=0
+  )
+  flags.DEFINE_string(
+    'split',
+    None,
+    "The evaluated split; by default the --eval_split of the run's command.",
+  )
 
 
 def main(_: list[str]) -> None:
   """Writes the file."""
-  flag_group.require('run_dir', 'method', 'seed', 'results_dir')
-  result = {
-    'method': FLAGS.method,
-    'seed': FLAGS.seed,
-    **read_result(FLAGS.run_dir),
-  }
-  files.make_folder(FLAGS.results_dir)
-  name = f'{FLAGS.method}-seed{FLAGS.seed}.json'
-  files.write_json(os.path.join(FLAGS.results_dir, name), result)
-  logging.info('%s', result)
+  flag_group.require('run_dir', 'results_dir', 'keys')
+  keys = result_record.parse_keys(FLAGS.keys)
+  record = result_record.make(FLAGS.run_dir, keys, FLAGS.seconds, FLAGS.split)
+  name = FLAGS.name or result_record.file_name(keys)
+  path = result_record.write(FLAGS.results_dir, name, record)
+  logging.info('%s: %s', path, record['scores'])
 
 
 if __name__ == '__main__':

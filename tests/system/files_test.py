@@ -1,6 +1,7 @@
 """Tests of system/files.py and system/file_systems.py, local and remote."""
 
 import os
+import time
 import zlib
 
 import pytest
@@ -155,6 +156,16 @@ def test_names_with_a_prefix_are_found_and_removed(folder):
   assert files.list_folder(folder) == ['b']
   assert not files.exists_with_prefix(f'{folder}/a-')
   files.remove_with_prefix(f'{folder}/none/a')
+
+
+def test_the_time_of_writing(folder):
+  before = time.time()
+  files.write_text(f'{folder}/a', 'text')
+  written = files.modified(f'{folder}/a')
+  # Some file systems round to two seconds; TensorFlow's memory has no times.
+  assert before - 2 <= written <= time.time() + 2 or written == 0.0
+  with pytest.raises(UserError, match='cannot read .*none'):
+    files.modified(f'{folder}/none')
 
 
 def test_the_crc_of_ends_ignores_the_middle(folder, monkeypatch):

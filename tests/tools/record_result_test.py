@@ -1,32 +1,28 @@
-"""The result of a run as one small JSON file."""
+"""The script that records a run's result. See also result_record_test.py."""
 
 import json
+import subprocess
+import sys
 
-import pytest
 import tiny_world
 
-from system.errors import UserError
-from tools import record_result
+from tools import result_record
 
 
-def test_accuracy_speed_and_size_of_a_run_are_read(tmp_path):
-  with pytest.raises(UserError, match='--run_dir: there is no file'):
-    record_result.read_result(str(tmp_path))
-  results = tmp_path / 'eval_results.txt'
-  results.write_text('global_step = 3\nloss = 1.5\n')
-  with pytest.raises(UserError, match='has no eval_accuracy'):
-    record_result.read_result(str(tmp_path))
-  results.write_text('eval_accuracy = 0.75\nglobal_step = 3\n')
-  config = tiny_world.CONFIG
-  (tmp_path / 'bert_config.json').write_text(json.dumps(config))
-  (tmp_path / 'eval_speed.json').write_text('{"examples_per_second": 12.5}')
-
-  result = record_result.read_result(str(tmp_path))
-
-  embeddings = (config['vocab_size'] + 32 + 2) * 8 + 2 * 8
-  layer = 4 * (8 * 8 + 8) + (8 * 16 + 16) + (16 * 8 + 8) + 4 * 8
-  assert result == {
-    'accuracy': 0.75,
-    'parameters': embeddings + 2 * layer + (8 * 8 + 8),
-    'examples_per_second': 12.5,
-  }
+def test_the_script_writes_the_result_under_its_keys(tmp_path):
+  (tmp_path / 'eval_results.txt').write_text('eval_accuracy = 0.75\n')
+  (tmp_path / 'bert_config.json').write_text(json.dumps(tiny_world.CONFIG))
+  results = tmp_path / 'results'
+  subprocess.run(
+    [
+      *[sys.executable, '-m', 'tools.record_result', f'--run_dir={tmp_path}'],
+      *[f'--results_dir={results}', '--keys=size=2/128,method=PD,seed=1'],
+      *['--seconds=1.5', '--split=test'],
+    ],
+    check=True,
+  )
+  assert [path.name for path in results.iterdir()] == ['2-128_PD_seed1.json']
+  (result,) = result_record.read_all(str(results))
+  assert result['keys'] == {'size': '2/128', 'method': 'PD', 'seed': 1}
+  assert (result['seconds'], result['split']) == (1.5, 'test')
+  assert result['hardware']['cores'] > 0

@@ -1,0 +1,225 @@
+"""Makes, writes and reads the result files of finished runs.
+
+`tools.result_schema` describes what is in them.
+"""
+
+import datetime
+import json
+import math
+import os
+import pathlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from modeling.configs import BertConfig, count_parameters
+from system import files, machine
+from system.errors import UserError, shown
+from tools import local_files, result_schema
+
+EXPERIMENT_FILE = 'experiment.json'
+
+# The keys that come first in the name of a file, without their own names.
+_LEADING = ('task', 'size', 'method')
+_UNSAFE = re.compile(r'[^A-Za-z0-9.+]+')
+
+
+def make(
+  run_dir: str,
+  keys: Mapping[str, Any],
+  seconds: float | None = None,
+  split: str | None = None,
+) -> dict[str, Any]:
+  """Describes a finished run on this machine.
+
+  Args:
+    run_dir: the `output_dir` of an evaluated run.
+    keys: what the run stands for; those that are None are left out.
+    seconds: the wall time of its commands; None if unknown.
+    split: the evaluated split; by default the `eval_split` of the run's
+      command. Give it if another command evaluated the run.
+
+  Returns:
+    A result. The scores are those of `eval_results.txt` without 'eval_'; those
+    of MNLI's mismatched split begin with 'mismatched_'.
+
+  Raises:
+    UserError: the run was not evaluated, or a key is malformed.
+  """
+  scores, step = _scores(run_dir)
+  run = _read_if_there(run_dir, 'run.json')
+  command = run.get('command') or {}
+  words = command.get('flags', [])
+  config = BertConfig.from_json_file(os.path.join(run_dir, 'bert_config.json'))
+  written = files.modified(os.path.join(run_dir, 'eval_results.txt'))
+  speed = _read_if_there(run_dir, 'eval_speed.json')
+  return result_schema.check(
+    {
+      'keys': dict(keys),
+      'scores': scores,
+      'split': split or _value(words, 'eval_split', 'dev'),
+      'parameters': count_parameters(config),
+      'examples_per_second': speed.get('examples_per_second'),
+      'seconds': seconds,
+      'command': [f'{command["script"]}.py', *words] if command else None,
+      'versions': run.get('versions'),
+      'hardware': machine.hardware(),
+      'init_checkpoint': run.get('configuration', {}).get('init_checkpoint'),
+      'checkpoint': _crc(run_dir, step),
+      'finished': as_time(written) if written else None,
+    },
+    run_dir,
+  )
+
+
+def parse_keys(texts: Iterable[str]) -> dict[str, Any]:
+  """Parses keys as a flag gives them: 'size=2/128', 'seed=1'.
+
+  A value that looks like a number becomes one.
+
+  Raises:
+    UserError: a text is not NAME=VALUE, or a name occurs twice.
+  """
+  keys: dict[str, Any] = {}
+  for text in texts:
+    name, equals, value = text.partition('=')
+    if not (name and equals and value) or name in keys:
+      raise UserError(
+        f'--keys must be NAME=VALUE,... with each name once, got {shown(text)}'
+      )
+    keys[name] = _number(value)
+  return keys
+
+
+def file_name(keys: Mapping[str, Any]) -> str:
+  """Returns the name of a result's file, 'SST-2_2-128_PD_seed1.json'.
+
+  The task, the size and the method come first, the seed last, and any other
+  keys between them, sorted, with their names: 'domain-books'. Null is left out.
+  """
+  keys = {name: value for name, value in keys.items() if value is not None}
+  parts = [str(keys[name]) for name in _LEADING if name in keys]
+  others = sorted(keys.keys() - {*_LEADING, 'seed'})
+  parts += [f'{name}-{keys[name]}' for name in others]
+  parts += [f'seed{keys["seed"]}'] if 'seed' in keys else []
+  return '_'.join(_UNSAFE.sub('-', part) for part in parts) + '.json'
+
+
+def write(results_dir: str, name: str, record: Mapping[str, Any]) -> str:
+  """Writes a result; an earlier one of the same keys is replaced.
+
+  Args:
+    results_dir: a local folder, made if missing.
+    name: the file's name, see `file_name`.
+    record: the result.
+
+  Returns:
+    The file's path.
+
+  Raises:
+    UserError: the result is malformed, or the file holds one of other keys.
+  """
+  path = os.path.join(results_dir, name)
+  record = result_schema.check(record, path)
+  if os.path.exists(path) and (old := read(path)['keys']) != record['keys']:
+    raise UserError(
+      f'{path} holds the result of {_text(old)}, not of '
+      f'{_text(record["keys"])}: give another name'
+    )
+  local_files.write(path, json.dumps(record, indent=2) + '\n')
+  return path
+
+
+def read(path: str) -> dict[str, Any]:
+  """Reads one result.
+
+  Raises:
+    UserError: the file is missing or malformed.
+  """
+  return result_schema.check(files.read_json(path), path)
+
+
+def read_all(results_dir: str) -> list[dict[str, Any]]:
+  """Reads the results in a folder, in the order of their files' names.
+
+  Every *.json is one but experiment.json. Folders inside are not read.
+
+  Raises:
+    UserError: a file is malformed, or two have the same keys.
+  """
+  results: dict[str, tuple[str, dict[str, Any]]] = {}
+  for path in sorted(map(str, pathlib.Path(results_dir).glob('*.json'))):
+    if os.path.basename(path) == EXPERIMENT_FILE:
+      continue
+    result = read(path)
+    keys = _text(result['keys'])
+    if keys in results:
+      raise UserError(f'{path} and {results[keys][0]} are both of {keys}')
+    results[keys] = path, result
+  return [result for _, result in results.values()]
+
+
+def as_time(seconds: float) -> str:
+  """Returns a time in seconds since 1970 as '2026-11-27T01:02:03Z'."""
+  time = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+  return time.strftime('%Y-%m-%dT%H:%M:%SZ')
+
+
+def _scores(run_dir: str) -> tuple[dict[str, float | None], int]:
+  """Returns the scores of a run, and the step of the evaluated checkpoint."""
+  path = os.path.join(run_dir, 'eval_results.txt')
+  values = _read_values(files.require_file(path, '`run_dir`'))
+  step = int(values.pop('global_step', 0))
+  if not values:
+    raise UserError(f'{path} has no scores')
+  path = os.path.join(run_dir, 'eval_results_mismatched.txt')
+  others = _read_values(path) if files.exists(path) else {}
+  others.pop('global_step', None)
+  values |= {f'mismatched_{name}': value for name, value in others.items()}
+  return {k: v if math.isfinite(v) else None for k, v in values.items()}, step
+
+
+def _read_values(path: str) -> dict[str, float]:
+  """Returns the numbers of an `eval_results.txt`, without 'eval_'."""
+  values = {}
+  for line in files.read_text(path).splitlines():
+    name, _, value = line.partition(' = ')
+    try:
+      values[name.removeprefix('eval_')] = float(value)
+    except ValueError:
+      raise UserError(
+        f'{path}: expected NAME = NUMBER, got {shown(line)}'
+      ) from None
+  return values
+
+
+def _read_if_there(folder: str, name: str) -> dict[str, Any]:
+  path = os.path.join(folder, name)
+  return files.read_json(path) if files.exists(path) else {}
+
+
+def _value(words: Iterable[str], flag: str, default: str) -> str:
+  """Returns a flag's value in the words of a command."""
+  prefix = f'--{flag}='
+  given = [word[len(prefix) :] for word in words if word.startswith(prefix)]
+  return given[-1] if given else default
+
+
+def _crc(run_dir: str, step: int) -> str | None:
+  path = f'model.ckpt-{step}.data-00000-of-00001'
+  path = os.path.join(run_dir, path)
+  return files.crc_of_ends(path) if files.exists(path) else None
+
+
+def _number(text: str) -> str | int | float:
+  for kind in (int, float):
+    try:
+      value = kind(text)
+    except ValueError:
+      continue
+    return value if math.isfinite(value) else text
+  return text
+
+
+def _text(keys: Mapping[str, Any]) -> str:
+  return ', '.join(f'{name} {keys[name]}' for name in sorted(keys))
