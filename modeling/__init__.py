@@ -12,6 +12,7 @@ Read the modules in this order; each uses only those above it:
   encoder            embeddings, all blocks, pooler
   heads              masked-LM head and output layer
   models             PreTrainer and Classifier
+  hidden_states      states of the models that a student may imitate
 
 Beside the model, `options` declares its settings and `checkpoints` reads and
 writes its weights.

@@ -1,5 +1,7 @@
 """BERT's encoder: ids → `sequence_output` and `pooled_output`."""
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 from modeling import layers
@@ -8,6 +10,21 @@ from modeling.configs import BertConfig
 from modeling.dropout import DropoutKey
 from modeling.embeddings import Embeddings
 from modeling.transformer_block import TransformerBlock
+
+
+class LowerStates(NamedTuple):
+  """What the encoder has computed before its last layer.
+
+  Attributes:
+    batch: int32 scalar, B.
+    states: L tensors, float32 [B*S, H]: the embeddings, then the outputs of
+      the layers 1 to L - 1. The last one is the last layer's input.
+    padding: float32 [B, 1, 1, S], from `attention.padding_scores`.
+  """
+
+  batch: tf.Tensor
+  states: list[tf.Tensor]
+  padding: tf.Tensor
 
 
 class BertEncoder(layers.BaseLayer):
@@ -73,25 +90,49 @@ class BertEncoder(layers.BaseLayer):
       ValueError: S is greater than `max_position_embeddings`. If S is unknown
         when a graph is built, running the graph raises InvalidArgumentError.
     """
+    lower = self.lower_states(input_ids, input_mask, segment_ids, dropout)
+    return self.last_layer(lower, dropout, cls_only, positions)
+
+  def lower_states(
+    self,
+    input_ids: tf.Tensor,
+    input_mask: tf.Tensor,
+    segment_ids: tf.Tensor,
+    dropout: DropoutKey | None = None,
+  ) -> LowerStates:
+    """Computes all layers but the last; the arguments are those of `call`."""
     with tf.control_dependencies(self._length_checks(input_ids)):
       x = self.embeddings(input_ids, segment_ids, dropout)
     batch = tf.shape(x)[0]
-    x = tf.reshape(x, [-1, self.config.hidden_size])
+    states = [tf.reshape(x, [-1, self.config.hidden_size])]
     padding = padding_scores(input_mask)
     for block in self.blocks[:-1]:
-      x = block(x, padding, dropout)
+      states.append(block(states[-1], padding, dropout))
+    return LowerStates(batch, states, padding)
+
+  def last_layer(
+    self,
+    lower: LowerStates,
+    dropout: DropoutKey | None = None,
+    cls_only: bool = False,
+    positions: tf.Tensor | None = None,
+  ) -> dict[str, tf.Tensor]:
+    """Computes the last layer and the pooler; returns what `call` returns."""
     if positions is not None:
       positions = tf.pad(positions, [[0, 0], [1, 0]])  # [CLS] is at 0.
-    x = self.blocks[-1](x, padding, dropout, cls_only, positions)
+    x = self.blocks[-1](
+      lower.states[-1], lower.padding, dropout, cls_only, positions
+    )
     if cls_only:
-      return {'pooled_output': self._pool(x)}
-    sequence = tf.reshape(x, [batch, -1, self.config.hidden_size])
+      return {'pooled_output': self.pool(x)}
+    sequence = tf.reshape(x, [lower.batch, -1, self.config.hidden_size])
     return {
       'sequence_output': sequence if positions is None else sequence[:, 1:],
-      'pooled_output': self._pool(sequence[:, 0]),
+      'pooled_output': self.pool(sequence[:, 0]),
     }
 
-  def _pool(self, cls_output: tf.Tensor) -> tf.Tensor:
+  def pool(self, cls_output: tf.Tensor) -> tf.Tensor:
+    """Maps [B, H], the last layer's output at [CLS], to `pooled_output`."""
     return tf.tanh(self.pooler(cls_output))
 
   def _length_checks(self, input_ids: tf.Tensor) -> list[tf.Operation]:

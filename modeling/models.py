@@ -99,7 +99,7 @@ class PreTrainer(layers.BaseLayer):
   def _encode(self, features, dropout) -> dict[str, tf.Tensor]:
     # The heads read only these positions of the last layer, and [CLS].
     return self.encoder(
-      *_encoder_inputs(features),
+      *encoder_inputs(features),
       dropout,
       positions=features['masked_lm_positions'],
     )
@@ -152,11 +152,17 @@ class Classifier(layers.BaseLayer):
     Returns:
       float32 `logits` [B, C].
     """
-    encoded = self.encoder(*_encoder_inputs(features), dropout, cls_only=True)
+    encoded = self.encoder(*encoder_inputs(features), dropout, cls_only=True)
+    return {'logits': self.classify(encoded['pooled_output'], dropout)}
+
+  def classify(
+    self, pooled: tf.Tensor, dropout: DropoutKey | None = None
+  ) -> tf.Tensor:
+    """Maps the encoder's `pooled_output`, [B, H], to the logits, [B, C]."""
     pooled = stateless_dropout(
-      encoded['pooled_output'], _CLASSIFIER_DROPOUT_RATE, dropout, HEAD_SITE
+      pooled, _CLASSIFIER_DROPOUT_RATE, dropout, HEAD_SITE
     )
-    return {'logits': self.head(pooled)}
+    return self.head(pooled)
 
 
 def released_variables(model: tf.Module) -> dict[str, tf.Variable]:
@@ -167,7 +173,8 @@ def released_variables(model: tf.Module) -> dict[str, tf.Variable]:
   return {variable.name.split(':')[0]: variable for variable in model.variables}
 
 
-def _encoder_inputs(features: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
+def encoder_inputs(features: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
+  """Returns the encoder's first three arguments."""
   return tuple(
     features[name] for name in ('input_ids', 'input_mask', 'segment_ids')
   )

@@ -27,7 +27,7 @@ def masked_lm_loss(
   Raises:
     ValueError: the shapes don't match; they are shown.
   """
-  return _weighted_sum(nats, weights, denominator)
+  return weighted_sum(nats, weights, denominator)
 
 
 def next_sentence_loss(
@@ -72,11 +72,11 @@ def cross_entropy(
   Raises:
     ValueError: the shapes don't match; they are shown.
   """
-  _check_same_shape(
+  check_same_shape(
     'logits without C', logits.shape[:-1], 'labels', labels.shape
   )
   nats = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-  return _weighted_sum(nats, example_weights, denominator)
+  return weighted_sum(nats, example_weights, denominator)
 
 
 def soft_cross_entropy(
@@ -94,9 +94,9 @@ def soft_cross_entropy(
   al.
 
   Args:
-    student_logits: float32 [B, C], unnormalised.
-    teacher_logits: float32 [B, C]; constants, no gradient flows.
-    example_weights: float32 [B]; 1.0 real, 0.0 padding.
+    student_logits: float32 [..., C], unnormalised.
+    teacher_logits: float32 [..., C]; constants, no gradient flows.
+    example_weights: float32 [...]; 1.0 real, 0.0 padding.
     denominator: usually the global batch's sum of weights.
     temperature: T, above 0.
 
@@ -106,7 +106,7 @@ def soft_cross_entropy(
   Raises:
     ValueError: the shapes don't match; they are shown.
   """
-  _check_same_shape(
+  check_same_shape(
     'student_logits',
     student_logits.shape,
     'teacher_logits',
@@ -116,7 +116,7 @@ def soft_cross_entropy(
   nats = tf.nn.softmax_cross_entropy_with_logits(
     soft_labels, student_logits / temperature
   )
-  return temperature**2 * _weighted_sum(nats, example_weights, denominator)
+  return temperature**2 * weighted_sum(nats, example_weights, denominator)
 
 
 def squared_error(
@@ -140,27 +140,33 @@ def squared_error(
   Raises:
     ValueError: the shapes don't match; they are shown.
   """
-  _check_same_shape('predictions', predictions.shape, 'targets', targets.shape)
+  check_same_shape('predictions', predictions.shape, 'targets', targets.shape)
   errors = tf.math.squared_difference(predictions, tf.stop_gradient(targets))
   if errors.shape.rank == 2:
     errors = tf.reduce_sum(errors, axis=-1)
-  return _weighted_sum(errors, example_weights, denominator)
+  return weighted_sum(errors, example_weights, denominator)
 
 
-def _weighted_sum(
+def weighted_sum(
   values: tf.Tensor, weights: tf.Tensor, denominator: tf.Tensor | float
 ) -> tf.Tensor:
-  _check_same_shape('losses', values.shape, 'weights', weights.shape)
+  """Sums values times weights of one shape over a denominator.
+
+  Raises:
+    ValueError: the shapes don't match; they are shown.
+  """
+  check_same_shape('losses', values.shape, 'weights', weights.shape)
   total = tf.reduce_sum(values * weights)
   return tf.math.divide_no_nan(total, tf.cast(denominator, total.dtype))
 
 
-def _check_same_shape(
+def check_same_shape(
   first_name: str,
   first: tf.TensorShape,
   second_name: str,
   second: tf.TensorShape,
 ) -> None:
+  """Raises a `ValueError` that shows two shapes if they differ."""
   # Broadcasting [B] against [B, 1] would silently sum B * B terms.
   if not first.is_compatible_with(second):
     raise ValueError(
