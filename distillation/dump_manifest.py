@@ -67,6 +67,14 @@ class Manifest:
   dev_split: str = ''  # The checksum of the examples of `dev_logits.npy`.
   made_from: str = ''  # In a student's own dump: a hash of its sources.
   merged_from: list[Origin] = dataclasses.field(default_factory=list)
+  # The teacher's layers, from 1, whose [CLS] states are stored, and their size.
+  cls_layers: list[int] = dataclasses.field(default_factory=list)
+  cls_size: int = 0
+
+  @property
+  def num_state_values(self) -> int:
+    """The number of values of an example's [CLS] states; 0 without states."""
+    return len(self.cls_layers) * self.cls_size
 
   @property
   def origins(self) -> list[Origin]:
@@ -83,7 +91,10 @@ def exists(dump_dir: str) -> bool:
 def write(dump_dir: str, manifest: Manifest) -> None:
   """Writes the manifest, which completes a dump."""
   path = os.path.join(dump_dir, FILE_NAME)
-  files.write_json(path, dataclasses.asdict(manifest))
+  values = dataclasses.asdict(manifest)
+  if not manifest.cls_layers:
+    del values['cls_layers'], values['cls_size']
+  files.write_json(path, values)
 
 
 def remove(dump_dir: str) -> None:
@@ -115,6 +126,7 @@ def read(dump_dir: str) -> Manifest:
     for teacher in (manifest, *manifest.merged_from):
       _check_scores(teacher.teacher_scores)
     _check_counts(manifest)
+    _check_states(manifest)
   except (TypeError, ValueError) as error:
     raise UserError(f"{path} is not a dump's manifest: {error}") from error
   return manifest
@@ -174,3 +186,13 @@ def _check_counts(manifest: Manifest) -> None:
     len(set(labels)) < len(labels)
   ):
     raise ValueError(f'labels is {shown(labels)}')
+
+
+def _check_states(manifest: Manifest) -> None:
+  """Raises a `ValueError` if the [CLS] states' layers or size are no such."""
+  layers, size = manifest.cls_layers, manifest.cls_size
+  are_numbers = all(type(x) is int and x >= 1 for x in layers)
+  if not are_numbers or sorted(set(layers)) != layers:
+    raise ValueError(f'cls_layers is {shown(layers)}')
+  if (size > 0) != bool(layers) or size < 0:
+    raise ValueError(f'cls_size is {shown(size)}')

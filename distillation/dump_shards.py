@@ -5,7 +5,7 @@ Tested by `tests/distillation/logits_dump_test.py`.
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ from data.records.feature_spec import (
   LOGITS_DUMP_LABEL,
   LOGITS_DUMP_NUMBER,
   Field,
+  cls_states_field,
 )
 from data.tasks.task import Task
 from distillation.dump_manifest import Shard
@@ -30,6 +31,7 @@ from system import files
 from system.errors import UserError
 
 _LABELS_AT_ONCE = 4096
+_STATES = cls_states_field(0).name
 
 
 class Row(NamedTuple):
@@ -42,14 +44,26 @@ class Row(NamedTuple):
   label: int | float | None = None
   text_a: str | None = None  # None if the dump keeps no text.
   text_b: str | None = None
+  cls_states: np.ndarray | None = None  # float32 [M*H]; None without states.
 
 
-def record_fields(task: Task, with_labels: bool = False) -> tuple[Field, ...]:
-  """Returns the fields of a dump's records that training reads."""
-  if not with_labels:
-    return LOGITS_DUMP
-  label = LOGITS_DUMP_NUMBER if task.is_regression else LOGITS_DUMP_LABEL
-  return (*LOGITS_DUMP, label)
+def record_fields(
+  task: Task, with_labels: bool = False, num_state_values: int = 0
+) -> tuple[Field, ...]:
+  """Returns the fields of a dump's records that training reads.
+
+  Args:
+    task: decides whether labels are classes or numbers.
+    with_labels: whether to read the labels.
+    num_state_values: M*H of the [CLS] states; 0 does not read them.
+  """
+  fields = LOGITS_DUMP
+  if with_labels:
+    label = LOGITS_DUMP_NUMBER if task.is_regression else LOGITS_DUMP_LABEL
+    fields = (*fields, label)
+  if num_state_values:
+    fields = (*fields, cls_states_field(num_state_values))
+  return fields
 
 
 def paths(dump_dir: str, num_shards: int) -> list[str]:
@@ -80,6 +94,10 @@ def write(path: str, rows: Iterable[Row], is_regression: bool) -> None:
       for name in ('text_a', 'text_b'):
         if (text := getattr(row, name)) is not None:
           features[name] = proto_features.bytes_feature(text.encode())
+      if row.cls_states is not None:
+        features[_STATES] = proto_features.float_feature(
+          row.cls_states.tolist()
+        )
       example = tf.train.Example(features=tf.train.Features(feature=features))
       writer.write(example.SerializeToString(deterministic=True))
 
@@ -147,7 +165,14 @@ def _row(raw: bytes) -> Row:
     _label(features['label_ids']),
     text('text_a'),
     text('text_b'),
+    _states(features),
   )
+
+
+def _states(features: Mapping[str, tf.train.Feature]) -> np.ndarray | None:
+  if _STATES not in features:
+    return None
+  return np.array(features[_STATES].float_list.value, np.float32)
 
 
 def _label(feature: tf.train.Feature) -> int | float | None:

@@ -83,6 +83,11 @@ class Dump:
     counts = (
       ('logits', len(row.teacher_logits), len(manifest.labels) or 1),
       ('segments', len(row.segment_ids), len(ids)),
+      (
+        'values of [CLS] states',
+        0 if row.cls_states is None else len(row.cls_states),
+        manifest.num_state_values,
+      ),
     )
     for name, found, expected in counts:
       if found != expected:
@@ -120,7 +125,11 @@ class Dump:
       )
 
   def source(
-    self, task: Task, max_seq_length: int, with_labels: bool = False
+    self,
+    task: Task,
+    max_seq_length: int,
+    with_labels: bool = False,
+    with_states: bool = False,
   ) -> RecordSource:
     """Returns the records for training.
 
@@ -129,13 +138,16 @@ class Dump:
       max_seq_length: S, at least the dump's.
       with_labels: whether to read `label_ids`, too. A missing label is -1, or
         NaN for regression.
+      with_states: whether to read the [CLS] states, which the dump has.
 
     Raises:
       UserError: a shard's first record does not fit.
     """
     source = RecordSource(
       tuple(self.paths),
-      dump_shards.record_fields(task, with_labels),
+      dump_shards.record_fields(
+        task, with_labels, self.manifest.num_state_values * with_states
+      ),
       {'S': max_seq_length, 'C': task.num_outputs},
       self.manifest.vocab_size,
     )

@@ -1,8 +1,9 @@
 """Makes a student's own dump if the teachers' dumps do not fit as they are.
 
 The dumps of several teachers are merged into one with the mean of their
-probabilities. For a student with another vocabulary or shorter inputs, the text
-that a dump keeps is tokenized again. The result is a dump in the student's
+probabilities, without [CLS] states: states of different teachers have no
+meaningful mean. For a student with another vocabulary or shorter inputs, the
+text that a dump keeps is tokenized again. The result is a dump in the student's
 folder. It depends on its sources only, so a resumed run uses it again.
 """
 
@@ -215,6 +216,8 @@ def _manifest(
     teacher_scores={},
     num_held_out=None,
     merged_from=[x for dump in dumps for x in dump.manifest.origins],
+    cls_layers=[],
+    cls_size=0,
   )
 
 
@@ -246,7 +249,8 @@ def _merged_rows(
     for group in chunk:
       _check_same(group, dumps)
       logits = average(np.stack([row.teacher_logits for row in group]))
-      rows.append(group[source]._replace(teacher_logits=logits))
+      row = group[source]._replace(teacher_logits=logits)
+      rows.append(row if len(dumps) == 1 else row._replace(cls_states=None))
     if not is_encoded:
       rows = _encoded(rows, student)
     yield from (row._replace(text_a=None, text_b=None) for row in rows)

@@ -174,6 +174,12 @@ class DumpOptions:
     'vocabulary, casing or length can learn from it.',
     needs=('do_dump_logits',),
   )
+  dump_cls_layers: tuple[str, ...] = setting(
+    (),
+    "Added: the teacher's layers, counted from 1 and separated by commas, "
+    'whose [CLS] states the dump stores, for students with --patient_weight.',
+    needs=('do_dump_logits',),
+  )
   num_logits_shards: int = setting(
     16,
     'Added: the number of files in the dump.',
@@ -200,6 +206,25 @@ class DumpOptions:
   def job(self) -> int:
     """The number of this job, from 0."""
     return self.shard_index or 0
+
+  def cls_layers(self) -> list[int]:
+    """Returns the layers of `dump_cls_layers`.
+
+    Raises:
+      UserError: they are no ascending numbers.
+    """
+    return _layers('dump_cls_layers', self.dump_cls_layers)
+
+
+def _layers(name: str, texts: tuple[str, ...]) -> list[int]:
+  """Returns a setting's layers; raises a `UserError` unless they ascend."""
+  numbers = [int(text) if text.isdecimal() else 0 for text in texts]
+  if 0 in numbers or sorted(set(numbers)) != numbers:
+    raise UserError(
+      f'`{name}`={",".join(texts)}: expected ascending numbers of layers, from '
+      '1, such as 2,4'
+    )
+  return numbers
 
 
 def no_dev(error: UserError) -> UserError:
@@ -233,8 +258,35 @@ class StudentOptions:
     needs=('do_train',),
     decides_weights=True,
   )
+  patient_weight: float = setting(
+    0.0,
+    'Added: beta of Patient KD (Sun et al. 2019). Adds beta times the squared '
+    "distance between the directions of the student's and the teacher's [CLS] "
+    "states, averaged over the dump's layers (--dump_cls_layers). If the "
+    "widths differ, a trained linear map of the student's states is compared; "
+    'exported checkpoints lack it. 0 is the loss of Turc et al.',
+    at_least=0.0,
+    needs=('do_train',),
+    decides_weights=True,
+  )
+  patient_layers: tuple[str, ...] = setting(
+    (),
+    "Added: the student's layers, counted from 1 and separated by commas, that "
+    "match the dump's, one for each. The default spreads them evenly below the "
+    'last layer.',
+    needs=('do_train', 'patient_weight>0'),
+    decides_weights=True,
+  )
   # Settings that --from_run brought: they need not take effect.
   inherited: frozenset[str] = frozenset()
+
+  def layers(self) -> list[int]:
+    """Returns the layers of `patient_layers`.
+
+    Raises:
+      UserError: they are no ascending numbers.
+    """
+    return _layers('patient_layers', self.patient_layers)
 
 
 # Settings of other groups that only a student can use.
@@ -274,6 +326,7 @@ class DistillationOptions(TaskJobOptions):
       UserError: the settings are named.
     """
     super().check()
+    self.student.layers()
     if self.dump.do_dump_logits:
       self._check_dump()
       return
@@ -300,6 +353,7 @@ class DistillationOptions(TaskJobOptions):
         f'{len(dump.logits_dir)}: {", ".join(dump.logits_dir)}'
       )
     self.transfer.check()
+    layers = dump.cls_layers()
     if not dump.allow_weak_teacher:
       try:
         self.task.check_splits(['dev'])
@@ -318,6 +372,12 @@ class DistillationOptions(TaskJobOptions):
       raise UserError(
         f'`hard_label_weight`={weight} cannot take effect: no text of the dump '
         'has a label (`transfer_split`=train adds some)'
+      )
+    patient_weight = self.student.patient_weight
+    if self.training.do_train and patient_weight and not layers:
+      raise UserError(
+        f'`patient_weight`={patient_weight} needs '
+        '`dump_cls_layers`: the dump would have no [CLS] states'
       )
     if dump.num_shards > 1 and self.has_student:
       raise UserError(

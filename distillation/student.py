@@ -24,12 +24,14 @@ from distillation import (
   dump_shards,
   logits_dump,
   merged_dump,
+  patience,
   teacher,
   transfer_files,
   transfer_set,
 )
 from distillation.logits_dump import Dump
 from distillation.options import DistillationOptions, StudentOptions, no_dev
+from distillation.patience import Patience
 from distillation.soft_labels import agreement, make_distillation_loss
 from modeling.checkpoints import location
 from modeling.models import Classifier
@@ -44,18 +46,37 @@ from training.task_folder import TaskFolder
 
 
 def make_job(
-  model: Classifier, task: Task, max_seq_length: int, options: StudentOptions
+  model: Classifier,
+  task: Task,
+  max_seq_length: int,
+  options: StudentOptions,
+  patient: Patience | None = None,
 ) -> Job:
-  """Returns the job of training a student on a teacher's logits."""
-  return fine_tuning.make_classifier_job(
+  """Returns the job of training a student on a teacher's logits.
+
+  Args:
+    model: the student.
+    task: the task.
+    max_seq_length: S.
+    options: the temperature and the weight of labels.
+    patient: from `patience.make`.
+  """
+  fields = dump_shards.record_fields(
+    task,
+    options.hard_label_weight > 0,
+    len(patient.layers) * patient.teacher_size if patient else 0,
+  )
+  job = fine_tuning.make_classifier_job(
     model,
     task,
     max_seq_length,
     make_distillation_loss(
-      model, task, options.temperature, options.hard_label_weight
+      model, task, options.temperature, options.hard_label_weight, patient
     ),
-    dump_shards.record_fields(task, with_labels=options.hard_label_weight > 0),
+    fields,
   )
+  more = patient.variables if patient else {}
+  return dataclasses.replace(job, unexported_variables=more)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,12 +88,14 @@ class SoftLabels:
     student: its task, tokenizer and input length.
     output_dir: takes the student's own records if it needs some.
     options: the temperature and the weight of labels.
+    patient: from `patience.make`.
   """
 
   dumps: Sequence[Dump]
   student: merged_dump.StudentInput
   output_dir: str
   options: StudentOptions
+  patient: Patience | None = None
 
   def check(self) -> None:
     """Checks, before anything expensive, that the dumps suit the student.
@@ -101,11 +124,16 @@ class SoftLabels:
 
   def identity(self) -> dict[str, Any]:
     """Returns the part of a run's identity that the soft labels give."""
-    return {
+    identity = {
       'dumps': [run_folder.fingerprint(dump.paths) for dump in self.dumps],
       'hard_label_weight': self.options.hard_label_weight,
       'temperature': self.options.temperature,
     }
+    if self.patient:
+      # Absent otherwise, so that older runs resume.
+      identity['patient_weight'] = self.patient.weight
+      identity['patient_layers'] = self.patient.layers
+    return identity
 
   def make_source(self) -> RecordSource:
     """Returns the records; merges or tokenizes them first if needed.
@@ -129,7 +157,10 @@ class SoftLabels:
         '%d of %d examples have a label', self.num_labelled, self.num_examples
       )
     return dump.source(
-      self.student.task, self.student.max_seq_length, with_labels=has_labels
+      self.student.task,
+      self.student.max_seq_length,
+      with_labels=has_labels,
+      with_states=self.patient is not None,
     )
 
 
@@ -245,6 +276,7 @@ def _dump_logits(
   text = fine_tuning.text_of(tokenizer, options)
   max_seq_length = options.model.max_seq_length
   model_setup.check_fit(config, text, max_seq_length, task)
+  teacher.check_layers(dump, config)
   model_setup.check_text(checkpoint, text, 'teacher_checkpoint')
   folder = TaskFolder(task, tokenizer, max_seq_length, dump.logits_dir[0])
   transfer = transfer_set.make(
@@ -279,11 +311,18 @@ def _train(
   command: Mapping[str, Any],
 ) -> None:
   task, max_seq_length = folder.task, folder.max_seq_length
+  patient = patience.make(
+    options.student,
+    {dump.folder: dump.manifest for dump in dumps},
+    model.config,
+    options.training.seed,
+  )
   data = SoftLabels(
     dumps,
     merged_dump.StudentInput(task, folder.tokenizer, max_seq_length),
     folder.output_dir,
     options.student,
+    patient,
   )
   data.check()
   identity = {
@@ -293,7 +332,7 @@ def _train(
     **evaluation.identity(task, splits, options.evaluation),
   }
   train(
-    make_job(model, task, max_seq_length, options.student),
+    make_job(model, task, max_seq_length, options.student, patient),
     Run(
       with_bias_correction(options.settings(data.num_examples)),
       options.model,

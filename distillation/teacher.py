@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from absl import logging
 
 from data.records import inference_input
@@ -21,6 +22,7 @@ from distillation.dump_manifest import Manifest
 from distillation.options import DumpOptions
 from distillation.transfer_set import TransferSet
 from distillation.transfer_text import Text
+from modeling import hidden_states
 from modeling.checkpoints.location import Checkpoint
 from modeling.configs import BertConfig
 from modeling.models import Classifier, released_variables
@@ -78,6 +80,11 @@ class DumpJob:
     """This job's number, from 0."""
     return self.options.job
 
+  @property
+  def cls_layers(self) -> list[int]:
+    """The layers whose [CLS] states are dumped; empty for none."""
+    return self.options.cls_layers()
+
 
 @dataclasses.dataclass(frozen=True)
 class Teacher:
@@ -88,6 +95,7 @@ class Teacher:
   scores: dict[str, float] | None  # None on workers other than the chief.
   dev_split: str  # The checksum of the scored examples; '' if there are none.
   predictor: Predictor
+  hidden_size: int
 
 
 def read_config(
@@ -110,6 +118,16 @@ def read_config(
       '`teacher_config_file`'
     )
   return beside[1]
+
+
+def check_layers(options: DumpOptions, config: BertConfig) -> None:
+  """Raises a `UserError` if a teacher lacks a layer of `dump_cls_layers`."""
+  layers, number = options.cls_layers(), config.num_hidden_layers
+  if layers and layers[-1] > number:
+    raise UserError(
+      f'`dump_cls_layers`={",".join(options.dump_cls_layers)}: the teacher has '
+      f'{number} layers, expected numbers from 1 to {number}'
+    )
 
 
 def dump(
@@ -200,9 +218,12 @@ def _dump(
 
 def _configuration(job: DumpJob, identity: Mapping[str, Any]) -> dict[str, Any]:
   """Returns everything that decides the dump's content."""
+  # Absent without states, so that older dumps can be continued.
+  states = {'dump_cls_layers': job.cls_layers} if job.cls_layers else {}
   return {
     'script': 'run_distillation --do_dump_logits',
     **identity,
+    **states,
     'dev': classifier_records.checksum(job.dev),
     'keep_text': job.options.keep_text,
     'max_seq_length': job.folder.max_seq_length,
@@ -226,14 +247,31 @@ def load_teacher(model: Classifier, job: DumpJob) -> Teacher:
       dev than the best constant prediction.
   """
   load_whole(job.teacher, released_variables(model), job.folder.task)
-  predictor = Predictor(model)
+  predictor = Predictor(
+    model, _logits_and_states(model, job.cls_layers) if job.cls_layers else None
+  )
   return Teacher(
     job.teacher.prefix,
     job.teacher.checksum(),
     workers.chief_does(lambda: _score_on_dev(predictor, job)),
     classifier_records.checksum(job.dev) if job.dev else '',
     predictor,
+    model.config.hidden_size,
   )
+
+
+def _logits_and_states(
+  model: Classifier, layers: Sequence[int]
+) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
+  """Returns a function from features to float32 [B, C + M*H]."""
+  num_values = len(layers) * model.config.hidden_size
+
+  def score(features):
+    outputs = hidden_states.of_classifier(model, features, layers)
+    states = tf.reshape(outputs['cls_states'], [-1, num_values])
+    return tf.concat([outputs['logits'], states], axis=1)
+
+  return score
 
 
 def _score_on_dev(predictor: Predictor, job: DumpJob) -> dict[str, float]:
@@ -245,7 +283,7 @@ def _score_on_dev(predictor: Predictor, job: DumpJob) -> dict[str, float]:
   logits = logits_dump.read_dev_logits(folder.output_dir, shape)
   if logits is None:
     texts = [Text(e.example_id, e.text_a, e.text_b) for e in dev]
-    logits, _, _ = _score(predictor, texts, job)
+    logits, _, _, _ = _score(predictor, texts, job)
   logging.info('The teacher on dev:')
   scores = scoring.score(folder.task, dev, logits)
   result_files.write_eval_results(folder.output_dir, job.teacher.prefix, scores)
@@ -367,6 +405,8 @@ def _manifest(teacher: Teacher, job: DumpJob, paths: Sequence[str]) -> Manifest:
     num_labelled=sum(text.label is not None for text in transfer.texts),
     keeps_text=job.options.keep_text,
     dev_split=teacher.dev_split,
+    cls_layers=job.cls_layers,
+    cls_size=teacher.hidden_size if job.cls_layers else 0,
   )
 
 
@@ -378,7 +418,8 @@ def _dump_shard(
   on_progress: Callable[[int], None],
 ) -> None:
   task = job.folder.task
-  logits, ids, segments = _score(predictor, texts, job, on_progress)
+  logits, states, ids, segments = _score(predictor, texts, job, on_progress)
+  keeps_text = job.options.keep_text
   rows = [
     dump_shards.Row(
       text.example_id,
@@ -386,13 +427,16 @@ def _dump_shard(
       row_segments,
       row_logits,
       None if text.label is None else task.encode_label(text.label),
-      *((text.text_a, text.text_b) if job.options.keep_text else ()),
+      text.text_a if keeps_text else None,
+      text.text_b if keeps_text else None,
+      row_states,
     )
-    for text, row_ids, row_segments, row_logits in zip(
+    for text, row_ids, row_segments, row_logits, row_states in zip(
       texts,
       dump_shards.split_rows(ids),
       dump_shards.split_rows(segments),
       logits,
+      [None] * len(texts) if states is None else states,
       strict=True,
     )
   ]
@@ -408,7 +452,8 @@ def _score(
   """Scores N texts.
 
   Returns:
-    The logits, float32 [N, C]; and the ids and segments that were scored,
+    The logits, float32 [N, C]; the [CLS] states, float32 [N, M*H], or None if
+    they are not dumped; and the ids and segments that were scored,
     RaggedTensors [N, (tokens)].
   """
   folder = job.folder
@@ -423,4 +468,7 @@ def _score(
     ids, segments, job.batch_size, folder.max_seq_length
   )
   logits = predictor.predict(batches, len(texts), on_progress)
-  return logits, ids, segments
+  states = None
+  if job.cls_layers:
+    logits, states = np.split(logits, [folder.task.num_outputs], axis=1)
+  return logits, states, ids, segments

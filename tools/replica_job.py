@@ -19,7 +19,7 @@ from cli import (
 from data.records import batch_signatures
 from data.text import tokenization
 from devices import flops
-from distillation import student, teacher
+from distillation import dump_manifest, patience, student, teacher
 from modeling.checkpoints.location import locate
 from modeling.models import PreTrainer
 from system.errors import UserError
@@ -109,8 +109,15 @@ def _distillation(num_replicas: int) -> ReplicaJob:
   options = distillation_flags.read()
   task = student.make_distillation_task(options)
   model = _classifier(task, options)
+  dumps = {}
+  if options.student.patient_weight:
+    flag_group.require('logits_dir')
+    dumps = {x: dump_manifest.read(x) for x in options.dump.logits_dir}
+  patient = patience.make(
+    options.student, dumps, model.config, options.training.seed
+  )
   job = student.make_job(
-    model, task, options.model.max_seq_length, options.student
+    model, task, options.model.max_seq_length, options.student, patient
   )
   return _training(job, _settings(options), num_replicas)
 

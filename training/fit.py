@@ -80,7 +80,11 @@ def fit(
     )
 
   checkpointer = Checkpointer(
-    settings.output_dir, variables, trainer.optimizer, statistics, export
+    settings.output_dir,
+    job.all_variables,
+    trainer.optimizer,
+    statistics,
+    export,
   )
   step = _start(checkpointer, start, variables)
   # All workers choose the resume step before the chief saves.
@@ -161,11 +165,11 @@ def _trained_variables(job: Job, settings: Settings) -> dict[str, tf.Variable]:
   """Returns the variables to train; logs how many are frozen."""
   trained = {
     name: variable
-    for name, variable in job.variables.items()
+    for name, variable in job.all_variables.items()
     if not variable_groups.is_frozen(name, job.num_layers, settings.freeze)
   }
   if settings.freeze:
-    num_variables = len(job.variables)
+    num_variables = len(job.all_variables)
     logging.info(
       'Frozen: %d of %d variables (`freeze`=%s).',
       num_variables - len(trained),

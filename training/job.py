@@ -29,6 +29,8 @@ class Job:
     fields: the fields of a training record.
     dims: letter in the fields' shapes → size: S, and P or C.
     count_flops: rows → floating-point operations of one forward pass.
+    unexported_variables: variables of the loss, by name. They are trained, and
+      saved for resuming, but are no part of exported checkpoints.
   """
 
   model: tf.Module
@@ -36,6 +38,9 @@ class Job:
   fields: Sequence[Field]
   dims: Mapping[str, int]
   count_flops: Callable[[int], int]
+  unexported_variables: Mapping[str, tf.Variable] = dataclasses.field(
+    default_factory=dict
+  )
 
   @property
   def num_layers(self) -> int:
@@ -46,6 +51,11 @@ class Job:
   def variables(self) -> dict[str, tf.Variable]:
     """The model's variables by their released names."""
     return released_variables(self.model)
+
+  @property
+  def all_variables(self) -> dict[str, tf.Variable]:
+    """The variables to train and to save, by name: the model's come first."""
+    return {**self.variables, **self.unexported_variables}
 
   def signature(
     self, rows: int, length: int | None = None

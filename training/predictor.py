@@ -13,6 +13,9 @@ from modeling.models import Classifier
 from system import threads, xla
 from system.progress import Progress
 
+# `input_ids`, `input_mask` and `segment_ids` of B rows → float32 [B, C].
+Score = Callable[[dict[str, tf.Tensor]], tf.Tensor]
+
 _INPUTS = ('input_ids', 'input_mask', 'segment_ids')
 
 
@@ -27,15 +30,20 @@ class Predictor:
       traced or compiled the function; 0.0 if unknown.
   """
 
-  def __init__(self, model: Classifier):
-    """Makes a predictor; the first batch traces its function."""
+  def __init__(self, model: Classifier, score: Score | None = None):
+    """Makes a predictor; the first batch traces its function.
+
+    Args:
+      model: the model.
+      score: computes other outputs than the model's logits, float32 [B, C].
+    """
     self.examples_per_second = 0.0
     self._strategy = strategy = tf.distribute.get_strategy()
     # Other workers' replicas don't count: each worker computes every row.
     local = strategy.experimental_distribute_values_from_function(lambda _: 0)
     self._num_replicas = len(strategy.experimental_local_results(local))
 
-    score = xla.compiled(lambda rows: model(rows)['logits'])
+    score = xla.compiled(score or (lambda rows: model(rows)['logits']))
 
     def logits_of_replica(batch):
       return score(self._replica_rows(batch))

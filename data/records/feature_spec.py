@@ -59,3 +59,8 @@ LOGITS_DUMP = (
 # number. -1 and NaN mark a missing label.
 LOGITS_DUMP_LABEL = Field('label_ids', 'int64', 1, (-1, 'C'))
 LOGITS_DUMP_NUMBER = Field('label_ids', 'float32', 1)
+
+
+def cls_states_field(num_values: int) -> Field:
+  """Returns the field of a dump's [CLS] states, layer after layer."""
+  return Field('teacher_cls_states', 'float32', num_values)

@@ -7,10 +7,16 @@ import sys
 
 import numpy as np
 import pytest
+import replicas
 import tensorflow as tf
 import tiny_world
 
+from devices import strategies
 from distillation import dump_shards, teacher
+from modeling import hidden_states
+from modeling.checkpoints import loading, location, tensor_bundle
+from modeling.configs import BertConfig
+from modeling.models import Classifier, released_variables
 from system import files, temporary_files
 from system.errors import UserError
 from training import run_lock
@@ -607,3 +613,131 @@ def test_regression_on_pairs_is_distilled(world):
   scores = (world / 'student' / 'eval_results.txt').read_text()
   assert 'eval_teacher_mse = ' in scores
   assert 'nan' not in scores
+
+
+@pytest.fixture(scope='session')
+def _states_world(_teacher_world, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('states_world')
+  shutil.copytree(_teacher_world, folder, dirs_exist_ok=True)
+  _run(*_dump_flags(folder, dump_cls_layers='1,2'))
+  return folder
+
+
+@pytest.fixture
+def states_world(_states_world, tmp_path):
+  """A `teacher_world` with its logits and [CLS] states in `dump`."""
+  return shutil.copytree(_states_world, tmp_path, dirs_exist_ok=True)
+
+
+def test_a_dump_with_states_has_those_of_each_text(states_world):
+  manifest = json.loads((states_world / 'dump' / 'manifest.json').read_text())
+  assert (manifest['cls_layers'], manifest['cls_size']) == ([1, 2], 8)
+  records = _records(states_world)
+  model = Classifier(BertConfig(**tiny_world.CONFIG), 2)
+  loading.load_released(
+    location.locate(str(states_world / 'teacher')), released_variables(model)
+  )
+  for record in (records[0], records[-1]):
+    ids = tf.constant([record['input_ids'].int64_list.value])
+    features = {
+      'input_ids': ids,
+      'input_mask': tf.ones_like(ids),
+      'segment_ids': tf.zeros_like(ids),
+    }
+    expected = hidden_states.of_classifier(model, features, [1, 2])
+    np.testing.assert_allclose(
+      record['teacher_cls_states'].float_list.value,
+      np.ravel(expected['cls_states']),
+      atol=1e-5,
+    )
+    np.testing.assert_allclose(
+      record['teacher_logits'].float_list.value,
+      np.ravel(expected['logits']),
+      atol=1e-5,
+    )
+
+
+def test_layers_that_the_teacher_lacks_are_refused(teacher_world):
+  with pytest.raises(UserError, match='--dump_cls_layers=1,3: .* has 2 layers'):
+    _run(*_dump_flags(teacher_world, dump_cls_layers='1,3'))
+
+
+def _patient_flags(world, **changes):
+  """Returns the flags of a student that is narrower than its teacher."""
+  config = {**tiny_world.CONFIG, 'hidden_size': 4, 'num_hidden_layers': 3}
+  (world / 'narrow.json').write_text(json.dumps(config))
+  values = {
+    'bert_config_file': world / 'narrow.json',
+    'patient_weight': 2.0,
+    'num_train_epochs': 2,
+    'save_checkpoints_steps': 4,
+    'log_steps': 1,
+    **changes,
+  }
+  return [*_student_flags(world, **values), '--do_train']
+
+
+def test_a_patient_student_approaches_the_states(states_world):
+  _run(*_patient_flags(states_world), '--do_eval', '--do_predict')
+  student = states_world / 'student'
+  lines = (student / 'metrics.jsonl').read_text().splitlines()
+  losses = [json.loads(line)['patient_loss'] for line in lines]
+  assert np.mean(losses[-3:]) < 0.8 * losses[0]
+  # The map between the widths is not exported, but a run resumes with it.
+  names = tf.train.load_checkpoint(str(student)).get_variable_to_shape_map()
+  assert not [name for name in names if 'patience' in name]
+  saved = tensor_bundle.read(f'{student}/checkpoints/ckpt-{len(lines)}')
+  assert saved['model/patience/projection'].shape == (2, 4, 8)
+  run = json.loads((student / 'run.json').read_text())['configuration']
+  assert (run['patient_weight'], run['patient_layers']) == (2.0, [1, 2])
+
+
+@pytest.mark.slow
+def test_a_patient_student_resumes_with_the_same_bytes(states_world):
+  _run(*_patient_flags(states_world))
+  student = states_world / 'student'
+  whole = {p.name: p.read_bytes() for p in student.glob('model.ckpt-*')}
+  last = max(int(name.split('-')[1].split('.')[0]) for name in whole)
+  for path in student.rglob(f'*ckpt-{last}.*'):
+    path.unlink()
+  _run(*_patient_flags(states_world))
+  again = {p.name: p.read_bytes() for p in student.glob('model.ckpt-*')}
+  assert again == whole
+  with pytest.raises(UserError, match='patient_weight: 2.0 there, 1.0 now'):
+    _run(*_patient_flags(states_world, patient_weight=1.0))
+
+
+@pytest.mark.slow
+def test_a_patient_student_is_the_same_on_two_replicas(
+  states_world, monkeypatch
+):
+  _run(*_patient_flags(states_world))
+  expected = _weights(states_world / 'student')
+  strategy = replicas.mirrored()
+  monkeypatch.setattr(strategies, 'make_strategy', lambda options: strategy)
+  changes = {'output_dir': states_world / 'both'}
+  changes['gradient_accumulation_steps'] = 2
+  _run(*_patient_flags(states_world, **changes))
+  for name, value in _weights(states_world / 'both').items():
+    np.testing.assert_allclose(value, expected[name], atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({}, '--patient_weight=2.0 .* dump in .* has no .CLS. .*_cls_layers'),
+    ({'patient_weight': None, 'patient_layers': '1'}, 'patient_layers cannot'),
+    ({'patient_layers': '2,1'}, '--patient_layers=2,1: expected ascending'),
+  ],
+)
+def test_patience_that_cannot_take_effect_is_refused(
+  dump_world, changes, message
+):
+  with pytest.raises(UserError, match=message):
+    _run(*_patient_flags(dump_world, **changes))
+
+
+def test_a_patient_student_needs_the_states_of_its_own_dump(teacher_world):
+  flags = [*_dump_flags(teacher_world), *_patient_flags(teacher_world)]
+  with pytest.raises(UserError, match='2.0 needs --dump_cls_layers: the dump'):
+    _run(*dict.fromkeys(flags))
