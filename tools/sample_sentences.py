@@ -4,14 +4,16 @@ r"""Samples sentences from running text to make a transfer set.
     --output_file=transfer.txt --num_sentences=100000
 
 For distilling on unlabelled text of the task's domain. The input has one
-document per line, plain or compressed, and may contain HTML line breaks. Each
-distinct sentence is equally likely to be sampled and occurs at most once. The
-same text and seed give the same sample.
+document per line, plain or compressed, or is a table (.tsv, .csv, .jsonl,
+.parquet) with the documents in --text_column. Documents may contain HTML line
+breaks. Each distinct sentence is equally likely to be sampled and occurs at
+most once. The same text and seed give the same sample. --all_sentences takes
+all of them, in random order.
 """
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from absl import flags, logging
 
@@ -38,6 +40,10 @@ def define_flags() -> None:
   flags.DEFINE_integer(
     'num_sentences', 100_000, 'Number of sentences to sample.', lower_bound=1
   )
+  flags.DEFINE_bool('all_sentences', False, 'Whether to take all sentences.')
+  flags.DEFINE_string(
+    'text_column', None, 'The column of the documents, if the input is a table.'
+  )
   flags.DEFINE_integer('min_words', 3, 'Words in the shortest sentence.')
   flags.DEFINE_integer('max_words', 60, 'Words in the longest sentence.')
   flags.DEFINE_integer('seed', 12345, 'Seed of the sample.')
@@ -57,14 +63,16 @@ def document_sentences(
 
 
 def sample(
-  sentences: Iterable[str], num_sentences: int, seed: int
+  sentences: Iterable[str], num_sentences: int | None, seed: int
 ) -> list[str]:
-  """Returns `num_sentences` distinct sentences in random order.
+  """Returns distinct sentences in random order: so many, or None for all.
 
   Raises:
     UserError: there are fewer.
   """
   distinct = list(dict.fromkeys(sentences))
+  if num_sentences is None:
+    num_sentences = len(distinct)
   if len(distinct) < num_sentences:
     raise UserError(
       f'--num_sentences={num_sentences}, but the text holds {len(distinct)} '
@@ -73,16 +81,37 @@ def sample(
   return random.Random(seed).sample(distinct, num_sentences)
 
 
+def read_documents(path: str, text_column: str | None) -> Iterator[str]:
+  """Yields the documents of a file: its lines, or a column of a table."""
+  if text_column is None:
+    yield from text_files.read_lines(path)
+    return
+  from distillation import transfer_files
+
+  columns = transfer_files.TextColumns((text_column,), are_given=True)
+  is_table, rows = transfer_files.open_file(path, columns)
+  if not is_table:
+    raise UserError(
+      f'--text_column={text_column} cannot take effect: {path} is no table'
+    )
+  yield from (row.texts[0] for row in rows)
+
+
 def main(_: list[str]) -> None:
   """Reads all sentences and writes a sample."""
   flag_group.require('input_file', 'output_file')
+  if FLAGS.all_sentences and FLAGS['num_sentences'].present:
+    raise UserError('--all_sentences and --num_sentences exclude each other')
   sentences = (
     sentence
     for path in files.expand(FLAGS.input_file)
-    for line in text_files.read_lines(path)
-    for sentence in document_sentences(line, FLAGS.min_words, FLAGS.max_words)
+    for document in read_documents(path, FLAGS.text_column)
+    for sentence in document_sentences(
+      document, FLAGS.min_words, FLAGS.max_words
+    )
   )
-  sampled = sample(sentences, FLAGS.num_sentences, FLAGS.seed)
+  number = None if FLAGS.all_sentences else FLAGS.num_sentences
+  sampled = sample(sentences, number, FLAGS.seed)
   files.write_text(FLAGS.output_file, ''.join(s + '\n' for s in sampled))
   logging.info('%d sentences', len(sampled))
 

@@ -42,7 +42,8 @@ class Step:
   Attributes:
     name: unique in a list; a relative path without an ending, which names the
       step's log.
-    command: a script or '-m' and a module, then its flags.
+    command: a script of Python or, with the ending .sh, of Bash; or '-m' and a
+      module; then its flags.
     done: the file or folder that exists once the step is done.
     needs: the steps that must be done first.
     finish: called with the seconds that the command took, to write `done` if
@@ -62,7 +63,14 @@ class Step:
 
   def shell_command(self) -> str:
     """Returns the command as a line for a shell."""
-    return shlex.join(['python', *self.command])
+    return shlex.join([self._interpreter('python'), *self.command])
+
+  def words(self) -> list[str]:
+    """Returns the words of the command for this interpreter."""
+    return [self._interpreter(sys.executable), *self.command]
+
+  def _interpreter(self, python: str) -> str:
+    return 'bash' if self.command[0].endswith('.sh') else python
 
 
 def flag_words(values: dict[str, object]) -> list[str]:
@@ -169,7 +177,8 @@ class _Runner:
 
   def _run_step(self, step: Step) -> None:
     log = os.path.join(self._log_dir, f'{step.name}.log')
-    os.makedirs(os.path.dirname(log), exist_ok=True)
+    for path in (log, step.done):
+      os.makedirs(os.path.dirname(path), exist_ok=True)
     self._say(f'{step.name} begins')
     seconds, status = self._run_command(step, log)
     if status in _STOPPED or self._is_stopping.is_set():
@@ -186,7 +195,7 @@ class _Runner:
 
   def _run_command(self, step: Step, log: str) -> tuple[float, int]:
     """Returns the seconds of all tries so far, and this one's exit status."""
-    environment = dict(os.environ)
+    environment = {**os.environ, 'PYTHON': sys.executable}
     if self._num_jobs > 1:
       threads = max(len(os.sched_getaffinity(0)) // self._num_jobs, 1)
       environment.setdefault('TF_NUM_INTRAOP_THREADS', str(threads))
@@ -195,7 +204,7 @@ class _Runner:
       file.write(f'+ {step.shell_command()}\n'.encode())
       file.flush()
       process = subprocess.Popen(
-        [sys.executable, *step.command],
+        step.words(),
         stdout=file,
         stderr=subprocess.STDOUT,
         env=environment,

@@ -26,5 +26,18 @@ def test_a_sample_has_distinct_sentences_and_follows_the_seed():
   assert len(set(first)) == 5 and set(first) <= set(numbers)
   assert sample_sentences.sample(numbers * 3, 5, seed=1) == first
   assert sample_sentences.sample(numbers, 5, seed=2) != first
+  assert sorted(sample_sentences.sample(numbers, None, seed=1)) == numbers
   with pytest.raises(UserError, match='=9, but the text holds 8 different'):
     sample_sentences.sample(numbers, 9, seed=1)
+
+
+def test_documents_are_lines_or_a_column(tmp_path):
+  path = tmp_path / 'a.tsv'
+  path.write_text('label\ttext\n1\tA film.\n0\tNo film.\n')
+  read = sample_sentences.read_documents
+  assert list(read(str(path), 'text')) == ['A film.', 'No film.']
+  assert next(read(str(path), None)) == 'label\ttext'
+  path = path.rename(tmp_path / 'a.txt')
+  path.write_text('Just a line.\n')
+  with pytest.raises(UserError, match='text_column=text cannot take effect'):
+    list(read(str(path), 'text'))
