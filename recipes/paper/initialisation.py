@@ -1,0 +1,75 @@
+r"""Which weights should a student start from?
+
+  python -m recipes.paper.initialisation --data_dir=DATA --scale=cpu
+
+Random weights, a pre-trained encoder's word embeddings alone, the lowest layers
+of a deeper encoder of the same width, and an encoder pre-trained at its size;
+each fine-tuned and distilled.
+"""
+
+from recipes.paper import experiment
+from recipes.paper.experiment import Experiment, Plan, Run
+from recipes.paper.main_comparison import main_dump
+from recipes.paper.students import RANDOM, Start
+
+STARTS = ('random', 'word embeddings', 'truncated', 'pre-trained')
+
+
+def starts(plan: Plan, size: str) -> dict[str, Start]:
+  """Returns the four starts of a size."""
+  layers, hidden = map(int, size.split('/'))
+  own = plan.stages.encoder(size)
+  deeper = plan.stages.encoder(f'{2 * layers}/{hidden}')
+  return dict(
+    zip(
+      STARTS,
+      (
+        RANDOM,
+        Start('words', own, 'word_embeddings'),
+        Start('truncated', deeper, 'bottom_layers'),
+        Start('wiki', own),
+      ),
+      strict=True,
+    )
+  )
+
+
+def runs(plan: Plan) -> list[Run]:
+  """Plans a fine-tuned and a distilled student for each start."""
+  task, size, students = plan.scale.tasks[0], plan.scale.size, plan.students
+  dump = main_dump(plan)
+  planned = []
+  for seed in plan.seeds:
+    for name, start in starts(plan, size).items():
+      keys = {'task': task, 'size': size, 'start': name, 'seed': seed}
+      tuned = students.on_labels(task, size, seed, start)
+      distilled = students.on_dump(task, size, seed, start, dump)
+      planned += [
+        Run({**keys, 'training': 'fine-tuned'}, tuned),
+        Run({**keys, 'training': 'distilled'}, distilled),
+      ]
+  return planned
+
+
+EXPERIMENT = Experiment(
+  name='initialisation',
+  title='Initialisation',
+  question='Which weights should a student start from?',
+  figure={
+    'x': 'start',
+    'line': 'training',
+    'metric': 'score',
+    'x_order': list(STARTS),
+    'line_order': ['fine-tuned', 'distilled'],
+    'y_label': 'dev score',
+    'connect': False,
+  },
+  runs=runs,
+  notes=[
+    'The paper made this comparison on MNLI, where the distilled students of '
+    'five sizes ordered as pre-trained, truncated, word embeddings, random.'
+  ],
+)
+
+if __name__ == '__main__':
+  experiment.run(EXPERIMENT)

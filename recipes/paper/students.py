@@ -1,0 +1,215 @@
+"""Students: how each method of the paper trains one, as steps.
+
+basic         labels, from random weights
+PF            labels, from a pre-trained encoder
+distillation  a teacher's logits on the transfer set, from random weights
+PD            the same, from a pre-trained encoder
+PDF           PD, then labels
+"""
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Mapping
+
+from recipes.paper.stages import Dump, Encoder, Stages
+from tools import result_record
+from tools.steps import Step, flag_words
+
+METHODS = ('basic', 'distillation', 'PF', 'PD', 'PDF')
+
+# Chosen with `recipes.paper.selection`, at scale cpu, on a split of SST-2's
+# training data.
+LEARNING_RATES = {
+  'basic': 3e-4,
+  'PF': 3e-4,
+  'distillation': 1e-3,
+  'PD': 1e-3,
+  'PDF': 1e-4,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+  """The weights that a student starts from.
+
+  Attributes:
+    name: of the start, in the names of runs.
+    encoder: the encoder; None for random weights.
+    init: which of its weights are loaded, as `--init`.
+  """
+
+  name: str
+  encoder: Encoder | None = None
+  init: str = 'all'
+
+  def flags(self) -> dict[str, object]:
+    """Returns the flags of the start."""
+    if self.encoder is None:
+      return {}
+    return {
+      'init_checkpoint': self.encoder.checkpoint,
+      'init': None if self.init == 'all' else self.init,
+    }
+
+  @property
+  def needs(self) -> tuple[Step, ...]:
+    """The steps that make the encoder."""
+    return self.encoder.needs if self.encoder else ()
+
+
+RANDOM = Start('random')
+
+
+@dataclasses.dataclass(frozen=True)
+class Student:
+  """A student's run.
+
+  Attributes:
+    name: unique among all experiments of a scale.
+    step: done when the run's result is recorded.
+    trained: the same step, done while the run's folder exists.
+    result: the path of the result's file.
+    folder: the run's folder. It is removed when its result is recorded, unless
+      a later run starts from it.
+  """
+
+  name: str
+  step: Step
+  trained: Step
+  result: str
+  folder: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Students:
+  """Plans students, each once for all experiments.
+
+  Attributes:
+    stages: the shared stages.
+    runs_dir: takes a result file for each run.
+  """
+
+  stages: Stages
+  runs_dir: str
+
+  def on_labels(
+    self,
+    task: str,
+    size: str,
+    seed: int,
+    start: Start,
+    method: str | None = None,
+    needs: tuple[Step, ...] = (),
+    **changes,
+  ) -> Student:
+    """Fine-tunes on the task's labels.
+
+    Args:
+      task: the task.
+      size: the student's.
+      seed: the run's.
+      start: its initial weights.
+      method: decides the learning rate: by default PF, or basic from random
+        weights.
+      needs: steps that the run needs besides.
+      **changes: other flags than the scale's.
+    """
+    method = method or ('basic' if start.encoder is None else 'PF')
+    scale = self.stages.scale
+    flags = {
+      'num_train_epochs': scale.fine_tuning_epochs,
+      'learning_rate': LEARNING_RATES[method],
+      **changes,
+    }
+    return self._student(
+      'run_classifier.py',
+      task,
+      size,
+      seed,
+      ('labels', start),
+      flags,
+      changes,
+      needs,
+    )
+
+  def on_dump(
+    self, task: str, size: str, seed: int, start: Start, dump: Dump, **changes
+  ) -> Student:
+    """Distils from a dump; see `on_labels`."""
+    method = 'distillation' if start.encoder is None else 'PD'
+    flags = {
+      'num_train_epochs': self.stages.scale.distillation_epochs,
+      'learning_rate': LEARNING_RATES[method],
+      'logits_dir': ','.join(dump.folders),
+      **changes,
+    }
+    return self._student(
+      'run_distillation.py',
+      task,
+      size,
+      seed,
+      (dump.name, start),
+      flags,
+      changes,
+      dump.needs,
+    )
+
+  def after(self, student: Student) -> Start:
+    """Returns a start from another student."""
+    encoder = Encoder(student.name, student.folder, (student.trained,))
+    return Start(student.name, encoder)
+
+  def _student(
+    self,
+    script: str,
+    task: str,
+    size: str,
+    seed: int,
+    origin: tuple[str, Start],
+    flags: Mapping[str, object],
+    changes: Mapping[str, object],
+    needs: tuple[Step, ...] = (),
+  ) -> Student:
+    data, start = origin
+    parts = [task, size.replace('/', '-'), data, start.name]
+    parts += [
+      f'{key}-{os.path.basename(str(value))}' for key, value in changes.items()
+    ]
+    name = '_'.join([*parts, f'seed{seed}'])
+    folder = self.stages.path('runs', name)
+    scale = self.stages.scale
+    words = flag_words(
+      {
+        **self.stages.task_flags(task),
+        'bert_size': size,
+        **start.flags(),
+        'do_train': True,
+        'do_eval': True,
+        'train_batch_size': scale.train_batch_size,
+        'eval_batch_size': scale.eval_batch_size,
+        'save_checkpoints_steps': 5000,
+        'keep_checkpoint_max': 1,
+        'output_dir': folder,
+        'seed': seed,
+        **flags,
+      }
+    )
+    result = os.path.join(self.runs_dir, f'{name}.json')
+    keys = {'run': name, 'task': task, 'size': size, 'seed': seed}
+
+    def record(seconds: float, keeps: bool = False) -> None:
+      made = result_record.make(folder, keys, seconds)
+      result_record.write(self.runs_dir, f'{name}.json', made)
+      if not keeps:
+        shutil.rmtree(folder)
+
+    step = Step(
+      f'runs/{name}', (script, *words), result, (*needs, *start.needs), record
+    )
+    trained = dataclasses.replace(
+      step,
+      done=os.path.join(folder, 'eval_results.txt'),
+      finish=lambda seconds: record(seconds, keeps=True),
+    )
+    return Student(name, step, trained, result, folder)

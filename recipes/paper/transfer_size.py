@@ -1,0 +1,63 @@
+r"""How many unlabelled sentences does distillation need?
+
+  python -m recipes.paper.transfer_size --data_dir=DATA --scale=cpu
+
+PD and distillation on growing samples of the film reviews, all trained for the
+same number of steps, beside PF, which needs none. A smaller sample is part of a
+larger one.
+"""
+
+from recipes.paper import experiment, published
+from recipes.paper.experiment import Experiment, Plan, Run
+from recipes.paper.main_comparison import TEACHER_SEED
+from recipes.paper.students import RANDOM, Start
+
+
+def runs(plan: Plan) -> list[Run]:
+  """Plans PD and distillation for each size of the transfer set, and PF."""
+  scale, students = plan.scale, plan.students
+  task, size = scale.tasks[0], scale.size
+  encoder = Start('wiki', plan.stages.encoder(size))
+  planned = []
+  for seed in plan.seeds:
+    keys = {'task': task, 'size': size, 'seed': seed}
+    planned.append(
+      Run(
+        {**keys, 'method': 'PF'}, students.on_labels(task, size, seed, encoder)
+      )
+    )
+    for count in scale.transfer_sizes:
+      dump = plan.stages.dump(task, {'films': count}, (TEACHER_SEED,))
+      number = plan.stages.num_sentences('films', count)
+      epochs = round(scale.transfer_steps * scale.train_batch_size / number, 2)
+      for method, start in (('PD', encoder), ('distillation', RANDOM)):
+        student = students.on_dump(
+          task, size, seed, start, dump, num_train_epochs=epochs
+        )
+        planned.append(
+          Run({**keys, 'method': method, 'sentences': number}, student)
+        )
+  return planned
+
+
+EXPERIMENT = Experiment(
+  name='transfer_size',
+  title='Size of the transfer set',
+  question='How many unlabelled sentences does distillation need?',
+  figure={
+    'x': 'sentences',
+    'line': 'method',
+    'metric': 'score',
+    'x_scale': 'log',
+    'line_order': ['distillation', 'PF', 'PD'],
+    'x_label': 'sentences in the transfer set',
+    'y_label': 'dev score',
+  },
+  runs=runs,
+  paper=published.TRANSFER_SIZES,
+  paper_source=f'{published.FIGURES} BERT-Mini on book reviews.',
+  notes=['All students train for the same number of steps.'],
+)
+
+if __name__ == '__main__':
+  experiment.run(EXPERIMENT)

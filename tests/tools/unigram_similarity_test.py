@@ -1,0 +1,36 @@
+"""The similarity of two texts' word frequencies."""
+
+import pytest
+
+from tools import unigram_similarity as tool
+
+
+def test_words_are_counted_in_lower_case_and_apart_from_punctuation():
+  assert tool.count(["It's a film.", 'A film']) == {
+    'it': 1,
+    "'": 1,
+    's': 1,
+    'a': 2,
+    'film': 2,
+    '.': 1,
+  }
+
+
+def test_a_text_is_most_similar_to_itself_whatever_its_length():
+  counts = {'a': 5, 'b': 3, 'c': 1}
+  assert tool.similarity(counts, counts, 10) == pytest.approx(1)
+  thrice = {word: 3 * count for word, count in counts.items()}
+  assert tool.similarity(counts, thrice, 10) == pytest.approx(1)
+
+
+def test_a_correlation_worked_by_hand():
+  # Ranks of a, b, c, d: 4, 3, 2, 1 and 4, 2, 3, 1; 1 - 6 * 2 / (4 * 15) = 0.8.
+  first, second = {'a': 9, 'b': 5, 'c': 2}, {'a': 9, 'b': 2, 'c': 5}
+  first['d'] = second['d'] = 1
+  assert tool.similarity(first, second, 10) == pytest.approx(0.8)
+
+
+def test_only_frequent_words_count_and_missing_ones_are_0():
+  first, second = {'a': 9, 'b': 5, 'x': 1}, {'a': 9, 'c': 5, 'y': 1}
+  # a, b, c: ranks 3, 2, 1 and 3, 1, 2.
+  assert tool.similarity(first, second, 2) == pytest.approx(0.5)
