@@ -32,6 +32,16 @@ def options() -> PretrainingOptions:
   chosen.check()
   input_paths.check(*_GROUPS)
   input_paths.check_model(chosen, chosen.vocabulary.vocab_file)
+  if chosen.training.do_train and chosen.imitation.teacher_checkpoint:
+    # It imports NumPy, which --help does not need.
+    from training import model_setup
+
+    model_setup.check_teacher_files(
+      chosen.imitation.teacher_checkpoint,
+      chosen.imitation.teacher_config_file,
+      chosen.model.max_seq_length,
+      chosen.vocabulary.vocab_file,
+    )
   return chosen
 
 

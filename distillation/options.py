@@ -12,7 +12,7 @@ from distillation import dump_manifest
 from system.errors import UserError
 from system.file_systems import local_path
 from system.settings import MAX_SEED, setting
-from training.options import TaskJobOptions
+from training.options import TaskJobOptions, TeacherOptions
 
 # name[:version]:split:column or name[:version]:split:column_a+column_b
 _TFDS = re.compile(r'([^:]+(?::\d[\d.*]*)?):([A-Za-z][^:]*(?:\[.*\])?):([^:]+)')
@@ -134,8 +134,8 @@ def _number(text: str) -> float:
 
 
 @dataclasses.dataclass(frozen=True)
-class DumpOptions:
-  """The teacher, and how the dump of its logits is made."""
+class DumpOptions(TeacherOptions):
+  """How the dump of the teacher's logits is made."""
 
   do_dump_logits: bool = setting(
     False, 'Added: whether the teacher scores the transfer set.'
@@ -146,21 +146,6 @@ class DumpOptions:
     'of several teachers, separated by commas: from the mean of their '
     'probabilities, or of the numbers that they predict.',
     needs=('do_dump_logits|do_train|do_eval',),
-  )
-  teacher_checkpoint: str | None = setting(
-    None,
-    'Added: the fine-tuned teacher: a prefix, the folder that holds it (for '
-    'example the output_dir of run_classifier.py: its best checkpoint if it '
-    'has one, else its last), or a Hugging Face folder.',
-    reads='checkpoint',
-    needs=('do_dump_logits',),
-  )
-  teacher_config_file: str | None = setting(
-    None,
-    "Added: the teacher's bert_config.json, if it does not lie beside the "
-    'checkpoint.',
-    reads='file',
-    needs=('do_dump_logits',),
   )
   allow_weak_teacher: bool = setting(
     False,

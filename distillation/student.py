@@ -272,7 +272,7 @@ def _dump_logits(
 ) -> None:
   dump, data_dir = options.dump, options.task.data_dir
   checkpoint = location.locate(dump.teacher_checkpoint)
-  config = teacher.read_config(checkpoint, dump.teacher_config_file)
+  config = model_setup.read_teacher_config(checkpoint, dump.teacher_config_file)
   text = fine_tuning.text_of(tokenizer, options)
   max_seq_length = options.model.max_seq_length
   model_setup.check_fit(config, text, max_seq_length, task)

@@ -98,28 +98,6 @@ class Teacher:
   hidden_size: int
 
 
-def read_config(
-  checkpoint: Checkpoint | None, config_file: str | None
-) -> BertConfig:
-  """Reads a teacher's configuration.
-
-  Args:
-    checkpoint: the teacher's; needed if there is no `config_file`.
-    config_file: the configuration, if it does not lie beside the checkpoint.
-
-  Raises:
-    UserError: there is none.
-  """
-  if config_file:
-    return BertConfig.from_json_file(config_file)
-  if (beside := checkpoint.config()) is None:
-    raise UserError(
-      f'there is no bert_config.json beside {checkpoint.prefix}: give '
-      '`teacher_config_file`'
-    )
-  return beside[1]
-
-
 def check_layers(options: DumpOptions, config: BertConfig) -> None:
   """Raises a `UserError` if a teacher lacks a layer of `dump_cls_layers`."""
   layers, number = options.cls_layers(), config.num_hidden_layers

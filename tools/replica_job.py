@@ -19,14 +19,15 @@ from cli import (
 from data.records import batch_signatures
 from data.text import tokenization
 from devices import flops
-from distillation import dump_manifest, patience, student, teacher
+from distillation import dump_manifest, patience, student
 from modeling.checkpoints.location import locate
 from modeling.models import PreTrainer
 from system.errors import UserError
 from training import fine_tuning, fit, model_setup, pretraining
+from training.imitation import Imitation
 from training.job import Job
 from training.model_setup import TextEncoding
-from training.options import Settings, TaskJobOptions
+from training.options import PretrainingOptions, Settings, TaskJobOptions
 from training.run import with_bias_correction
 
 FLAGS = flags.FLAGS
@@ -43,7 +44,7 @@ class ReplicaJob:
     step: batch → results.
     signature: rows → the batch's shapes and dtypes, in the longest bucket.
     count_flops: rows → floating-point operations, by the formulas of
-      `devices.flops`; None if some weights are frozen.
+      `devices.flops`; None if some weights are frozen or there is no formula.
   """
 
   batch_flag: str
@@ -91,10 +92,25 @@ def _pretraining(num_replicas: int) -> ReplicaJob:
   precision = options.devices.precision
   model = PreTrainer(config, precision, options.training.seed)
   job = pretraining.make_job(
-    model, options.model.max_seq_length, options.input.max_predictions_per_seq
+    model,
+    options.model.max_seq_length,
+    options.input.max_predictions_per_seq,
+    _imitation(options),
   )
   settings = dataclasses.replace(options.training, precision=precision)
   return _training(job, settings, num_replicas)
+
+
+def _imitation(options: PretrainingOptions) -> Imitation | None:
+  """Returns the teacher with random weights; None without a teacher."""
+  chosen = options.imitation
+  if not chosen.teacher_checkpoint:
+    return None
+  config_file = chosen.teacher_config_file
+  config = model_setup.read_teacher_config(
+    None if config_file else locate(chosen.teacher_checkpoint), config_file
+  )
+  return Imitation(PreTrainer(config, options.devices.precision), chosen)
 
 
 def _fine_tuning(num_replicas: int) -> ReplicaJob:
@@ -154,7 +170,7 @@ def _training(job: Job, settings: Settings, num_replicas: int) -> ReplicaJob:
     settings.gradient_accumulation_steps,
     fit.make_trainer(job, with_bias_correction(settings)).replica_step,
     job.signature,
-    None if settings.freeze else count_flops,
+    None if settings.freeze or not job.count_flops else count_flops,
   )
 
 
@@ -165,7 +181,7 @@ def _dump() -> ReplicaJob:
     options.model.max_seq_length,
     options.dump.teacher_config_file,
   )
-  config = teacher.read_config(
+  config = model_setup.read_teacher_config(
     None if config_file else locate(options.dump.teacher_checkpoint),
     config_file,
   )

@@ -28,7 +28,8 @@ class Job:
     loss_function: (batch, dropout key) → losses; see `LossFunction`.
     fields: the fields of a training record.
     dims: letter in the fields' shapes → size: S, and P or C.
-    count_flops: rows → floating-point operations of one forward pass.
+    count_flops: rows → floating-point operations of one forward pass; None if
+      no formula counts them.
     unexported_variables: variables of the loss, by name. They are trained, and
       saved for resuming, but are no part of exported checkpoints.
   """
@@ -37,7 +38,7 @@ class Job:
   loss_function: LossFunction
   fields: Sequence[Field]
   dims: Mapping[str, int]
-  count_flops: Callable[[int], int]
+  count_flops: Callable[[int], int] | None
   unexported_variables: Mapping[str, tf.Variable] = dataclasses.field(
     default_factory=dict
   )

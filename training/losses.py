@@ -6,7 +6,33 @@ to those of the whole batch, however it is split. With a denominator of 0 (a
 batch of padding only) a loss is 0.
 """
 
+from collections.abc import Mapping
+
 import tensorflow as tf
+
+
+def pretraining_losses(
+  masked_lm_nats: tf.Tensor,
+  next_sentence_logits: tf.Tensor,
+  batch: Mapping[str, tf.Tensor],
+) -> dict[str, tf.Tensor]:
+  """Returns BERT's two losses: `masked_lm_loss` and `next_sentence_loss`.
+
+  Args:
+    masked_lm_nats: as for `masked_lm_loss`.
+    next_sentence_logits: as for `next_sentence_loss`.
+    batch: the labels, weights and denominators.
+  """
+  return {
+    'masked_lm_loss': masked_lm_loss(
+      masked_lm_nats, batch['masked_lm_weights'], batch['masked_lm_denominator']
+    ),
+    'next_sentence_loss': next_sentence_loss(
+      next_sentence_logits,
+      batch['next_sentence_labels'],
+      batch['example_denominator'],
+    ),
+  }
 
 
 def masked_lm_loss(

@@ -118,6 +118,28 @@ def check_files(model: ModelOptions, vocab_file: str | None) -> None:
     _checked_config(model, text)
 
 
+def read_teacher_config(
+  checkpoint: Checkpoint | None, config_file: str | None
+) -> BertConfig:
+  """Reads a teacher's configuration.
+
+  Args:
+    checkpoint: the teacher's; needed if there is no `config_file`.
+    config_file: the configuration, if it does not lie beside the checkpoint.
+
+  Raises:
+    UserError: there is none.
+  """
+  if config_file:
+    return BertConfig.from_json_file(config_file)
+  if (beside := checkpoint.config()) is None:
+    raise UserError(
+      f'there is no bert_config.json beside {checkpoint.prefix}: give '
+      '`teacher_config_file`'
+    )
+  return beside[1]
+
+
 def check_teacher_files(
   checkpoint: str,
   config_file: str | None,

@@ -24,12 +24,14 @@ from modeling.models import PreTrainer, released_variables
 from system import files, xla
 from system.progress import Progress
 from training import (
+  imitation,
   losses,
   model_setup,
   result_files,
   run_folder,
   run_lock,
 )
+from training.imitation import Imitation, Teacher
 from training.job import Job
 from training.metrics import WeightedMean
 from training.model_setup import TextEncoding
@@ -40,7 +42,10 @@ from training.train_step import LossFunction
 
 
 def make_job(
-  model: PreTrainer, max_seq_length: int, max_predictions_per_seq: int
+  model: PreTrainer,
+  max_seq_length: int,
+  max_predictions_per_seq: int,
+  imitated: Imitation | None = None,
 ) -> Job:
   """Returns the job of pre-training a model.
 
@@ -48,15 +53,21 @@ def make_job(
     model: the model.
     max_seq_length: S.
     max_predictions_per_seq: P.
+    imitated: the teacher and what the model imitates of it, if anything.
   """
+
+  def count_flops(rows: int) -> int:
+    return flops.pretrainer_flops(
+      model.config, rows, max_seq_length, max_predictions_per_seq
+    )
+
+  make_loss = imitated.loss_function if imitated else make_loss_function
   return Job(
     model,
-    make_loss_function(model),
+    make_loss(model),
     feature_spec.PRETRAINING,
     {'S': max_seq_length, 'P': max_predictions_per_seq},
-    lambda rows: flops.pretrainer_flops(
-      model.config, rows, max_seq_length, max_predictions_per_seq
-    ),
+    None if imitated else count_flops,
   )
 
 
@@ -65,21 +76,11 @@ def make_loss_function(model: PreTrainer) -> LossFunction:
 
   def loss_function(batch, dropout: DropoutKey | None):
     outputs = model.score(batch, dropout)
-    masked_lm_loss = losses.masked_lm_loss(
-      outputs['masked_lm_nats'],
-      batch['masked_lm_weights'],
-      batch['masked_lm_denominator'],
+    parts = losses.pretraining_losses(
+      outputs['masked_lm_nats'], outputs['next_sentence_logits'], batch
     )
-    next_sentence_loss = losses.next_sentence_loss(
-      outputs['next_sentence_logits'],
-      batch['next_sentence_labels'],
-      batch['example_denominator'],
-    )
-    return {
-      'loss': masked_lm_loss + next_sentence_loss,
-      'masked_lm_loss': masked_lm_loss,
-      'next_sentence_loss': next_sentence_loss,
-    }
+    loss = parts['masked_lm_loss'] + parts['next_sentence_loss']
+    return {'loss': loss, **parts}
 
   return loss_function
 
@@ -111,7 +112,8 @@ def run(options: PretrainingOptions, command: Command) -> None:
     checksum = input_records.vocab_checksum(found)
     text = dataclasses.replace(text, vocab_checksum=checksum)
   model_setup.check_start(options.model, config, text)
-  _check_casing(options, found)
+  teacher = imitation.find_teacher(options, config, text)
+  _check_casing(options, found, teacher)
   strategy = strategies.make_strategy(options.devices)
   source = _make_source(found, options, config, tokens)
   source.check()
@@ -125,10 +127,11 @@ def run(options: PretrainingOptions, command: Command) -> None:
         result_files.check_eval_results(output_dir)
 
     workers.chief_does(prepare)
+    imitated = imitation.load(teacher, options) if teacher else None
     model = PreTrainer(config, options.devices.precision, options.training.seed)
     if options.training.do_train:
       is_lower = input_records.do_lower_case(found)
-      _train(model, source, options, is_lower, command())
+      _train(model, source, options, is_lower, command(), imitated)
     if evaluates:
       # The batches are few (`max_eval_steps`): the other workers wait.
       workers.chief_does(lambda: _evaluate(model, source, options, text))
@@ -151,11 +154,18 @@ def _find_records(
   return found
 
 
-def _check_casing(options: PretrainingOptions, found: Any) -> None:
-  """Raises a `UserError` if `init_checkpoint` has not the records' casing."""
-  if checkpoint := options.model.checkpoint:
-    named = recorded_casing.of_name(options.model.init_checkpoint or '')
-    if recorded := checkpoint.casing() or named:
+def _check_casing(
+  options: PretrainingOptions, found: Any, teacher: Teacher | None
+) -> None:
+  """Raises a `UserError` if a checkpoint has not the records' casing."""
+  named = {options.model.init_checkpoint: options.model.checkpoint}
+  if teacher:
+    named[options.imitation.teacher_checkpoint] = teacher.checkpoint
+  for path, checkpoint in named.items():
+    recorded = checkpoint and (
+      checkpoint.casing() or recorded_casing.of_name(path)
+    )
+    if recorded:
       input_records.check_casing(found, recorded)
 
 
@@ -190,6 +200,7 @@ def _train(
   options: PretrainingOptions,
   do_lower_case: bool | None,
   command: Mapping[str, Any],
+  imitated: Imitation | None,
 ) -> None:
   settings = dataclasses.replace(
     options.training, precision=options.devices.precision
@@ -197,7 +208,7 @@ def _train(
   num_predictions = options.input.max_predictions_per_seq
   masking = source.complete and dataclasses.asdict(source.complete.options)
   train(
-    make_job(model, options.model.max_seq_length, num_predictions),
+    make_job(model, options.model.max_seq_length, num_predictions, imitated),
     Run(
       with_bias_correction(settings),
       options.model,
@@ -207,6 +218,7 @@ def _train(
         'dynamic_masking': masking,
         'input_file': run_folder.fingerprint(source.paths),
         'max_predictions_per_seq': num_predictions,
+        **(imitated.identity() if imitated else {}),
       },
       command,
       options.vocabulary.vocab_file,

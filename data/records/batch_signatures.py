@@ -32,7 +32,7 @@ def training_signature(
       )
   denominators = ['example_denominator']
   if 'masked_lm_weights' in signature:
-    denominators.append('masked_lm_denominator')
+    denominators += ['masked_lm_denominator', 'token_denominator']
   signature |= {name: tf.TensorSpec([], tf.float32) for name in denominators}
   return signature | {'first_example': tf.TensorSpec([], tf.int64)}
 

@@ -147,8 +147,8 @@ def training_batches(
     An infinite dataset of dictionaries:
       the record's fields, int32 or float32 [B/R, ...];
       `example_denominator` and, for records with masked positions,
-      `masked_lm_denominator`, float32 scalars: the losses of the global batch
-      are divided by them;
+      `masked_lm_denominator` and `token_denominator`, float32 scalars: the
+      losses of the global batch are divided by them;
       `first_example`, int64 scalar: the row of the global batch at which this
       element begins.
 
@@ -243,6 +243,8 @@ def _add_denominators(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     # google-research/bert adds 1e-5, for a batch without masked positions.
     total = tf.reduce_sum(batch['masked_lm_weights'])
     batch['masked_lm_denominator'] = total + 1e-5
+    num_tokens = tf.reduce_sum(batch['input_mask'])
+    batch['token_denominator'] = tf.cast(num_tokens, tf.float32)
   return batch
 
 

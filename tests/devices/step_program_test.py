@@ -1,11 +1,16 @@
 """Tests of devices/step_program.py: every script's step compiles for a TPU."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny_world
+from tiny_dump import MANIFEST
 
 from devices.step_program import StepProgram
+from distillation import dump_manifest
+from distillation.dump_manifest import Shard
 from system.errors import UserError
 from tools import replica_job
 
@@ -35,6 +40,38 @@ def test_pre_training(world):
   job = _job(world, 'run_pretraining', '--do_train', '--precision=bfloat16')
   assert b'all_reduce' in _check(job)
   assert (job.batch_flag, job.batch_size) == ('train_batch_size', 8)
+
+
+@pytest.mark.slow
+def test_pre_training_beside_a_teacher(world):
+  job = _job(
+    world,
+    'run_pretraining',
+    *['--do_train', '--teacher_checkpoint=unread', '--cosine_weight=1'],
+    *['--soft_masked_lm_weight=1', '--relation_weight=1'],
+    teacher_config_file=world / 'bert_config.json',
+  )
+  assert b'all_reduce' in _check(job)
+  assert job.count_flops is None
+
+
+@pytest.mark.slow
+def test_a_patient_student(world):
+  manifest = dataclasses.replace(
+    MANIFEST,
+    shards=[Shard('logits-00000-of-00001', 3, 1, '')],
+    cls_layers=[2],
+    cls_size=12,
+  )
+  (world / 'dump').mkdir()
+  dump_manifest.write(str(world / 'dump'), manifest)
+  job = _job(
+    world,
+    'run_distillation',
+    *['--do_train', f'--logits_dir={world}/dump', '--patient_weight=1'],
+  )
+  assert b'all_reduce' in _check(job)
+  assert job.signature(4)['teacher_cls_states'].shape == [4, 12]
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tiny_world
 
@@ -273,3 +274,167 @@ def test_an_empty_file_is_named_before_anything_is_written(world):
   with pytest.raises(UserError, match='records is empty'):
     _run(world, '--do_eval')
   assert (world / 'out' / 'eval_results.txt').read_text() == 'earlier'
+
+
+@pytest.fixture(scope='module')
+def _pretrained(tmp_path_factory):
+  """A world with a pre-trained encoder in `teacher`."""
+  world = tiny_world.make(tmp_path_factory.mktemp('pretrained'))
+  tiny_world.make_records(world, f'{world}/records')
+  _run(
+    world,
+    '--do_train',
+    output_dir=world / 'teacher',
+    vocab_file=world / 'vocab.txt',
+  )
+  return world
+
+
+@pytest.fixture
+def pretrained(_pretrained, tmp_path):
+  return shutil.copytree(_pretrained, tmp_path, dirs_exist_ok=True)
+
+
+def _imitate(world, *arguments, **changes):
+  """Trains a student of one layer under the teacher of two."""
+  config = {**tiny_world.CONFIG, 'num_hidden_layers': 1}
+  config |= changes.pop('config', {})
+  (world / 'student.json').write_text(json.dumps(config))
+  values = {
+    'bert_config_file': world / 'student.json',
+    'teacher_checkpoint': world / 'teacher',
+    'log_steps': 1,
+    **changes,
+  }
+  _run(world, '--do_train', *arguments, **values)
+
+
+def _configuration(world):
+  return json.loads((world / 'out' / 'run.json').read_text())['configuration']
+
+
+@pytest.mark.slow
+def test_a_student_starts_from_every_other_layer_and_imitates(pretrained):
+  _imitate(
+    pretrained,
+    '--do_eval',
+    init_checkpoint=pretrained / 'teacher',
+    init='every_kth_layer',
+    soft_masked_lm_weight=5.0,
+    cosine_weight=1.0,
+  )
+  lines = (pretrained / 'out' / 'metrics.jsonl').read_text().splitlines()
+  assert {'soft_masked_lm_loss', 'cosine_loss', 'masked_lm_loss'} <= (
+    json.loads(lines[0]).keys()
+  )
+  configuration = _configuration(pretrained)
+  assert configuration['cosine_weight'] == 1.0
+  assert len(configuration['teacher_checkpoint']) > 8
+  with pytest.raises(UserError, match='cosine_weight: 1.0 there, 0.5 now'):
+    _imitate(
+      pretrained,
+      init_checkpoint=pretrained / 'teacher',
+      init='every_kth_layer',
+      soft_masked_lm_weight=5.0,
+      cosine_weight=0.5,
+    )
+
+
+def test_a_run_without_a_teacher_records_none(pretrained):
+  run = json.loads((pretrained / 'teacher' / 'run.json').read_text())
+  assert not [x for x in run['configuration'] if 'teacher' in x]
+  assert 'hard_loss_weight' not in run['configuration']
+
+
+def test_a_classifier_teaches_a_narrower_student_its_relations(teacher_world):
+  # It has no pre-training head, which relations do not need.
+  tiny_world.make_records(teacher_world, f'{teacher_world}/records')
+  _imitate(
+    teacher_world,
+    config={'hidden_size': 4},
+    relation_weight=1.0,
+    relations='attention,value',
+    hard_loss_weight=0.0,
+    learning_rate=1e-2,
+    num_train_steps=20,
+  )
+  lines = (teacher_world / 'out' / 'metrics.jsonl').read_text().splitlines()
+  losses = [json.loads(line)['relation_loss'] for line in lines]
+  assert np.mean(losses[-3:]) < 0.9 * losses[0]
+  assert 'masked_lm_loss' not in json.loads(lines[0])
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({}, '--teacher_checkpoint cannot take effect: neither '),
+    (
+      {'teacher_checkpoint': None, 'cosine_weight': 1.0},
+      '--cosine_weight cannot take effect: --teacher_checkpoint is not given',
+    ),
+    (
+      {'cosine_weight': 1.0, 'relations': 'attention,value'},
+      '--relations cannot take effect: --relation_weight is 0.0',
+    ),
+    (
+      {'cosine_weight': 1.0, 'soft_masked_lm_temperature': 1.0},
+      '--soft_masked_lm_temperature cannot take effect: .*weight is 0.0',
+    ),
+    (
+      {'cosine_weight': 1.0, 'config': {'hidden_size': 4}},
+      "--cosine_weight=1.0 needs a teacher of the student's width: .* 8, .* 4",
+    ),
+    (
+      {'relation_weight': 1.0, 'num_relation_heads': 3},
+      '--num_relation_heads=3 must divide the hidden_size of the teacher, 8',
+    ),
+    ({'relation_weight': 1.0, 'teacher_checkpoint': '/none'}, '/none'),
+  ],
+)
+def test_imitation_that_cannot_take_effect_is_refused(
+  pretrained, changes, message
+):
+  with pytest.raises(UserError, match=message):
+    _imitate(pretrained, **changes)
+  assert not (pretrained / 'out').exists()
+
+
+def test_soft_targets_need_a_masked_lm_head(teacher_world):
+  tiny_world.make_records(teacher_world, f'{teacher_world}/records')
+  message = (
+    '--soft_masked_lm_weight needs a teacher with a masked-LM head.*lacks '
+    'cls/predictions/output_bias'
+  )
+  with pytest.raises(UserError, match=message):
+    _imitate(teacher_world, soft_masked_lm_weight=1.0)
+
+
+def test_the_teachers_vocabulary_is_that_of_the_records(pretrained):
+  path = pretrained / 'teacher' / 'vocab.txt'
+  tokens = tiny_world.VOCABULARY
+  path.write_text('\n'.join([*tokens[:-1], 'be']) + '\n')
+  message = 'is not the vocabulary of --teacher_checkpoint: .*vocab.txt differs'
+  with pytest.raises(UserError, match=message):
+    _imitate(pretrained, cosine_weight=1.0)
+  path.unlink()
+  with pytest.raises(UserError, match='no vocab.txt beside .*/teacher/model'):
+    _imitate(pretrained, cosine_weight=1.0)
+
+
+def test_records_must_name_their_vocabulary_beside_a_teacher(pretrained):
+  (pretrained / 'records.index.json').unlink()
+  with pytest.raises(
+    UserError, match='_checkpoint needs --vocab_file: the rec'
+  ):
+    _imitate(pretrained, cosine_weight=1.0)
+
+
+def test_a_teacher_of_the_other_casing_is_refused(pretrained):
+  (pretrained / 'teacher').rename(pretrained / 'cased_L-2_H-8_A-2')
+  (pretrained / 'cased_L-2_H-8_A-2' / 'run.json').unlink()
+  with pytest.raises(UserError, match='cased_L-2_H-8_A-2 says'):
+    _imitate(
+      pretrained,
+      teacher_checkpoint=pretrained / 'cased_L-2_H-8_A-2',
+      cosine_weight=1.0,
+    )

@@ -84,14 +84,25 @@ def make_settings(output_dir, num_steps: int = 20, **changes) -> Settings:
   return dataclasses.replace(settings, **changes)
 
 
-def train(source, settings, strategy=None, init_checkpoint=None):
-  """Trains; returns the weights by their released names."""
+def train(
+  source, settings, strategy=None, init_checkpoint=None, make_imitation=None
+):
+  """Trains; returns the weights by their released names.
+
+  Args:
+    source: from `make_source`.
+    settings: from `make_settings`.
+    strategy: None for one device.
+    init_checkpoint: None for random weights.
+    make_imitation: returns what the model imitates; None for no teacher.
+  """
   indexes = [record_index.load_index(path) for path in source.paths]
   order = TrainingOrder(indexes, settings.train_batch_size, settings.seed)
   with (strategy or tf.distribute.get_strategy()).scope():
+    imitated = make_imitation() if make_imitation else None
     model = PreTrainer(CONFIG, settings.precision, settings.seed)
     fit.fit(
-      pretraining.make_job(model, _S, _P),
+      pretraining.make_job(model, _S, _P, imitated),
       training_input.TrainingBatches(source, order),
       settings,
       initialisation.Start(
