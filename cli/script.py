@@ -46,8 +46,12 @@ def set_environment() -> None:
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 
-def run(main: Callable[[list[str]], None]) -> None:
+def run(main: Callable[[list[str]], None], takes_words: bool = False) -> None:
   """Parses the flags, sets up the environment and calls a script's main.
+
+  Args:
+    main: gets the name of the script and the words that are not flags.
+    takes_words: whether there may be such words.
 
   The process ends with one of these statuses: 0 if the job is done or help was
   requested; 1 for the user's mistake, which one message explains; 130 on
@@ -60,7 +64,7 @@ def run(main: Callable[[list[str]], None]) -> None:
   logging.get_absl_handler().addFilter(_filter)
 
   def guarded(arguments: list[str]) -> None:
-    if len(arguments) > 1:
+    if len(arguments) > 1 and not takes_words:
       fail(f'these arguments are not flags: {" ".join(arguments[1:])}')
     try:
       main(arguments)

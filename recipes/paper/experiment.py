@@ -5,7 +5,8 @@ Every module of an experiment is a command:
   python -m recipes.paper.main_comparison --data_dir=DATA --scale=cpu
 
 WORK_DIR/experiments/<name> gets experiment.json and one result for each run,
-for `tools.report`. RUNS_DIR keeps the results of all runs by their own names. Runs
+for `tools.report`. RUNS_DIR keeps the results of all runs by their own names.
+Runs
 with a result are skipped; what is missing is made. The same command resumes
 what was interrupted. --list_commands only prints the commands.
 """

@@ -1,0 +1,99 @@
+"""A sweep's grid, its flagfiles, and its table of results."""
+
+import pytest
+
+from system.errors import UserError
+from tools import steps, sweep
+
+_WORDS = ('run_classifier.py', '--do_train', '--do_eval')
+
+
+def _plan(folder, *grid, seeds=()):
+  return sweep.plan(str(folder), _WORDS, sweep.parse_grid(grid, seeds))
+
+
+def test_every_combination_has_a_folder_of_its_own(tmp_path):
+  planned = _plan(
+    tmp_path, 'learning_rate=1e-4,3e-4', '--freeze=1', seeds=('1', '2')
+  )
+  assert [step.command[3:] for step in planned] == [
+    (
+      f'--learning_rate={rate}',
+      '--freeze=1',
+      f'--seed={seed}',
+      f'--output_dir={tmp_path}/runs/{step.name}',
+    )
+    for step, (rate, seed) in zip(
+      planned,
+      [('1e-4', 1), ('1e-4', 2), ('3e-4', 1), ('3e-4', 2)],
+      strict=True,
+    )
+  ]
+  assert len({step.name for step in planned}) == 4
+
+
+@pytest.mark.parametrize(
+  ('grid', 'message'),
+  [
+    (['learning_rate'], 'expected name=value'),
+    (['a=1', 'a=2'], 'names a twice'),
+    (['a=1,1'], 'a value occurs twice'),
+    (['output_dir=x'], 'sets output_dir itself'),
+    ([], 'give --grid or --seeds'),
+  ],
+)
+def test_a_wrong_grid_is_refused(grid, message):
+  with pytest.raises(UserError, match=message):
+    sweep.parse_grid(grid, ())
+
+
+@pytest.mark.parametrize(
+  ('words', 'message'),
+  [
+    ([], 'got nothing'),
+    (['train.py'], "got 'train.py'"),
+    ([*_WORDS, '--output_dir=x'], '--output_dir stands after --'),
+    ([*_WORDS, '--seed=1'], '--seed stands after --'),
+  ],
+)
+def test_words_that_the_sweep_cannot_run_are_refused(tmp_path, words, message):
+  with pytest.raises(UserError, match=message):
+    sweep.plan(str(tmp_path), words, {'seed': ['1', '2']})
+
+
+def test_flagfiles_are_numbered_from_0(tmp_path):
+  planned = _plan(tmp_path, 'num_train_epochs=1,2')
+  sweep.write_flagfiles(str(tmp_path), planned)
+  lines = (tmp_path / 'flags' / '1.txt').read_text().splitlines()
+  assert lines == list(planned[1].command[1:])
+  assert '--num_train_epochs=2' in lines
+
+
+def test_finished_runs_are_not_planned_again(tmp_path):
+  planned = _plan(tmp_path, 'num_train_epochs=1,2')
+  (tmp_path / 'results').mkdir()
+  open(planned[0].done, 'w').close()
+  assert steps.to_run(planned) == planned[1:]
+  assert sweep.collect(str(tmp_path), planned) == 1
+
+
+def _result(rate, seed, accuracy, loss):
+  return {
+    'keys': {'rate': rate, 'seed': seed},
+    'scores': {'loss': loss, 'accuracy': accuracy},
+  }
+
+
+def test_the_best_mean_over_seeds_comes_first():
+  results = [
+    _result(1, 1, 0.8, 0.5),
+    _result(1, 2, 0.6, 0.7),
+    _result(2, 1, 0.9, 0.9),
+  ]
+  header, best, other = sweep.as_table(results, None)
+  assert header == ['rate', 'accuracy', 'lowest', 'highest', 'seeds']
+  assert best == ['2', '0.9000', '0.9000', '0.9000', '1']
+  assert other == ['1', '0.7000', '0.6000', '0.8000', '2']
+  assert sweep.as_table(results, 'loss')[1][0] == '1'
+  with pytest.raises(UserError, match='--metric=f1: the runs have .*accuracy'):
+    sweep.as_table(results, 'f1')

@@ -1,0 +1,239 @@
+r"""Runs a script with every combination of some flags' values.
+
+  python -m tools.sweep --sweep_dir=sweep --grid=learning_rate=1e-4,3e-4 \
+    --grid=train_batch_size=8,32 --seeds=1,2,3 -- \
+    run_classifier.py --do_train --do_eval --task_name=SST-2 ...
+
+The words after `--` are a script and the flags that all runs share. Each run
+gets a folder of its own as --output_dir, SWEEP_DIR/runs/<values>, and a result
+in SWEEP_DIR/results. The same command continues a sweep: finished runs are
+skipped, unfinished ones resume. At the end the combinations are printed, the
+best first by --metric.
+
+For a cluster, --write_flagfiles writes the flags of each unfinished run to
+SWEEP_DIR/flags/<number>.txt, from 0, and runs nothing. The cluster's own
+scheduler then runs the script with --flagfile=SWEEP_DIR/flags/%a.txt
+(docs/devices.md), and --collect reads what has finished.
+"""
+
+import csv
+import io
+import itertools
+import os
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from absl import flags, logging
+
+from cli import flag_group, script
+from system.errors import UserError, listed, shown
+from tools import local_files, result_record, steps
+from tools.steps import Step
+
+FLAGS = flags.FLAGS
+
+_SCRIPTS = ('run_classifier.py', 'run_distillation.py', 'run_pretraining.py')
+
+
+def define_flags() -> None:
+  """Defines this script's flags."""
+  flags.DEFINE_string('sweep_dir', None, 'The folder of the sweep.')
+  flags.DEFINE_multi_string(
+    'grid', [], "A flag and its values: 'learning_rate=1e-4,3e-4'. Repeatable."
+  )
+  flags.DEFINE_list('seeds', [], 'Values of --seed, which each run repeats.')
+  flags.DEFINE_integer('jobs', 1, 'Runs at the same time, on this machine.', 1)
+  flags.DEFINE_string(
+    'metric',
+    None,
+    'The score that orders the runs; by default the first of eval_results.txt '
+    'that is no loss.',
+  )
+  flags.DEFINE_bool(
+    'write_flagfiles', False, 'Whether to write flagfiles and run nothing.'
+  )
+  flags.DEFINE_bool(
+    'collect', False, 'Whether to only collect the results of finished runs.'
+  )
+
+
+def parse_grid(
+  grid: Sequence[str], seeds: Sequence[str]
+) -> dict[str, list[str]]:
+  """Returns flag → values.
+
+  Raises:
+    UserError: an entry is not name=value,..., or a flag or value occurs twice.
+  """
+  values: dict[str, list[str]] = {}
+  entries = [*grid, *([f'seed={",".join(seeds)}'] if seeds else [])]
+  for entry in entries:
+    name, equals, text = entry.partition('=')
+    name, items = name.lstrip('-'), text.split(',')
+    if not (name and equals and all(items)):
+      raise UserError(f'--grid={entry}: expected name=value,value')
+    if name in values:
+      raise UserError(f'--grid names {name} twice')
+    if len(set(items)) < len(items):
+      raise UserError(f'--grid={entry}: a value occurs twice')
+    if name == 'output_dir':
+      raise UserError('--grid: the sweep sets output_dir itself')
+    values[name] = items
+  if not values:
+    raise UserError('give --grid or --seeds, or both')
+  return values
+
+
+def plan(
+  sweep_dir: str, words: Sequence[str], grid: Mapping[str, Sequence[str]]
+) -> list[Step]:
+  """Returns a step for each combination; the last flag changes fastest.
+
+  Args:
+    sweep_dir: the sweep's folder.
+    words: the script and the shared flags.
+    grid: flag → values.
+
+  Raises:
+    UserError: there is no script of this project, or it has an --output_dir.
+  """
+  if not words or os.path.basename(words[0]) not in _SCRIPTS:
+    found = shown(words[0]) if words else 'nothing'
+    raise UserError(
+      f'after -- expected one of {listed(_SCRIPTS)} and its flags, got {found}'
+    )
+  given = {word.lstrip('-').partition('=')[0] for word in words[1:]}
+  if clash := given & {*grid, 'output_dir'}:
+    raise UserError(
+      f'--{sorted(clash)[0]} stands after --, but the sweep sets it'
+    )
+  return [
+    _step(sweep_dir, words, dict(zip(grid, values, strict=True)))
+    for values in itertools.product(*grid.values())
+  ]
+
+
+def _step(
+  sweep_dir: str, words: Sequence[str], values: Mapping[str, str]
+) -> Step:
+  keys = result_record.parse_keys(
+    [f'{name}={value}' for name, value in values.items()]
+  )
+  name = result_record.file_name(keys).removesuffix('.json')
+  folder = os.path.join(sweep_dir, 'runs', name)
+  results = os.path.join(sweep_dir, 'results')
+
+  def record(seconds: float | None) -> None:
+    made = result_record.make(folder, keys, seconds)
+    result_record.write(results, f'{name}.json', made)
+
+  flag_words = steps.flag_words({**values, 'output_dir': folder})
+  return Step(
+    name,
+    (*words, *flag_words),
+    os.path.join(results, f'{name}.json'),
+    finish=record,
+  )
+
+
+def write_flagfiles(sweep_dir: str, unfinished: Sequence[Step]) -> None:
+  """Writes the flags of each step, one per line, to flags/<number>.txt."""
+  for number, step in enumerate(unfinished):
+    local_files.write(
+      os.path.join(sweep_dir, 'flags', f'{number}.txt'),
+      ''.join(f'{word}\n' for word in step.command[1:]),
+    )
+
+
+def collect(sweep_dir: str, planned: Sequence[Step]) -> int:
+  """Records finished runs that have no result yet; returns the unfinished."""
+  unfinished = 0
+  for step in planned:
+    run = os.path.join(sweep_dir, 'runs', step.name, 'eval_results.txt')
+    if not step.is_done and os.path.exists(run):
+      step.finish(None)
+    unfinished += not step.is_done
+  return unfinished
+
+
+def as_table(
+  results: Sequence[Mapping[str, Any]], metric: str | None
+) -> list[list[str]]:
+  """Returns a table of the mean over seeds of each combination, best first.
+
+  Args:
+    results: of the finished runs, at least one.
+    metric: the score; None for the first one that is no loss.
+
+  Raises:
+    UserError: the runs have no such score.
+  """
+  scores = results[0]['scores']
+  metric = metric or next((x for x in scores if 'loss' not in x), 'loss')
+  if metric not in scores:
+    raise UserError(f'--metric={metric}: the runs have {listed(scores)}')
+  groups: dict[tuple, list[float]] = {}
+  for result in results:
+    keys = {k: v for k, v in result['keys'].items() if k != 'seed'}
+    value = result['scores'][metric]
+    groups.setdefault(tuple(keys.items()), []).append(
+      float('nan') if value is None else value
+    )
+  sign = 1 if 'loss' in metric else -1
+  rows = sorted(groups.items(), key=lambda x: sign * statistics.mean(x[1]))
+  names = [name for name, _ in rows[0][0]]
+  return [
+    [*names, metric, 'lowest', 'highest', 'seeds'],
+    *(
+      [
+        *(str(value) for _, value in keys),
+        *(f'{x:.4f}' for x in (statistics.mean(v), min(v), max(v))),
+        str(len(v)),
+      ]
+      for keys, v in rows
+    ),
+  ]
+
+
+def main(arguments: list[str]) -> None:
+  """Runs or collects the sweep."""
+  flag_group.require('sweep_dir')
+  planned = plan(
+    FLAGS.sweep_dir, arguments[1:], parse_grid(FLAGS.grid, FLAGS.seeds)
+  )
+  unfinished = steps.to_run(planned)
+  if FLAGS.write_flagfiles:
+    write_flagfiles(FLAGS.sweep_dir, unfinished)
+    logging.info('%d flagfiles in %s/flags', len(unfinished), FLAGS.sweep_dir)
+    return
+  try:
+    if not FLAGS.collect:
+      steps.run(planned, os.path.join(FLAGS.sweep_dir, 'logs'), FLAGS.jobs)
+  finally:
+    _report(planned)
+
+
+def _report(planned: Sequence[Step]) -> None:
+  unfinished = collect(FLAGS.sweep_dir, planned)
+  results = [result_record.read(x.done) for x in planned if x.is_done]
+  if unfinished:
+    logging.warning('%d of %d runs have no result', unfinished, len(planned))
+  if not results:
+    return
+  table = as_table(results, FLAGS.metric)
+  text = io.StringIO()
+  csv.writer(text, lineterminator='\n').writerows(table)
+  path = os.path.join(FLAGS.sweep_dir, 'sweep.csv')
+  local_files.write(path, text.getvalue())
+  widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+  script.show(
+    '  '.join(x.rjust(width) for x, width in zip(row, widths, strict=True))
+    for row in table
+  )
+  logging.info('saved %s', path)
+
+
+if __name__ == '__main__':
+  define_flags()
+  script.run(main, takes_words=True)
