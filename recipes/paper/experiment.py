@@ -77,6 +77,7 @@ class Experiment:
     paper_source: where they stand.
     notes: sentences for the report.
     table: the rows and columns of the table; None for the figure's.
+    summary: makes more sentences from the results.
   """
 
   name: str
@@ -88,6 +89,7 @@ class Experiment:
   paper_source: str = ''
   notes: Sequence[str] = ()
   table: Mapping[str, Any] | None = None
+  summary: Callable[[Sequence[Mapping[str, Any]]], list[str]] | None = None
 
 
 def define_flags() -> None:
@@ -139,16 +141,22 @@ def run(experiment: Experiment) -> None:
 
 def _main(experiment: Experiment) -> None:
   plan = make_plan()
-  runs = experiment.runs(plan)
-  wanted = [each.student.step for each in runs]
   if FLAGS.list_commands:
-    script.show(step.shell_command() for step in steps.to_run(wanted))
+    left = steps.to_run(_wanted(experiment.runs(plan)))
+    script.show(step.shell_command() for step in left)
     return
   try:
-    if not FLAGS.collect:
+    # Later runs may depend on the results of earlier ones.
+    while not FLAGS.collect and (wanted := _wanted(experiment.runs(plan))):
       steps.run(wanted, plan.stages.path('logs'), FLAGS.jobs)
   finally:
-    collect(experiment, runs, plan.stages.path('experiments', experiment.name))
+    folder = plan.stages.path('experiments', experiment.name)
+    collect(experiment, experiment.runs(plan), folder)
+
+
+def _wanted(runs: Sequence[Run]) -> list[steps.Step]:
+  """Returns the steps of the runs without a result."""
+  return [run.student.step for run in runs if not run.student.step.is_done]
 
 
 def make_plan() -> Plan:
@@ -196,6 +204,30 @@ def collect(experiment: Experiment, runs: Sequence[Run], folder: str) -> None:
   for name in os.listdir(folder):
     if name.endswith('.json'):
       os.remove(os.path.join(folder, name))
+  found = [_result(run) for run in runs if os.path.exists(run.student.result)]
+  for record in found:
+    name = result_record.file_name(record['keys'])
+    result_record.write(folder, name, record)
+  local_files.write(
+    os.path.join(folder, result_record.EXPERIMENT_FILE),
+    json.dumps(_description(experiment, found), indent=2) + '\n',
+  )
+  print(f'{folder}: {len(found)} of {len(runs)} results')
+
+
+def _result(run: Run) -> dict[str, Any]:
+  """Returns a run's result under the experiment's keys."""
+  record = result_record.read(run.student.result)
+  record['keys'] = dict(run.keys() if callable(run.keys) else run.keys)
+  record['scores']['score'] = main_score(record['scores'])
+  return record
+
+
+def _description(
+  experiment: Experiment, results: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+  """Returns the content of experiment.json."""
+  summary = experiment.summary(results) if experiment.summary else []
   description = {
     'title': experiment.title,
     'question': experiment.question,
@@ -205,27 +237,14 @@ def collect(experiment: Experiment, runs: Sequence[Run], folder: str) -> None:
     'figure': dict(experiment.figure),
     'paper': list(experiment.paper),
     'paper_source': experiment.paper_source,
-    'notes': list(experiment.notes),
+    'notes': [*experiment.notes, *summary],
   }
   if experiment.table:
     description['table'] = dict(experiment.table)
-  local_files.write(
-    os.path.join(folder, result_record.EXPERIMENT_FILE),
-    json.dumps(description, indent=2) + '\n',
-  )
-  found = 0
-  for each in runs:
-    if os.path.exists(each.student.result):
-      record = result_record.read(each.student.result)
-      keys = each.keys() if callable(each.keys) else each.keys
-      record['keys'] = dict(keys)
-      record['scores']['score'] = _main_score(record['scores'])
-      result_record.write(folder, result_record.file_name(keys), record)
-      found += 1
-  print(f'{folder}: {found} of {len(runs)} results')
+  return description
 
 
-def _main_score(scores: Mapping[str, float | None]) -> float | None:
+def main_score(scores: Mapping[str, float | None]) -> float | None:
   """Returns the first of a task's metrics that GLUE reports."""
   for name in ('matthews_correlation', 'pearson', 'f1', 'accuracy'):
     if name in scores:

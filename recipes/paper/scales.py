@@ -8,6 +8,8 @@ full   the paper's, on TPUs
 
 import dataclasses
 
+from modeling import configs
+
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
@@ -28,6 +30,12 @@ class Scale:
     transfer_steps: the steps of every run of `transfer_size`.
     domain_examples: sentences of each domain.
     domain_epochs: epochs over them.
+    sweep_sizes: the students of `release_sweep`.
+    sweep_batch_sizes, sweep_rates, sweep_epochs: what it tries.
+    grid: the students of `depth_or_width`.
+    cls_layer: the teacher's layer whose [CLS] states Patient KD matches; with
+      students of two layers there is one, in the middle.
+    patient_weight: the weight of its loss.
     selection_examples: examples of the split that chooses settings.
     train_batch_size: of all students.
     eval_batch_size: also of scoring.
@@ -46,6 +54,13 @@ class Scale:
   transfer_steps: int
   domain_examples: int
   domain_epochs: float = 10
+  sweep_sizes: tuple[str, ...] = ('2/128',)
+  sweep_batch_sizes: tuple[int, ...] = (8, 16, 32, 64, 128)
+  sweep_rates: tuple[float, ...] = (3e-4, 1e-4, 5e-5, 3e-5)
+  sweep_epochs: float = 4
+  grid: tuple[str, ...] = configs.COMPACT_SIZES
+  cls_layer: int = 3
+  patient_weight: float = 1
   selection_examples: int = 1000
   train_batch_size: int = 32
   eval_batch_size: int = 64
@@ -79,6 +94,10 @@ SCALES = {
     transfer_steps=20,
     domain_examples=200,
     domain_epochs=1,
+    sweep_batch_sizes=(16,),
+    sweep_rates=(3e-4, 1e-4),
+    sweep_epochs=0.01,
+    grid=('2/128', '4/128'),
     selection_examples=50,
   ),
   'cpu': Scale(
@@ -100,6 +119,9 @@ SCALES = {
     transfer_sizes=(4_000, 13_000, 40_000, 130_000, 'all'),
     transfer_steps=14_000,
     domain_examples=11_000,
+    sweep_batch_sizes=(16, 64),
+    sweep_rates=(1e-3, 3e-4, 1e-4),
+    grid=('2/128', '4/128', '6/128', '2/256', '4/256'),
   ),
   'gpu': Scale(
     sizes=('2/128', '4/256', '4/512', '8/512'),
@@ -121,6 +143,7 @@ SCALES = {
     num_films='all',
     transfer_sizes=(4_000, 13_000, 40_000, 130_000, 'all'),
     transfer_steps=40_000,
+    sweep_sizes=('2/128', '4/256', '4/512', '8/512'),
     domain_examples=11_000,
     eval_batch_size=256,
   ),
@@ -149,6 +172,7 @@ SCALES = {
     num_films='all',
     transfer_sizes=(1_000_000, 3_000_000, 5_000_000, 8_000_000),
     transfer_steps=1_000_000,
+    sweep_sizes=('2/128', '4/256', '4/512', '8/512'),
     domain_examples=1_700_000,
     eval_batch_size=256,
   ),

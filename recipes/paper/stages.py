@@ -115,9 +115,27 @@ class Stages:
     """Pre-trains a size on a corpus, unless an encoder was given for it."""
     if corpus == 'wiki' and size in self.encoders:
       return Encoder(f'{size}-given', self.encoders[size])
-    name = f'{size.replace("/", "-")}-{corpus}'
+    return self.pretrained(size, corpus)
+
+  def pretrained(
+    self,
+    size: str,
+    corpus: str = 'wiki',
+    variant: str = '',
+    needs: tuple[Step, ...] = (),
+    **changes: object,
+  ) -> Encoder:
+    """Pre-trains a size.
+
+    Args:
+      size: the encoder's.
+      corpus: the text.
+      variant: names a way of training that `changes` make.
+      needs: the steps that the variant needs.
+      **changes: other flags than the scale's.
+    """
+    name = '-'.join(filter(None, (size.replace('/', '-'), corpus, variant)))
     folder = self.path('encoders', name)
-    records = self.records(corpus)
     flags = {
       'do_train': True,
       'input_file': self.path('records', f'{corpus}.tfrecord'),
@@ -126,15 +144,38 @@ class Stages:
       'vocab_file': self.vocab_file,
       'keep_checkpoint_max': 1,
       **self.scale.pretraining,
+      **changes,
     }
     steps = self.scale.pretraining['num_train_steps']
     step = Step(
       f'encoders/{name}',
       ('run_pretraining.py', *flag_words(flags)),
       f'{folder}/model.ckpt-{steps}.index',
-      (records,),
+      (self.records(corpus), *needs),
     )
     return Encoder(name, folder, (step,))
+
+  def evaluated(self, encoder: Encoder, size: str) -> Step:
+    """Evaluates an encoder on the held-out text."""
+    folder = self.path('heldout', encoder.name)
+    lengths = ('max_seq_length', 'max_predictions_per_seq')
+    flags = {
+      'do_eval': True,
+      'input_file': self.path('records', 'heldout.tfrecord'),
+      'output_dir': folder,
+      'bert_size': size,
+      'vocab_file': self.vocab_file,
+      'init_checkpoint': encoder.checkpoint,
+      'eval_batch_size': 32,
+      'max_eval_steps': 500,
+      **{name: self.scale.pretraining[name] for name in lengths},
+    }
+    return Step(
+      f'heldout/{encoder.name}',
+      ('run_pretraining.py', *flag_words(flags)),
+      f'{folder}/eval_results.txt',
+      (self.records('heldout'), *encoder.needs),
+    )
 
   def teacher_start(self) -> Encoder:
     """Returns the encoder that teachers start from."""
@@ -219,10 +260,18 @@ class Stages:
       output,
     )
 
-  def scored(self, task: str, source: str, teacher_seed: int) -> Step:
-    """Scores all sentences of a text, or of the split 'train'."""
-    teacher = self.teacher(task, teacher_seed)
-    name = f'{task}-{source}-{teacher_seed}'
+  def scored(
+    self, task: str, source: str, teacher_seed: int, **changes: object
+  ) -> Step:
+    """Scores all sentences of a text, or of the split 'train'.
+
+    Args:
+      task: the task.
+      source: the text's name.
+      teacher_seed: the teacher's.
+      **changes: more flags of the dump.
+    """
+    name = '-'.join([task, source, str(teacher_seed), *changes])
     folder = self.path('scored', name)
     flags = {
       **self.task_flags(task),
@@ -230,8 +279,9 @@ class Stages:
       'logits_dir': folder,
       'teacher_checkpoint': self.path('teachers', f'{task}-{teacher_seed}'),
       'predict_batch_size': self.scale.eval_batch_size,
+      **changes,
     }
-    needs = (teacher,)
+    needs = (self.teacher(task, teacher_seed),)
     if source == 'train':
       flags['transfer_split'] = 'train'
     else:
@@ -274,6 +324,7 @@ class Stages:
     parts: Mapping[str, int | str],
     teachers: tuple[int, ...],
     needs: tuple[Step, ...] = (),
+    **changes: object,
   ) -> Dump:
     """Makes a transfer set of parts of texts, scored by one or more teachers.
 
@@ -282,11 +333,14 @@ class Stages:
       parts: text or 'train' → the number of its sentences, or 'all'.
       teachers: their seeds.
       needs: steps that users of the dump need besides.
+      **changes: more flags of `scored`.
     """
-    name = '-'.join(f'{text}-{count}' for text, count in parts.items())
+    name = '-'.join(
+      [*(f'{text}-{count}' for text, count in parts.items()), *changes]
+    )
     steps = []
     for seed in teachers:
-      scored = [self.scored(task, text, seed) for text in parts]
+      scored = [self.scored(task, text, seed, **changes) for text in parts]
       folder = self.path('dumps', f'{task}-{name}-{seed}')
       flags = {
         'logits_dir': ','.join(os.path.dirname(step.done) for step in scored),
