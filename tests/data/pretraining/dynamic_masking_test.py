@@ -221,6 +221,8 @@ def test_replicas_and_workers_share_the_masks_of_one_device(source, whole):
       np.testing.assert_array_equal(joined, batch[name])
     total = batch['masked_lm_weights'].sum() + np.float32(1e-5)
     assert {part['masked_lm_denominator'] for part in replicas} == {total}
+    num_tokens = batch['input_mask'].sum()
+    assert {part['token_denominator'] for part in replicas} == {num_tokens}
     _assert_equal(own[2 * step : 2 * step + 2], replicas[2:])
 
 
