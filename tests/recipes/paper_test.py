@@ -1,0 +1,208 @@
+"""recipes/paper: what each experiment plans, runs and collects."""
+
+import importlib
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from recipes.paper import experiment, release_sweep
+from recipes.paper.scales import SCALES
+from recipes.paper.stages import Stages
+from recipes.paper.students import METHODS, Students
+from tools import result_record, steps
+
+_EXPERIMENTS = (
+  *('main_comparison', 'initialisation', 'depth_or_width', 'transfer_size'),
+  *('transfer_domain', 'compound_effect', 'release_sweep'),
+  *('elaborate_methods', 'selection'),
+)
+_DATA = (
+  *('wiki/train-00.txt.gz', 'wiki/heldout.txt.gz', 'vocab/uncased_vocab.txt'),
+  'imdb/unlabelled_reviews.txt.gz',
+  *(f'amazon/{x}.tsv.gz' for x in ('books', 'dvd', 'electronics', 'kitchen')),
+)
+
+
+@pytest.fixture
+def plan(tmp_path):
+  """A plan at the scale smoke, on empty data."""
+  return _plan(tmp_path, 'smoke')
+
+
+def _plan(folder, scale):
+  data = folder / 'data'
+  for name in _DATA:
+    (data / name).parent.mkdir(parents=True, exist_ok=True)
+    (data / name).touch()
+  work = folder / 'work'
+  stages = Stages(str(data), str(work), SCALES[scale], {})
+  return experiment.Plan(Students(stages, str(work / 'results')), (1, 2))
+
+
+def _experiment(name):
+  return importlib.import_module(f'recipes.paper.{name}').EXPERIMENT
+
+
+@pytest.mark.parametrize('scale', SCALES)
+@pytest.mark.parametrize('name', _EXPERIMENTS)
+def test_runs_differ_in_keys_and_names(tmp_path, name, scale):
+  runs = _experiment(name).runs(_plan(tmp_path, scale))
+  # Similarities are known once the texts are there.
+  keys = [
+    json.dumps(run.keys() if callable(run.keys) else run.keys) for run in runs
+  ]
+  assert len(set(keys)) == len(keys)
+  assert len({run.student.name for run in runs}) == len(runs)
+  assert steps.to_run([run.student.step for run in runs])
+
+
+def test_experiments_share_their_stages(plan):
+  names = ('main_comparison', 'initialisation', 'transfer_size')
+  runs = [run for name in names for run in _experiment(name).runs(plan)]
+  # Steps of one name must be the same step, or `to_run` refuses them.
+  left = steps.to_run([run.student.step for run in runs])
+  named = [step.name for step in left]
+  for stage in ('teachers/SST-2-1', 'encoders/2-128-wiki', 'text/films'):
+    assert named.count(stage) == 1
+
+
+def test_needs_come_before_what_needs_them(plan):
+  left = steps.to_run(
+    [r.student.step for r in _experiment('main_comparison').runs(plan)]
+  )
+  places = {step.name: place for place, step in enumerate(left)}
+  for step in left:
+    assert all(places[need.name] < places[step.name] for need in step.needs)
+
+
+def _check(step):
+  return subprocess.run(
+    [*step.words(), '--only_check_args'], capture_output=True, text=True
+  )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', _EXPERIMENTS)
+def test_flags_exist_and_are_legal(plan, name):
+  left = steps.to_run(
+    [run.student.step for run in _experiment(name).runs(plan)]
+  )
+  kinds = {}
+  for step in left:
+    flags = [word.partition('=')[0] for word in step.command]
+    if not step.command[0].endswith('.sh'):
+      kinds.setdefault(tuple(flags), step)
+  for step in kinds.values():
+    checked = _check(step)
+    assert not checked.returncode, step.shell_command() + checked.stderr
+
+
+def _result(student, **scores):
+  return {
+    'keys': {'run': student.name},
+    'scores': scores,
+    'split': 'dev',
+    'parameters': 10,
+    'examples_per_second': None,
+    'seconds': 1.5,
+    'command': None,
+    'versions': None,
+    'hardware': None,
+    'init_checkpoint': None,
+    'checkpoint': None,
+    'finished': None,
+  }
+
+
+def _write(student, **scores):
+  folder, name = os.path.split(student.result)
+  result_record.write(folder, name, _result(student, **scores))
+
+
+def test_collecting_gives_results_the_keys_of_the_experiment(plan, capsys):
+  main = _experiment('main_comparison')
+  runs = main.runs(plan)
+  _write(runs[0].student, accuracy=0.75, loss=0.5)
+  folder = plan.stages.path('experiments', main.name)
+  for _ in range(2):  # The second time replaces the first.
+    experiment.collect(main, runs, folder)
+  [result] = result_record.read_all(folder)
+  assert result['keys'] == dict(runs[0].keys)
+  assert result['scores']['score'] == 0.75
+  found = json.loads(pathlib.Path(folder, 'experiment.json').read_text())
+  assert found['figure']['line_order'] == list(METHODS)
+  assert f'1 of {len(runs)} results' in capsys.readouterr().out
+
+
+def test_the_sweep_plans_the_best_setting_once_all_are_tried(plan):
+  runs = release_sweep.runs(plan)
+  assert {run.keys['data'] for run in runs} == {'selection'}
+  for run, accuracy in zip(runs, (0.6, 0.7), strict=True):
+    _write(run.student, accuracy=accuracy)
+  chosen = [r for r in release_sweep.runs(plan) if r.keys['data'] == 'dev']
+  assert [run.keys['rate'] for run in chosen] == [runs[1].keys['rate']] * 2
+  assert [run.keys['seed'] for run in chosen] == [1, 2]
+  flags = chosen[0].student.step.command
+  assert f'--data_dir={plan.stages.data_dir}/glue/SST-2' in flags
+
+
+def test_glue_averages_metrics_then_tasks():
+  def of(task, seed, **scores):
+    keys = {'data': 'dev', 'size': '2/128', 'task': task, 'seed': seed}
+    return {'keys': keys, 'scores': scores}
+
+  results = [
+    of('STS-B', 1, pearson=0.5, spearman=0.7),
+    of('CoLA', 1, matthews_correlation=0.1, accuracy=0.9),
+    of('CoLA', 2, matthews_correlation=0.3, accuracy=0.9),
+  ]
+  # (0.6 + (0.1 + 0.3) / 2) / 2
+  assert release_sweep.summarise(results) == [
+    'GLUE score of 2/128 on the dev splits of CoLA, STS-B: 40.0.'
+  ]
+
+
+def _command(name, *flags):
+  return subprocess.run(
+    [sys.executable, '-m', f'recipes.paper.{name}', *flags],
+    capture_output=True,
+    text=True,
+  )
+
+
+def test_missing_data_is_named(tmp_path):
+  done = _command('main_comparison', f'--data_dir={tmp_path}')
+  assert done.returncode == 1
+  assert f'expected {tmp_path}/imdb/unlabelled_reviews' in done.stderr
+
+
+@pytest.mark.slow
+def test_the_smoke_scale_runs(shared_data, tmp_path):
+  encoder = shared_data.parent / 'encoders' / 'uncased_L-2_H-128_A-2'
+  if not encoder.exists():
+    pytest.skip(f'there is no {encoder}')
+  flags = [
+    f'--data_dir={shared_data}',
+    f'--work_dir={tmp_path}/work',
+    f'--encoders=2/128={encoder}',
+    f'--teacher_encoder={encoder}',
+    '--scale=smoke',
+    '--seeds=1',
+    '--jobs=2',
+  ]
+  done = _command('main_comparison', *flags)
+  assert done.returncode == 0, done.stdout + done.stderr
+  folder = tmp_path / 'work' / 'experiments' / 'main_comparison'
+  results = result_record.read_all(str(folder))
+  assert [result['keys']['method'] for result in results] == sorted(METHODS)
+  # Nothing is left to do.
+  again = _command('main_comparison', *flags, '--list_commands')
+  assert (again.returncode, again.stdout) == (0, '')
+  assert shlex.split(
+    json.loads((folder / 'experiment.json').read_text())['command']
+  )[:3] == ['python', '-m', 'recipes.paper.main_comparison']
