@@ -36,6 +36,8 @@ class Scale:
     cls_layer: the teacher's layer whose [CLS] states Patient KD matches; with
       students of two layers there is one, in the middle.
     patient_weight: the weight of its loss.
+    max_scored: the most sentences of a text that a teacher scores; None for
+      all.
     selection_examples: examples of the split that chooses settings.
     train_batch_size: of all students.
     eval_batch_size: also of scoring.
@@ -61,6 +63,7 @@ class Scale:
   grid: tuple[str, ...] = configs.COMPACT_SIZES
   cls_layer: int = 3
   patient_weight: float = 1
+  max_scored: int | None = None
   selection_examples: int = 1000
   train_batch_size: int = 32
   eval_batch_size: int = 64
@@ -98,6 +101,7 @@ SCALES = {
     sweep_rates=(3e-4, 1e-4),
     sweep_epochs=0.01,
     grid=('2/128', '4/128'),
+    max_scored=500,
     selection_examples=50,
   ),
   'cpu': Scale(

@@ -279,6 +279,7 @@ class Stages:
       'logits_dir': folder,
       'teacher_checkpoint': self.path('teachers', f'{task}-{teacher_seed}'),
       'predict_batch_size': self.scale.eval_batch_size,
+      'max_transfer_examples': self.scale.max_scored,
       **changes,
     }
     needs = (self.teacher(task, teacher_seed),)
