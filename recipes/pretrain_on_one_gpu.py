@@ -29,7 +29,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +38,7 @@ from cli import script
 from modeling import configs
 from system import files, machine
 from system.errors import UserError
+from tools import pack_release
 
 FLAGS = flags.FLAGS
 
@@ -179,11 +179,8 @@ class Recipe:
   def __init__(self, size: str):
     """Chooses the settings."""
     self._size = size
-    config = configs.compact_config(size, 2)
-    casing = 'uncased' if FLAGS.do_lower_case else 'cased'
-    self._name = (
-      f'{casing}_L-{config.num_hidden_layers}_H-{config.hidden_size}'
-      f'_A-{config.num_attention_heads}'
+    self._name = pack_release.release_name(
+      configs.compact_config(size, 2), FLAGS.do_lower_case
     )
     self._gpus = machine.gpus()
     self._precision = FLAGS.precision or (
@@ -211,7 +208,9 @@ class Recipe:
     heldout = self._evaluate(f'{self._folder}/run')
     if FLAGS.dry_run:
       return
-    release = self._pack()
+    release = pack_release.pack(
+      f'{self._folder}/run', f'{FLAGS.work_dir}/release', FLAGS.do_lower_case
+    )
     device = self._gpus[0] if self._gpus else 'CPU'
     result = {'size': self._size, **plan, 'device': device, 'heldout': heldout}
     files.write_json(result_path, result)
@@ -327,30 +326,6 @@ class Recipe:
       return {}
     lines = files.read_text(path).splitlines()
     return dict(line.split(' = ', 1) for line in lines)
-
-  def _pack(self) -> str:
-    """Copies the model to a folder and a zip with Google's names.
-
-    Returns:
-      The zip.
-    """
-    run_dir = f'{self._folder}/run'
-    [index] = glob.glob(f'{glob.escape(run_dir)}/model.ckpt-*.index')
-    prefix = index.removesuffix('.index')
-    data = '.data-00000-of-00001'
-    names = {
-      f'{run_dir}/bert_config.json': 'bert_config.json',
-      f'{run_dir}/vocab.txt': 'vocab.txt',
-      index: 'bert_model.ckpt.index',
-      f'{prefix}{data}': f'bert_model.ckpt{data}',
-    }
-    release = f'{FLAGS.work_dir}/release/{self._name}'
-    files.make_folder(release)
-    with zipfile.ZipFile(f'{release}.zip', 'w', zipfile.ZIP_DEFLATED) as packed:
-      for path, name in names.items():
-        shutil.copyfile(path, f'{release}/{name}')
-        packed.write(path, f'{self._name}/{name}')
-    return f'{release}.zip'
 
 
 if __name__ == '__main__':

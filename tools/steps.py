@@ -226,6 +226,8 @@ class _Runner:
     if self._failed:
       waiting = f'. {len(left)} steps wait for them' if left else ''
       raise UserError('; '.join(self._failed) + waiting)
+    if left:
+      raise ValueError(f'no step makes what these need: {", ".join(left)}')
 
   def _time_left(self) -> str:
     left = self._num_steps - self._num_done

@@ -27,7 +27,7 @@ _DISTILBERT = {
 }
 _MINILM = {
   'relation_weight': 1,
-  'num_relation_heads': 12,
+  'num_relation_heads': 16,
   'hard_loss_weight': 0,
 }
 

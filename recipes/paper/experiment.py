@@ -30,6 +30,11 @@ from tools import local_files, result_record, steps
 
 FLAGS = flags.FLAGS
 
+_MAIN_SCORES = (
+  *('matthews_correlation', 'pearson', 'f1', 'accuracy'),
+  'masked_lm_accuracy',
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -245,8 +250,13 @@ def _description(
 
 
 def main_score(scores: Mapping[str, float | None]) -> float | None:
-  """Returns the first of a task's metrics that GLUE reports."""
-  for name in ('matthews_correlation', 'pearson', 'f1', 'accuracy'):
+  """Returns the first of a task's metrics that GLUE reports.
+
+  For pre-training it is the accuracy at the masked positions.
+  """
+  for name in _MAIN_SCORES:
     if name in scores:
       return scores[name]
-  raise UserError(f'expected a score of GLUE, found {", ".join(scores)}')
+  raise UserError(
+    f'expected one of {", ".join(_MAIN_SCORES)}, found {", ".join(scores)}'
+  )

@@ -36,6 +36,7 @@ class Scale:
     cls_layer: the teacher's layer whose [CLS] states Patient KD matches; with
       students of two layers there is one, in the middle.
     patient_weight: the weight of its loss.
+    release_sizes: the encoders of `release`.
     max_scored: the most sentences of a text that a teacher scores; None for
       all.
     selection_examples: examples of the split that chooses settings.
@@ -62,7 +63,8 @@ class Scale:
   sweep_epochs: float = 4
   grid: tuple[str, ...] = configs.COMPACT_SIZES
   cls_layer: int = 3
-  patient_weight: float = 1
+  patient_weight: float = 10
+  release_sizes: tuple[str, ...] = configs.COMPACT_SIZES
   max_scored: int | None = None
   selection_examples: int = 1000
   train_batch_size: int = 32
@@ -126,6 +128,7 @@ SCALES = {
     sweep_batch_sizes=(16, 64),
     sweep_rates=(1e-3, 3e-4, 1e-4),
     grid=('2/128', '4/128', '6/128', '2/256', '4/256'),
+    release_sizes=('2/128', '4/128', '2/256', '4/256'),
   ),
   'gpu': Scale(
     sizes=('2/128', '4/256', '4/512', '8/512'),

@@ -88,10 +88,12 @@ class Students:
   Attributes:
     stages: the shared stages.
     runs_dir: takes a result file for each run.
+    kept: the names of the runs whose folders stay, for runs that start there.
   """
 
   stages: Stages
   runs_dir: str
+  kept: set[str] = dataclasses.field(default_factory=set)
 
   def on_labels(
     self,
@@ -157,6 +159,7 @@ class Students:
 
   def after(self, student: Student) -> Start:
     """Returns a start from another student."""
+    self.kept.add(student.name)
     encoder = Encoder(student.name, student.folder, (student.trained,))
     return Start(student.name, encoder)
 
@@ -198,18 +201,16 @@ class Students:
     result = os.path.join(self.runs_dir, f'{name}.json')
     keys = {'run': name, 'task': task, 'size': size, 'seed': seed}
 
-    def record(seconds: float, keeps: bool = False) -> None:
+    def record(seconds: float) -> None:
       made = result_record.make(folder, keys, seconds)
       result_record.write(self.runs_dir, f'{name}.json', made)
-      if not keeps:
+      if name not in self.kept:
         shutil.rmtree(folder)
 
     step = Step(
       f'runs/{name}', (script, *words), result, (*needs, *start.needs), record
     )
     trained = dataclasses.replace(
-      step,
-      done=os.path.join(folder, 'eval_results.txt'),
-      finish=lambda seconds: record(seconds, keeps=True),
+      step, done=os.path.join(folder, 'eval_results.txt')
     )
     return Student(name, step, trained, result, folder)

@@ -19,7 +19,7 @@ from tools import result_record, steps
 _EXPERIMENTS = (
   *('main_comparison', 'initialisation', 'depth_or_width', 'transfer_size'),
   *('transfer_domain', 'compound_effect', 'release_sweep'),
-  *('elaborate_methods', 'selection'),
+  *('elaborate_methods', 'selection', 'release'),
 )
 _DATA = (
   *('wiki/train-00.txt.gz', 'wiki/heldout.txt.gz', 'vocab/uncased_vocab.txt'),
@@ -78,6 +78,17 @@ def test_needs_come_before_what_needs_them(plan):
   places = {step.name: place for place, step in enumerate(left)}
   for step in left:
     assert all(places[need.name] < places[step.name] for need in step.needs)
+
+
+def test_a_run_that_another_starts_from_keeps_its_folder(plan):
+  runs = _experiment('main_comparison').runs(plan)
+  kept = [r.student for r in runs if r.student.name in plan.students.kept]
+  assert [run.keys['method'] for run in runs if run.student in kept] == (
+    ['PD'] * 2
+  )
+  left = steps.to_run([run.student.step for run in runs])
+  # One step makes both the result and the folder.
+  assert [step.name for step in left].count(kept[0].step.name) == 1
 
 
 def _check(step):

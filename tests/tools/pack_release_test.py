@@ -1,0 +1,56 @@
+"""A packed encoder: Google's names, the last checkpoint, a whole zip."""
+
+import zipfile
+
+import pytest
+
+from modeling import configs
+from system.errors import UserError
+from tools import pack_release
+
+_PARTS = (
+  *('bert_config.json', 'bert_model.ckpt.data-00000-of-00001'),
+  *('bert_model.ckpt.index', 'vocab.txt'),
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+  folder = tmp_path / 'run'
+  folder.mkdir()
+  config = configs.compact_config('2/128', 10)
+  config.to_json_file(str(folder / 'bert_config.json'))
+  (folder / 'vocab.txt').write_text('[PAD]\n')
+  for step in (9, 20):
+    for ending in ('index', 'data-00000-of-00001'):
+      (folder / f'model.ckpt-{step}.{ending}').write_text(f'{ending} of {step}')
+  return folder
+
+
+def test_folder_and_zip_hold_the_last_checkpoint(run, tmp_path):
+  path = pack_release.pack(str(run), str(tmp_path / 'out'), True)
+  assert path == f'{tmp_path}/out/uncased_L-2_H-128_A-2.zip'
+  name = 'uncased_L-2_H-128_A-2'
+  with zipfile.ZipFile(path) as packed:
+    assert sorted(packed.namelist()) == [f'{name}/{part}' for part in _PARTS]
+    assert packed.read(f'{name}/bert_model.ckpt.index') == b'index of 20'
+  folder = tmp_path / 'out' / name
+  assert sorted(x.name for x in folder.iterdir()) == list(_PARTS)
+  assert sorted(x.name for x in folder.parent.iterdir()) == [
+    name,
+    f'{name}.zip',
+  ]
+
+
+def test_a_missing_part_is_named(run, tmp_path):
+  (run / 'vocab.txt').unlink()
+  with pytest.raises(UserError, match='vocab.txt'):
+    pack_release.pack(str(run), str(tmp_path / 'out'), True)
+  assert not (tmp_path / 'out').exists()
+
+
+def test_a_folder_without_checkpoint_is_refused(run, tmp_path):
+  for path in run.glob('model.ckpt-*'):
+    path.unlink()
+  with pytest.raises(UserError, match='expected model.ckpt-<step> in it'):
+    pack_release.pack(str(run), str(tmp_path / 'out'), True)

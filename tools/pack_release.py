@@ -1,0 +1,103 @@
+r"""Packs a pre-trained encoder as Google packed its release.
+
+  python -m tools.pack_release --run_dir=run --output_dir=release
+
+OUTPUT_DIR gets a folder and a zip file, uncased_L-2_H-128_A-2 for example, with
+bert_config.json, vocab.txt and bert_model.ckpt. What loads Google's files loads
+these.
+"""
+
+import glob
+import os
+import shutil
+import zipfile
+
+from absl import flags
+
+from cli import flag_group, script
+from modeling.configs import BertConfig
+from system import file_systems, files, temporary_files
+from system.errors import UserError
+
+FLAGS = flags.FLAGS
+
+_DATA = '.data-00000-of-00001'
+
+
+def define_flags() -> None:
+  """Defines this script's flags."""
+  flags.DEFINE_string(
+    'run_dir', None, 'The --output_dir of run_pretraining.py.'
+  )
+  flags.DEFINE_string('output_dir', None, 'The folder for folder and zip.')
+  flags.DEFINE_bool(
+    'do_lower_case', True, 'Whether the vocabulary is uncased, for the name.'
+  )
+
+
+def release_name(config: BertConfig, do_lower_case: bool) -> str:
+  """Returns the name that Google gave such a model."""
+  return (
+    f'{"uncased" if do_lower_case else "cased"}_L-{config.num_hidden_layers}'
+    f'_H-{config.hidden_size}_A-{config.num_attention_heads}'
+  )
+
+
+def pack(run_dir: str, output_dir: str, do_lower_case: bool) -> str:
+  """Copies a run's last checkpoint to a folder and a zip with Google's names.
+
+  The zip is written last, under a temporary name.
+
+  Returns:
+    The zip's path.
+
+  Raises:
+    UserError: a file of the run is missing.
+  """
+  parts = {
+    name: files.require_file(os.path.join(run_dir, name), '`run_dir`')
+    for name in ('bert_config.json', 'vocab.txt')
+  }
+  prefix = _last_checkpoint(run_dir)
+  for ending in ('.index', _DATA):
+    parts[f'bert_model.ckpt{ending}'] = files.require_file(
+      f'{prefix}{ending}', 'a file of the checkpoint'
+    )
+  config = BertConfig.from_json_file(parts['bert_config.json'])
+  name = release_name(config, do_lower_case)
+  folder = os.path.join(output_dir, name)
+  os.makedirs(folder, exist_ok=True)
+  for part, path in parts.items():
+    shutil.copyfile(path, os.path.join(folder, part))
+  target = f'{folder}.zip'
+  temporary = temporary_files.name_for(target)
+  with file_systems.explained('write', target):
+    with zipfile.ZipFile(temporary, 'w', zipfile.ZIP_DEFLATED) as packed:
+      for part, path in parts.items():
+        packed.write(path, f'{name}/{part}')
+    os.replace(temporary, target)
+  return target
+
+
+def _last_checkpoint(run_dir: str) -> str:
+  """Returns the prefix of the checkpoint of the highest step."""
+  pattern = os.path.join(glob.escape(run_dir), 'model.ckpt-*.index')
+  steps = [
+    int(step)
+    for path in glob.glob(pattern)
+    if (step := path.removesuffix('.index').rpartition('-')[2]).isdigit()
+  ]
+  if not steps:
+    raise UserError(f'--run_dir={run_dir}: expected model.ckpt-<step> in it')
+  return os.path.join(run_dir, f'model.ckpt-{max(steps)}')
+
+
+def main(_: list[str]) -> None:
+  """Packs the model and prints the zip's path."""
+  flag_group.require('run_dir', 'output_dir')
+  print(pack(FLAGS.run_dir, FLAGS.output_dir, FLAGS.do_lower_case))
+
+
+if __name__ == '__main__':
+  define_flags()
+  script.run(main)
