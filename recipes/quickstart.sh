@@ -12,9 +12,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 work=${1:-quickstart}
 python=${PYTHON:-python}
-results=$work/results
+results=$work/results/quickstart
 begin=$SECONDS
 mkdir -p "$results"
+cp recipes/quickstart.json "$results/experiment.json"
 
 say() {
   printf '\n== %s (%d min %d s so far)\n' "$*" \
@@ -26,7 +27,7 @@ say 'Text and task from the installed docstrings'
   --transfer_sentences=20000
 labels=$(paste -sd, "$work/data/labels.txt")
 "$python" -m tools.bag_of_words --data_dir="$work/data" \
-  --output_file="$results/bag-of-words-seed1.json"
+  --results_dir="$results"
 
 say 'MiniLM, the model for the teacher'
 if [ ! -e "$work/teacher-0/bert_config.json" ]; then
@@ -79,17 +80,23 @@ task=(--task_name=custom "--labels=$labels" "--data_dir=$work/data"
   "--vocab_file=$vocab" --max_seq_length=64)
 scored=(--do_eval --eval_split=test --eval_batch_size=64 --log_steps=50)
 
-record() {  # method, seed, folder
-  "$python" -m tools.record_result --run_dir="$3" --method="$1" --seed="$2" \
-    --results_dir="$results"
+# Runs a command unless its result is recorded; records the result. The time is
+# left out if the run was interrupted.
+run() {  # method, seed, folder, command
+  [ ! -e "$results/$1_seed$2.json" ] || return 0
+  local start=$SECONDS is_new=1 time=()
+  [ ! -e "$3" ] || is_new=
+  "$python" "${@:4}" --output_dir="$3"
+  [ -z "$is_new" ] || time=("--seconds=$((SECONDS - start))")
+  "$python" -m tools.record_result --run_dir="$3" --results_dir="$results" \
+    --keys="method=$1,seed=$2" "${time[@]}"
 }
 
 say 'The teacher, fine-tuned on 2,000 labelled sentences'
-"$python" run_classifier.py "${task[@]}" --do_train "${scored[@]}" \
-  --bert_config_file="$teacher/bert_config.json" \
-  --init_checkpoint="$teacher" --output_dir="$work/teacher" \
-  --num_train_epochs=3 --learning_rate=1e-4
-record teacher 1 "$work/teacher"
+# 12345 is the default seed.
+run teacher 12345 "$work/teacher" run_classifier.py "${task[@]}" --do_train \
+  "${scored[@]}" --bert_config_file="$teacher/bert_config.json" \
+  --init_checkpoint="$teacher" --num_train_epochs=3 --learning_rate=1e-4
 
 say 'Its logits on the unlabelled sentences'
 [ -e "$work/dump/manifest.json" ] ||
@@ -99,16 +106,14 @@ say 'Its logits on the unlabelled sentences'
     --predict_batch_size=64
 
 fine_tune() {  # method, seed, more flags
-  "$python" run_classifier.py "${task[@]}" "${tiny[@]}" --do_train \
-    "${scored[@]}" --output_dir="$work/$1-$2" --seed="$2" \
-    --learning_rate=1e-3 --num_train_epochs=8 "${@:3}"
-  record "$1" "$2" "$work/$1-$2"
+  run "$1" "$2" "$work/$1-$2" run_classifier.py "${task[@]}" "${tiny[@]}" \
+    --seed="$2" --do_train "${scored[@]}" --learning_rate=1e-3 \
+    --num_train_epochs=8 "${@:3}"
 }
 distil() {  # method, seed, more flags
-  "$python" run_distillation.py "${task[@]}" "${tiny[@]}" --do_train \
-    "${scored[@]}" --logits_dir="$work/dump" --output_dir="$work/$1-$2" \
-    --seed="$2" --learning_rate=1e-3 --num_train_epochs=3 "${@:3}"
-  record "$1" "$2" "$work/$1-$2"
+  run "$1" "$2" "$work/$1-$2" run_distillation.py "${task[@]}" "${tiny[@]}" \
+    --seed="$2" --do_train "${scored[@]}" --logits_dir="$work/dump" \
+    --learning_rate=1e-3 --num_train_epochs=3 "${@:3}"
 }
 students() {  # seed
   fine_tune basic "$1"
@@ -128,5 +133,4 @@ done
 for pid in "${pids[@]}"; do wait "$pid"; done
 
 say 'Done'
-"$python" -m tools.report --results_dir="$results" --output_dir="$work" \
-  --split=test
+"$python" -m tools.report --results_dir="$results" --output_dir="$work"

@@ -17,17 +17,25 @@ fi
 cd "$(dirname "$0")/.."
 data=$1
 work=${2:-work/sst2}
-results=${3:-$work/results}
+results=${3:-$work/results/sst2}
 python=${PYTHON:-python}
 vocab=$data/vocab/uncased_vocab.txt
 task=(--task_name=SST-2 "--data_dir=$data/glue/SST-2" "--vocab_file=$vocab")
 mkdir -p "$work" "$results"
+[ -e "$results/experiment.json" ] ||
+  cp recipes/sst2.json "$results/experiment.json"
 
 say() { printf '\n== %s (%s)\n' "$*" "$(date -u +%H:%M:%S)"; }
 
-record() {  # method, seed, folder
-  "$python" -m tools.record_result --run_dir="$3" --method="$1" --seed="$2" \
-    --results_dir="$results"
+# Runs a command and records its result. The time is left out if the run was
+# interrupted.
+run() {  # method, seed, folder, command
+  local start=$SECONDS is_new=1 time=()
+  [ ! -e "$3" ] || is_new=
+  "$python" "${@:4}" --output_dir="$3"
+  [ -z "$is_new" ] || time=("--seconds=$((SECONDS - start))")
+  "$python" -m tools.record_result --run_dir="$3" --results_dir="$results" \
+    --keys="method=$1,seed=$2" "${time[@]}"
 }
 
 # Most of SST-2 is shorter than 64 wordpieces, and shorter records allow more
@@ -68,11 +76,13 @@ model=$(PYTHON=$python bash recipes/fetch_minilm.sh "$work/download")
 [ -e "$work/minilm/bert_config.json" ] ||
   "$python" -m tools.import_hugging_face --input_dir="$model" \
     --output_dir="$work/minilm"
-"$python" run_classifier.py "${task[@]}" --do_train --do_eval \
-  --bert_config_file="$work/minilm/bert_config.json" \
-  --init_checkpoint="$work/minilm" --output_dir="$work/teacher" \
-  --num_train_epochs=1 --learning_rate=5e-5 --eval_batch_size=64
-record teacher 1 "$work/teacher"
+# 12345 is the default seed.
+[ -e "$work/teacher/eval_results.txt" ] &&
+  [ -e "$results/teacher_seed12345.json" ] ||
+  run teacher 12345 "$work/teacher" run_classifier.py "${task[@]}" --do_train \
+    --do_eval --bert_config_file="$work/minilm/bert_config.json" \
+    --init_checkpoint="$work/minilm" --num_train_epochs=1 \
+    --learning_rate=5e-5 --eval_batch_size=64
 
 say 'Its logits'
 [ -e "$work/reviews.txt" ] ||
@@ -86,18 +96,16 @@ say 'Its logits'
     --predict_batch_size=64
 
 fine_tune() {  # method, seed, learning rate, more flags
-  [ ! -e "$results/$1-seed$2.json" ] || return 0
-  "$python" run_classifier.py "${task[@]}" "${tiny[@]}" --do_train --do_eval \
-    --output_dir="$work/$1-$2" --seed="$2" --learning_rate="$3" \
-    --num_train_epochs=3 --eval_batch_size=64 "${@:4}"
-  record "$1" "$2" "$work/$1-$2"
+  [ ! -e "$results/$1_seed$2.json" ] || return 0
+  run "$1" "$2" "$work/$1-$2" run_classifier.py "${task[@]}" "${tiny[@]}" \
+    --seed="$2" --do_train --do_eval --learning_rate="$3" --num_train_epochs=3 \
+    --eval_batch_size=64 "${@:4}"
 }
 distil() {  # method, seed, more flags
-  [ ! -e "$results/$1-seed$2.json" ] || return 0
-  "$python" run_distillation.py "${task[@]}" "${tiny[@]}" --do_train \
-    --do_eval --logits_dir="$work/dump" --output_dir="$work/$1-$2" --seed="$2" \
+  [ ! -e "$results/$1_seed$2.json" ] || return 0
+  run "$1" "$2" "$work/$1-$2" run_distillation.py "${task[@]}" "${tiny[@]}" \
+    --seed="$2" --do_train --do_eval --logits_dir="$work/dump" \
     --learning_rate=1e-3 --num_train_epochs=1 --eval_batch_size=64 "${@:3}"
-  record "$1" "$2" "$work/$1-$2"
 }
 
 for seed in 1 2 3; do

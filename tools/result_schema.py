@@ -9,7 +9,7 @@ split        the evaluated split, 'dev' for example
 parameters   the number of the model's parameters
 examples_per_second  the speed of prediction
 seconds      the wall time of the run's commands
-command      the words of the command, the script first
+command      the words of the command after `python`, the script first
 versions     package → version
 hardware     what `system.machine.hardware` returns
 init_checkpoint  the SHA-256 of the weights that training started from

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from system.errors import UserError
-from tools import bag_of_words
+from tools import bag_of_words, result_record
 
 CATS = [(f'the cat purrs {word}', 'cat') for word in ('now', 'then', 'here')]
 DOGS = [(f'the dog barks {word}', 'dog') for word in ('now', 'then', 'here')]
@@ -17,11 +17,12 @@ def test_evaluate_scores_dev_and_test():
   dev = [('a cat', 'cat'), ('a dog', 'dog')]
   test = [*dev, ('it purrs', 'cat'), ('it barks', 'cat')]
   result = bag_of_words.evaluate(CATS + DOGS, dev, test)
-  assert result['dev_accuracy'] == 1.0
-  assert result['accuracy'] == 0.75
+  assert result['scores'] == {'accuracy': 0.75, 'dev_accuracy': 1.0}
+  assert result['split'] == 'test'
   # Two classes need one row: the, cat, dog, purrs, barks, now, then, here.
   assert result['parameters'] == 8 + 1
   assert result['examples_per_second'] > 0
+  assert result['seconds'] >= 0
 
 
 def test_quotes_are_ordinary_characters(tmp_path):
@@ -53,13 +54,18 @@ def test_script_writes_its_result(tmp_path):
     (tmp_path / f'{split}.tsv').write_text(
       '\n'.join(['sentence\tlabel', *lines]) + '\n'
     )
-  output = tmp_path / 'results' / 'bag-of-words-seed3.json'
-  command = [sys.executable, '-m', 'tools.bag_of_words', '--seed=3']
-  files = [f'--data_dir={tmp_path}', f'--output_file={output}']
-  subprocess.run([*command, *files], check=True)
-  result = json.loads(output.read_text())
-  assert (result['method'], result['seed']) == ('bag-of-words', 3)
-  assert result['accuracy'] == 1.0
+  folder = tmp_path / 'results'
+  arguments = [f'--data_dir={tmp_path}', f'--results_dir={folder}']
+  arguments += ['--keys=method=words,seed=3']
+  command = [sys.executable, '-m', 'tools.bag_of_words', *arguments]
+  done = subprocess.run(command, check=True, capture_output=True, text=True)
+  (result,) = result_record.read_all(str(folder))
+  assert json.loads(done.stdout) == result
+  assert [path.name for path in folder.iterdir()] == ['words_seed3.json']
+  assert result['scores']['accuracy'] == 1.0
+  assert result['command'] == ['-m', 'tools.bag_of_words', *arguments]
+  assert result['versions'].keys() == {'scikit-learn'}
+  assert result['hardware']['cores'] > 0
 
 
 def test_script_names_a_missing_file_in_one_line(tmp_path):

@@ -1,0 +1,1 @@
+"""Turns the results of experiments into tables, figures and a page."""
