@@ -104,6 +104,7 @@ SCALES = {
     sweep_epochs=0.01,
     grid=('2/128', '4/128'),
     max_scored=500,
+    cls_layer=1,
     selection_examples=50,
   ),
   'cpu': Scale(
