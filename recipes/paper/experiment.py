@@ -81,7 +81,6 @@ class Experiment:
     paper: the paper's numbers, as {'x', 'line', 'value'}.
     paper_source: where they stand.
     notes: sentences for the report.
-    table: the rows and columns of the table; None for the figure's.
     summary: makes more sentences from the results.
   """
 
@@ -93,7 +92,6 @@ class Experiment:
   paper: Sequence[Mapping[str, Any]] = ()
   paper_source: str = ''
   notes: Sequence[str] = ()
-  table: Mapping[str, Any] | None = None
   summary: Callable[[Sequence[Mapping[str, Any]]], list[str]] | None = None
 
 
@@ -210,12 +208,13 @@ def collect(experiment: Experiment, runs: Sequence[Run], folder: str) -> None:
     if name.endswith('.json'):
       os.remove(os.path.join(folder, name))
   found = [_result(run) for run in runs if os.path.exists(run.student.result)]
+  planned = [_without_seed(run) for run in runs]
   for record in found:
     name = result_record.file_name(record['keys'])
     result_record.write(folder, name, record)
   local_files.write(
     os.path.join(folder, result_record.EXPERIMENT_FILE),
-    json.dumps(_description(experiment, found), indent=2) + '\n',
+    json.dumps(_description(experiment, found, planned), indent=2) + '\n',
   )
   print(f'{folder}: {len(found)} of {len(runs)} results')
 
@@ -228,12 +227,20 @@ def _result(run: Run) -> dict[str, Any]:
   return record
 
 
+def _without_seed(run: Run) -> dict[str, Any]:
+  """Returns the run's keys, as the report names what is missing."""
+  keys = run.keys() if callable(run.keys) else run.keys
+  return {name: value for name, value in keys.items() if name != 'seed'}
+
+
 def _description(
-  experiment: Experiment, results: Sequence[Mapping[str, Any]]
+  experiment: Experiment,
+  results: Sequence[Mapping[str, Any]],
+  planned: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
   """Returns the content of experiment.json."""
   summary = experiment.summary(results) if experiment.summary else []
-  description = {
+  return {
     'title': experiment.title,
     'question': experiment.question,
     'command': shlex.join(
@@ -243,10 +250,12 @@ def _description(
     'paper': list(experiment.paper),
     'paper_source': experiment.paper_source,
     'notes': [*experiment.notes, *summary],
+    'planned': _distinct(planned),
   }
-  if experiment.table:
-    description['table'] = dict(experiment.table)
-  return description
+
+
+def _distinct(keys: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+  return list({json.dumps(each): each for each in keys}.values())
 
 
 def main_score(scores: Mapping[str, float | None]) -> float | None:

@@ -28,16 +28,30 @@ def runs(plan: Plan) -> list[Run]:
     for size in plan.scale.sweep_sizes:
       tried = _tried(plan, task, size)
       keys = {'task': task, 'size': size}
+      panel = f'{task}, {size}'
       planned += [
         Run(
-          {**keys, **setting, 'seed': _SELECTION_SEED, 'data': 'selection'}, x
+          {
+            **keys,
+            **setting,
+            'seed': _SELECTION_SEED,
+            'data': 'selection',
+            'panel': f'{panel}, tried on a split of the training data',
+          },
+          x,
         )
         for setting, x in tried
       ]
       if (best := _best(tried)) is not None:
         planned += [
           Run(
-            {**keys, **best, 'seed': seed, 'data': 'dev'},
+            {
+              **keys,
+              **best,
+              'seed': seed,
+              'data': 'dev',
+              'panel': f'{panel}, chosen, on dev',
+            },
             _student(plan, task, size, seed, best),
           )
           for seed in plan.seeds
@@ -133,13 +147,12 @@ EXPERIMENT = Experiment(
   figure={
     'x': 'rate',
     'line': 'batch',
-    'panel': 'task',
+    'panel': 'panel',
     'metric': 'score',
     'x_scale': 'log',
     'x_label': 'learning rate',
     'y_label': 'score',
   },
-  table={'rows': ['task', 'size', 'data', 'rate'], 'columns': 'batch'},
   runs=runs,
   summary=summarise,
   notes=[

@@ -54,7 +54,7 @@ def runs(plan: Plan) -> list[Run]:
 
 def _with_similarity(keys, method: str, path: str) -> dict:
   if not os.path.exists(path):
-    return {**keys, 'method': method}
+    return {**keys, 'method': method, 'similarity': 0}  # Not known yet.
   with open(path, encoding='utf-8') as file:
     similarity = json.load(file)[keys['domain']]
   return {**keys, 'method': method, 'similarity': similarity}

@@ -12,6 +12,9 @@ table            optional: {"rows": [...], "columns": ...}, names of the
 paper            optional: published numbers, see `PaperScore`
 paper_source     where they stand and how they were read
 notes            optional: sentences below the figure
+planned          optional: the keys of the planned runs, without seeds. What is
+                 planned and has no result is named as missing; by default every
+                 combination of the figure's values is planned
 """
 
 import dataclasses
@@ -84,6 +87,7 @@ class Experiment:
     rows: the keys of the table's rows.
     columns: the key of the table's columns; None if there is a single line.
     results: as `result_record.read_all` returns them.
+    planned: the keys of the planned runs; None for all combinations.
   """
 
   name: str
@@ -97,6 +101,7 @@ class Experiment:
   paper_source: str
   notes: tuple[str, ...]
   results: tuple[Mapping[str, Any], ...]
+  planned: tuple[Mapping[str, Any], ...] | None = None
 
 
 def read_all(results_dir: str) -> list[Experiment]:
@@ -130,7 +135,7 @@ def read(folder: str) -> Experiment:
   content = _object(files.read_json(str(path)), str(path))
   where = str(path)
   allowed = {'title', 'question', 'command', 'figure'}
-  optional = {'table', 'paper', 'paper_source', 'notes'}
+  optional = {'table', 'paper', 'paper_source', 'notes', 'planned'}
   _check_names(content, allowed, optional, where)
   figure = _figure(content['figure'], where)
   rows, columns = _table(content.get('table'), figure, where)
@@ -146,7 +151,16 @@ def read(folder: str) -> Experiment:
     paper_source=_text(content, 'paper_source', where, default=''),
     notes=_texts(content.get('notes', []), 'notes', where),
     results=tuple(result_record.read_all(folder)),
+    planned=_planned(content.get('planned'), where),
   )
+
+
+def _planned(content: Any, where: str) -> tuple[Mapping[str, Any], ...] | None:
+  if content is None:
+    return None
+  if not isinstance(content, list):
+    raise UserError(f'{where}: planned must be a list, got {shown(content)}')
+  return tuple(_object(entry, f'{where}: planned') for entry in content)
 
 
 def _figure(content: Any, where: str) -> Figure:

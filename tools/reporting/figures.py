@@ -7,6 +7,7 @@ The same results give the same bytes.
 
 import contextlib
 import io
+import itertools
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,8 @@ _WIDTH = 7.2  # inches, of every figure
 _ROW_HEIGHT = 3.0
 _LEGEND_ROW_HEIGHT = 0.24
 _LEGEND_COLUMNS = 4
+_CHARACTER_WIDTH = 0.075  # inches, of the ticks' font
+_VALUE_WIDTH = 0.7  # inches, of a mark and its value
 _STYLE = {
   'font.family': 'DejaVu Sans',
   'font.size': 9,
@@ -104,7 +107,9 @@ def _draw_panel(axes: Any, grid: Grid, panel: Value | None) -> None:
   axes.set_ylabel(figure.y_label or default.strip())
   axes.set_xlabel(figure.x_label or figure.x.replace('_', ' '))
   if panel is not None:
-    axes.set_title(value_text(panel), fontweight='bold', loc='left')
+    room = int(_width(axes) / _CHARACTER_WIDTH)
+    title = textwrap.fill(value_text(panel), room)
+    axes.set_title(title, fontweight='bold', loc='left')
   if grid.names:
     _write_names(axes, grid)
 
@@ -112,16 +117,18 @@ def _draw_panel(axes: Any, grid: Grid, panel: Value | None) -> None:
 def _set_scales(axes: Any, grid: Grid, cells: Sequence[Cell]) -> None:
   scale = grid.experiment.figure.x_scale
   positions = [marks.position(grid, x) for x in grid.xs] or [0]
+  labels = [_tick_label(x) for x in grid.xs] or ['']
   if scale == 'category':
     axes.set_xlim(-0.5, max(positions) + 0.5)
-    _set_category_ticks(axes, [value_text(x) for x in grid.xs])
   else:
-    is_log = scale == 'log'
     axes.set_xscale(scale)
-    axes.set_xlim(*padded(positions, is_log))
-    if is_log:
-      axes.set_xticks(positions, [f'{x:,}' for x in positions])
-      axes.minorticks_off()
+    axes.set_xlim(*padded(positions, scale == 'log'))
+  # The numbers of a linear axis have ticks of their own only if they are few
+  # and whole; Matplotlib chooses other ticks well.
+  is_plain = all(isinstance(x, int) for x in grid.xs) and len(positions) <= 8
+  if scale != 'linear' or is_plain:
+    _set_ticks(axes, positions, labels)
+    axes.minorticks_off()
   values = [v for cell in cells for v in (*cell.values, cell.paper)]
   values = [v for v in values if v is not None]
   if values:
@@ -141,24 +148,42 @@ def padded(values: Sequence[float], is_log: bool) -> tuple[float, float]:
   return low - margin, high + margin
 
 
-def _set_category_ticks(axes: Any, labels: Sequence[str]) -> None:
-  width = axes.get_position().width
-  characters = max(6, int(100 * width / max(1, len(labels))))
-  if any(len(word) > characters for text in labels for word in text.split()):
-    axes.set_xticks(
-      range(len(labels)),
-      labels,
-      rotation=30,
-      ha='right',
-      rotation_mode='anchor',
-    )
-    return
-  wrapped = [textwrap.fill(label, characters) for label in labels]
-  axes.set_xticks(range(len(labels)), wrapped)
+def _tick_label(x: Value) -> str:
+  """Returns the label of a tick: 20,000, 0.25 or 5e-5."""
+  if isinstance(x, float):
+    return f'{x:g}'.replace('e-0', 'e-')
+  return value_text(x)
+
+
+def _set_ticks(
+  axes: Any, positions: Sequence[float], labels: Sequence[str]
+) -> None:
+  """Labels the ticks; wraps labels that need it, or turns them."""
+  places = axes.transAxes.inverted().transform(
+    axes.transData.transform([(x, 0) for x in positions])
+  )[:, 0]
+  gaps = [b - a for a, b in itertools.pairwise(places)]
+  room = min(gaps, default=1.0) * _width(axes) / _CHARACTER_WIDTH - 1
+  if all(len(word) <= room for text in labels for word in text.split()):
+    wrapped = [textwrap.fill(label, max(1, int(room))) for label in labels]
+    axes.set_xticks(positions, wrapped)
+  else:
+    turned = {'rotation': 40, 'ha': 'right', 'rotation_mode': 'anchor'}
+    axes.set_xticks(positions, labels, **turned)
+
+
+def _width(axes: Any) -> float:
+  """Returns the axes' width in inches, before the final layout."""
+  return axes.get_position().width * _WIDTH
 
 
 def _write_values(axes: Any, grid: Grid, cells: Sequence[Cell]) -> None:
-  """Writes each mean beside its point; 'no result' where there is none."""
+  """Writes each mean beside its point, if there is room.
+
+  It writes 'no result' where there is none.
+  """
+  if _width(axes) / max(1, len(grid.xs)) < _VALUE_WIDTH:
+    return
   for cell in cells:
     if cell.place.x is None:
       continue

@@ -35,12 +35,19 @@ class Cell:
     metric: the score of interest.
     runs: the results, by seed; those without the score are left out.
     paper: the published score; None if there is none.
+    is_planned: whether there should be a run.
   """
 
   place: Place
   metric: str
   runs: tuple[Mapping[str, Any], ...]
   paper: float | None
+  is_planned: bool = True
+
+  @property
+  def is_missing(self) -> bool:
+    """Whether there is no run although one is planned."""
+    return self.is_planned and not self.runs
 
   @property
   def values(self) -> tuple[float, ...]:
@@ -96,8 +103,8 @@ class Grid:
 
   @property
   def missing(self) -> list[Cell]:
-    """The cells without a run."""
-    return [cell for cell in self.cells.values() if not cell.runs]
+    """The planned cells without a run."""
+    return [cell for cell in self.cells.values() if cell.is_missing]
 
   @property
   def has_paper(self) -> bool:
@@ -116,7 +123,13 @@ def arrange(experiment: Experiment) -> Grid:
   figure = experiment.figure
   runs, omitted = _group(experiment)
   paper = {Place(s.panel, s.x, s.line): s.value for s in experiment.paper}
-  places = [*runs, *paper]
+  planned = None
+  if experiment.planned is not None:
+    planned = {
+      _place({'keys': keys}, figure, experiment.name)
+      for keys in experiment.planned
+    }
+  places = [*runs, *(planned or ()), *paper]
   panels, lines = (None,), (None,)
   if figure.panel:
     panels = _ordered(figure.panel_order, (p.panel for p in places))
@@ -130,11 +143,16 @@ def arrange(experiment: Experiment) -> Grid:
     for panel in panels
     for x in (*xs, None)
     for line in lines
-    if (x is None) == (line in flat) or Place(panel, x, line) in {*places}
+    if Place(panel, x, line) in {*places}
+    or (planned is None and (x is None) == (line in flat))
   ]
   cells = {
     place: Cell(
-      place, figure.metric, tuple(runs.get(place, ())), paper.get(place)
+      place,
+      figure.metric,
+      tuple(runs.get(place, ())),
+      paper.get(place),
+      planned is None or place in planned,
     )
     for place in expected
   }

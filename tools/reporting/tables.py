@@ -117,7 +117,7 @@ def missing_text(grid: Grid) -> str:
     line
     for line in grid.lines
     if line is not None
-    and all(not c.runs for c in grid.cells.values() if c.place.line == line)
+    and all(c.is_missing for c in grid.cells.values() if c.place.line == line)
   ]
   names = [f'{value_text(line)} (no run at all)' for line in whole]
   names += [
@@ -151,8 +151,10 @@ def runs_csv(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def score_text(cell: Cell) -> str:
-  """Returns the mean with three decimals, or `MISSING`."""
-  return f'{cell.mean:.3f}' if cell.runs else MISSING
+  """Returns the mean with three decimals; `MISSING`, or '' if not planned."""
+  if cell.is_missing:
+    return MISSING
+  return f'{cell.mean:.3f}' if cell.runs else ''
 
 
 def spread_text(cell: Cell) -> str:

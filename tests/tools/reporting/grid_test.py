@@ -5,7 +5,7 @@ import tiny_results
 from tiny_results import FIGURE, PAPER, RESULTS, result
 
 from system.errors import UserError
-from tools.reporting import grid
+from tools.reporting import grid, tables
 from tools.reporting.grid import Place
 
 
@@ -53,6 +53,18 @@ def test_expected_and_published_values_without_results_are_missing(tmp_path):
     ('8/512', 'PD'),
     ('12/768', 'PD'),
   ]
+
+
+def test_only_what_is_planned_is_missing(tmp_path):
+  paper = [{'line': 'PD', 'x': '8/512', 'value': 0.7}]
+  planned = [{'size': '4/256', 'method': 'PD'}]
+  found = tiny_results.arrange(tmp_path, paper=paper, planned=planned)
+  assert [cell.place[1:] for cell in found.missing] == [('4/256', 'PD')]
+  published = found.cells[Place(None, '8/512', 'PD')]
+  assert (published.paper, published.is_missing) == (0.7, False)
+  assert tables.score_text(published) == ''
+  # No result, no plan and no published score: no cell.
+  assert Place(None, '12/768', 'PD') not in found.cells
 
 
 def test_published_scores_stand_beside_ours(tmp_path):
