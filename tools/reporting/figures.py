@@ -9,6 +9,7 @@ import contextlib
 import io
 import itertools
 import math
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -21,7 +22,8 @@ _WIDTH = 7.2  # inches, of every figure
 _ROW_HEIGHT = 3.0
 _LEGEND_ROW_HEIGHT = 0.24
 _LEGEND_COLUMNS = 4
-_CHARACTER_WIDTH = 0.075  # inches, of the ticks' font
+_CHARACTER_WIDTH = 0.07  # inches, of the ticks' font
+_LABEL_CHARACTERS = 28  # as long as the vertical axis
 _VALUE_WIDTH = 0.7  # inches, of a mark and its value
 _STYLE = {
   'font.family': 'DejaVu Sans',
@@ -51,27 +53,39 @@ def draw(grid: Grid) -> dict[str, bytes]:
   Raises:
     UserError: Matplotlib is not installed.
   """
-  with _matplotlib() as figure_class:
-    num_panels = max(1, len(grid.panels))
-    num_columns = num_panels if num_panels < 3 else 2 + (num_panels > 4)
-    num_rows = math.ceil(num_panels / num_columns)
-    handles = marks.legend(grid)
-    height = _ROW_HEIGHT * num_rows
-    height += _LEGEND_ROW_HEIGHT * math.ceil(len(handles) / _LEGEND_COLUMNS)
-    figure = figure_class(figsize=(_WIDTH, height), layout='constrained')
-    all_axes = list(figure.subplots(num_rows, num_columns, squeeze=False).flat)
-    for axes, panel in zip(all_axes, grid.panels, strict=False):
-      _draw_panel(axes, grid, panel)
-    for axes in all_axes[num_panels:]:
-      axes.remove()
-    if handles:
-      columns = min(_LEGEND_COLUMNS, len(handles))
-      figure.legend(handles=handles, loc='outside lower center', ncols=columns)
+  with styled() as figure_class:
+    figure = build(grid, figure_class)
     return {kind: _saved(figure, kind) for kind in ('svg', 'png')}
 
 
+def build(grid: Grid, figure_class: Any) -> Any:
+  """Returns the figure as an object of Matplotlib's class `Figure`."""
+  num_panels = max(1, len(grid.panels))
+  num_columns = num_panels if num_panels < 3 else 2 + (num_panels > 4)
+  num_rows = math.ceil(num_panels / num_columns)
+  handles = marks.legend(grid)
+  height = _ROW_HEIGHT * num_rows
+  height += _LEGEND_ROW_HEIGHT * (_legend_title(grid) is not None)
+  height += _LEGEND_ROW_HEIGHT * math.ceil(len(handles) / _LEGEND_COLUMNS)
+  figure = figure_class(figsize=(_WIDTH, height), layout='constrained')
+  all_axes = list(figure.subplots(num_rows, num_columns, squeeze=False).flat)
+  for axes, panel in zip(all_axes, grid.panels, strict=False):
+    _draw_panel(axes, grid, panel)
+  for axes in all_axes[num_panels:]:
+    axes.remove()
+  if handles:
+    columns = min(_LEGEND_COLUMNS, len(handles))
+    figure.legend(
+      handles=handles,
+      loc='outside lower center',
+      ncols=columns,
+      title=_legend_title(grid),
+    )
+  return figure
+
+
 @contextlib.contextmanager
-def _matplotlib() -> Iterator[Any]:
+def styled() -> Iterator[Any]:
   """Yields Matplotlib's class `Figure`, with this module's style in force."""
   try:
     import matplotlib.style
@@ -103,21 +117,30 @@ def _draw_panel(axes: Any, grid: Grid, panel: Value | None) -> None:
     marks.draw_line(axes, grid, own, index)
   if len(grid.lines) == 1:
     _write_values(axes, grid, cells)
-  default = ', '.join(grid.splits) + f' {figure.metric}'.replace('_', ' ')
-  axes.set_ylabel(figure.y_label or default.strip())
+  if axes.get_subplotspec().is_first_col():
+    default = ', '.join(grid.splits) + f' {figure.metric}'.replace('_', ' ')
+    label = figure.y_label or default.strip()
+    axes.set_ylabel(_wrapped(label, _LABEL_CHARACTERS))
   axes.set_xlabel(figure.x_label or figure.x.replace('_', ' '))
   if panel is not None:
     room = int(_width(axes) / _CHARACTER_WIDTH)
-    title = textwrap.fill(value_text(panel), room)
+    title = _wrapped(value_text(panel), room)
     axes.set_title(title, fontweight='bold', loc='left')
   if grid.names:
     _write_names(axes, grid)
 
 
+def _legend_title(grid: Grid) -> str | None:
+  """Returns the lines' key if the lines are numbers, which need it."""
+  if all(isinstance(line, int | float) for line in grid.lines):
+    return grid.experiment.figure.line.replace('_', ' ')
+  return None
+
+
 def _set_scales(axes: Any, grid: Grid, cells: Sequence[Cell]) -> None:
   scale = grid.experiment.figure.x_scale
   positions = [marks.position(grid, x) for x in grid.xs] or [0]
-  labels = [_tick_label(x) for x in grid.xs] or ['']
+  labels = [tick_label(x) for x in grid.xs] or ['']
   if scale == 'category':
     axes.set_xlim(-0.5, max(positions) + 0.5)
   else:
@@ -148,10 +171,11 @@ def padded(values: Sequence[float], is_log: bool) -> tuple[float, float]:
   return low - margin, high + margin
 
 
-def _tick_label(x: Value) -> str:
+def tick_label(x: Value) -> str:
   """Returns the label of a tick: 20,000, 0.25 or 5e-5."""
   if isinstance(x, float):
-    return f'{x:g}'.replace('e-0', 'e-')
+    text = f'{x:g}' if abs(x) >= 0.001 or x == 0 else f'{x:.15e}'
+    return re.sub(r'\.?0*e-0?', 'e-', text)
   return value_text(x)
 
 
@@ -165,11 +189,15 @@ def _set_ticks(
   gaps = [b - a for a, b in itertools.pairwise(places)]
   room = min(gaps, default=1.0) * _width(axes) / _CHARACTER_WIDTH - 1
   if all(len(word) <= room for text in labels for word in text.split()):
-    wrapped = [textwrap.fill(label, max(1, int(room))) for label in labels]
+    wrapped = [_wrapped(label, int(room)) for label in labels]
     axes.set_xticks(positions, wrapped)
   else:
     turned = {'rotation': 40, 'ha': 'right', 'rotation_mode': 'anchor'}
     axes.set_xticks(positions, labels, **turned)
+
+
+def _wrapped(text: str, characters: int) -> str:
+  return textwrap.fill(text, max(1, characters), break_on_hyphens=False)
 
 
 def _width(axes: Any) -> float:

@@ -1,5 +1,6 @@
 """Figures: what is drawn where. How they look is checked by eye."""
 
+import itertools
 import sys
 from xml.etree import ElementTree
 
@@ -84,6 +85,82 @@ def test_an_experiment_without_results_has_a_figure(tmp_path):
   figure = {'x': 'method', 'metric': 'accuracy', 'panel': 'task'}
   found = tiny_results.arrange(tmp_path / 'c', [], figure=figure)
   assert figures.draw(found)['svg']
+
+
+def _sizes(tmp_path):
+  sizes = [f'{2 * n}/{h}' for n in range(1, 7) for h in (128, 256, 512, 768)]
+  runs = [result(0.5, size=size, seed=1) for size in sizes]
+  figure = {'x': 'size', 'metric': 'accuracy', 'y_label': 'a score ' * 6}
+  return tiny_results.arrange(tmp_path, runs, figure=figure)
+
+
+def _rates(tmp_path):
+  runs = [
+    result(0.5, rate=rate, batch=batch, panel=f'{panel} ' * 8, seed=seed)
+    for rate in (3e-5, 5e-5, 1e-4)
+    for batch in (8, 16)
+    for panel in range(5)
+    for seed in (1, 2)
+  ]
+  figure = {'x': 'rate', 'line': 'batch', 'panel': 'panel', 'x_scale': 'log'}
+  figure |= {'metric': 'accuracy'}
+  return tiny_results.arrange(tmp_path, runs, figure=figure)
+
+
+def _starts(tmp_path):
+  starts = ['from random weights', 'word embeddings only', 'pre-trained']
+  runs = [result(0.5, start=start, seed=1) for start in starts]
+  figure = {'x': 'start', 'metric': 'accuracy'}
+  return tiny_results.arrange(tmp_path, runs, figure=figure)
+
+
+@pytest.mark.parametrize('arrange', [_sizes, _rates, _starts])
+def test_no_text_is_cut_off_and_no_labels_overlap(tmp_path, arrange):
+  from matplotlib.backends.backend_agg import FigureCanvasAgg
+  from matplotlib.text import Text
+
+  with figures.styled() as figure_class:
+    figure = figures.build(arrange(tmp_path), figure_class)
+    FigureCanvasAgg(figure).draw()
+  # Matplotlib keeps labels of ticks that are outside the axes.
+  hidden = {text for axes in figure.axes for text in axes.get_yticklabels()}
+  shown = {text for text in figure.findobj(Text) if text.get_text()}
+  for text in shown - hidden:
+    box = text.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1, text
+    assert box.y0 >= 0 and box.y1 <= figure.bbox.y1, text
+  for axes in figure.axes:
+    level = [x for x in axes.get_xticklabels() if not x.get_rotation()]
+    boxes = [label.get_window_extent() for label in level]
+    for left, right in itertools.pairwise(boxes):
+      assert left.x1 < right.x0
+
+
+def test_only_the_first_panel_of_a_row_has_a_label(tmp_path):
+  from matplotlib.figure import Figure
+
+  figure = figures.build(_rates(tmp_path), Figure)
+  labels = [axes.get_ylabel() for axes in figure.axes]
+  assert labels == ['dev accuracy', '', '', 'dev accuracy', '']
+  assert figure.legends[0].get_title().get_text() == 'batch'
+
+
+@pytest.mark.parametrize(
+  ('x', 'label'),
+  [
+    (20_000, '20,000'),
+    ('2/128', '2/128'),
+    (0.25, '0.25'),
+    (1.0, '1'),
+    (0.0, '0'),
+    (0.001, '0.001'),
+    (3e-4, '3e-4'),
+    (1.5e-5, '1.5e-5'),
+    (1e-10, '1e-10'),
+  ],
+)
+def test_labels_of_ticks(x, label):
+  assert figures.tick_label(x) == label
 
 
 def test_limits_leave_room():
