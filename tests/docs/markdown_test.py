@@ -63,6 +63,10 @@ def _commands(page: pathlib.Path) -> list[tuple[str, list[str]]]:
     line = line.strip()
     if (match := _SCRIPT.search(line)) and not line.startswith('#'):
       words = shlex.split(line[match.end() :], comments=True)
+      if '--' in words:  # What follows is another command.
+        place = words.index('--')
+        commands.append((words[place + 1], words[place + 2 :]))
+        words = words[:place]
       commands.append((match[0], words))
   return commands
 
@@ -96,7 +100,7 @@ def _flags_of(script: str) -> dict[str, _Flag]:
 
 def _mistake(word: str, flags: dict[str, _Flag]) -> str | None:
   """Returns what is wrong with a word of a command; None if nothing is."""
-  if not word.startswith('--'):
+  if not word.startswith('--') or word.startswith('--flagfile='):
     return None
   name, equals, value = word[2:].partition('=')
   if name not in flags:
