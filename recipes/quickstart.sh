@@ -17,6 +17,8 @@ begin=$SECONDS
 mkdir -p "$results"
 cp recipes/quickstart.json "$results/experiment.json"
 
+source recipes/common.sh
+
 say() {
   printf '\n== %s (%d min %d s so far)\n' "$*" \
     $(((SECONDS - begin) / 60)) $(((SECONDS - begin) % 60))
@@ -80,16 +82,8 @@ task=(--task_name=custom "--labels=$labels" "--data_dir=$work/data"
   "--vocab_file=$vocab" --max_seq_length=64)
 scored=(--do_eval --eval_split=test --eval_batch_size=64 --log_steps=50)
 
-# Runs a command unless its result is recorded; records the result. The time is
-# left out if the run was interrupted.
-run() {  # method, seed, folder, command
-  [ ! -e "$results/$1_seed$2.json" ] || return 0
-  local start=$SECONDS is_new=1 time=()
-  [ ! -e "$3" ] || is_new=
-  "$python" "${@:4}" --output_dir="$3"
-  [ -z "$is_new" ] || time=("--seconds=$((SECONDS - start))")
-  "$python" -m tools.record_result --run_dir="$3" --results_dir="$results" \
-    --keys="method=$1,seed=$2" "${time[@]}"
+run() {  # method, seed, folder, command; skipped if its result is recorded
+  [ -e "$results/$1_seed$2.json" ] || run_and_record "$@"
 }
 
 say 'The teacher, fine-tuned on 2,000 labelled sentences'

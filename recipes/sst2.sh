@@ -25,18 +25,9 @@ mkdir -p "$work" "$results"
 [ -e "$results/experiment.json" ] ||
   cp recipes/sst2.json "$results/experiment.json"
 
-say() { printf '\n== %s (%s)\n' "$*" "$(date -u +%H:%M:%S)"; }
+source recipes/common.sh
 
-# Runs a command and records its result. The time is left out if the run was
-# interrupted.
-run() {  # method, seed, folder, command
-  local start=$SECONDS is_new=1 time=()
-  [ ! -e "$3" ] || is_new=
-  "$python" "${@:4}" --output_dir="$3"
-  [ -z "$is_new" ] || time=("--seconds=$((SECONDS - start))")
-  "$python" -m tools.record_result --run_dir="$3" --results_dir="$results" \
-    --keys="method=$1,seed=$2" "${time[@]}"
-}
+say() { printf '\n== %s (%s)\n' "$*" "$(date -u +%H:%M:%S)"; }
 
 # Most of SST-2 is shorter than 64 wordpieces, and shorter records allow more
 # steps in the same time.
@@ -79,7 +70,7 @@ model=$(PYTHON=$python bash recipes/fetch_minilm.sh "$work/download")
 # 12345 is the default seed.
 [ -e "$work/teacher/eval_results.txt" ] &&
   [ -e "$results/teacher_seed12345.json" ] ||
-  run teacher 12345 "$work/teacher" run_classifier.py "${task[@]}" --do_train \
+  run_and_record teacher 12345 "$work/teacher" run_classifier.py "${task[@]}" --do_train \
     --do_eval --bert_config_file="$work/minilm/bert_config.json" \
     --init_checkpoint="$work/minilm" --num_train_epochs=1 \
     --learning_rate=5e-5 --eval_batch_size=64
@@ -97,14 +88,14 @@ say 'Its logits'
 
 fine_tune() {  # method, seed, learning rate, more flags
   [ ! -e "$results/$1_seed$2.json" ] || return 0
-  run "$1" "$2" "$work/$1-$2" run_classifier.py "${task[@]}" "${tiny[@]}" \
-    --seed="$2" --do_train --do_eval --learning_rate="$3" --num_train_epochs=3 \
-    --eval_batch_size=64 "${@:4}"
+  run_and_record "$1" "$2" "$work/$1-$2" run_classifier.py "${task[@]}" \
+    "${tiny[@]}" --seed="$2" --do_train --do_eval --learning_rate="$3" \
+    --num_train_epochs=3 --eval_batch_size=64 "${@:4}"
 }
 distil() {  # method, seed, more flags
   [ ! -e "$results/$1_seed$2.json" ] || return 0
-  run "$1" "$2" "$work/$1-$2" run_distillation.py "${task[@]}" "${tiny[@]}" \
-    --seed="$2" --do_train --do_eval --logits_dir="$work/dump" \
+  run_and_record "$1" "$2" "$work/$1-$2" run_distillation.py "${task[@]}" \
+    "${tiny[@]}" --seed="$2" --do_train --do_eval --logits_dir="$work/dump" \
     --learning_rate=1e-3 --num_train_epochs=1 --eval_batch_size=64 "${@:3}"
 }
 
