@@ -12,6 +12,7 @@ what was interrupted. --list_commands only prints the commands.
 """
 
 import dataclasses
+import glob
 import json
 import os
 import shlex
@@ -22,18 +23,15 @@ from typing import Any
 from absl import flags
 
 from cli import script
-from recipes.paper.scales import SCALES
+from modeling import configs
+from recipes.paper import scores
+from recipes.paper.scales import SCALES, Scale
 from recipes.paper.stages import Stages
 from recipes.paper.students import Student, Students
 from system.errors import UserError
 from tools import local_files, result_record, steps
 
 FLAGS = flags.FLAGS
-
-_MAIN_SCORES = (
-  *('matthews_correlation', 'pearson', 'f1', 'accuracy'),
-  'masked_lm_accuracy',
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Plan:
     return self.students.stages
 
   @property
-  def scale(self):
+  def scale(self) -> Scale:
     """The scale."""
     return self.stages.scale
 
@@ -100,9 +98,9 @@ def define_flags() -> None:
   flags.DEFINE_string('data_dir', None, 'The folder of the data.')
   flags.DEFINE_enum(
     'scale',
-    os.environ.get('SCALE', 'smoke'),
+    None,
     list(SCALES),
-    'How much is trained; the default is $SCALE, or smoke.',
+    'How much is trained; by default the variable SCALE, or smoke.',
   )
   flags.DEFINE_string(
     'work_dir', None, 'The working folder; by default work/paper/<scale>.'
@@ -111,7 +109,12 @@ def define_flags() -> None:
     'runs_dir', None, 'Keeps results; by default results in the working folder.'
   )
   flags.DEFINE_list('seeds', ['1', '2', '3'], 'The seeds of the students.')
-  flags.DEFINE_list('sizes', None, 'Other sizes than the scale has.')
+  flags.DEFINE_list(
+    'sizes',
+    None,
+    "The sizes instead of the scale's; experiments with a single one use the "
+    'first.',
+  )
   flags.DEFINE_list(
     'encoders',
     [],
@@ -170,32 +173,58 @@ def make_plan() -> Plan:
   """
   if not FLAGS.data_dir:
     raise UserError('--data_dir is required; recipes/README.md lists its files')
-  scale = SCALES[FLAGS.scale]
-  if FLAGS.sizes:
-    scale = dataclasses.replace(scale, sizes=tuple(FLAGS.sizes))
-  work_dir = FLAGS.work_dir or f'work/paper/{FLAGS.scale}'
+  name = FLAGS.scale or os.environ.get('SCALE') or 'smoke'
+  if name not in SCALES:
+    raise UserError(f'SCALE={name}: expected one of {", ".join(SCALES)}')
+  work_dir = FLAGS.work_dir or f'work/paper/{name}'
   stages = Stages(
     FLAGS.data_dir,
     work_dir,
-    scale,
-    dict(_pair(text) for text in FLAGS.encoders),
+    _with_sizes(SCALES[name]),
+    _encoders(),
     FLAGS.teacher_encoder,
   )
+  if FLAGS.teacher_encoder:
+    _require_checkpoint('teacher_encoder', FLAGS.teacher_encoder)
   runs_dir = FLAGS.runs_dir or os.path.join(work_dir, 'results')
-  try:
-    seeds = tuple(int(seed) for seed in FLAGS.seeds)
-  except ValueError:
-    raise UserError(
-      f'--seeds={",".join(FLAGS.seeds)}: expected numbers'
-    ) from None
-  return Plan(Students(stages, runs_dir), seeds)
+  return Plan(Students(stages, runs_dir), _seeds())
 
 
-def _pair(text: str) -> tuple[str, str]:
-  size, equals, checkpoint = text.partition('=')
-  if not equals:
-    raise UserError(f'--encoders: expected size=checkpoint, got {text}')
-  return size, checkpoint
+def _with_sizes(scale: Scale) -> Scale:
+  """Returns the scale with the sizes of the command, if it has some."""
+  if not (sizes := tuple(FLAGS.sizes or ())):
+    return scale
+  for size in sizes:
+    configs.check_size(size)
+  names = ('sizes', 'sweep_sizes', 'grid', 'release_sizes')
+  return dataclasses.replace(
+    scale, size=sizes[0], **dict.fromkeys(names, sizes)
+  )
+
+
+def _seeds() -> tuple[int, ...]:
+  if not all(x.isdecimal() for x in FLAGS.seeds) or not FLAGS.seeds:
+    raise UserError(f'--seeds={",".join(FLAGS.seeds)}: expected numbers')
+  return tuple(dict.fromkeys(map(int, FLAGS.seeds)))
+
+
+def _encoders() -> dict[str, str]:
+  """Returns size → the checkpoint of an encoder that exists."""
+  encoders = {}
+  for text in FLAGS.encoders:
+    size, equals, checkpoint = text.partition('=')
+    if not equals:
+      raise UserError(f'--encoders: expected size=checkpoint, got {text}')
+    configs.check_size(size)
+    _require_checkpoint('encoders', checkpoint)
+    encoders[size] = checkpoint
+  return encoders
+
+
+def _require_checkpoint(flag: str, path: str) -> None:
+  """Raises a `UserError` if there is no folder or checkpoint of a name."""
+  if not glob.glob(f'{glob.escape(path)}*'):
+    raise UserError(f'--{flag}: there is no checkpoint {path}')
 
 
 def collect(experiment: Experiment, runs: Sequence[Run], folder: str) -> None:
@@ -223,7 +252,7 @@ def _result(run: Run) -> dict[str, Any]:
   """Returns a run's result under the experiment's keys."""
   record = result_record.read(run.student.result)
   record['keys'] = dict(run.keys() if callable(run.keys) else run.keys)
-  record['scores']['score'] = main_score(record['scores'])
+  record['scores']['score'] = scores.main_score(record)
   return record
 
 
@@ -256,16 +285,3 @@ def _description(
 
 def _distinct(keys: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
   return list({json.dumps(each): each for each in keys}.values())
-
-
-def main_score(scores: Mapping[str, float | None]) -> float | None:
-  """Returns the first of a task's metrics that GLUE reports.
-
-  For pre-training it is the accuracy at the masked positions.
-  """
-  for name in _MAIN_SCORES:
-    if name in scores:
-      return scores[name]
-  raise UserError(
-    f'expected one of {", ".join(_MAIN_SCORES)}, found {", ".join(scores)}'
-  )

@@ -13,8 +13,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recipes.paper import experiment
-from recipes.paper.experiment import Experiment, Plan, Run, main_score
+from recipes.paper import experiment, scores
+from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.students import Start, Student
 from tools import result_record
 
@@ -102,7 +102,7 @@ def _best(
   if not all(os.path.exists(student.result) for _, student in tried):
     return None
   scored = [
-    (main_score(result_record.read(student.result)['scores']), setting)
+    (scores.main_score(result_record.read(student.result)), setting)
     for setting, student in tried
   ]
   return max(scored, key=lambda x: x[0])[1]
@@ -113,30 +113,17 @@ def summarise(results: Sequence[Mapping[str, Any]]) -> list[str]:
 
   GLUE averages the metrics of a task, then the tasks.
   """
-  scores: dict[str, dict[str, list[float]]] = {}
+  by_size: dict[str, dict[str, list[float]]] = {}
   for result in results:
     keys = result['keys']
     if keys['data'] == 'dev':
-      of_size = scores.setdefault(keys['size'], {})
-      of_size.setdefault(keys['task'], []).append(task_score(result['scores']))
+      of_size = by_size.setdefault(keys['size'], {})
+      of_size.setdefault(keys['task'], []).append(scores.glue_score(result))
   return [
     f'GLUE score of {size} on the dev splits of {", ".join(sorted(tasks))}: '
     f'{100 * statistics.mean(map(statistics.mean, tasks.values())):.1f}.'
-    for size, tasks in scores.items()
+    for size, tasks in by_size.items()
   ]
-
-
-def task_score(scores: Mapping[str, float]) -> float:
-  """Returns the mean of the metrics that GLUE averages for a task."""
-  for names in (
-    ('matthews_correlation',),
-    ('pearson', 'spearman'),
-    ('f1', 'accuracy'),
-    ('accuracy',),
-  ):
-    if all(name in scores for name in names):
-      return statistics.mean(scores[name] for name in names)
-  raise ValueError(f'no metric of GLUE in {sorted(scores)}')
 
 
 EXPERIMENT = Experiment(

@@ -4,8 +4,8 @@ r"""Chooses the students' learning rates, on a split of the training data.
 
 Trains each method with several rates. Students on labels leave out the new dev
 split (tools/selection_split.py); students on a dump see film reviews only. The
-dev split that the other experiments report chooses nothing.
-`students.LEARNING_RATES` holds the choice.
+dev split that the other experiments report chooses nothing. Write the choice to
+`students.LEARNING_RATES`.
 """
 
 from recipes.paper import experiment

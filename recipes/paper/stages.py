@@ -18,7 +18,7 @@ from tools.steps import Step, flag_words
 # Inputs of the tasks. 64 wordpieces hold the sentences of the transfer sets.
 LENGTHS = {'SST-2': 64, 'CoLA': 64, 'STS-B': 128}
 _OTHER_LENGTH = 128
-# Text by name: a file below DATA_DIR, its column, and the length of sentences.
+# The files of the unlabelled texts, below DATA_DIR.
 _TEXTS = {
   'films': 'imdb/unlabelled_reviews.txt.gz',
   **{
@@ -27,8 +27,6 @@ _TEXTS = {
   },
 }
 _CORPORA = {'wiki': 'wiki/train-0*.txt.gz', 'heldout': 'wiki/heldout.txt.gz'}
-# The different sentences of a text that are not in SST-2's dev or test split.
-_COUNTS = {'films': 558_000}
 MINILM = 'minilm'
 
 
@@ -73,17 +71,22 @@ class Stages:
   @property
   def vocab_file(self) -> str:
     """The vocabulary of all models."""
-    return os.path.join(self.data_dir, 'vocab', 'uncased_vocab.txt')
+    path = os.path.join(self.data_dir, 'vocab', 'uncased_vocab.txt')
+    return self._required(path)
 
   def path(self, *names: str) -> str:
     """Returns a path below the working folder."""
     return os.path.join(self.work_dir, *names)
 
+  def task_dir(self, task: str) -> str:
+    """Returns the folder of a task's files."""
+    return self._required(os.path.join(self.data_dir, 'glue', task))
+
   def task_flags(self, task: str) -> dict[str, object]:
     """Returns the flags that say which task a command works on."""
     return {
       'task_name': task,
-      'data_dir': os.path.join(self.data_dir, 'glue', task),
+      'data_dir': self.task_dir(task),
       'vocab_file': self.vocab_file,
       'max_seq_length': LENGTHS.get(task, _OTHER_LENGTH),
     }
@@ -92,14 +95,12 @@ class Stages:
     """Makes pre-training records of 'wiki', 'heldout' or a transfer text."""
     output = self.path('records', f'{corpus}.tfrecord')
     if corpus in _CORPORA:
-      source, needs = os.path.join(self.data_dir, _CORPORA[corpus]), ()
-      text = {'input_file': source}
+      name, input_format = _CORPORA[corpus], None
     else:
-      source = os.path.join(self.data_dir, _TEXTS[corpus])
-      needs, text = (), {'input_file': source, 'input_format': 'text'}
-    self._require(source)
+      name, input_format = _TEXTS[corpus], 'text'
     flags = {
-      **text,
+      'input_file': self._required(os.path.join(self.data_dir, name)),
+      'input_format': input_format,
       'output_file': output,
       'vocab_file': self.vocab_file,
       **self.scale.records,
@@ -108,7 +109,6 @@ class Stages:
       f'records/{corpus}',
       ('data/create_pretraining_data.py', *flag_words(flags)),
       f'{output}.manifest.json',
-      needs,
     )
 
   def encoder(self, size: str, corpus: str = 'wiki') -> Encoder:
@@ -204,7 +204,7 @@ class Stages:
     folder = self.path('selection', task)
     flags = {
       'task_name': task,
-      'data_dir': os.path.join(self.data_dir, 'glue', task),
+      'data_dir': self.task_dir(task),
       'output_dir': folder,
       'num_examples': self.scale.selection_examples,
     }
@@ -248,8 +248,7 @@ class Stages:
 
   def text(self, name: str) -> Step:
     """Splits a text into its different sentences, in random order."""
-    source = os.path.join(self.data_dir, _TEXTS[name])
-    self._require(source)
+    source = self._required(os.path.join(self.data_dir, _TEXTS[name]))
     output = self.path('text', f'{name}.txt')
     flags = {'input_file': source, 'output_file': output, 'all_sentences': True}
     if source.endswith('.tsv.gz'):
@@ -298,16 +297,12 @@ class Stages:
       needs,
     )
 
-  def num_sentences(self, text: str, count: int | str) -> int:
-    """Returns the number of sentences of a part; all, if they are counted."""
-    return _COUNTS[text] if count == 'all' else int(count)
-
   def similarity(self, task: str, texts: Sequence[str]) -> Step:
     """Compares the words of texts with those of the task's training text."""
     steps = [self.text(name) for name in texts]
     output = self.path('text', f'similarity-{task}.json')
     flags = {
-      'input_file': os.path.join(self.data_dir, 'glue', task, 'train.tsv'),
+      'input_file': os.path.join(self.task_dir(task), 'train.tsv'),
       'text_column': 'sentence',
       'other_files': ','.join(step.done for step in steps),
       'output_file': output,
@@ -362,9 +357,15 @@ class Stages:
       (*steps, *needs),
     )
 
-  def _require(self, pattern: str) -> None:
+  def _required(self, pattern: str) -> str:
+    """Returns a path or a glob of the data.
+
+    Raises:
+      UserError: there is no such file.
+    """
     if not glob.glob(pattern):
       raise UserError(
         f'--data_dir={self.data_dir}: expected {pattern}; recipes/README.md '
         'lists the files'
       )
+    return pattern

@@ -18,8 +18,9 @@ from tools.steps import Step, flag_words
 
 METHODS = ('basic', 'distillation', 'PF', 'PD', 'PDF')
 
-# Chosen with `recipes.paper.selection`, at scale cpu, on a split of SST-2's
-# training data.
+# Provisional: `recipes.paper.selection` compares rates on a split of SST-2's
+# training data, but has not been run to its end. These come from the trials of
+# BERT-Tiny on SST-2 behind recipes/sst2.sh.
 LEARNING_RATES = {
   'basic': 3e-4,
   'PF': 3e-4,

@@ -28,14 +28,13 @@ def runs(plan: Plan) -> list[Run]:
     )
     for count in scale.transfer_sizes:
       dump = plan.stages.dump(task, {'films': count}, (TEACHER_SEED,))
-      number = plan.stages.num_sentences('films', count)
-      epochs = round(scale.transfer_steps * scale.train_batch_size / number, 2)
+      epochs = round(scale.transfer_steps * scale.train_batch_size / count, 2)
       for method, start in (('PD', encoder), ('distillation', RANDOM)):
         student = students.on_dump(
           task, size, seed, start, dump, num_train_epochs=epochs
         )
         planned.append(
-          Run({**keys, 'method': method, 'sentences': number}, student)
+          Run({**keys, 'method': method, 'sentences': count}, student)
         )
   return planned
 

@@ -24,6 +24,7 @@ _EXPERIMENTS = (
 _DATA = (
   *('wiki/train-00.txt.gz', 'wiki/heldout.txt.gz', 'vocab/uncased_vocab.txt'),
   'imdb/unlabelled_reviews.txt.gz',
+  *(f'glue/{x}/train.tsv' for x in ('SST-2', 'CoLA', 'STS-B')),
   *(f'amazon/{x}.tsv.gz' for x in ('books', 'dvd', 'electronics', 'kitchen')),
 )
 
@@ -115,7 +116,7 @@ def test_flags_exist_and_are_legal(plan, name):
 
 def _result(student, **scores):
   return {
-    'keys': {'run': student.name},
+    'keys': {'run': student.name, 'task': 'SST-2'},
     'scores': scores,
     'split': 'dev',
     'parameters': 10,
@@ -178,18 +179,41 @@ def test_glue_averages_metrics_then_tasks():
   ]
 
 
-def _command(name, *flags):
+def _command(name, *flags, **variables):
   return subprocess.run(
     [sys.executable, '-m', f'recipes.paper.{name}', *flags],
     capture_output=True,
     text=True,
+    env={**os.environ, **variables},
   )
 
 
 def test_missing_data_is_named(tmp_path):
   done = _command('main_comparison', f'--data_dir={tmp_path}')
   assert done.returncode == 1
-  assert f'expected {tmp_path}/imdb/unlabelled_reviews' in done.stderr
+  assert f'ERROR: --data_dir={tmp_path}: expected {tmp_path}/' in done.stderr
+
+
+@pytest.mark.parametrize(
+  ('flag', 'message'),
+  [
+    ('--sizes=3/128', '3/128'),
+    ('--seeds=1,x', '--seeds=1,x: expected numbers'),
+    ('--encoders=2/128', 'expected size=checkpoint, got 2/128'),
+    ('--encoders=2/128=/no', '--encoders: there is no checkpoint /no'),
+    ('--teacher_encoder=/no', '--teacher_encoder: there is no checkpoint /no'),
+  ],
+)
+def test_wrong_flags_are_refused_before_any_work(tmp_path, flag, message):
+  done = _command('release_sweep', f'--data_dir={tmp_path}', flag)
+  assert done.returncode == 1
+  assert done.stderr.startswith('ERROR: ') and message in done.stderr
+
+
+def test_an_unknown_scale_of_the_environment_is_refused(tmp_path):
+  done = _command('selection', f'--data_dir={tmp_path}', SCALE='huge')
+  assert done.returncode == 1
+  assert 'ERROR: SCALE=huge: expected one of smoke, cpu' in done.stderr
 
 
 @pytest.mark.slow
