@@ -66,7 +66,7 @@ def sizes(
   result = []
   for count, manifest in zip(counts, manifests, strict=True):
     total = manifest.num_examples
-    number = total if count == 'all' else int(count) if count.isdigit() else 0
+    number = total if count == 'all' else int(count) if count.isdecimal() else 0
     if not 1 <= number <= total:
       raise UserError(
         f"--num_examples: {shown(count)}, expected 'all' or 1 to {total}, the "
@@ -79,7 +79,13 @@ def sizes(
 def check_alike(
   folders: Sequence[str], manifests: Sequence[dump_manifest.Manifest]
 ) -> None:
-  """Raises a `UserError` if the dumps differ in more than their texts."""
+  """Raises a `UserError` if the dumps differ in more than their texts.
+
+  The same dump twice is refused, too.
+  """
+  paths = [os.path.realpath(folder) for folder in folders]
+  if len(set(paths)) < len(paths):
+    raise UserError(f'--logits_dir names a dump twice: {", ".join(folders)}')
   for folder, manifest in zip(folders[1:], manifests[1:], strict=True):
     for name in _SHARED:
       found, expected = getattr(manifest, name), getattr(manifests[0], name)

@@ -96,14 +96,19 @@ def plan(
     grid: flag → values.
 
   Raises:
-    UserError: there is no script of this project, or it has an --output_dir.
+    UserError: there is no script of this project, it is not evaluated, or it
+      has an --output_dir or a flag of the grid.
   """
   if not words or os.path.basename(words[0]) not in _SCRIPTS:
     found = shown(words[0]) if words else 'nothing'
     raise UserError(
       f'after -- expected one of {listed(_SCRIPTS)} and its flags, got {found}'
     )
+  if not os.path.exists(words[0]):
+    raise UserError(f'there is no script {words[0]}')
   given = {word.lstrip('-').partition('=')[0] for word in words[1:]}
+  if 'do_eval' not in given:
+    raise UserError(f'{words[0]} needs --do_eval: a sweep compares scores')
   if clash := given & {*grid, 'output_dir'}:
     raise UserError(
       f'--{sorted(clash)[0]} stands after --, but the sweep sets it'

@@ -83,6 +83,35 @@ class Student:
 
 
 @dataclasses.dataclass(frozen=True)
+class _Origin:
+  """What a run learns, from which weights and data.
+
+  Attributes:
+    task: the task.
+    size: the student's.
+    seed: the run's.
+    start: its initial weights.
+    data: the name of what it learns from.
+    needs: the steps that make that.
+  """
+
+  task: str
+  size: str
+  seed: int
+  start: Start
+  data: str
+  needs: tuple[Step, ...]
+
+  def name(self, settings: Mapping[str, object]) -> str:
+    """Returns the run's name; other settings give another name."""
+    parts = [self.task, self.size.replace('/', '-'), self.data, self.start.name]
+    parts += [
+      f'{key}-{os.path.basename(str(value))}' for key, value in settings.items()
+    ]
+    return '_'.join([*parts, f'seed{self.seed}'])
+
+
+@dataclasses.dataclass(frozen=True)
 class Students:
   """Plans students, each once for all experiments.
 
@@ -119,21 +148,15 @@ class Students:
       **changes: other flags than the scale's.
     """
     method = method or ('basic' if start.encoder is None else 'PF')
-    scale = self.stages.scale
-    flags = {
-      'num_train_epochs': scale.fine_tuning_epochs,
+    settings = {
+      'num_train_epochs': self.stages.scale.fine_tuning_epochs,
       'learning_rate': LEARNING_RATES[method],
       **changes,
     }
     return self._student(
       'run_classifier.py',
-      task,
-      size,
-      seed,
-      ('labels', start),
-      flags,
-      changes,
-      needs,
+      _Origin(task, size, seed, start, 'labels', needs),
+      settings,
     )
 
   def on_dump(
@@ -141,21 +164,16 @@ class Students:
   ) -> Student:
     """Distils from a dump; see `on_labels`."""
     method = 'distillation' if start.encoder is None else 'PD'
-    flags = {
+    settings = {
       'num_train_epochs': self.stages.scale.distillation_epochs,
       'learning_rate': LEARNING_RATES[method],
-      'logits_dir': ','.join(dump.folders),
       **changes,
     }
     return self._student(
       'run_distillation.py',
-      task,
-      size,
-      seed,
-      (dump.name, start),
-      flags,
-      changes,
-      dump.needs,
+      _Origin(task, size, seed, start, dump.name, dump.needs),
+      settings,
+      logits_dir=','.join(dump.folders),
     )
 
   def after(self, student: Student) -> Start:
@@ -167,27 +185,19 @@ class Students:
   def _student(
     self,
     script: str,
-    task: str,
-    size: str,
-    seed: int,
-    origin: tuple[str, Start],
-    flags: Mapping[str, object],
-    changes: Mapping[str, object],
-    needs: tuple[Step, ...] = (),
+    origin: _Origin,
+    settings: Mapping[str, object],
+    **flags: object,
   ) -> Student:
-    data, start = origin
-    parts = [task, size.replace('/', '-'), data, start.name]
-    parts += [
-      f'{key}-{os.path.basename(str(value))}' for key, value in changes.items()
-    ]
-    name = '_'.join([*parts, f'seed{seed}'])
+    """Plans a run; its settings are part of its name, other flags are not."""
+    name, task, size = origin.name(settings), origin.task, origin.size
     folder = self.stages.path('runs', name)
     scale = self.stages.scale
     words = flag_words(
       {
         **self.stages.task_flags(task),
         'bert_size': size,
-        **start.flags(),
+        **origin.start.flags(),
         'do_train': True,
         'do_eval': True,
         'train_batch_size': scale.train_batch_size,
@@ -195,12 +205,13 @@ class Students:
         'save_checkpoints_steps': 5000,
         'keep_checkpoint_max': 1,
         'output_dir': folder,
-        'seed': seed,
+        'seed': origin.seed,
         **flags,
+        **settings,
       }
     )
     result = os.path.join(self.runs_dir, f'{name}.json')
-    keys = {'run': name, 'task': task, 'size': size, 'seed': seed}
+    keys = {'run': name, 'task': task, 'size': size, 'seed': origin.seed}
 
     def record(seconds: float) -> None:
       made = result_record.make(folder, keys, seconds)
@@ -209,7 +220,11 @@ class Students:
         shutil.rmtree(folder)
 
     step = Step(
-      f'runs/{name}', (script, *words), result, (*needs, *start.needs), record
+      f'runs/{name}',
+      (script, *words),
+      result,
+      (*origin.needs, *origin.start.needs),
+      record,
     )
     trained = dataclasses.replace(
       step, done=os.path.join(folder, 'eval_results.txt')

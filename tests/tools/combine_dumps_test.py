@@ -59,6 +59,8 @@ def test_sizes_must_fit_the_dumps(dumps):
   assert combine_dumps.sizes(['all', '2'], manifests) == [3, 2]
   with pytest.raises(UserError, match="'4', expected 'all' or 1 to 3"):
     combine_dumps.sizes(['4', '1'], manifests)
+  with pytest.raises(UserError, match="'²', expected 'all' or 1 to 3"):
+    combine_dumps.sizes(['²', '1'], manifests)
   with pytest.raises(UserError, match='1 entries, --logits_dir 2'):
     combine_dumps.sizes(['all'], manifests)
 
@@ -70,3 +72,9 @@ def test_dumps_of_other_teachers_are_refused(tmp_path, dumps):
     combine_dumps.check_alike(
       [dumps[0].folder, other.folder], [dumps[0].manifest, other.manifest]
     )
+
+
+def test_a_dump_given_twice_is_refused(dumps):
+  folder, manifest = dumps[0].folder, dumps[0].manifest
+  with pytest.raises(UserError, match='--logits_dir names a dump twice'):
+    combine_dumps.check_alike([folder, f'{folder}/.'], [manifest, manifest])
