@@ -238,7 +238,9 @@ class _Runner:
 
   def _say(self, text: str) -> None:
     now = time.strftime('%H:%M:%S')
-    print(f'{now} [{self._num_done}/{self._num_steps}] {text}', flush=True)
+    place = f'{now} [{self._num_done}/{self._num_steps}]'
+    # One write, because several threads print.
+    print(f'{place} {text}\n', end='', flush=True)
 
 
 def _add_seconds(log: str, seconds: float) -> float:

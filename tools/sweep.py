@@ -27,6 +27,7 @@ from typing import Any
 from absl import flags, logging
 
 from cli import flag_group, script
+from data.tasks import glue
 from system.errors import UserError, listed, shown
 from tools import local_files, result_record, steps
 from tools.steps import Step
@@ -47,8 +48,8 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'metric',
     None,
-    'The score that orders the runs; by default the first of eval_results.txt '
-    'that is no loss.',
+    "The score that orders the runs; by default the task's main metric, or "
+    'the first score of eval_results.txt that is no loss.',
   )
   flags.DEFINE_bool(
     'write_flagfiles', False, 'Whether to write flagfiles and run nothing.'
@@ -107,7 +108,8 @@ def plan(
   if not os.path.exists(words[0]):
     raise UserError(f'there is no script {words[0]}')
   given = {word.lstrip('-').partition('=')[0] for word in words[1:]}
-  if 'do_eval' not in given:
+  # A file of flags, or an earlier run, may have it.
+  if not given & {'do_eval', 'flagfile', 'from_run'}:
     raise UserError(f'{words[0]} needs --do_eval: a sweep compares scores')
   if clash := given & {*grid, 'output_dir'}:
     raise UserError(
@@ -201,14 +203,24 @@ def as_table(
   ]
 
 
+def main_metric(words: Sequence[str]) -> str | None:
+  """Returns the main metric of a command's task; None if GLUE has no such."""
+  for word in words:
+    name, _, value = word.lstrip('-').partition('=')
+    if name == 'task_name' and value.lower() != 'custom':
+      return glue.get_task(value).metrics[0]
+  return None
+
+
 def main(arguments: list[str]) -> None:
   """Runs or collects the sweep."""
   flag_group.require('sweep_dir')
   planned = plan(
     FLAGS.sweep_dir, arguments[1:], parse_grid(FLAGS.grid, FLAGS.seeds)
   )
-  unfinished = steps.to_run(planned)
+  collect(FLAGS.sweep_dir, planned)
   if FLAGS.write_flagfiles:
+    unfinished = steps.to_run(planned)
     write_flagfiles(FLAGS.sweep_dir, unfinished)
     logging.info('%d flagfiles in %s/flags', len(unfinished), FLAGS.sweep_dir)
     return
@@ -216,17 +228,17 @@ def main(arguments: list[str]) -> None:
     if not FLAGS.collect:
       steps.run(planned, os.path.join(FLAGS.sweep_dir, 'logs'), FLAGS.jobs)
   finally:
-    _report(planned)
+    _report(planned, FLAGS.metric or main_metric(arguments))
 
 
-def _report(planned: Sequence[Step]) -> None:
+def _report(planned: Sequence[Step], metric: str | None) -> None:
   unfinished = collect(FLAGS.sweep_dir, planned)
   results = [result_record.read(x.done) for x in planned if x.is_done]
   if unfinished:
     logging.warning('%d of %d runs have no result', unfinished, len(planned))
   if not results:
     return
-  table = as_table(results, FLAGS.metric)
+  table = as_table(results, metric)
   text = io.StringIO()
   csv.writer(text, lineterminator='\n').writerows(table)
   path = os.path.join(FLAGS.sweep_dir, 'sweep.csv')

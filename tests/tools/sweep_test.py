@@ -99,3 +99,11 @@ def test_the_best_mean_over_seeds_comes_first():
   assert sweep.as_table(results, 'loss')[1][0] == '1'
   with pytest.raises(UserError, match='--metric=f1: the runs have .*accuracy'):
     sweep.as_table(results, 'f1')
+
+
+def test_the_main_metric_is_that_of_the_task():
+  assert sweep.main_metric([*_WORDS, '--task_name=cola']) == (
+    'matthews_correlation'
+  )
+  assert sweep.main_metric([*_WORDS, '--task_name=custom']) is None
+  assert sweep.main_metric(_WORDS) is None
