@@ -7,7 +7,7 @@ from absl import flags
 
 from cli import device_flags, flag_group, input_paths, run_flags
 from training import seed_folders
-from training.options import PretrainingOptions
+from training.pretraining_options import PretrainingOptions
 
 # The flags belong to the script that calls `define`.
 flags.disclaim_key_flags()

@@ -15,7 +15,8 @@ from data.pretraining.job_options import JobOptions
 from distillation.options import DistillationOptions
 from system import settings
 from tools import local_files
-from training.options import PretrainingOptions, TaskJobOptions
+from training.options import TaskJobOptions
+from training.pretraining_options import PretrainingOptions
 
 FLAGS = flags.FLAGS
 

@@ -27,7 +27,8 @@ from training import fine_tuning, fit, model_setup, pretraining
 from training.imitation import Imitation
 from training.job import Job
 from training.model_setup import TextEncoding
-from training.options import PretrainingOptions, Settings, TaskJobOptions
+from training.options import Settings, TaskJobOptions
+from training.pretraining_options import PretrainingOptions
 from training.run import with_bias_correction
 
 FLAGS = flags.FLAGS

@@ -29,7 +29,7 @@ from system.errors import UserError
 from system.settings import weights_decided_by
 from training import intermediate_losses, losses, model_setup
 from training.model_setup import TextEncoding
-from training.options import ImitationOptions, PretrainingOptions
+from training.pretraining_options import ImitationOptions, PretrainingOptions
 from training.train_step import LossFunction
 
 _MASKED_LM_HEAD = 'cls/predictions/'

@@ -35,7 +35,7 @@ from training.imitation import Imitation, Teacher
 from training.job import Job
 from training.metrics import WeightedMean
 from training.model_setup import TextEncoding
-from training.options import PretrainingOptions
+from training.pretraining_options import PretrainingOptions
 from training.run import Run, train, with_bias_correction
 from training.seeds import Command
 from training.train_step import LossFunction

@@ -16,7 +16,7 @@ from modeling.models import PreTrainer, released_variables
 from system import xla
 from training import intermediate_losses, losses, pretraining
 from training.imitation import Imitation
-from training.options import ImitationOptions
+from training.pretraining_options import ImitationOptions
 
 ALL = ImitationOptions(
   teacher_checkpoint='teacher',
