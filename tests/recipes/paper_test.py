@@ -92,6 +92,19 @@ def test_a_run_that_another_starts_from_keeps_its_folder(plan):
   assert [step.name for step in left].count(kept[0].step.name) == 1
 
 
+def test_the_smoke_scale_trains_at_least_a_step():
+  scale = SCALES['smoke']
+  for examples, epochs in (
+    (scale.num_films, scale.distillation_epochs),
+    (scale.domain_examples, scale.domain_epochs),
+    # STS-B's training split is the smallest of the three tasks'.
+    (5_749, scale.fine_tuning_epochs),
+    (5_749, scale.sweep_epochs),
+    (5_749, scale.teacher_epochs),
+  ):
+    assert examples * epochs >= scale.train_batch_size
+
+
 def _check(step):
   return subprocess.run(
     [*step.words(), '--only_check_args'], capture_output=True, text=True
