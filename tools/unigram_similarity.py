@@ -4,14 +4,16 @@ r"""Measures how similar two texts are, by the words that they use.
     --other_files=films.txt,books.txt --output_file=similarity.json
 
 For choosing a transfer set: Turc et al. compare domains with their task by the
-Spearman correlation of unigram frequencies. The tool counts lower-case words,
-as BERT splits them, and correlates the ranks of the relative frequencies of
-the words that are among the --num_words most frequent ones of either text. A
-word that one text lacks has the frequency 0 there. Files have one sentence per
-line, or are tables with the column --text_column.
+Spearman correlation of unigram frequencies. The tool counts lower-case words
+and punctuation marks, and correlates the ranks that the --num_words most
+frequent ones of --input_file have in both texts. A word that the other text
+lacks has the frequency 0 there. (With the other text's own words among them,
+the correlation becomes negative: most of these occur in one text only.) Files
+have one sentence per line; --input_file may be a table with --text_column.
 """
 
 import collections
+import itertools
 import json
 import os
 import re
@@ -39,7 +41,10 @@ def define_flags() -> None:
     'output_file', None, 'A JSON file to write: name of a file → similarity.'
   )
   flags.DEFINE_integer(
-    'num_words', 10_000, 'The most frequent words of each text to compare.', 2
+    'num_words', 5000, 'Words to compare: the most frequent of --input_file.', 2
+  )
+  flags.DEFINE_integer(
+    'max_lines', None, 'Lines to read of each other text; by default all.', 1
   )
   flags.DEFINE_string('text_column', None, 'The column, for --input_file.')
 
@@ -53,29 +58,23 @@ def count(lines: Iterable[str]) -> collections.Counter[str]:
 
 
 def similarity(
-  first: Mapping[str, int], second: Mapping[str, int], num_words: int
+  first: collections.Counter[str], second: Mapping[str, int], num_words: int
 ) -> float:
   """Returns Spearman's rank correlation of two texts' word frequencies.
 
   Args:
-    first: word → its count in one text.
-    second: word → its count in the other.
-    num_words: how many of the most frequent words of each to compare.
+    first: word → its count in the text whose words are compared.
+    second: word → its count in the other text.
+    num_words: how many of the most frequent words of `first` to compare.
 
   Returns:
     -1 to 1; words of the same frequency share their mean rank.
   """
   from scipy import stats
 
-  words = sorted(
-    {
-      word
-      for counts in (first, second)
-      for word, _ in collections.Counter(counts).most_common(num_words)
-    }
-  )
-  ranks = [[counts.get(w, 0) for w in words] for counts in (first, second)]
-  return float(stats.spearmanr(*ranks).statistic)
+  words = [word for word, _ in first.most_common(num_words)]
+  counts = [[text.get(w, 0) for w in words] for text in (first, second)]
+  return float(stats.spearmanr(*counts).statistic)
 
 
 def main(_: list[str]) -> None:
@@ -84,7 +83,8 @@ def main(_: list[str]) -> None:
   first = count(read_documents(FLAGS.input_file, FLAGS.text_column))
   found = {}
   for path in FLAGS.other_files:
-    counts = count(read_documents(path, None))
+    lines = read_documents(path, None)
+    counts = count(itertools.islice(lines, FLAGS.max_lines))
     name = os.path.basename(path).partition('.')[0]
     found[name] = round(similarity(first, counts, FLAGS.num_words), 4)
     print(f'{name}\t{found[name]}')

@@ -156,16 +156,15 @@ class Stages:
     return Encoder(name, folder, (step,))
 
   def evaluated(self, encoder: Encoder, size: str) -> Step:
-    """Evaluates an encoder on the held-out text."""
-    folder = self.path('heldout', encoder.name)
+    """Evaluates an encoder that was pre-trained here on the held-out text."""
     lengths = ('max_seq_length', 'max_predictions_per_seq')
     flags = {
       'do_eval': True,
       'input_file': self.path('records', 'heldout.tfrecord'),
-      'output_dir': folder,
+      # The run's own folder, which has its configuration.
+      'output_dir': encoder.checkpoint,
       'bert_size': size,
       'vocab_file': self.vocab_file,
-      'init_checkpoint': encoder.checkpoint,
       'eval_batch_size': 32,
       'max_eval_steps': 500,
       **{name: self.scale.pretraining[name] for name in lengths},
@@ -173,7 +172,7 @@ class Stages:
     return Step(
       f'heldout/{encoder.name}',
       ('run_pretraining.py', *flag_words(flags)),
-      f'{folder}/eval_results.txt',
+      os.path.join(encoder.checkpoint, 'eval_results.txt'),
       (self.records('heldout'), *encoder.needs),
     )
 
@@ -305,6 +304,8 @@ class Stages:
       'input_file': os.path.join(self.task_dir(task), 'train.tsv'),
       'text_column': 'sentence',
       'other_files': ','.join(step.done for step in steps),
+      # All domains in the amount of the experiment, in which they are compared.
+      'max_lines': self.scale.domain_examples,
       'output_file': output,
     }
     return Step(

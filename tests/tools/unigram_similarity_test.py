@@ -1,5 +1,7 @@
 """The similarity of two texts' word frequencies."""
 
+from collections import Counter
+
 import pytest
 
 from tools import unigram_similarity as tool
@@ -17,7 +19,7 @@ def test_words_are_counted_in_lower_case_and_apart_from_punctuation():
 
 
 def test_a_text_is_most_similar_to_itself_whatever_its_length():
-  counts = {'a': 5, 'b': 3, 'c': 1}
+  counts = Counter(a=5, b=3, c=1)
   assert tool.similarity(counts, counts, 10) == pytest.approx(1)
   thrice = {word: 3 * count for word, count in counts.items()}
   assert tool.similarity(counts, thrice, 10) == pytest.approx(1)
@@ -25,12 +27,11 @@ def test_a_text_is_most_similar_to_itself_whatever_its_length():
 
 def test_a_correlation_worked_by_hand():
   # Ranks of a, b, c, d: 4, 3, 2, 1 and 4, 2, 3, 1; 1 - 6 * 2 / (4 * 15) = 0.8.
-  first, second = {'a': 9, 'b': 5, 'c': 2}, {'a': 9, 'b': 2, 'c': 5}
-  first['d'] = second['d'] = 1
+  first, second = Counter(a=9, b=5, c=2, d=1), {'a': 9, 'b': 2, 'c': 5, 'd': 1}
   assert tool.similarity(first, second, 10) == pytest.approx(0.8)
 
 
-def test_only_frequent_words_count_and_missing_ones_are_0():
-  first, second = {'a': 9, 'b': 5, 'x': 1}, {'a': 9, 'c': 5, 'y': 1}
-  # a, b, c: ranks 3, 2, 1 and 3, 1, 2.
-  assert tool.similarity(first, second, 2) == pytest.approx(0.5)
+def test_the_frequent_words_of_the_first_text_count_and_missing_ones_are_0():
+  first, second = Counter(a=9, b=5, c=3, x=1), {'a': 1, 'b': 5, 'y': 7, 'x': 9}
+  # a, b, c: ranks 3, 2, 1 and 2, 3, 1; 1 - 6 * 2 / (3 * 8) = 0.5.
+  assert tool.similarity(first, second, 3) == pytest.approx(0.5)
