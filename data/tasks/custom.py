@@ -25,7 +25,7 @@ def in_files(
     fields: the columns, `sentence` and `label` by default; test may lack the
       label.
     file_format: one of `tables.FORMATS`, which is also the files' ending; None
-      allows all. '.gz' may follow the ending.
+      allows all. '.gz' may follow the ending of text files.
   """
   formats = (file_format,) if file_format else tables.FORMATS
   fields = fields or Fields()
@@ -40,7 +40,7 @@ def in_files(
           ending,
         )
         for ending in formats
-        for gz in ('', '.gz')
+        for gz in ('', '.gz')[: 1 if ending == 'parquet' else 2]
       ),
       is_unique=True,
     )
@@ -53,7 +53,7 @@ def classification(
   splits: Mapping[str, Split] | None = None,
   ignores_case: bool = False,
 ) -> Task:
-  """Returns a custom task with labels, scored by accuracy.
+  """Returns a custom task with labels, scored by accuracy first.
 
   Args:
     labels: the labels of the data, in the order of the logits.
@@ -72,10 +72,17 @@ def classification(
   return Task(
     'custom',
     labels,
-    ('accuracy',),
+    _metrics(len(labels)),
     splits or in_files(),
     ignores_case=ignores_case,
   )
+
+
+def _metrics(num_labels: int) -> tuple[str, ...]:
+  """Returns the scores of a classifier; those of two labels have more."""
+  positive = ('auc', 'f1', 'precision', 'recall') if num_labels == 2 else ()
+  macro = ('macro_f1', 'macro_precision', 'macro_recall')
+  return ('accuracy', *macro, 'matthews_correlation', *positive)
 
 
 def _warn_of_similar(labels: tuple[str, ...]) -> None:
@@ -93,5 +100,6 @@ def _warn_of_similar(labels: tuple[str, ...]) -> None:
 
 
 def regression(splits: Mapping[str, Split]) -> Task:
-  """Returns a custom task that predicts numbers, scored by correlation."""
-  return Task('custom', (), ('pearson', 'spearman'), splits)
+  """Returns a custom task that predicts numbers, scored by correlation first."""
+  metrics = ('pearson', 'spearman', 'mean_absolute_error')
+  return Task('custom', (), metrics, splits)

@@ -136,16 +136,21 @@ class FileSplit:
     is_selected = layout.selection and layout.selection.make_filter(path)
     fields, broken, num_rows, num_taken = layout.fields, [], 0, 0
     rows = tables.read_rows(
-      path, layout.format, fields.required(), layout.columns, layout.has_header
+      path,
+      layout.format,
+      fields.required(),
+      layout.columns,
+      layout.has_header,
+      fields.not_text(),
     )
     for line, row in rows:
+      where = tables.place(path, layout.format, line)
       if isinstance(row, str):
-        broken.append(f'{path}, line {line}: {row}')
+        broken.append(f'{where}: {row}')
         if not layout.skips_broken_rows:
           raise UserError(broken[0])
       elif not is_selected or is_selected(row):
         num_taken += 1
-        where = f'{path}, line {line}'
         yield where, _encodable(fields.example(row, num_rows), where)
       num_rows += 1
     _report_broken(path, broken, num_rows)

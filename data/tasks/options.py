@@ -51,9 +51,10 @@ class TaskOptions:
   file_format: str = setting(
     'auto',
     'Added: the format of the files of --task_name=custom, and their ending; '
-    '.gz may follow. auto reads the format whose files exist. tsv: a header, '
-    'no quoting; csv: a header, quotes may enclose commas and line ends; '
-    'jsonl: one JSON object per line.',
+    '.gz may follow, except for parquet. auto reads the format whose files '
+    'exist. tsv: a header, no quoting; csv: a header, quotes may enclose '
+    'commas and line ends; jsonl: one JSON object per line; parquet: columns '
+    'of text, numbers or booleans.',
     choices=('auto', *tables.FORMATS),
     needs=(_CUSTOM, 'data_source!=tfds'),
   )

@@ -1,21 +1,52 @@
-"""Rows of TSV, CSV and JSONL files, with their columns by name.
+"""Rows of TSV, CSV, JSONL and Parquet files, with their columns by name.
 
-tsv    one row per line; no quoting, as in GLUE
-csv    as in Python's csv module: a quoted field may hold commas and line ends
-jsonl  one JSON object per line; its keys are the columns
+tsv      one row per line; no quoting, as in GLUE
+csv      as in Python's csv module: a quoted field may hold commas and line ends
+jsonl    one JSON object per line; its keys are the columns
+parquet  columns of text, numbers or booleans; has rows, but no lines
 
 Blank lines at the end of a file are ignored.
 """
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from data.text import parquet
+from data.text.text_formats import Input
 from system import json_text, streams, text_files
 from system.errors import UserError, listed, shown
 
-FORMATS = ('tsv', 'csv', 'jsonl')
+FORMATS = ('tsv', 'csv', 'jsonl', 'parquet')
+
+_ENDING = re.compile(
+  r'\.(?:(tsv|csv|jsonl?)(?:\.(?:gz|bz2|xz|zst))?|(parquet))$', re.IGNORECASE
+)
+
+
+def format_of(path: str) -> str:
+  """Returns the format that a file's ending stands for.
+
+  >>> format_of('a.tsv.gz'), format_of('b.JSON'), format_of('c.parquet')
+  ('tsv', 'jsonl', 'parquet')
+
+  Raises:
+    UserError: it stands for none.
+  """
+  if not (match := _ENDING.search(path)):
+    raise UserError(
+      f'{path}: expected a table whose name ends with .tsv, .csv or .jsonl, '
+      'which .gz may follow, or with .parquet'
+    )
+  ending = (match[1] or match[2]).lower()
+  return 'jsonl' if ending == 'json' else ending
+
+
+def place(path: str, file_format: str, number: int) -> str:
+  """Names a row for messages: its file and its line, or Parquet's row."""
+  return f'{path}, {"row" if file_format == "parquet" else "line"} {number}'
 
 
 def read_rows(
@@ -24,29 +55,42 @@ def read_rows(
   required: Sequence[str],
   columns: Sequence[str] | None = None,
   has_header: bool = True,
+  optional: Sequence[str] = (),
+  allows_missing: bool = False,
 ) -> Iterator[tuple[int, dict[str, str] | str]]:
   """Yields a file's rows.
 
   Args:
-    path: UTF-8 text, plain or compressed (see `system.streams`).
+    path: UTF-8 text, plain or compressed (see `system.streams`); or Parquet.
     file_format: one of `FORMATS`.
     required: columns that the file must have.
     columns: the names of all columns; None to read them from the header. Not
-      for jsonl.
-    has_header: whether the first line is a header; not for jsonl.
+      for jsonl and parquet.
+    has_header: whether the first line is a header; not for jsonl and parquet.
+    optional: columns to read from Parquet if it has them; of the other formats
+      all columns are read.
+    allows_missing: whether a row of JSON or Parquet may lack a required column.
 
   Yields:
-    The line in which a row begins, from 1, and the row, column → value. A row
-    with a wrong number of columns is replaced by a message. Values are text.
-    JSON's numbers and booleans are spelt as in JSON; its nulls are left out.
+    The line in which a row begins, or the number of Parquet's row, from 1; and
+    the row, column → value. A row with a wrong number of columns is replaced by
+    a message. Values are text. Numbers and booleans of JSON and Parquet are
+    spelt as in JSON; their nulls are left out.
 
   Raises:
     UserError: the file is empty or not UTF-8, a column is missing or occurs
       twice, or a row is not valid CSV or JSON; the message names the file and
       the line.
   """
-  lines = text_files.read_lines(path)
-  return rows_in(lines, path, file_format, required, columns, has_header)
+  if file_format == 'parquet':
+    rows = parquet.read_rows(Input(path), required, optional)
+    records = enumerate(rows, 1)
+  elif file_format == 'jsonl':
+    records = _json_records(text_files.read_lines(path), path)
+  else:
+    lines = text_files.read_lines(path)
+    return rows_in(lines, path, file_format, required, columns, has_header)
+  return _spelt(records, path, file_format, () if allows_missing else required)
 
 
 def rows_in(
@@ -57,10 +101,10 @@ def rows_in(
   columns: Sequence[str] | None = None,
   has_header: bool = True,
 ) -> Iterator[tuple[int, dict[str, str] | str]]:
-  """Yields the rows in the lines of a file; see `read_rows`."""
-  lines = text_files.without_blank_end(lines)
+  """Yields the rows in the lines of a text file; see `read_rows`."""
   if file_format == 'jsonl':
-    return _json_rows(lines, path, required)
+    return _spelt(_json_records(lines, path), path, file_format, required)
+  lines = text_files.without_blank_end(lines)
   if file_format == 'csv':
     records = _csv_records(lines, path)
   else:
@@ -160,15 +204,25 @@ def _broken_row(fields: Sequence[str], columns: Sequence[str]) -> str:
   return f'found {found}, expected {len(columns)} columns ({listed(columns)})'
 
 
-def _json_rows(
-  lines: Iterable[str], path: str, required: Sequence[str]
+def _json_records(
+  lines: Iterable[str], path: str
+) -> Iterator[tuple[int, dict[str, Any]]]:
+  for number, line in enumerate(text_files.without_blank_end(lines), 1):
+    yield number, json_text.parse_object(line, f'{path}, line {number}')
+
+
+def _spelt(
+  records: Iterable[tuple[int, dict[str, Any]]],
+  path: str,
+  file_format: str,
+  required: Sequence[str],
 ) -> Iterator[tuple[int, dict[str, str]]]:
-  for number, line in enumerate(lines, 1):
-    where = f'{path}, line {number}'
-    values = json_text.parse_object(line, where)
+  """Yields records with their values as text."""
+  for number, values in records:
     row = {k: _text(v) for k, v in values.items() if v is not None}
     for name in required:
       if name not in row:
+        where = place(path, file_format, number)
         raise UserError(
           f'{where}: there is no {shown(name)}, found {listed(row)}'
         )

@@ -1,9 +1,10 @@
-"""Reader of the text column of a Parquet file."""
+"""Readers of Parquet files: the text column of a corpus, and tables."""
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data.text.corpus_options import CorpusOptions
 from data.text.document import DocumentMaker
@@ -12,10 +13,12 @@ from system import file_systems
 from system.errors import UserError, listed, shown
 
 if TYPE_CHECKING:
+  from pyarrow import DataType
   from pyarrow.parquet import ParquetFile
 
 # Rows converted to Python objects at a time; the text of a book takes MBs.
 _BATCH_ROWS = 64
+_TABLE_BATCH_ROWS = 1024
 _TEXT_TYPES = (
   *['string', 'large_string', 'string_view', 'binary', 'large_binary'],
 )
@@ -52,6 +55,90 @@ def read_columns(
   """
   # pyarrow is slow to import, and other formats do not need it.
   import pyarrow
+
+  with _opened(source) as (table, size):
+    for column in columns:
+      _check_column(table, column, source.path, setting)
+    num_rows = 0
+    for batch in table.iter_batches(_BATCH_ROWS, columns=list(columns)):
+      values = (
+        batch.column(column).cast(pyarrow.large_binary()).to_pylist()
+        for column in columns
+      )
+      yield from zip(*values, strict=True)
+      num_rows += len(batch)
+      if source.on_progress:
+        source.on_progress(size * num_rows // table.metadata.num_rows)
+
+
+def read_rows(
+  source: Input, required: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
+  """Yields rows of text, numbers and booleans, column → value.
+
+  Nulls and NaN are left out.
+
+  Args:
+    source: the file.
+    required: columns that the file must have.
+    optional: columns to read if the file has them.
+
+  Raises:
+    UserError: the file is damaged or cannot be read, a required column is
+      missing, or a column occurs twice or has values of another kind; the
+      message lists the columns. Or a text is not UTF-8; the message names the
+      row.
+  """
+  with _opened(source) as (table, _):
+    found = table.schema_arrow.names
+    present = (name for name in optional if name in found)
+    columns = list(dict.fromkeys([*required, *present]))
+    for column in columns:
+      _check_scalar(table, column, source.path)
+    number = 1
+    for batch in table.iter_batches(_TABLE_BATCH_ROWS, columns=columns):
+      values = [_scalars(batch.column(column)) for column in columns]
+      for row in zip(*values, strict=True):
+        yield _present(columns, row, f'{source.path}, row {number}')
+        number += 1
+
+
+def _scalars(column: Any) -> list[Any]:
+  """Returns a column's values; texts as bytes, which may not be UTF-8."""
+  import pyarrow
+
+  if _is_text(column.type):
+    return column.cast(pyarrow.large_binary()).to_pylist()
+  return column.to_pylist()
+
+
+def _present(
+  columns: Sequence[str], row: Sequence[Any], where: str
+) -> dict[str, Any]:
+  present = {}
+  for column, value in zip(columns, row, strict=True):
+    if isinstance(value, bytes):
+      try:
+        value = value.decode()
+      except UnicodeDecodeError as error:
+        raise UserError(
+          f'{where}: expected UTF-8 text in {column!r}: {error}'
+        ) from error
+    if value is not None and not (
+      isinstance(value, float) and math.isnan(value)
+    ):
+      present[column] = value
+  return present
+
+
+@contextlib.contextmanager
+def _opened(source: Input) -> Iterator[tuple['ParquetFile', int]]:
+  """Opens a file; returns it and its size in bytes.
+
+  Raises:
+    UserError: the file is damaged or cannot be read, also within the block.
+  """
+  import pyarrow
   from pyarrow import parquet
 
   with file_systems.explained('read', source.path):
@@ -66,18 +153,7 @@ def read_columns(
         buffer_size=1 << 20,
         page_checksum_verification=True,  # If the file has checksums.
       )
-      for column in columns:
-        _check_column(table, column, source.path, setting)
-      num_rows = 0
-      for batch in table.iter_batches(_BATCH_ROWS, columns=list(columns)):
-        values = (
-          batch.column(column).cast(pyarrow.large_binary()).to_pylist()
-          for column in columns
-        )
-        yield from zip(*values, strict=True)
-        num_rows += len(batch)
-        if source.on_progress:
-          source.on_progress(size * num_rows // table.metadata.num_rows)
+      yield table, size
     except (pyarrow.ArrowException, OSError) as error:
       raise UserError(
         f'{source.path} is not a Parquet file, or is damaged: {error}'
@@ -88,17 +164,47 @@ def _check_column(
   table: 'ParquetFile', column: str, path: str, setting: str
 ) -> None:
   """Raises a `UserError` if a file has no such column of text."""
-  from pyarrow import types
-
-  columns = table.schema_arrow
-  if (count := columns.names.count(column)) != 1:
-    raise UserError(
-      f'{path} has {"several columns" if count else "no column"} '
-      f'{shown(column)} (`{setting}`); its columns are {listed(columns.names)}'
-    )
-  kind = columns.field(column).type
-  is_dictionary = types.is_dictionary(kind)
-  if str(kind.value_type if is_dictionary else kind) not in _TEXT_TYPES:
+  _check_name(table, column, path, f' (`{setting}`)')
+  kind = table.schema_arrow.field(column).type
+  if not _is_text(kind):
     raise UserError(
       f'{path}: the column {column!r} has type {kind}, expected text'
     )
+
+
+def _check_scalar(table: 'ParquetFile', column: str, path: str) -> None:
+  """Raises a `UserError` if a file has no such column of scalar values."""
+  from pyarrow import types
+
+  _check_name(table, column, path)
+  kind = table.schema_arrow.field(column).type
+  value = kind.value_type if types.is_dictionary(kind) else kind
+  if not (
+    _is_text(kind)
+    or types.is_integer(value)
+    or types.is_floating(value)
+    or types.is_boolean(value)
+    or types.is_null(value)
+  ):
+    raise UserError(
+      f'{path}: the column {column!r} has type {kind}, expected text, numbers '
+      'or booleans'
+    )
+
+
+def _check_name(
+  table: 'ParquetFile', column: str, path: str, origin: str = ''
+) -> None:
+  names = table.schema_arrow.names
+  if (count := names.count(column)) != 1:
+    raise UserError(
+      f'{path} has {"several columns" if count else "no column"} '
+      f'{shown(column)}{origin}; its columns are {listed(names)}'
+    )
+
+
+def _is_text(kind: 'DataType') -> bool:
+  from pyarrow import types
+
+  value = kind.value_type if types.is_dictionary(kind) else kind
+  return str(value) in _TEXT_TYPES

@@ -2,9 +2,11 @@
 
 import gzip
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
-from data.tasks import custom
+from data.tasks import custom, tables
 from data.tasks.examples import Example, Fields
 from system import streams
 from system.errors import UserError
@@ -222,3 +224,61 @@ def test_messages_are_short(tmp_path):
     with pytest.raises(UserError) as error:
       _read(tmp_path, name, content)
     assert len(str(error.value)) < 600
+
+
+def _write_parquet(path, **columns):
+  pq.write_table(pa.table(columns), str(path))
+
+
+def test_parquet_has_texts_numbers_and_booleans(tmp_path):
+  path = tmp_path / 'train.parquet'
+  vectors = [[1.0], [2.0]]
+  _write_parquet(path, q=['a\nb', 'é'], y=[1, 0], key=['x', None], v=vectors)
+  fields = Fields('q', label='y', index='key')
+  task = custom.classification(('0', '1'), custom.in_files(fields))
+  assert task.read_split(str(tmp_path), 'train') == [
+    Example('x', 'a\nb', None, '1'),
+    Example('1', 'é', None, '0'),
+  ]
+  kinds = {'b': [True, None], 'f': [0.5, float('nan')], 'd': ['z', 'z']}
+  kinds['d'] = pa.array(kinds['d']).dictionary_encode()
+  _write_parquet(path, **kinds)
+  rows = tables.read_rows(
+    str(path), 'parquet', ('b', 'd'), optional=('f', 'no'), allows_missing=True
+  )
+  assert list(rows) == [
+    (1, {'b': 'true', 'd': 'z', 'f': '0.5'}),
+    (2, {'d': 'z'}),
+  ]
+
+
+def test_parquet_names_columns_and_rows(tmp_path):
+  path = tmp_path / 'train.parquet'
+  task = custom.classification(('0', '1'))
+
+  def fails(message, **columns):
+    _write_parquet(path, **columns)
+    with pytest.raises(UserError, match=message):
+      task.read_split(str(tmp_path), 'train')
+
+  fails("no column 'label'; its columns are 'sentence'", sentence=['a'])
+  fails("'label' has type list.*expected text, n", sentence=['a'], label=[[1]])
+  fails(
+    "row 2: there is no 'label'", sentence=['a', 'b'], label=pa.array([1, None])
+  )
+  fails("parquet, row 1: unknown label '2'", sentence=['a'], label=[2])
+  fails('row 2: expected UTF-8', sentence=[b'a', b'\xff'], label=['0', '0'])
+  path.write_bytes(b'PAR1 no')
+  with pytest.raises(UserError, match='is not a Parquet file'):
+    task.read_split(str(tmp_path), 'train')
+
+
+@pytest.mark.parametrize(
+  ('name', 'expected'),
+  [('a.tsv.gz', 'tsv'), ('b.JSON', 'jsonl'), ('c.d.parquet', 'parquet')],
+)
+def test_the_ending_gives_the_format(name, expected):
+  assert tables.format_of(name) == expected
+  for other in ('a', 'a.txt', 'a.parquet.gz', 'tsv'):
+    with pytest.raises(UserError, match=f'{other}: expected a table'):
+      tables.format_of(other)
