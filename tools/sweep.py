@@ -177,7 +177,7 @@ def as_table(
     UserError: the runs have no such score.
   """
   scores = results[0]['scores']
-  metric = metric or next((x for x in scores if 'loss' not in x), 'loss')
+  metric = metric or next((x for x in scores if not _is_loss(x)), 'loss')
   if metric not in scores:
     raise UserError(f'--metric={metric}: the runs have {listed(scores)}')
   groups: dict[tuple, list[float]] = {}
@@ -187,7 +187,7 @@ def as_table(
     groups.setdefault(tuple(keys.items()), []).append(
       float('nan') if value is None else value
     )
-  sign = 1 if 'loss' in metric else -1
+  sign = 1 if _is_loss(metric) else -1
   rows = sorted(groups.items(), key=lambda x: sign * statistics.mean(x[1]))
   names = [name for name, _ in rows[0][0]]
   return [
@@ -201,6 +201,11 @@ def as_table(
       for keys, v in rows
     ),
   ]
+
+
+def _is_loss(metric: str) -> bool:
+  """Returns whether lower values of a score are better."""
+  return 'loss' in metric or metric.endswith('_error')
 
 
 def main_metric(words: Sequence[str]) -> str | None:

@@ -18,11 +18,11 @@ from absl import logging
 from data.tasks import label_order
 from modeling.checkpoints import exporting, location, recorded_casing
 from system import files
+from training.metrics import LOWER_IS_BETTER
 from training.run_folder import MetricsLog
 
 _LOG = 'eval_metrics.jsonl'
-# The only score for which lower is better.
-LOSS = 'eval_loss'
+_LOWER_IS_BETTER = tuple(f'eval_{name}' for name in LOWER_IS_BETTER)
 
 
 def discard(output_dir: str) -> None:
@@ -40,12 +40,13 @@ def best_index(values: Sequence[float], metric: str) -> int | None:
 
   Args:
     values: one per evaluation. NaN is never the best.
-    metric: the score's name; lower is better for `LOSS`, higher for others.
+    metric: the score's name; lower is better for those of `LOWER_IS_BETTER`,
+      higher for others.
 
   Returns:
     An index into `values`; None if all are NaN.
   """
-  sign = -1 if metric == LOSS else 1
+  sign = -1 if metric in _LOWER_IS_BETTER else 1
   indices = [i for i, value in enumerate(values) if not math.isnan(value)]
   return max(indices, key=lambda i: sign * values[i], default=None)
 

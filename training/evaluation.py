@@ -11,8 +11,8 @@ from data.tasks.examples import Example
 from data.tasks.task import Task
 from modeling.checkpoints.location import Checkpoint
 from modeling.models import Classifier
-from system.errors import UserError
-from training import best_checkpoint
+from system.errors import UserError, listed
+from training import best_checkpoint, class_scores, scoring
 from training.options import TaskEvaluationOptions
 from training.task_folder import MoreScores, TaskFolder
 
@@ -28,11 +28,35 @@ def metric_for_best(task: Task, options: TaskEvaluationOptions) -> str:
   """
   known = (*task.metrics, 'loss')
   name = options.metric_for_best or task.metrics[0]
-  if name not in known:
+  if name in known or scoring.split_class_metric(task, name):
+    return name
+  of_class = ', '.join(f'{metric}:LABEL' for metric in class_scores.METRICS)
+  more = '' if task.is_regression else f', and {of_class} of a label'
+  if name.partition(':')[0] in class_scores.METRICS and ':' in name:
+    more += f'; the labels are {listed(task.labels)}'
+  raise UserError(
+    f'`metric_for_best`={name}: {task.name} has {", ".join(known)}{more}'
+  )
+
+
+def _check_defined(
+  task: Task, examples: Sequence[Example], options: TaskEvaluationOptions
+) -> None:
+  """Checks that the score for the best checkpoint is defined on a split.
+
+  Raises:
+    UserError: the score needs a label that no example has.
+  """
+  name = metric_for_best(task, options)
+  needed = task.labels if name == 'auc' else ()
+  if of_class := scoring.split_class_metric(task, name):
+    needed = (task.labels[of_class[1]],)
+  if absent := set(needed) - {example.label for example in examples}:
     raise UserError(
-      f'`metric_for_best`={name}: {task.name} has {", ".join(known)}'
+      f'`metric_for_best`={name} is undefined: `eval_split`='
+      f'{options.eval_split} has no example with the label '
+      f'{listed(sorted(absent))}'
     )
-  return name
 
 
 def read_splits(
@@ -55,7 +79,7 @@ def read_splits(
 
   Raises:
     UserError: a file is missing or malformed, labels are missing, or the task
-      has no score `metric_for_best`.
+      has no score `metric_for_best`, or not on these examples.
   """
   metric_for_best(task, options)
   evaluated, predicted = [], []
@@ -73,6 +97,8 @@ def read_splits(
         f'`eval_split`={options.eval_split}: {task.locate(data_dir, name)} has '
         f'no labels for {len(unlabelled)} of {len(splits[name])} examples'
       )
+  if options.eval_steps:
+    _check_defined(task, splits[options.eval_split], options)
   return splits
 
 
@@ -92,11 +118,16 @@ def during_training(
   """Returns the evaluation that runs every `eval_steps`; None without it."""
   if not options.eval_steps:
     return None
+  name = metric_for_best(folder.task, options)
+  is_of_class = scoring.split_class_metric(folder.task, name) is not None
   return best_checkpoint.Evaluation(
     folder.make_scorer(
-      model, splits[options.eval_split], options.eval_batch_size
+      model,
+      splits[options.eval_split],
+      options.eval_batch_size,
+      class_metric=name if is_of_class else None,
     ),
-    f'eval_{metric_for_best(folder.task, options)}',
+    f'eval_{name}',
     options.early_stopping_patience,
     folder.describe,
   )

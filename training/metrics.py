@@ -1,10 +1,20 @@
-"""Metrics: weighted means over batches, and GLUE's scores.
+"""Metrics: weighted means over batches, and the scores of tasks.
 
 Evaluation loops add up sums and counts and divide once at the end: a mean of
 batch means would weigh the examples of a short last batch too heavily. Scores
 that are not means (F1, Matthews, correlations) are computed from whole arrays.
+
+accuracy               the share of right predictions
+f1, precision, recall  of the positive class, which is the second label
+macro_f1, ...          the mean over the classes that occur among the labels or
+                       the predictions; each class counts the same
+matthews_correlation   of two classes or more
+auc                    the area under the ROC curve of the second of two labels
+pearson, spearman      correlations of numbers
+mean_absolute_error    of numbers; lower is better
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterable
 
@@ -36,20 +46,25 @@ class WeightedMean:
 
 
 def compute_scores(
-  metric_names: Iterable[str], labels, predictions
+  metric_names: Iterable[str], labels, predictions, probabilities=None
 ) -> dict[str, float]:
-  """Computes GLUE's scores over a whole split.
+  """Computes scores over a whole split.
 
   Args:
     metric_names: from `METRIC_NAMES`.
-    labels: [N], label ids, or numbers for 'pearson' and 'spearman'.
+    labels: [N], label ids, or numbers for 'pearson', 'spearman' and
+      'mean_absolute_error'.
     predictions: [N], of the same kind: predicted label ids (the argmax of the
       logits), or numbers.
+    probabilities: [N, C], of the classes; only 'auc' needs them.
 
   Returns:
-    name → score, in the given order: 'accuracy' and 'f1' in [0, 1], the others
-    in [-1, 1]. A score that is undefined because all predictions or all labels
-    are equal is 0.0. A correlation of values that include NaN is NaN.
+    name → score, in the given order. Correlations are in [-1, 1], the errors
+    are 0 or more, and the others are in [0, 1]. A score that is undefined
+    because all predictions or all labels are equal is 0.0, as are the precision
+    of a class that was never predicted and the recall of one that never occurs;
+    'auc' is NaN if the labels have one class only. Correlations and errors of
+    values that include NaN are NaN.
 
   Raises:
     ValueError: a name is unknown, there is no example, or the shapes differ.
@@ -62,22 +77,79 @@ def compute_scores(
     )
   scores = {}
   for name in metric_names:
-    if name not in _METRICS:
+    if name == _AUC:
+      scores[name] = _auc(labels, probabilities)
+    elif name in _METRICS:
+      scores[name] = float(_METRICS[name](labels, predictions))
+    else:
       known = ', '.join(METRIC_NAMES)
       raise ValueError(f'unknown metric {name!r}; known metrics: {known}')
-    scores[name] = float(_METRICS[name](labels, predictions))
   return scores
+
+
+def calibration_error(labels, probabilities, num_bins: int = 15) -> float:
+  """Computes the expected calibration error of the predicted classes.
+
+  The confidence of an example is its highest probability. Bin m of M holds the
+  examples whose confidence is in ((m - 1) / M, m / M]. The error is the mean
+  over all N examples of the bins' gaps, sum_m |B_m| / N |acc(B_m) - conf(B_m)|
+  (Guo et al. 2017, arXiv 1706.04599, equation 3, whose experiments use 15
+  bins).
+
+  Args:
+    labels: int [N], N > 0.
+    probabilities: [N, C].
+    num_bins: M.
+
+  Returns:
+    The error in [0, 1]; NaN if a probability is not finite.
+  """
+  probabilities = np.asarray(probabilities, np.float64)
+  if not np.isfinite(probabilities).all():
+    return math.nan
+  confidences = probabilities.max(axis=1)
+  is_right = probabilities.argmax(axis=1) == np.asarray(labels)
+  bins = np.ceil(confidences * num_bins).astype(int) - 1
+  # |B_m| |acc(B_m) - conf(B_m)| is the absolute sum of the bin's differences.
+  gaps = np.bincount(bins.clip(0, num_bins - 1), weights=is_right - confidences)
+  return float(np.abs(gaps).sum() / len(confidences))
 
 
 def _accuracy(labels: np.ndarray, predictions: np.ndarray) -> float:
   return np.mean(labels == predictions, dtype=np.float64)
 
 
-def _f1(labels: np.ndarray, predictions: np.ndarray) -> float:
-  """Computes F1 of the positive class, which is label id 1."""
+def _of_positive_class(name: str) -> Callable:
+  """Returns a score of the positive class, which is label id 1."""
+
+  def score(labels: np.ndarray, predictions: np.ndarray) -> float:
+    from sklearn import metrics
+
+    function = getattr(metrics, f'{name}_score')
+    return function(labels == 1, predictions == 1, zero_division=0.0)
+
+  return score
+
+
+def _macro(name: str) -> Callable:
+  """Returns the mean of a score over the classes that occur."""
+
+  def score(labels: np.ndarray, predictions: np.ndarray) -> float:
+    from sklearn import metrics
+
+    function = getattr(metrics, f'{name}_score')
+    return function(labels, predictions, average='macro', zero_division=0.0)
+
+  return score
+
+
+def _auc(labels: np.ndarray, probabilities) -> float:
   from sklearn import metrics
 
-  return metrics.f1_score(labels == 1, predictions == 1, zero_division=0.0)
+  is_positive, scores = labels == 1, np.asarray(probabilities)[:, 1]
+  if _is_constant(is_positive) or not np.isfinite(scores).all():
+    return math.nan
+  return float(metrics.roc_auc_score(is_positive, scores))
 
 
 def _matthews_correlation(labels: np.ndarray, predictions: np.ndarray) -> float:
@@ -101,6 +173,10 @@ def _spearman(labels: np.ndarray, predictions: np.ndarray) -> float:
   return _correlation(stats.spearmanr, labels, predictions)
 
 
+def _mean_absolute_error(labels: np.ndarray, predictions: np.ndarray) -> float:
+  return np.abs(labels.astype(np.float64) - predictions).mean()
+
+
 def _correlation(
   function: Callable, labels: np.ndarray, predictions: np.ndarray
 ) -> float:
@@ -119,11 +195,16 @@ def _is_constant(values: np.ndarray) -> bool:
   return bool((values == values[0]).all())
 
 
+_AUC = 'auc'
+_PER_CLASS = ('f1', 'precision', 'recall')
 _METRICS = {
   'accuracy': _accuracy,
-  'f1': _f1,
+  **{name: _of_positive_class(name) for name in _PER_CLASS},
+  **{f'macro_{name}': _macro(name) for name in _PER_CLASS},
   'matthews_correlation': _matthews_correlation,
   'pearson': _pearson,
   'spearman': _spearman,
+  'mean_absolute_error': _mean_absolute_error,
 }
-METRIC_NAMES = tuple(_METRICS)
+METRIC_NAMES = (*_METRICS, _AUC)
+LOWER_IS_BETTER = ('loss', 'mean_absolute_error')

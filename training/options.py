@@ -67,7 +67,8 @@ class TaskEvaluationOptions(EvaluationOptions):
   metric_for_best: str | None = setting(
     None,
     "Added: the score that selects the best checkpoint: one of the task's "
-    "metrics, or loss. The default is the task's main metric.",
+    'metrics, f1:LABEL, precision:LABEL or recall:LABEL of one label, or loss. '
+    "The default is the task's main metric.",
     needs=('eval_steps',),
   )
   early_stopping_patience: int | None = setting(

@@ -1,15 +1,17 @@
 """Writes and reads the result files of evaluation and prediction.
 
-eval_results.txt  one `key = value` per line, as in google-research/bert
-test_results.tsv  one example's probabilities per line, as there
-predictions.tsv   the same with a header, ids, labels and their names; see
-                  `write_predictions`
-<job>.tf_record   the examples that are evaluated or predicted
-<job>_speed.json  the scoring rate
+eval_results.txt    one `key = value` per line, as in google-research/bert
+eval_classes.tsv    the scores of each label, and
+eval_confusion.tsv  the confusion matrix; see `training.class_scores`
+test_results.tsv    one example's probabilities per line, as in
+                    google-research/bert
+predictions.tsv     the same with a header, ids, labels and their names; see
+                    `write_predictions`
+<job>.tf_record     the examples that are evaluated or predicted
+<job>_speed.json    the scoring rate
 
 MNLI's mismatched splits have files of their own beside those of the matched
-splits: eval_results_mismatched.txt, test_results_mismatched.tsv and
-predictions_mismatched.tsv.
+splits, such as eval_results_mismatched.txt.
 
 Each job replaces its earlier results, but no file of another program.
 """
@@ -61,6 +63,7 @@ def check_replaceable(
     names = []
     if evaluates:
       names += [f'eval_results{suffix}.txt', *_scored(f'eval{suffix}')]
+      names += [f'eval_classes{suffix}.tsv', f'eval_confusion{suffix}.tsv']
     if predicts:
       names += [f'test_results{suffix}.tsv', f'predictions{suffix}.tsv']
       names += _scored(f'predict{suffix}')
@@ -146,6 +149,10 @@ def _is_prediction(path: str) -> bool:
   return _is_header(_start(path).split('\n')[0].split('\t'))
 
 
+def _begins_with(text: str) -> Callable[[str], bool]:
+  return lambda path: _start(path).startswith(text)
+
+
 def _is_header(columns: Sequence[str]) -> bool:
   return columns[0] == 'example_id' and 'prediction' in columns
 
@@ -185,6 +192,14 @@ _KINDS = {
   r'^eval_results.*\.txt$': (
     "the result of an evaluation (it has no line 'global_step = ')",
     _is_evaluation,
+  ),
+  r'^eval_classes.*\.tsv$': (
+    'a table of the scores of labels (it has no header with label, precision)',
+    _begins_with('label\tprecision\t'),
+  ),
+  r'^eval_confusion.*\.tsv$': (
+    'a confusion matrix (it has no header with true_label)',
+    _begins_with('true_label\tpredicted_'),
   ),
   r'^test_results.*\.tsv$': (
     'the result of a prediction (its first line is not numbers)',
@@ -253,8 +268,7 @@ def write_predictions(
         *(map(repr, values) if task.labels else []),
       ]
     )
-  lines = ['\t'.join(map(_escape, row)) + '\n' for row in rows]
-  files.write_text(path, ''.join(lines))
+  write_table(path, rows)
   logging.info('Wrote %d predictions to %s', len(examples), path)
 
 
@@ -264,20 +278,44 @@ def read_predictions(path: str) -> list[dict[str, str]]:
   Raises:
     UserError: the file is missing, or is not a predictions.tsv.
   """
-  lines = files.read_text(path).split('\n')
-  rows = [list(map(_unescape, line.split('\t'))) for line in lines[:-1]]
-  if not rows or not _is_header(rows[0]):
+  header, *rows = read_table(path)
+  if not _is_header(header):
     raise UserError(
       f'{path} has no header with example_id and prediction: is it the '
       'predictions.tsv of a run with `do_predict`?'
     )
+  return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def write_table(path: str, rows: Iterable[Sequence[str]]) -> None:
+  """Writes a header and rows, whose texts are escaped.
+
+  Raises:
+    UserError: another program wrote the existing file, which stays.
+  """
+  _check_replaceable(path)
+  lines = ['\t'.join(map(_escape, row)) + '\n' for row in rows]
+  files.write_text(path, ''.join(lines))
+
+
+def read_table(path: str) -> list[list[str]]:
+  """Reads the rows that `write_table` wrote, the header first.
+
+  The header of an empty file is empty.
+
+  Raises:
+    UserError: the file is missing, or a row is shorter or longer than the
+      header.
+  """
+  lines = files.read_text(path).split('\n')
+  rows = [list(map(_unescape, line.split('\t'))) for line in lines[:-1]]
   for number, row in enumerate(rows, 1):
     if len(row) != len(rows[0]):
       raise UserError(
         f'{path}, line {number}: found {len(row)} columns, expected '
         f'{len(rows[0])}'
       )
-  return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+  return rows or [['']]
 
 
 def _escape(text: str) -> str:

@@ -1,6 +1,7 @@
 """Runs a job with several seeds; summarises their scores."""
 
 import dataclasses
+import math
 import os
 import statistics
 from collections.abc import Callable, Mapping
@@ -72,12 +73,15 @@ def summarise(scores: Mapping[int, Scores]) -> dict[str, dict[str, float]]:
 
   Returns:
     name → statistics. `std` is the sample standard deviation, with the divisor
-    N - 1 for N seeds.
+    N - 1 for N seeds. All are NaN if a value is not finite.
   """
   names = next(iter(scores.values()))
   summary = {}
   for name in names:
     values = [of_seed[name] for of_seed in scores.values()]
+    if not all(map(math.isfinite, values)):
+      summary[name] = dict.fromkeys(_COLUMNS, math.nan)
+      continue
     summary[name] = {
       'median': statistics.median(values),
       'lowest': min(values),

@@ -19,7 +19,7 @@ from modeling.checkpoints import loading, recorded_casing
 from modeling.checkpoints.location import Checkpoint, label_folders
 from modeling.models import Classifier, released_variables
 from system.errors import UserError
-from training import result_files, scoring
+from training import class_scores, result_files, scoring
 from training.predictor import Predictor
 
 # (examples, float32 logits [N, C]) → further scores, by name.
@@ -86,7 +86,10 @@ class TaskFolder:
     suffix: str = '',
     more_scores: MoreScores | None = None,
   ) -> dict[str, float]:
-    """Scores a checkpoint on labelled examples; writes `eval_results.txt`.
+    """Scores a checkpoint on labelled examples.
+
+    Writes `eval_results.txt` and, of a classifier, the files of
+    `class_scores.write`.
 
     Args:
       model: takes the checkpoint's weights, head included.
@@ -104,17 +107,41 @@ class TaskFolder:
     scores = scoring.score(self.task, examples, logits)
     if more_scores:
       scores |= more_scores(examples, logits)
+    self._write_class_scores(examples, logits, suffix)
     result_files.write_eval_results(
       self.output_dir, checkpoint.prefix, scores, suffix
     )
     return scores
 
+  def _write_class_scores(
+    self, examples: Sequence[Example], logits: np.ndarray, suffix: str
+  ) -> None:
+    if self.task.is_regression:
+      return
+    class_scores.write(
+      self.output_dir,
+      self.task.labels,
+      scoring.encode_labels(self.task, examples),
+      scoring.decide(self.task, logits),
+      suffix,
+    )
+
   def make_scorer(
-    self, model: Classifier, examples: Sequence[Example], batch_size: int
+    self,
+    model: Classifier,
+    examples: Sequence[Example],
+    batch_size: int,
+    class_metric: str | None = None,
   ) -> Callable[[], dict[str, float]]:
     """Returns a function that scores the model's current weights.
 
     Its scores are those of `scoring.score`. The first call writes the records.
+
+    Args:
+      model: the model.
+      examples: with labels.
+      batch_size: B.
+      class_metric: as for `scoring.score`.
     """
     predictor = Predictor(model)
 
@@ -125,7 +152,9 @@ class TaskFolder:
 
     def score() -> dict[str, float]:
       logits = predictor.predict(make_batches(), len(examples))
-      return scoring.score(self.task, examples, logits)
+      return scoring.score(
+        self.task, examples, logits, class_metric=class_metric
+      )
 
     return score
 

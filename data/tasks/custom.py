@@ -100,6 +100,6 @@ def _warn_of_similar(labels: tuple[str, ...]) -> None:
 
 
 def regression(splits: Mapping[str, Split]) -> Task:
-  """Returns a custom task that predicts numbers, scored by correlation first."""
+  """Returns a custom task that predicts numbers, scored by correlations."""
   metrics = ('pearson', 'spearman', 'mean_absolute_error')
   return Task('custom', (), metrics, splits)

@@ -23,6 +23,8 @@ def _write(path, task, examples, decisions, probabilities):
 _FOREIGN = {
   'eval_results.txt': 'mine',
   'eval_results_mismatched.txt': 'mine',
+  'eval_classes.tsv': 'label\tmine',
+  'eval_confusion_mismatched.tsv': 'mine',
   'eval_speed.json': '{"mine": 1}',
   'eval.tf_record': 'mine',
   'eval.tf_record.index.json': '[1]',

@@ -14,7 +14,7 @@ import tiny_world
 
 from modeling.checkpoints import exporting, location, tensor_bundle
 from system.errors import UserError
-from training import best_checkpoint, result_files
+from training import best_checkpoint, class_scores, result_files
 from training.metrics import compute_scores
 
 # 10 epochs of 48 examples in batches of 8 are 60 steps.
@@ -87,6 +87,69 @@ def test_the_best_checkpoint_is_kept_whole_and_evaluated(evaluated_world):
   assert scores == best
 
 
+def test_an_evaluation_writes_the_scores_of_each_label(evaluated_world):
+  out = evaluated_world / 'out'
+  rows = result_files.read_predictions(str(out / 'predictions.tsv'))
+  assert 'label' not in rows[0]  # The scores are of dev, not of test.
+  confusion = class_scores.read_confusion(str(out / 'eval_confusion.tsv'))
+  assert confusion.labels == ('0', '1') and confusion.counts.sum() == 11
+  accuracy = np.trace(confusion.counts) / 11
+  assert accuracy == pytest.approx(_scores(out)['eval_accuracy'])
+  header, *rows = result_files.read_table(str(out / 'eval_classes.tsv'))
+  assert [int(row[header.index('support')]) for row in rows] == (
+    confusion.counts.sum(axis=1).tolist()
+  )
+
+
+def test_the_best_checkpoint_can_be_that_of_a_label_s_score(world):
+  _spoil_dev(world)
+  flags = {'task_name': 'custom', 'labels': '0,1', 'num_train_epochs': 3}
+  jobs = ['--do_train', '--do_eval', '--eval_steps=9']
+  _run(world, *jobs, '--metric_for_best=recall:0', **flags)
+  values = [e['eval_recall:0'] for e in _evaluations(world / 'out')]
+  best = _evaluations(world / 'out')[values.index(max(values))]
+  scores = _scores(world / 'out')
+  assert scores.pop('global_step') == best['step']
+  # Its name could break the lines of eval_results.txt.
+  assert 'eval_recall:0' not in scores
+  assert scores['eval_macro_f1'] == best['eval_macro_f1']
+  rows = result_files.read_table(str(world / 'out' / 'eval_classes.tsv'))
+  assert rows[1][:3:2] == ['0', repr(max(values))]
+
+
+@pytest.mark.parametrize(
+  ('metric', 'message'),
+  [
+    ('auc', "undefined: --eval_split=dev has no example with the label '1'"),
+    ('f1:1', "undefined: --eval_split=dev has no example with the label '1'"),
+    ('f1:2', "custom has accuracy, macro_f1.*; the labels are '0', '1'$"),
+    (
+      'f1_score',
+      'auc, f1, .*, loss, and f1:LABEL, precision:LABEL, rec.* of a',
+    ),
+    ('expected_calibration_error', 'custom has accuracy, macro_f1'),
+  ],
+)
+def test_a_score_that_cannot_select_is_refused(world, metric, message):
+  path = world / 'task' / 'dev.tsv'
+  path.write_text(path.read_text().replace('\t1', '\t0'))
+  flags = {'task_name': 'custom', 'metric_for_best': metric, 'eval_steps': 9}
+  with pytest.raises(UserError, match=message):
+    _run(world, '--do_train', **flags)
+  assert not (world / 'out').exists()
+
+
+def test_a_dev_split_of_one_label_is_evaluated(world, caplog):
+  path = world / 'task' / 'dev.tsv'
+  path.write_text(path.read_text().replace('\t1', '\t0'))
+  flags = {'task_name': 'custom', 'num_train_epochs': 1}
+  _run(world, '--do_train', '--do_eval', '--num_seeds=2', **flags)
+  assert np.isnan(_scores(world / 'out' / 'seed-12345')['eval_auc'])
+  assert "has the label '1': recall is undefined" in caplog.text
+  report = (world / 'out' / 'seeds.json').read_text()
+  assert np.isnan(json.loads(report)['summary']['eval_auc']['std'])
+
+
 def test_later_commands_use_the_best_checkpoint(
   evaluated_world, tmp_path, caplog
 ):
@@ -127,7 +190,6 @@ def test_a_run_s_folder_starts_and_teaches_with_the_best_checkpoint(
   assert manifest['teacher'] == best.prefix
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_a_best_checkpoint_elsewhere_keeps_its_labels_and_casing(
   evaluated_world, world
