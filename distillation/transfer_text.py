@@ -7,6 +7,7 @@ from typing import NamedTuple
 from absl import logging
 
 from data.tasks.examples import Example
+from data.tasks.text_key import text_key
 from distillation import transfer_files
 from distillation.transfer_files import Row, TextColumns
 from system import files
@@ -106,18 +107,10 @@ class SentenceFilter:
 
   def __init__(self, held_out: Iterable[Example], is_symmetric: bool = False):
     """Takes the task's dev and test examples."""
-    self._keys = {_text_key(e.text_a, e.text_b) for e in held_out}
+    self._keys = {text_key(e.text_a, e.text_b) for e in held_out}
     if is_symmetric:
       self._keys |= {(b, a) for a, b in self._keys if b is not None}
 
   def is_held_out(self, text_a: str, text_b: str | None = None) -> bool:
     """Returns whether a sentence or pair must be left out."""
-    return _text_key(text_a, text_b) in self._keys
-
-
-def _text_key(text_a: str, text_b: str | None) -> tuple[str, str | None]:
-  return _normalise(text_a), None if text_b is None else _normalise(text_b)
-
-
-def _normalise(text: str) -> str:
-  return ''.join(text.lower().split())
+    return text_key(text_a, text_b) in self._keys

@@ -1,0 +1,202 @@
+"""Splits the examples of one table into train, dev and test, without leaks.
+
+All rows with the same text (`text_key`; a pair may be turned round) are in one
+split. Each label has its share in dev and in test. Which texts these are is
+computed from the examples and the seed: the order of the rows and the name of
+the file change nothing.
+
+`split_options` has the settings, `split_files` writes the splits.
+
+Does not import TensorFlow.
+"""
+
+import collections
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from data.tasks.examples import Example
+from data.tasks.text_key import TextKey, text_key
+from system.errors import UserError, shown
+
+SPLITS = ('train', 'dev', 'test')
+# A class of fewer texts cannot be in each split: it is in train alone.
+MIN_TEXTS = len(SPLITS)
+
+# The positions of the examples that share a text.
+_Group = list[int]
+
+
+def group_key(example: Example) -> TextKey:
+  """Returns what the examples that must stay together have in common."""
+  key = text_key(example.text_a, example.text_b)
+  return key if key[1] is None else tuple(sorted(key))
+
+
+def split(
+  examples: Sequence[Example],
+  dev_fraction: float,
+  test_fraction: float,
+  seed: int,
+  is_regression: bool = False,
+) -> dict[str, list[int]]:
+  """Divides examples into train, dev and test.
+
+  Each class with `MIN_TEXTS` texts or more has its share of dev and of test,
+  rounded up or down and at least one; train has the rest. Where many examples
+  share a text, a share can differ by their number.
+
+  Args:
+    examples: with labels.
+    dev_fraction: the share of dev; 0 for none.
+    test_fraction: the share of test; 0 for none.
+    seed: chooses the texts.
+    is_regression: whether labels are numbers, which are not stratified.
+
+  Returns:
+    Split → the positions of its examples, in an order that the seed decides.
+    The texts of smaller classes are in train.
+
+  Raises:
+    UserError: a split would be empty.
+  """
+  order = _order(examples, seed)
+  fractions = {'dev': dev_fraction, 'test': test_fraction}
+  fractions = {name: share for name, share in fractions.items() if share}
+  found: dict[str, list[int]] = {name: [] for name in SPLITS}
+  classes = _classes(examples, order, is_regression)
+  large = {k: v for k, v in classes.items() if len(v) >= MIN_TEXTS}
+  shares = _quotas({k: sum(map(len, v)) for k, v in large.items()}, fractions)
+  for label, groups in classes.items():
+    quotas = shares.get(label, {'train': len(groups)})
+    for name, group in _place(groups, quotas):
+      found[name] += group
+  for name in ('train', *fractions):
+    if not found[name]:
+      raise UserError(
+        f'{len(examples):,} examples of {len(classes):,} labels leave nothing '
+        f'for {name}: expected at least {MIN_TEXTS} different texts of one '
+        'label (if the labels are numbers to predict, set `regression`)'
+      )
+  rank = {position: i for i, position in enumerate(order)}
+  return {
+    name: sorted(positions, key=rank.__getitem__)
+    for name, positions in found.items()
+  }
+
+
+def small_classes(examples: Iterable[Example]) -> dict[str, int]:
+  """Returns the labels with fewer than `MIN_TEXTS` texts → their texts.
+
+  A text with several labels counts for the most frequent one.
+  """
+  examples = list(examples)
+  classes = _classes(examples, range(len(examples)), is_regression=False)
+  return {k: len(v) for k, v in classes.items() if len(v) < MIN_TEXTS}
+
+
+def repeated(examples: Iterable[Example]) -> list[list[Example]]:
+  """Returns the examples of each text or pair that occurs more than once."""
+  by_text: dict[TextKey, list[Example]] = collections.defaultdict(list)
+  for example in examples:
+    by_text[text_key(example.text_a, example.text_b)].append(example)
+  return [group for group in by_text.values() if len(group) > 1]
+
+
+def contradicting(groups: Iterable[Sequence[Example]]) -> list[str]:
+  """Returns the texts of `repeated` groups that have different labels."""
+  return [
+    _spelt(group[0])
+    for group in groups
+    if len({e.label for e in group} - {None}) > 1
+  ]
+
+
+def _spelt(example: Example) -> str:
+  texts = filter(None, (example.text_a, example.text_b))
+  return ' | '.join(map(shown, texts))
+
+
+def _order(examples: Sequence[Example], seed: int) -> list[int]:
+  """Returns the positions, sorted by a hash of seed and text, then as given.
+
+  Examples of the same text are neighbours.
+  """
+
+  def rank(position: int) -> bytes:
+    content = f'{seed} {group_key(examples[position])!r}'
+    return hashlib.sha256(content.encode()).digest()
+
+  return sorted(range(len(examples)), key=rank)
+
+
+def _classes(
+  examples: Sequence[Example], order: Iterable[int], is_regression: bool
+) -> dict[str, list[_Group]]:
+  """Returns each label's texts, the most frequent text first, then in order.
+
+  A text with several labels belongs to the most frequent one.
+  """
+  groups: dict[TextKey, _Group] = collections.defaultdict(list)
+  for position in order:
+    groups[group_key(examples[position])].append(position)
+  classes: dict[str, list[_Group]] = collections.defaultdict(list)
+  for group in groups.values():
+    label = '' if is_regression else _most_frequent(examples, group)
+    classes[label].append(group)
+  for texts in classes.values():
+    texts.sort(key=len, reverse=True)
+  return dict(classes)
+
+
+def _most_frequent(examples: Sequence[Example], group: _Group) -> str:
+  if len(group) == 1:
+    return examples[group[0]].label
+  counts = collections.Counter(examples[position].label for position in group)
+  return min(counts, key=lambda label: (-counts[label], label))
+
+
+def _quotas(
+  sizes: Mapping[str, int], fractions: Mapping[str, float]
+) -> dict[str, dict[str, int]]:
+  """Returns how many examples of each class go to each split.
+
+  A share is rounded so that the shares of all classes add up to the split's.
+
+  Args:
+    sizes: label → the number of its examples, at least `MIN_TEXTS`.
+    fractions: the splits other than train → their shares.
+  """
+  ideal = dict.fromkeys(fractions, 0.0)
+  given = dict.fromkeys(fractions, 0)
+  quotas = {}
+  for label in sorted(sizes, key=lambda label: (-sizes[label], label)):
+    left, still_empty = sizes[label], len(fractions)
+    own = {}
+    for name, fraction in fractions.items():
+      share = fraction * sizes[label]
+      ideal[name] += share
+      count = round(ideal[name] - given[name])
+      count = min(max(count, math.floor(share), 1), max(math.ceil(share), 1))
+      own[name] = min(count, left - still_empty)
+      given[name] += own[name]
+      left -= own[name]
+      still_empty -= 1
+    quotas[label] = {'train': left, **own}
+  return quotas
+
+
+def _place(
+  groups: Sequence[_Group], quotas: Mapping[str, int]
+) -> Iterable[tuple[str, _Group]]:
+  """Yields each text's split: the one that lacks the most examples.
+
+  No split with a quota stays empty, if there are as many texts as splits.
+  """
+  lacking, empty = dict(quotas), dict.fromkeys(quotas)
+  for number, group in enumerate(groups):
+    is_last_chance = len(groups) - number <= len(empty)
+    name = max(empty if is_last_chance else lacking, key=lacking.__getitem__)
+    lacking[name] -= len(group)
+    empty.pop(name, None)
+    yield name, group
