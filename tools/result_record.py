@@ -16,8 +16,12 @@ from modeling.configs import BertConfig, count_parameters
 from system import files, machine
 from system.errors import UserError, shown
 from tools import local_files, result_schema
+from training import class_scores
 
 EXPERIMENT_FILE = 'experiment.json'
+
+# Larger confusion matrices are left out: a report could not show them.
+_MAX_LABELS = 20
 
 # The keys that come first in the name of a file, without their own names.
 _LEADING = ('task', 'size', 'method')
@@ -41,7 +45,8 @@ def make(
 
   Returns:
     A result. The scores are those of `eval_results.txt` without 'eval_'; those
-    of MNLI's mismatched split begin with 'mismatched_'.
+    of MNLI's mismatched split begin with 'mismatched_'. The confusion matrix is
+    that of the matched split; more than 20 labels have none.
 
   Raises:
     UserError: the run was not evaluated, or a key is malformed.
@@ -57,6 +62,7 @@ def make(
     {
       'keys': dict(keys),
       'scores': scores,
+      'confusion': _confusion(run_dir),
       'split': split or _value(words, 'eval_split', 'dev'),
       'parameters': count_parameters(config),
       'examples_per_second': speed.get('examples_per_second'),
@@ -177,6 +183,17 @@ def _scores(run_dir: str) -> tuple[dict[str, float | None], int]:
   others.pop('global_step', None)
   values |= {f'mismatched_{name}': value for name, value in others.items()}
   return {k: v if math.isfinite(v) else None for k, v in values.items()}, step
+
+
+def _confusion(run_dir: str) -> dict[str, Any] | None:
+  """Returns the confusion matrix; None if there is none, or a large one."""
+  path = os.path.join(run_dir, 'eval_confusion.tsv')
+  if not files.exists(path):
+    return None
+  labels, counts = class_scores.read_confusion(path)
+  if len(labels) > _MAX_LABELS:
+    return None
+  return {'labels': list(labels), 'counts': counts.tolist()}
 
 
 def _read_values(path: str) -> dict[str, float]:

@@ -6,6 +6,8 @@ keys         what the run stands for: name → text or number, such as
              {"task": "SST-2", "size": "2/128", "method": "PD", "seed": 1}
 scores       the metrics on `split`: name → number, or null if it is undefined
 split        the evaluated split, 'dev' for example
+confusion    the confusion matrix on `split`, {"labels": [...], "counts":
+             [[...]]}: rows are true labels, columns are predicted ones
 parameters   the number of the model's parameters
 examples_per_second  the speed of prediction
 seconds      the wall time of the run's commands
@@ -31,6 +33,7 @@ _Check = tuple[type, ...]
 _REQUIRED: dict[str, _Check] = {'keys': (dict,), 'scores': (dict,)}
 _REQUIRED |= {'split': (str,)}
 _OPTIONAL: dict[str, _Check] = {
+  'confusion': (dict,),
   'parameters': (int,),
   'examples_per_second': (int, float),
   'seconds': (int, float),
@@ -88,9 +91,36 @@ def _check_values(record: Mapping[str, Any], where: str) -> None:
       raise UserError(
         f'{where}: the score {name} must be a number, got {shown(value)}'
       )
+  if record['confusion'] is not None:
+    _check_confusion(record['confusion'], where)
   for word in record['command'] or []:
     if not isinstance(word, str):
       raise UserError(f'{where}: command must hold words, got {shown(word)}')
+
+
+def _check_confusion(confusion: Mapping[str, Any], where: str) -> None:
+  labels, counts = confusion.get('labels'), confusion.get('counts')
+  is_valid = (
+    confusion.keys() == {'labels', 'counts'}
+    and isinstance(labels, list)
+    and all(isinstance(label, str) for label in labels)
+    and isinstance(counts, list)
+    and len(counts) == len(labels)
+    and all(_is_row(row, len(labels)) for row in counts)
+  )
+  if not is_valid:
+    raise UserError(
+      f'{where}: confusion must have labels and a square of counts, got '
+      f'{shown(confusion)}'
+    )
+
+
+def _is_row(row: Any, size: int) -> bool:
+  return (
+    isinstance(row, list)
+    and len(row) == size
+    and all(_is(count, (int,)) and count >= 0 for count in row)
+  )
 
 
 def _is(value: Any, types: _Check) -> bool:

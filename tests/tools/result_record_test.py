@@ -9,6 +9,7 @@ import tiny_world
 from system import machine
 from system.errors import UserError
 from tools import result_record
+from training import class_scores
 
 KEYS = {'method': 'PD', 'size': '2/128', 'task': 'SST-2', 'seed': 1}
 RESULT = {'keys': KEYS, 'scores': {'accuracy': 0.5}, 'split': 'dev'}
@@ -29,6 +30,7 @@ def _run_dir(tmp_path):
   results = folder / 'eval_results.txt'
   results.write_text('eval_accuracy = 0.75\neval_f1 = nan\nglobal_step = 3\n')
   os.utime(results, (86400, 86400))
+  class_scores.write(str(folder), ('no', 'yes'), [0, 1, 1, 1], [0, 0, 1, 1])
   (folder / 'bert_config.json').write_text(json.dumps(tiny_world.CONFIG))
   (folder / 'eval_speed.json').write_text('{"examples_per_second": 12.5}')
   (folder / 'run.json').write_text(json.dumps(RUN))
@@ -43,6 +45,7 @@ def test_a_run_is_described(run_dir):
   assert result_record.make(str(run_dir), KEYS | {'domain': None}, 312.4) == {
     'keys': KEYS,
     'scores': {'accuracy': 0.75, 'f1': None},
+    'confusion': {'labels': ['no', 'yes'], 'counts': [[1, 0], [1, 2]]},
     'split': 'test',
     'parameters': embeddings + 2 * layer + (8 * 8 + 8),
     'examples_per_second': 12.5,
@@ -55,6 +58,14 @@ def test_a_run_is_described(run_dir):
     'checkpoint': '4bcf3025',
     'finished': '1970-01-02T00:00:00Z',
   }
+
+
+def test_a_large_confusion_matrix_is_left_out(run_dir):
+  for number, is_there in ((20, True), (21, False)):
+    labels = [str(i) for i in range(number)]
+    class_scores.write(str(run_dir), labels, [0], [1])
+    record = result_record.make(str(run_dir), KEYS)
+    assert (record['confusion'] is not None) == is_there
 
 
 def test_what_a_run_does_not_say_is_null(run_dir):

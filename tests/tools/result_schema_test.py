@@ -8,10 +8,15 @@ from tools import result_schema
 RESULT = {'keys': {'method': 'PD'}, 'scores': {'accuracy': 0.5}, 'split': 'dev'}
 
 
+def _matrix(counts):
+  return {'labels': ['a', 'b'], 'counts': counts}
+
+
 def test_missing_fields_are_null():
   full = result_schema.check(RESULT, 'a.json')
   assert full == {
     **RESULT,
+    'confusion': None,
     'parameters': None,
     'examples_per_second': None,
     'seconds': None,
@@ -36,6 +41,12 @@ def test_a_score_may_be_undefined():
   assert full['scores'] == {'pearson': None}
 
 
+def test_a_confusion_matrix_is_a_square_of_counts():
+  matrix = _matrix([[1, 0], [2, 3]])
+  full = result_schema.check(RESULT | {'confusion': matrix}, 'a.json')
+  assert full['confusion'] == matrix
+
+
 @pytest.mark.parametrize(
   ('change', 'message'),
   [
@@ -48,6 +59,10 @@ def test_a_score_may_be_undefined():
     ({'split': None}, 'split must be text, got None'),
     ({'parameters': 1.5}, 'parameters must be a number, got 1.5'),
     ({'seconds': True}, 'seconds must be a number, got True'),
+    ({'confusion': {'labels': ['a']}}, 'must have labels and a square of cou'),
+    ({'confusion': _matrix([[1, 2]])}, 'must have labels and a square'),
+    ({'confusion': _matrix([[1, 2], [3]])}, 'must have labels and a square'),
+    ({'confusion': _matrix([[1, 2], [3, -4]])}, 'must have labels and a sq'),
     ({'command': 'run.py'}, "command must be a list, got 'run.py'"),
     ({'command': [1]}, 'command must hold words, got 1'),
     ({'method': 'PD'}, 'method is no field .* the fields are keys, scores'),

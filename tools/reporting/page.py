@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tools.reporting import tables
+from tools.reporting import confusion, tables
 from tools.reporting.grid import Cell, Grid, Place, keys_text
 from tools.reporting.tables import Table
 
@@ -174,7 +174,8 @@ def _run(run: Mapping[str, Any], metric: str) -> str:
     if text or name != 'other scores'
   )
   heading = _text(f'{keys_text(run["keys"])}: {score}')
-  return f'<h4>{heading}</h4><dl>{items}</dl>'
+  matrix = run['confusion'] and confusion.as_html(run['confusion'])
+  return f'<h4>{heading}</h4><dl>{items}</dl>{matrix or ""}'
 
 
 def _hardware(hardware: Mapping[str, Any] | None) -> str:

@@ -11,7 +11,7 @@ from tools.reporting.grid import Cell, Grid, Place, value_text
 
 MISSING = 'missing'
 _ANY = 'any'
-_OBJECTS = ('versions', 'hardware')
+_OBJECTS = ('confusion', 'versions', 'hardware')
 
 
 class Table(NamedTuple):
@@ -135,17 +135,18 @@ def runs_csv(results: Sequence[Mapping[str, Any]]) -> str:
   scores = sorted({name for run in results for name in run['scores']})
   plain = ['parameters', 'examples_per_second', 'seconds', 'finished']
   plain += ['checkpoint', 'init_checkpoint']
+  # Most experiments recorded no confusion matrix.
+  is_shown = any(run['confusion'] for run in results)
+  objects = [n for n in _OBJECTS if n != 'confusion' or is_shown]
   file = io.StringIO()
   writer = csv.writer(file, lineterminator='\n')
-  writer.writerow(
-    [*keys, 'split', *scores, *plain, 'command', 'versions', 'hardware']
-  )
+  writer.writerow([*keys, 'split', *scores, *plain, 'command', *objects])
   for run in results:
     row = [run['keys'].get(key) for key in keys] + [run['split']]
     row += [run['scores'].get(name) for name in scores]
     row += [run[name] for name in plain]
     row += [shlex.join(run['command'] or [])]
-    row += [json.dumps(run[n]) if run[n] else '' for n in _OBJECTS]
+    row += [json.dumps(run[n]) if run[n] else '' for n in objects]
     writer.writerow(row)
   return file.getvalue()
 

@@ -135,3 +135,18 @@ def test_the_summary_counts_runs_and_time(tmp_path):
     '10 runs in 2 experiments; 4 min 0 s of computation in the 4 runs whose '
     'time was recorded; 2 results missing.'
   )
+
+
+def test_a_run_shows_its_confusion_matrix(tmp_path):
+  confusion = {'labels': ['<a>', 'b'], 'counts': [[1000, 3000], [0, 0]]}
+  run = RESULTS[0] | {'confusion': confusion}
+  text = _build(tiny_results.arrange(tmp_path, [run, *RESULTS[1:]]))
+  _check(text)
+  assert text.count('<table class="confusion">') == 1
+  assert (
+    '<tr><th scope="row">&lt;a&gt;</th>'
+    '<td class="right" style="--share:25.0%">1,000</td>'
+    '<td class="wrong" style="--share:75.0%">3,000</td></tr>'
+  ) in text
+  # A label without examples.
+  assert '<td class="right" style="--share:0.0%">0</td></tr></tbody>' in text

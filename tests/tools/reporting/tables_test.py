@@ -1,6 +1,7 @@
 """Tables of an experiment."""
 
 import csv
+import json
 
 import pytest
 import tiny_results
@@ -97,6 +98,18 @@ def test_a_named_x_shows_its_name(tmp_path):
 )
 def test_durations(seconds, text):
   assert tables.duration_text(seconds) == text
+
+
+def test_the_csv_has_confusion_matrices_if_there_is_one(tmp_path):
+  confusion = {'labels': ['a', 'b'], 'counts': [[1, 0], [2, 3]]}
+  run = tiny_results.RESULTS[0] | {'confusion': confusion}
+  results = [run, *tiny_results.RESULTS[1:]]
+  found = tiny_results.arrange(tmp_path, results)
+  text = tables.runs_csv(found.experiment.results)
+  cells = [row['confusion'] for row in csv.DictReader(text.splitlines())]
+  assert sorted(filter(None, cells)) == [json.dumps(confusion)]
+  found = tiny_results.arrange(tmp_path / 'without')
+  assert 'confusion' not in tables.runs_csv(found.experiment.results)
 
 
 def test_the_csv_has_every_run(tmp_path):
