@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data.tasks import table_rows, table_split
+from data.tasks import table_rows, table_split, text_key
 from data.tasks.examples import Example
 from data.tasks.table_rows import Columns, TableRows
 from data.tasks.text_key import TextKey
@@ -234,8 +234,9 @@ def _facts(
   examples: Sequence[Example],
   is_regression: bool,
 ) -> dict[str, Any]:
-  repeated = table_split.repeated(examples)
-  contradictions = table_split.contradicting(repeated)
+  texts = text_key.by_text(examples).values()
+  repeated = [group for group in texts if len(group) > 1]
+  contradictions = text_key.contradicting(repeated)
   facts: dict[str, Any] = {
     'num_examples': {name: len(own) for name, own in splits.items()},
     'duplicates': {

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from data.tasks.examples import Example
 from data.tasks.text_key import TextKey, text_key
-from system.errors import UserError, shown
+from system.errors import UserError
 
 SPLITS = ('train', 'dev', 'test')
 # A class of fewer texts cannot be in each split: it is in train alone.
@@ -93,28 +93,6 @@ def small_classes(examples: Iterable[Example]) -> dict[str, int]:
   examples = list(examples)
   classes = _classes(examples, range(len(examples)), is_regression=False)
   return {k: len(v) for k, v in classes.items() if len(v) < MIN_TEXTS}
-
-
-def repeated(examples: Iterable[Example]) -> list[list[Example]]:
-  """Returns the examples of each text or pair that occurs more than once."""
-  by_text: dict[TextKey, list[Example]] = collections.defaultdict(list)
-  for example in examples:
-    by_text[text_key(example.text_a, example.text_b)].append(example)
-  return [group for group in by_text.values() if len(group) > 1]
-
-
-def contradicting(groups: Iterable[Sequence[Example]]) -> list[str]:
-  """Returns the texts of `repeated` groups that have different labels."""
-  return [
-    _spelt(group[0])
-    for group in groups
-    if len({e.label for e in group} - {None}) > 1
-  ]
-
-
-def _spelt(example: Example) -> str:
-  texts = filter(None, (example.text_a, example.text_b))
-  return ' | '.join(map(shown, texts))
 
 
 def _order(examples: Sequence[Example], seed: int) -> list[int]:

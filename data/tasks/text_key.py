@@ -1,7 +1,12 @@
-"""When two texts count as the same.
+"""When two texts count as the same, and which texts occur more than once.
 
 Tested by `tests/data/tasks/table_split_test.py`.
 """
+
+from collections.abc import Iterable, Sequence
+
+from data.tasks.examples import Example
+from system.errors import shown
 
 # A normalised text, or the two of a pair.
 TextKey = tuple[str, str | None]
@@ -18,3 +23,25 @@ def text_key(text_a: str, text_b: str | None = None) -> TextKey:
 
 def _normalise(text: str) -> str:
   return ''.join(text.lower().split())
+
+
+def by_text(examples: Iterable[Example]) -> dict[TextKey, list[Example]]:
+  """Returns the examples of each text or pair."""
+  groups: dict[TextKey, list[Example]] = {}
+  for example in examples:
+    key = text_key(example.text_a, example.text_b)
+    groups.setdefault(key, []).append(example)
+  return groups
+
+
+def contradicting(groups: Iterable[Sequence[Example]]) -> list[str]:
+  """Returns the texts with several labels, as messages show them.
+
+  Args:
+    groups: the examples of each text.
+  """
+  return [
+    ' | '.join(map(shown, filter(None, (group[0].text_a, group[0].text_b))))
+    for group in groups
+    if len({example.label for example in group} - {None}) > 1
+  ]

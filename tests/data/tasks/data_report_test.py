@@ -1,0 +1,199 @@
+"""The report on a job's data, on small splits counted by hand."""
+
+import json
+
+import numpy as np
+import pytest
+
+from data.tasks import classifier_records, custom, data_report
+from data.tasks.data_report_lines import describe
+from data.tasks.examples import Example
+from data.text.tokenization import BertTokenizer, Vocabulary
+
+LABELS = custom.classification(('no', 'yes'))
+NUMBERS = custom.regression({})
+
+
+def _split(*rows):
+  return [Example(str(n), *row) for n, row in enumerate(rows)]
+
+
+def _words(examples):
+  return np.array([len(e.text_a.split()) + 2 for e in examples])
+
+
+def _make(task, splits, max_seq_length=4, longest=8):
+  return data_report.make(task, splits, _words, max_seq_length, longest)
+
+
+def test_a_report_by_hand():
+  train = _split(
+    ('a b', None, 'yes'),
+    ('A  b', None, 'no'),  # The same text with another label.
+    ('c d e', None, 'yes'),
+    ('f', None, 'yes'),
+    ('', None, 'yes'),
+  )
+  dev = _split(('ab', None, 'no'), ('AB', None, 'no'), ('g h', None, 'yes'))
+  report = _make(LABELS, {'train': train, 'dev': dev, 'test': []})
+  assert report.keys() == {'max_seq_length', 'splits', 'faults'}
+  assert report['max_seq_length'] == 4
+  assert report['splits'] == {
+    'train': {
+      'num_examples': 5,
+      'num_unlabelled': 0,
+      'labels': {'no': 1, 'yes': 4},
+      'num_repeated_texts': 1,
+      'num_repeated_examples': 2,
+      'num_repeated_with_different_labels': 1,
+      'first_with_different_labels': "'a b'",
+      'num_empty': 1,
+      'num_also_in': {},
+      'lengths': {
+        'num_measured': 5,
+        'median': 4,
+        'percentile_95': 4,
+        'longest': 5,
+        'share_cut_at': {'4': 0.2, '8': 0.0},
+      },
+    },
+    'dev': {
+      'num_examples': 3,
+      'num_unlabelled': 0,
+      'labels': {'no': 2, 'yes': 1},
+      'num_repeated_texts': 1,
+      'num_repeated_examples': 2,
+      'num_repeated_with_different_labels': 0,
+      'first_with_different_labels': None,
+      'num_empty': 0,
+      'num_also_in': {'train': 2},
+      'lengths': {
+        'num_measured': 3,
+        'median': 3,
+        'percentile_95': 3,
+        'longest': 4,
+        'share_cut_at': {'4': 0.0, '8': 0.0},
+      },
+    },
+  }
+  assert report['faults'] == [
+    '2 of 3 texts of dev are also in train: scores on dev will be too good.'
+  ]
+  assert describe(report) == [
+    'Data: train 5, dev 3 examples. Labels of train: no 20 %, yes 80 %; dev: '
+    'no 67 %, yes 33 %.',
+    'Texts that occur more than once: 1 of train (1 with different labels, the '
+    "first is 'a b'), 1 of dev. Empty texts: 1. Texts that another split has, "
+    'too: 2 of dev in train.',
+    'Tokens, [CLS] and [SEP] included, in train: median 4, 95th percentile 4, '
+    'longest 5; `max_seq_length`=4 cuts 20 % of the texts, 8 would cut 0 %.',
+  ]
+
+
+def test_pairs_are_one_text():
+  train = _split(('a', 'b', 'no'), ('a', 'c', 'yes'), ('A', 'b ', 'no'))
+  dev = _split(('b', 'a', 'no'), ('a', '', 'no'), ('a', 'c', 'no'))
+  splits = _make(LABELS, {'train': train, 'dev': dev})['splits']
+  assert splits['train']['num_repeated_texts'] == 1
+  assert splits['train']['num_repeated_with_different_labels'] == 0
+  assert splits['dev']['num_also_in'] == {'train': 1}
+  assert splits['dev']['num_empty'] == 1
+
+
+def test_numbers_and_missing_labels():
+  train = _split(('a', None, '1'), ('b', None, '-2'), ('c', None, '2.5'))
+  test = _split(('d', None, '3'), ('e', None, None))
+  report = _make(NUMBERS, {'train': train, 'test': test})
+  assert report['splits']['train']['numbers'] == {
+    'mean': 0.5,
+    'lowest': -2.0,
+    'highest': 2.5,
+  }
+  assert report['splits']['test']['num_unlabelled'] == 1
+  assert describe(report)[0] == (
+    'Data: train 3, test 2 examples. Labels of train: numbers from -2 to 2.5, '
+    'mean 0.5; test: numbers from 3 to 3, mean 3 (1 examples have none).'
+  )
+  unlabelled = _make(LABELS, {'test': _split(('a', None, None))})
+  assert 'labels' not in unlabelled['splits']['test']
+  assert 'Labels of test: none.' in describe(unlabelled)[0]
+
+
+def test_of_many_labels_the_largest_and_smallest_are_listed():
+  labels = tuple(f'l{n:02}' for n in range(12))
+  rows = [
+    (f'{n} {k}', None, f'l{n:02}') for n in range(12) for k in range(n + 1)
+  ]
+  report = _make(custom.classification(labels), {'train': _split(*rows)})
+  assert (
+    "12 labels, the largest 'l11' 15 %, 'l10' 14 %, 'l09' 13 %, the smallest "
+    "'l02' 3.8 %, 'l01' 2.6 %, 'l00' 1.3 %."
+  ) in describe(report)[0]
+
+
+def test_faults_are_warned_of(caplog):
+  train = _split(*[(f'{n}', None, 'no') for n in range(50)])
+  dev = _split(('x', None, 'yes'), ('y', None, 'no'))
+  report = _make(LABELS, {'train': train, 'dev': dev})
+  assert report['faults'] == [
+    "No example of train has these labels of dev: 'yes'. A model cannot learn "
+    'them.',
+    "100.0% of train has the label 'no': a model that always answers 'no' has "
+    'that accuracy.',
+  ]
+  with caplog.at_level('INFO', 'absl'):
+    data_report.show(report)
+  levels = [record.levelname for record in caplog.records]
+  assert levels == ['INFO'] * 3 + ['WARNING'] * 2
+  # 95 % are no fault, and half of dev is none.
+  train = _split(*[(f'{n}', None, 'yes' if n else 'no') for n in range(20)])
+  dev = _split(('1', None, 'yes'), ('z', None, 'no'))
+  assert not _make(LABELS, {'train': train, 'dev': dev})['faults']
+
+
+@pytest.mark.parametrize(
+  ('num_words', 'text'),
+  [
+    (2, 'cuts none'),
+    (3, 'cuts 100 % of the texts, 8 would cut 0 %'),
+    (9, 'cuts 100 % of the texts, 16 would cut 0 %'),
+    (30, 'cuts 100 % of the texts, 20 would cut 100 %'),
+  ],
+)
+def test_a_longer_input_is_proposed(num_words, text):
+  train = _split(
+    ('a ' * num_words, None, 'no'), ('b ' * num_words, None, 'yes')
+  )
+  report = _make(LABELS, {'train': train}, longest=20)
+  assert describe(report)[2].endswith(f'`max_seq_length`=4 {text}.')
+  if num_words == 30:
+    full = _make(LABELS, {'train': train}, longest=4)
+    assert describe(full)[2].endswith('cuts 100 % of the texts.')
+
+
+def test_of_much_text_a_part_is_measured(monkeypatch):
+  monkeypatch.setattr(data_report, '_MAX_CHARACTERS', 10)
+  train = _split(*[('a b', None, 'no')] * 10)
+  report = _make(LABELS, {'train': train})
+  assert report['splits']['train']['lengths']['num_measured'] == 4
+  assert 'included, in 4 texts of train: median 4,' in describe(report)[2]
+
+
+def test_lengths_are_those_of_records(monkeypatch):
+  monkeypatch.setattr(data_report, '_CHUNK', 2)
+  specials = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
+  tokenizer = BertTokenizer(Vocabulary([*specials, 'a', '##b', '.']))
+  measure = data_report.measure_with(tokenizer)
+  for texts_b in (None, ['a', '', 'a.a']):
+    texts_a = ['ab a', '', 'a. a']
+    ids, _ = classifier_records.encode_texts(tokenizer, texts_a, texts_b, 99)
+    rows = zip(texts_a, texts_b or [None] * 3, ['no'] * 3, strict=True)
+    lengths = measure(_split(*rows)).tolist()
+    assert lengths == ids.row_lengths().numpy().tolist()
+
+
+def test_the_report_is_a_file(tmp_path):
+  report = _make(LABELS, {'train': _split(('a', None, 'no'))})
+  data_report.write(report, str(tmp_path))
+  path = tmp_path / 'data_report.json'
+  assert json.loads(path.read_text()) == report
