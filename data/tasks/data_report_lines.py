@@ -120,7 +120,7 @@ def _lengths(name: str, split: Mapping[str, Any], max_seq_length: int) -> str:
 def _cut(share_cut_at: Mapping[str, float], max_seq_length: int) -> str:
   """Words the share that is cut, and what a longer input would cut."""
   setting = f'`max_seq_length`={max_seq_length}'
-  longer = dict(share_cut_at)
+  longer = dict(sorted(share_cut_at.items(), key=lambda each: int(each[0])))
   if not (share := longer.pop(str(max_seq_length))):
     return f'{setting} cuts none'
   text = f'{setting} cuts {_percent(share)} of the texts'

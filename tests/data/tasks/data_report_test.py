@@ -193,7 +193,9 @@ def test_lengths_are_those_of_records(monkeypatch):
 
 
 def test_the_report_is_a_file(tmp_path):
-  report = _make(LABELS, {'train': _split(('a', None, 'no'))})
+  train = _split(('a b c', None, 'no'))
+  report = _make(LABELS, {'train': train}, 4, longest=16)
   data_report.write(report, str(tmp_path))
   path = tmp_path / 'data_report.json'
-  assert json.loads(path.read_text()) == report
+  read = json.loads(path.read_text())
+  assert read == report and describe(read) == describe(report)
