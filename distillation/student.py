@@ -15,7 +15,7 @@ import numpy as np
 from absl import logging
 
 from data.records.record_source import RecordSource
-from data.tasks import classifier_records, label_order
+from data.tasks import classifier_records, data_report, label_order
 from data.tasks.examples import Example
 from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
@@ -34,6 +34,7 @@ from distillation.options import DistillationOptions, StudentOptions, no_dev
 from distillation.patience import Patience
 from distillation.soft_labels import agreement, make_distillation_loss
 from modeling.checkpoints import location
+from modeling.configs import BertConfig
 from modeling.models import Classifier
 from system.errors import UserError
 from training import evaluation, fine_tuning, model_setup, run_folder, seeds
@@ -286,6 +287,7 @@ def _dump_logits(
     transfer_files.columns_of(task, options.task),
     tfds_dir=data_dir if options.task.data_source == 'tfds' else None,
   )
+  _show_data(folder, transfer, dev, config)
   teacher.dump(
     teacher.DumpJob(
       folder,
@@ -300,6 +302,19 @@ def _dump_logits(
     fine_tuning.task_identity(folder),
     command,
   )
+
+
+def _show_data(
+  folder: TaskFolder,
+  transfer: transfer_set.TransferSet,
+  dev: Sequence[Example],
+  config: BertConfig,
+) -> None:
+  """Logs what the texts of a dump are like."""
+  if workers.is_chief():
+    texts = [Example(*text) for text in transfer.texts]
+    splits = {'transfer': texts, 'dev': dev}
+    data_report.show(fine_tuning.make_data_report(folder, splits, config))
 
 
 def _train(
@@ -325,6 +340,11 @@ def _train(
     patient,
   )
   data.check()
+
+  def make_source() -> RecordSource:
+    fine_tuning.report_on_data(folder, splits, model.config)
+    return data.make_source()
+
   identity = {
     'script': 'run_distillation',
     **fine_tuning.task_identity(folder),
@@ -341,7 +361,7 @@ def _train(
       options.tokenizer.vocab_file,
       task,
     ),
-    data.make_source,
+    make_source,
     evaluation.during_training(model, folder, splits, options.evaluation),
   )
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from data.tasks import classifier_records
+from data.records.record_source import RecordSource
+from data.tasks import classifier_records, data_report
 from data.tasks.options import make_task
 from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
@@ -163,6 +164,11 @@ def _train(
   command: Mapping[str, Any],
 ) -> None:
   task, examples = folder.task, splits['train']
+
+  def make_source() -> RecordSource:
+    report_on_data(folder, splits, model.config)
+    return folder.write_training_records(examples)
+
   settings = with_bias_correction(
     options.settings(len(examples)), num_labelled_examples=len(examples)
   )
@@ -183,7 +189,7 @@ def _train(
       options.tokenizer.vocab_file,
       task,
     ),
-    lambda: folder.write_training_records(examples),
+    make_source,
     evaluation.during_training(model, folder, splits, options.evaluation),
   )
 
@@ -263,6 +269,29 @@ def make_task_folder(
 
   workers.chief_does(prepare)
   return TaskFolder(task, tokenizer, options.model.max_seq_length, output_dir)
+
+
+def report_on_data(
+  folder: TaskFolder, splits: Splits, config: BertConfig
+) -> None:
+  """Logs what the data is like, and writes `data_report.json`; on the chief."""
+  if workers.is_chief() and any(splits.values()):
+    report = make_data_report(folder, splits, config)
+    data_report.show(report)
+    data_report.write(report, folder.output_dir)
+
+
+def make_data_report(
+  folder: TaskFolder, splits: Splits, config: BertConfig
+) -> dict[str, Any]:
+  """Returns the report on splits as a model of this configuration sees them."""
+  return data_report.make(
+    folder.task,
+    splits,
+    data_report.measure_with(folder.tokenizer),
+    folder.max_seq_length,
+    config.max_position_embeddings,
+  )
 
 
 def make_classifier(

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from data.tasks import label_order
+from data.tasks import data_report, label_order
 from system import files, text_files
 from system.errors import UserError
 from training import run_folder, seed_folders
@@ -23,7 +23,10 @@ _OF_RUN = (
   *['checkpoint', 'checkpoints/', 'best/', 'metrics.jsonl'],
   'eval_metrics.jsonl',
 )
-_OF_TASK = ('dump/', 'train.tf_record', 'train.tf_record.index.json')
+_OF_TASK = (
+  *['dump/', 'train.tf_record', 'train.tf_record.index.json'],
+  data_report.FILE,
+)
 
 
 def check_run(

@@ -91,6 +91,9 @@ def test_script_dumps_and_distils(teacher_world):
     text=True,
   )
   assert done.returncode == 0, done.stderr
+  assert 'Data: transfer 37, dev 11 examples. Labels of ' in done.stderr
+  report = (teacher_world / 'student' / 'data_report.json').read_text()
+  assert json.loads(report)['splits'].keys() == {'dev', 'test'}
   scores = (teacher_world / 'student' / 'eval_results.txt').read_text()
   accuracy = float(scores.splitlines()[0].removeprefix('eval_accuracy = '))
   assert accuracy > 0.9
