@@ -6,7 +6,6 @@ Tested by `tests/scripts/run_classifier_test.py`.
 from absl import flags
 
 from cli import device_flags, flag_group, input_paths, run_flags
-from training import seed_folders
 from training.options import TaskJobOptions
 
 FLAGS = flags.FLAGS
@@ -30,7 +29,7 @@ def options() -> TaskJobOptions:
   """
   flag_group.require_one_of('do_train', 'do_eval', 'do_predict')
   flag_group.require('task_name', 'output_dir')
-  chosen = seed_folders.with_files_of_first_seed(read())
+  chosen = flag_group.completed(read())
   if not chosen.tokenizer.vocab_file:
     flag_group.require('vocab_file')
   chosen.check()

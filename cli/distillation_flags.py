@@ -7,7 +7,6 @@ from absl import flags
 
 from cli import device_flags, flag_group, input_paths, run_flags
 from distillation.options import STUDENT_SETTINGS, DistillationOptions
-from training import seed_folders
 
 FLAGS = flags.FLAGS
 
@@ -44,7 +43,7 @@ def options() -> DistillationOptions:
       'there is no student: none of --do_train, --do_eval and --do_predict is '
       'given',
     )
-  chosen = seed_folders.with_files_of_first_seed(read())
+  chosen = flag_group.completed(read())
   if not chosen.tokenizer.vocab_file:
     flag_group.require('vocab_file')
   chosen.check()

@@ -15,6 +15,7 @@ from absl import flags
 from cli import run_flags
 from system import settings
 from system.errors import UserError
+from training import model_settings, seed_folders
 
 FLAGS = flags.FLAGS
 
@@ -123,6 +124,17 @@ def read_all(options: type[Group], **groups: Any) -> Group:
       for field in dataclasses.fields(options)
     }
   )
+
+
+def completed(options: Any) -> Any:
+  """Returns options with the settings that the model's folder knows.
+
+  Args:
+    options: all settings of a script on a task.
+  """
+  given = [name for name in FLAGS if FLAGS[name].present]
+  options = seed_folders.with_files_of_first_seed(options)
+  return model_settings.filled(options, given)
 
 
 def require_one_of(*names: str) -> None:

@@ -21,7 +21,7 @@ from training import run_folder, seed_folders
 # its model. A trailing slash marks a folder.
 _OF_RUN = (
   *['checkpoint', 'checkpoints/', 'best/', 'metrics.jsonl'],
-  'eval_metrics.jsonl',
+  *['eval_metrics.jsonl', 'model.json'],
 )
 _OF_TASK = (
   *['dump/', 'train.tf_record', 'train.tf_record.index.json'],

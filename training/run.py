@@ -19,8 +19,10 @@ from data.tasks.task import Task
 from devices import workers
 from modeling.checkpoints.initialisation import Start
 from modeling.checkpoints.location import label_folders
+from modeling.checkpoints.model_file import ModelFile, TaskRecord
 from modeling.options import ModelOptions
 from system.errors import UserError
+from system.progress import announced
 from training import (
   best_checkpoint,
   foreign_files,
@@ -58,6 +60,14 @@ class Run:
   command: Mapping[str, Any]
   vocab_file: str | None = None
   task: Task | None = None
+
+  def description(self) -> ModelFile:
+    """Returns the content of the model.json beside the weights."""
+    casing = self.identity.get('do_lower_case')
+    if not (task := self.task):
+      return ModelFile(do_lower_case=casing)
+    record = TaskRecord(task.name, tuple(task.labels), task.is_pair)
+    return ModelFile(record, casing, self.model.max_seq_length)
 
 
 def train(
@@ -110,7 +120,7 @@ def train(
       resuming.has_progress(settings.output_dir),
       command=run.command,
     )
-    with workers.chief_first():
+    with workers.chief_first(), announced('Preparing the training records'):
       source = make_source()
       source.check()
     _train_on(source, job, run, evaluation)
@@ -136,7 +146,11 @@ def _train_on(
   evaluation: best_checkpoint.Evaluation | None,
 ) -> None:
   settings = run.settings
-  indexes = [record_index.load_index(path) for path in source.paths]
+  indexes = []
+  for number, path in enumerate(source.paths, 1):
+    of_all = f', {number} of {len(source.paths)}' if source.paths[1:] else ''
+    with announced(f'Reading {path}{of_all}'):
+      indexes.append(record_index.load_index(path))
   order = TrainingOrder(indexes, settings.train_batch_size, settings.seed)
   _check_batch_size(settings.train_batch_size, order.num_records)
   logging.info(
@@ -153,6 +167,7 @@ def _train_on(
       _start(run),
       run.vocab_file,
       evaluation,
+      run.description(),
     )
 
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from modeling.checkpoints import tensor_bundle
+from modeling.checkpoints import model_file, tensor_bundle
 from modeling.checkpoints.location import STATE_FILE
+from modeling.checkpoints.model_file import ModelFile
 from modeling.configs import BertConfig
 from system import files, temporary_files, text_files
 
@@ -21,7 +22,7 @@ Variables = Mapping[str, tf.Variable | np.ndarray]
 # The default of keep_checkpoint_max in google-research/bert's Estimator.
 KEEP_CHECKPOINTS = 5
 
-_DESCRIPTIONS = ('bert_config.json', 'vocab.txt')
+_DESCRIPTIONS = ('bert_config.json', 'vocab.txt', model_file.FILE)
 _EXPORTED = re.compile(r'model\.ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})$')
 
 
@@ -49,11 +50,12 @@ def export(
   config: BertConfig,
   vocab_file: str | None = None,
   keep: int | None = KEEP_CHECKPOINTS,
+  content: ModelFile = model_file.UNKNOWN,
 ) -> str:
   """Writes a checkpoint and its descriptions; removes old checkpoints.
 
-  The folder then holds `model.ckpt-<step>`, `bert_config.json`, `vocab.txt` and
-  the `checkpoint` file, which names the latest checkpoint.
+  The folder then holds `model.ckpt-<step>`, `bert_config.json`, `vocab.txt`,
+  `model.json` and the `checkpoint` file, which names the latest checkpoint.
 
   Args:
     output_dir: an existing folder.
@@ -63,6 +65,7 @@ def export(
     vocab_file: copied to `vocab.txt` as plain text; None for no vocabulary.
     keep: the number of checkpoints to keep, the latest ones; 0 or None keeps
       all.
+    content: of `model.json`, which gets the checksums of the other files.
 
   Returns:
     The checkpoint's prefix.
@@ -81,6 +84,12 @@ def export(
   paths = [
     f'model.ckpt-{s}' for s in kept if f'model.ckpt-{s}.index' in by_step[s]
   ]
+  model_file.write(
+    output_dir,
+    content,
+    [*_DESCRIPTIONS[:2], *by_step[step]],
+    kept=[name for s in kept for name in by_step[s]],
+  )
   lines = [f'model_checkpoint_path: "model.ckpt-{step}"']
   lines += [f'all_model_checkpoint_paths: "{path}"' for path in paths]
   files.write_text(

@@ -104,7 +104,8 @@ def load_released(
 
   Raises:
     UserError: the checkpoint is damaged, a required variable is missing, or
-      shapes differ. The message names the variables.
+      shapes differ (the message names the variables), or model.json records
+      other files.
   """
   reader = _open(checkpoint)
   stored = _weights(reader)
@@ -317,6 +318,8 @@ def _read(
       name: np.asarray(reader.get_tensor(name), np.float32) for name in names
     }
   check_finite(checkpoint.prefix, values)
+  # Last: the other messages say more.
+  checkpoint.check_recorded()
   return values
 
 

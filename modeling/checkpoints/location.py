@@ -9,14 +9,18 @@ one of `hugging_face.WEIGHTS_FILES`.
 import dataclasses
 import difflib
 import functools
-import hashlib
 import os
 import re
 
 from absl import logging
 from google.protobuf import text_encoding
 
-from modeling.checkpoints import bundle_files, hugging_face, recorded_casing
+from modeling.checkpoints import (
+  bundle_files,
+  hugging_face,
+  model_file,
+  recorded_casing,
+)
 from modeling.checkpoints.bundle_files import DATA, INDEX
 from modeling.configs import BertConfig
 from system import files
@@ -28,7 +32,6 @@ _LATEST = re.compile(r'^model_checkpoint_path:\s*"((?:[^"\\\n]|\\.)*)"', re.M)
 
 _DATA_FILE = re.compile(r'\.data-\d{5}-of-\d{5}')
 _MAX_SHOWN = 5  # items of a list in an error message
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +79,14 @@ class Checkpoint:
       return path, hugging_face.read_config(path)
     return None
 
+  def description(self) -> model_file.ModelFile | None:
+    """Reads the model.json beside it; None if there is no such file.
+
+    Raises:
+      UserError: as for `model_file.read`.
+    """
+    return None if self.is_hugging_face else model_file.read(self.folder)
+
   def casing(self) -> tuple[str, bool] | None:
     """Reads whether the model's text was lower-cased.
 
@@ -107,15 +118,28 @@ class Checkpoint:
     return paths
 
   def check_files(self) -> None:
-    """Checks that no file is missing or cut off, without reading weights.
+    """Checks the files without reading weights.
 
     Raises:
-      UserError: a file is; it is named.
+      UserError: a file is missing or cut off, or contradicts model.json; it is
+        named.
     """
     if self.is_hugging_face:
       hugging_face.check_files(self.prefix)
     else:
       bundle_files.check(self.prefix)
+      self.description()
+
+  def check_recorded(self) -> None:
+    """Checks the model's files against model.json, if there is one.
+
+    Raises:
+      UserError: a file has another checksum than recorded; it is named.
+    """
+    if content := self.description():
+      paths = [self.prefix + INDEX, *self.data_files()]
+      names = ['bert_config.json', 'vocab.txt', *map(os.path.basename, paths)]
+      model_file.check_files(self.folder, content, names)
 
   def checksum(self) -> str:
     """Returns the SHA-256 of its data files, in order, in hexadecimal.
@@ -123,12 +147,7 @@ class Checkpoint:
     Raises:
       UserError: there is no data file, or one cannot be read.
     """
-    digest = hashlib.sha256()
-    for path in self.data_files():
-      with files.open_read(path, 'rb') as file:
-        while block := file.read(_BLOCK_BYTES):
-          digest.update(block)
-    return digest.hexdigest()
+    return model_file.checksum(*self.data_files())
 
 
 def label_folders(path: str) -> list[str]:

@@ -3,7 +3,7 @@
 import os
 import re
 
-from modeling.checkpoints import tokenizer_files
+from modeling.checkpoints import model_file, tokenizer_files
 from system import files
 
 # Folders in Google's zip files: those that google-research/bert lists, and the
@@ -41,18 +41,21 @@ def of_name(path: str) -> tuple[str, bool] | None:
 def beside(prefix: str) -> tuple[str, bool] | None:
   """Reads the casing from the files that describe a checkpoint.
 
-  These are Hugging Face's tokenizer_config.json and tokenizer.json, and the
-  run.json of our runs.
+  These are Hugging Face's tokenizer_config.json and tokenizer.json, and our
+  model.json and run.json.
 
   Args:
     prefix: the prefix of an existing checkpoint.
 
   Returns:
-    The path of the file, and its do_lower_case; None if neither has the key.
+    The path of the file, and its do_lower_case; None if none has the key.
   """
   folder = os.path.dirname(prefix)
   if recorded := tokenizer_files.lower_case(folder):
     return recorded
+  content = model_file.read(folder)
+  if content and content.do_lower_case is not None:
+    return os.path.join(folder, model_file.FILE), content.do_lower_case
   path = os.path.join(run_folder(folder), 'run.json')
   value = _of_run(path)
   return None if value is None else (path, value)

@@ -116,6 +116,7 @@ def test_export_writes_a_released_folder(tmp_path):
     'checkpoint',
     'model.ckpt-7.data-00000-of-00001',
     'model.ckpt-7.index',
+    'model.json',
     'vocab.txt',
   ]
   assert (output_dir / 'checkpoint').read_text() == (
@@ -173,7 +174,7 @@ def test_export_removes_files_of_killed_runs(tmp_path):
   )
   other.touch()  # Another process may be writing that.
   exporting.export(str(tmp_path), 2, VALUES, CONFIG, keep=1)
-  assert sorted(path.name for path in tmp_path.glob('*model*')) == [
+  assert sorted(path.name for path in tmp_path.glob('*model.ckpt*')) == [
     f'model.ckpt-2{DATA}',
     f'model.ckpt-2{INDEX}',
   ]

@@ -1,0 +1,91 @@
+"""Tests for settings that a model's folder gives.
+
+`teacher_world` holds a classifier trained with 16 tokens, lower-cased.
+"""
+
+import json
+import shutil
+
+import pytest
+
+from cli import classifier_flags
+from system.errors import UserError
+from tests.support import tiny_world
+
+
+def _options(*arguments):
+  with tiny_world.parsed('run_classifier', *arguments):
+    return classifier_flags.options()
+
+
+def _flags(world, *changes):
+  """Returns an evaluation's flags, without those that a folder gives."""
+  return [
+    f'--data_dir={world}/task',
+    '--task_name=SST-2',
+    f'--output_dir={world}/out',
+    '--do_eval',
+    *changes,
+  ]
+
+
+def _change(folder, **values):
+  path = folder / 'model.json'
+  path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def test_a_copied_folder_needs_no_more_flags_and_scores_the_same(
+  teacher_world,
+):
+  best = teacher_world / 'teacher'
+  copy = shutil.copytree(best, teacher_world / 'copy')
+  for name in ('run.json', 'checkpoints'):
+    path = copy / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+  options = _options(*_flags(teacher_world, f'--init_checkpoint={copy}'))
+  assert options.tokenizer.vocab_file == str(copy / 'vocab.txt')
+  assert options.tokenizer.do_lower_case
+  assert options.model.max_seq_length == 16
+  flags = _flags(teacher_world, f'--init_checkpoint={copy}')
+  tiny_world.run('run_classifier', *flags)
+  given = [
+    '--max_seq_length=16',
+    f'--vocab_file={teacher_world}/vocab.txt',
+    f'--init_checkpoint={best}',
+    f'--output_dir={teacher_world}/other',
+  ]
+  tiny_world.run('run_classifier', *_flags(teacher_world, *given))
+  results = [
+    (teacher_world / name / 'eval_results.txt').read_text()
+    for name in ('out', 'other')
+  ]
+  assert results[0] == results[1]
+
+
+def test_a_given_length_stays(teacher_world):
+  options = _options(
+    *_flags(
+      teacher_world,
+      f'--init_checkpoint={teacher_world}/teacher',
+      '--max_seq_length=8',
+    ),
+  )
+  assert options.model.max_seq_length == 8
+
+
+def test_a_cased_folder_is_obeyed(teacher_world):
+  folder = teacher_world / 'teacher'
+  (folder / 'tokenizer_config.json').unlink(missing_ok=True)
+  _change(folder, do_lower_case=False)
+  flags = _flags(teacher_world, f'--init_checkpoint={folder}')
+  options = _options(*flags)
+  assert not options.tokenizer.do_lower_case
+
+
+def test_a_contradicting_flag_is_refused(teacher_world):
+  folder = teacher_world / 'teacher'
+  (folder / 'tokenizer_config.json').unlink(missing_ok=True)
+  _change(folder, do_lower_case=False)
+  flags = _flags(teacher_world, f'--init_checkpoint={folder}')
+  with pytest.raises(UserError, match=r'model\.json says that it is a cased'):
+    tiny_world.run('run_classifier', *flags, '--do_lower_case')

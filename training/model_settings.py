@@ -1,0 +1,82 @@
+"""Settings that the user leaves out, from the folder of the model in use.
+
+A folder knows its vocabulary, its casing and its longest input. Does not import
+TensorFlow for local folders. Tested by `tests/cli/model_settings_test.py`.
+"""
+
+import dataclasses
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+from absl import logging
+
+from system.errors import UserError
+from training import seed_folders
+from training.options import Options
+
+if TYPE_CHECKING:
+  from modeling.checkpoints.location import Checkpoint
+
+
+def filled(options: Options, given: Collection[str]) -> Options:
+  """Returns options completed by the files beside the model's weights.
+
+  `vocab_file` is the vocab.txt there. `do_lower_case` and `max_seq_length` are
+  those that the model was trained with. The first folder that knows a setting
+  gives it: that of the run to evaluate, of the teacher that makes a dump, of
+  `init_checkpoint`.
+
+  Args:
+    options: all settings of a script that reads text.
+    given: the names of the settings that the user gave; they stay.
+
+  Raises:
+    UserError: a model.json is malformed or contradicts the files beside it.
+  """
+  found: dict[str, tuple[str, Any]] = {}
+  for checkpoint in _checkpoints(options):
+    for name, value in _known(checkpoint).items():
+      if value is not None and name not in given:
+        found.setdefault(name, (checkpoint.folder, value))
+  tokenizer, model = options.tokenizer, options.model
+  values = {name: value for name, (_, value) in found.items()}
+  for name, (folder, value) in found.items():
+    group = model if name == 'max_seq_length' else tokenizer
+    if getattr(group, name) != value:
+      logging.info('`%s`=%s, as %s says.', name, value, folder)
+  length = values.pop('max_seq_length', model.max_seq_length)
+  return dataclasses.replace(
+    options,
+    tokenizer=dataclasses.replace(tokenizer, **values),
+    model=dataclasses.replace(model, max_seq_length=length),
+  )
+
+
+def _known(checkpoint: 'Checkpoint') -> dict[str, Any]:
+  """Returns what the files beside a checkpoint say; None where nothing."""
+  content = checkpoint.description()
+  casing = checkpoint.casing()
+  return {
+    'vocab_file': checkpoint.vocab_file,
+    'do_lower_case': casing and casing[1],
+    'max_seq_length': content and content.max_seq_length,
+  }
+
+
+def _checkpoints(options: Any) -> Iterator['Checkpoint']:
+  """Yields the models in use; missing ones are refused elsewhere."""
+  # It imports NumPy, which --help does not need.
+  from modeling.checkpoints.location import locate
+
+  first = seed_folders.of_first_seed(options)
+  dump = getattr(options, 'dump', None)
+  paths = [
+    None if first.do_train else first.output_dir,
+    dump.teacher_checkpoint if dump and dump.do_dump_logits else None,
+    options.model.init_checkpoint,
+  ]
+  for path in filter(None, paths):
+    try:
+      yield locate(path)
+    except UserError:
+      continue
