@@ -12,12 +12,13 @@ from recipes.paper.stages import Dump
 from recipes.paper.students import METHODS, RANDOM, Start
 
 TEACHER_SEED = 1
+# Its transfer set is its training pairs: the film reviews have no pairs.
+_WITHOUT_TEXT = ('STS-B',)
 
 
 def main_dump(plan: Plan, task: str = 'SST-2') -> Dump:
   """Returns the transfer set that most experiments share."""
-  # STS-B's transfer set is its training pairs: the texts have no pairs.
-  parts = {} if task == 'STS-B' else {'films': plan.scale.num_films}
+  parts = {} if task in _WITHOUT_TEXT else {'films': plan.scale.num_films}
   return plan.stages.dump(task, {**parts, 'train': 'all'}, (TEACHER_SEED,))
 
 
@@ -38,12 +39,16 @@ def methods(plan: Plan, task: str, size: str, seed: int) -> dict:
   """Returns method → student."""
   students, dump = plan.students, main_dump(plan, task)
   encoder = Start('wiki', plan.stages.encoder(size))
-  pd = students.on_dump(task, size, seed, encoder, dump)
+  # Without film reviews a dump is as small as the labelled set.
+  is_small = task in _WITHOUT_TEXT
+  epochs = {'num_train_epochs': plan.scale.fine_tuning_epochs}
+  changes = epochs if is_small else {}
+  pd = students.on_dump(task, size, seed, encoder, dump, **changes)
   return {
     'basic': students.on_labels(task, size, seed, RANDOM),
     'PF': students.on_labels(task, size, seed, encoder),
     'PD': pd,
-    'distillation': students.on_dump(task, size, seed, RANDOM, dump),
+    'distillation': students.on_dump(task, size, seed, RANDOM, dump, **changes),
     'PDF': students.on_labels(
       task, size, seed, students.after(pd), method='PDF'
     ),

@@ -41,6 +41,9 @@ class Scale:
     max_scored: the most sentences of a text that a teacher scores; None for
       all.
     selection_examples: examples of the split that chooses settings.
+    selection_films: sentences of film reviews in the transfer set behind that
+      choice; None for `num_films`.
+    selection_epochs: epochs over them; None for `distillation_epochs`.
     train_batch_size: of all students.
     eval_batch_size: also of scoring.
   """
@@ -68,6 +71,8 @@ class Scale:
   release_sizes: tuple[str, ...] = configs.COMPACT_SIZES
   max_scored: int | None = None
   selection_examples: int = 1000
+  selection_films: int | None = None
+  selection_epochs: float | None = None
   train_batch_size: int = 32
   eval_batch_size: int = 64
 
@@ -122,8 +127,10 @@ SCALES = {
     records={**_CPU_LENGTHS, 'dupe_factor': 2},
     teacher_epochs=2,
     fine_tuning_epochs=3,
-    distillation_epochs=3,
-    num_films=100_000,
+    distillation_epochs=1,
+    num_films='all',
+    selection_films=100_000,
+    selection_epochs=3,
     transfer_sizes=(4_000, 13_000, 40_000, 130_000, 550_000),
     transfer_steps=14_000,
     domain_examples=11_000,

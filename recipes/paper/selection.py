@@ -22,14 +22,15 @@ def runs(plan: Plan) -> list[Run]:
   task, size = scale.tasks[0], scale.size
   starts = {'random': RANDOM, 'wiki': Start('wiki', plan.stages.encoder(size))}
   split = plan.stages.selection(task)
-  dump = plan.stages.dump(
-    task, {'films': scale.num_films}, (TEACHER_SEED,), (split,)
-  )
+  films = scale.selection_films or scale.num_films
+  dump = plan.stages.dump(task, {'films': films}, (TEACHER_SEED,), (split,))
+  epochs = scale.selection_epochs or scale.distillation_epochs
   planned = []
   for seed in plan.seeds:
     for rate in RATES:
       changes = {'data_dir': plan.stages.path('selection', task)}
       changes['learning_rate'] = rate
+      on_dump = {'num_train_epochs': epochs, **changes}
       common = (task, size, seed)
       trained = {
         'basic': students.on_labels(
@@ -39,9 +40,9 @@ def runs(plan: Plan) -> list[Run]:
           *common, starts['wiki'], needs=(split,), **changes
         ),
         'distillation': students.on_dump(
-          *common, starts['random'], dump, **changes
+          *common, starts['random'], dump, **on_dump
         ),
-        'PD': students.on_dump(*common, starts['wiki'], dump, **changes),
+        'PD': students.on_dump(*common, starts['wiki'], dump, **on_dump),
       }
       keys = {'task': task, 'size': size, 'rate': rate, 'seed': seed}
       planned += [
