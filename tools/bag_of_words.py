@@ -2,40 +2,62 @@ r"""Scores a bag-of-words baseline, the floor for models of a task.
 
   python -m tools.bag_of_words --data_dir=quickstart/data \
     --results_dir=quickstart/results/quickstart
+  python -m tools.bag_of_words --input_file=reviews.csv --text_column=review \
+    --label_column=stars
 
 The tool fits a logistic regression on the TF-IDF weights of the words in the
 train split and reports the accuracy on the dev and test splits. A model that
-does not beat it has learnt nothing that needs a neural network. The data is
-that of `--task_name=custom`: local files train, dev and test with the columns
-sentence and label. The test split must have labels, too. The result is a file
-like those of `tools.record_result`.
+does not beat it has learnt nothing that needs a neural network. With
+--regression it fits a ridge regression and reports the correlations. The words
+of a pair are those of both texts.
+
+The data is that of `--task_name=custom` in --data_dir: train, dev and test with
+the columns sentence and label, or those that you name. Without a test split, or
+if it has no labels, dev alone is scored. Or it is one table, --input_file,
+which is split by label without leaks, 80 : 10 : 10; --dev_file and --test_file
+may be tables of their own. The result is a file like those of
+`tools.record_result`.
 """
 
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from absl import flags
+from absl import flags, logging
 
 from cli import flag_group, script
-from data.tasks import custom
+from data.tasks import custom, split_options
+from data.tasks.examples import Example, Fields
+from data.tasks.split_options import SplitOptions
+from data.tasks.task import Task
 from system import machine
 from system.errors import UserError
 from tools import result_record, result_schema
 
 FLAGS = flags.FLAGS
 
-# (sentence, label)
+# (text, label)
 Row = tuple[str, str]
+# Rows of 'train', 'dev' and perhaps 'test'.
+Splits = Mapping[str, Sequence[Row]]
+
+# What splits a table. A folder has its splits.
+_FOR_TABLES = [
+  *['input_file', 'dev_file', 'test_file', 'dev_fraction', 'test_fraction'],
+  'split_seed',
+]
 
 
 def define_flags() -> None:
   """Defines this script's flags."""
   flags.DEFINE_string(
-    'data_dir', None, 'The folder with train.tsv, dev.tsv and test.tsv.'
+    'data_dir',
+    None,
+    'The folder with train, dev and test: .tsv, .csv, .jsonl or .parquet.',
   )
+  flag_group.define(SplitOptions)
   flags.DEFINE_string(
     'results_dir', None, 'The folder for the result; by default only printed.'
   )
@@ -46,67 +68,150 @@ def define_flags() -> None:
   )
 
 
-def evaluate(
-  train: Sequence[Row], dev: Sequence[Row], test: Sequence[Row]
-) -> dict[str, Any]:
+def evaluate(splits: Splits, is_regression: bool = False) -> dict[str, Any]:
   """Fits the baseline on train and scores it on dev and test.
 
+  Args:
+    splits: the rows.
+    is_regression: whether the labels are numbers.
+
   Returns:
-    Fields of a result: 'scores' are 'accuracy' on test and 'dev_accuracy', in
-    [0, 1]; 'parameters', the number of weights and biases of the regression;
-    'examples_per_second', the speed of predicting test from text to label on
-    one core; 'seconds', the time of it all.
+    Fields of a result: 'scores' are 'accuracy' on test, in [0, 1], or 'pearson'
+    and 'spearman'; the same on dev, as 'dev_accuracy'; without a test split,
+    those on dev alone. 'split', the one that is not named in the scores;
+    'parameters', the number of weights and biases of the regression;
+    'examples_per_second', the speed of predicting it from text to label on one
+    core; 'seconds', the time of it all.
   """
   from sklearn.feature_extraction.text import TfidfVectorizer
-  from sklearn.linear_model import LogisticRegression
+  from sklearn.linear_model import LogisticRegression, Ridge
   from sklearn.pipeline import make_pipeline
 
   # scikit-learn's default regularisation: a baseline is not tuned.
-  model = make_pipeline(
-    TfidfVectorizer(sublinear_tf=True), LogisticRegression(max_iter=1000)
-  )
+  regression = Ridge() if is_regression else LogisticRegression(max_iter=1000)
+  model = make_pipeline(TfidfVectorizer(sublinear_tf=True), regression)
+  split = 'test' if 'test' in splits else 'dev'
   begin = time.perf_counter()
-  model.fit(*_columns(train))
-  dev_accuracy = model.score(*_columns(dev))
-  start = time.perf_counter()
-  test_accuracy = model.score(*_columns(test))
-  end = time.perf_counter()
-  regression = model[-1]
+  model.fit(*_columns(splits['train'], is_regression))
+  scores = {}
+  for name in dict.fromkeys(['dev', split]):
+    texts, labels = _columns(splits[name], is_regression)
+    start = time.perf_counter()
+    predicted = model.predict(texts)
+    end = time.perf_counter()
+    prefix = '' if name == split else f'{name}_'
+    for metric, value in _scores(labels, predicted, is_regression).items():
+      scores[f'{prefix}{metric}'] = value
   return {
-    'scores': {
-      'accuracy': float(test_accuracy),
-      'dev_accuracy': float(dev_accuracy),
-    },
-    'split': 'test',
-    'parameters': int(regression.coef_.size + regression.intercept_.size),
-    'examples_per_second': round(len(test) / (end - start), 1),
+    'scores': scores,
+    'split': split,
+    'parameters': _num_parameters(regression),
+    'examples_per_second': round(len(splits[split]) / (end - start), 1),
     'seconds': round(end - begin, 2),
   }
 
 
-def read_split(data_dir: str, split: str) -> list[Row]:
-  """Reads the labelled sentences of 'train', 'dev' or 'test'.
+def _num_parameters(regression: Any) -> int:
+  # Ridge has a single number as bias.
+  biases = getattr(regression.intercept_, 'size', 1)
+  return int(regression.coef_.size + biases)
+
+
+def _scores(
+  labels: Sequence[Any], predicted: Sequence[Any], is_regression: bool
+) -> dict[str, float | None]:
+  """Returns the scores; a correlation that is undefined is None."""
+  if not is_regression:
+    equal = [a == b for a, b in zip(labels, predicted, strict=True)]
+    return {'accuracy': sum(equal) / len(equal)}
+  from scipy import stats
+
+  if len(set(labels)) < 2 or len(set(predicted)) < 2:
+    return {'pearson': None, 'spearman': None}
+  return {
+    'pearson': float(stats.pearsonr(labels, predicted).statistic),
+    'spearman': float(stats.spearmanr(labels, predicted).statistic),
+  }
+
+
+def _columns(
+  rows: Sequence[Row], is_regression: bool
+) -> tuple[list[str], list[Any]]:
+  labels = [label for _, label in rows]
+  if is_regression:
+    labels = [float(label) for label in labels]
+  return [text for text, _ in rows], labels
+
+
+def read_folder(data_dir: str, options: SplitOptions) -> Splits:
+  """Reads the splits in a folder; leaves out a test split without labels.
 
   Raises:
-    UserError: the file is missing, empty or malformed, or a row has no label;
-      the message names the file and the line.
+    UserError: a file is missing, empty or malformed, or a row has no label, or
+      one that is no number; the message names the file and the line.
   """
-  rows = []
-  for position, example in custom.in_files()[split].read(data_dir):
-    if example.label is None:
-      raise UserError(f'{position}: expected a label')
-    rows.append((example.text_a, example.label))
-  return rows
+  train = custom.regression(custom.in_files()).locate(data_dir, 'train')
+  columns = options.columns.found_in(train)
+  files = custom.in_files(Fields(columns.text, columns.pair, columns.label))
+  task = custom.regression(files)
+  splits = {}
+  for name in ('train', 'dev', 'test'):
+    if name == 'test' and not task.has_split(data_dir, name):
+      logging.info('%s has no test split: dev is scored', data_dir)
+      continue
+    found = list(files[name].read(data_dir))
+    if name == 'test' and all(e.label is None for _, e in found):
+      logging.info('The test split has no labels: dev is scored')
+      continue
+    for where, example in found:
+      if not example.label:
+        raise UserError(f'{where}: expected a label')
+      if options.regression:
+        _check_number(task, example.label, where)
+    splits[name] = _rows(example for _, example in found)
+  return splits
+
+
+def _check_number(task: Task, label: str, where: str) -> None:
+  try:
+    task.encode_label(label)
+  except UserError as error:
+    raise UserError(f'{where}: {error}') from error
+
+
+def read_table(options: SplitOptions) -> Splits:
+  """Reads and splits a table; leaves out a test table without labels.
+
+  Raises:
+    UserError: as `split_options.make`, or a row of test has no label, but
+      others have.
+  """
+  examples = dict(split_options.make(options).examples)
+  unlabelled = [e for e in examples['test'] if e.label is None]
+  if len(unlabelled) == len(examples['test']):
+    logging.info('%s has no labels: dev is scored', options.test_file)
+    del examples['test']
+  elif unlabelled:
+    line = unlabelled[0].example_id
+    raise UserError(f'{options.test_file}, line {line}: expected a label')
+  return {name: _rows(own) for name, own in examples.items()}
+
+
+def _rows(examples: Iterable[Example]) -> list[Row]:
+  return [
+    ('\n'.join(filter(None, (e.text_a, e.text_b))), e.label) for e in examples
+  ]
 
 
 def main(_: list[str]) -> None:
   """Prints the result and writes it to --results_dir, if given."""
-  flag_group.require('data_dir')
   keys = result_record.parse_keys(FLAGS.keys)
-  splits = [read_split(FLAGS.data_dir, s) for s in ('train', 'dev', 'test')]
+  splits = _read()
+  sizes = [f'{name} {len(rows):,}' for name, rows in splits.items()]
+  logging.info('Examples: %s', ', '.join(sizes))
   fields = {
     'keys': keys,
-    **evaluate(*splits),
+    **evaluate(splits, FLAGS.regression),
     'command': ['-m', 'tools.bag_of_words', *sys.argv[1:]],
     'versions': machine.versions(('scikit-learn',)),
     'hardware': machine.hardware(),
@@ -119,8 +224,13 @@ def main(_: list[str]) -> None:
     result_record.write(FLAGS.results_dir, name, record)
 
 
-def _columns(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
-  return [sentence for sentence, _ in rows], [label for _, label in rows]
+def _read() -> Splits:
+  flag_group.require_one_of('data_dir', 'input_file')
+  if FLAGS.data_dir:
+    flag_group.refuse_if_given(_FOR_TABLES, '--data_dir has its splits')
+    return read_folder(FLAGS.data_dir, flag_group.read(SplitOptions))
+  flag_group.refuse_without_effect(SplitOptions)
+  return read_table(flag_group.read(SplitOptions))
 
 
 if __name__ == '__main__':

@@ -2,13 +2,15 @@ r"""Samples sentences from running text to make a transfer set.
 
   python -m tools.sample_sentences --input_file='reviews-*.txt.gz' \
     --output_file=transfer.txt --num_sentences=100000
+  python -m tools.sample_sentences --input_file=reviews.csv \
+    --text_column=review --output_file=transfer.txt --all_sentences
 
 For distilling on unlabelled text of the task's domain. The input has one
 document per line, plain or compressed, or is a table (.tsv, .csv, .jsonl,
-.parquet) with the documents in --text_column. Documents may contain HTML line
-breaks. Each distinct sentence is equally likely to be sampled and occurs at
-most once. The same text and seed give the same sample. --all_sentences takes
-all of them, in random order.
+.parquet) with the documents in --text_column, by default 'sentence' or 'text'.
+Documents may contain HTML line breaks. Each distinct sentence is equally likely
+to be sampled and occurs at most once. The same text and seed give the same
+sample. --all_sentences takes all of them, in random order.
 """
 
 import random
@@ -18,6 +20,8 @@ from collections.abc import Iterable, Iterator
 from absl import flags, logging
 
 from cli import flag_group, script
+from data.tasks import tables
+from data.tasks.table_rows import Columns
 from system import files, text_files
 from system.errors import UserError
 from tools.docstring_prose import split_sentences
@@ -32,7 +36,7 @@ _LOST_SPACE = re.compile(r'(?<=[a-z)"][.!?])(?=[A-Z"(])')
 def define_flags() -> None:
   """Defines this script's flags."""
   flags.DEFINE_string(
-    'input_file', None, 'Text files: globs, separated by commas.'
+    'input_file', None, 'Text files or tables: globs, separated by commas.'
   )
   flags.DEFINE_string(
     'output_file', None, 'The file to write, one sentence per line.'
@@ -42,7 +46,10 @@ def define_flags() -> None:
   )
   flags.DEFINE_bool('all_sentences', False, 'Whether to take all sentences.')
   flags.DEFINE_string(
-    'text_column', None, 'The column of the documents, if the input is a table.'
+    'text_column',
+    None,
+    'The column of the documents, if the input is a table. The default is '
+    "'sentence' or, if there is none, 'text'.",
   )
   flags.DEFINE_integer('min_words', 3, 'Words in the shortest sentence.')
   flags.DEFINE_integer('max_words', 60, 'Words in the longest sentence.')
@@ -82,13 +89,18 @@ def sample(
 
 
 def read_documents(path: str, text_column: str | None) -> Iterator[str]:
-  """Yields the documents of a file: its lines, or a column of a table."""
-  if text_column is None:
+  """Yields the documents of a file: its lines, or a column of a table.
+
+  Raises:
+    UserError: the file is malformed, or no table but a column is given.
+  """
+  if text_column is None and not tables.is_table(path):
     yield from text_files.read_lines(path)
     return
   from distillation import transfer_files
 
-  columns = transfer_files.TextColumns((text_column,), are_given=True)
+  name = text_column or Columns().found_in(path).text
+  columns = transfer_files.TextColumns((name,), are_given=True)
   is_table, rows = transfer_files.open_file(path, columns)
   if not is_table:
     raise UserError(

@@ -26,6 +26,11 @@ _ENDING = re.compile(
 )
 
 
+def is_table(path: str) -> bool:
+  """Returns whether a file's ending is that of a table; see `format_of`."""
+  return bool(_ENDING.search(path))
+
+
 def format_of(path: str) -> str:
   """Returns the format that a file's ending stands for.
 

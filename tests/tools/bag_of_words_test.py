@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from data.tasks.split_options import SplitOptions
 from system.errors import UserError
 from tools import bag_of_words, result_record
 
@@ -16,7 +17,8 @@ DOGS = [(f'the dog barks {word}', 'dog') for word in ('now', 'then', 'here')]
 def test_evaluate_scores_dev_and_test():
   dev = [('a cat', 'cat'), ('a dog', 'dog')]
   test = [*dev, ('it purrs', 'cat'), ('it barks', 'cat')]
-  result = bag_of_words.evaluate(CATS + DOGS, dev, test)
+  splits = {'train': CATS + DOGS, 'dev': dev, 'test': test}
+  result = bag_of_words.evaluate(splits)
   assert result['scores'] == {'accuracy': 0.75, 'dev_accuracy': 1.0}
   assert result['split'] == 'test'
   # Two classes need one row: the, cat, dog, purrs, barks, now, then, here.
@@ -25,11 +27,75 @@ def test_evaluate_scores_dev_and_test():
   assert result['seconds'] >= 0
 
 
+def test_without_a_test_split_dev_is_scored():
+  dev = [('a cat', 'cat'), ('a dog', 'cat')]
+  result = bag_of_words.evaluate({'train': CATS + DOGS, 'dev': dev})
+  assert result['scores'] == {'accuracy': 0.5}
+  assert result['split'] == 'dev'
+
+
+def test_numbers_have_correlations():
+  words = ('bad', 'poor', 'fair', 'good', 'great')
+  train = [
+    (f'{word} {n}', str(i)) for i, word in enumerate(words) for n in 'xy'
+  ]
+  dev = [(word, str(10 * i)) for i, word in enumerate(words)]
+  flat = [('unknown', '1'), ('also', '2')]
+  splits = {'train': train, 'dev': dev, 'test': flat}
+  result = bag_of_words.evaluate(splits, is_regression=True)
+  assert result['scores']['dev_pearson'] == pytest.approx(1, abs=1e-6)
+  assert result['scores']['dev_spearman'] == pytest.approx(1)
+  # All predictions are the mean: a correlation is undefined.
+  assert result['scores']['pearson'] is None
+  assert result['scores']['spearman'] is None
+  assert result['parameters'] == 5 + 1
+
+
+def _folder(folder, test='sentence\tlabel\na\tx\n'):
+  for name in ('train', 'dev'):
+    (folder / f'{name}.tsv').write_text('sentence\tlabel\na\tx\nb\ty\n')
+  if test:
+    (folder / 'test.tsv').write_text(test)
+  return str(folder)
+
+
 def test_quotes_are_ordinary_characters(tmp_path):
-  path = tmp_path / 'train.tsv'
-  path.write_text('label\tsentence\r\ncat\tsay "this\r\ndog\tand\x0bthat\n')
-  rows = bag_of_words.read_split(str(tmp_path), 'train')
-  assert rows == [('say "this', 'cat'), ('and\x0bthat', 'dog')]
+  text = 'label\tsentence\r\ncat\tsay "this\r\ndog\tand\x0bthat\n'
+  splits = bag_of_words.read_folder(_folder(tmp_path, text), SplitOptions())
+  assert splits['test'] == [('say "this', 'cat'), ('and\x0bthat', 'dog')]
+
+
+def test_a_test_split_may_be_missing_or_unlabelled(tmp_path):
+  for test in (None, 'sentence\na\nb\n'):
+    splits = bag_of_words.read_folder(_folder(tmp_path, test), SplitOptions())
+    assert splits.keys() == {'train', 'dev'}
+
+
+def test_columns_have_names_and_pairs_are_joined(tmp_path):
+  for name in ('train', 'dev'):
+    (tmp_path / f'{name}.csv').write_text('q,p,y\n"a, b",c,1.5\n')
+  options = SplitOptions(
+    text_column='q', text_pair_column='p', label_column='y', regression=True
+  )
+  splits = bag_of_words.read_folder(str(tmp_path), options)
+  assert splits['dev'] == [('a, b\nc', '1.5')]
+  (tmp_path / 'dev.csv').write_text('q,p,y\na,c,high\n')
+  with pytest.raises(UserError, match="dev.csv, line 2: label 'high' is not"):
+    bag_of_words.read_folder(str(tmp_path), options)
+
+
+def test_a_table_is_split(tmp_path):
+  path, own = tmp_path / 'a.jsonl', tmp_path / 'test.tsv'
+  rows = [{'text': f'{n}', 'label': n % 2} for n in range(40)]
+  path.write_text(''.join(json.dumps(row) + '\n' for row in rows))
+  splits = bag_of_words.read_table(SplitOptions(str(path)))
+  assert [len(rows) for rows in splits.values()] == [32, 4, 4]
+  own.write_text('text\nnew\n')
+  options = SplitOptions(str(path), test_file=str(own))
+  assert bag_of_words.read_table(options).keys() == {'train', 'dev'}
+  own.write_text('text\tlabel\nnew\t\nnewer\t1\n')
+  with pytest.raises(UserError, match='test.tsv, line 2: expected a label'):
+    bag_of_words.read_table(options)
 
 
 @pytest.mark.parametrize(
@@ -39,13 +105,14 @@ def test_quotes_are_ordinary_characters(tmp_path):
     ('', 'empty'),
     ('sentence\tlabel\n', ''),
     ('sentence\tlabel\na\tb\nc\n', 'line 3: found 1 columns'),
-    ('sentence\nb\n', 'line 2: expected a label'),
+    ('sentence\tlabel\na\tb\nb\t\n', 'line 3: expected a label'),
   ],
 )
 def test_malformed_files_are_named(tmp_path, text, message):
+  folder = _folder(tmp_path)
   (tmp_path / 'test.tsv').write_text(text)
   with pytest.raises(UserError, match=f'test.tsv.*{message}'):
-    bag_of_words.read_split(str(tmp_path), 'test')
+    bag_of_words.read_folder(folder, SplitOptions())
 
 
 def test_script_writes_its_result(tmp_path):
@@ -66,6 +133,31 @@ def test_script_writes_its_result(tmp_path):
   assert result['command'] == ['-m', 'tools.bag_of_words', *arguments]
   assert result['versions'].keys() == {'scikit-learn'}
   assert result['hardware']['cores'] > 0
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    ([], 'at least one of --data_dir and --input_file must be given'),
+    (
+      ['--data_dir=x', '--input_file=y', '--split_seed=1'],
+      '--input_file, --split_seed cannot take effect: --data_dir has its',
+    ),
+    (
+      ['--input_file=y', '--test_file=z', '--test_fraction=0.2'],
+      '--test_fraction cannot take effect: --test_file is z',
+    ),
+    (['--input_file=/none.csv'], "--input_file: there is no file '/none.csv'"),
+  ],
+)
+def test_flags_that_do_not_fit_are_named(arguments, message):
+  done = subprocess.run(
+    [sys.executable, '-m', 'tools.bag_of_words', *arguments],
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 1
+  assert message in done.stderr
 
 
 def test_script_names_a_missing_file_in_one_line(tmp_path):
