@@ -1,15 +1,59 @@
-"""Progress of long jobs: a bar on a terminal, a line every 10 s in a log."""
+"""Progress of long jobs: a bar on a terminal, a line every 10 s in a log.
 
+`announced` is for work whose end cannot be foreseen, such as compiling.
+"""
+
+import contextlib
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 import tqdm
 from absl import logging
 
 _SECONDS_BETWEEN_LINES = 10.0  # In a log.
+# Of `announced`.
+_SECONDS_TO_FIRST = 2.0
+_SECONDS_BETWEEN = 20.0
+
+
+@contextlib.contextmanager
+def announced(
+  work: str,
+  first: float = _SECONDS_TO_FIRST,
+  between: float = _SECONDS_BETWEEN,
+) -> Iterator[None]:
+  """Logs what a block does if it takes long, and then how long it took.
+
+  Args:
+    work: such as 'Tracing the step'.
+    first: seconds until the first line; a shorter block logs nothing.
+    between: seconds between the lines after it.
+  """
+  start, is_done = time.monotonic(), threading.Event()
+  has_begun = threading.Event()
+
+  def say() -> None:
+    wait = first
+    while not is_done.wait(wait):
+      seconds = time.monotonic() - start
+      so_far = f' ({seconds:.0f} s so far)' if has_begun.is_set() else ''
+      logging.info('%s ...%s', work, so_far)
+      has_begun.set()
+      wait = between
+
+  speaker = threading.Thread(target=say, name='announced', daemon=True)
+  speaker.start()
+  try:
+    yield
+  finally:
+    is_done.set()
+    speaker.join()
+  if has_begun.is_set():
+    logging.info('%s: done in %.0f s.', work, time.monotonic() - start)
 
 
 class Progress:

@@ -98,7 +98,9 @@ def world(tmp_path) -> pathlib.Path:
 @pytest.fixture(scope='session')
 def _teacher_world(tmp_path_factory) -> pathlib.Path:
   folder = tiny_world.make(tmp_path_factory.mktemp('world'))
-  flags = tiny_world.task_flags(folder, output_dir=folder / 'teacher')
+  flags = tiny_world.task_flags(
+    folder, output_dir=folder / 'teacher', save_initial_checkpoint=True
+  )
   tiny_world.run('run_classifier', *flags, '--do_train')
   return folder
 

@@ -43,15 +43,25 @@ class StepCompiler:
     call = tf.function(step, input_signature=[element_spec], autograph=False)
     self._graph = call.get_concrete_function()
 
-  def compile(self, signatures: Sequence[Mapping[str, tf.TensorSpec]]) -> None:
+  def compile(
+    self,
+    signatures: Sequence[Mapping[str, tf.TensorSpec]],
+    is_done: Callable[[Mapping[str, tf.TensorSpec]], None] = lambda _: None,
+  ) -> None:
     """Compiles the step for several shapes at once.
 
     Args:
       signatures: the batch's fields with the shapes to compile.
+      is_done: called with each signature once it is compiled, by any thread.
     """
     num_threads = min(_MAX_THREADS, threads.num_cores())
+
+    def run(signature: Mapping[str, tf.TensorSpec]) -> None:
+      self._run(signature)
+      is_done(signature)
+
     with ThreadPoolExecutor(num_threads) as pool:
-      list(pool.map(self._run, signatures))
+      list(pool.map(run, signatures))
 
   def _run(self, signature: Mapping[str, tf.TensorSpec]) -> None:
     # If the memory is too small for a second set of variables, the first real

@@ -1,5 +1,6 @@
 """Trains a job to its last step: the first weights, the optimizer, the loop."""
 
+import itertools
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
@@ -9,10 +10,17 @@ from absl import logging
 
 from data.records import dataset_options
 from devices import workers
-from modeling.checkpoints import exporting, initialisation, loading
+from modeling.checkpoints import (
+  exporting,
+  initialisation,
+  loading,
+  model_file,
+)
 from modeling.checkpoints.initialisation import Start
+from modeling.checkpoints.model_file import ModelFile
 from modeling.dropout import DropoutKey
-from training import best_checkpoint, train_loop, variable_groups
+from system.progress import announced
+from training import best_checkpoint, disk_space, train_loop, variable_groups
 from training.compile_ahead import StepCompiler
 from training.job import Job
 from training.loss_scale import LossScale
@@ -45,6 +53,7 @@ def fit(
   start: Start,
   vocab_file: str | None = None,
   evaluation: best_checkpoint.Evaluation | None = None,
+  description: ModelFile = model_file.UNKNOWN,
 ) -> None:
   """Trains a model to its last step; resumes if its folder holds a checkpoint.
 
@@ -59,6 +68,7 @@ def fit(
       lack the heads.
     vocab_file: exported beside the weights if given.
     evaluation: runs every `settings.eval_steps`; it may end the run early.
+    description: goes beside the weights, as model.json.
 
   Raises:
     UserError: a checkpoint does not fit, or as for `train_loop.train`.
@@ -76,7 +86,7 @@ def fit(
     keep: int = settings.keep_checkpoint_max,
   ) -> str:
     return exporting.export(
-      folder, step, variables, job.model.config, vocab_file, keep
+      folder, step, variables, job.model.config, vocab_file, keep, description
     )
 
   checkpointer = Checkpointer(
@@ -85,6 +95,7 @@ def fit(
     trainer.optimizer,
     statistics,
     export,
+    lambda step: settings.is_due(step, settings.save_checkpoints_steps),
   )
   step = _start(checkpointer, start, variables)
   # All workers choose the resume step before the chief saves.
@@ -94,8 +105,7 @@ def fit(
   elif not step:
     best_checkpoint.discard(settings.output_dir)
   if not step:
-    # google-research/bert saves the initial weights, too.
-    checkpointer.save(step)
+    checkpointer.start(exports=settings.save_initial_checkpoint)
   if evaluation:
     evaluation.resume(
       settings.output_dir,
@@ -106,6 +116,10 @@ def fit(
   is_between_intervals = statistics.start == step
   if is_between_intervals and train_loop.is_over(step, settings, evaluation):
     return
+  logging.info(
+    '%s',
+    disk_space.describe(settings, variables.values(), checkpointer.num_bytes),
+  )
   dataset_options.apply_to_device_iterators()
   # Each replica takes the next element of its worker's dataset, in the order in
   # which the global batch was cut.
@@ -148,10 +162,21 @@ def _compile_ahead(
     ', '.join(map(str, lengths)),
   )
   started = time.monotonic()
-  rows = settings.train_batch_size
+  rows, done = settings.train_batch_size, itertools.count(1)
+
+  def say(signature: Mapping[str, tf.TensorSpec]) -> None:
+    logging.info(
+      'Compiled the step for length %d, %d of %d, in %.0f s.',
+      signature['input_ids'].shape[1],
+      next(done),
+      len(lengths),
+      time.monotonic() - started,
+    )
+
   # The longest takes the most time, so it begins first.
-  compiler.compile([job.signature(rows, n) for n in reversed(lengths)])
-  logging.info('Compiled in %.0f s.', time.monotonic() - started)
+  signatures = [job.signature(rows, n) for n in reversed(lengths)]
+  with announced('Compiling the step'):
+    compiler.compile(signatures, say)
 
 
 def _own_replicas(context: tf.distribute.InputContext) -> range:
@@ -222,7 +247,7 @@ def _start(
       extends_positions=start.extends_positions,
       head_rows=start.head_rows,
     )
-    _log(report.lines())
+    report.log()
     logging.info('A warm start: step 0 of a new run.')
   else:
     _log(initialisation.explain(initialisation.FRESH))
@@ -231,5 +256,6 @@ def _start(
 
 
 def _log(lines: Iterable[str]) -> None:
+  """Logs lines for those who ask for all."""
   for line in lines:
-    logging.info('%s', line)
+    logging.debug('%s', line)

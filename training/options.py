@@ -131,11 +131,25 @@ class TrainingOptions:
   save_checkpoints_steps: int = setting(
     1000, 'Steps between two checkpoints.', at_least=1
   )
+  save_checkpoints_minutes: float = setting(
+    5.0,
+    'Added: also saves what resuming needs, but no model.ckpt-<step>, when so '
+    'many minutes have passed since the last checkpoint. 0 saves by '
+    '--save_checkpoints_steps alone.',
+    at_least=0.0,
+    needs=('do_train',),
+  )
+  save_initial_checkpoint: bool = setting(
+    False,
+    'Added: writes the weights before the first step, model.ckpt-0, as '
+    'google-research/bert does.',
+    needs=('do_train',),
+  )
   iterations_per_loop: int = setting(
     1000,
     'The most steps that run on the device before control returns to the '
-    'host. The host also takes control every --log_steps and at each '
-    'checkpoint.',
+    'host. The host also takes control every --log_steps, at each checkpoint '
+    'and about every ten seconds.',
     at_least=1,
   )
   keep_checkpoint_max: int = setting(
@@ -146,7 +160,8 @@ class TrainingOptions:
   )
   log_steps: int = setting(
     100,
-    'Added: steps between two progress lines and two TensorBoard points.',
+    'Added: steps between two lines of metrics.jsonl and two TensorBoard '
+    'points. The log has a line about every ten seconds, whatever it is.',
     at_least=1,
     needs=('do_train',),
   )

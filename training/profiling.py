@@ -47,19 +47,16 @@ class Profile:
     self._write()
 
   def train(self, trainer: Trainer, step: int, stop: int) -> None:
-    """Trains from `step` to `stop`, or until the run is asked to stop."""
-    for end in (self._steps.start, self._steps.stop, stop):
-      end = min(end, stop)
-      if end <= step or trainer.was_stopped:
-        continue
-      if step in self._steps and not self._is_recording:
-        with file_systems.explained('write', self._folder):
-          tf.profiler.experimental.start(self._folder)
-        self._is_recording = True
-      trainer.train(tf.constant(end - step))
-      step = end
-      if step == self._steps.stop:
-        self._write()
+    """Trains from `step` to `stop`, or until the trainer ends its loop."""
+    edges = (self._steps.start, self._steps.stop, stop)
+    stop = min(edge for edge in edges if edge > step)
+    if step in self._steps and not self._is_recording:
+      with file_systems.explained('write', self._folder):
+        tf.profiler.experimental.start(self._folder)
+      self._is_recording = True
+    trainer.train(tf.constant(stop - step))
+    if int(trainer.optimizer.step.numpy()) >= self._steps.stop:
+      self._write()
 
   def _write(self) -> None:
     if not self._is_recording:

@@ -2,7 +2,10 @@
 
 checkpoints/ckpt-<step> holds the weights, the optimizer's slots, the step and
 the statistics of the current log interval. `model.ckpt-<step>`, the checkpoint
-that other programs load, is written after it.
+that other programs load, is written after it if the interval is over.
+
+There is no checkpoint of step 0: a run that is killed before its first
+checkpoint starts again.
 """
 
 import os
@@ -27,14 +30,14 @@ _SAVED = re.compile(r'ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})')
 # checkpoints unreadable.
 _STATISTICS = 'tally'
 # The newest checkpoint, and a spare in case the newest is damaged.
-_NUM_KEPT = 2
+NUM_KEPT = 2
 
 
 def has_progress(output_dir: str) -> bool:
   """Returns whether a run in `output_dir` has finished a step and saved it.
 
-  The checkpoint of step 0 does not count: a run with other settings may replace
-  it, and the same run makes it again.
+  A checkpoint of step 0, which earlier versions wrote, does not count: a run
+  with other settings may replace it, and the same run starts again.
   """
   return any(_checkpoints(output_dir))
 
@@ -76,6 +79,7 @@ class Checkpointer:
     optimizer: AdamW,
     statistics: StepStatistics,
     export: Callable[[int], str],
+    is_planned: Callable[[int], bool] = lambda step: True,
   ):
     """Makes a checkpointer.
 
@@ -85,12 +89,15 @@ class Checkpointer:
       optimizer: its slots and its step are saved, too.
       statistics: saved, too.
       export: takes a step; writes `model.ckpt-<step>` and the files beside it.
+      is_planned: returns whether an undisturbed run saves a step, whatever its
+        clock says.
     """
     self._output_dir = output_dir
     self._variables = variables
     self._optimizer = optimizer
     self._statistics = statistics
     self._export = export
+    self._is_planned = is_planned
     self._state = _named(variables, optimizer)
 
   @property
@@ -158,25 +165,53 @@ class Checkpointer:
   def save(self, step: int) -> None:
     """Saves a step's checkpoint, and exports its weights.
 
-    In the middle of a log interval, where only a run that was asked to stop
-    saves, it exports nothing.
+    In the middle of a log interval it exports nothing: there a run saves only
+    by the clock, or because it was asked to stop.
 
     Raises:
       UserError: a weight is not finite, and nothing is written; or a file
         cannot be written, and the existing checkpoints stay.
     """
-    for name, variable in self._variables.items():
-      if not tf.reduce_all(tf.math.is_finite(variable)):
-        raise UserError(
-          f'{name} is not finite at step {step}; the last checkpoint is kept. '
-          'Is `learning_rate` too high?'
-        )
+    self._check_finite(step)
     if workers.is_chief():
       run_lock.check(self._output_dir)
       self._write(step)
       if self._statistics.start == step:
         self._export(step)
     restart.note_progress()
+
+  def start(self, exports: bool) -> None:
+    """Begins a run at step 0, in a folder without progress.
+
+    Args:
+      exports: whether to write the initial weights, as `model.ckpt-0`.
+
+    Raises:
+      UserError: as for `save`.
+    """
+    self._check_finite(0)
+    if not workers.is_chief():
+      return
+    run_lock.check(self._output_dir)
+    # It names the last weights of an earlier run.
+    state_file = os.path.join(self._output_dir, location.STATE_FILE)
+    if files.exists(state_file):
+      files.remove(state_file)
+    if exports:
+      self._export(0)
+
+  def _check_finite(self, step: int) -> None:
+    for name, variable in self._variables.items():
+      if not tf.reduce_all(tf.math.is_finite(variable)):
+        raise UserError(
+          f'{name} is not finite at step {step}; the last checkpoint is kept. '
+          'Is `learning_rate` too high?'
+        )
+
+  @property
+  def num_bytes(self) -> int:
+    """The size of one checkpoint, without the names in it."""
+    return sum(map(size_of, self._state.values()))
 
   def _write(self, step: int) -> None:
     """Writes a checkpoint to resume from, and removes old ones."""
@@ -186,12 +221,26 @@ class Checkpointer:
     tensors[_STATISTICS] = tf.constant(self._statistics.to_json())
     prefix = os.path.join(folder, f'ckpt-{step}')
     tensor_bundle.write(prefix, tensors)
-    # Checkpoints of later steps are damaged ones that `restore` skipped.
-    past = [x for x in _checkpoints(self._output_dir) if x <= step]
+    kept = [step, *self._spares(step)][:NUM_KEPT]
     for old, prefix in _checkpoints(self._output_dir, suffix='').items():
-      if old not in past[:_NUM_KEPT]:
+      if old not in kept:
         tensor_bundle.remove(prefix)
     temporary_files.remove_abandoned(folder, r'ckpt-\d+', is_alone=True)
+
+  def _spares(self, step: int) -> list[int]:
+    """Returns the earlier steps that are saved, the best spare first.
+
+    A planned one is better than a newer one that the clock or a request
+    brought: then the folder of a run does not depend on these. Checkpoints of
+    later steps are damaged ones that `restore` skipped.
+    """
+    past = [x for x in _checkpoints(self._output_dir) if 0 < x < step]
+    return sorted(past, key=lambda x: (self._is_planned(x), x), reverse=True)
+
+
+def size_of(variable: tf.Variable) -> int:
+  """Returns the bytes that a variable takes in a checkpoint."""
+  return variable.shape.num_elements() * variable.dtype.size
 
 
 def _named(

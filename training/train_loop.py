@@ -4,9 +4,9 @@ Orbit's own `Controller` prints every line twice, and shows neither examples per
 second nor the time left.
 """
 
-import datetime
+import dataclasses
+import math
 import os
-import time
 from collections.abc import Callable, Mapping
 
 import tensorflow as tf
@@ -18,6 +18,7 @@ from system.errors import Stopped, UserError
 from system.progress import Progress
 from training import best_checkpoint, stop_request
 from training.options import Settings
+from training.pace import Pace
 from training.profiling import Profile, profiled_steps
 from training.resuming import Checkpointer
 from training.run_folder import MetricsLog
@@ -60,37 +61,92 @@ def train(
     stop_request.listener(trainer.stop_request.set),
     Profile(settings.output_dir, profiled) as profile,
   ):
+    run = _Run(
+      trainer, checkpointer, settings, profile, Pace(settings, progress, step)
+    )
     is_last = False
     while not is_last:
-      started, first = time.perf_counter(), step
+      first = step
       # A run that resumes mid-interval first finishes that interval.
       stop = settings.next_stop(max(statistics.start, step - 1))
-      profile.train(trainer, step, stop)
-      step = _steps_done(trainer)
-      _check_steps(statistics, settings, describe_batch)
-      if trainer.was_stopped:
-        checkpointer.save(step)
-        raise Stopped(f'saved at step {step} of {settings.num_train_steps}')
+      seconds = run.train_to(stop, describe_batch)
+      step = stop
       means = statistics.means(step)
       means['learning_rate'] = float(trainer.optimizer.current_learning_rate())
       _check_scale(means, step, settings)
       statistics.begin(step)
       if is_chief:
         metrics.append(step, means)
+        run.pace.say(means['loss'])
         if step > first:  # Equal if the run resumes at the end of an interval.
-          seconds = (time.perf_counter() - started) / (step - first)
-          means['examples_per_second'] = settings.train_batch_size / seconds
-        _report(step, means, settings, progress)
+          means['examples_per_second'] = (
+            settings.train_batch_size * (step - first) / seconds
+          )
         events.write(means, step)
       if evaluation and settings.is_due(step, settings.eval_steps):
         events.write(evaluation.run(step), step)
       is_last = is_over(step, settings, evaluation)
       # Saving comes last: a run killed before it repeats this interval.
       if is_last or settings.is_due(step, settings.save_checkpoints_steps):
-        checkpointer.save(step)
+        run.save(step)
     # The request may come while the last step is evaluated or saved.
     if workers.any_of(bool(trainer.stop_request.read())):
       raise Stopped(f'all {step} steps are done and saved')
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+  """What it takes to train a run to the end of an interval."""
+
+  trainer: Trainer
+  checkpointer: Checkpointer
+  settings: Settings
+  profile: Profile
+  pace: Pace
+
+  def train_to(self, stop: int, describe_batch: Callable[[int], str]) -> float:
+    """Trains to the end of an interval; returns the seconds that it took.
+
+    On the way the host takes control by the clock: it says where the run is,
+    and saves. The sums of the interval go on, so its metrics do not depend on
+    that.
+    """
+    trainer, seconds = self.trainer, 0.0
+    statistics = trainer.statistics
+    while (step := _steps_done(trainer)) < stop:
+      # The chief's clock decides for all workers.
+      time_left = self.pace.begin()
+      trainer.max_seconds = time_left if workers.is_chief() else math.inf
+      self.profile.train(trainer, step, stop)
+      step = _steps_done(trainer)
+      seconds += self.pace.end(step)
+      _check_steps(statistics, self.settings, describe_batch)
+      if trainer.was_stopped:
+        self.save(step)
+        last = self.settings.num_train_steps
+        raise Stopped(f'saved at step {step} of {last}')
+      if step < stop and workers.is_chief():
+        self.pace.say(statistics.means(step)['loss'])
+      self._save_by_the_clock(step)
+    return seconds
+
+  def _save_by_the_clock(self, step: int) -> None:
+    """Saves if the chief's clock says so, and no other checkpoint is due.
+
+    The interval is not over for a run that resumes here, not even at its last
+    step: it writes the metrics of the interval, and evaluates.
+    """
+    settings = self.settings
+    if not settings.save_checkpoints_minutes or settings.is_due(
+      step, settings.save_checkpoints_steps
+    ):
+      return
+    if workers.from_chief(self.pace.is_save_due()):
+      self.save(step)
+
+  def save(self, step: int) -> None:
+    self.checkpointer.save(step)
+    self.pace.note_save()
 
 
 def is_over(
@@ -159,31 +215,6 @@ def _check_scale(
     raise UserError(
       f'the gradients are not finite in float16 up to step {step} at any loss '
       'scale; the last checkpoint is kept. Try `precision`=bfloat16'
-    )
-
-
-def _report(
-  step: int,
-  means: Mapping[str, float],
-  settings: Settings,
-  progress: Progress,
-) -> None:
-  """Moves the progress bar or prints a line."""
-  note = f'loss {means["loss"]:.4f}'
-  left = '?'
-  if rate := means.get('examples_per_second'):
-    note += f' · {rate:.1f} examples/s'
-    num_left = (settings.num_train_steps - step) * settings.train_batch_size
-    left = datetime.timedelta(seconds=round(num_left / rate))
-  if progress.is_bar:
-    progress.update(step, note)
-  else:
-    logging.info(
-      'step %d of %d · %s · %s left',
-      step,
-      settings.num_train_steps,
-      note,
-      left,
     )
 
 

@@ -10,6 +10,7 @@ from devices import workers
 from devices.strategies import STATIC_SHAPES
 from modeling.dropout import DropoutKey
 from system import xla
+from system.progress import announced
 from training.compile_ahead import StepCompiler
 from training.optimization import AdamW
 from training.step_statistics import StepStatistics
@@ -20,8 +21,8 @@ LossFunction = Callable[
   [Mapping[str, tf.Tensor], DropoutKey], dict[str, tf.Tensor]
 ]
 
-# The result of `Trainer.replica_step` that counts requests to stop.
-_STOP_REQUESTS = 'stop_requests'
+# The result of `Trainer.replica_step` that counts requests to end the loop.
+_REQUESTS = 'requests'
 
 
 class StopRequest:
@@ -66,6 +67,8 @@ class Trainer(orbit.StandardTrainer):
     stop_request: once set, the loop ends after its next step, on all workers.
     was_stopped: whether the last loop ended by request; the same on all
       workers.
+    max_seconds: a loop that has lasted longer ends after its next step, on all
+      workers, as soon as one worker's has.
   """
 
   def __init__(
@@ -93,6 +96,7 @@ class Trainer(orbit.StandardTrainer):
     self.statistics = statistics or StepStatistics()
     self.stop_request = StopRequest()
     self.was_stopped = False
+    self.max_seconds = float('inf')
     self._variables = list(variables)
     self._loss_function = loss_function
     self._dropout = dropout
@@ -126,66 +130,98 @@ class Trainer(orbit.StandardTrainer):
   def create_train_loop_fn(self) -> Callable[..., None]:
     """Makes the loop: Orbit's, but it can end early."""
     loop = tf.function(self._loop)
+    has_run = False
 
     def run(iterator, num_steps: tf.Tensor) -> None:
-      self.was_stopped = bool(loop(iterator, num_steps))
+      nonlocal has_run
+      arguments = iterator, num_steps, tf.constant(self.max_seconds, tf.float64)
+      if has_run:
+        self.was_stopped = bool(loop(*arguments))
+        return
+      with announced('Tracing the step'):
+        loop.get_concrete_function(*arguments)
+      compiling = 'Compiling and running' if xla.is_on() else 'Running'
+      with announced(f'{compiling} the first step'):
+        self.was_stopped = bool(loop(*arguments))
+      has_run = True
 
     return run
 
-  def _loop(self, iterator, num_steps: tf.Tensor) -> tf.Tensor:
-    is_last = False
+  def _loop(
+    self, iterator, num_steps: tf.Tensor, max_seconds: tf.Tensor
+  ) -> tf.Tensor:
+    # The loop reads the clock itself: no step waits for the host, and the
+    # clocks of a TPU's host and of this one may differ.
+    deadline = tf.timestamp() + max_seconds
+    is_stopped = is_late = False
     for _ in tf.range(num_steps):
       # Otherwise the names of all ops would begin with 'while/'.
       with tf.name_scope(''):
-        is_last = self.train_step(iterator)
-      if is_last:
+        is_stopped, is_late = self.train_step(iterator, deadline)
+      if is_stopped or is_late:
         break
-    return is_last
+    return is_stopped
 
-  def train_step(self, iterator) -> tf.Tensor:
+  def train_step(
+    self, iterator, deadline: tf.Tensor
+  ) -> tuple[tf.Tensor, tf.Tensor]:
     """Runs one step on every replica and adds it to the statistics.
 
+    Args:
+      iterator: of the distributed dataset.
+      deadline: float64 scalar, seconds since 1970.
+
     Returns:
-      bool scalar: whether a worker was asked to stop.
+      bool scalars: whether a worker was asked to stop, and whether the deadline
+      has passed on one.
     """
     strategy = tf.distribute.get_strategy()
     args = (next(iterator),)
     if workers.count() > 1:
-      args += (tf.cast(self.stop_request.read(), tf.float32),)
+      args += (tf.cast(self._requests(deadline), tf.float32),)
     outputs = strategy.run(self._step, args=args, options=STATIC_SHAPES)
     # The values are aggregated already, so every replica has the same.
     values = {
       name: strategy.experimental_local_results(value)[0]
       for name, value in outputs.items()
     }
-    stop_requests = values.pop(_STOP_REQUESTS, None)
+    requests = values.pop(_REQUESTS, None)
     self.statistics.add(values, self.optimizer.step)
-    if stop_requests is None:
-      return self.stop_request.read()
-    return stop_requests > 0.0
+    if requests is None:
+      # The clock is read after the step.
+      with tf.control_dependencies(list(values.values())):
+        requests = self._requests(deadline)
+    else:
+      requests = requests > 0.0
+    return requests[0], requests[1]
+
+  def _requests(self, deadline: tf.Tensor) -> tf.Tensor:
+    """Returns whether this worker is asked to stop, and is late: bool [2]."""
+    return tf.stack([self.stop_request.read(), tf.timestamp() >= deadline])
 
   def replica_step(
     self,
     batch: Mapping[str, tf.Tensor],
-    stop_request: tf.Tensor | None = None,
+    requests: tf.Tensor | None = None,
   ) -> dict[str, tf.Tensor]:
     """Computes a replica's share of a step, and the sums over all replicas.
 
     Args:
       batch: as an element of `training_input.training_batches`.
-      stop_request: float32 scalar, 1 if this worker was asked to stop, else 0.
-        None if there is one worker only.
+      requests: float32 [2], each 1 or 0: whether this worker was asked to
+        stop, and whether the deadline has passed. None if there is one worker
+        only.
 
     Returns:
       float32 scalars, the same on every replica: the losses of the global
-      batch, the optimizer's measures, and with several workers
-      `stop_requests`, how many of their replicas were asked to stop.
+      batch, the optimizer's measures; and with several workers `requests` [2],
+      how many of their replicas have each request.
     """
     gradients, losses = self._compute(batch)
     summed = dict(losses)
-    if stop_request is not None:
+    if requests is not None:
       # A copy, because the reduction needs it on the replica's device.
-      summed[_STOP_REQUESTS] = tf.identity(stop_request)
+      summed[_REQUESTS] = tf.identity(requests)
     # One reduction for everything: with a second one beside the optimizer's,
     # runs were seen to abort.
     results = tf.distribute.get_replica_context().all_reduce(

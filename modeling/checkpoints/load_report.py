@@ -4,6 +4,10 @@ import dataclasses
 import re
 from collections.abc import Iterable
 
+from absl import logging
+
+_MAX_NAMED = 4  # In a line.
+
 
 @dataclasses.dataclass(frozen=True)
 class LoadReport:
@@ -36,13 +40,41 @@ class LoadReport:
   left_fresh: list[str] = dataclasses.field(default_factory=list)
   layers: list[int] = dataclasses.field(default_factory=list)
 
+  def log(self) -> None:
+    """Logs the summary; and every name, at the verbosity of debugging."""
+    logging.info('%s', self.summary())
+    for line in self.lines():
+      logging.debug('%s', line)
+
   def summary(self) -> str:
-    """Returns one line, for a checkpoint that has every variable."""
-    line = f'Loaded {len(self.loaded)} variables from {self.prefix}'
-    if not self.unused:
-      return line
-    names = ', '.join(compact(self.unused))
-    return f'{line}; in the checkpoint but unused: {names}'
+    """Returns one line, which names what is fresh and counts the rest."""
+    fresh = [*self.missing, *self._mismatches(), *self.left_fresh]
+    num_loaded = len(self.loaded) + len(self.extended)
+    parts = [
+      f'Loaded {num_loaded} of {num_loaded + len(fresh)} variables from '
+      f'{self.prefix}'
+    ]
+    if self.layers:
+      parts.append(f'from its layers {", ".join(map(str, self.layers))}')
+    parts += self._extensions()
+    if fresh:
+      parts.append(f'fresh: {_few(compact(fresh))}')
+    if self.unused:
+      parts.append(f'unused: {len(self.unused)}')
+    return '; '.join(parts)
+
+  def _extensions(self) -> list[str]:
+    return [
+      f'{name} ({theirs[0]} rows loaded, {ours[0] - theirs[0]} freshly '
+      'initialised)'
+      for name, (theirs, ours) in self.extended.items()
+    ]
+
+  def _mismatches(self) -> list[str]:
+    return [
+      f'{name} (checkpoint {list(theirs)}, model {list(ours)})'
+      for name, (theirs, ours) in self.mismatched.items()
+    ]
 
   def lines(self) -> list[str]:
     """Returns the report as lines of text that name every variable."""
@@ -54,21 +86,14 @@ class LoadReport:
     lines += _section('loaded', self.loaded)
     lines += _section(
       "loaded and extended; the checkpoint's rows come first",
-      [
-        f'{name} ({theirs[0]} rows loaded, {ours[0] - theirs[0]} freshly '
-        'initialised)'
-        for name, (theirs, ours) in self.extended.items()
-      ],
+      self._extensions(),
     )
     lines += _section(
       'freshly initialised, not in the checkpoint', self.missing
     )
     lines += _section(
       'freshly initialised, of another shape in the checkpoint',
-      [
-        f'{name} (checkpoint {list(theirs)}, model {list(ours)})'
-        for name, (theirs, ours) in self.mismatched.items()
-      ],
+      self._mismatches(),
     )
     lines += _section(
       'freshly initialised, not selected by `init`', self.left_fresh
@@ -81,6 +106,12 @@ def _section(title: str, names: list[str]) -> list[str]:
   if not names:
     return []
   return [f'  {title} ({len(names)}):'] + [f'    {n}' for n in compact(names)]
+
+
+def _few(names: list[str]) -> str:
+  more = len(names) - _MAX_NAMED
+  text = ', '.join(names[:_MAX_NAMED])
+  return f'{text} and {more} more' if more > 0 else text
 
 
 def compact(names: Iterable[str]) -> list[str]:

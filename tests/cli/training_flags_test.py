@@ -64,7 +64,9 @@ def test_a_folder_in_which_no_step_is_finished_takes_another_run(
     patch.setattr(train_loop, 'train', fail)
     with pytest.raises(UserError, match='the first step failed'):
       _run(world, '--do_train', num_train_epochs=1, learning_rate=1.0)
-  assert (world / 'out' / 'model.ckpt-0.index').exists()
+  names = [path.name for path in (world / 'out').iterdir()]
+  assert 'run.json' in names and 'checkpoints' not in names
+  assert not [name for name in names if name.startswith('model.ckpt')]
   _run(world, '--do_train', num_train_epochs=1, learning_rate=1e-3)
   recorded = json.loads((world / 'out' / 'run.json').read_text())
   assert recorded['configuration']['learning_rate'] == 1e-3

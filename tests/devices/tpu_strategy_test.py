@@ -15,6 +15,8 @@ from tensorflow.python.tpu.tpu_system_metadata import TPUSystemMetadata
 # Each test starts a whole script.
 pytestmark = pytest.mark.slow
 
+# The initial weights show that a run gets to its first step.
+_TRAIN = ('--do_train', '--save_initial_checkpoint')
 _NUM_CORES = 4
 
 
@@ -66,7 +68,7 @@ def on_tpu(monkeypatch):
 
 
 def test_fine_tuning(world, on_tpu):
-  on_tpu('run_classifier', *tiny_world.task_flags(world), '--do_train')
+  on_tpu('run_classifier', *tiny_world.task_flags(world), *_TRAIN)
   assert (world / 'out' / 'model.ckpt-0.index').exists()
 
 
@@ -89,7 +91,7 @@ def test_pre_training(world, on_tpu):
     max_predictions_per_seq=3,
     input_file=world / 'records',
   )
-  on_tpu('run_pretraining', *flags, '--do_train', '--precision=bfloat16')
+  on_tpu('run_pretraining', *flags, *_TRAIN, '--precision=bfloat16')
   assert (world / 'out' / 'model.ckpt-0.index').exists()
 
 

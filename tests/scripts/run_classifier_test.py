@@ -105,7 +105,7 @@ def test_a_head_of_another_task_is_initialised_and_named(teacher_world, caplog):
     path.write_text('sentence\tlabel\nthe film\tx\na plot\ty\nthe plot\tz\n')
   _run(
     teacher_world,
-    '--do_train',
+    *('--do_train', '--save_initial_checkpoint'),
     task_name='custom',
     labels='x,y,z',
     train_batch_size=3,
@@ -329,7 +329,7 @@ def test_a_run_starts_from_layers_of_a_deeper_checkpoint(
 ):
   _run(
     teacher_world,
-    '--do_train',
+    *('--do_train', '--save_initial_checkpoint'),
     init=init,
     init_checkpoint=teacher_world / 'teacher',
     bert_config_file=_with_layers(teacher_world, 1),
@@ -341,8 +341,8 @@ def test_a_run_starts_from_layers_of_a_deeper_checkpoint(
   np.testing.assert_array_equal(
     ours.get_tensor(kernel.format(0)), theirs.get_tensor(kernel.format(source))
   )
-  assert f'layer_0 from its layer_{source}' in caplog.text
-  assert '→ 2. warm: those weights of `init_checkpoint`' in caplog.text
+  assert f'; from its layers {source}; ' in caplog.text
+  assert 'A warm start: step 0' in caplog.text
   run = json.loads((teacher_world / 'out' / 'run.json').read_text())
   assert run['configuration']['init'] == init
 

@@ -110,7 +110,9 @@ def test_script_dumps_and_distils(teacher_world):
     init_checkpoint=teacher_world / 'student',
     num_train_epochs=1,
   )
-  tiny_world.run('run_classifier', *fine_tuned, '--do_train')
+  tiny_world.run(
+    'run_classifier', *fine_tuned, '--do_train', '--save_initial_checkpoint'
+  )
   student = tf.train.load_checkpoint(str(teacher_world / 'student'))
   start = tf.train.load_checkpoint(str(teacher_world / 'pdf' / 'model.ckpt-0'))
   for name in ('output_weights', 'bert/pooler/dense/kernel'):

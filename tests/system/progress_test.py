@@ -2,10 +2,12 @@
 
 import io
 import re
+import time
 
+import pytest
 from absl import flags, logging
 
-from system.progress import Progress
+from system.progress import Progress, announced
 
 
 class Clock:
@@ -113,3 +115,36 @@ def _record(message):
   return logging.get_absl_logger().makeRecord(
     'absl', logging.INFO, 'x.py', 1, message, (), None
   )
+
+
+def test_work_that_takes_long_is_announced_while_it_lasts(caplog):
+  caplog.set_level('INFO', logger='absl')
+  with announced('Tracing the step', first=0.05, between=0.2):
+    deadline = time.monotonic() + 10.0
+    while len(caplog.messages) < 3 and time.monotonic() < deadline:
+      time.sleep(0.01)
+  assert caplog.messages == [
+    'Tracing the step ...',
+    'Tracing the step ... (0 s so far)',
+    'Tracing the step ... (0 s so far)',
+    'Tracing the step: done in 0 s.',
+  ]
+
+
+def test_short_work_is_not_announced(caplog):
+  caplog.set_level('INFO', logger='absl')
+  with announced('Tracing the step'):
+    pass
+  assert caplog.messages == []
+
+
+def test_work_that_fails_is_not_called_done(caplog):
+  caplog.set_level('INFO', logger='absl')
+  with (
+    pytest.raises(KeyError),
+    announced('Tracing the step', first=0.0, between=60.0),
+  ):
+    while not caplog.messages:
+      time.sleep(0.01)
+    raise KeyError
+  assert caplog.messages == ['Tracing the step ...']

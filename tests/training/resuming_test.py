@@ -19,7 +19,7 @@ from training.step_statistics import StepStatistics
 class _Run:
   """A run of one weight, whose steps the test makes."""
 
-  def __init__(self, folder, shape=(2,)):
+  def __init__(self, folder, shape=(2,), is_planned=lambda step: True):
     self.weight = tf.Variable(tf.zeros(shape), name='w')
     self.optimizer = AdamW([self.weight], 1e-3, 10, 0, loss_scale=LossScale())
     self.statistics = StepStatistics()
@@ -30,6 +30,7 @@ class _Run:
       self.optimizer,
       self.statistics,
       self.exported.append,
+      is_planned,
     )
 
   def save(self, step, start=None):
@@ -58,9 +59,63 @@ def test_two_checkpoints_are_kept_and_none_of_later_steps(tmp_path):
   assert len(left) == 4
 
 
+def test_planned_checkpoints_are_kept_whatever_comes_between(tmp_path):
+  run = _Run(tmp_path, is_planned=lambda step: step % 10 == 0)
+  kept = {}
+  for step in (3, 5, 7, 10, 12, 14, 20, 21, 30):
+    run.save(step, start=None if step % 10 == 0 else step - 1)
+    kept[step] = _steps(tmp_path)
+  assert kept == {
+    3: [3],
+    5: [3, 5],
+    7: [5, 7],
+    10: [7, 10],
+    12: [10, 12],
+    14: [10, 14],
+    20: [10, 20],
+    21: [20, 21],
+    30: [20, 30],
+  }
+  assert run.exported == [10, 20, 30]
+
+
+def test_a_start_saves_nothing_unless_asked_to_export(tmp_path):
+  run = _Run(tmp_path)
+  run.checkpointer.start(exports=False)
+  assert not list(tmp_path.iterdir()) and not run.exported
+  run.checkpointer.start(exports=True)
+  assert run.exported == [0]
+  assert not resuming.has_progress(str(tmp_path))
+
+
+def test_after_a_start_no_file_names_the_weights_of_an_earlier_run(tmp_path):
+  for name in ('checkpoint', 'model.ckpt-40.index'):
+    (tmp_path / name).write_text('')
+  _Run(tmp_path).checkpointer.start(exports=False)
+  assert [x.name for x in tmp_path.iterdir()] == ['model.ckpt-40.index']
+
+
+def test_weights_that_are_not_finite_do_not_start(tmp_path):
+  run = _Run(tmp_path)
+  run.weight.assign([1.0, np.nan])
+  with pytest.raises(UserError, match='w is not finite at step 0'):
+    run.checkpointer.start(exports=True)
+  assert not run.exported
+
+
+def test_the_size_of_a_checkpoint_is_known(tmp_path):
+  run = _Run(tmp_path, shape=(50_000,))
+  run.save(4)
+  size = (tmp_path / 'checkpoints/ckpt-4.data-00000-of-00001').stat().st_size
+  # A weight and its two moments; the statistics take some bytes, too.
+  assert 600_000 < run.checkpointer.num_bytes <= size
+  assert size < run.checkpointer.num_bytes + 500
+
+
 def test_a_run_has_progress_once_a_step_is_saved(tmp_path):
   assert not resuming.has_progress(str(tmp_path))
   run = _Run(tmp_path)
+  # Earlier versions saved step 0.
   run.save(0)
   assert not resuming.has_progress(str(tmp_path))
   run.save(1)

@@ -1,5 +1,7 @@
-"""The host's loop: requests to stop, profiles, and bad steps."""
+"""The host's loop: the clock, requests to stop, profiles, and bad steps."""
 
+import functools
+import itertools
 import json
 import logging as std_logging
 import os
@@ -12,8 +14,10 @@ from tiny_training import exported, make_settings, make_source, train
 
 from system import files
 from system.errors import Stopped, UserError
-from training import stop_request
+from training import stop_request, train_loop
+from training.pace import Pace
 from training.profiling import profiled_steps
+from training.resuming import Checkpointer
 
 
 @pytest.fixture(scope='module')
@@ -55,6 +59,43 @@ class _WhenLogged(std_logging.Handler):
     logging.get_absl_logger().removeHandler(self)
 
 
+@pytest.fixture
+def fast_clock(monkeypatch):
+  """A clock that moves on by ten seconds whenever a run looks at it.
+
+  The host then takes control after each step, and logs a line.
+  """
+  clock = functools.partial(next, itertools.count(0.0, 10.0))
+  monkeypatch.setattr(train_loop, 'Pace', functools.partial(Pace, clock=clock))
+
+
+@pytest.fixture
+def saves(monkeypatch):
+  """The list of the steps that are saved."""
+  steps, save = [], Checkpointer.save
+
+  def save_and_note(self, step):
+    save(self, step)
+    steps.append(step)
+
+  monkeypatch.setattr(Checkpointer, 'save', save_and_note)
+  return steps
+
+
+def _contents(folder):
+  """Returns the bytes of everything that a run writes, except the events."""
+  return {
+    str(path.relative_to(folder)): path.read_bytes()
+    for path in folder.rglob('*')
+    if path.is_file() and 'events' not in path.parts
+  }
+
+
+def _steps_logged(caplog):
+  lines = [x for x in caplog.messages if x.startswith('step ')]
+  return [int(line.split()[1]) for line in lines]
+
+
 def _train_and_stop(source, settings, step):
   """Trains, and asks the run to stop when a step's line is logged.
 
@@ -66,7 +107,62 @@ def _train_and_stop(source, settings, step):
   return str(stopped.value)
 
 
-# The host stops at 3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 18 and 20.
+def test_the_last_step_alone_is_logged_in_a_run_of_few_seconds(
+  source, tmp_path, caplog
+):
+  train(source, make_settings(tmp_path))
+  assert _steps_logged(caplog) == [20]
+
+
+def test_the_clock_changes_nothing_that_a_run_writes(
+  source, whole, tmp_path, fast_clock, saves, caplog
+):
+  train(source, make_settings(tmp_path, save_checkpoints_minutes=0))
+  assert _steps_logged(caplog) == [*range(1, 21)]
+  assert saves == [4, 8, 12, 16, 20]
+  assert _contents(tmp_path) == _contents(whole)
+
+
+@pytest.mark.parametrize('num_replicas', [1, 2])
+def test_a_run_that_is_killed_after_a_save_by_the_clock_resumes_there(
+  source, whole, tmp_path, fast_clock, monkeypatch, saves, num_replicas
+):
+  def run(folder):
+    strategy = replicas.mirrored() if num_replicas > 1 else None
+    settings = make_settings(folder, save_checkpoints_minutes=1.5)
+    train(source, settings, strategy)
+
+  if num_replicas > 1:
+    whole = tmp_path / 'alone'
+    with monkeypatch.context() as patch:
+      patch.setattr(train_loop, 'Pace', Pace)
+      run(whole)
+    saves.clear()
+  written = Checkpointer._write
+
+  def write_and_die(self, step):
+    written(self, step)
+    assert len(list(tmp_path.glob('out/checkpoints/*.index'))) <= 2
+    if step in (6, 7, 11, 15) and step not in seen:
+      seen.append(step)
+      raise KeyError('killed')
+
+  seen = []
+  monkeypatch.setattr(Checkpointer, '_write', write_and_die)
+  for step in itertools.count():
+    assert step < 10
+    try:
+      run(tmp_path / 'out')
+      break
+    except KeyError:
+      exports = [x.name for x in (tmp_path / 'out').glob('model.ckpt-*.index')]
+      assert f'model.ckpt-{seen[-1]}.index' not in exports
+  # Of the killed runs' saves, some are by the clock.
+  assert seen and {x for x in seen if x % 4}
+  assert _contents(tmp_path / 'out') == _contents(whole)
+
+
+# With `fast_clock` the host stops at each step.
 @pytest.mark.parametrize(
   'asked_at',
   [
@@ -76,7 +172,7 @@ def _train_and_stop(source, settings, step):
   ],
 )
 def test_a_run_that_is_asked_to_stop_saves_its_next_step_and_resumes_there(
-  source, whole, tmp_path, asked_at
+  source, whole, tmp_path, fast_clock, asked_at
 ):
   settings = make_settings(tmp_path)
   for step in asked_at:
@@ -120,13 +216,13 @@ def test_a_bad_step_ends_the_run_and_is_named_with_its_records(
   with pytest.raises(UserError, match='not finite at step 2, .*=1e.38 too'):
     train(source, settings)
   names = [p.name for p in tmp_path.glob('model.ckpt-*.index')]
-  assert names == ['model.ckpt-0.index']
+  assert names == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('precision', ['float32', 'float16'])
 def test_a_run_that_skips_bad_steps_resumes_with_the_same_bytes(
-  tmp_path, precision, caplog
+  tmp_path, precision, fast_clock, caplog
 ):
   source = make_source(tmp_path / 'records', nan_in=17)
   alone, stopped = (
@@ -182,7 +278,7 @@ def test_allowing_skipped_steps_changes_nothing_if_none_is_bad(
 
 
 @pytest.mark.slow
-def test_a_folder_that_vanishes_is_named(source, tmp_path):
+def test_a_folder_that_vanishes_is_named(source, tmp_path, fast_clock):
   folder, gone = tmp_path / 'out', tmp_path / 'gone'
   with (
     _WhenLogged(6, lambda: os.rename(folder, gone)),
