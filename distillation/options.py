@@ -326,6 +326,7 @@ class DistillationOptions(TaskJobOptions):
     names = [
       *[self.transfer.transfer_split] * dump.do_dump_logits,
       *[evaluation.eval_split] * bool(is_evaluated),
+      *['dev'] * evaluation.calibrate,
       *[evaluation.predict_split] * evaluation.do_predict,
     ]
     return [name for name in names if name]

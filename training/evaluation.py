@@ -12,7 +12,7 @@ from data.tasks.task import Task
 from modeling.checkpoints.location import Checkpoint
 from modeling.models import Classifier
 from system.errors import UserError, listed
-from training import best_checkpoint, class_scores, scoring
+from training import best_checkpoint, calibration, class_scores, scoring
 from training.options import TaskEvaluationOptions
 from training.task_folder import MoreScores, TaskFolder
 
@@ -67,9 +67,9 @@ def read_splits(
 ) -> Splits:
   """Reads the splits that a job needs.
 
-  It reads `eval_split`, which must have labels, if anything is evaluated, and
-  `predict_split` if anything is predicted. For MNLI it also reads the
-  mismatched split of each.
+  It reads `eval_split`, which must have labels, if anything is evaluated,
+  `predict_split` if anything is predicted, and dev, which must have labels, to
+  calibrate. For MNLI it also reads the mismatched split of the first two.
 
   Args:
     task: the task.
@@ -79,23 +79,30 @@ def read_splits(
 
   Raises:
     UserError: a file is missing or malformed, labels are missing, or the task
-      has no score `metric_for_best`, or not on these examples.
+      has no score `metric_for_best`, or not on these examples, or cannot be
+      calibrated.
   """
   metric_for_best(task, options)
-  evaluated, predicted = [], []
+  # A split that needs labels → the setting that asks for it.
+  labelled: dict[str, str] = {}
+  predicted = []
   if options.do_eval or options.eval_steps:
-    evaluated = _with_mismatched(task, data_dir, options.eval_split)
+    names = _with_mismatched(task, data_dir, options.eval_split)
+    labelled = dict.fromkeys(names, f'`eval_split`={options.eval_split}')
+  if options.calibrate:
+    calibration.check_task(task)
+    labelled.setdefault('dev', '`calibrate`')
   if options.do_predict:
     predicted = _with_mismatched(task, data_dir, options.predict_split)
   splits = {
     name: task.read_split(data_dir, name)
-    for name in dict.fromkeys([*others, *evaluated, *predicted])
+    for name in dict.fromkeys([*others, *labelled, *predicted])
   }
-  for name in evaluated:
+  for name, given in labelled.items():
     if unlabelled := [e for e in splits[name] if e.label is None]:
       raise UserError(
-        f'`eval_split`={options.eval_split}: {task.locate(data_dir, name)} has '
-        f'no labels for {len(unlabelled)} of {len(splits[name])} examples'
+        f'{given}: {task.locate(data_dir, name)} has no labels for '
+        f'{len(unlabelled)} of {len(splits[name])} examples'
       )
   if options.eval_steps:
     _check_defined(task, splits[options.eval_split], options)
@@ -158,7 +165,7 @@ def evaluate_and_predict(
   checkpoint: Checkpoint,
   more_scores: MoreScores | None = None,
 ) -> dict[str, float]:
-  """Does what `do_eval` and `do_predict` ask for.
+  """Does what `calibrate`, `do_eval` and `do_predict` ask for.
 
   Only the chief calls it: dev and test sets are small, and two machines might
   compute scores that differ in their last bits.
@@ -176,6 +183,8 @@ def evaluate_and_predict(
     without `do_eval`.
   """
   scores = {}
+  if options.calibrate:
+    folder.calibrate(model, checkpoint, splits['dev'], options.eval_batch_size)
   if options.do_eval:
     for split, suffix in _present(splits, options.eval_split):
       values = folder.evaluate(

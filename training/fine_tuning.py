@@ -262,7 +262,7 @@ def make_task_folder(
     files.make_folder(output_dir)
     result_files.check_replaceable(
       output_dir,
-      bool(jobs.do_eval or jobs.eval_steps),
+      bool(jobs.do_eval or jobs.eval_steps or jobs.calibrate),
       jobs.do_predict,
       ('', '_mismatched') if 'dev_mismatched' in task.splits else ('',),
     )
@@ -323,12 +323,13 @@ def evaluate(
   text: TextEncoding,
   more_scores: MoreScores | None = None,
 ) -> Scores:
-  """Evaluates and predicts on the chief while the other workers wait.
+  """Calibrates, evaluates and predicts on the chief; other workers wait.
 
   Returns:
     The scores by name; empty on the other workers.
   """
-  if not (options.evaluation.do_eval or options.evaluation.do_predict):
+  jobs = options.evaluation
+  if not (jobs.do_eval or jobs.do_predict or jobs.calibrate):
     return {}
 
   def evaluate_trained() -> Scores:
@@ -337,7 +338,7 @@ def evaluate(
     )
     with run_lock.shared(folder.output_dir):
       return evaluation.evaluate_and_predict(
-        model, folder, splits, options.evaluation, checkpoint, more_scores
+        model, folder, splits, jobs, checkpoint, more_scores
       )
 
   return workers.chief_does(evaluate_trained) or {}

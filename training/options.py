@@ -78,6 +78,14 @@ class TaskEvaluationOptions(EvaluationOptions):
     at_least=1,
     needs=('eval_steps',),
   )
+  calibrate: bool = setting(
+    False,
+    'Added: fits a temperature to the trained model, by which its logits are '
+    'divided, so that its probabilities fit the labels of dev. It lies beside '
+    'the weights; --do_eval and --do_predict use it. Predicted labels do not '
+    'change.',
+    needs=('do_train|do_eval|do_predict',),
+  )
   predict_split: str = setting(
     'test',
     'Added: the split that --do_predict uses: test or dev. MNLI: the '
@@ -434,6 +442,7 @@ class TaskJobOptions:
     return [
       *['train'] * self.training.do_train,
       *[evaluation.eval_split] * bool(is_evaluated),
+      *['dev'] * evaluation.calibrate,
       *[evaluation.predict_split] * evaluation.do_predict,
     ]
 
@@ -442,6 +451,7 @@ class TaskJobOptions:
     given = {
       'do_train': self.training.do_train,
       'do_eval': self.evaluation.do_eval,
+      'calibrate': self.evaluation.calibrate,
     }
     return [name for name, is_given in given.items() if is_given]
 

@@ -19,7 +19,7 @@ from modeling.checkpoints import loading, recorded_casing
 from modeling.checkpoints.location import Checkpoint, label_folders
 from modeling.models import Classifier, released_variables
 from system.errors import UserError
-from training import class_scores, result_files, scoring
+from training import calibration, class_scores, result_files, scoring
 from training.predictor import Predictor
 
 # (examples, float32 logits [N, C]) → further scores, by name.
@@ -50,6 +50,8 @@ class TaskFolder:
     self.tokenizer = tokenizer
     self.max_seq_length = max_seq_length
     self.output_dir = output_dir
+    # The arguments and the result of the last `_logits`.
+    self._scored: tuple[str, str, Sequence[Example], np.ndarray] | None = None
 
   def write_records(
     self, name: str, examples: Sequence[Example]
@@ -104,7 +106,8 @@ class TaskFolder:
     """
     name = f'eval{suffix}'
     logits = self._logits(model, checkpoint, name, examples, batch_size)
-    scores = scoring.score(self.task, examples, logits)
+    temperature = calibration.temperature_of(checkpoint)
+    scores = scoring.score(self.task, examples, logits, temperature)
     if more_scores:
       scores |= more_scores(examples, logits)
     self._write_class_scores(examples, logits, suffix)
@@ -112,6 +115,29 @@ class TaskFolder:
       self.output_dir, checkpoint.prefix, scores, suffix
     )
     return scores
+
+  def calibrate(
+    self,
+    model: Classifier,
+    checkpoint: Checkpoint,
+    examples: Sequence[Example],
+    batch_size: int,
+  ) -> None:
+    """Fits a checkpoint's temperature and records it beside the weights.
+
+    Args:
+      model: takes the checkpoint's weights, head included.
+      checkpoint: with a head, in the folder of the results.
+      examples: those of dev, with labels.
+      batch_size: B.
+
+    Raises:
+      UserError: the checkpoint lies in another folder.
+    """
+    calibration.check_place(checkpoint, self.output_dir)
+    logits = self._logits(model, checkpoint, 'eval', examples, batch_size)
+    labels = scoring.encode_labels(self.task, examples)
+    calibration.calibrate(checkpoint, logits, labels)
 
   def _write_class_scores(
     self, examples: Sequence[Example], logits: np.ndarray, suffix: str
@@ -180,7 +206,8 @@ class TaskFolder:
     logits = self._logits(model, checkpoint, name, examples, batch_size)
     outputs = logits
     if not self.task.is_regression:
-      outputs = tf.nn.softmax(logits).numpy()
+      temperature = calibration.temperature_of(checkpoint)
+      outputs = tf.nn.softmax(logits / np.float32(temperature)).numpy()
     result_files.write_test_results(self.output_dir, outputs, suffix)
     result_files.write_predictions(
       os.path.join(self.output_dir, f'predictions{suffix}.tsv'),
@@ -198,7 +225,16 @@ class TaskFolder:
     examples: Sequence[Example],
     batch_size: int,
   ) -> np.ndarray:
-    """Returns a checkpoint's logits, [N, C]; writes the records and speed."""
+    """Returns a checkpoint's logits, [N, C]; writes the records and speed.
+
+    Calibration and evaluation may ask for the same logits in turn, which are
+    computed once.
+    """
+    prefix = checkpoint.prefix
+    if self._scored and self._scored[:2] == (prefix, name):
+      _, _, scored, logits = self._scored
+      if scored is examples:
+        return logits
     load_whole(checkpoint, released_variables(model), self.task)
     source = self.write_records(name, examples)
     batches = inference_input.inference_batches(source, batch_size)
@@ -207,6 +243,7 @@ class TaskFolder:
       logits = predictor.predict(batches, len(examples))
     rate = predictor.examples_per_second
     result_files.write_speed(self.output_dir, name, rate)
+    self._scored = prefix, name, examples, logits
     return logits
 
 

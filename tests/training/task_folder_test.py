@@ -78,7 +78,7 @@ def test_the_best_checkpoint_is_kept_whole_and_evaluated(evaluated_world):
   assert sorted(p.name for p in (out / 'best').iterdir()) == [
     *['bert_config.json', 'checkpoint', 'labels.txt'],
     *[f'{prefix}.data-00000-of-00001', f'{prefix}.index'],
-    *['tokenizer_config.json', 'vocab.txt'],
+    *['model.json', 'tokenizer_config.json', 'vocab.txt'],
   ]
   assert location.locate(str(out / 'best')).prefix == str(out / 'best' / prefix)
   scores = _scores(out)
@@ -148,6 +148,52 @@ def test_a_dev_split_of_one_label_is_evaluated(world, caplog):
   assert "has the label '1': recall is undefined" in caplog.text
   report = (world / 'out' / 'seeds.json').read_text()
   assert np.isnan(json.loads(report)['summary']['eval_auc']['std'])
+
+
+@pytest.mark.parametrize('evaluates', [(), ('--eval_steps=9',)])
+def test_a_calibrated_model_keeps_its_labels_and_improves_its_loss(
+  world, evaluates, caplog
+):
+  _spoil_dev(world)
+  out, flags = world / 'out', {'num_train_epochs': 6}
+  predicts = ['--do_eval', '--do_predict', '--predict_split=dev']
+  _run(world, '--do_train', *predicts, *evaluates, **flags)
+  before = _scores(out)
+  rows = result_files.read_predictions(str(out / 'predictions.tsv'))
+  # An existing model is calibrated, and later commands use its temperature.
+  _run(world, '--do_eval', '--calibrate')
+  _run(world, *predicts)
+  folder = out / 'best' if evaluates else out
+  temperature = json.loads((folder / 'model.json').read_text())['temperature']
+  assert f'dev: temperature {temperature:.4f}; log loss' in caplog.text
+  after = _scores(out)
+  assert after['eval_loss'] < before['eval_loss']
+  assert after['eval_accuracy'] == before['eval_accuracy']
+  calibrated = result_files.read_predictions(str(out / 'predictions.tsv'))
+  for old, new in zip(rows, calibrated, strict=True):
+    assert new['prediction'] == old['prediction']
+    odds = float(old['probability_1']) / float(old['probability_0'])
+    expected = odds ** (1 / temperature)
+    found = float(new['probability_1']) / float(new['probability_0'])
+    assert found == pytest.approx(expected, rel=1e-4)
+  # Training on drops it.
+  flags = {'num_train_epochs': 8, 'init_checkpoint': out}
+  _run(world, '--do_train', **flags, output_dir=world / 'more')
+  assert 'temperature' not in (world / 'more' / 'model.json').read_text()
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'regression': True}, '--calibrate cannot take effect: custom predicts'),
+    ({'task_name': 'AX'}, '--calibrate cannot take effect: AX is a test set'),
+  ],
+)
+def test_what_cannot_be_calibrated_is_refused(world, changes, message):
+  flags = {'task_name': 'custom', **changes}
+  with pytest.raises(UserError, match=message):
+    _run(world, '--do_predict', '--calibrate', **flags)
+  assert not (world / 'out').exists()
 
 
 def test_later_commands_use_the_best_checkpoint(
