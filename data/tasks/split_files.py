@@ -15,6 +15,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ MANIFEST = 'split.json'
 # The columns of the files that are written.
 TEXT_COLUMN, PAIR_COLUMN, LABEL_COLUMN = 'sentence', 'sentence2', 'label'
 
-_BREAKS = ('\t', '\n', '\r')
+_BREAK = re.compile(r'[\t\n\r]')
 
 
 def write(options: SplitOptions, folder: str) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def _ending(splits: Splits) -> str:
     for value in (e.text_a, e.text_b, e.label)
     if value
   )
-  has_break = any(c in value for value in values for c in _BREAKS)
+  has_break = any(map(_BREAK.search, values))
   return 'jsonl' if has_break else 'tsv'
 
 

@@ -192,13 +192,16 @@ def _apart(
     if name not in tables:
       continue
     rows = tables[name]
-    own = [e for e in rows.examples if table_split.group_key(e) not in held_out]
+    own = rows.examples
+    if held_out:
+      own = [e for e in own if table_split.group_key(e) not in held_out]
     if not own:
       raise UserError(
         f'{rows.path}: each of its texts is also in `test_file` or `dev_file`'
       )
     kept[name], num_left_out[name] = own, len(rows.examples) - len(own)
-    held_out |= {table_split.group_key(e) for e in own}
+    if name != 'input':
+      held_out |= {table_split.group_key(e) for e in own}
   return kept, num_left_out
 
 

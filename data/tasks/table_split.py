@@ -60,11 +60,12 @@ def split(
   Raises:
     UserError: a split would be empty.
   """
-  order = _order(examples, seed)
+  keys = [group_key(example) for example in examples]
+  order = _order(keys, seed)
   fractions = {'dev': dev_fraction, 'test': test_fraction}
   fractions = {name: share for name, share in fractions.items() if share}
   found: dict[str, list[int]] = {name: [] for name in SPLITS}
-  classes = _classes(examples, order, is_regression)
+  classes = _classes(examples, keys, order, is_regression)
   large = {k: v for k, v in classes.items() if len(v) >= MIN_TEXTS}
   shares = _quotas({k: sum(map(len, v)) for k, v in large.items()}, fractions)
   for label, groups in classes.items():
@@ -91,25 +92,25 @@ def small_classes(examples: Iterable[Example]) -> dict[str, int]:
   A text with several labels counts for the most frequent one.
   """
   examples = list(examples)
-  classes = _classes(examples, range(len(examples)), is_regression=False)
+  keys = [group_key(example) for example in examples]
+  classes = _classes(examples, keys, range(len(examples)), is_regression=False)
   return {k: len(v) for k, v in classes.items() if len(v) < MIN_TEXTS}
 
 
-def _order(examples: Sequence[Example], seed: int) -> list[int]:
+def _order(keys: Sequence[TextKey], seed: int) -> list[int]:
   """Returns the positions, sorted by a hash of seed and text, then as given.
 
   Examples of the same text are neighbours.
   """
-
-  def rank(position: int) -> bytes:
-    content = f'{seed} {group_key(examples[position])!r}'
-    return hashlib.sha256(content.encode()).digest()
-
-  return sorted(range(len(examples)), key=rank)
+  ranks = [hashlib.sha256(f'{seed} {key!r}'.encode()).digest() for key in keys]
+  return sorted(range(len(keys)), key=ranks.__getitem__)
 
 
 def _classes(
-  examples: Sequence[Example], order: Iterable[int], is_regression: bool
+  examples: Sequence[Example],
+  keys: Sequence[TextKey],
+  order: Iterable[int],
+  is_regression: bool,
 ) -> dict[str, list[_Group]]:
   """Returns each label's texts, the most frequent text first, then in order.
 
@@ -117,7 +118,7 @@ def _classes(
   """
   groups: dict[TextKey, _Group] = collections.defaultdict(list)
   for position in order:
-    groups[group_key(examples[position])].append(position)
+    groups[keys[position]].append(position)
   classes: dict[str, list[_Group]] = collections.defaultdict(list)
   for group in groups.values():
     label = '' if is_regression else _most_frequent(examples, group)
