@@ -9,6 +9,7 @@ checked.
 Tested by `tests/cli/script_test.py` and `tests/cli/interrupt_test.py`.
 """
 
+import logging as std_logging
 import os
 import re
 import sys
@@ -24,8 +25,8 @@ from training import stop_request
 
 FLAGS = flags.FLAGS
 
-# TensorFlow's modules whose INFO messages do not help a user, such as one about
-# sharding for every checkpoint.
+# TensorFlow's modules that write to Absl's log what does not help a user, such
+# as a line about sharding for every checkpoint.
 _CHATTY_MODULES = (
   *['functional_saver', 'mirrored_strategy', 'cross_device_ops'],
   'collective_all_reduce_strategy',
@@ -79,11 +80,17 @@ def run(main: Callable[[list[str]], None], takes_words: bool = False) -> None:
 
 
 def _filter(record) -> bool:
-  """Turns settings in a log record into flags; returns whether to log it."""
+  """Turns settings in a log record into flags; returns whether to log it.
+
+  Below warnings only Absl's own logger may speak, which is this project's;
+  --verbosity=1 shows its names of variables, not what libraries debug.
+  """
   message = record.getMessage()
   if (shown := flag_group.as_flags(message)) != message:
     record.msg, record.args = shown, ()
-  return record.module not in _CHATTY_MODULES or record.levelname != 'INFO'
+  if record.levelno >= std_logging.WARNING:
+    return True
+  return record.name == 'absl' and record.module not in _CHATTY_MODULES
 
 
 def _parse_flags(arguments: list[str]) -> list[str]:

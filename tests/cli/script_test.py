@@ -1,5 +1,6 @@
 """What scripts print on standard output."""
 
+import logging
 import os
 import sys
 
@@ -49,3 +50,20 @@ def test_the_reader_may_close_the_pipe(monkeypatch):
   with os.fdopen(writer, 'w') as stream:
     monkeypatch.setattr(sys, 'stdout', stream)
     script.show(f'{i}' for i in range(100_000))
+
+
+@pytest.mark.parametrize(
+  ('logger', 'level', 'module', 'is_shown'),
+  [
+    ('absl', logging.INFO, 'pace', True),
+    ('absl', logging.DEBUG, 'load_report', True),
+    ('absl', logging.INFO, 'functional_saver', False),
+    ('absl', logging.WARNING, 'functional_saver', True),
+    ('tensorflow', logging.INFO, 'any', False),
+    ('matplotlib.font_manager', logging.DEBUG, 'font_manager', False),
+    ('matplotlib.font_manager', logging.WARNING, 'font_manager', True),
+  ],
+)
+def test_libraries_are_silent_below_warnings(logger, level, module, is_shown):
+  record = logging.LogRecord(logger, level, f'{module}.py', 1, 'x', (), None)
+  assert script._filter(record) == is_shown
