@@ -100,11 +100,16 @@ def _parse_flags(arguments: list[str]) -> list[str]:
     fail(str(error))
 
 
-def show(lines: Iterable[str]) -> None:
-  """Prints lines until the reader, such as `head`, closes the pipe."""
+def show(lines: Iterable[str], flushes: bool = False) -> None:
+  """Prints lines until the reader, such as `head`, closes the pipe.
+
+  Args:
+    lines: the lines.
+    flushes: whether the reader gets each line at once.
+  """
   try:
     for line in lines:
-      print(line)
+      print(line, flush=flushes)
     sys.stdout.flush()
   except BrokenPipeError:
     # Python flushes once more at exit, which would fail, too.

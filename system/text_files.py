@@ -36,7 +36,7 @@ def read_lines(path: str) -> Iterator[str]:
     if not lines[-1]:  # The block ends with a line end.
       lines.pop()
     for number, line in enumerate(lines, block.line):
-      yield _decode(line, path, number)
+      yield decode(line, path, number)
 
 
 def without_blank_end(lines: Iterable[str]) -> Iterator[str]:
@@ -86,8 +86,17 @@ def copy(source: str, target: str) -> None:
       file.write(line + '\n')
 
 
-def _decode(line: bytes, path: str, number: int) -> str:
-  """Decodes one line and removes a trailing '\\r'."""
+def decode(line: bytes, path: str, number: int) -> str:
+  """Decodes one line and removes a trailing '\\r'.
+
+  Args:
+    line: without its line end.
+    path: the file, for messages.
+    number: the line's, from 1.
+
+  Raises:
+    UserError: the line is not UTF-8.
+  """
   try:
     text = line.decode('utf-8')
   except UnicodeDecodeError as error:

@@ -1,0 +1,1 @@
+"""Trained models as programs use them: text in, labels out."""

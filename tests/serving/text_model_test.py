@@ -1,0 +1,147 @@
+"""Tests for labelling texts with a trained model.
+
+`teacher_world` holds a classifier of SST-2 trained with 16 tokens; a sentence's
+only adjective decides its label.
+"""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from modeling.checkpoints import model_file
+from serving import text_model
+from system.errors import UserError
+from tests.support import tiny_world
+
+_TEXTS = [
+  'the film is good .',
+  'the plot is awful .',
+  'the film is nice . ' * 3,
+  '',
+  'THE FILM IS GOOD .',
+]
+
+
+@pytest.fixture
+def folder(teacher_world):
+  return teacher_world / 'teacher'
+
+
+def _predictions(path):
+  header, *rows = path.read_text().splitlines()
+  columns = header.split('\t')
+  return [dict(zip(columns, row.split('\t'), strict=True)) for row in rows]
+
+
+def test_predictions_are_those_of_do_predict(teacher_world, folder):
+  flags = tiny_world.task_flags(
+    teacher_world, output_dir=folder, num_train_epochs=None
+  )
+  tiny_world.run('run_classifier', *flags, '--do_predict')
+  lines = (teacher_world / 'task' / 'test.tsv').read_text().splitlines()[1:]
+  texts = [line.split('\t')[1] for line in lines]
+  expected = _predictions(folder / 'predictions.tsv')
+  predicted = text_model.load(str(folder)).predict(texts)
+  assert [p.label for p in predicted] == [x['prediction'] for x in expected]
+  np.testing.assert_allclose(
+    [p.probabilities['1'] for p in predicted],
+    [float(x['probability_1']) for x in expected],
+    rtol=1e-5,
+  )
+
+
+def test_texts_keep_their_order_in_batches_of_any_size(folder):
+  model = text_model.load(str(folder))
+  alone = [model.predict([text])[0] for text in _TEXTS]
+  for batch_size in (1, 2, 64):
+    together = model.predict(_TEXTS, batch_size)
+    assert [p.label for p in together] == [p.label for p in alone]
+    np.testing.assert_allclose(
+      [p.probabilities['1'] for p in together],
+      [p.probabilities['1'] for p in alone],
+      rtol=1e-5,
+    )
+  assert together[0] == together[4]  # The folder says that text is lower-cased.
+  assert model.predict([]) == []
+
+
+def test_probabilities_add_up_to_1_and_the_label_has_the_highest(folder):
+  for prediction in text_model.load(str(folder)).predict(_TEXTS):
+    probabilities = prediction.probabilities
+    assert sum(probabilities.values()) == pytest.approx(1)
+    assert prediction.label == max(probabilities, key=probabilities.get)
+    assert prediction.value is None
+
+
+def test_a_temperature_divides_the_logits(folder):
+  logits = text_model.load(str(folder)).logits(_TEXTS).astype(np.float64)
+  model_file.write_temperature(str(folder), 2.0)
+  odds = [
+    p.probabilities['1'] / p.probabilities['0']
+    for p in text_model.load(str(folder)).predict(_TEXTS)
+  ]
+  expected = np.exp((logits[:, 1] - logits[:, 0]) / 2)
+  np.testing.assert_allclose(odds, expected, rtol=1e-5)
+
+
+def test_a_copy_of_the_model_alone_is_the_same_model(folder, tmp_path):
+  copy = tmp_path / 'copy'
+  copy.mkdir()
+  kept = ('model', 'bert_config', 'vocab', 'checkpoint')
+  for path in folder.iterdir():
+    if path.name.startswith(kept) and path.is_file():
+      shutil.copy(path, copy)
+  expected = text_model.load(str(folder)).predict(_TEXTS)
+  model = text_model.load(str(copy))
+  assert model.predict(_TEXTS) == expected
+  assert model.max_seq_length == 16
+
+
+def test_a_pair_for_a_model_of_single_texts_is_refused(folder):
+  model = text_model.load(str(folder))
+  with pytest.raises(UserError, match=r'takes one text, received \('):
+    model.predict(['a film', ('a', 'b')])
+
+
+def test_an_encoder_without_a_head_is_refused(world):
+  records = world / 'records'
+  tiny_world.make_records(world, str(records))
+  flags = tiny_world.task_flags(
+    world,
+    task_name=None,
+    data_dir=None,
+    num_train_epochs=None,
+    input_file=records,
+    max_predictions_per_seq=3,
+    num_train_steps=1,
+  )
+  tiny_world.run('run_pretraining', *flags, '--do_train')
+  with pytest.raises(UserError, match='no head for a task.*pre-trained only'):
+    text_model.load(str(world / 'out'))
+
+
+@pytest.mark.parametrize(
+  ('removed', 'message'),
+  [
+    (['vocab.txt'], r'there is no .*vocab\.txt'),
+    (['bert_config.json'], r'no bert_config\.json'),
+    (['model.json', 'labels.txt'], 'the names of its 2 labels are unknown'),
+  ],
+)
+def test_what_is_missing_is_named(folder, removed, message):
+  for name in removed:
+    (folder / name).unlink()
+  with pytest.raises(UserError, match=message):
+    text_model.load(str(folder))
+
+
+def test_more_labels_than_outputs_are_refused(folder):
+  path = folder / 'model.json'
+  values = json.loads(path.read_text())
+  values['task']['labels'] = ['0', '1', '2']
+  path.write_text(json.dumps(values))
+  (folder / 'labels.txt').unlink()
+  with pytest.raises(UserError, match='2 outputs, but 3 labels'):
+    text_model.load(str(folder))
