@@ -19,9 +19,9 @@ def recomputed(
   Args:
     function: maps float32 [...] to the same shape, value by value.
   """
-  forward = tf.function(function, jit_compile=True)
+  forward = tf.function(function, jit_compile=True, autograph=False)
 
-  @tf.function(jit_compile=True)
+  @tf.function(jit_compile=True, autograph=False)
   def backward(x, upstream):
     with tf.GradientTape() as tape:
       tape.watch(x)

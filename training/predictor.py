@@ -61,7 +61,11 @@ class Predictor:
     # and so round, differently. TPUs need known shapes.
     is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
     any_shape = dict.fromkeys(_INPUTS, tf.TensorSpec([None, None], tf.int32))
-    self._logits = tf.function(logits, None if is_tpu else [any_shape])
+    self._logits = tf.function(
+      logits,
+      None if is_tpu else [any_shape],
+      autograph=False,  # It converts the model's code, which takes long.
+    )
 
   def _replica_rows(
     self, batch: Mapping[str, tf.Tensor]

@@ -269,7 +269,9 @@ def evaluate(
   accuracy = {name: WeightedMean() for name in names}
   loss = {name: WeightedMean() for name in names}
   count_batch = tf.function(
-    xla.compiled(functools.partial(_sums, model)), reduce_retracing=True
+    xla.compiled(functools.partial(_sums, model)),
+    reduce_retracing=True,
+    autograph=False,
   )
   with Progress(max_batches, ' batches') as progress:
     for number, batch in enumerate(batches, start=1):

@@ -162,6 +162,8 @@ class Trainer(orbit.StandardTrainer):
         break
     return is_stopped
 
+  # Converting the model's code would take longer than tracing it.
+  @tf.autograph.experimental.do_not_convert
   def train_step(
     self, iterator, deadline: tf.Tensor
   ) -> tuple[tf.Tensor, tf.Tensor]:

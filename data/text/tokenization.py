@@ -176,6 +176,7 @@ class BertTokenizer(tf.Module):
         _separate_words(strings, do_lower_case)
       ),
       input_signature=[tf.TensorSpec([None], tf.string)],
+      autograph=False,  # Converting Python code takes longer than tracing it.
     )
     # Trace now: TensorFlow warns of retracing if the first calls come from
     # several threads at the same time.
