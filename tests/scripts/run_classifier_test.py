@@ -33,7 +33,10 @@ def test_script_trains_evaluates_and_predicts(world):
   assert report['splits']['train']['num_examples'] == 48
   lines = (out / 'eval_results.txt').read_text().splitlines()
   scores = dict(line.split(' = ') for line in lines)
-  assert sorted(scores) == ['eval_accuracy', 'eval_loss', 'global_step', 'loss']
+  assert sorted(scores) == [
+    *['eval_accuracy', 'eval_expected_calibration_error', 'eval_loss'],
+    *['global_step', 'loss'],
+  ]
   assert scores['global_step'] == '60'
   # 11 examples in batches of 8: each counts once.
   assert float(scores['eval_accuracy']) * 11 % 1 == pytest.approx(0, abs=1e-6)

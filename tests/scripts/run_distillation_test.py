@@ -746,3 +746,19 @@ def test_a_patient_student_needs_the_states_of_its_own_dump(teacher_world):
   flags = [*_dump_flags(teacher_world), *_patient_flags(teacher_world)]
   with pytest.raises(UserError, match='2.0 needs --dump_cls_layers: the dump'):
     _run(*dict.fromkeys(flags))
+
+
+@pytest.mark.slow
+def test_a_student_is_calibrated(dump_world, caplog):
+  jobs = ['--do_train', '--do_eval', '--calibrate']
+  # One wrong label: no temperature is the best if all predictions are right.
+  path = dump_world / 'task' / 'dev.tsv'
+  lines = path.read_text().splitlines()
+  text, label = lines[1].split('\t')
+  lines[1] = f'{text}\t{1 - int(label)}'
+  path.write_text('\n'.join(lines) + '\n')
+  flags = {'num_train_epochs': 20, 'adam_bias_correction': True}
+  _run(*_student_flags(dump_world, **flags), *jobs)
+  assert 'Calibrated on the 11 examples of dev: temperature' in caplog.text
+  model = json.loads((dump_world / 'student' / 'model.json').read_text())
+  assert model['temperature'] > 0

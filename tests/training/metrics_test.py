@@ -117,6 +117,36 @@ def test_precision_and_recall_are_of_the_second_label():
   assert _score('recall', labels, predictions) == 0.375
 
 
+def test_scores_of_random_predictions_equal_scikit_learn_s():
+  from sklearn import metrics as reference
+
+  rng = np.random.default_rng(0)
+  labels, predictions = rng.integers(0, 5, [2, 300])
+  report = reference.classification_report(
+    labels, predictions, output_dict=True
+  )
+  names = ['macro_f1', 'macro_precision', 'macro_recall']
+  scores = metrics.compute_scores(names, labels, predictions)
+  expected = [report['macro avg'][n] for n in ('f1-score', 'precision')]
+  assert [*scores.values()] == pytest.approx(
+    [*expected, report['macro avg']['recall']]
+  )
+  positive = rng.random(300)
+  found = metrics.compute_scores(
+    ['auc', 'f1', 'precision', 'recall'],
+    labels % 2,
+    predictions % 2,
+    np.stack([1 - positive, positive], axis=1),
+  )
+  report = reference.classification_report(
+    labels % 2, predictions % 2, output_dict=True
+  )['1']
+  area = reference.roc_auc_score(labels % 2, positive)
+  names = ('f1-score', 'precision', 'recall')
+  expected = [area, *(report[name] for name in names)]
+  assert [*found.values()] == pytest.approx(expected)
+
+
 def test_auc_counts_pairs_in_order():
   # Of the 2 * 3 pairs of a positive and a negative, the positive of 0.8 wins
   # three, that of 0.4 wins one and ties with one: 4.5 / 6.
