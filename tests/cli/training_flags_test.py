@@ -32,7 +32,8 @@ def test_options_are_recorded_and_a_run_does_not_resume_with_others(
   world, caplog
 ):
   options = {**_OPTIONS, 'num_train_epochs': 1}
-  _run(world, '--do_train', '--do_eval', **options)
+  jobs = ('--do_train', '--do_eval', '--save_initial_checkpoint')
+  _run(world, *jobs, **options)
   configuration = json.loads((world / 'out' / 'run.json').read_text())[
     'configuration'
   ]

@@ -33,7 +33,7 @@ def source(tmp_path_factory):
 def whole(source, tmp_path_factory):
   """The folder of an undisturbed run of 20 steps."""
   folder = tmp_path_factory.mktemp('whole')
-  train(source, make_settings(folder))
+  train(source, make_settings(folder, save_initial_checkpoint=True))
   return folder
 
 
@@ -180,6 +180,7 @@ def test_the_options_together_train_and_resume_with_the_same_bytes(
       layer_decay=0.5,
       optimizer='lamb',
       precision='float16',
+      save_initial_checkpoint=True,
     )
     for name in ('alone', 'killed')
   )
@@ -336,7 +337,7 @@ def test_a_finished_run_does_not_train_again(source, whole, caplog):
 def test_a_warm_start_begins_with_the_given_weights(source, whole, tmp_path):
   train(
     source,
-    make_settings(tmp_path, num_steps=1, seed=8),
+    make_settings(tmp_path, num_steps=1, seed=8, save_initial_checkpoint=True),
     init_checkpoint=str(whole),
   )
   assert exported(tmp_path, 0) == exported(whole, 20)
