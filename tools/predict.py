@@ -1,6 +1,6 @@
 r"""Labels the lines of standard input with a trained model.
 
-  echo 'a fine film' | python -m tools.predict --model_dir=student
+  python -m tools.predict --model_dir=student < reviews.txt
   python -m tools.predict --model_dir=student --format=jsonl < reviews.txt
   python -m tools.predict --model_dir=student --text_column=review < reviews.tsv
 

@@ -114,6 +114,7 @@ def load_released(
   source = initialisation.sources(init, variables, stored)
   wanted = [*report.loaded, *report.extended]
   values = _read(reader, checkpoint, [source[name] for name in wanted])
+  checkpoint.check_recorded()  # Last: the other messages say more.
   for name in wanted:
     value = values[source[name]]
     if name in report.extended:
@@ -318,8 +319,6 @@ def _read(
       name: np.asarray(reader.get_tensor(name), np.float32) for name in names
     }
   check_finite(checkpoint.prefix, values)
-  # Last: the other messages say more.
-  checkpoint.check_recorded()
   return values
 
 

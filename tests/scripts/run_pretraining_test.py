@@ -67,7 +67,7 @@ def test_the_casing_of_the_records_stays_with_the_encoder(world, records):
   run = json.loads((world / 'out' / 'run.json').read_text())
   assert run['configuration']['do_lower_case'] is True
   with pytest.raises(
-    UserError, match='do_lower_case=False .*run.json says .* an uncased model'
+    UserError, match='do_lower_case=False .*model.json says .* an uncased model'
   ):
     tiny_world.run(
       'run_classifier',
@@ -78,7 +78,8 @@ def test_the_casing_of_the_records_stays_with_the_encoder(world, records):
     )
   other = world / 'cased_L-2_H-8_A-2'
   shutil.copytree(world / 'out', other)
-  (other / 'run.json').unlink()
+  for name in ('model.json', 'run.json'):
+    (other / name).unlink()
   with pytest.raises(
     UserError, match='do_lower_case=True .*but cased_L-2_H-8_A-2 says'
   ):
@@ -431,7 +432,8 @@ def test_records_must_name_their_vocabulary_beside_a_teacher(pretrained):
 
 def test_a_teacher_of_the_other_casing_is_refused(pretrained):
   (pretrained / 'teacher').rename(pretrained / 'cased_L-2_H-8_A-2')
-  (pretrained / 'cased_L-2_H-8_A-2' / 'run.json').unlink()
+  for name in ('model.json', 'run.json'):
+    (pretrained / 'cased_L-2_H-8_A-2' / name).unlink()
   with pytest.raises(UserError, match='cased_L-2_H-8_A-2 says'):
     _imitate(
       pretrained,
