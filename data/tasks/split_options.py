@@ -121,7 +121,7 @@ class Splits:
 
 
 def make(options: SplitOptions) -> Splits:
-  """Reads the tables and splits them; warns of what is wrong with the rows.
+  """Reads the tables and splits them; warns of the rows that it leaves out.
 
   Raises:
     UserError: a setting does not fit, a table is malformed, or too small; the
