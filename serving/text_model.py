@@ -21,10 +21,11 @@ from data.tasks import classifier_records, label_order
 from data.text.tokenization import BertTokenizer
 from modeling.checkpoints import loading, location
 from modeling.checkpoints.location import Checkpoint
-from modeling.checkpoints.model_file import ModelFile, TaskRecord
+from modeling.checkpoints.model_file import ModelFile
 from modeling.configs import BertConfig
 from modeling.models import Classifier, released_variables
 from system.errors import UserError, shown
+from training import calibration
 from training.predictor import Predictor
 
 # A text, or a pair of texts.
@@ -54,8 +55,9 @@ class TextModel:
   """A classifier or regressor with its tokenizer; `load` makes it.
 
   Attributes:
-    task: its task: labels, and whether it takes pairs. The name is '' if the
-      folder does not record it.
+    labels: in the order of the logits; empty if it predicts a number.
+    takes_pairs: whether a text is a pair; None if the folder does not record
+      it.
     max_seq_length: the longest input in tokens; longer texts are cut.
   """
 
@@ -63,7 +65,8 @@ class TextModel:
     self,
     classifier: Classifier,
     tokenizer: BertTokenizer,
-    task: TaskRecord,
+    labels: Sequence[str],
+    takes_pairs: bool | None,
     max_seq_length: int,
     temperature: float = 1.0,
   ):
@@ -72,11 +75,13 @@ class TextModel:
     Args:
       classifier: with its weights.
       tokenizer: the model's.
-      task: see the attribute.
+      labels: see the attribute.
+      takes_pairs: see the attribute.
       max_seq_length: see the attribute.
       temperature: divides the logits of labels.
     """
-    self.task = task
+    self.labels = tuple(labels)
+    self.takes_pairs = takes_pairs
     self.max_seq_length = max_seq_length
     self._tokenizer = tokenizer
     self._temperature = temperature
@@ -88,7 +93,7 @@ class TextModel:
     """Labels texts.
 
     Args:
-      texts: texts, or pairs of texts if `task.is_pair`.
+      texts: texts, or pairs of texts; see `takes_pairs`.
       batch_size: texts scored at once; texts of similar length share a batch.
 
     Returns:
@@ -99,40 +104,43 @@ class TextModel:
         reverse.
     """
     logits = self.logits(texts, batch_size)
-    if not self.task.labels:
+    if not self.labels:
       return [Prediction(None, {}, float(row[0])) for row in logits]
     rows = special.softmax(
       logits.astype(np.float64) / self._temperature, axis=-1
     )
-    labels = self.task.labels
     return [
       Prediction(
-        labels[int(np.argmax(row))],
-        dict(zip(labels, row.tolist(), strict=True)),
+        self.labels[int(np.argmax(row))],
+        dict(zip(self.labels, row.tolist(), strict=True)),
       )
       for row in rows
     ]
 
   def logits(self, texts: Sequence[Text], batch_size: int = 64) -> np.ndarray:
     """Computes the logits of texts, float32 [N, C]; see `predict`."""
-    for text in texts:
-      self._check(text)
     if not texts:
-      return np.zeros([0, len(self.task.labels) or 1], np.float32)
-    pairs = zip(*texts, strict=True) if self.task.is_pair else (texts, None)
+      return np.zeros([0, len(self.labels) or 1], np.float32)
+    are_pairs = self.takes_pairs
+    if are_pairs is None:
+      are_pairs = not isinstance(texts[0], str)
+    for text in texts:
+      _check(text, are_pairs)
+    columns = zip(*texts, strict=True) if are_pairs else (texts, None)
     ids, segments = classifier_records.encode_texts(
-      self._tokenizer, *pairs, self.max_seq_length
+      self._tokenizer, *columns, self.max_seq_length
     )
     batches = inference_input.inference_batches_from(
       ids, segments, batch_size, self.max_seq_length
     )
     return self._predictor.predict(batches, len(texts), lambda _: None)
 
-  def _check(self, text: Text) -> None:
-    is_pair = not isinstance(text, str)
-    if is_pair != self.task.is_pair or (is_pair and len(text) != 2):
-      expected = 'a pair of texts' if self.task.is_pair else 'one text'
-      raise UserError(f'the model takes {expected}, received {shown(text)}')
+
+def _check(text: Text, takes_pairs: bool) -> None:
+  is_pair = not isinstance(text, str)
+  if is_pair != takes_pairs or (is_pair and len(text) != 2):
+    expected = 'a pair of texts' if takes_pairs else 'one text'
+    raise UserError(f'expected {expected}, received {shown(text)}')
 
 
 def load(path: str) -> TextModel:
@@ -150,11 +158,12 @@ def load(path: str) -> TextModel:
   config = _config(checkpoint)
   num_outputs = _num_outputs(checkpoint)
   recorded = checkpoint.description() or ModelFile()
-  task = recorded.task or _unrecorded_task(checkpoint, num_outputs)
-  if num_outputs != (len(task.labels) or 1):
+  task = recorded.task
+  labels = task.labels if task else _labels_beside(checkpoint, num_outputs)
+  if num_outputs != (len(labels) or 1):
     raise UserError(
       f'{checkpoint.prefix} has a head with {num_outputs} outputs, but '
-      f'{len(task.labels)} labels are recorded beside it'
+      f'{len(labels)} labels are recorded beside it'
     )
   classifier = Classifier(config, num_outputs)
   loading.load_released(
@@ -167,9 +176,10 @@ def load(path: str) -> TextModel:
   return TextModel(
     classifier,
     _tokenizer(checkpoint),
-    task,
+    labels,
+    task.is_pair if task else None,
     recorded.max_seq_length or longest,
-    recorded.temperature or 1.0,
+    calibration.temperature_of(checkpoint) if labels else 1.0,
   )
 
 
@@ -195,23 +205,21 @@ def _num_outputs(checkpoint: Checkpoint) -> int:
   return shapes[bias][0][0]
 
 
-def _unrecorded_task(checkpoint: Checkpoint, num_outputs: int) -> TaskRecord:
-  """Returns the task of a folder without model.json.
-
-  Such a folder does not say whether the model takes pairs.
+def _labels_beside(checkpoint: Checkpoint, num_outputs: int) -> tuple[str, ...]:
+  """Returns the labels of a folder without model.json.
 
   Raises:
-    UserError: the labels are not named either.
+    UserError: they are not named.
   """
   if num_outputs == 1:
-    return TaskRecord('', (), is_pair=False)
+    return ()
   folders = location.label_folders(checkpoint.prefix)
   if not (known := label_order.find(folders)):
     raise UserError(
       f'there is neither model.json nor {label_order.FILE} beside '
       f'{checkpoint.prefix}: the names of its {num_outputs} labels are unknown'
     )
-  return TaskRecord('', known[1], is_pair=False)
+  return known[1]
 
 
 def _tokenizer(checkpoint: Checkpoint) -> BertTokenizer:

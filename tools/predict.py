@@ -66,13 +66,13 @@ def define_flags() -> None:
     'format',
     'tsv',
     ('tsv', 'jsonl'),
-    'tsv: columns; jsonl: an object a line, with all probabilities.',
+    'tsv: columns; jsonl: an object a line.',
   )
   flags.DEFINE_integer(
     'top_k',
-    1,
+    None,
     'How many labels to print, the most probable first, each with its '
-    'probability.',
+    'probability. By default one in TSV, all in JSONL.',
     lower_bound=1,
   )
   flags.DEFINE_bool('show_text', True, 'Whether to print the text.')
@@ -181,7 +181,9 @@ def _for_model(
   model: 'TextModel', where: str, text: str | tuple[str, str]
 ) -> str | tuple[str, str]:
   """Returns what the model takes: a pair's texts are separated by a tab."""
-  is_pair = model.task.is_pair
+  is_pair = bool(model.takes_pairs)
+  if model.takes_pairs is None and FLAGS.text_pair_column:
+    is_pair = True
   if isinstance(text, str) and is_pair and not FLAGS.text_column:
     text = tuple(text.split('\t'))
   num_texts = 1 if isinstance(text, str) else len(text)
@@ -193,7 +195,8 @@ def _for_model(
 
 def _top(prediction: 'Prediction') -> list[tuple[str, float]]:
   ordered = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
-  return ordered[: FLAGS.top_k]
+  default = None if FLAGS.format == 'jsonl' else 1
+  return ordered[: FLAGS.top_k or default]
 
 
 def _tsv_line(text: str | tuple[str, str], prediction: 'Prediction') -> str:
@@ -222,8 +225,7 @@ def _json_line(text: str | tuple[str, str], prediction: 'Prediction') -> str:
     values['value'] = prediction.value
   else:
     values['label'] = prediction.label
-    top = prediction.probabilities if FLAGS.top_k == 1 else _top(prediction)
-    values['probabilities'] = dict(top)
+    values['probabilities'] = dict(_top(prediction))
   return json.dumps(values, ensure_ascii=False)
 
 

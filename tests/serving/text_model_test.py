@@ -101,7 +101,7 @@ def test_a_copy_of_the_model_alone_is_the_same_model(folder, tmp_path):
 
 def test_a_pair_for_a_model_of_single_texts_is_refused(folder):
   model = text_model.load(str(folder))
-  with pytest.raises(UserError, match=r'takes one text, received \('):
+  with pytest.raises(UserError, match=r'expected one text, received \('):
     model.predict(['a film', ('a', 'b')])
 
 
@@ -145,3 +145,21 @@ def test_more_labels_than_outputs_are_refused(folder):
   (folder / 'labels.txt').unlink()
   with pytest.raises(UserError, match='2 outputs, but 3 labels'):
     text_model.load(str(folder))
+
+
+def test_a_folder_that_does_not_record_its_task_takes_pairs_too(folder):
+  model = text_model.load(str(folder))
+  path = folder / 'model.json'
+  values = json.loads(path.read_text())
+  path.unlink()
+  older = text_model.load(str(folder))
+  assert (model.takes_pairs, older.takes_pairs) == (False, None)
+  short = _TEXTS[:2]  # Neither model cuts them.
+  assert older.predict(short) == model.predict(short)
+  values['task']['is_pair'] = True
+  path.write_text(json.dumps(values))
+  of_pairs = text_model.load(str(folder))
+  pairs = [('the film', 'is good .'), ('is', '')]
+  assert older.predict(pairs) == of_pairs.predict(pairs)
+  with pytest.raises(UserError, match="a pair of texts, received 'a'"):
+    older.predict([*pairs, 'a'])
