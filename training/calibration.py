@@ -81,7 +81,7 @@ def calibrate(
 ) -> None:
   """Fits a temperature and records it beside a checkpoint.
 
-  If there is none to fit, it warns and records none.
+  If none fits, it warns and records 1.0, which changes nothing.
 
   Args:
     checkpoint: in a folder with a model.json.

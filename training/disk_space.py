@@ -1,4 +1,4 @@
-"""How much disk space the checkpoints of a run take.
+"""Estimates the disk space that the checkpoints of a run take.
 
 Tested by `tests/training/disk_space_test.py`.
 """

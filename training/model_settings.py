@@ -29,9 +29,6 @@ def filled(options: Options, given: Collection[str]) -> Options:
   Args:
     options: all settings of a script that reads text.
     given: the names of the settings that the user gave; they stay.
-
-  Raises:
-    UserError: a model.json is malformed or contradicts the files beside it.
   """
   found: dict[str, tuple[str, Any]] = {}
   for checkpoint in _checkpoints(options):
@@ -64,7 +61,11 @@ def _known(checkpoint: 'Checkpoint') -> dict[str, Any]:
 
 
 def _checkpoints(options: Any) -> Iterator['Checkpoint']:
-  """Yields the models in use; missing ones are refused elsewhere."""
+  """Yields the models in use.
+
+  One that is missing, damaged or contradictory is left out: the checks of the
+  paths refuse it later, by the name of its setting.
+  """
   # It imports NumPy, which --help does not need.
   from modeling.checkpoints.location import locate
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from absl import logging
 
 from cli import script
 from devices import restart
@@ -63,6 +64,9 @@ def test_progress_resets_the_patience(monkeypatch):
 def _run(main, monkeypatch):
   """Runs a script's main; returns the reasons why it would have restarted."""
   reasons = []
+  # The script filters the log of its process, which other tests read, too.
+  handler = logging.get_absl_handler()
+  monkeypatch.setattr(handler, 'filters', [*handler.filters])
   monkeypatch.setattr(restart, 'restart_or_exit', reasons.append)
   monkeypatch.setattr(
     script.app, 'run', lambda main, flags_parser: main(['script'])

@@ -1,4 +1,4 @@
-"""The space that a run's checkpoints take, as it is said and as it is."""
+"""Compares the announced size of a run's checkpoints with their files."""
 
 import pytest
 import tensorflow as tf

@@ -95,8 +95,8 @@ def test_a_run_of_the_other_casing_is_refused(teacher_world, script, arguments):
     flags.append(f'--output_dir={teacher_world}/out')
   with pytest.raises(
     UserError,
-    match=r'do_lower_case=False does not fit --\w+: .*/model\.json says that it '
-    'is an uncased model',
+    match=r'do_lower_case=False does not fit --\w+: .*/model\.json says that '
+    'it is an uncased model',
   ):
     tiny_world.run(script, *flags)
 
