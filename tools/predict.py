@@ -21,7 +21,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from absl import flags
+from absl import flags, logging
 
 from cli import flag_group, script
 from system import text_files
@@ -81,6 +81,7 @@ def define_flags() -> None:
 
 def main(_: list[str]) -> None:
   """Reads lines and prints their labels."""
+  logging.set_verbosity(logging.WARNING)
   flag_group.require('model_dir')
   if FLAGS.text_pair_column and not FLAGS.text_column:
     raise UserError('--text_pair_column needs --text_column')

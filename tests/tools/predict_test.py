@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from modeling.checkpoints import model_file
 from system.errors import UserError
 from tools import predict
 
@@ -46,7 +47,9 @@ def test_no_input_gives_no_group():
 @pytest.mark.slow
 def test_lines_become_labelled_lines_in_order(teacher_world):
   texts = ['the film is good .', 'the plot is bad .', '', 'a\vnice film'] * 700
-  done = _run(teacher_world / 'teacher', text='\n'.join(texts) + '\n')
+  folder = teacher_world / 'teacher'
+  model_file.write_temperature(str(folder), 2.0)
+  done = _run(folder, text='\n'.join(texts) + '\n')
   assert done.returncode == 0, done.stderr
   rows = [line.split('\t') for line in done.stdout.decode().split('\n')[:-1]]
   assert [row[2] for row in rows] == [t.replace('\v', ' ') for t in texts]
