@@ -116,6 +116,12 @@ def define_flags() -> None:
     'first.',
   )
   flags.DEFINE_list(
+    'tasks',
+    None,
+    "The tasks instead of the scale's; experiments with a single one use the "
+    'first.',
+  )
+  flags.DEFINE_list(
     'encoders',
     [],
     'Encoders that exist: size=checkpoint, such as '
@@ -180,7 +186,7 @@ def make_plan() -> Plan:
   stages = Stages(
     FLAGS.data_dir,
     work_dir,
-    _with_sizes(SCALES[name]),
+    _chosen(SCALES[name]),
     _encoders(),
     FLAGS.teacher_encoder,
   )
@@ -190,8 +196,10 @@ def make_plan() -> Plan:
   return Plan(Students(stages, runs_dir), _seeds())
 
 
-def _with_sizes(scale: Scale) -> Scale:
-  """Returns the scale with the sizes of the command, if it has some."""
+def _chosen(scale: Scale) -> Scale:
+  """Returns the scale with the tasks and sizes of the command, if any."""
+  if tasks := tuple(FLAGS.tasks or ()):
+    scale = dataclasses.replace(scale, tasks=tasks)
   if not (sizes := tuple(FLAGS.sizes or ())):
     return scale
   for size in sizes:

@@ -229,6 +229,16 @@ def test_an_unknown_scale_of_the_environment_is_refused(tmp_path):
   assert 'ERROR: SCALE=huge: expected one of smoke, cpu' in done.stderr
 
 
+def test_tasks_replace_those_of_the_scale(tmp_path):
+  _plan(tmp_path, 'smoke')  # Makes the files of the data.
+  flags = [f'--data_dir={tmp_path}/data', '--seeds=1', '--list_commands']
+  flags += ['--tasks=CoLA', f'--runs_dir={tmp_path}/results']
+  done = _command('main_comparison', *flags)
+  assert done.returncode == 0, done.stderr
+  assert '--task_name=CoLA' in done.stdout
+  assert 'SST-2' not in done.stdout
+
+
 @pytest.mark.slow
 def test_the_smoke_scale_runs(shared_data, tmp_path):
   encoder = shared_data.parent / 'encoders' / 'uncased_L-2_H-128_A-2'
