@@ -1,10 +1,12 @@
 """One training step: gradients on every replica, one reduction, one update."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 import orbit
 import tensorflow as tf
 from absl import logging
+from tensorflow.python.framework import config as tf_config
 
 from devices import workers
 from devices.strategies import STATIC_SHAPES
@@ -53,6 +55,16 @@ class StopRequest:
 
   def _assign(self, value: bool) -> None:
     tf.raw_ops.AssignVariableOp(resource=self._handle, value=value)
+
+
+def _now() -> tf.Tensor:
+  """Returns the seconds since 1970 when the op runs, a float64 scalar.
+
+  TensorFlow's own clock raises an error where ops must be deterministic.
+  """
+  if not tf_config.is_op_determinism_enabled():
+    return tf.timestamp()
+  return tf.ensure_shape(tf.numpy_function(time.time, [], tf.float64), [])
 
 
 class Trainer(orbit.StandardTrainer):
@@ -152,7 +164,7 @@ class Trainer(orbit.StandardTrainer):
   ) -> tf.Tensor:
     # The loop reads the clock itself: no step waits for the host, and the
     # clocks of a TPU's host and of this one may differ.
-    deadline = tf.timestamp() + max_seconds
+    deadline = _now() + max_seconds
     is_stopped = is_late = False
     for _ in tf.range(num_steps):
       # Otherwise the names of all ops would begin with 'while/'.
@@ -199,7 +211,7 @@ class Trainer(orbit.StandardTrainer):
 
   def _requests(self, deadline: tf.Tensor) -> tf.Tensor:
     """Returns whether this worker is asked to stop, and is late: bool [2]."""
-    return tf.stack([self.stop_request.read(), tf.timestamp() >= deadline])
+    return tf.stack([self.stop_request.read(), _now() >= deadline])
 
   def replica_step(
     self,

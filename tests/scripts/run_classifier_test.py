@@ -1,6 +1,7 @@
 """run_classifier.py: from a task's files to scores and predictions."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -229,6 +230,20 @@ def test_the_script_mirrors_over_logical_cpus(world):
     [sys.executable, 'run_classifier.py', *flags, *mirrored, '--do_train'],
     capture_output=True,
     text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  assert 'step 6 of 6' in done.stderr
+
+
+@pytest.mark.slow
+def test_the_script_trains_where_ops_must_be_deterministic(world):
+  # TensorFlow's own clock raises an error there.
+  flags = tiny_world.task_flags(world, num_train_epochs=1)
+  done = subprocess.run(
+    [sys.executable, 'run_classifier.py', *flags, '--do_train'],
+    capture_output=True,
+    text=True,
+    env={**os.environ, 'TF_DETERMINISTIC_OPS': '1'},
   )
   assert done.returncode == 0, done.stderr
   assert 'step 6 of 6' in done.stderr

@@ -14,12 +14,15 @@ def test_buckets_grow_with_the_length_and_end_at_the_maximum():
   assert length_buckets.bucket_lengths(1024)[-5:] == (512, 640, 768, 896, 1024)
 
 
-def test_where_a_length_costs_a_compilation_there_are_two_per_octave():
+def test_where_a_length_costs_a_compilation_there_are_at_most_three():
   assert length_buckets.padded_lengths(24) == (8, 16, 24)
   with xla.turned_on():
-    assert length_buckets.padded_lengths(24) == (16, 24)
-    assert length_buckets.padded_lengths(100) == (16, 24, 32, 48, 64, 96, 100)
-    assert len(length_buckets.padded_lengths(512)) == 11
+    assert length_buckets.padded_lengths(4) == (4,)
+    assert length_buckets.padded_lengths(9) == (8, 9)
+    assert length_buckets.padded_lengths(24) == (8, 16, 24)
+    assert length_buckets.padded_lengths(100) == (32, 56, 100)
+    assert length_buckets.padded_lengths(128) == (32, 64, 128)
+    assert length_buckets.padded_lengths(512) == (128, 256, 512)
 
 
 def _cut(group, batch_order, padded):
