@@ -4,7 +4,7 @@ Tested by `tests/pipeline/stages_test.py`.
 """
 
 from pipeline import data_stages
-from pipeline.plan import DISTILLED, ON_LABELS, Plan, Stage
+from pipeline.plan import DISTILLED, ON_LABELS, Plan, Stage, script
 from pipeline.steps import Step, flag_words
 
 
@@ -21,7 +21,7 @@ def distilled(plan: Plan, needs: tuple[Step, ...]) -> list[Stage]:
     'learning_rate': plan.choices.learning_rate.value,
     'num_train_epochs': epochs,
   }
-  command = ('run_distillation.py', *_flags(plan, DISTILLED, own))
+  command = (script('run_distillation.py'), *_flags(plan, DISTILLED, own))
   title = f'trains the student on the logits of {num:,} texts'
   step = Step(
     DISTILLED, command, plan.predictions(DISTILLED), needs, title=title
@@ -47,7 +47,7 @@ def on_labels(plan: Plan, needs: tuple[Step, ...]) -> list[Stage]:
     'learning_rate': plan.choices.labels_learning_rate.value,
     'num_train_epochs': epochs,
   }
-  command = ('run_classifier.py', *_flags(plan, ON_LABELS, own))
+  command = (script('run_classifier.py'), *_flags(plan, ON_LABELS, own))
   title = f'trains the same student on {num:,} labels alone, to compare'
   step = Step(
     ON_LABELS, command, plan.predictions(ON_LABELS), needs, title=title

@@ -7,7 +7,7 @@ import os
 
 from pipeline import data_stages, models
 from pipeline.cost import Work
-from pipeline.plan import SCORED_BATCH, TEACHER, Plan, Stage
+from pipeline.plan import SCORED_BATCH, TEACHER, Plan, Stage, script
 from pipeline.steps import Step, flag_words
 
 
@@ -56,7 +56,7 @@ def _train(plan: Plan, needs: tuple[Step, ...]) -> Stage:
     num_trained = num * choices.teacher_epochs.value
     title = f'fine-tunes the teacher on {num:,} texts and scores it'
   command = (
-    'run_classifier.py',
+    script('run_classifier.py'),
     *flag_words({**plan.task_flags(), 'init_checkpoint': _start(plan)}),
     *flag_words({**values, **plan.scored_flags(TEACHER)}),
   )
@@ -91,7 +91,7 @@ def _dump(plan: Plan, teacher: Step) -> Stage:
   work = Work(plan.models.teacher.config, 0, num, length)
   step = Step(
     'dump',
-    ('run_distillation.py', *flag_words(values)),
+    (script('run_distillation.py'), *flag_words(values)),
     os.path.join(plan.logits_dir, 'manifest.json'),
     (teacher,),
     title=f'the teacher scores {num:,} texts',

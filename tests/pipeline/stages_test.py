@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shlex
 import types
 
@@ -173,3 +174,10 @@ def test_finished_stages_take_no_time(folder, tmp_path):
   (tmp_path / 'logs').mkdir()
   (tmp_path / 'logs' / 'split.done').touch()
   assert stages.total_seconds(planned) == before - planned[0].seconds
+
+
+def test_elsewhere_scripts_have_their_whole_path(folder, monkeypatch):
+  monkeypatch.chdir(folder)
+  line = _lines(_plan(folder))[2]
+  path = shlex.split(line)[1]
+  assert path.endswith('/run_classifier.py') and os.path.exists(path)
