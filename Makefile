@@ -12,7 +12,7 @@ PARALLEL = -n 2 --dist loadfile
 
 # `make coverage` prints a line for each.
 ROOMS = cli data/tasks data/text data/pretraining data/records devices \
-  distillation modeling modeling/checkpoints serving system tools training
+  distillation modeling modeling/checkpoints pipeline serving system tools training
 
 .PHONY: quickstart test lint format slow long gpu_tests coverage mutants clean
 

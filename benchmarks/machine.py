@@ -5,8 +5,7 @@ import os
 import platform
 from typing import Any
 
-from system import machine
-from tools import local_files
+from system import local_files, machine
 
 _PACKAGES = (
   *('numpy', 'tensorflow', 'tensorflow-text', 'tf-models-official'),

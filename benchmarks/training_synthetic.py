@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 
-from tools import local_files
+from system import local_files
 
 _SPECIAL = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', '.')
 _VOCAB_SIZE = 30522

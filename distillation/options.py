@@ -35,6 +35,18 @@ class TransferOptions:
     reads='files',
     needs=('do_dump_logits',),
   )
+  transfer_text_column: str | None = setting(
+    None,
+    'Added: the column of the tables in --transfer_file with the sentence, or '
+    "the first of a pair, if the task's own data has another one.",
+    needs=('transfer_file',),
+  )
+  transfer_text_pair_column: str | None = setting(
+    None,
+    'Added: the column of the tables in --transfer_file with the second of a '
+    "pair, if the task's own data has another one.",
+    needs=('transfer_file',),
+  )
   transfer_split: str | None = setting(
     None,
     "Added: a split of the task whose text joins the transfer set: 'train'.",

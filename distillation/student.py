@@ -284,7 +284,7 @@ def _dump_logits(
     task,
     data_dir,
     options.transfer,
-    transfer_files.columns_of(task, options.task),
+    transfer_files.columns_of(task, options.task, options.transfer),
     tfds_dir=data_dir if options.task.data_source == 'tfds' else None,
   )
   _show_data(folder, transfer, dev, config)

@@ -22,6 +22,7 @@ from data.tasks.options import TaskOptions
 from data.tasks.task import Task
 from data.text import parquet
 from data.text.text_formats import Input
+from distillation.options import TransferOptions
 from system import text_files
 from system.errors import UserError, listed
 
@@ -56,21 +57,33 @@ class Row(NamedTuple):
   texts: tuple[str, ...]  # One, or two for a pair; they may be blank.
 
 
-def columns_of(task: Task, options: TaskOptions) -> TextColumns:
-  """Returns `text_column` and `text_pair_column`, by default the task's own.
+def columns_of(
+  task: Task, options: TaskOptions, transfer: TransferOptions
+) -> TextColumns:
+  """Returns the columns of the texts in the tables of a transfer set.
+
+  They are `transfer_text_column` and `transfer_text_pair_column`, else
+  `text_column` and `text_pair_column`, else the task's own.
 
   Raises:
-    UserError: `text_pair_column` is given for a task with single sentences.
+    UserError: a column of second texts is given for a task with single
+      sentences.
   """
   own = task.splits['train'].text_columns
-  given = (options.text_column, options.text_pair_column)
-  if options.text_pair_column and not task.is_pair:
-    raise UserError(
-      f'`text_pair_column`={options.text_pair_column} cannot take effect: '
-      f'{task.name} has single sentences'
-    )
-  names = tuple(x or y for x, y in zip(given, own, strict=False))
-  return TextColumns(names, any(given) and not options.is_custom)
+  shared = (options.text_column, options.text_pair_column)
+  apart = (transfer.transfer_text_column, transfer.transfer_text_pair_column)
+  names = ('text_pair_column', 'transfer_text_pair_column')
+  for name, value in zip(names, (shared[1], apart[1]), strict=True):
+    if value and not task.is_pair:
+      raise UserError(
+        f'`{name}`={value} cannot take effect: {task.name} has single sentences'
+      )
+  columns = tuple(
+    first or second or third
+    for first, second, third in zip(apart, shared, own, strict=False)
+  )
+  are_given = any(apart) or (any(shared) and not options.is_custom)
+  return TextColumns(columns, are_given)
 
 
 def open_file(path: str, columns: TextColumns) -> tuple[bool, Iterator[Row]]:

@@ -26,10 +26,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from absl import flags
 
 from cli import flag_group, script
-from system import json_text
+from system import json_text, local_files
 from system.errors import UserError
 from system.progress import Progress
-from tools import docstring_corpus, library_task, local_files
+from tools import docstring_corpus, library_task
 from tools.docstring_corpus import Module
 from tools.library_task import Task
 

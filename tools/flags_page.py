@@ -1,4 +1,4 @@
-"""Writes docs/flags.md: every flag of the four scripts, from its declaration.
+"""Writes docs/flags.md: every flag of the five scripts, from its declaration.
 
   python -m tools.flags_page
 
@@ -13,8 +13,8 @@ from cli import flag_group, script
 from cli.run_flags import RunOptions
 from data.pretraining.job_options import JobOptions
 from distillation.options import DistillationOptions
-from system import settings
-from tools import local_files
+from pipeline.options import PipelineOptions
+from system import local_files, settings
 from training.options import TaskJobOptions
 from training.pretraining_options import PretrainingOptions
 
@@ -34,11 +34,12 @@ _SCRIPTS = {
   'run_distillation.py': [
     *(RunOptions, *flag_group.groups_in(DistillationOptions)),
   ],
+  'run_pipeline.py': [*flag_group.groups_in(PipelineOptions)],
 }
 _HEAD = """\
 # Flags
 
-Every flag of the four scripts. `python -m tools.flags_page` writes this page
+Every flag of the five scripts. `python -m tools.flags_page` writes this page
 from the declarations (`system/settings.py`). Flags whose meaning begins with
 "Added" are not google-research/bert's. A flag that cannot take effect is an
 error: *needs* lists the conditions. A flag with a ● decides the weights, so a

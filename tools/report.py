@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from cli import flag_group, script
-from tools import local_files
+from system import local_files
 from tools.reporting import experiments, figures, grid, markdown, page, tables
 
 FLAGS = flags.FLAGS

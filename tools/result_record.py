@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from modeling.configs import BertConfig, count_parameters
-from system import files, machine
+from system import files, local_files, machine
 from system.errors import UserError, shown
-from tools import local_files, result_schema
+from tools import result_schema
 from training import class_scores
 
 EXPERIMENT_FILE = 'experiment.json'

@@ -24,9 +24,8 @@ from cli import flag_group, script
 from data.tasks import glue
 from data.tasks.examples import Example
 from data.tasks.task import Task
-from system import text_files
+from system import local_files, text_files
 from system.errors import UserError
-from tools import local_files
 
 FLAGS = flags.FLAGS
 

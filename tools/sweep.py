@@ -28,9 +28,11 @@ from absl import flags, logging
 
 from cli import flag_group, script
 from data.tasks import glue
+from pipeline import steps
+from pipeline.steps import Step
+from system import local_files
 from system.errors import UserError, listed, shown
-from tools import local_files, result_record, steps
-from tools.steps import Step
+from tools import result_record
 
 FLAGS = flags.FLAGS
 

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from absl import flags
 
 from cli import flag_group, script
-from tools import local_files
+from system import local_files
 from tools.sample_sentences import read_documents
 
 FLAGS = flags.FLAGS

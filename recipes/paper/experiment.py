@@ -24,12 +24,14 @@ from absl import flags
 
 from cli import script
 from modeling import configs
+from pipeline import steps
 from recipes.paper import scores
 from recipes.paper.scales import SCALES, Scale
 from recipes.paper.stages import Stages
 from recipes.paper.students import Student, Students
+from system import local_files
 from system.errors import UserError
-from tools import local_files, result_record, steps
+from tools import result_record
 
 FLAGS = flags.FLAGS
 

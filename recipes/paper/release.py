@@ -11,11 +11,11 @@ import dataclasses
 import os
 
 from modeling import configs
+from pipeline.steps import Step, flag_words
 from recipes.paper import experiment
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.students import Student
 from tools import pack_release, result_record
-from tools.steps import Step, flag_words
 
 
 def runs(plan: Plan) -> list[Run]:

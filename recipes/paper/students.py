@@ -12,9 +12,9 @@ import os
 import shutil
 from collections.abc import Mapping
 
+from pipeline.steps import Step, flag_words
 from recipes.paper.stages import Dump, Encoder, Stages
 from tools import result_record
-from tools.steps import Step, flag_words
 
 METHODS = ('basic', 'distillation', 'PF', 'PD', 'PDF')
 

@@ -11,6 +11,7 @@ from data.tasks import custom, glue, tfds_splits
 from data.tasks.examples import Example, Fields
 from data.tasks.options import TaskOptions
 from distillation import transfer_files, transfer_text
+from distillation.options import TransferOptions
 from distillation.transfer_files import TextColumns
 from system.errors import UserError
 
@@ -192,9 +193,21 @@ def test_given_columns_need_a_table(tmp_path):
     _texts(tmp_path, 't.tsv', 'x\ty\n', columns)
 
 
-def _columns(task, **options):
+def _columns(task, transfer=None, **options):
+  transfer = transfer or TransferOptions()
   options = {'task_name': task.name, 'data_dir': '/none', **options}
-  return transfer_files.columns_of(task, TaskOptions(**options))
+  return transfer_files.columns_of(task, TaskOptions(**options), transfer)
+
+
+def test_transfer_tables_may_have_columns_of_their_own():
+  splits = custom.in_files(Fields('a', 'b'))
+  task = custom.classification(('0', '1'), splits)
+  own = TransferOptions(transfer_text_column='x')
+  columns = _columns(task, own, text_column='a', text_pair_column='b')
+  assert columns == TextColumns(('x', 'b'), are_given=True)
+  pair = TransferOptions(transfer_text_pair_column='y')
+  with pytest.raises(UserError, match='`transfer_text_pair_column`=y cannot'):
+    _columns(glue.get_task('SST-2'), pair)
 
 
 def test_a_task_decides_the_columns_that_are_not_given():

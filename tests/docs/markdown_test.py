@@ -27,7 +27,7 @@ _PAGES = [
 ]
 # A script in a command: `run_classifier.py`, `-m tools.report`.
 _SCRIPT = re.compile(
-  r'data/\w+\.py|run_(?:pretraining|classifier|distillation)\.py|'
+  r'data/\w+\.py|run_(?:pretraining|classifier|distillation|pipeline)\.py|'
   r'-m (?:tools|benchmarks|recipes)\.\w+'
 )
 _BLOCK = re.compile(r'^ *```shell\n(.*?)^ *```', re.DOTALL | re.MULTILINE)
@@ -38,7 +38,7 @@ _OTHER_FLAGS = {
   *('logdir', 'json', 'service_port', 'nodes', 'gpus', 'array', 'flagfile'),
 }
 _FOLDERS = (
-  'benchmarks|cli|data|devices|distillation|docs|modeling|recipes|system|'
+  'benchmarks|cli|data|devices|distillation|docs|modeling|pipeline|recipes|system|'
   'tests|tools|training'
 )
 _PATH = re.compile(rf'(?<![\w/.$~{{-])(?:{_FOLDERS})/[\w./-]*\w')

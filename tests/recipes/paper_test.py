@@ -10,11 +10,12 @@ import sys
 
 import pytest
 
+from pipeline import steps
 from recipes.paper import experiment, release_sweep
 from recipes.paper.scales import SCALES
 from recipes.paper.stages import Stages
 from recipes.paper.students import METHODS, Students
-from tools import result_record, steps
+from tools import result_record
 
 _EXPERIMENTS = (
   *('main_comparison', 'initialisation', 'depth_or_width', 'transfer_size'),

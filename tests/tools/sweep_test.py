@@ -2,8 +2,9 @@
 
 import pytest
 
+from pipeline import steps
 from system.errors import UserError
-from tools import steps, sweep
+from tools import sweep
 
 _WORDS = ('run_classifier.py', '--do_train', '--do_eval')
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from system import local_files
 from system.errors import UserError
-from tools import local_files
 
 
 def test_write_creates_folders_and_replaces_files(tmp_path):

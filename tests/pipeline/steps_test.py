@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from pipeline import steps
 from system.errors import UserError
-from tools import steps
 
 _TOUCH = 'import pathlib, sys; pathlib.Path(sys.argv[1]).touch()'
 
@@ -106,7 +106,7 @@ def test_a_signal_stops_the_command_and_the_list(tmp_path):
   )
   script = f"""
 from cli import script
-from tools import steps
+from pipeline import steps
 def step(name, code):
   done = {str(tmp_path)!r} + '/' + name
   return steps.Step(name, ('-c', code, done), done)

@@ -1,0 +1,1 @@
+"""One command from a table of texts to a small model: the plan and its run."""

@@ -1,0 +1,101 @@
+"""What a pipeline's output folder records: the command that it belongs to.
+
+Tested by `tests/pipeline/folder_test.py`.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+from typing import Any
+
+from pipeline.options import PipelineOptions
+from system import files, local_files, settings
+from system.errors import UserError, shown
+
+FILE = 'pipeline.json'
+# Another value of these changes nothing that is made.
+_FREE = ('output_dir', 'dry_run', 'allow_weak_teacher', 'labels_only')
+
+
+def settings_of(options: PipelineOptions) -> dict[str, Any]:
+  """Returns the settings that decide what is made, by name."""
+  values = {}
+  for field in dataclasses.fields(options):
+    group = getattr(options, field.name)
+    for each in settings.declared_in(type(group)):
+      value = getattr(group, each.name)
+      if each.name not in _FREE:
+        values[each.name] = list(value) if isinstance(value, tuple) else value
+  return values
+
+
+def _identity(options: PipelineOptions) -> dict[str, Any]:
+  """Returns the settings, and sizes and checksums of the ends of the inputs."""
+  source = options.source
+  paths = [*source.sources().values(), *files.expand(source.transfer_file)]
+  contents = {
+    f'the content of {path}': [files.size(path), files.crc_of_ends(path)]
+    for path in paths
+  }
+  return {**settings_of(options), **contents}
+
+
+def check(options: PipelineOptions) -> None:
+  """Checks that the folder is new or empty, or belongs to this command.
+
+  Raises:
+    UserError: it belongs to another command; the first setting that differs is
+      named with both values. Or it holds something else.
+  """
+  folder = options.job.output_dir
+  path = os.path.join(folder, FILE)
+  if not files.exists(path):
+    if _content(folder):
+      raise UserError(
+        f'`output_dir`: {folder} holds files, but no {FILE} of this command. '
+        'Give a new folder.'
+      )
+    return
+  recorded = files.read_json(path)
+  earlier = recorded.get('settings') if isinstance(recorded, dict) else None
+  if not isinstance(earlier, dict):
+    raise UserError(f'{path} is damaged: expected an object with "settings"')
+  for name, value in _identity(options).items():
+    if earlier.get(name) != value:
+      raise UserError(
+        f'`output_dir`: {folder} belongs to a command with another `{name}`: '
+        f'{shown(earlier.get(name))}, now {shown(value)}. Give another folder, '
+        'or that value.'
+      )
+
+
+def _content(folder: str) -> list[str]:
+  names = files.list_folder(folder) if files.is_folder(folder) else []
+  # A command that was killed before it recorded its settings leaves its lock.
+  return [name for name in names if name != 'run.lock']
+
+
+def claim(options: PipelineOptions) -> None:
+  """Records the command in its folder."""
+  path = os.path.join(options.job.output_dir, FILE)
+  content = {'settings': _identity(options)}
+  local_files.write(path, json.dumps(content, indent=2) + '\n')
+
+
+def check_space(folder: str, needed: int) -> None:
+  """Raises a `UserError` if the disk has less free space than needed.
+
+  Args:
+    folder: need not exist.
+    needed: bytes.
+  """
+  existing = os.path.abspath(folder)
+  while not os.path.exists(existing):
+    existing = os.path.dirname(existing)
+  free = shutil.disk_usage(existing).free
+  if free < needed:
+    raise UserError(
+      f'`output_dir`: the models need about {needed / 1e9:.1f} GB, '
+      f'{existing} has {free / 1e9:.1f} GB of free space'
+    )

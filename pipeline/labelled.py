@@ -1,0 +1,106 @@
+"""Reads the labelled texts: a table, which is split, or the user's own splits.
+
+Does not import TensorFlow. Tested by `tests/pipeline/labelled_test.py`.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from data.tasks import custom, split_files, split_options
+from data.tasks import options as task_options
+from data.tasks.examples import Example
+from data.tasks.options import TaskOptions
+from pipeline.options import SourceOptions
+from system.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+  """The labelled texts.
+
+  Attributes:
+    splits: 'train', 'dev' and perhaps 'test' → their examples.
+    labels: sorted; empty if the labels are numbers to predict.
+    columns: the flags that name the columns of the splits' files.
+    is_pair: whether an example has two texts.
+  """
+
+  splits: Mapping[str, Sequence[Example]]
+  labels: tuple[str, ...]
+  columns: Mapping[str, object]
+  is_pair: bool
+
+  @property
+  def scored_split(self) -> str:
+    """The split that all models are scored on: test if it has labels."""
+    test = self.splits.get('test', ())
+    return 'test' if any(e.label is not None for e in test) else 'dev'
+
+  @property
+  def is_regression(self) -> bool:
+    """Whether the labels are numbers to predict."""
+    return not self.labels
+
+  @property
+  def metric(self) -> str:
+    """The main score."""
+    return 'pearson' if self.is_regression else 'accuracy'
+
+
+def read(source: SourceOptions) -> Labelled:
+  """Reads the labelled texts; writes nothing.
+
+  Raises:
+    UserError: a file is missing or malformed, a split is empty, or test has
+      labels for some of its rows only; the message names the file.
+  """
+  labelled = _folder(source) if source.data_dir else _table(source)
+  for name in ('train', 'dev'):
+    if not labelled.splits[name]:
+      raise UserError(f'{name} has no example')
+  test = labelled.splits.get('test', ())
+  unlabelled = [e.example_id for e in test if e.label is None]
+  if 0 < len(unlabelled) < len(test):
+    raise UserError(
+      f'{len(unlabelled):,} of the {len(test):,} examples of test have no '
+      f'label, the first of them {unlabelled[0]}: expected all or none'
+    )
+  return labelled
+
+
+def _table(source: SourceOptions) -> Labelled:
+  splits = split_options.make(source).examples
+  is_pair = source.text_pair_column is not None
+  columns = {
+    'text_pair_column': split_files.PAIR_COLUMN if is_pair else None,
+    'regression': source.regression or None,
+  }
+  labels = {e.label for e in splits['train']}
+  labels = () if source.regression else tuple(sorted(labels))
+  return Labelled(splits, labels, columns, is_pair)
+
+
+def _folder(source: SourceOptions) -> Labelled:
+  train = custom.regression(custom.in_files()).locate(source.data_dir, 'train')
+  columns = source.columns.found_in(train)
+  given = {
+    'text_column': columns.text,
+    'text_pair_column': columns.pair,
+    'label_column': columns.label,
+    'regression': source.regression,
+  }
+  options = TaskOptions(data_dir=source.data_dir, task_name='custom', **given)
+  task = task_options.make_task(options, (), is_training=True)
+  names = [
+    name
+    for name in ('train', 'dev', 'test')
+    if name != 'test' or task.has_split(source.data_dir, name)
+  ]
+  splits = {name: task.read_split(source.data_dir, name) for name in names}
+  defaults = {'text_column': 'sentence', 'label_column': 'label'}
+  flags = {
+    name: value
+    for name, value in given.items()
+    if value and value != defaults.get(name)
+  }
+  return Labelled(splits, task.labels, flags, task.is_pair)

@@ -1,0 +1,107 @@
+"""Plans a pipeline, says what it will do, and does it.
+
+Tested by `tests/pipeline/run_test.py` and `tests/scripts/run_pipeline_test.py`.
+"""
+
+import dataclasses
+import importlib.util
+from collections.abc import Sequence
+
+from absl import logging
+
+from pipeline import (
+  announcement,
+  cost,
+  defaults,
+  folder,
+  labelled,
+  models,
+  stages,
+  steps,
+  summary,
+)
+from pipeline.options import PipelineOptions
+from pipeline.plan import TEACHER, Plan, Stage
+from system import local_files, progress
+
+
+def run(options: PipelineOptions) -> None:
+  """Runs the pipeline, or goes on where it was stopped.
+
+  Raises:
+    UserError: as for `make_plan`, or a command failed.
+    Stopped: on SIGTERM or Ctrl-C.
+  """
+  plan = make_plan(options)
+  planned = stages.make(plan)
+  _say(announcement.before(plan, planned))
+  if options.job.dry_run:
+    return
+  if not any(stage.step.is_done for stage in planned):
+    folder.check_space(options.job.output_dir, stages.disk_bytes(plan))
+  from training import run_lock  # It imports TensorFlow.
+
+  with run_lock.held(options.job.output_dir):
+    folder.claim(options)
+    _write_commands(plan, planned)
+    steps.run(_steps(plan, planned), plan.path('logs'), shows_output=True)
+  _say(announcement.after(plan))
+
+
+def make_plan(options: PipelineOptions) -> Plan:
+  """Reads the inputs, checks them and chooses values; writes nothing.
+
+  Raises:
+    UserError: an input is missing, malformed or does not fit another one, or
+      the folder belongs to another command.
+  """
+  options.check()
+  folder.check(options)
+  data = labelled.read(options.source)
+  found = models.find(options, data)
+  with progress.announced('Measuring the texts'):
+    from pipeline import texts  # It imports TensorFlow, which takes seconds.
+
+    measured = texts.measure(options.source, data, found)
+  is_pretrained = options.models.init_checkpoint is not None
+  return Plan(
+    options,
+    data,
+    measured,
+    found,
+    defaults.choose(options.choices, measured, found, is_pretrained),
+    cost.measured_rate(),
+    has_report=importlib.util.find_spec('matplotlib') is not None,
+  )
+
+
+def _steps(plan: Plan, planned: Sequence[Stage]) -> list[steps.Step]:
+  """Returns the steps, with their times in the titles.
+
+  The record of the teacher warns of a weak one.
+  """
+
+  def warn(_: float) -> None:
+    if text := summary.weaker_than_words(plan):
+      logging.warning('%s', text)
+
+  found = []
+  for stage in planned:
+    title = f'{stage.step.title} ({cost.about(stage.seconds)})'
+    step = dataclasses.replace(stage.step, title=title)
+    if step.done == plan.result(TEACHER):
+      step = dataclasses.replace(step, finish=warn)
+    found.append(step)
+  return found
+
+
+def _write_commands(plan: Plan, planned: Sequence[Stage]) -> None:
+  lines = ['#!/usr/bin/env bash', 'set -euo pipefail']
+  lines += stages.commands(plan, planned)
+  text = ''.join(f'{line}\n' for line in lines)
+  local_files.write(plan.path('commands.sh'), text)
+  local_files.write(plan.experiment_file, stages.experiment(plan) + '\n')
+
+
+def _say(lines: Sequence[str]) -> None:
+  print('\n'.join(lines), flush=True)

@@ -1,0 +1,222 @@
+"""Runs a list of steps: one process for each, with a log and a time.
+
+Tested by `tests/pipeline/steps_test.py`.
+"""
+
+import concurrent.futures
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import tqdm
+
+from pipeline import child_process
+from pipeline.log_echo import LogEcho
+from system import local_files
+from system.errors import UserError
+from training import stop_request
+
+if TYPE_CHECKING:
+  from pipeline.steps import Step
+
+_as_duration = tqdm.tqdm.format_interval
+
+# The last lines of a failed command's log that are printed.
+_LINES_OF_FAILURE = 12
+# Scripts end with these statuses if they are to be started again.
+_STOPPED = (75, 130)
+
+
+class Runner:
+  """Runs a list of steps, several at a time."""
+
+  def __init__(self, steps: 'Sequence[Step]', log_dir: str, num_jobs: int):
+    """Takes the steps.
+
+    Args:
+      steps: as `steps.to_run` returns them.
+      log_dir: takes a log of each command.
+      num_jobs: how many commands run at the same time.
+    """
+    self._waiting = list(steps)
+    self._log_dir = log_dir
+    self._num_jobs = num_jobs
+    self._num_steps = len(steps)
+    self._num_done = 0
+    self._failed: list[str] = []
+    self._processes: set[subprocess.Popen] = set()
+    self._is_stopping = threading.Event()
+    self._begin = time.monotonic()
+
+  def run(self) -> None:
+    """Runs all steps.
+
+    Raises:
+      UserError: a command failed or stopped by itself.
+    """
+    running: dict[concurrent.futures.Future, Step] = {}
+    pool = concurrent.futures.ThreadPoolExecutor(self._num_jobs)
+    try:
+      while self._waiting or running:
+        for step in self._next(self._num_jobs - len(running)):
+          running[pool.submit(self._run_step, step)] = step
+        if not running:
+          break
+        ended, _ = concurrent.futures.wait(
+          running, return_when=concurrent.futures.FIRST_COMPLETED
+        )
+        for future in ended:
+          del running[future]
+          future.result()
+    finally:
+      self.stop()
+      pool.shutdown()
+    if not stop_request.was_made():
+      self._raise_if_failed()
+
+  def stop(self) -> None:
+    """Asks the commands in progress to end, and starts no others."""
+    if not self._is_stopping.is_set():
+      self._is_stopping.set()
+      for process in list(self._processes):
+        process.terminate()
+
+  def _next(self, num_free: int) -> 'list[Step]':
+    """Takes the next steps whose needs are done from the waiting ones."""
+    if self._is_stopping.is_set():
+      self._waiting = []
+    ready = [
+      step for step in self._waiting if all(need.is_done for need in step.needs)
+    ][:num_free]
+    for step in ready:
+      self._waiting.remove(step)
+    return ready
+
+  def _run_step(self, step: 'Step') -> None:
+    log = os.path.join(self._log_dir, f'{step.name}.log')
+    for path in (log, step.done):
+      os.makedirs(os.path.dirname(path), exist_ok=True)
+    self._announce(step)
+    seconds, status = self._run_command(step, log)
+    if status in _STOPPED or self._is_stopping.is_set():
+      self._is_stopping.set()
+      self._failed.append(f'{step.name} was stopped')
+      return
+    if not status and step.finish:
+      step.finish(seconds)
+    if status or not step.is_done:
+      self._report_failure(step, log, status)
+      return
+    self._num_done += 1
+    self._say(f'{step.name} took {_as_duration(seconds)}{self._time_left()}')
+
+  def _announce(self, step: 'Step') -> None:
+    self._say(f'{step.name} begins')
+
+  def _wait(
+    self, step: 'Step', process: subprocess.Popen, log: str, start: int
+  ) -> int:
+    """Waits for a command, whose log begins at `start`; returns its status."""
+    del step, log, start
+    return process.wait()
+
+  def _run_command(self, step: 'Step', log: str) -> tuple[float, int]:
+    """Returns the seconds of all tries so far, and this one's exit status."""
+    environment = {**os.environ, 'PYTHON': sys.executable}
+    if self._num_jobs > 1:
+      threads = max(len(os.sched_getaffinity(0)) // self._num_jobs, 1)
+      environment.setdefault('TF_NUM_INTRAOP_THREADS', str(threads))
+    begin = time.monotonic()
+    with open(log, 'ab') as file:
+      file.write(f'+ {step.shell_command()}\n'.encode())
+      file.flush()
+      start = file.tell()
+      process = child_process.start(step.words(), file, environment)
+      self._processes.add(process)
+      if self._is_stopping.is_set():
+        process.terminate()
+      status = self._wait(step, process, log, start)
+      self._processes.discard(process)
+    return _add_seconds(log, time.monotonic() - begin), status
+
+  def _report_failure(self, step: 'Step', log: str, status: int) -> None:
+    reason = f'ended with status {status}' if status else f'made no {step.done}'
+    self._say('\n'.join([f'{step.name} {reason}:', *self._end_of(log)]))
+    self._failed.append(f'{step.name} {reason}; its log is {log}')
+
+  def _end_of(self, log: str) -> list[str]:
+    with open(log, encoding='utf-8', errors='replace') as file:
+      return file.read().splitlines()[-_LINES_OF_FAILURE:]
+
+  def _raise_if_failed(self) -> None:
+    left = [step.name for step in self._waiting]
+    if self._failed:
+      waiting = f'. {len(left)} steps wait for them' if left else ''
+      raise UserError('; '.join(self._failed) + waiting)
+    if left:
+      raise ValueError(f'no step makes what these need: {", ".join(left)}')
+
+  def _time_left(self) -> str:
+    left = self._num_steps - self._num_done
+    if not left:
+      return ''
+    each = (time.monotonic() - self._begin) / self._num_done
+    return f'; {left} steps, about {_as_duration(each * left)}, are left'
+
+  def _say(self, text: str) -> None:
+    now = time.strftime('%H:%M:%S')
+    place = f'{now} [{self._num_done}/{self._num_steps}]'
+    # One write, because several threads print.
+    print(f'{place} {text}\n', end='', flush=True)
+
+
+class ShownRunner(Runner):
+  """Runs steps one after another, shows their output, ends with a failure."""
+
+  def __init__(self, steps: 'Sequence[Step]', log_dir: str, num_all: int):
+    """Takes the steps.
+
+    Args:
+      steps: as for `Runner`.
+      log_dir: as for `Runner`.
+      num_all: the number of steps, those that are done included.
+    """
+    super().__init__(steps, log_dir, num_jobs=1)
+    self._num_done, self._num_steps = num_all - len(steps), num_all
+
+  def _announce(self, step: 'Step') -> None:
+    number = f'stage {self._num_done + 1} of {self._num_steps}'
+    self._say(f'{number}, {step.name}: {step.title}')
+
+  def _wait(
+    self, step: 'Step', process: subprocess.Popen, log: str, start: int
+  ) -> int:
+    return LogEcho(log, step.name, start).follow(process)
+
+  def _report_failure(self, step: 'Step', log: str, status: int) -> None:
+    super()._report_failure(step, log, status)
+    self._is_stopping.set()
+
+  def _end_of(self, log: str) -> list[str]:
+    return []  # It was shown.
+
+  def _time_left(self) -> str:
+    return ''  # The plan has said how long each stage takes.
+
+  def _say(self, text: str) -> None:
+    print(f'{time.strftime("%H:%M:%S")} {text}', flush=True)
+
+
+def _add_seconds(log: str, seconds: float) -> float:
+  """Adds to the seconds recorded beside a log; returns the sum."""
+  path = f'{log.removesuffix(".log")}.seconds.json'
+  if os.path.exists(path):
+    with open(path, encoding='utf-8') as file:
+      seconds += json.load(file)
+  local_files.write(path, json.dumps(round(seconds, 1)))
+  return seconds

@@ -1,0 +1,109 @@
+"""The final table: each method's scores and agreement with the teacher.
+
+Tested by `tests/pipeline/summary_test.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline import models
+from pipeline.plan import DISTILLED, METHODS, ON_LABELS, TEACHER, Plan
+from system import files
+from training import result_files
+
+# Shown beside the main score if a result has it.
+_SECOND = {'accuracy': 'macro_f1', 'pearson': 'spearman'}
+_NAMES = {
+  'bag-of-words': 'bag of words',
+  ON_LABELS: 'student on labels alone',
+  DISTILLED: 'student, distilled',
+  TEACHER: 'teacher',
+}
+_NOTHING = '-'
+
+
+def table(plan: Plan) -> list[str]:
+  """Returns the lines of the table, from the result files.
+
+  Args:
+    plan: a plan that is done.
+  """
+  metric = plan.labelled.metric
+  second = _SECOND[metric]
+  rows = [['method', metric, second, 'agreement with teacher', 'parameters']]
+  for method in METHODS:
+    if record := _record(plan, method):
+      scores = record['scores']
+      rows.append(
+        [
+          _NAMES[method],
+          _number(scores.get(metric)),
+          _number(scores.get(second)),
+          _number(_agreement(plan, method, scores)),
+          f'{record["parameters"]:,}' if record['parameters'] else _NOTHING,
+        ]
+      )
+  if manifest := plan.models.teacher.manifest:
+    scores = manifest.teacher_scores
+    value = scores.get(metric, scores.get(f'eval_{metric}'))
+    rows.append(
+      ['teacher of the dump, on dev', _number(value), *[_NOTHING] * 3]
+    )
+  return _aligned(rows)
+
+
+def weaker_than_words(plan: Plan) -> str | None:
+  """Returns a warning if the teacher is no better than a bag of words."""
+  metric = plan.labelled.metric
+  words = _record(plan, METHODS[0])
+  teacher = _record(plan, TEACHER)
+  if not words or not teacher:
+    return None
+  ours, theirs = (x['scores'].get(metric) for x in (teacher, words))
+  if ours is None or theirs is None or ours > theirs:
+    return None
+  return (
+    f"the teacher's {metric} is {ours:.3f}, that of a bag of words "
+    f'{theirs:.3f}: a student of this teacher will hardly be better. More '
+    'labelled texts, more `teacher_epochs` or another `teacher` may help.'
+  )
+
+
+def _record(plan: Plan, method: str) -> Mapping[str, Any] | None:
+  path = plan.result(method)
+  return files.read_json(path) if files.exists(path) else None
+
+
+def _agreement(
+  plan: Plan, method: str, scores: Mapping[str, float]
+) -> float | None:
+  """Returns the share of the scored split for which both predict the same."""
+  if method not in (DISTILLED, ON_LABELS) or plan.labelled.is_regression:
+    return None
+  if plan.models.teacher.kind == models.DUMP:
+    return scores.get('teacher_agreement')
+  ours, theirs = map(_labels, map(plan.predictions, (method, TEACHER)))
+  same = [a == b for a, b in zip(ours, theirs, strict=True)]
+  return sum(same) / len(same)
+
+
+def _labels(path: str) -> list[str]:
+  rows = result_files.read_predictions(path)
+  return [row['prediction'] for row in rows]
+
+
+def _number(value: float | None) -> str:
+  return _NOTHING if value is None else f'{value:.3f}'
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+  """Returns rows as lines: texts to the left, numbers to the right."""
+  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+  lines = []
+  for row in rows:
+    first = row[0].ljust(widths[0])
+    others = [
+      cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)
+    ]
+    lines.append('  '.join([first, *others]))
+  return lines

@@ -1,0 +1,154 @@
+"""How many texts there are and how long they are: what the plan depends on.
+
+Tested by `tests/pipeline/texts_test.py`.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from data.tasks import data_report
+from data.tasks.examples import Example
+from data.text.tokenization import BertTokenizer, Vocabulary
+from distillation import transfer_files, transfer_text
+from distillation.transfer_files import TextColumns
+from distillation.transfer_text import Text
+from pipeline.labelled import Labelled
+from pipeline.models import Models
+from pipeline.options import SourceOptions
+from system import files
+from system.errors import UserError
+
+# Enough for the percentiles and the mean of a split.
+_MAX_MEASURED = 5000
+_PERCENTILE = 99
+
+
+@dataclasses.dataclass(frozen=True)
+class Texts:
+  """Facts on the texts of a pipeline.
+
+  Attributes:
+    num: of examples: 'train', 'dev', 'test' if there is one, and 'transfer',
+      the unlabelled texts with those of train, or the texts of a dump.
+    lengths: 'train' and 'transfer' → the lengths of their texts in tokens,
+      ascending, with [CLS] and [SEP]; of a sample if there are many. Those of
+      a dump are taken to be those of train.
+    transfer_columns: the flags that name the columns of the transfer tables.
+  """
+
+  num: dict[str, int]
+  lengths: dict[str, np.ndarray]
+  transfer_columns: dict[str, str]
+
+  def percentile(self, name: str) -> int:
+    """Returns the 99th percentile of some texts' lengths."""
+    values = self.lengths[name]
+    return int(np.percentile(values, _PERCENTILE, method='higher'))
+
+  def mean_length(self, name: str, limit: int) -> float:
+    """Returns the mean number of tokens after the cut to `limit`."""
+    return float(np.minimum(self.lengths[name], limit).mean())
+
+  def share_longer(self, limit: int) -> float:
+    """Returns the share of train's texts that `limit` cuts."""
+    return float((self.lengths['train'] > limit).mean())
+
+
+def measure(source: SourceOptions, labelled: Labelled, models: Models) -> Texts:
+  """Counts and measures the texts; writes nothing.
+
+  Raises:
+    UserError: a file of the transfer set is malformed, or has single sentences
+      where the labelled texts are pairs, or the other way round.
+  """
+  tokenizer = BertTokenizer(
+    Vocabulary([token.strip() for token in models.tokens]),
+    models.do_lower_case,
+  )
+  num = {name: len(own) for name, own in labelled.splits.items()}
+  count = data_report.measure_with(tokenizer)
+  lengths = {'train': _lengths(labelled.splits['train'], count)}
+  if manifest := models.teacher.manifest:
+    num['transfer'] = manifest.num_examples
+    return Texts(num, {**lengths, 'transfer': lengths['train']}, {})
+  columns = transfer_columns(source, labelled)
+  unlabelled = [
+    Example(*text[:3], None) for text in _transfer(source, labelled, columns)
+  ]
+  num['transfer'] = num['train'] + len(unlabelled)
+  joined = [*labelled.splits['train'], *unlabelled]
+  return Texts(num, {**lengths, 'transfer': _lengths(joined, count)}, columns)
+
+
+def _lengths(
+  examples: Sequence[Example], measure: data_report.Measure
+) -> np.ndarray:
+  stride = -(-len(examples) // _MAX_MEASURED)
+  return np.sort(measure(examples[::stride]))
+
+
+def transfer_columns(
+  source: SourceOptions, labelled: Labelled
+) -> dict[str, str]:
+  """Returns the flags that name the columns of the transfer tables.
+
+  The user's own column of the labelled table counts, too, if a file has it.
+  """
+  given = {
+    'transfer_text_column': source.transfer_text_column,
+    'transfer_text_pair_column': source.transfer_text_pair_column,
+  }
+  if not any(given.values()) and _is_table(source, labelled):
+    given['transfer_text_column'] = source.text_column
+    given['transfer_text_pair_column'] = source.text_pair_column
+  return {name: value for name, value in given.items() if value}
+
+
+def _is_table(source: SourceOptions, labelled: Labelled) -> bool:
+  """Returns whether a file has the columns that the labelled table has."""
+  names = source.columns.texts()
+  if len(names) != 1 + labelled.is_pair:
+    return False
+  for path in files.expand(source.transfer_file):
+    try:
+      is_table, _ = transfer_files.open_file(path, TextColumns(names))
+    except UserError:
+      continue
+    if is_table:
+      return True
+  return False
+
+
+def _transfer(
+  source: SourceOptions, labelled: Labelled, columns: dict[str, str]
+) -> list[Text]:
+  if not source.transfer_file:
+    return []
+  names = ['sentence', *['sentence2'] * labelled.is_pair]
+  if source.data_dir:
+    own = labelled.columns
+    names = [
+      own.get('text_column', names[0]),
+      *[own.get('text_pair_column', 'sentence2')] * labelled.is_pair,
+    ]
+  apart = [
+    columns.get('transfer_text_column'),
+    columns.get('transfer_text_pair_column'),
+  ]
+  chosen = tuple(a or b for a, b in zip(apart, names, strict=False))
+  texts = [
+    text
+    for group in transfer_text.read_files(
+      source.transfer_file, TextColumns(chosen, bool(columns))
+    )
+    for text in group
+  ]
+  if (texts[0].text_b is not None) != labelled.is_pair:
+    kinds = ('single sentences', 'pairs')
+    raise UserError(
+      f'`transfer_file` has {kinds[texts[0].text_b is not None]}, the labelled '
+      f'texts are {kinds[labelled.is_pair]}'
+    )
+  return texts

@@ -1,0 +1,154 @@
+"""The kinds of teachers, and models that do not fit each other."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import tiny_pipeline
+from tiny_world import CONFIG, VOCABULARY
+
+from distillation import dump_manifest
+from modeling.checkpoints import model_file
+from modeling.checkpoints.model_file import ModelFile, TaskRecord
+from pipeline import labelled, models
+from system.errors import UserError
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  return tiny_pipeline.make(tmp_path_factory.mktemp('models'))
+
+
+@pytest.fixture(scope='module')
+def data(folder):
+  return labelled.read(tiny_pipeline.options(folder).source)
+
+
+def _find(folder, data, **changes):
+  return models.find(tiny_pipeline.options(folder, **changes), data)
+
+
+def _fine_tuned(folder, labels):
+  tiny_pipeline.checkpoint(folder)
+  task = TaskRecord('custom', labels, False)
+  model_file.write(str(folder), ModelFile(task, True, 16), ['vocab.txt'])
+  return str(folder)
+
+
+def test_a_pretrained_checkpoint_is_fine_tuned(folder, data):
+  found = _find(folder, data)
+  assert found.teacher.kind == models.ENCODER
+  assert found.teacher.is_trained_here
+  assert found.student.num_hidden_layers == 1
+  assert found.vocab_file == str(folder / 'encoder' / 'vocab.txt')
+  assert found.do_lower_case and found.limit == 32
+
+
+def test_a_model_of_these_labels_is_used_as_it_is(folder, data, tmp_path):
+  path = _fine_tuned(tmp_path / 'own', ('Up', 'down'))
+  found = _find(folder, data, teacher=path)
+  assert found.teacher.kind == models.FINE_TUNED
+  assert not found.teacher.is_trained_here
+  assert found.limit == 16
+
+
+def test_a_model_of_other_labels_is_fine_tuned_again(folder, data, tmp_path):
+  path = _fine_tuned(tmp_path / 'other', ('a', 'b'))
+  teacher = _find(folder, data, teacher=path).teacher
+  assert teacher.kind == models.ENCODER
+  assert teacher.note == (
+    "its labels are 'a', 'b', those of the data 'down', 'up', so it is "
+    'fine-tuned again'
+  )
+
+
+def test_a_hugging_face_folder_is_imported(folder, data, tmp_path):
+  config = {**CONFIG, 'model_type': 'bert'}
+  (tmp_path / 'config.json').write_text(json.dumps(config))
+  (tmp_path / 'vocab.txt').write_text('\n'.join(VOCABULARY) + '\n')
+  weights = {'embeddings': np.zeros(1, np.float32)}
+  safetensors.numpy.save_file(weights, tmp_path / 'model.safetensors')
+  (tmp_path / 'tokenizer_config.json').write_text('{"do_lower_case": true}')
+  found = _find(folder, data, teacher=str(tmp_path))
+  assert found.teacher.kind == models.HUGGING_FACE
+  random = {'init_checkpoint': None, 'bert_size': 'tiny'}
+  found = _find(folder, data, teacher=str(tmp_path), **random)
+  # The import writes it.
+  assert found.vocab_file is None and found.tokens == VOCABULARY
+
+
+def test_a_dump_gives_length_and_labels(folder, data, tmp_path):
+  found = _find(folder, data, **_dump(tmp_path))
+  assert found.teacher.kind == models.DUMP
+  assert found.teacher.limit == 12
+
+
+def test_a_dump_of_other_labels_is_refused(folder, data, tmp_path):
+  with pytest.raises(UserError, match="has the labels 'x', 'y', the data"):
+    _find(folder, data, **_dump(tmp_path, labels=['x', 'y']))
+
+
+def test_a_dump_of_another_vocabulary_is_refused(folder, data, tmp_path):
+  with pytest.raises(UserError, match='is not the vocabulary of the dump'):
+    _find(folder, data, **_dump(tmp_path, vocabulary='0'))
+
+
+def _dump(folder, **changes):
+  from data.text.tokenization import Vocabulary
+
+  manifest = dump_manifest.Manifest(
+    **{
+      'task': 'custom',
+      'labels': ['down', 'up'],
+      'teacher': 'teacher',
+      'teacher_checksum': '1',
+      'teacher_scores': {'eval_accuracy': 0.9},
+      'vocabulary': Vocabulary(VOCABULARY).checksum,
+      'vocab_size': len(VOCABULARY),
+      'do_lower_case': True,
+      'max_seq_length': 12,
+      'num_examples': 5,
+      'num_held_out': 0,
+      'shards': [dump_manifest.Shard('logits-00000-of-00001', 5, 9, '1')],
+      **changes,
+    }
+  )
+  dump_manifest.write(str(folder), manifest)
+  return {'teacher': None, 'logits_dir': str(folder), 'transfer_file': ()}
+
+
+def test_other_vocabularies_are_refused(folder, data, tmp_path):
+  tiny_pipeline.checkpoint(tmp_path / 'student')
+  other = [*VOCABULARY[:-1], 'zebra']
+  (tmp_path / 'student' / 'vocab.txt').write_text('\n'.join(other) + '\n')
+  with pytest.raises(UserError, match='is not the vocabulary of the teacher'):
+    _find(folder, data, init_checkpoint=str(tmp_path / 'student'))
+
+
+def test_a_student_of_another_vocabulary_size_is_refused(
+  folder, data, tmp_path
+):
+  tiny_pipeline.checkpoint(tmp_path / 'student', vocab_size=99)
+  (tmp_path / 'student' / 'vocab.txt').unlink()
+  with pytest.raises(UserError, match='the numbers of tokens differ'):
+    _find(folder, data, init_checkpoint=str(tmp_path / 'student'))
+
+
+def test_the_casing_of_both_models_is_one(folder, data, tmp_path):
+  tiny_pipeline.checkpoint(tmp_path / 'student')
+  (tmp_path / 'student' / 'tokenizer_config.json').write_text(
+    '{"do_lower_case": false}'
+  )
+  path = _fine_tuned(tmp_path / 'own', ('down', 'up'))
+  start = str(tmp_path / 'student')
+  assert not _find(folder, data, init_checkpoint=start).do_lower_case
+  with pytest.raises(UserError, match='the casing differs'):
+    _find(folder, data, teacher=path, init_checkpoint=start)
+
+
+def test_a_random_student_has_the_vocabulary_of_the_teacher(folder, data):
+  found = _find(folder, data, init_checkpoint=None, bert_size='2/128')
+  assert found.student.vocab_size == len(VOCABULARY)
+  assert dataclasses.asdict(found.student)['hidden_size'] == 128

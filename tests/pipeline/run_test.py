@@ -1,0 +1,23 @@
+"""Plans are made and checked without writing anything."""
+
+import pytest
+import tiny_pipeline
+
+from pipeline import run
+from system.errors import UserError
+
+
+def test_a_plan_writes_nothing(tmp_path):
+  tiny_pipeline.make(tmp_path)
+  before = sorted(tmp_path.rglob('*'))
+  plan = run.make_plan(tiny_pipeline.options(tmp_path))
+  assert sorted(tmp_path.rglob('*')) == before
+  assert plan.models.limit == 32
+  assert plan.texts.num['transfer'] == 168
+
+
+def test_a_missing_column_is_named(tmp_path):
+  tiny_pipeline.make(tmp_path)
+  options = tiny_pipeline.options(tmp_path, label_column='rating')
+  with pytest.raises(UserError, match="'rating'"):
+    run.make_plan(options)

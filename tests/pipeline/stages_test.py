@@ -1,0 +1,183 @@
+"""The commands of a plan, for each kind of teacher."""
+
+import dataclasses
+import json
+import os
+import shlex
+import types
+
+import numpy as np
+import pytest
+import tiny_pipeline
+
+from modeling import configs
+from pipeline import defaults, labelled, stages
+from pipeline.models import (
+  DUMP,
+  ENCODER,
+  FINE_TUNED,
+  HUGGING_FACE,
+  Models,
+  Teacher,
+)
+from pipeline.plan import Plan
+from pipeline.texts import Texts
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  return tiny_pipeline.make_texts(tmp_path_factory.mktemp('texts'))
+
+
+def _plan(folder, kind=ENCODER, has_report=True, vocab_file='v', **changes):
+  dump = {'teacher': None, 'logits_dir': 'logits', 'transfer_file': ()}
+  changes = {**(dump if kind == DUMP else {'teacher': 'large'}), **changes}
+  given = {'output_dir': 'out', 'init_checkpoint': 'small', **changes}
+  options = tiny_pipeline.options(folder, **given)
+  data = labelled.read(options.source)
+  lengths = np.array([10])
+  num = {'train': 128, 'dev': 16, 'test': 16, 'transfer': 168}
+  texts = Texts(num, {'train': lengths, 'transfer': lengths}, {})
+  config = None if kind == DUMP else configs.compact_config('4/256', 100)
+  manifest = types.SimpleNamespace(max_seq_length=32) if kind == DUMP else None
+  teacher = Teacher(kind, 'large', config, [], 512, None, manifest)
+  student = configs.compact_config('2/128', 100)
+  models = Models(teacher, student, vocab_file, [], True)
+  chosen = defaults.choose(options.choices, texts, models, True)
+  return Plan(options, data, texts, models, chosen, 1e11, has_report)
+
+
+def _lines(plan):
+  return stages.commands(plan, stages.make(plan))
+
+
+def _names(plan):
+  return [stage.step.name for stage in stages.make(plan)]
+
+
+def test_a_checkpoint_is_fine_tuned_and_distilled(folder):
+  task = (
+    '--task_name=custom --data_dir=out/data --vocab_file=v --max_seq_length=32'
+  )
+  scored = '--do_eval --eval_split=test --do_predict --eval_batch_size=64'
+  scored += ' --predict_batch_size=64 --output_dir='
+  table = f'--input_file={folder}/reviews.csv --text_column=review'
+  small = '--init_checkpoint=small --do_train'
+  sizes = '--train_batch_size=32 --seed=12345'
+  lines = _lines(_plan(folder))
+  assert lines[:-2] == [
+    f'python -m tools.split_table {table} --label_column=stars '
+    '--output_dir=out/data',
+    'python -m tools.bag_of_words --data_dir=out/data '
+    '--results_dir=out/results --keys=method=bag-of-words,seed=12345',
+    f'python run_classifier.py {task} --init_checkpoint=large --do_train '
+    f'--learning_rate=0.01 --num_train_epochs=4.0 {sizes} {scored}out/teacher',
+    'python -m tools.record_result --run_dir=out/teacher '
+    '--results_dir=out/results --keys=method=teacher,seed=12345 '
+    '--split=test --name=teacher.json',
+    f'python run_distillation.py {task} --do_dump_logits '
+    '--teacher_checkpoint=out/teacher '
+    f'--transfer_file={folder}/unlabelled.txt --transfer_split=train '
+    '--predict_batch_size=64 --logits_dir=out/dump',
+    f'python run_distillation.py {task} {small} --logits_dir=out/dump '
+    f'--learning_rate=0.01 --num_train_epochs=3.0 {sizes} {scored}out/student',
+    'python -m tools.record_result --run_dir=out/student '
+    '--results_dir=out/results --keys=method=distilled,seed=12345 '
+    '--split=test --name=distilled.json',
+    f'python run_classifier.py {task} {small} --learning_rate=0.0003 '
+    f'--num_train_epochs=2.0 {sizes} {scored}out/labels-only',
+    'python -m tools.record_result --run_dir=out/labels-only '
+    '--results_dir=out/results --keys=method=labels-only,seed=12345 '
+    '--split=test --name=labels-only.json',
+  ]
+  assert lines[-1] == (
+    'python -m tools.report --results_dir=out/results --output_dir=out/report'
+  )
+
+
+def test_the_experiment_is_written_by_a_command(folder):
+  words = shlex.split(_lines(_plan(folder))[-2])
+  assert words[-2:] == ['>', 'out/results/experiment.json']
+  figure = json.loads(words[-3])['figure']
+  assert figure['metric'] == 'accuracy'
+  assert figure['x_order'] == [
+    *('bag-of-words', 'labels-only', 'distilled', 'teacher')
+  ]
+
+
+def test_a_hugging_face_folder_is_imported_first(folder):
+  plan = _plan(folder, HUGGING_FACE, vocab_file=None)
+  lines = _lines(plan)
+  assert lines[2] == (
+    'python -m tools.import_hugging_face --input_dir=large '
+    '--output_dir=out/teacher-start'
+  )
+  assert '--init_checkpoint=out/teacher-start' in lines[3]
+  assert all(
+    '--vocab_file=out/teacher-start/vocab.txt' in lines[i] for i in [3, 5]
+  )
+  by_name = {stage.step.name: stage.step for stage in stages.make(plan)}
+  needs = [step.name for step in by_name['labels-only'].needs]
+  assert needs == ['split', 'teacher-start']
+
+
+def test_a_fine_tuned_teacher_is_only_scored(folder):
+  lines = _lines(_plan(folder, FINE_TUNED))
+  assert '--init_checkpoint=large --do_eval' in lines[2]
+  assert '--do_train' not in lines[2]
+  assert '--teacher_checkpoint=large' in lines[4]
+
+
+def test_a_dump_needs_no_teacher(folder):
+  plan = _plan(folder, DUMP)
+  assert _names(plan) == [
+    *('split', 'bag-of-words', 'distilled', 'distilled-result'),
+    *('labels-only', 'labels-only-result', 'report'),
+  ]
+  assert '--logits_dir=logits' in _lines(plan)[2]
+
+
+def test_own_splits_are_not_split(folder):
+  source = tiny_pipeline.options(folder).source
+  plan = _plan(folder)
+  own = dataclasses.replace(source, input_file=None, data_dir='mine')
+  plan = dataclasses.replace(
+    plan, options=dataclasses.replace(plan.options, source=own)
+  )
+  assert _names(plan)[0] == 'bag-of-words'
+  assert '--data_dir=mine' in _lines(plan)[1]
+
+
+def test_the_student_on_labels_and_the_report_can_be_left_out(folder):
+  plan = _plan(folder, labels_only=False, has_report=False)
+  assert _names(plan)[-1] == 'distilled-result'
+  assert not any('experiment.json' in line for line in _lines(plan))
+
+
+def test_without_labels_in_test_dev_is_scored(folder):
+  plan = _plan(folder)
+  splits = {
+    **plan.labelled.splits,
+    'test': [
+      dataclasses.replace(e, label=None) for e in plan.labelled.splits['test']
+    ],
+  }
+  data = dataclasses.replace(plan.labelled, splits=splits)
+  line = _lines(dataclasses.replace(plan, labelled=data))[2]
+  assert '--do_eval --do_predict --predict_split=dev' in line
+
+
+def test_finished_stages_take_no_time(folder, tmp_path):
+  plan = _plan(folder, output_dir=str(tmp_path))
+  planned = stages.make(plan)
+  before = stages.total_seconds(planned)
+  (tmp_path / 'logs').mkdir()
+  (tmp_path / 'logs' / 'split.done').touch()
+  assert stages.total_seconds(planned) == before - planned[0].seconds
+
+
+def test_elsewhere_scripts_have_their_whole_path(folder, monkeypatch):
+  monkeypatch.chdir(folder)
+  line = _lines(_plan(folder))[2]
+  path = shlex.split(line)[1]
+  assert path.endswith('/run_classifier.py') and os.path.exists(path)

@@ -1,0 +1,101 @@
+"""The final table, from result files and predictions."""
+
+import dataclasses
+import json
+import types
+
+import pytest
+
+from pipeline import models, summary
+from pipeline.plan import Plan
+
+
+@dataclasses.dataclass
+class _Plan:
+  """The parts of a plan that the table needs."""
+
+  root: object
+  kind: str = models.ENCODER
+  metric: str = 'accuracy'
+  manifest: object = None
+
+  labelled = property(
+    lambda self: types.SimpleNamespace(
+      metric=self.metric, is_regression=self.metric == 'pearson'
+    )
+  )
+  models = property(
+    lambda self: types.SimpleNamespace(
+      teacher=types.SimpleNamespace(kind=self.kind, manifest=self.manifest)
+    )
+  )
+  folder = Plan.folder
+  predictions = Plan.predictions
+
+  def path(self, *names):
+    return str(self.root.joinpath(*names))
+
+  def result(self, method):
+    return self.path(f'{method}.json')
+
+
+def _write(plan, method, predicted=None, parameters=None, **scores):
+  record = {'scores': scores, 'parameters': parameters}
+  plan.root.joinpath(f'{method}.json').write_text(json.dumps(record))
+  if predicted:
+    path = plan.root / ('student' if method == 'distilled' else method)
+    path.mkdir()
+    rows = [f'{i}\t{label}' for i, label in enumerate(predicted)]
+    lines = ['example_id\tprediction', *rows]
+    (path / 'predictions.tsv').write_text('\n'.join(lines) + '\n')
+
+
+@pytest.fixture
+def plan(tmp_path):
+  plan = _Plan(tmp_path)
+  _write(plan, 'bag-of-words', accuracy=0.8, parameters=10)
+  _write(plan, 'labels-only', 'abbb', 4385920, accuracy=0.75, macro_f1=0.7)
+  _write(plan, 'distilled', 'abab', 4385920, accuracy=0.85, macro_f1=0.8)
+  _write(plan, 'teacher', 'abaa', 22713216, accuracy=0.9, macro_f1=0.88)
+  return plan
+
+
+def test_methods_stand_side_by_side(plan):
+  assert summary.table(plan) == [
+    'method                   accuracy  macro_f1  agreement with teacher'
+    '  parameters',
+    'bag of words                0.800         -                       -'
+    '          10',
+    'student on labels alone     0.750     0.700                   0.500'
+    '   4,385,920',
+    'student, distilled          0.850     0.800                   0.750'
+    '   4,385,920',
+    'teacher                     0.900     0.880                       -'
+    '  22,713,216',
+  ]
+
+
+def test_a_method_without_result_is_left_out(plan):
+  (plan.root / 'labels-only.json').unlink()
+  assert len(summary.table(plan)) == 4
+
+
+def test_the_teacher_of_a_dump_is_known_by_its_scores_on_dev(plan):
+  (plan.root / 'teacher.json').unlink()
+  manifest = types.SimpleNamespace(teacher_scores={'eval_accuracy': 0.91})
+  _write(plan, 'distilled', accuracy=0.85, teacher_agreement=0.95)
+  lines = summary.table(
+    dataclasses.replace(plan, kind=models.DUMP, manifest=manifest)
+  )
+  assert lines[-1].split() == [
+    *'teacher of the dump, on dev 0.910 - - -'.split()
+  ]
+  assert lines[-2].split()[-2] == '0.950'
+
+
+def test_a_teacher_below_the_bag_of_words_is_warned_of(plan):
+  assert summary.weaker_than_words(plan) is None
+  _write(plan, 'teacher', accuracy=0.8)
+  assert summary.weaker_than_words(plan).startswith(
+    "the teacher's accuracy is 0.800, that of a bag of words 0.800: "
+  )

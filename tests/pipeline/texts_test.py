@@ -1,0 +1,59 @@
+"""Numbers and lengths of texts, and the columns of transfer tables."""
+
+import pytest
+import tiny_pipeline
+
+from pipeline import labelled, models, texts
+from system.errors import UserError
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  return tiny_pipeline.make(tmp_path_factory.mktemp('texts'))
+
+
+def _measure(folder, **changes):
+  options = tiny_pipeline.options(folder, **changes)
+  data = labelled.read(options.source)
+  return texts.measure(options.source, data, models.find(options, data))
+
+
+def test_texts_are_counted_and_measured(folder):
+  found = _measure(folder)
+  assert found.num == {'train': 128, 'dev': 16, 'test': 16, 'transfer': 168}
+  # [CLS], seven words, another one, a number ([UNK]), [SEP].
+  assert found.percentile('train') == 11
+  assert found.mean_length('train', 5) == 5
+  assert found.share_longer(10) == 1.0
+  assert found.share_longer(11) == 0.0
+  # Unlabelled texts have no number and no further word.
+  assert found.mean_length('transfer', 99) == (128 * 11 + 40 * 9) / 168
+  assert found.transfer_columns == {}
+
+
+def test_without_unlabelled_texts_those_of_train_are_left(folder):
+  assert _measure(folder, transfer_file=()).num['transfer'] == 128
+
+
+def test_the_column_of_the_labelled_table_counts_for_transfer_tables(folder):
+  table = folder / 'more.csv'
+  table.write_text('id,review\n1,a good film\n2,a bad film\n')
+  found = _measure(folder, transfer_file=(str(table),))
+  assert found.num['transfer'] == 130
+  assert found.transfer_columns == {'transfer_text_column': 'review'}
+
+
+def test_a_column_of_its_own_can_be_named(folder):
+  table = folder / 'other.csv'
+  table.write_text('id,words\n1,a good film\n')
+  found = _measure(
+    folder, transfer_file=(str(table),), transfer_text_column='words'
+  )
+  assert found.transfer_columns == {'transfer_text_column': 'words'}
+
+
+def test_pairs_among_the_unlabelled_texts_are_refused(folder):
+  pairs = folder / 'pairs.txt'
+  pairs.write_text('a film\ta plot\n')
+  with pytest.raises(UserError, match='`transfer_file` has pairs, the'):
+    _measure(folder, transfer_file=(str(pairs),))
