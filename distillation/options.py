@@ -333,18 +333,12 @@ class DistillationOptions(TaskJobOptions):
 
   def splits(self) -> list[str]:
     """Returns the names of the splits that the jobs read."""
-    evaluation, dump = self.evaluation, self.dump
-    is_evaluated = evaluation.do_eval or evaluation.eval_steps
-    names = [
-      *[self.transfer.transfer_split] * dump.do_dump_logits,
-      *[evaluation.eval_split] * bool(is_evaluated),
-      *['dev'] * evaluation.calibrate,
-      *[evaluation.predict_split] * evaluation.do_predict,
-    ]
-    return [name for name in names if name]
+    names = [self.transfer.transfer_split] * self.dump.do_dump_logits
+    return [*filter(None, names), *self.evaluation.splits()]
 
   def _check_dump(self) -> None:
     dump = self.dump
+    self.task.check()
     if len(dump.logits_dir) > 1:
       raise UserError(
         '`do_dump_logits` writes one dump; `logits_dir` names '

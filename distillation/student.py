@@ -26,7 +26,6 @@ from distillation import (
   merged_dump,
   patience,
   teacher,
-  transfer_files,
   transfer_set,
 )
 from distillation.logits_dump import Dump
@@ -284,7 +283,7 @@ def _dump_logits(
     task,
     data_dir,
     options.transfer,
-    transfer_files.columns_of(task, options.task, options.transfer),
+    transfer_set.columns_of(task, options.task, options.transfer),
     tfds_dir=data_dir if options.task.data_source == 'tfds' else None,
   )
   _show_data(folder, transfer, dev, config)

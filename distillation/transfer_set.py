@@ -12,10 +12,11 @@ import numpy as np
 from absl import logging
 
 from data.tasks.examples import Example
+from data.tasks.options import TaskOptions
 from data.tasks.task import Task
+from data.tasks.text_rows import TextColumns
 from data.text.tfds_rows import TfdsSource
 from distillation.options import TransferOptions
-from distillation.transfer_files import TextColumns
 from distillation.transfer_text import SentenceFilter, Text, read_files
 from system.errors import UserError
 
@@ -33,6 +34,35 @@ class TransferSet:
     for text in self.texts:
       digest.update(repr(tuple(text)).encode())
     return digest.hexdigest()
+
+
+def columns_of(
+  task: Task, options: TaskOptions, transfer: TransferOptions
+) -> TextColumns:
+  """Returns the columns of the texts in the tables of a transfer set.
+
+  They are `transfer_text_column` and `transfer_text_pair_column`, else
+  `text_column` and `text_pair_column`, else the task's own.
+
+  Raises:
+    UserError: a column of second texts is given for a task with single
+      sentences.
+  """
+  own = task.splits['train'].text_columns
+  shared = (options.text_column, options.text_pair_column)
+  apart = (transfer.transfer_text_column, transfer.transfer_text_pair_column)
+  names = ('text_pair_column', 'transfer_text_pair_column')
+  for name, value in zip(names, (shared[1], apart[1]), strict=True):
+    if value and not task.is_pair:
+      raise UserError(
+        f'`{name}`={value} cannot take effect: {task.name} has single sentences'
+      )
+  columns = tuple(
+    first or second or third
+    for first, second, third in zip(apart, shared, own, strict=False)
+  )
+  are_given = any(apart) or (any(shared) and not options.is_custom)
+  return TextColumns(columns, are_given)
 
 
 def make(

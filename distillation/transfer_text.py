@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from absl import logging
 
+from data.tasks import text_rows
 from data.tasks.examples import Example
 from data.tasks.text_key import text_key
-from distillation import transfer_files
-from distillation.transfer_files import Row, TextColumns
+from data.tasks.text_rows import Row, TextColumns
 from system import files
 from system.errors import UserError, listed
 
@@ -26,7 +26,7 @@ class Text(NamedTuple):
 def read_files(
   patterns: Sequence[str], columns: TextColumns
 ) -> list[list[Text]]:
-  """Reads the texts of files; see `transfer_files` for their formats.
+  """Reads the texts of files; see `text_rows` for their formats.
 
   Args:
     patterns: file names or globs, plain or compressed. A file that matches two
@@ -54,7 +54,7 @@ def read_files(
   texts: list[list[Text]] = [[] for _ in patterns]
   has_table = False
   for (path, number), name in zip(pattern_of.items(), names, strict=True):
-    is_table, rows = transfer_files.open_file(path, columns)
+    is_table, rows = text_rows.open_file(path, columns)
     has_table = has_table or is_table
     texts[number] += _texts(rows, path, name)
   if columns.are_given and not has_table:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data.tasks import data_report
+from data.tasks import data_report, text_rows
 from data.tasks.examples import Example
+from data.tasks.text_rows import TextColumns
 from data.text.tokenization import BertTokenizer, Vocabulary
-from distillation import transfer_files, transfer_text
-from distillation.transfer_files import TextColumns
+from distillation import transfer_text
 from distillation.transfer_text import Text
 from pipeline.labelled import Labelled
 from pipeline.models import Models
@@ -113,7 +113,7 @@ def _is_table(source: SourceOptions, labelled: Labelled) -> bool:
     return False
   for path in files.expand(source.transfer_file):
     try:
-      is_table, _ = transfer_files.open_file(path, TextColumns(names))
+      is_table, _ = text_rows.open_file(path, TextColumns(names))
     except UserError:
       continue
     if is_table:

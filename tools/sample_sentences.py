@@ -97,11 +97,11 @@ def read_documents(path: str, text_column: str | None) -> Iterator[str]:
   if text_column is None and not tables.is_table(path):
     yield from text_files.read_lines(path)
     return
-  from distillation import transfer_files
+  from data.tasks import text_rows
 
   name = text_column or Columns().found_in(path).text
-  columns = transfer_files.TextColumns((name,), are_given=True)
-  is_table, rows = transfer_files.open_file(path, columns)
+  columns = text_rows.TextColumns((name,), are_given=True)
+  is_table, rows = text_rows.open_file(path, columns)
   if not is_table:
     raise UserError(
       f'--text_column={text_column} cannot take effect: {path} is no table'

@@ -6,7 +6,7 @@ Tested by `tests/training/task_folder_test.py`.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data.tasks import classifier_records
+from data.tasks import classifier_records, text_rows
 from data.tasks.examples import Example
 from data.tasks.task import Task
 from modeling.checkpoints.location import Checkpoint
@@ -18,6 +18,9 @@ from training.task_folder import MoreScores, TaskFolder
 
 # Split's name → its examples.
 Splits = Mapping[str, Sequence[Example]]
+
+# The name of the split that holds the texts of `predict_file`.
+_OF_FILE = 'predict_file'
 
 
 def metric_for_best(task: Task, options: TaskEvaluationOptions) -> str:
@@ -68,8 +71,9 @@ def read_splits(
   """Reads the splits that a job needs.
 
   It reads `eval_split`, which must have labels, if anything is evaluated,
-  `predict_split` if anything is predicted, and dev, which must have labels, to
-  calibrate. For MNLI it also reads the mismatched split of the first two.
+  `predict_file` or `predict_split` if anything is predicted, and dev, which
+  must have labels, to calibrate. For MNLI it also reads the mismatched split of
+  the first two.
 
   Args:
     task: the task.
@@ -92,7 +96,7 @@ def read_splits(
   if options.calibrate:
     calibration.check_task(task)
     labelled.setdefault('dev', '`calibrate`')
-  if options.do_predict:
+  if options.do_predict and not options.predict_file:
     predicted = _with_mismatched(task, data_dir, options.predict_split)
   splits = {
     name: task.read_split(data_dir, name)
@@ -106,6 +110,8 @@ def read_splits(
       )
   if options.eval_steps:
     _check_defined(task, splits[options.eval_split], options)
+  if options.predict_file:
+    splits[_OF_FILE] = text_rows.read_examples(options.predict_file, task)
   return splits
 
 
@@ -197,7 +203,8 @@ def evaluate_and_predict(
       )
       scores |= {f'{name}{suffix}': value for name, value in values.items()}
   if options.do_predict:
-    for split, suffix in _present(splits, options.predict_split):
+    predicted = _OF_FILE if options.predict_file else options.predict_split
+    for split, suffix in _present(splits, predicted):
       folder.predict(
         model,
         checkpoint,

@@ -90,6 +90,14 @@ class TaskEvaluationOptions(EvaluationOptions):
     'test',
     'Added: the split that --do_predict uses: test or dev. MNLI: the '
     'mismatched split as well.',
+    needs=('do_predict', '!predict_file'),
+  )
+  predict_file: str | None = setting(
+    None,
+    'Added: the texts that --do_predict uses instead of a split: a file with a '
+    'sentence or a tab-separated pair a line, or a table with the columns of '
+    "the task's texts.",
+    reads='file',
     needs=('do_predict',),
   )
   num_seeds: int = setting(
@@ -99,6 +107,15 @@ class TaskEvaluationOptions(EvaluationOptions):
     'their scores to output_dir/seeds.json.',
     at_least=1,
   )
+
+  def splits(self) -> list[str]:
+    """Returns the names of the splits that are evaluated or predicted."""
+    is_predicted = self.do_predict and not self.predict_file
+    return [
+      *[self.eval_split] * bool(self.do_eval or self.eval_steps),
+      *['dev'] * self.calibrate,
+      *[self.predict_split] * is_predicted,
+    ]
 
   def check(self) -> None:
     """Checks settings that depend on each other.
@@ -429,7 +446,10 @@ class TaskJobOptions:
     Raises:
       UserError: the settings are named.
     """
-    self.task.check()
+    is_trained, evaluation = self.training.do_train, self.evaluation
+    # The labels of a model that predicts a file are beside its weights.
+    is_file_alone = evaluation.predict_file and not evaluation.splits()
+    self.task.check(needs_data=is_trained or not is_file_alone)
     self.devices.check()
     self.evaluation.check()
     self.model.check()
@@ -437,14 +457,7 @@ class TaskJobOptions:
 
   def splits(self) -> list[str]:
     """Returns the names of the splits that the jobs read."""
-    evaluation = self.evaluation
-    is_evaluated = evaluation.do_eval or evaluation.eval_steps
-    return [
-      *['train'] * self.training.do_train,
-      *[evaluation.eval_split] * bool(is_evaluated),
-      *['dev'] * evaluation.calibrate,
-      *[evaluation.predict_split] * evaluation.do_predict,
-    ]
+    return [*['train'] * self.training.do_train, *self.evaluation.splits()]
 
   def jobs_on_labels(self) -> list[str]:
     """Returns the given settings that need a task with labels."""

@@ -115,8 +115,11 @@ class TaskOptions:
     """Returns whether the task is defined by the user."""
     return self.task_name.lower() == 'custom'
 
-  def check(self) -> None:
+  def check(self, needs_data: bool = True) -> None:
     """Checks the task's name and settings that depend on each other.
+
+    Args:
+      needs_data: whether a split of the task is read.
 
     Raises:
       UserError: the task is unknown, or a setting is missing.
@@ -125,7 +128,7 @@ class TaskOptions:
       glue.get_task(self.task_name)
     elif self.data_source == 'tfds' and not self.tfds_name:
       raise UserError('`tfds_name` must be given')
-    if self.data_source == 'files' and not self.data_dir:
+    if needs_data and self.data_source == 'files' and not self.data_dir:
       raise UserError('`data_dir` must be given')
     if self.labels and self.labels_file:
       raise UserError('give either `labels` or `labels_file`')
@@ -136,7 +139,9 @@ class TaskOptions:
     Raises:
       UserError: a file is missing; split and path are named.
     """
-    if self.data_source != 'files' or local_path(self.data_dir) is None:
+    if self.data_source != 'files' or not self.data_dir:
+      return
+    if local_path(self.data_dir) is None:
       return
     if self.is_custom:
       task = custom.regression(_custom_splits(self))
@@ -206,6 +211,11 @@ def _custom_task(
   if is_binding and (known := label_order.find(folders)):
     logging.info('The labels are those of %s.', known[0])
     return custom.classification(known[1], splits, ignores_case=True)
+  if options.data_source == 'files' and not options.data_dir:
+    raise UserError(
+      'the labels are unknown: no folder of the model records them. Give '
+      '`labels`, `labels_file` or `data_dir`.'
+    )
   return custom.classification(
     _labels_of_train(splits['train'], options.data_dir, folders), splits
   )

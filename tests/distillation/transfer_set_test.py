@@ -4,9 +4,9 @@ import pytest
 import tiny_tfds
 
 from data.tasks import glue
+from data.tasks.text_rows import TextColumns
 from distillation import transfer_set
 from distillation.options import TransferOptions
-from distillation.transfer_files import TextColumns
 from distillation.transfer_text import Text
 from system.errors import UserError
 

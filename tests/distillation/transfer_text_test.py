@@ -10,9 +10,9 @@ from pyarrow import parquet
 from data.tasks import custom, glue, tfds_splits
 from data.tasks.examples import Example, Fields
 from data.tasks.options import TaskOptions
-from distillation import transfer_files, transfer_text
+from data.tasks.text_rows import TextColumns
+from distillation import transfer_set, transfer_text
 from distillation.options import TransferOptions
-from distillation.transfer_files import TextColumns
 from system.errors import UserError
 
 SENTENCE = TextColumns(('sentence',))
@@ -196,7 +196,7 @@ def test_given_columns_need_a_table(tmp_path):
 def _columns(task, transfer=None, **options):
   transfer = transfer or TransferOptions()
   options = {'task_name': task.name, 'data_dir': '/none', **options}
-  return transfer_files.columns_of(task, TaskOptions(**options), transfer)
+  return transfer_set.columns_of(task, TaskOptions(**options), transfer)
 
 
 def test_transfer_tables_may_have_columns_of_their_own():

@@ -261,6 +261,33 @@ def test_a_run_is_evaluated_without_naming_its_files(teacher_world):
     _run(teacher_world, '--do_train', output_dir=teacher, **unnamed)
 
 
+def test_a_file_of_texts_is_predicted_with_the_folder_alone(teacher_world):
+  teacher, texts = teacher_world / 'teacher', teacher_world / 'texts.txt'
+  test = teacher_world / 'task' / 'test.tsv'
+  sentences = [row.split('\t')[1] for row in test.read_text().splitlines()[1:]]
+  texts.write_text('\n'.join(sentences) + '\n')
+  _run(teacher_world, '--do_predict', output_dir=teacher)
+  expected = (teacher / 'test_results.tsv').read_text()
+  unnamed = dict.fromkeys(
+    ('bert_config_file', 'vocab_file', 'data_dir', 'max_seq_length')
+  )
+  flags = {**unnamed, 'output_dir': teacher, 'predict_file': texts}
+  (teacher / 'test_results.tsv').unlink()
+  _run(teacher_world, '--do_predict', **flags)
+  assert (teacher / 'test_results.tsv').read_text() == expected
+  ids = (teacher / 'predictions.tsv').read_text().splitlines()[1:]
+  assert [row.split('\t')[0] for row in ids] == [
+    str(n) for n in range(1, len(sentences) + 1)
+  ]
+  texts.write_text('the film\n\n')
+  with pytest.raises(UserError, match='texts.txt, line 2: a text is blank'):
+    _run(teacher_world, '--do_predict', **flags)
+  with pytest.raises(UserError, match='--predict_split cannot take effect'):
+    _run(teacher_world, '--do_predict', predict_split='dev', **flags)
+  with pytest.raises(UserError, match='^--data_dir must be given'):
+    _run(teacher_world, '--do_predict', '--do_eval', **flags)
+
+
 def test_a_named_checkpoint_is_evaluated_or_refused(teacher_world):
   teacher = teacher_world / 'teacher'
   before = sorted(path.name for path in teacher.iterdir())

@@ -1,4 +1,4 @@
-"""Reads the files of a transfer set: plain text, or columns of tables.
+"""Reads files of unlabelled texts: plain text, or columns of tables.
 
   ending             read as
   .csv .jsonl .json  a table, as those of tasks (see `data.tasks.tables`)
@@ -6,7 +6,8 @@
   any other          a table in TSV if its first line names the columns of the
                      texts; otherwise one sentence or tab-separated pair a line
 
-Tested by `tests/distillation/transfer_text_test.py`.
+Tested by `tests/data/tasks/text_rows_test.py` and
+`tests/distillation/transfer_text_test.py`.
 """
 
 import dataclasses
@@ -18,11 +19,10 @@ from typing import NamedTuple
 from absl import logging
 
 from data.tasks import tables
-from data.tasks.options import TaskOptions
+from data.tasks.examples import Example
 from data.tasks.task import Task
 from data.text import parquet
 from data.text.text_formats import Input
-from distillation.options import TransferOptions
 from system import text_files
 from system.errors import UserError, listed
 
@@ -37,11 +37,11 @@ _COLUMN_NAMES = frozenset(
 
 @dataclasses.dataclass(frozen=True)
 class TextColumns:
-  """The columns of a transfer set's tables with the texts.
+  """The columns of the tables with the texts.
 
   Attributes:
     names: one column, or two for pairs.
-    are_given: whether the user named them for the transfer set. Then each
+    are_given: whether the user named them for these files. Then each
       .tsv file, and at least one file, must be a table.
   """
 
@@ -57,33 +57,32 @@ class Row(NamedTuple):
   texts: tuple[str, ...]  # One, or two for a pair; they may be blank.
 
 
-def columns_of(
-  task: Task, options: TaskOptions, transfer: TransferOptions
-) -> TextColumns:
-  """Returns the columns of the texts in the tables of a transfer set.
+def read_examples(path: str, task: Task) -> list[Example]:
+  """Reads texts to predict; an example's id is the number of its line or row.
 
-  They are `transfer_text_column` and `transfer_text_pair_column`, else
-  `text_column` and `text_pair_column`, else the task's own.
+  Args:
+    path: the file.
+    task: says whether a text is a pair; its columns are those of tables.
 
   Raises:
-    UserError: a column of second texts is given for a task with single
-      sentences.
+    UserError: the file is malformed or empty, or a row is blank or has another
+      number of texts; the message names the file and the line.
   """
-  own = task.splits['train'].text_columns
-  shared = (options.text_column, options.text_pair_column)
-  apart = (transfer.transfer_text_column, transfer.transfer_text_pair_column)
-  names = ('text_pair_column', 'transfer_text_pair_column')
-  for name, value in zip(names, (shared[1], apart[1]), strict=True):
-    if value and not task.is_pair:
+  split = next(iter(task.splits.values()))
+  _, rows = open_file(path, TextColumns(split.text_columns))
+  examples = []
+  for row in rows:
+    if len(row.texts) != 1 + task.is_pair:
+      expected = 'a tab-separated pair' if task.is_pair else 'one text'
       raise UserError(
-        f'`{name}`={value} cannot take effect: {task.name} has single sentences'
+        f'{row.where}: found {len(row.texts)} texts, expected {expected}'
       )
-  columns = tuple(
-    first or second or third
-    for first, second, third in zip(apart, shared, own, strict=False)
-  )
-  are_given = any(apart) or (any(shared) and not options.is_custom)
-  return TextColumns(columns, are_given)
+    if not all(text.strip() for text in row.texts):
+      raise UserError(f'{row.where}: a text is blank')
+    examples.append(Example(str(row.number), *(*row.texts, None)[:2], None))
+  if not examples:
+    raise UserError(f'{path} holds no text')
+  return examples
 
 
 def open_file(path: str, columns: TextColumns) -> tuple[bool, Iterator[Row]]:
