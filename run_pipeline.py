@@ -6,7 +6,7 @@ prints their commands. It says first what it will do, which values it has
 chosen, and about how long it takes. The same command resumes a stopped one.
 """
 
-from cli import pipeline_flags, script
+from cli import flag_group, pipeline_flags, script
 
 pipeline_flags.define()
 
@@ -17,7 +17,7 @@ def main(_: list[str]) -> None:
 
   from pipeline import run
 
-  run.run(options)
+  run.run(options, lambda lines: script.show(map(flag_group.as_flags, lines)))
 
 
 if __name__ == '__main__':

@@ -69,6 +69,8 @@ def _stages(planned: Sequence[Stage]) -> list[str]:
 
 def _total(plan: Plan, planned: Sequence[Stage]) -> str:
   left = [stage for stage in planned if not stage.step.is_done]
+  if not left:
+    return 'All stages are done.'
   time = cost.about(stages.total_seconds(planned))
   size = stages.disk_bytes(plan) / 1e9
   return (

@@ -10,7 +10,7 @@ import shutil
 from typing import Any
 
 from pipeline.options import PipelineOptions
-from system import files, local_files, settings
+from system import file_systems, files, local_files, settings
 from system.errors import UserError, shown
 
 FILE = 'pipeline.json'
@@ -46,9 +46,11 @@ def check(options: PipelineOptions) -> None:
 
   Raises:
     UserError: it belongs to another command; the first setting that differs is
-      named with both values. Or it holds something else.
+      named with both values. Or it holds something else, or is not local.
   """
   folder = options.job.output_dir
+  if file_systems.local_path(folder) is None:
+    raise UserError(f'`output_dir`={folder}: expected a folder on this machine')
   path = os.path.join(folder, FILE)
   if not files.exists(path):
     if _content(folder):

@@ -5,7 +5,7 @@ Tested by `tests/pipeline/run_test.py` and `tests/scripts/run_pipeline_test.py`.
 
 import dataclasses
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from absl import logging
 
@@ -25,8 +25,14 @@ from pipeline.plan import TEACHER, Plan, Stage
 from system import local_files, progress
 
 
-def run(options: PipelineOptions) -> None:
+def run(
+  options: PipelineOptions, show: Callable[[Iterable[str]], None]
+) -> None:
   """Runs the pipeline, or goes on where it was stopped.
+
+  Args:
+    options: the user's.
+    show: prints lines; settings stand in them as `name`.
 
   Raises:
     UserError: as for `make_plan`, or a command failed.
@@ -34,7 +40,7 @@ def run(options: PipelineOptions) -> None:
   """
   plan = make_plan(options)
   planned = stages.make(plan)
-  _say(announcement.before(plan, planned))
+  show(announcement.before(plan, planned))
   if options.job.dry_run:
     return
   if not any(stage.step.is_done for stage in planned):
@@ -45,7 +51,7 @@ def run(options: PipelineOptions) -> None:
     folder.claim(options)
     _write_commands(plan, planned)
     steps.run(_steps(plan, planned), plan.path('logs'), shows_output=True)
-  _say(announcement.after(plan))
+  show(announcement.after(plan))
 
 
 def make_plan(options: PipelineOptions) -> Plan:
@@ -101,7 +107,3 @@ def _write_commands(plan: Plan, planned: Sequence[Stage]) -> None:
   text = ''.join(f'{line}\n' for line in lines)
   local_files.write(plan.path('commands.sh'), text)
   local_files.write(plan.experiment_file, stages.experiment(plan) + '\n')
-
-
-def _say(lines: Sequence[str]) -> None:
-  print('\n'.join(lines), flush=True)

@@ -53,3 +53,8 @@ def test_too_little_space_is_refused(tmp_path):
   folder.check_space(str(tmp_path / 'a' / 'b'), 1000)
   with pytest.raises(UserError, match='need about 1000000000.0 GB'):
     folder.check_space(str(tmp_path / 'a'), 10**18)
+
+
+def test_a_remote_folder_is_refused(tmp_path):
+  with pytest.raises(UserError, match='expected a folder on this machine'):
+    folder.check(_options(tmp_path, output_dir='gs://bucket/out'))

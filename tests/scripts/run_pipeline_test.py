@@ -112,4 +112,4 @@ def test_a_killed_pipeline_goes_on_and_ends_with_a_table(tmp_path):
   status, output = _run(tmp_path, seed=7)
   assert status == 1 and 'another --seed: 12345, now 7' in output
   status, output = _run(tmp_path)
-  assert status == 0 and '0 of 10 stages are left' in output
+  assert status == 0 and 'All stages are done.' in output
