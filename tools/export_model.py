@@ -16,12 +16,17 @@ much is removed.
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from absl import flags, logging
 
 from cli import flag_group, script
 from serving.exports import formats, heads
 from system.errors import UserError
+
+if TYPE_CHECKING:
+  from serving.exports.parts import Parts
+  from serving.exports.texts import DevSet
 
 FLAGS = flags.FLAGS
 
@@ -71,6 +76,20 @@ def define_flags() -> None:
     'The Python interpreter that loads the exports again, of an environment '
     'with the packages of their ecosystems; this one by default.',
   )
+  flags.DEFINE_enum(
+    'quantize',
+    'none',
+    ('none', 'dynamic'),
+    'With --format=onnx: dynamic adds a model with int8 weights, '
+    "onnx/model_quantized.onnx, measured on the run's dev set.",
+  )
+  flags.DEFINE_float(
+    'max_metric_loss',
+    0.01,
+    "With --quantize: how much lower the int8 model's main metric on dev may "
+    'be; otherwise it is removed.',
+    lower_bound=0.0,
+  )
   flags.DEFINE_bool('overwrite', False, 'Whether to replace earlier exports.')
 
 
@@ -83,6 +102,7 @@ def main(_: list[str]) -> None:
       f'--format={",".join(unknown)} is unknown, expected one or more of '
       f'{", ".join(formats.NAMES)}'
     )
+  _check_quantize()
   _check_model()
   from serving.exports import exporting, parts, reference, texts
 
@@ -91,10 +111,10 @@ def main(_: list[str]) -> None:
   )
   names = list(dict.fromkeys(FLAGS.format))
   exporting.check_request(names, FLAGS.output_dir, FLAGS.overwrite, limits)
+  if FLAGS.quantize != 'none':
+    formats.check_quantizer(limits.checker_python)
   model = parts.read(FLAGS.model_dir, FLAGS.head)
-  dev = None
-  if not FLAGS.text_file:
-    dev = texts.dev_set_at_hand(model, FLAGS.data_dir)
+  dev = _dev_set(model)
   source, chosen = texts.choose(model, FLAGS.text_file, dev)
   ours = reference.compute(model, chosen)
   for name in names:
@@ -103,6 +123,44 @@ def main(_: list[str]) -> None:
     )
     target = os.path.join(FLAGS.output_dir, name)
     script.show(exporting.lines_of(report, target), flushes=True)
+    if name == 'onnx' and FLAGS.quantize != 'none':
+      _quantize(model, dev, target, limits.checker_python)
+
+
+def _check_quantize() -> None:
+  if FLAGS.quantize == 'none':
+    if FLAGS['max_metric_loss'].present:
+      raise UserError('--max_metric_loss cannot take effect without --quantize')
+  elif 'onnx' not in FLAGS.format:
+    raise UserError('--quantize cannot take effect without --format=onnx')
+
+
+def _dev_set(model: 'Parts') -> 'DevSet | None':
+  """Returns the run's dev set; None if it is neither at hand nor needed."""
+  from serving.exports import texts
+
+  if FLAGS.quantize == 'none':
+    if FLAGS.text_file:
+      return None
+    return texts.dev_set_at_hand(model, FLAGS.data_dir)
+  if model.head != heads.TASK:
+    raise UserError(
+      f'--quantize needs a head for a task, whose metric it measures: this '
+      f'model has head {model.head}'
+    )
+  try:
+    return texts.dev_set(model, FLAGS.data_dir)
+  except UserError as error:
+    raise UserError(
+      f"--quantize measures on the run's dev set, which is not at hand: {error}"
+    ) from error
+
+
+def _quantize(model: 'Parts', dev: 'DevSet', target: str, python: str) -> None:
+  from serving.exports import onnx_int8
+
+  report = onnx_int8.add(target, model, dev, FLAGS.max_metric_loss, python)
+  script.show(onnx_int8.lines_of(report, target), flushes=True)
 
 
 def _check_model() -> None:

@@ -95,15 +95,34 @@ def compare(
     UserError: the checker fails; the end of its output is shown.
     RuntimeError: the checker imported TensorFlow or this project.
   """
+  outputs, answer = answers(
+    chosen, folder, parts, reference, python, model_file
+  )
+  return _compared(reference, outputs, answer)
+
+
+def answers(
+  chosen: Format,
+  folder: str,
+  parts: Parts,
+  reference: Reference,
+  python: str,
+  model_file: str = '',
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+  """Runs the checker; arguments and errors are those of `compare`.
+
+  Returns:
+    The outputs by name, and the content of answer.json.
+  """
   with tempfile.TemporaryDirectory() as work:
     _write_request(work, parts, reference, model_file)
-    _run(python, chosen.checker, folder, work)
+    run_script(python, chosen.checker, folder, work)
     answer = json.loads(pathlib.Path(work, 'answer.json').read_text())
     with np.load(os.path.join(work, 'outputs.npz')) as file:
       outputs = dict(file)
   if foreign := sorted(set(FOREIGN) & set(answer['modules'])):
     raise RuntimeError(f'the checker imported {", ".join(foreign)}')
-  return _compared(reference, outputs, answer)
+  return outputs, answer
 
 
 def _write_request(
@@ -120,16 +139,21 @@ def _write_request(
   np.savez(os.path.join(work, 'features.npz'), **reference.features)
 
 
-def _run(python: str, checker: str, folder: str, work: str) -> None:
+def run_script(python: str, name: str, *arguments: str) -> None:
+  """Runs one of the scripts of `checkers/` in a process of its own.
+
+  Raises:
+    UserError: it fails; the end of its output is shown.
+  """
   done = subprocess.run(
-    [python, '-I', str(_CHECKERS / checker), folder, work],
+    [python, '-I', str(_CHECKERS / name), *arguments],
     env={**os.environ, **_ENVIRONMENT},
     capture_output=True,
     text=True,
   )
   if done.returncode:
     raise UserError(
-      f'the export cannot be loaded: {checker}, run by {python}, failed with '
+      f'the export cannot be loaded: {name}, run by {python}, failed with '
       f'status {done.returncode}: {done.stderr[-_MAX_ERROR:].strip()}'
     )
 
@@ -153,7 +177,7 @@ def _compared(
     labels = float(np.mean([ours == theirs for ours, theirs in pairs]))
   return Comparison(
     len(ids),
-    _largest_difference(reference.outputs, outputs),
+    largest_difference(reference.outputs, outputs),
     max(float(np.abs(x).max()) for x in reference.outputs.values()),
     labels,
     1 - len(other) / len(ids),
@@ -173,7 +197,7 @@ def _token_ids(reference: Reference) -> list[list[list[int]]]:
   ]
 
 
-def _largest_difference(
+def largest_difference(
   ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]
 ) -> float:
   """Returns the largest difference; infinite if a value is not finite."""

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from serving.exports import checking, formats
@@ -28,10 +27,6 @@ class Limits:
 
   min_equal_ids: float = 0.98
   checker_python: str = sys.executable
-
-
-# Adds files to a complete and checked export; returns what to report of them.
-Extension = Callable[[str], dict[str, Any]]
 
 
 def check_target(output_dir: str, name: str, overwrite: bool) -> str:
@@ -61,7 +56,6 @@ def export(
   reference: Reference,
   source: str,
   limits: Limits,
-  extend: Extension | None = None,
 ) -> dict[str, Any]:
   """Writes one format to `output_dir`/<its name>, and checks it.
 
@@ -74,7 +68,6 @@ def export(
     reference: our own outputs.
     source: what the texts of the reference are, for the report.
     limits: what the export must satisfy.
-    extend: adds further files.
 
   Returns:
     The content of export.json.
@@ -93,9 +86,7 @@ def export(
     found = checking.compare(chosen, temporary, parts, reference, python)
     _check(chosen, found, limits)
     report = _report(chosen, parts, found, source)
-    if extend:
-      report |= extend(temporary)
-    report['files'] = _sizes(temporary)
+    report['files'] = sizes(temporary)
     files.write_json(os.path.join(temporary, REPORT), report)
     files.remove_folder(target)
     files.rename(temporary, target)
@@ -138,16 +129,16 @@ def _report(
   }
 
 
-def _sizes(folder: str) -> dict[str, int]:
+def sizes(folder: str) -> dict[str, int]:
   """Maps the files below a folder to their sizes in bytes."""
-  sizes = {}
+  found = {}
   for name in files.list_folder(folder):
     path = os.path.join(folder, name)
     if files.is_folder(path):
-      sizes |= {f'{name}/{x}': size for x, size in _sizes(path).items()}
+      found |= {f'{name}/{x}': size for x, size in sizes(path).items()}
     else:
-      sizes[name] = files.size(path)
-  return sizes
+      found[name] = files.size(path)
+  return found
 
 
 def lines_of(report: dict[str, Any], target: str) -> list[str]:

@@ -46,15 +46,28 @@ def check_packages(name: str, checker_python: str) -> None:
       message says what to install.
   """
   chosen = get(name)
-  needs = {sys.executable: list(chosen.writer_packages)}
-  needs.setdefault(checker_python, []).extend(chosen.checker_packages)
-  for python, packages in needs.items():
-    if missing := _missing(python, sorted(set(packages))):
-      raise UserError(
-        f'`format`={name} needs {", ".join(missing)}, which {python} lacks: '
-        f"pip install -c constraints.txt -e '.[{name}]', or name an "
-        'interpreter that has the packages by `checker_python`'
-      )
+  _require(sys.executable, chosen.writer_packages, f'`format`={name}', name)
+  _require(checker_python, chosen.checker_packages, f'`format`={name}', name)
+
+
+def check_quantizer(checker_python: str) -> None:
+  """Checks that an interpreter can quantize ONNX models, as `check_packages`.
+
+  Raises:
+    UserError: a package is missing.
+  """
+  _require(checker_python, ('onnx', 'onnxruntime'), '`quantize`', 'onnx')
+
+
+def _require(
+  python: str, packages: Sequence[str], setting: str, extra: str
+) -> None:
+  if missing := _missing(python, sorted(packages)):
+    raise UserError(
+      f'{setting} needs {", ".join(missing)}, which {python} lacks: '
+      f"pip install -c constraints.txt -e '.[{extra}]', or name an interpreter "
+      'that has the packages by `checker_python`'
+    )
 
 
 def _missing(python: str, packages: Sequence[str]) -> list[str]:

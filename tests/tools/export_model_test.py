@@ -33,6 +33,10 @@ def test_mistakes_are_refused_before_anything_is_written(folder, tmp_path):
     _fails(folder, out, '--format=hugging_face,pickle')
   )
   assert 'no checkpoint' in _fails(tmp_path / 'none', out)
+  message = _fails(folder, out, '--quantize=dynamic')
+  assert '--quantize cannot take effect without --format=onnx' in message
+  message = _fails(folder, out, '--max_metric_loss=0.1')
+  assert '--max_metric_loss cannot take effect without --quantize' in message
   message = _fails(folder, out, '--checker_python=/none/python')
   assert '--checker_python=/none/python cannot be run' in message
   bare = tmp_path / 'bare'

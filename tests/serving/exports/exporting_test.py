@@ -166,7 +166,7 @@ def test_an_existing_export_is_replaced_only_on_request(tmp_path):
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):
   chosen = Format('fake', ('no_writer',), ('no_reader',), '', 0.0, print)
   monkeypatch.setattr(formats, 'get', lambda name: chosen)
-  message = r"no_reader, no_writer, .*pip install .* -e '\.\[fake\]'"
+  message = r"no_writer, which .*pip install .* -e '\.\[fake\]'"
   with pytest.raises(UserError, match=message):
     formats.check_packages('fake', sys.executable)
 
