@@ -22,6 +22,7 @@ _MODULES = {
 }
 NAMES = tuple(_MODULES)
 
+_ADVICE = ', or name an interpreter that has the packages by `checker_python`'
 # Run by the interpreter of the checker: prints the packages that it lacks.
 _FIND = """
 import importlib.util, json, sys
@@ -46,8 +47,9 @@ def check_packages(name: str, checker_python: str) -> None:
       message says what to install.
   """
   chosen = get(name)
-  _require(sys.executable, chosen.writer_packages, f'`format`={name}', name)
-  _require(checker_python, chosen.checker_packages, f'`format`={name}', name)
+  setting = f'`format`={name}'
+  _require(sys.executable, chosen.writer_packages, setting, name)
+  _require(checker_python, chosen.checker_packages, setting, name, _ADVICE)
 
 
 def check_quantizer(checker_python: str) -> None:
@@ -56,17 +58,21 @@ def check_quantizer(checker_python: str) -> None:
   Raises:
     UserError: a package is missing.
   """
-  _require(checker_python, ('onnx', 'onnxruntime'), '`quantize`', 'onnx')
+  packages = ('onnx', 'onnxruntime')
+  _require(checker_python, packages, '`quantize`', 'onnx', _ADVICE)
 
 
 def _require(
-  python: str, packages: Sequence[str], setting: str, extra: str
+  python: str,
+  packages: Sequence[str],
+  setting: str,
+  extra: str,
+  advice: str = '',
 ) -> None:
   if missing := _missing(python, sorted(packages)):
     raise UserError(
       f'{setting} needs {", ".join(missing)}, which {python} lacks: '
-      f"pip install -c constraints.txt -e '.[{extra}]', or name an interpreter "
-      'that has the packages by `checker_python`'
+      f"pip install -c constraints.txt -e '.[{extra}]'{advice}"
     )
 
 
