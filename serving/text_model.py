@@ -59,6 +59,7 @@ class TextModel:
     takes_pairs: whether a text is a pair; None if the folder does not record
       it.
     max_seq_length: the longest input in tokens; longer texts are cut.
+    temperature: divides the logits of labels before the softmax.
   """
 
   def __init__(
@@ -78,13 +79,13 @@ class TextModel:
       labels: see the attribute.
       takes_pairs: see the attribute.
       max_seq_length: see the attribute.
-      temperature: divides the logits of labels.
+      temperature: see the attribute.
     """
     self.labels = tuple(labels)
     self.takes_pairs = takes_pairs
     self.max_seq_length = max_seq_length
     self._tokenizer = tokenizer
-    self._temperature = temperature
+    self.temperature = temperature
     self._predictor = Predictor(classifier)
 
   def predict(
@@ -107,7 +108,7 @@ class TextModel:
     if not self.labels:
       return [Prediction(None, {}, float(row[0])) for row in logits]
     rows = special.softmax(
-      logits.astype(np.float64) / self._temperature, axis=-1
+      logits.astype(np.float64) / self.temperature, axis=-1
     )
     return [
       Prediction(
@@ -155,11 +156,11 @@ def load(path: str) -> TextModel:
       what belongs to it is missing, damaged or contradictory.
   """
   checkpoint = location.locate(path)
-  config = _config(checkpoint)
-  num_outputs = _num_outputs(checkpoint)
+  config = config_of(checkpoint)
+  num_outputs = num_outputs_of(checkpoint)
   recorded = checkpoint.description() or ModelFile()
   task = recorded.task
-  labels = task.labels if task else _labels_beside(checkpoint, num_outputs)
+  labels = task.labels if task else labels_beside(checkpoint, num_outputs)
   if num_outputs != (len(labels) or 1):
     raise UserError(
       f'{checkpoint.prefix} has a head with {num_outputs} outputs, but '
@@ -175,7 +176,7 @@ def load(path: str) -> TextModel:
   longest = min(_MAX_SEQ_LENGTH, config.max_position_embeddings)
   return TextModel(
     classifier,
-    _tokenizer(checkpoint),
+    tokenizer_of(checkpoint),
     labels,
     task.is_pair if task else None,
     recorded.max_seq_length or longest,
@@ -183,13 +184,18 @@ def load(path: str) -> TextModel:
   )
 
 
-def _config(checkpoint: Checkpoint) -> BertConfig:
+def config_of(checkpoint: Checkpoint) -> BertConfig:
+  """Returns the model's configuration.
+
+  Raises:
+    UserError: there is none beside the checkpoint.
+  """
   if (found := checkpoint.config()) is None:
     raise UserError(f'there is no bert_config.json beside {checkpoint.prefix}')
   return found[1]
 
 
-def _num_outputs(checkpoint: Checkpoint) -> int:
+def num_outputs_of(checkpoint: Checkpoint) -> int:
   """Returns C from the shape of the head's bias.
 
   Raises:
@@ -205,7 +211,7 @@ def _num_outputs(checkpoint: Checkpoint) -> int:
   return shapes[bias][0][0]
 
 
-def _labels_beside(checkpoint: Checkpoint, num_outputs: int) -> tuple[str, ...]:
+def labels_beside(checkpoint: Checkpoint, num_outputs: int) -> tuple[str, ...]:
   """Returns the labels of a folder without model.json.
 
   Raises:
@@ -222,7 +228,7 @@ def _labels_beside(checkpoint: Checkpoint, num_outputs: int) -> tuple[str, ...]:
   return known[1]
 
 
-def _tokenizer(checkpoint: Checkpoint) -> BertTokenizer:
+def tokenizer_of(checkpoint: Checkpoint) -> BertTokenizer:
   """Returns the tokenizer of the files beside a checkpoint.
 
   Raises:

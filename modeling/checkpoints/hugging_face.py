@@ -46,6 +46,14 @@ ACTIVATIONS = {
   'linear': 'linear',
 }
 
+_THEIR_ACTIVATIONS = {
+  'gelu': 'gelu_new',
+  'gelu_erf': 'gelu',
+  'relu': 'relu',
+  'tanh': 'tanh',
+  'linear': 'linear',
+}
+
 # Defaults of `transformers` for keys that config.json lacks. type_vocab_size
 # differs from google-research/bert's default.
 _DEFAULTS = {
@@ -161,6 +169,52 @@ def released_weights(
       )
     weights[released] = value
   return weights, unused
+
+
+def their_activation(name: str | None) -> str:
+  """Translates our `hidden_act`.
+
+  >>> their_activation('gelu'), their_activation(None)
+  ('gelu_new', 'linear')
+  """
+  return _THEIR_ACTIVATIONS[(name or 'linear').lower()]
+
+
+def their_weights(
+  weights: Mapping[str, np.ndarray], has_prefix: bool = True
+) -> dict[str, np.ndarray]:
+  """Renames and transposes a model's weights; reverses `released_weights`.
+
+  The masked-LM decoder is left out: transformers ties it to the embeddings.
+
+  Args:
+    weights: released name → values in the released layout.
+    has_prefix: whether the encoder's names begin with 'bert.', as in every
+      model of transformers with a head.
+
+  Returns:
+    Their name → contiguous values in their layout, in the order of `weights`.
+  """
+  return {
+    _their_name(name, has_prefix): np.ascontiguousarray(
+      value.T if name.endswith('/kernel') else value
+    )
+    for name, value in weights.items()
+  }
+
+
+def _their_name(name: str, has_prefix: bool) -> str:
+  heads = {
+    ours: theirs for theirs, ours in _HEADS.items() if '.decoder.' not in theirs
+  }
+  if name in heads:
+    return heads[name]
+  leaves = {'kernel': 'weight', 'gamma': 'weight', 'beta': 'bias'}
+  *path, leaf = re.sub(r'layer_(\d+)', r'layer/\1', name).split('/')
+  if leaf.endswith('_embeddings'):
+    path, leaf = [*path, leaf], 'weight'
+  theirs = '.'.join([*path, leaves.get(leaf, leaf)])
+  return theirs if has_prefix else theirs.removeprefix('bert.')
 
 
 def read_config(path: str) -> BertConfig:

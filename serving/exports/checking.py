@@ -1,0 +1,214 @@
+"""Loads an export in a fresh process, and compares it with our own model.
+
+The process runs one of the scripts of `checkers/` as
+
+  PYTHON -I checkers/hugging_face.py FOLDER WORK
+
+WORK holds request.json (the head, the texts or pairs, the longest input) and
+features.npz; the script adds answer.json (tokens' ids, labels, versions, and
+the modules that it imported) and outputs.npz. -I keeps this project's tree and
+the user's variables out of the process.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from serving.exports import heads
+from serving.exports.format import Format
+from serving.exports.parts import Parts
+from serving.exports.reference import Reference
+from system.errors import UserError, shown
+
+_CHECKERS = pathlib.Path(__file__).parent / 'checkers'
+# What proves nothing of an ecosystem if its checker imports it.
+FOREIGN = (
+  *('tensorflow', 'tf_keras', 'keras', 'tensorflow_text'),
+  *('serving', 'modeling', 'training', 'distillation', 'system', 'cli'),
+)
+# transformers below 5 would import TensorFlow; nothing is downloaded.
+_ENVIRONMENT = {
+  'USE_TF': '0',
+  'USE_FLAX': '0',
+  'USE_TORCH': '1',
+  'HF_HUB_OFFLINE': '1',
+  'TRANSFORMERS_VERBOSITY': 'error',
+}
+_NUM_SHOWN = 5
+_MAX_ERROR = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+  """How an export differs from our own model.
+
+  Attributes:
+    num_texts: N.
+    largest_difference: between two outputs, on our own token ids.
+    largest_output: the largest absolute value of ours.
+    equal_labels: the share of texts whose label is ours, from text to label;
+      None if the model predicts none.
+    equal_token_ids: the share of texts whose token ids are ours.
+    other_token_ids: some texts whose token ids are not.
+    versions: the packages of the checker → their versions.
+  """
+
+  num_texts: int
+  largest_difference: float
+  largest_output: float
+  equal_labels: float | None
+  equal_token_ids: float
+  other_token_ids: Sequence[str]
+  versions: Mapping[str, str]
+
+  def allowed(self, bound: float) -> float:
+    """Returns the largest difference that a format's bound allows."""
+    return bound * max(1.0, self.largest_output)
+
+
+def compare(
+  chosen: Format,
+  folder: str,
+  parts: Parts,
+  reference: Reference,
+  python: str,
+  model_file: str = '',
+) -> Comparison:
+  """Loads an export in a fresh process, and compares.
+
+  Args:
+    chosen: the export's format.
+    folder: the export.
+    parts: the model that was exported.
+    reference: our own outputs.
+    python: the interpreter that runs the checker.
+    model_file: the file in the folder to load, if a format has several.
+
+  Raises:
+    UserError: the checker fails; the end of its output is shown.
+    RuntimeError: the checker imported TensorFlow or this project.
+  """
+  outputs, answer = answers(
+    chosen, folder, parts, reference, python, model_file
+  )
+  return _compared(reference, outputs, answer)
+
+
+def answers(
+  chosen: Format,
+  folder: str,
+  parts: Parts,
+  reference: Reference,
+  python: str,
+  model_file: str = '',
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+  """Runs the checker; arguments and errors are those of `compare`.
+
+  Returns:
+    The outputs by name, and the content of answer.json.
+  """
+  with tempfile.TemporaryDirectory() as work:
+    _write_request(work, parts, reference, model_file)
+    run_script(python, chosen.checker, folder, work)
+    answer = json.loads(pathlib.Path(work, 'answer.json').read_text())
+    with np.load(os.path.join(work, 'outputs.npz')) as file:
+      outputs = dict(file)
+  if foreign := sorted(set(FOREIGN) & set(answer['modules'])):
+    raise RuntimeError(f'the checker imported {", ".join(foreign)}')
+  return outputs, answer
+
+
+def _write_request(
+  work: str, parts: Parts, reference: Reference, model_file: str
+) -> None:
+  request = {
+    'head': parts.head,
+    'outputs': heads.OUTPUTS[parts.head],
+    'texts': reference.texts,
+    'max_seq_length': parts.max_seq_length,
+    'model_file': model_file,
+  }
+  pathlib.Path(work, 'request.json').write_text(json.dumps(request))
+  np.savez(os.path.join(work, 'features.npz'), **reference.features)
+
+
+def run_script(python: str, name: str, *arguments: str) -> None:
+  """Runs one of the scripts of `checkers/` in a process of its own.
+
+  Raises:
+    UserError: it fails; the end of its output is shown.
+  """
+  done = subprocess.run(
+    [python, '-I', str(_CHECKERS / name), *arguments],
+    env={**os.environ, **_ENVIRONMENT},
+    capture_output=True,
+    text=True,
+  )
+  if done.returncode:
+    raise UserError(
+      f'the export cannot be loaded: {name}, run by {python}, failed with '
+      f'status {done.returncode}: {done.stderr[-_MAX_ERROR:].strip()}'
+    )
+
+
+def _compared(
+  reference: Reference,
+  outputs: Mapping[str, np.ndarray],
+  answer: Mapping[str, Any],
+) -> Comparison:
+  ids = _token_ids(reference)
+  other = [
+    shown(text)
+    for text, ours, theirs in zip(
+      reference.texts, ids, answer['ids'], strict=True
+    )
+    if ours != theirs
+  ]
+  labels = None
+  if reference.labels is not None:
+    pairs = zip(reference.labels, answer['labels'], strict=True)
+    labels = float(np.mean([ours == theirs for ours, theirs in pairs]))
+  return Comparison(
+    len(ids),
+    largest_difference(reference.outputs, outputs),
+    max(float(np.abs(x).max()) for x in reference.outputs.values()),
+    labels,
+    1 - len(other) / len(ids),
+    other[:_NUM_SHOWN],
+    answer['versions'],
+  )
+
+
+def _token_ids(reference: Reference) -> list[list[list[int]]]:
+  """Returns the ids and the segments of each text, without padding."""
+  features = reference.features
+  lengths = features['attention_mask'].sum(axis=1)
+  ids, segments = features['input_ids'], features['token_type_ids']
+  return [
+    [ids[i, :n].tolist(), segments[i, :n].tolist()]
+    for i, n in enumerate(lengths)
+  ]
+
+
+def largest_difference(
+  ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]
+) -> float:
+  """Returns the largest difference; infinite if a value is not finite."""
+  largest = 0.0
+  for name, expected in ours.items():
+    found = theirs[name]
+    if found.shape != expected.shape:
+      raise UserError(
+        f'the export gives {name} the shape {found.shape}, expected '
+        f'{expected.shape}'
+      )
+    difference = np.abs(found.astype(np.float64) - expected).max()
+    largest = max(largest, float(np.nan_to_num(difference, nan=np.inf)))
+  return largest

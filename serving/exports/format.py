@@ -1,0 +1,33 @@
+"""What a format of exports consists of.
+
+Tested by `tests/serving/exports/exporting_test.py`.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from serving.exports.parts import Parts
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+  """A format of exports.
+
+  Attributes:
+    name: as in the flag, and the name of the folder.
+    writer_packages: what this process imports to write it.
+    checker_packages: what the fresh process imports to load it.
+    checker: the file name of the script in `checkers/`.
+    bound: the largest difference from our own outputs that is accepted,
+      relative to the largest output, or absolute if that is below 1.
+    write: writes the files of a model into an existing empty folder.
+  """
+
+  name: str
+  writer_packages: tuple[str, ...]
+  checker_packages: tuple[str, ...]
+  checker: str
+  bound: float
+  write: Callable[['Parts', str], None]

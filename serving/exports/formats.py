@@ -1,0 +1,87 @@
+"""The formats of exports by name, and whether their packages are installed.
+
+A new format is a module of this folder with a `FORMAT`, and a line in
+`_MODULES`. Does not import TensorFlow.
+
+Tested by `tests/serving/exports/exporting_test.py`.
+"""
+
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from serving.exports.format import Format
+from system.errors import UserError
+
+# A format's name is that of the extra in setup.cfg with its packages.
+_MODULES = {
+  'hugging_face': 'serving.exports.hugging_face',
+  'onnx': 'serving.exports.onnx_format',
+}
+NAMES = tuple(_MODULES)
+
+_ADVICE = ', or name an interpreter that has the packages by `checker_python`'
+# Run by the interpreter of the checker: prints the packages that it lacks.
+_FIND = """
+import importlib.util, json, sys
+print(json.dumps([x for x in sys.argv[1:] if not importlib.util.find_spec(x)]))
+"""
+
+
+def get(name: str) -> Format:
+  """Returns a format by its name, one of `NAMES`."""
+  return importlib.import_module(_MODULES[name]).FORMAT
+
+
+def check_packages(name: str, checker_python: str) -> None:
+  """Checks that a format's packages are installed.
+
+  Args:
+    name: the format's.
+    checker_python: the interpreter that runs the checker.
+
+  Raises:
+    UserError: a package is missing, or the interpreter cannot be run. The
+      message says what to install.
+  """
+  chosen = get(name)
+  setting = f'`format`={name}'
+  _require(sys.executable, chosen.writer_packages, setting, name)
+  _require(checker_python, chosen.checker_packages, setting, name, _ADVICE)
+
+
+def check_quantizer(checker_python: str) -> None:
+  """Checks that an interpreter can quantize ONNX models, as `check_packages`.
+
+  Raises:
+    UserError: a package is missing.
+  """
+  packages = ('onnx', 'onnxruntime')
+  _require(checker_python, packages, '`quantize`', 'onnx', _ADVICE)
+
+
+def _require(
+  python: str,
+  packages: Sequence[str],
+  setting: str,
+  extra: str,
+  advice: str = '',
+) -> None:
+  if missing := _missing(python, sorted(packages)):
+    raise UserError(
+      f'{setting} needs {", ".join(missing)}, which {python} lacks: '
+      f"pip install -c constraints.txt -e '.[{extra}]'{advice}"
+    )
+
+
+def _missing(python: str, packages: Sequence[str]) -> list[str]:
+  command = [python, '-I', '-c', _FIND, *packages]
+  try:
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+  except (OSError, subprocess.CalledProcessError) as error:
+    raise UserError(
+      f'`checker_python`={python} cannot be run: {error}'
+    ) from error
+  return json.loads(done.stdout)

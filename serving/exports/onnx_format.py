@@ -1,0 +1,53 @@
+"""The format of ONNX Runtime, Optimum and transformers.js.
+
+onnx/model.onnx   ids in, logits out; any batch and any length
+config.json and the tokenizer's files, as in the format of Hugging Face
+
+The graph is written from the weights by `onnx_bert`; no converter is needed.
+"""
+
+import os
+
+from serving.exports import hugging_face
+from serving.exports.format import Format
+from serving.exports.parts import Parts
+from system import files
+from system.errors import UserError
+
+MODEL = 'onnx/model.onnx'
+# A protocol buffer has at most 2 GiB.
+_MAX_BYTES = 2**31 - 1
+
+
+def write(parts: Parts, folder: str) -> None:
+  """Writes a model into an existing folder.
+
+  Raises:
+    UserError: the weights are too large for one file.
+  """
+  size = sum(value.nbytes for value in parts.weights.values())
+  if size > _MAX_BYTES:
+    raise UserError(
+      f'onnx: the weights have {size / 1e9:.1f} GB, expected at most '
+      f'{_MAX_BYTES / 1e9:.1f}'
+    )
+  # The import takes a second and needs the package.
+  from serving.exports import onnx_bert
+
+  metadata = {'max_seq_length': str(parts.max_seq_length)}
+  model = onnx_bert.build(parts.config, parts.weights, parts.head, metadata)
+  hugging_face.describe(parts, folder)
+  path = os.path.join(folder, MODEL)
+  files.make_folder(os.path.dirname(path))
+  with files.open_write(path, 'wb') as file:
+    file.write(model.SerializeToString(deterministic=True))
+
+
+FORMAT = Format(
+  name='onnx',
+  writer_packages=('onnx',),
+  checker_packages=('numpy', 'onnxruntime', 'tokenizers'),
+  checker='onnx_runtime.py',
+  bound=1e-5,
+  write=write,
+)

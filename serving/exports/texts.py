@@ -1,0 +1,158 @@
+"""The texts that an export is compared on, and the run's own dev set.
+
+Tested by `tests/serving/exports/texts_test.py`.
+"""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from data.tasks.examples import Example
+from data.tasks.options import TaskOptions, make_task
+from data.tasks.task import Task
+from modeling.checkpoints import location, recorded_casing
+from serving.exports.parts import Parts
+from serving.text_model import Text
+from system import files, settings, text_files
+from system.errors import UserError
+
+# Used where neither a file nor the run's dev set is at hand.
+_BUILT_IN = (
+  'A gentle, funny and moving film.',
+  'two hours and 17 minutes of my life, wasted!',
+  'The quick brown fox jumps over the lazy dog.',
+  "I don't know whether it's good or bad; perhaps it's both.",
+  'Anarchism is a political philosophy that advocates stateless societies.',
+  'Returns the indices of the maximum values along an axis (see numpy.argmax).',
+  'Prices rose 3.5% to $1,234.56 on 24 October 2018.',
+  'Ein größerer Überblick: Äpfel, Öl und Übermut.',
+  'Le café du théâtre où naïveté rime avec déjà-vu.',
+  'El niño comió piñas; ¿quién lo diría?',
+  '我喜欢这部电影，但是太长了。',
+  '東京は日本の首都です。',
+  'Москва — столица России.',
+  'the the the the the the the the the the the the the the the the the the '
+  'the the the the the the the the the the the the the the the the the the '
+  'the the the the the the the the the the the the the the the the the the '
+  'the the the the the the the the the the the the the the the the the the',
+  'x',
+  '',
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class DevSet:
+  """The labelled examples that a run evaluates on.
+
+  Attributes:
+    task: the run's task.
+    examples: those of dev, with labels.
+  """
+
+  task: Task
+  examples: Sequence[Example]
+
+  @property
+  def texts(self) -> list[Text]:
+    """The texts of the examples, or the pairs."""
+    if not self.task.is_pair:
+      return [example.text_a for example in self.examples]
+    return [(example.text_a, example.text_b) for example in self.examples]
+
+
+def choose(
+  parts: Parts, text_file: str | None, dev: DevSet | None
+) -> tuple[str, list[Text]]:
+  """Returns what the texts are, for the report, and the texts.
+
+  Args:
+    parts: the model.
+    text_file: a text a line; a pair's texts are separated by a tab. None for
+      the dev set, or else built-in texts.
+    dev: the run's dev set; None if it is not at hand.
+
+  Raises:
+    UserError: a line is not one text, or not a pair.
+  """
+  if text_file:
+    return text_file, list(_read(text_file, bool(parts.takes_pairs)))
+  if dev:
+    return f'the dev set of {dev.task.name}', dev.texts
+  texts: list[Text] = list(_BUILT_IN)
+  if parts.takes_pairs:
+    texts = list(zip(texts[:-1], texts[1:-1] + texts[:1], strict=True))
+  return f'{len(texts)} built-in texts', texts
+
+
+def _read(path: str, are_pairs: bool):
+  files.require_file(path, '`text_file`')
+  for number, line in enumerate(text_files.read_lines(path), 1):
+    texts = tuple(line.split('\t'))
+    if not are_pairs:
+      yield line
+    elif len(texts) == 2:
+      yield texts
+    else:
+      raise UserError(
+        f'{path}, line {number}: found {len(texts)} texts, expected two, '
+        'separated by a tab'
+      )
+
+
+def dev_set(parts: Parts, data_dir: str | None = None) -> DevSet:
+  """Reads the dev set of the run that trained a model.
+
+  Args:
+    parts: the model; run.json is beside it.
+    data_dir: where the task's files are now; None for the run's own
+      `data_dir`, relative to the working directory.
+
+  Raises:
+    UserError: the run's task is unknown, or its data is not at hand.
+  """
+  folder = recorded_casing.run_folder(parts.checkpoint.folder)
+  path = os.path.join(folder, 'run.json')
+  values = files.read_json(path) if files.exists(path) else {}
+  command = values.get('command') if isinstance(values, dict) else None
+  flags = command.get('flags') if isinstance(command, dict) else None
+  if not isinstance(flags, list):
+    raise UserError(f'there is no run.json of a run in {folder}')
+  given = _task_settings(flags)
+  if data_dir:
+    given['data_dir'] = data_dir
+  if not given.get('task_name'):
+    raise UserError(f'{path} names no task')
+  options = TaskOptions(**given)
+  options.check()
+  task = make_task(options, location.label_folders(parts.checkpoint.prefix))
+  return DevSet(task, task.read_split(options.data_dir, 'dev'))
+
+
+def dev_set_at_hand(parts: Parts, data_dir: str | None = None) -> DevSet | None:
+  """Returns what `dev_set` does; None if it is not at hand.
+
+  Raises:
+    UserError: it is not in the given `data_dir`.
+  """
+  try:
+    return dev_set(parts, data_dir)
+  except UserError:
+    if data_dir:
+      raise
+    return None
+
+
+def _task_settings(flags: Sequence[str]) -> dict[str, Any]:
+  """Reads the task's settings in the flags that run.json records."""
+  given: dict[str, Any] = {}
+  kinds = {x.name: x.kind for x in settings.declared_in(TaskOptions)}
+  for flag in flags:
+    name, has_value, value = str(flag).lstrip('-').partition('=')
+    if has_value and kinds.get(name) is str:
+      given[name] = value
+    elif has_value and kinds.get(name) is tuple:
+      given[name] = tuple(value.split(','))
+    elif kinds.get(name) is bool:
+      given[name] = True
+  return given

@@ -1,0 +1,99 @@
+"""Models to export: a classifier, a regressor, pre-training heads, pairs."""
+
+import sys
+
+import pytest
+import tiny_world
+
+from modeling.checkpoints import exporting
+from modeling.checkpoints.model_file import ModelFile, TaskRecord
+from modeling.configs import BertConfig
+from modeling.models import Classifier, PreTrainer, released_variables
+from serving.exports import exporting as exporting_job
+from serving.exports import formats, parts, reference, texts
+from system.errors import UserError
+
+TASKS = {
+  'classifier': TaskRecord('custom', ('bad', 'good', 'so so'), False),
+  'pairs': TaskRecord('custom', ('no', 'yes'), True),
+  'regressor': TaskRecord('STS-B', (), True),
+  'pretraining': None,
+}
+
+# Where both texts are cut, their tokenizer may give the odd token to B.
+_SHORT_PAIRS = [
+  ('the film is good .', 'a dull plot'),
+  ('It is, frankly, awful!', 'caf\u00e9'),
+  ('', 'x'),
+]
+
+
+@pytest.fixture
+def model_folder(world):
+  """Returns a function that makes a folder with random weights of a kind."""
+
+  def make(kind, hidden_act='gelu'):
+    folder = world / kind
+    folder.mkdir()
+    task = TASKS[kind]
+    config = BertConfig.from_dict(
+      {**tiny_world.CONFIG, 'hidden_act': hidden_act}
+    )
+    model = (
+      Classifier(config, len(task.labels) or 1) if task else PreTrainer(config)
+    )
+    content = ModelFile(task, True, 16 if task else None)
+    exporting.export(
+      str(folder),
+      1,
+      released_variables(model),
+      config,
+      str(world / 'vocab.txt'),
+      content=content,
+    )
+    return str(folder)
+
+  return make
+
+
+@pytest.fixture
+def parts_of(model_folder):
+  """Returns a function that reads the parts of a model of a kind."""
+
+  def read(kind, head='auto', **options):
+    return parts.read(model_folder(kind, **options), head)
+
+  return read
+
+
+@pytest.fixture
+def needs():
+  """Returns a function that skips a test whose format lacks a package."""
+
+  def check(name):
+    try:
+      formats.check_packages(name, sys.executable)
+    except UserError as error:
+      pytest.skip(str(error))
+
+  return check
+
+
+@pytest.fixture
+def exported(tmp_path):
+  """Returns a function that exports a model and checks it in a process."""
+
+  def export(chosen, model):
+    source, some = texts.choose(model, None, None)
+    if model.takes_pairs:
+      source, some = 'short pairs', _SHORT_PAIRS
+    return exporting_job.export(
+      chosen,
+      model,
+      str(tmp_path / 'exports'),
+      reference.compute(model, some),
+      source,
+      exporting_job.Limits(checker_python=sys.executable),
+    )
+
+  return export

@@ -1,0 +1,76 @@
+"""Tests for the texts that an export is compared on."""
+
+import json
+
+import pytest
+
+from serving.exports import parts, texts
+from system.errors import UserError
+
+
+@pytest.fixture
+def teacher(teacher_world):
+  return parts.read(str(teacher_world / 'teacher'))
+
+
+def test_the_dev_set_is_that_of_the_run(teacher, teacher_world):
+  dev = texts.dev_set(teacher)
+  assert (dev.task.name, len(dev.examples)) == ('SST-2', 11)
+  lines = (teacher_world / 'task' / 'dev.tsv').read_text().splitlines()[1:]
+  assert dev.texts == [line.split('\t')[0] for line in lines]
+  source, chosen = texts.choose(teacher, None, dev)
+  assert source == 'the dev set of SST-2' and chosen == dev.texts
+
+
+def test_data_that_has_moved_is_found_where_told(teacher, teacher_world):
+  path = teacher_world / 'teacher' / 'run.json'
+  run = json.loads(path.read_text())
+  run['command']['flags'] = ['--task_name=SST-2', '--data_dir=/none']
+  path.write_text(json.dumps(run))
+  with pytest.raises(UserError, match='dev'):
+    texts.dev_set(teacher)
+  assert texts.dev_set_at_hand(teacher) is None
+  with pytest.raises(UserError, match='/elsewhere'):
+    texts.dev_set_at_hand(teacher, '/elsewhere')
+  moved = texts.dev_set(teacher, str(teacher_world / 'task'))
+  assert len(moved.examples) == 11
+
+
+def test_a_model_without_a_run_has_no_dev_set(parts_of):
+  with pytest.raises(UserError, match=r'no run\.json of a run'):
+    texts.dev_set(parts_of('classifier'))
+
+
+def test_a_file_precedes_the_dev_set(teacher, tmp_path):
+  path = tmp_path / 'texts.txt'
+  path.write_text('a film\nthe plot\n')
+  source, chosen = texts.choose(teacher, str(path), texts.dev_set(teacher))
+  assert (source, chosen) == (str(path), ['a film', 'the plot'])
+
+
+def test_a_line_for_a_model_of_pairs_holds_two_texts(parts_of, tmp_path):
+  path = tmp_path / 'texts.txt'
+  path.write_text('a film\tthe plot\n')
+  model = parts_of('pairs')
+  assert texts.choose(model, str(path), None)[1] == [('a film', 'the plot')]
+  path.write_text('a film\n')
+  with pytest.raises(UserError, match='line 1: found 1 texts, expected two'):
+    texts.choose(model, str(path), None)
+
+
+def test_built_in_texts_are_pairs_where_the_model_takes_them(parts_of):
+  source, single = texts.choose(parts_of('classifier'), None, None)
+  assert source == '16 built-in texts'
+  assert len(single) == len(set(single)) == 16
+  pairs = texts.choose(parts_of('pairs'), None, None)[1]
+  assert pairs and all(a in single and b in single for a, b in pairs)
+  assert all(b for _, b in pairs)  # Their tokenizer ends an empty B by [SEP].
+
+
+def test_settings_of_the_task_are_read_from_recorded_flags():
+  flags = ['--labels=a,b', '--regression', '--seed=3', '--task_name=custom']
+  assert texts._task_settings(flags) == {
+    'labels': ('a', 'b'),
+    'regression': True,
+    'task_name': 'custom',
+  }

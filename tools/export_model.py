@@ -1,0 +1,175 @@
+r"""Exports a trained model to other ecosystems, and checks each export.
+
+  python -m tools.export_model --model_dir=student --output_dir=exported \
+    --format=hugging_face,onnx
+
+Each format is a folder of OUTPUT_DIR. It is written under a temporary name and
+loaded again in a fresh process, with the packages of its ecosystem alone. Then
+its outputs, labels and token ids are compared with those of the run, and
+export.json in the folder records how they differ. An export that differs too
+much is removed.
+
+  hugging_face   for transformers: model.safetensors, config.json, tokenizer
+  onnx           for ONNX Runtime and transformers.js: onnx/model.onnx and the
+                 same configuration and tokenizer
+"""
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from absl import flags, logging
+
+from cli import flag_group, script
+from serving.exports import formats, heads
+from system.errors import UserError
+
+if TYPE_CHECKING:
+  from serving.exports.parts import Parts
+  from serving.exports.texts import DevSet
+
+FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+  """Defines this script's flags."""
+  flags.DEFINE_string(
+    'model_dir',
+    None,
+    "The folder of the model: a run's --output_dir, its best/, or a copy.",
+  )
+  flags.DEFINE_string(
+    'output_dir', None, 'The folder for one folder for each format.'
+  )
+  flags.DEFINE_list(
+    'format', ['hugging_face'], f'What to write: {", ".join(formats.NAMES)}.'
+  )
+  flags.DEFINE_enum(
+    'head',
+    heads.AUTO,
+    (heads.AUTO, *heads.KINDS),
+    'The head to export: that of a task, those of pre-training, or none, which '
+    'gives an encoder. auto takes the first of these that the model has.',
+  )
+  flags.DEFINE_string(
+    'text_file',
+    None,
+    'The texts to compare on, one a line; a pair as two, separated by a tab. '
+    "By default the run's dev set, or built-in texts if it is not at hand.",
+  )
+  flags.DEFINE_string(
+    'data_dir',
+    None,
+    "The folder of the run's task, for its dev set, if it has moved.",
+  )
+  flags.DEFINE_float(
+    'min_equal_ids',
+    0.98,
+    'An export with equal token ids for a smaller share of the texts is '
+    'removed.',
+    lower_bound=0.0,
+    upper_bound=1.0,
+  )
+  flags.DEFINE_string(
+    'checker_python',
+    None,
+    'The Python interpreter that loads the exports again, of an environment '
+    'with the packages of their ecosystems; this one by default.',
+  )
+  flags.DEFINE_enum(
+    'quantize',
+    'none',
+    ('none', 'dynamic'),
+    'With --format=onnx: dynamic adds a model with int8 weights, '
+    "onnx/model_quantized.onnx, measured on the run's dev set.",
+  )
+  flags.DEFINE_float(
+    'max_metric_loss',
+    0.01,
+    "With --quantize: how much lower the int8 model's main metric on dev may "
+    'be; otherwise it is removed.',
+    lower_bound=0.0,
+  )
+  flags.DEFINE_bool('overwrite', False, 'Whether to replace earlier exports.')
+
+
+def main(_: list[str]) -> None:
+  """Exports the formats one after the other."""
+  logging.set_verbosity(logging.WARNING)
+  flag_group.require('model_dir', 'output_dir', 'format')
+  if unknown := [name for name in FLAGS.format if name not in formats.NAMES]:
+    raise UserError(
+      f'--format={",".join(unknown)} is unknown, expected one or more of '
+      f'{", ".join(formats.NAMES)}'
+    )
+  _check_quantize()
+  _check_model()
+  from serving.exports import exporting, parts, reference, texts
+
+  limits = exporting.Limits(
+    FLAGS.min_equal_ids, FLAGS.checker_python or sys.executable
+  )
+  names = list(dict.fromkeys(FLAGS.format))
+  exporting.check_request(names, FLAGS.output_dir, FLAGS.overwrite, limits)
+  if FLAGS.quantize != 'none':
+    formats.check_quantizer(limits.checker_python)
+  model = parts.read(FLAGS.model_dir, FLAGS.head)
+  dev = _dev_set(model)
+  source, chosen = texts.choose(model, FLAGS.text_file, dev)
+  ours = reference.compute(model, chosen)
+  for name in names:
+    report = exporting.export(
+      formats.get(name), model, FLAGS.output_dir, ours, source, limits
+    )
+    target = os.path.join(FLAGS.output_dir, name)
+    script.show(exporting.lines_of(report, target), flushes=True)
+    if name == 'onnx' and FLAGS.quantize != 'none':
+      _quantize(model, dev, target, limits.checker_python)
+
+
+def _check_quantize() -> None:
+  if FLAGS.quantize == 'none':
+    if FLAGS['max_metric_loss'].present:
+      raise UserError('--max_metric_loss cannot take effect without --quantize')
+  elif 'onnx' not in FLAGS.format:
+    raise UserError('--quantize cannot take effect without --format=onnx')
+
+
+def _dev_set(model: 'Parts') -> 'DevSet | None':
+  """Returns the run's dev set; None if it is neither at hand nor needed."""
+  from serving.exports import texts
+
+  if FLAGS.quantize == 'none':
+    if FLAGS.text_file:
+      return None
+    return texts.dev_set_at_hand(model, FLAGS.data_dir)
+  if model.head != heads.TASK:
+    raise UserError(
+      f'--quantize needs a head for a task, whose metric it measures: this '
+      f'model has head {model.head}'
+    )
+  try:
+    return texts.dev_set(model, FLAGS.data_dir)
+  except UserError as error:
+    raise UserError(
+      f"--quantize measures on the run's dev set, which is not at hand: {error}"
+    ) from error
+
+
+def _quantize(model: 'Parts', dev: 'DevSet', target: str, python: str) -> None:
+  from serving.exports import onnx_int8
+
+  report = onnx_int8.add(target, model, dev, FLAGS.max_metric_loss, python)
+  script.show(onnx_int8.lines_of(report, target), flushes=True)
+
+
+def _check_model() -> None:
+  """Raises a `UserError` if the folder holds no model, without TensorFlow."""
+  from modeling.checkpoints.location import locate
+
+  locate(FLAGS.model_dir)
+
+
+if __name__ == '__main__':
+  define_flags()
+  script.run(main)
