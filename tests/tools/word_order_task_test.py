@@ -1,42 +1,42 @@
-"""The task "which library does a sentence come from?"."""
+"""The task "are a sentence's words in their own order?"."""
+
+import collections
+import random
 
 import pytest
 
-from tools import library_task
+from tools import word_order_task
 from tools.docstring_corpus import Module
 
-NAMES = frozenset(['scipy', 'np', 'scikit-learn', 'figure'])
+
+def test_own_order_loses_capitals_and_the_final_punctuation():
+  text = word_order_task.make_text(
+    'Use Tables, not lists (or "maps").', 'own', random.Random(1)
+  )
+  assert text == 'use tables, not lists (or "maps'
 
 
-@pytest.mark.parametrize(
-  ('sentence', 'masked'),
-  [
-    ('Use SciPy or np here.', 'Use foo or foo here.'),
-    (
-      'A scikit-learn model of scipy-like form.',
-      'A foo model of foo-like form.',
-    ),
-    ('Set n_jobs, a DataFrame or fit().', 'Set foo, a foo or foo.'),
-    ('Call np.linalg.norm now.', 'Call foo now.'),
-    ('Returns scipy np figure objects.', 'Returns foo objects.'),
-    ('Use e.g. 0.5 of a high-level API.', 'Use e.g. 0.5 of a high-level API.'),
-    ('The figures configure it.', 'The figures configure it.'),
-    ('A float32 or conv2d layer.', 'A foo or foo layer.'),
-  ],
-)
-def test_mask_names(sentence, masked):
-  assert library_task.mask_names(sentence, NAMES) == masked
+def test_parts_of_three_words_or_more_are_exchanged():
+  rng = random.Random(1)
+  texts = {
+    word_order_task.make_text('One two three four five six seven.', label, rng)
+    for label in ('exchanged',) * 50
+  }
+  assert texts == {
+    'four five six seven one two three',
+    'five six seven one two three four',
+  }
 
 
-def test_shingles_ignore_digits_case_and_placeholders():
-  first = library_task.shingles('Sum the 3 rows of foo.')
-  assert first == library_task.shingles('sum foo the rows of')
+def test_shingles_ignore_digits_case_and_punctuation():
+  first = word_order_task.shingles('Sum the 3 rows of it.')
+  assert first == word_order_task.shingles('sum "the" rows of it')
   assert len(first) == 1
 
 
 def test_shingles_of_nine_words_are_two():
-  first = library_task.shingles('a b c d e f g h i')
-  second = library_task.shingles('b c d e f g h i j')
+  first = word_order_task.shingles('a b c d e f g h i')
+  second = word_order_task.shingles('b c d e f g h i j')
   assert len(first) == 2
   assert first[1] == second[0]
 
@@ -45,101 +45,107 @@ def _module(name, *sentences):
   return Module(name.split('.')[0], name, sentences)
 
 
-def test_one_near_duplicate_is_kept_and_none_across_libraries():
+def test_the_first_of_several_near_duplicates_is_kept():
   shared = 'The rows of this table are sorted by their first column{}'
-  own = 'The colours of all lines are chosen from one cycle{}'
   modules = [
-    _module('a.x', shared.format('.'), own.format('.')),
-    _module('a.y', own.format(' of ten.'), 'Something else is said in this.'),
+    _module('a.x', shared.format('.')),
+    _module('a.y', shared.format(' of ten.'), 'Something else is in this.'),
     _module('b.x', shared.format(', or not.')),
   ]
-  assert library_task.distinct_sentences(modules, frozenset()) == {
-    'a.x': [own.format('.')],
-    'a.y': ['Something else is said in this.'],
+  assert word_order_task.distinct_sentences(modules) == {
+    'a.x': [shared.format('.')],
+    'a.y': ['Something else is in this.'],
     'b.x': [],
   }
 
 
-def _many_modules(num_modules=12, num_sentences=10):
-  # Every sentence has words of its own, so there are no near-duplicates.
+def _many_modules(num_modules=20, num_sentences=10, num_words=8):
+  """Returns modules of sentences without a common word."""
+
   def word(*numbers):
     return ''.join(chr(ord('a') + n) for n in numbers)
 
   return [
     _module(
-      f'lib{label}.m{m}',
+      f'lib.m{m}',
       *(
-        ' '.join(word(label, m, s, w) for w in range(6)) + '.'
+        ' '.join(word(m, s, w) for w in range(num_words)) + '.'
         for s in range(num_sentences)
       ),
     )
-    for label in range(3)
     for m in range(num_modules)
   ]
 
 
-SIZES = library_task.Sizes(train=30, dev=30, test=60, transfer=1000)
-LABELS = ('lib0', 'lib1')
-
-
-def _task(modules=None, sizes=SIZES, seed=1):
-  modules = modules or _many_modules()
-  return library_task.build_task(modules, LABELS, frozenset(), sizes, seed)
+SIZES = word_order_task.Sizes(train=40, dev=20, test=30, transfer=1000)
 
 
 def test_build_task_splits_by_module_and_balances():
-  modules = _many_modules()
-  task = _task(modules)
-  home = {s: m for m in modules for s in m.sentences}
+  task = word_order_task.build_task(_many_modules(), SIZES, seed=1)
+  home = {
+    frozenset(s[:-1].split()): m.name
+    for m in _many_modules()
+    for s in m.sentences
+  }
   for split, pairs in task.splits.items():
-    for sentence, label in pairs:
-      module = home[sentence]
+    for text, _ in pairs:
+      module = home[frozenset(text.split())]
       expected = 'train' if split == 'transfer' else split
-      assert module.library == label
-      assert task.module_splits[module.name] == expected
+      assert task.module_splits[module] == expected
   counts = {
-    split: [sum(label == own for _, own in pairs) for label in LABELS]
+    split: collections.Counter(label for _, label in pairs)
     for split, pairs in task.splits.items()
   }
-  assert counts['train'] == [15, 15]
-  assert counts['dev'] == [15, 15]
-  assert counts['test'] == [30, 30]
-  # 12 modules of 10 sentences: 3 are test, 2 dev, 7 train with 70 - 15 left.
-  assert counts['transfer'] == [55, 55]
+  # 20 modules of 10 sentences: 3 are test, 2 dev, 15 train with 150 - 40 left.
+  assert counts == {
+    'test': {'own': 15, 'exchanged': 15},
+    'dev': {'own': 10, 'exchanged': 10},
+    'train': {'own': 20, 'exchanged': 20},
+    'transfer': {'own': 55, 'exchanged': 55},
+  }
+
+
+def test_labels_say_what_was_done():
+  task = word_order_task.build_task(_many_modules(), SIZES, seed=1)
+  for pairs in task.splits.values():
+    for text, label in pairs:
+      # The words of a sentence are made in alphabetical order.
+      words = text.split()
+      assert (words == sorted(words)) == (label == 'own')
 
 
 def test_build_task_repeats_no_sentence():
-  sentences = [s for pairs in _task().splits.values() for s, _ in pairs]
-  assert len(sentences) == len(set(sentences))
+  task = word_order_task.build_task(_many_modules(), SIZES, seed=1)
+  sentences = [
+    frozenset(text.split())
+    for pairs in task.splits.values()
+    for text, _ in pairs
+  ]
+  assert len(sentences) == len(set(sentences)) == 200
 
 
 def test_build_task_is_a_function_of_its_seed():
-  assert _task().splits == _task().splits
-  assert _task().splits != _task(seed=2).splits
-
-
-def test_the_test_split_takes_at_most_twenty_sentences_of_a_module():
-  modules = _many_modules(num_sentences=26)
-  task = _task(modules, library_task.Sizes(10, 10, 60, 1000))
-  used = [n for n, split in task.module_splits.items() if split == 'test']
-  # 30 of each label at 20 a module: two modules each.
-  assert len(used) == 4
+  first, again, other = (
+    word_order_task.build_task(_many_modules(), SIZES, seed).splits
+    for seed in (1, 1, 2)
+  )
+  assert first == again
+  assert first != other
 
 
 def test_transfer_set_is_capped():
-  task = _task(sizes=library_task.Sizes(30, 30, 60, 7))
-  assert len(task.splits['transfer']) == 7
+  sizes = word_order_task.Sizes(40, 20, 30, transfer=16)
+  task = word_order_task.build_task(_many_modules(), sizes, seed=1)
+  assert len(task.splits['transfer']) == 16
 
 
-def test_too_few_sentences_are_named():
-  with pytest.raises(ValueError, match='lib0 has 70 distinct .* 500'):
-    _task(sizes=library_task.Sizes(1000, 30, 60, 7))
+@pytest.mark.parametrize('num_words', [7, 25])
+def test_short_and_long_sentences_are_left_out(num_words):
+  with pytest.raises(ValueError, match='^0 distinct sentences for test'):
+    word_order_task.build_task(_many_modules(num_words=num_words), SIZES, 1)
 
 
-def test_largest_libraries_count_distinct_sentences():
-  modules = [
-    _module('a.x', 'one', 'one', 'one'),
-    _module('b.x', 'one', 'two'),
-    _module('c.x', 'one', 'two', 'three'),
-  ]
-  assert library_task.largest_libraries(modules, 2) == ('b', 'c')
+def test_too_few_sentences_are_counted():
+  sizes = word_order_task.Sizes(800, 20, 30, 1000)
+  with pytest.raises(ValueError, match='150 distinct .* train, needs 800'):
+    word_order_task.build_task(_many_modules(), sizes, seed=1)
