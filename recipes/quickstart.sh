@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole pipeline in ten minutes on 2 CPU cores, without downloading data: are
-# the words of a sentence in their own order?
+# From text to a distilled model in about ten minutes on 2 CPU cores, without
+# downloading data: are the words of a sentence in their own order?
 #
 #   make quickstart, or: recipes/quickstart.sh [WORK_DIR]
 #
@@ -71,7 +71,7 @@ fine_tune() {
   train_students "$1" run_classifier.py --num_train_epochs=4 "${@:2}"
 }
 distil() {
-  train_students "$1" run_distillation.py --num_train_epochs=3 \
+  train_students "$1" run_distillation.py --num_train_epochs=2 \
     --logits_dir="$work/dump" "${@:2}"
 }
 named() {  # name; the command's lines begin with it
