@@ -52,11 +52,21 @@ def bag_of_words(plan: Plan, needs: tuple[Step, ...]) -> Stage:
   return Stage(step, SHORT_SECONDS)
 
 
-def record(plan: Plan, method: str, run: Step) -> Stage:
-  """Records the scores of a model's run."""
+def record(
+  plan: Plan, method: str, run: Step, model_dir: str | None = None
+) -> Stage:
+  """Records the scores of a model's run.
+
+  Args:
+    plan: the plan.
+    method: the model's.
+    run: the step that scored it.
+    model_dir: the model, if it does not lie in the run's folder.
+  """
   done = plan.result(method)
   command = (
     *('-m', 'tools.record_result', f'--run_dir={plan.folder(method)}'),
+    *flag_words({'model_dir': model_dir}),
     f'--results_dir={plan.results_dir}',
     f'--keys=method={method},seed={plan.options.job.seed}',
     f'--split={plan.labelled.scored_split}',

@@ -21,7 +21,9 @@ def make(plan: Plan, needs: tuple[Step, ...]) -> list[Stage]:
   if plan.models.teacher.kind == models.DUMP:
     return []
   teacher = _train(plan, needs)
-  record = data_stages.record(plan, TEACHER, teacher.step)
+  is_own = plan.models.teacher.is_trained_here
+  elsewhere = None if is_own else plan.models.teacher.path
+  record = data_stages.record(plan, TEACHER, teacher.step, elsewhere)
   return [teacher, record, _dump(plan, teacher.step)]
 
 

@@ -20,6 +20,9 @@ FLAGS = flags.FLAGS
 def define_flags() -> None:
   """Defines this script's flags."""
   flags.DEFINE_string('run_dir', None, 'The --output_dir of a --do_eval run.')
+  flags.DEFINE_string(
+    'model_dir', None, 'The evaluated model, if it is not in --run_dir.'
+  )
   flags.DEFINE_string('results_dir', None, 'The folder to write the file to.')
   flags.DEFINE_list(
     'keys',
@@ -43,7 +46,9 @@ def main(_: list[str]) -> None:
   """Writes the file."""
   flag_group.require('run_dir', 'results_dir', 'keys')
   keys = result_record.parse_keys(FLAGS.keys)
-  record = result_record.make(FLAGS.run_dir, keys, FLAGS.seconds, FLAGS.split)
+  record = result_record.make(
+    FLAGS.run_dir, keys, FLAGS.seconds, FLAGS.split, FLAGS.model_dir
+  )
   name = FLAGS.name or result_record.file_name(keys)
   path = result_record.write(FLAGS.results_dir, name, record)
   logging.info('%s: %s', path, record['scores'])

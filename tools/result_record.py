@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from modeling.checkpoints.location import locate
 from modeling.configs import BertConfig, count_parameters
 from system import files, local_files, machine
 from system.errors import UserError, shown
@@ -33,6 +34,7 @@ def make(
   keys: Mapping[str, Any],
   seconds: float | None = None,
   split: str | None = None,
+  model_dir: str | None = None,
 ) -> dict[str, Any]:
   """Describes a finished run on this machine.
 
@@ -42,6 +44,7 @@ def make(
     seconds: the wall time of its commands; None if unknown.
     split: the evaluated split; by default the `eval_split` of the run's
       command. Give it if another command evaluated the run.
+    model_dir: the evaluated model, if it does not lie in `run_dir`.
 
   Returns:
     A result. The scores are those of `eval_results.txt` without 'eval_'; those
@@ -55,7 +58,7 @@ def make(
   run = _read_if_there(run_dir, 'run.json')
   command = run.get('command') or {}
   words = command.get('flags', [])
-  config = BertConfig.from_json_file(os.path.join(run_dir, 'bert_config.json'))
+  config = _config(run_dir, model_dir)
   written = files.modified(os.path.join(run_dir, 'eval_results.txt'))
   speed = _read_if_there(run_dir, 'eval_speed.json')
   return result_schema.check(
@@ -169,6 +172,15 @@ def as_time(seconds: float) -> str:
   """Returns a time in seconds since 1970 as '2026-11-27T01:02:03Z'."""
   time = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
   return time.strftime('%Y-%m-%dT%H:%M:%SZ')
+
+
+def _config(run_dir: str, model_dir: str | None) -> BertConfig:
+  if not model_dir:
+    return BertConfig.from_json_file(os.path.join(run_dir, 'bert_config.json'))
+  checkpoint = locate(model_dir)
+  if not (found := checkpoint.config()):
+    raise UserError(f'there is no bert_config.json beside {checkpoint.prefix}')
+  return found[1]
 
 
 def _scores(run_dir: str) -> tuple[dict[str, float | None], int]:

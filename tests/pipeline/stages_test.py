@@ -125,6 +125,7 @@ def test_a_fine_tuned_teacher_is_only_scored(folder):
   lines = _lines(_plan(folder, FINE_TUNED))
   assert '--init_checkpoint=large --do_eval' in lines[2]
   assert '--do_train' not in lines[2]
+  assert '--run_dir=out/teacher --model_dir=large ' in lines[3]
   assert '--teacher_checkpoint=large' in lines[4]
 
 
