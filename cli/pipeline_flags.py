@@ -30,7 +30,6 @@ def options() -> PipelineOptions:
   flag_group.require('output_dir')
   flag_group.require_one_of('input_file', 'data_dir')
   flag_group.require_one_of('teacher', 'logits_dir')
-  flag_group.require_one_of('bert_size', 'init_checkpoint')
   if FLAGS.data_dir:
     flag_group.refuse_if_given([*FOR_TABLES], '--data_dir has its splits')
   flag_group.refuse_without_effect(*_GROUPS)

@@ -47,7 +47,9 @@ def _inputs(plan: Plan) -> list[str]:
       ', those of train alone; `transfer_file` would add unlabelled ones'
     )
   start = plan.options.models
-  student = start.init_checkpoint or f'{start.bert_size}, from random weights'
+  student = start.start() or f'{start.bert_size}, from random weights'
+  if start.is_embedded:
+    student += ', the pre-trained BERT-Tiny that comes with this project'
   return [
     'Inputs',
     f'  labelled texts: {sizes}; {kind}',

@@ -12,7 +12,11 @@ from data.text import vocabulary_lines
 from distillation import dump_manifest
 from distillation.dump_manifest import Manifest
 from modeling import configs
-from modeling.checkpoints import recorded_casing, tokenizer_files
+from modeling.checkpoints import (
+  embedded_encoder,
+  recorded_casing,
+  tokenizer_files,
+)
 from modeling.checkpoints.location import Checkpoint, locate
 from modeling.configs import BertConfig
 from pipeline.labelled import Labelled
@@ -102,6 +106,8 @@ def find(options: PipelineOptions, labelled: Labelled) -> Models:
       f'no vocab.txt lies beside {teacher.path} or the student: give '
       '`vocab_file`'
     )
+  if options.models.is_embedded:
+    _check_embedded(tokens, vocab_file or teacher.path)
   student = _student_config(options.models, start, teacher, len(tokens))
   if labelled.is_pair and student.type_vocab_size < 2:
     raise UserError(
@@ -166,10 +172,19 @@ def _find_start(options: ModelsOptions) -> Checkpoint | None:
   if options.bert_size:
     configs.check_size(options.bert_size)
     return None
-  checkpoint = locate(options.init_checkpoint)
+  checkpoint = locate(options.start())
   if not checkpoint.config():
     raise UserError(f'there is no bert_config.json beside {checkpoint.prefix}')
   return checkpoint
+
+
+def _check_embedded(tokens: list[str], path: str) -> None:
+  """Raises a `UserError` if a vocabulary is not the project's encoder's."""
+  if not embedded_encoder.has_vocabulary(tokens):
+    raise UserError(
+      f'{path} has another vocabulary than the BERT-Tiny that comes with this '
+      'project. Name the student: `init_checkpoint` or `bert_size`.'
+    )
 
 
 def _check_same(tokens: list[str], path: str, teacher: Teacher) -> None:
@@ -236,7 +251,7 @@ def _casing(
 ) -> bool:
   """Returns whether text is lower-cased; raises a `UserError` if two differ."""
   found = dict(filter(None, [teacher.casing]))
-  if start and (own := _casing_of(start, options.models.init_checkpoint)):
+  if start and (own := _casing_of(start, options.models.start())):
     found[own[0]] = own[1]
   if not options.tokenizer.do_lower_case:
     found['`do_lower_case`'] = False

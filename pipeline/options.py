@@ -85,9 +85,27 @@ class ModelsOptions:
   )
   init_checkpoint: str | None = setting(
     None,
-    'The compact encoder that the student starts from, instead of --bert_size.',
+    'The compact encoder that the student starts from, instead of --bert_size. '
+    'The default is the BERT-Tiny that comes with this project, which has the '
+    'released uncased vocabulary.',
     reads='checkpoint',
   )
+
+  def start(self) -> str | None:
+    """Returns the encoder that the student starts from; None for none."""
+    if self.bert_size:
+      return None
+    if self.init_checkpoint:
+      return self.init_checkpoint
+    # It imports NumPy, which --help does not need.
+    from modeling.checkpoints import embedded_encoder
+
+    return embedded_encoder.path()
+
+  @property
+  def is_embedded(self) -> bool:
+    """Whether the student starts from the project's own encoder."""
+    return not (self.bert_size or self.init_checkpoint)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,7 +206,7 @@ class PipelineOptions:
     models = self.models
     if bool(models.teacher) == bool(models.logits_dir):
       raise UserError('give either `teacher` or `logits_dir`')
-    if bool(models.bert_size) == bool(models.init_checkpoint):
+    if models.bert_size and models.init_checkpoint:
       raise UserError(
         'give either `bert_size` or `init_checkpoint`, the student'
       )

@@ -69,7 +69,7 @@ def make_plan(options: PipelineOptions) -> Plan:
     from pipeline import texts  # It imports TensorFlow, which takes seconds.
 
     measured = texts.measure(options.source, data, found)
-  is_pretrained = options.models.init_checkpoint is not None
+  is_pretrained = options.models.start() is not None
   return Plan(
     options,
     data,

@@ -72,7 +72,7 @@ def _flags(plan: Plan, method: str, own: dict[str, object]) -> list[str]:
     {
       **plan.task_flags(),
       'bert_size': models.bert_size,
-      'init_checkpoint': models.init_checkpoint,
+      'init_checkpoint': models.start(),
       'do_train': True,
       **own,
       'train_batch_size': plan.choices.train_batch_size.value,

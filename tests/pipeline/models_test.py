@@ -10,7 +10,7 @@ import tiny_pipeline
 from tiny_world import CONFIG, VOCABULARY
 
 from distillation import dump_manifest
-from modeling.checkpoints import model_file
+from modeling.checkpoints import embedded_encoder, model_file
 from modeling.checkpoints.model_file import ModelFile, TaskRecord
 from pipeline import labelled, models
 from system.errors import UserError
@@ -146,6 +146,15 @@ def test_the_casing_of_both_models_is_one(folder, data, tmp_path):
   assert not _find(folder, data, init_checkpoint=start).do_lower_case
   with pytest.raises(UserError, match='the casing differs'):
     _find(folder, data, teacher=path, init_checkpoint=start)
+
+
+def test_the_student_is_the_projects_own_by_default(folder, data, monkeypatch):
+  unnamed = {'init_checkpoint': None}
+  with pytest.raises(UserError, match='another vocabulary than the BERT-Tiny'):
+    _find(folder, data, **unnamed)
+  monkeypatch.setattr(embedded_encoder, 'has_vocabulary', lambda tokens: True)
+  monkeypatch.setattr(embedded_encoder, 'path', lambda: f'{folder}/encoder')
+  assert _find(folder, data, **unnamed) == _find(folder, data)
 
 
 def test_a_random_student_has_the_vocabulary_of_the_teacher(folder, data):

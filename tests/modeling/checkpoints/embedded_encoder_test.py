@@ -14,11 +14,10 @@ import safetensors.numpy
 import tensorflow as tf
 
 from modeling import configs
-from modeling.checkpoints import hugging_face, location
+from modeling.checkpoints import embedded_encoder, hugging_face, location
 from system.errors import UserError
-from tools import unpack_encoder
 
-EMBEDDED = pathlib.Path(unpack_encoder.ENCODER)
+EMBEDDED = pathlib.Path(embedded_encoder.FOLDER)
 
 
 def _sum(path):
@@ -54,7 +53,7 @@ def encoder(tmp_path):
 
 def _unpack(folder):
   output = folder.parent / 'out'
-  unpack_encoder.unpack(
+  embedded_encoder.unpack(
     str(folder), str(folder.parent / 'vocab.txt'), str(output)
   )
   return output
@@ -106,7 +105,7 @@ def test_a_missing_or_malformed_file_is_named(encoder):
 
 
 def test_the_embedded_encoder_is_bert_tiny_in_float16():
-  sums = unpack_encoder._read_sums(str(EMBEDDED / 'SHA256SUMS'))
+  sums = embedded_encoder._read_sums(str(EMBEDDED / 'SHA256SUMS'))
   for name in ('config.json', 'model.safetensors'):
     assert _sum(EMBEDDED / name) == sums[name]
   config = hugging_face.read_config(str(EMBEDDED / 'config.json'))
@@ -122,6 +121,19 @@ def test_the_embedded_encoder_is_bert_tiny_in_float16():
   encoder = [math.prod(s) for n, s in shapes.items() if n not in heads]
   assert sum(encoder) == configs.count_parameters(tiny)
   assert heads['cls.seq_relationship.weight'] == [2, 128]
+
+
+def test_its_vocabulary_is_recognised(shared_data):
+  vocab_file = shared_data / 'vocab' / 'uncased_vocab.txt'
+  tokens = vocab_file.read_text(encoding='utf-8').splitlines()
+  assert embedded_encoder.has_vocabulary(tokens)
+  assert not embedded_encoder.has_vocabulary([*tokens[1:], tokens[0]])
+
+
+def test_its_path_is_short_in_the_projects_folder(tmp_path, monkeypatch):
+  assert embedded_encoder.path() == 'encoders/uncased_L-2_H-128_A-2'
+  monkeypatch.chdir(tmp_path)
+  assert embedded_encoder.path() == str(EMBEDDED)
 
 
 @pytest.mark.slow

@@ -1,0 +1,112 @@
+"""The encoder that comes with this project, BERT-Tiny, pre-trained.
+
+Its folder, encoders/uncased_L-2_H-128_A-2, has the weights in float16 with
+Hugging Face's names, and the checksums of weights, configuration and
+vocabulary. The vocabulary itself, the released uncased one, is not there.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+
+from modeling.checkpoints import hugging_face, model_file, recorded_casing
+from system import files, text_files
+from system.errors import UserError, shown
+
+_ROOT = os.path.dirname(
+  os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+)
+_NAME = os.path.join('encoders', 'uncased_L-2_H-128_A-2')
+FOLDER = os.path.join(_ROOT, _NAME)
+_SUMS = 'SHA256SUMS'
+_VOCAB = 'vocab.txt'
+_WEIGHTS = hugging_face.WEIGHTS_FILES[0]
+# A line of sha256sum.
+_SUM = re.compile(r'([0-9a-f]{64}) [ *](.+)')
+
+
+def path() -> str:
+  """Returns the folder, relative to the current one if that is the project's.
+
+  Commands with such a path are easier to read.
+  """
+  return _NAME if os.getcwd() == _ROOT else FOLDER
+
+
+def has_vocabulary(tokens: Sequence[str]) -> bool:
+  """Returns whether these tokens, in this order, are the encoder's."""
+  content = ''.join(f'{token}\n' for token in tokens).encode()
+  sums = _read_sums(os.path.join(FOLDER, _SUMS))
+  return hashlib.sha256(content).hexdigest() == sums.get(_VOCAB)
+
+
+def unpack(encoder_dir: str, vocab_file: str, output_dir: str) -> None:
+  """Writes an encoder as a released-BERT checkpoint, in float32.
+
+  Args:
+    encoder_dir: the folder with config.json, model.safetensors and SHA256SUMS.
+    vocab_file: the vocabulary whose checksum SHA256SUMS has.
+    output_dir: the folder to write to, created if missing. The checkpoint is
+      written last: a folder that has one is complete.
+
+  Raises:
+    UserError: a file is missing, or its checksum is another than the recorded
+      one; it is named. Nothing has been written.
+  """
+  config_file = os.path.join(encoder_dir, hugging_face.CONFIG_FILE)
+  weights_file = os.path.join(encoder_dir, _WEIGHTS)
+  paths = {
+    hugging_face.CONFIG_FILE: config_file,
+    _WEIGHTS: weights_file,
+    _VOCAB: vocab_file,
+  }
+  _check(paths, _read_sums(os.path.join(encoder_dir, _SUMS)))
+  config = hugging_face.read_config(config_file)
+  weights, _ = hugging_face.read_weights(weights_file)
+  from modeling.checkpoints import exporting
+
+  files.make_folder(output_dir)
+  config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
+  text_files.copy(vocab_file, os.path.join(output_dir, _VOCAB))
+  recorded_casing.write(output_dir, do_lower_case=True)
+  exporting.write_released(os.path.join(output_dir, 'bert_model.ckpt'), weights)
+
+
+def _read_sums(path: str) -> dict[str, str]:
+  """Reads sha256sum's output: file name → checksum in hexadecimal.
+
+  Raises:
+    UserError: the file is missing, or a line is malformed.
+  """
+  sums = {}
+  for number, line in enumerate(text_files.read_lines(path), 1):
+    if not (match := _SUM.fullmatch(line)):
+      raise UserError(
+        f'{path}, line {number}: expected a SHA-256 and a name, found '
+        f'{shown(line)}'
+      )
+    sums[match[2]] = match[1]
+  return sums
+
+
+def _check(paths: dict[str, str], sums: dict[str, str]) -> None:
+  """Compares files with their checksums.
+
+  Args:
+    paths: name in `sums` → the file to check.
+    sums: from `_read_sums`.
+
+  Raises:
+    UserError: a file is missing, has no checksum or has another one.
+  """
+  for name, path in paths.items():
+    files.require_file(path, f'{name} of the encoder')
+    found = model_file.checksum(path)
+    if found != (expected := sums.get(name)):
+      reason = 'is damaged: restore it from the repository'
+      if name == _VOCAB:
+        reason = "is not the encoder's vocabulary, the released uncased one"
+      raise UserError(
+        f'{path} {reason} (SHA-256 {found}, expected {expected or "one"})'
+      )
