@@ -59,7 +59,7 @@ def define_flags() -> None:
   )
   flag_group.define(SplitOptions)
   flags.DEFINE_string(
-    'results_dir', None, 'The folder for the result; by default only printed.'
+    'results_dir', None, 'The folder for the result; by default it is printed.'
   )
   flags.DEFINE_list(
     'keys',
@@ -204,7 +204,7 @@ def _rows(examples: Iterable[Example]) -> list[Row]:
 
 
 def main(_: list[str]) -> None:
-  """Prints the result and writes it to --results_dir, if given."""
+  """Writes the result to --results_dir, or prints it."""
   keys = result_record.parse_keys(FLAGS.keys)
   splits = _read()
   sizes = [f'{name} {len(rows):,}' for name, rows in splits.items()]
@@ -218,10 +218,12 @@ def main(_: list[str]) -> None:
     'finished': result_record.as_time(time.time()),
   }
   record = result_schema.check(fields, 'the result')
-  print(json.dumps(record, indent=2))
-  if FLAGS.results_dir:
-    name = result_record.file_name(keys)
-    result_record.write(FLAGS.results_dir, name, record)
+  if not FLAGS.results_dir:
+    print(json.dumps(record, indent=2))
+    return
+  name = result_record.file_name(keys)
+  path = result_record.write(FLAGS.results_dir, name, record)
+  logging.info('%s: %s', path, result_record.scores_line(record))
 
 
 def _read() -> Splits:

@@ -51,7 +51,7 @@ def main(_: list[str]) -> None:
   )
   name = FLAGS.name or result_record.file_name(keys)
   path = result_record.write(FLAGS.results_dir, name, record)
-  logging.info('%s: %s', path, record['scores'])
+  logging.info('%s: %s', path, result_record.scores_line(record))
 
 
 if __name__ == '__main__':

@@ -114,6 +114,15 @@ def file_name(keys: Mapping[str, Any]) -> str:
   return '_'.join(_UNSAFE.sub('-', part) for part in parts) + '.json'
 
 
+def scores_line(record: Mapping[str, Any]) -> str:
+  """Returns a result's split and scores: 'test: accuracy 0.815, loss 0.402'."""
+  scores = ', '.join(
+    f'{name} {"undefined" if value is None else f"{value:.4g}"}'
+    for name, value in record['scores'].items()
+  )
+  return f'{record["split"]}: {scores}'
+
+
 def write(results_dir: str, name: str, record: Mapping[str, Any]) -> str:
   """Writes a result; an earlier one of the same keys is replaced.
 

@@ -60,6 +60,12 @@ def test_a_run_is_described(run_dir):
   }
 
 
+def test_a_line_shows_the_scores():
+  scores = {'accuracy': 0.8149, 'pearson': None}
+  line = result_record.scores_line({'split': 'dev', 'scores': scores})
+  assert line == 'dev: accuracy 0.8149, pearson undefined'
+
+
 def test_a_large_confusion_matrix_is_left_out(run_dir):
   for number, is_there in ((20, True), (21, False)):
     labels = [str(i) for i in range(number)]
