@@ -9,12 +9,10 @@
 Tested by `tests/serving/text_model_test.py`.
 """
 
-import dataclasses
 import os
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special
 
 from data.records import inference_input
 from data.tasks import classifier_records, label_order
@@ -24,109 +22,37 @@ from modeling.checkpoints.location import Checkpoint
 from modeling.checkpoints.model_file import ModelFile
 from modeling.configs import BertConfig
 from modeling.models import Classifier, released_variables
-from system.errors import UserError, shown
+from serving import export_record
+from serving.export_record import ExportRecord
+from serving.model import Model, Text
+from system.errors import UserError
 from training import calibration
 from training.predictor import Predictor
-
-# A text, or a pair of texts.
-Text = str | tuple[str, str]
 
 # Folders of older runs and of other programs do not record the longest input.
 _MAX_SEQ_LENGTH = 128
 
 
-@dataclasses.dataclass(frozen=True)
-class Prediction:
-  """What a model says of a text.
-
-  Attributes:
-    label: the most probable label; None if the model predicts a number.
-    probabilities: label → probability, in the order of the model's labels;
-      empty if it predicts a number.
-    value: the number; None if the model predicts a label.
-  """
-
-  label: str | None
-  probabilities: dict[str, float]
-  value: float | None = None
-
-
-class TextModel:
-  """A classifier or regressor with its tokenizer; `load` makes it.
-
-  Attributes:
-    labels: in the order of the logits; empty if it predicts a number.
-    takes_pairs: whether a text is a pair; None if the folder does not record
-      it.
-    max_seq_length: the longest input in tokens; longer texts are cut.
-    temperature: divides the logits of labels before the softmax.
-  """
+class TextModel(Model):
+  """A classifier or regressor that TensorFlow computes; `load` makes it."""
 
   def __init__(
-    self,
-    classifier: Classifier,
-    tokenizer: BertTokenizer,
-    labels: Sequence[str],
-    takes_pairs: bool | None,
-    max_seq_length: int,
-    temperature: float = 1.0,
+    self, classifier: Classifier, tokenizer: BertTokenizer, **attributes
   ):
     """Takes the parts of a model.
 
     Args:
       classifier: with its weights.
       tokenizer: the model's.
-      labels: see the attribute.
-      takes_pairs: see the attribute.
-      max_seq_length: see the attribute.
-      temperature: see the attribute.
+      **attributes: those of `Model`.
     """
-    self.labels = tuple(labels)
-    self.takes_pairs = takes_pairs
-    self.max_seq_length = max_seq_length
+    super().__init__(**attributes)
     self._tokenizer = tokenizer
-    self.temperature = temperature
     self._predictor = Predictor(classifier)
 
-  def predict(
-    self, texts: Sequence[Text], batch_size: int = 64
-  ) -> list[Prediction]:
-    """Labels texts.
-
-    Args:
-      texts: texts, or pairs of texts; see `takes_pairs`.
-      batch_size: texts scored at once; texts of similar length share a batch.
-
-    Returns:
-      A prediction for each text, in the given order.
-
-    Raises:
-      UserError: the model takes pairs and a single text was given, or the
-        reverse.
-    """
-    logits = self.logits(texts, batch_size)
-    if not self.labels:
-      return [Prediction(None, {}, float(row[0])) for row in logits]
-    rows = special.softmax(
-      logits.astype(np.float64) / self.temperature, axis=-1
-    )
-    return [
-      Prediction(
-        self.labels[int(np.argmax(row))],
-        dict(zip(self.labels, row.tolist(), strict=True)),
-      )
-      for row in rows
-    ]
-
-  def logits(self, texts: Sequence[Text], batch_size: int = 64) -> np.ndarray:
-    """Computes the logits of texts, float32 [N, C]; see `predict`."""
-    if not texts:
-      return np.zeros([0, len(self.labels) or 1], np.float32)
-    are_pairs = self.takes_pairs
-    if are_pairs is None:
-      are_pairs = not isinstance(texts[0], str)
-    for text in texts:
-      _check(text, are_pairs)
+  def _logits(
+    self, texts: Sequence[Text], are_pairs: bool, batch_size: int
+  ) -> np.ndarray:
     columns = zip(*texts, strict=True) if are_pairs else (texts, None)
     ids, segments = classifier_records.encode_texts(
       self._tokenizer, *columns, self.max_seq_length
@@ -135,13 +61,6 @@ class TextModel:
       ids, segments, batch_size, self.max_seq_length
     )
     return self._predictor.predict(batches, len(texts), lambda _: None)
-
-
-def _check(text: Text, takes_pairs: bool) -> None:
-  is_pair = not isinstance(text, str)
-  if is_pair != takes_pairs or (is_pair and len(text) != 2):
-    expected = 'a pair of texts' if takes_pairs else 'one text'
-    raise UserError(f'expected {expected}, received {shown(text)}')
 
 
 def load(path: str) -> TextModel:
@@ -173,15 +92,26 @@ def load(path: str) -> TextModel:
     is_required=lambda name: True,
     allow_mismatch=lambda name: False,
   )
+  exported = _export_record(checkpoint)
   longest = min(_MAX_SEQ_LENGTH, config.max_position_embeddings)
+  temperature = calibration.temperature_of(checkpoint) * exported.temperature
   return TextModel(
     classifier,
     tokenizer_of(checkpoint),
-    labels,
-    task.is_pair if task else None,
-    recorded.max_seq_length or longest,
-    calibration.temperature_of(checkpoint) if labels else 1.0,
+    labels=labels,
+    takes_pairs=task.is_pair if task else exported.takes_pairs,
+    max_seq_length=(
+      recorded.max_seq_length or exported.max_seq_length or longest
+    ),
+    temperature=temperature if labels else 1.0,
   )
+
+
+def _export_record(checkpoint: Checkpoint) -> ExportRecord:
+  """Returns what a Hugging Face export records; it has no model.json."""
+  if not checkpoint.is_hugging_face:
+    return ExportRecord()
+  return export_record.read(checkpoint.folder)
 
 
 def config_of(checkpoint: Checkpoint) -> BertConfig:

@@ -5,6 +5,7 @@ import os
 import sys
 from typing import Any
 
+from serving import export_record
 from serving.exports import checking, formats
 from serving.exports.checking import Comparison
 from serving.exports.format import Format
@@ -13,7 +14,7 @@ from serving.exports.reference import Reference
 from system import files, temporary_files
 from system.errors import UserError
 
-REPORT = 'export.json'
+REPORT = export_record.FILE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +124,7 @@ def _report(
     'left_out': list(parts.left_out),
     'temperature': parts.temperature,
     'max_seq_length': parts.max_seq_length,
+    'takes_pairs': parts.takes_pairs,
     'texts': source,
     'largest_difference_allowed': found.allowed(chosen.bound),
     **dataclasses.asdict(found),

@@ -2,14 +2,18 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from modeling.checkpoints import model_file
+from serving.comparison import Comparison
+from serving.model import Prediction
 from system.errors import UserError
-from tools import predict
+from tools import predict_input
+from tools.predict_output import Style
 
 
 def _run(folder, *arguments, text='', **options):
@@ -34,14 +38,74 @@ def test_items_come_in_order_and_an_error_after_them():
 
   got = []
   with pytest.raises(UserError, match='damaged'):
-    for group in predict._in_background(items()):
+    for group in predict_input.in_background(items()):
       assert group
       got += group
   assert got == list(range(5000))
 
 
 def test_no_input_gives_no_group():
-  assert list(predict._in_background([])) == []
+  assert list(predict_input.in_background([])) == []
+
+
+def _label(good):
+  label = 'good' if good > 0.5 else 'bad'
+  return Prediction(label, {'bad': 1 - good, 'good': good})
+
+
+def test_a_prediction_becomes_columns_or_an_object():
+  text, pair = 'a\tfine\nfilm', ('one', 'two')
+  assert Style().line(text, _label(0.75)) == 'good\t0.750000\ta fine film'
+  assert Style(top_k=2, shows_text=False).line(text, _label(0.25)) == (
+    'bad\t0.750000\tgood\t0.250000'
+  )
+  assert Style().line(pair, Prediction(None, {}, 2.5)) == '2.5\tone\ttwo'
+  assert json.loads(Style(is_json=True).line(pair, _label(0.75))) == {
+    'text': 'one',
+    'text_pair': 'two',
+    'label': 'good',
+    'probabilities': {'good': 0.75, 'bad': 0.25},
+  }
+
+
+def test_a_difference_shows_both_labels_and_the_text():
+  pair = _label(0.75), _label(0.25)
+  assert Style().difference('x', *pair) == 'good\tbad\tx'
+  assert json.loads(Style(is_json=True).difference('x', *pair)) == {
+    'text': 'x',
+    'label_a': 'good',
+    'probabilities_a': {'bad': 0.25, 'good': 0.75},
+    'label_b': 'bad',
+    'probabilities_b': {'bad': 0.75, 'good': 0.25},
+  }
+
+
+def test_the_summary_counts_equal_labels():
+  found = Comparison(8, 6, 0.125)
+  assert Style().summary(found) == (
+    '# 8 texts, 6 with equal labels (75.00%); largest difference of a '
+    'probability: 0.125'
+  )
+  assert json.loads(Style(is_json=True).summary(found)) == {
+    'num_texts': 8,
+    'num_equal': 6,
+    'largest_difference': 0.125,
+    'are_numbers': False,
+  }
+
+
+@pytest.mark.parametrize(
+  ('flags', 'message'),
+  [
+    (['--compare_runtime=onnx'], 'cannot take effect without --compare'),
+    (['--compare=x', '--top_k=2'], '--top_k cannot take effect with --compare'),
+  ],
+)
+@pytest.mark.slow
+def test_flags_of_a_comparison_are_checked_first(tmp_path, flags, message):
+  done = _run(tmp_path, *flags)
+  assert done.returncode == 1
+  assert message in done.stderr.decode()
 
 
 @pytest.mark.slow
@@ -93,6 +157,31 @@ def test_a_closed_pipe_and_bad_input_end_without_a_traceback(teacher_world):
   label, p, other, q = done.stdout.decode().strip().split('\t')
   assert {label, other} == {'0', '1'}
   assert float(p) + float(q) == pytest.approx(1, abs=2e-6)
+
+
+@pytest.mark.slow
+def test_a_comparison_prints_the_lines_that_differ_and_counts(teacher_world):
+  folder, other = teacher_world / 'teacher', teacher_world / 'turned'
+  shutil.copytree(folder, other)
+  content = json.loads((other / 'model.json').read_text())
+  content['task']['labels'] = content['task']['labels'][::-1]
+  del content['files']
+  (other / 'model.json').write_text(json.dumps(content))
+  (other / 'labels.txt').unlink()
+  done = _run(
+    folder,
+    f'--compare={other}',
+    text='the film is good .\nthe plot is bad .\n',
+  )
+  first, second, summary = done.stdout.decode().splitlines()
+  assert first == '1\t0\tthe film is good .'
+  assert second == '0\t1\tthe plot is bad .'
+  assert summary.startswith('# 2 texts, 0 with equal labels (0.00%); largest')
+  done = _run(folder, f'--compare={folder}', text='the film is good .\n')
+  assert done.stdout.decode() == (
+    '# 1 texts, 1 with equal labels (100.00%); largest difference of a '
+    'probability: 0\n'
+  )
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Models to export: a classifier, a regressor, pre-training heads, pairs."""
 
+import json
 import sys
 
 import pytest
@@ -77,6 +78,26 @@ def needs():
       pytest.skip(str(error))
 
   return check
+
+
+@pytest.fixture
+def export_folder(parts_of, tmp_path):
+  """Returns a function that writes an export of a kind without its check."""
+
+  def write(name, kind, temperature=1.0):
+    model = parts_of(kind)
+    folder = tmp_path / f'{kind}_{name}'
+    folder.mkdir()
+    formats.get(name).write(model, str(folder))
+    report = {
+      'takes_pairs': model.takes_pairs,
+      'max_seq_length': model.max_seq_length,
+      'temperature': temperature,
+    }
+    (folder / 'export.json').write_text(json.dumps(report))
+    return str(folder), model
+
+  return write
 
 
 @pytest.fixture

@@ -1,0 +1,120 @@
+"""What the files of an export say of its model, without TensorFlow.
+
+config.json and tokenizer_config.json are those of Hugging Face, which other
+programs write, too. Only `tools.export_model` writes export.json.
+
+Tested by `tests/serving/runtimes_test.py`.
+"""
+
+import dataclasses
+import os
+from typing import Any
+
+from data.tasks import label_order
+from system import files
+from system.errors import UserError, shown
+
+FILE = 'export.json'
+CONFIG = 'config.json'
+_TOKENIZER_CONFIG = 'tokenizer_config.json'
+# Positions of released BERT.
+_MAX_SEQ_LENGTH = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportRecord:
+  """What export.json records for the use of a model.
+
+  Attributes:
+    takes_pairs: whether an input is two texts; None if unknown.
+    max_seq_length: the longest input in tokens; None if unknown.
+    temperature: divides the logits of labels before the softmax.
+  """
+
+  takes_pairs: bool | None = None
+  max_seq_length: int | None = None
+  temperature: float = 1.0
+
+
+def read(folder: str) -> ExportRecord:
+  """Reads a folder's export.json; one that is missing records nothing.
+
+  Raises:
+    UserError: the file is malformed.
+  """
+  path = os.path.join(folder, FILE)
+  if not files.exists(path):
+    return ExportRecord()
+  values = _object(path)
+  pairs = values.get('takes_pairs')
+  length = values.get('max_seq_length')
+  temperature = values.get('temperature', 1.0)
+  for name, value, is_right in (
+    ('takes_pairs', pairs, pairs is None or isinstance(pairs, bool)),
+    ('max_seq_length', length, length is None or _is_positive(length, int)),
+    ('temperature', temperature, _is_positive(temperature, (int, float))),
+  ):
+    if not is_right:
+      raise UserError(f'{path}: {name} is {shown(value)}')
+  return ExportRecord(pairs, length, float(temperature))
+
+
+def labels(folder: str, num_outputs: int) -> tuple[str, ...]:
+  """Returns the labels that config.json names; none if it is a regressor.
+
+  Args:
+    folder: the export's.
+    num_outputs: C, the number of the model's logits.
+
+  Raises:
+    UserError: the labels are unknown, or they are not C.
+  """
+  path = os.path.join(folder, CONFIG)
+  if num_outputs == 1:
+    return ()
+  found = label_order.find_in_hugging_face(path)
+  if not found:
+    raise UserError(
+      f'{path} does not name the {num_outputs} labels of the model (id2label)'
+    )
+  if len(found) != num_outputs:
+    raise UserError(
+      f'the model has {num_outputs} outputs, but {path} names {len(found)} '
+      'labels'
+    )
+  return found
+
+
+def longest_input(folder: str) -> int:
+  """Returns the longest input in tokens that the files of a folder allow.
+
+  It is that of export.json, else that of the tokenizer, else the number of the
+  model's positions.
+
+  Raises:
+    UserError: a file is malformed.
+  """
+  if recorded := read(folder).max_seq_length:
+    return recorded
+  positions = _number(folder, CONFIG, 'max_position_embeddings')
+  longest = _number(folder, _TOKENIZER_CONFIG, 'model_max_length')
+  positions = positions or _MAX_SEQ_LENGTH
+  return min(positions, longest or positions)
+
+
+def _number(folder: str, name: str, key: str) -> int | None:
+  path = os.path.join(folder, name)
+  value = _object(path).get(key) if files.exists(path) else None
+  return int(value) if _is_positive(value, (int, float)) else None
+
+
+def _object(path: str) -> dict[str, Any]:
+  values = files.read_json(path)
+  if not isinstance(values, dict):
+    raise UserError(f'{path}: expected a JSON object, found {shown(values)}')
+  return values
+
+
+def _is_positive(value: Any, kind: Any) -> bool:
+  is_number = isinstance(value, kind) and not isinstance(value, bool)
+  return is_number and value > 0

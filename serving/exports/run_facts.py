@@ -1,0 +1,139 @@
+"""Reads what the files of a run record, for its model card.
+
+Does not import TensorFlow. What a run did not record stays None or empty.
+
+Tested by `tests/serving/exports/model_card_test.py`.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from absl import logging
+
+from distillation import dump_manifest
+from distillation.dump_manifest import Manifest
+from modeling.checkpoints import location, recorded_casing
+from system import files
+from system.errors import UserError, shown
+
+_MERGED_DUMP = 'dump'  # Of several dumps, in the folder of the run.
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFacts:
+  """What a run records of itself.
+
+  Attributes:
+    command: the words of its command after `python`, the script first.
+    configuration: of run.json: what decides its weights.
+    versions: package → version.
+    split: the evaluated split.
+    scores: of eval_results.txt, without 'eval_'.
+    spread: score → 'lowest', 'highest' and others over several seeds.
+    num_seeds: of these; 0 without them.
+    examples_per_second: the speed of evaluation.
+    dumps: the manifests of the dumps that it was distilled on.
+    num_bytes: of its weights.
+  """
+
+  command: Sequence[str] = ()
+  configuration: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  split: str = 'dev'
+  scores: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  spread: Mapping[str, Mapping[str, float]] = dataclasses.field(
+    default_factory=dict
+  )
+  num_seeds: int = 0
+  examples_per_second: float | None = None
+  dumps: Sequence[Manifest] = ()
+  num_bytes: int | None = None
+
+
+def read(path: str) -> RunFacts:
+  """Reads the files of a run.
+
+  Args:
+    path: as for `location.locate`.
+
+  Raises:
+    UserError: there is no checkpoint, or a file is malformed.
+  """
+  checkpoint = location.locate(path)
+  folder = recorded_casing.run_folder(checkpoint.folder)
+  run = _object(os.path.join(folder, 'run.json'))
+  command = run.get('command') or {}
+  words = [f'{command["script"]}.py', *command['flags']] if command else []
+  configuration = run.get('configuration') or {}
+  seeds = _object(os.path.join(os.path.dirname(folder), 'seeds.json'))
+  is_seed = os.path.basename(folder).startswith('seed-')
+  speed = _object(os.path.join(folder, 'eval_speed.json'))
+  return RunFacts(
+    tuple(words),
+    configuration,
+    run.get('versions') or {},
+    _value(words, 'eval_split') or 'dev',
+    _scores(os.path.join(folder, 'eval_results.txt')),
+    (seeds.get('summary') or {}) if is_seed else {},
+    len(seeds.get('scores') or {}) if is_seed else 0,
+    speed.get('examples_per_second') or None,
+    tuple(_dumps(folder, words, configuration)),
+    sum(files.size(x) for x in checkpoint.data_files()),
+  )
+
+
+def _dumps(
+  folder: str, words: Sequence[str], configuration: Mapping[str, Any]
+) -> list[Manifest]:
+  """Returns the manifests of the dumps that are the run's still."""
+  used = configuration.get('dumps') or []
+  given = (_value(words, 'logits_dir') or '').split(',')
+  if len(given) > 1:
+    # The merged dump lists its teachers.
+    merged = os.path.join(folder, _MERGED_DUMP)
+    return [dump_manifest.read(merged)] if dump_manifest.exists(merged) else []
+  found = []
+  for dump in filter(None, given):
+    shards = None
+    if dump_manifest.exists(dump):
+      manifest = dump_manifest.read(dump)
+      shards = [[x.name, x.num_bytes, x.crc_of_ends] for x in manifest.shards]
+    if shards in used:
+      found.append(manifest)
+    else:
+      logging.warning(
+        'The dump %s is missing or not the one that the run used: the card '
+        'says nothing of it.',
+        dump,
+      )
+  return found
+
+
+def _scores(path: str) -> dict[str, float]:
+  scores = {}
+  for line in files.read_text(path).splitlines() if files.exists(path) else ():
+    name, _, value = line.partition(' = ')
+    try:
+      scores[name.removeprefix('eval_')] = float(value)
+    except ValueError:
+      raise UserError(
+        f'{path}: expected NAME = NUMBER, got {shown(line)}'
+      ) from None
+  scores.pop('global_step', None)
+  return scores
+
+
+def _object(path: str) -> dict[str, Any]:
+  values = files.read_json(path) if files.exists(path) else {}
+  if not isinstance(values, dict):
+    raise UserError(f'{path}: expected a JSON object, found {shown(values)}')
+  return values
+
+
+def _value(words: Sequence[str], flag: str) -> str | None:
+  """Returns a flag's last value in the words of a command."""
+  start = f'--{flag}='
+  given = [word[len(start) :] for word in words if word.startswith(start)]
+  return given[-1] if given else None

@@ -1,0 +1,168 @@
+"""Chooses what computes a model: TensorFlow, ONNX Runtime or transformers.
+
+  from serving import runtimes
+
+  model = runtimes.load('exported/onnx')
+  print(model.predict(['a fine film']))
+
+A new runtime is a module of this folder with a subclass of `Model`, and a line
+in `_RUNTIMES`. Does not import TensorFlow before it loads a model that needs
+it.
+
+Tested by `tests/serving/runtimes_test.py`.
+"""
+
+import dataclasses
+import importlib.util
+import os
+from collections.abc import Callable
+
+from serving import export_record, onnx_model, transformers_model
+from serving.model import Model
+from system import files
+from system.errors import UserError
+
+TENSORFLOW, ONNX, ONNX_INT8 = 'tensorflow', 'onnx', 'onnx_int8'
+TRANSFORMERS = 'transformers'
+
+
+@dataclasses.dataclass(frozen=True)
+class _Runtime:
+  """A runtime.
+
+  Attributes:
+    packages: what it imports.
+    extra: the extra in setup.cfg with these packages; '' if they come with the
+      project.
+    check: raises a `UserError` if a folder holds no model of its kind.
+    load: loads the model of a folder.
+  """
+
+  packages: tuple[str, ...]
+  extra: str
+  check: Callable[[str], object]
+  load: Callable[[str], Model]
+
+
+def _check_run(path: str) -> None:
+  from modeling.checkpoints.location import locate
+
+  locate(path)
+
+
+def _load_run(path: str) -> Model:
+  from serving import text_model
+
+  return text_model.load(path)
+
+
+_RUNTIMES = {
+  TENSORFLOW: _Runtime((), '', _check_run, _load_run),
+  ONNX: _Runtime(
+    onnx_model.PACKAGES,
+    'onnx',
+    lambda path: onnx_model.find(path, False),
+    onnx_model.load,
+  ),
+  ONNX_INT8: _Runtime(
+    onnx_model.PACKAGES,
+    'onnx',
+    lambda path: onnx_model.find(path, True),
+    lambda path: onnx_model.load(path, True),
+  ),
+  TRANSFORMERS: _Runtime(
+    transformers_model.PACKAGES,
+    'hugging_face',
+    transformers_model.check,
+    transformers_model.load,
+  ),
+}
+NAMES = tuple(_RUNTIMES)
+
+
+def of(path: str) -> str:
+  """Returns the runtime for a folder, by the files in it.
+
+  It is ONNX Runtime for an ONNX export without other weights, with the float32
+  model if there are two, else TensorFlow, which also reads a Hugging Face
+  export.
+
+  Args:
+    path: the folder of a model; or what `location.locate` takes.
+  """
+  if not _holds_weights(path):
+    for name, file in (
+      (ONNX, onnx_model.FLOAT32),
+      (ONNX_INT8, onnx_model.INT8),
+    ):
+      if files.exists(os.path.join(path, file)):
+        return name
+  return TENSORFLOW
+
+
+def _holds_weights(path: str) -> bool:
+  from modeling.checkpoints.location import locate
+
+  try:
+    locate(path)
+  except UserError:
+    return False
+  return True
+
+
+def check(path: str, runtime: str | None = None) -> str:
+  """Checks that a model can be loaded, without loading it.
+
+  Args:
+    path: as for `load`.
+    runtime: as for `load`.
+
+  Returns:
+    The name of the runtime.
+
+  Raises:
+    UserError: the folder holds no model of this kind, or a package of the
+      runtime is missing. The message says what to install.
+  """
+  name = runtime or of(path)
+  chosen = _RUNTIMES[name]
+  try:
+    chosen.check(path)
+  except UserError as error:
+    raise UserError(f'{error}{_exports_in(path)}') from error
+  missing = [x for x in chosen.packages if not importlib.util.find_spec(x)]
+  if missing:
+    raise UserError(
+      f'the runtime {name} needs {", ".join(missing)}: '
+      f"pip install -c constraints.txt -e '.[{chosen.extra}]'"
+    )
+  return name
+
+
+def _exports_in(path: str) -> str:
+  """Names the exports in a folder of exports, for messages."""
+  if not files.is_folder(path):
+    return ''
+  found = [
+    folder
+    for name in files.list_folder(path)
+    if files.exists(
+      os.path.join(folder := os.path.join(path, name), export_record.FILE)
+    )
+  ]
+  return f'. Name one of the exports in it: {", ".join(found)}' if found else ''
+
+
+def load(path: str, runtime: str | None = None) -> Model:
+  """Loads a trained model.
+
+  Args:
+    path: the folder of a run, or of an export. TensorFlow also takes a
+      checkpoint's prefix.
+    runtime: one of `NAMES`; by default that of `of`.
+
+  Raises:
+    UserError: as for `check`; or what belongs to the model is missing, damaged
+      or contradictory.
+  """
+  return _RUNTIMES[check(path, runtime)].load(path)

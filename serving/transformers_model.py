@@ -1,0 +1,127 @@
+"""Labels texts with a Hugging Face export: transformers in PyTorch.
+
+The folder is one of `tools.export_model --format=hugging_face`, or any that
+`AutoModelForSequenceClassification` loads. Nothing is downloaded.
+
+Tested by `tests/serving/transformers_model_test.py`.
+"""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from modeling.checkpoints import hugging_face
+from serving import export_record, padded_batches
+from serving.model import Model, Text
+from system.errors import UserError, reason_of
+
+PACKAGES = ('torch', 'transformers')
+_CLASSIFIER = 'ForSequenceClassification'
+# transformers 4 would import TensorFlow.
+_ENVIRONMENT = {
+  'USE_TF': '0',
+  'USE_FLAX': '0',
+  'USE_TORCH': '1',
+  'HF_HUB_OFFLINE': '1',
+  'TRANSFORMERS_VERBOSITY': 'error',
+}
+
+
+class TransformersModel(Model):
+  """A classifier or regressor that PyTorch computes; `load` makes it."""
+
+  def __init__(self, network, tokenizer, **attributes):
+    """Takes the parts of a model.
+
+    Args:
+      network: an `AutoModelForSequenceClassification`.
+      tokenizer: its `AutoTokenizer`.
+      **attributes: those of `Model`.
+    """
+    super().__init__(**attributes)
+    self._network = network
+    self._tokenizer = tokenizer
+
+  def _logits(
+    self, texts: Sequence[Text], are_pairs: bool, batch_size: int
+  ) -> np.ndarray:
+    columns = zip(*texts, strict=True) if are_pairs else [texts]
+    encoded = self._tokenizer(
+      *map(list, columns),
+      truncation=True,
+      max_length=self.max_seq_length,
+      return_token_type_ids=True,
+    )
+    found = padded_batches.batches(
+      encoded['input_ids'],
+      encoded['token_type_ids'],
+      batch_size,
+      self._tokenizer.pad_token_id or 0,
+    )
+    return padded_batches.in_order(
+      ((batch, self._run(batch.features)) for batch in found), len(texts)
+    )
+
+  def _run(self, features: dict[str, np.ndarray]) -> np.ndarray:
+    import torch
+
+    inputs = {name: torch.from_numpy(x) for name, x in features.items()}
+    with torch.inference_mode():
+      return self._network(**inputs).logits.numpy()
+
+
+def check(folder: str) -> None:
+  """Raises a `UserError` if the folder holds no weights of transformers."""
+  if not hugging_face.find_weights(folder):
+    raise UserError(
+      f'{folder} is no Hugging Face export: it has none of '
+      f'{", ".join(hugging_face.WEIGHTS_FILES)}. '
+      '`python -m tools.export_model --format=hugging_face` writes one'
+    )
+
+
+def load(folder: str) -> TransformersModel:
+  """Loads a model.
+
+  Raises:
+    UserError: there is none in the folder, it cannot be loaded or has no head
+      for a task, or the names of its labels are unknown.
+  """
+  check(folder)
+  network, tokenizer = _loaded(folder)
+  name = type(network).__name__
+  if not any(_CLASSIFIER in x for x in network.config.architectures or ()):
+    raise UserError(
+      f'{folder} has no head for a task: its config.json names '
+      f'{network.config.architectures}, expected {name}'
+    )
+  recorded = export_record.read(folder)
+  labels = export_record.labels(folder, network.config.num_labels)
+  return TransformersModel(
+    network.eval(),
+    tokenizer,
+    labels=labels,
+    takes_pairs=recorded.takes_pairs,
+    max_seq_length=export_record.longest_input(folder),
+    temperature=recorded.temperature if labels else 1.0,
+  )
+
+
+def _loaded(folder: str):
+  for name, value in _ENVIRONMENT.items():
+    os.environ.setdefault(name, value)
+  from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+  try:
+    return (
+      AutoModelForSequenceClassification.from_pretrained(
+        folder, local_files_only=True
+      ),
+      AutoTokenizer.from_pretrained(folder, local_files_only=True),
+    )
+  # transformers, safetensors and PyTorch have errors without a common base.
+  except Exception as error:
+    raise UserError(
+      f'transformers cannot load {folder}: {reason_of(error)}'
+    ) from error
