@@ -20,6 +20,8 @@ def distilled(plan: Plan, needs: tuple[Step, ...]) -> list[Stage]:
     'logits_dir': plan.logits_dir,
     'learning_rate': plan.choices.learning_rate.value,
     'num_train_epochs': epochs,
+    # Without it, short trainings of the quickstart's students failed.
+    'adam_bias_correction': True,
   }
   command = (script('run_distillation.py'), *_flags(plan, DISTILLED, own))
   title = f'trains the student on the logits of {num:,} texts'

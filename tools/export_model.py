@@ -12,6 +12,8 @@ much is removed.
   hugging_face   for transformers: model.safetensors, config.json, tokenizer
   onnx           for ONNX Runtime and transformers.js: onnx/model.onnx and the
                  same configuration and tokenizer
+  saved_model    for TensorFlow Serving: text in, labels out; the tokenizer is
+                 in the graph
 """
 
 import os
@@ -114,6 +116,8 @@ def main(_: list[str]) -> None:
   if FLAGS.quantize != 'none':
     formats.check_quantizer(limits.checker_python)
   model = parts.read(FLAGS.model_dir, FLAGS.head)
+  for name in names:
+    exporting.check_head(formats.get(name), model)
   dev = _dev_set(model)
   source, chosen = texts.choose(model, FLAGS.text_file, dev)
   ours = reference.compute(model, chosen)

@@ -28,7 +28,8 @@ from serving.exports.reference import Reference
 from system.errors import UserError, shown
 
 _CHECKERS = pathlib.Path(__file__).parent / 'checkers'
-# What proves nothing of an ecosystem if its checker imports it.
+# What proves nothing of an ecosystem if its checker imports it, unless it
+# belongs to the ecosystem (`Format.may_import`).
 FOREIGN = (
   *('tensorflow', 'tf_keras', 'keras', 'tensorflow_text'),
   *('serving', 'modeling', 'training', 'distillation', 'system', 'cli'),
@@ -93,7 +94,8 @@ def compare(
 
   Raises:
     UserError: the checker fails; the end of its output is shown.
-    RuntimeError: the checker imported TensorFlow or this project.
+    RuntimeError: the checker imported this project, or TensorFlow without
+      need.
   """
   outputs, answer = answers(
     chosen, folder, parts, reference, python, model_file
@@ -120,7 +122,8 @@ def answers(
     answer = json.loads(pathlib.Path(work, 'answer.json').read_text())
     with np.load(os.path.join(work, 'outputs.npz')) as file:
       outputs = dict(file)
-  if foreign := sorted(set(FOREIGN) & set(answer['modules'])):
+  refused = set(FOREIGN) - set(chosen.may_import)
+  if foreign := sorted(refused & set(answer['modules'])):
     raise RuntimeError(f'the checker imported {", ".join(foreign)}')
   return outputs, answer
 

@@ -158,6 +158,20 @@ def lines_of(report: dict[str, Any], target: str) -> list[str]:
   return lines
 
 
+def check_head(chosen: Format, parts: Parts) -> None:
+  """Checks that a format can hold the head of a model.
+
+  Raises:
+    UserError: it cannot.
+  """
+  if parts.head not in chosen.heads:
+    raise UserError(
+      f'`format`={chosen.name} needs a head of the kind '
+      f'{" or ".join(chosen.heads)}: {parts.checkpoint.prefix} has '
+      f'`head`={parts.head}'
+    )
+
+
 def check_request(
   names: list[str], output_dir: str, overwrite: bool, limits: Limits
 ) -> None:

@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from serving.exports.heads import KINDS
+
 if TYPE_CHECKING:
   from serving.exports.parts import Parts
 
@@ -23,6 +25,8 @@ class Format:
     bound: the largest difference from our own outputs that is accepted,
       relative to the largest output, or absolute if that is below 1.
     write: writes the files of a model into an existing empty folder.
+    heads: the kinds of heads that it can hold.
+    may_import: the packages of `checking.FOREIGN` that belong to the ecosystem.
   """
 
   name: str
@@ -31,3 +35,5 @@ class Format:
   checker: str
   bound: float
   write: Callable[['Parts', str], None]
+  heads: tuple[str, ...] = KINDS
+  may_import: tuple[str, ...] = ()

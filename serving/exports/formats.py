@@ -19,6 +19,7 @@ from system.errors import UserError
 _MODULES = {
   'hugging_face': 'serving.exports.hugging_face',
   'onnx': 'serving.exports.onnx_format',
+  'saved_model': 'serving.exports.saved_model',
 }
 NAMES = tuple(_MODULES)
 

@@ -1,5 +1,6 @@
 """Models to export: a classifier, a regressor, pre-training heads, pairs."""
 
+import functools
 import json
 import sys
 
@@ -29,32 +30,37 @@ _SHORT_PAIRS = [
 ]
 
 
+def _make(world, kind, hidden_act='gelu'):
+  """Makes a folder with random weights of a kind."""
+  folder = world / kind
+  folder.mkdir()
+  task = TASKS[kind]
+  config = BertConfig.from_dict({**tiny_world.CONFIG, 'hidden_act': hidden_act})
+  model = (
+    Classifier(config, len(task.labels) or 1) if task else PreTrainer(config)
+  )
+  exporting.export(
+    str(folder),
+    1,
+    released_variables(model),
+    config,
+    str(world / 'vocab.txt'),
+    content=ModelFile(task, True, 16 if task else None),
+  )
+  return str(folder)
+
+
 @pytest.fixture
 def model_folder(world):
   """Returns a function that makes a folder with random weights of a kind."""
+  return functools.partial(_make, world)
 
-  def make(kind, hidden_act='gelu'):
-    folder = world / kind
-    folder.mkdir()
-    task = TASKS[kind]
-    config = BertConfig.from_dict(
-      {**tiny_world.CONFIG, 'hidden_act': hidden_act}
-    )
-    model = (
-      Classifier(config, len(task.labels) or 1) if task else PreTrainer(config)
-    )
-    content = ModelFile(task, True, 16 if task else None)
-    exporting.export(
-      str(folder),
-      1,
-      released_variables(model),
-      config,
-      str(world / 'vocab.txt'),
-      content=content,
-    )
-    return str(folder)
 
-  return make
+@pytest.fixture(scope='module')
+def shared_model_folder(tmp_path_factory):
+  """Does what `model_folder` does, for fixtures that a module's tests share."""
+  world = tiny_world.make(tmp_path_factory.mktemp('world'))
+  return functools.partial(_make, world)
 
 
 @pytest.fixture

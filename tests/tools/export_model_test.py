@@ -43,6 +43,8 @@ def test_mistakes_are_refused_before_anything_is_written(folder, tmp_path):
   subprocess.run([sys.executable, '-m', 'venv', '--without-pip', bare])
   message = _fails(folder, out, f'--checker_python={bare}/bin/python')
   assert '--format=hugging_face needs torch, transformers, which' in message
+  message = _fails(folder, out, '--format=saved_model', '--head=none')
+  assert '--format=saved_model needs a head of the kind task: ' in message
   assert not out.exists()
   (out / 'hugging_face').mkdir(parents=True)
   assert 'give --overwrite to replace it' in _fails(folder, out)

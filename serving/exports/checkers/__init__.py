@@ -1,4 +1,5 @@
-"""Scripts that load an export without this project and without TensorFlow.
+"""Scripts that load an export without this project.
 
-Each is run as a file in a process of its own, `checking` says how.
+That of the SavedModel needs TensorFlow; the others must not import it. Each is
+run as a file in a process of its own, `checking` says how.
 """
