@@ -28,6 +28,7 @@ def _run(world, *arguments, **changes):
   tiny_world.run('run_classifier', *values, *arguments)
 
 
+@pytest.mark.slow
 def test_options_are_recorded_and_a_run_does_not_resume_with_others(
   world, caplog
 ):
@@ -55,6 +56,7 @@ def test_options_are_recorded_and_a_run_does_not_resume_with_others(
     assert f'{name}: {value!r} there, ' in str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_folder_in_which_no_step_is_finished_takes_another_run(
   world, monkeypatch
 ):

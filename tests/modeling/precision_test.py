@@ -95,6 +95,7 @@ def test_only_matrix_products_are_reduced(precision):
     assert found and set.union(*found) == {tf.float32}, kind
 
 
+@pytest.mark.slow
 def test_reduced_losses_and_gradients_are_near():
   losses, gradients = _step('float32')(_batch())
   for precision in ('bfloat16', 'float16'):

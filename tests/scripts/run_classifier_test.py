@@ -102,6 +102,7 @@ def test_regression_predicts_numbers(world):
   assert np.isfinite(float(number))
 
 
+@pytest.mark.slow
 def test_a_head_of_another_task_is_initialised_and_named(teacher_world, caplog):
   caplog.set_level('INFO')
   for split in ('train', 'dev', 'test'):
@@ -366,6 +367,7 @@ def test_tables_that_do_not_fit_are_refused_before_anything_is_written(
   assert not (teacher_world / 'out').exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ('init', 'source'), [('bottom_layers', 0), ('every_kth_layer', 1)]
 )

@@ -191,6 +191,7 @@ def test_an_incomplete_dump_is_continued(dump_world):
   assert {p.name: p.read_bytes() for p in folder.glob('logits-*')} == whole
 
 
+@pytest.mark.slow
 def test_a_teacher_at_chance_level_is_refused_unless_allowed(world):
   flags = _student_flags(
     world,
@@ -280,6 +281,7 @@ def test_a_weak_teacher_s_score_is_compared_with_chance(score, message):
   teacher._check_strength('a/b', 'eval_f1', 0.52, 0.51)
 
 
+@pytest.mark.slow
 def test_a_dump_is_made_without_dev_if_the_teacher_need_not_be_scored(
   teacher_world, caplog
 ):
@@ -494,6 +496,7 @@ def test_the_teacher_agrees_with_itself(dump_world):
   assert abs(float(scores['eval_teacher_kl'])) < 1e-9
 
 
+@pytest.mark.slow
 def test_a_student_trains_with_hard_labels_and_a_temperature(dump_world):
   flags = _student_flags(
     dump_world, num_train_epochs=1, hard_label_weight=0.5, temperature=2.0
@@ -510,6 +513,7 @@ def test_a_student_trains_with_hard_labels_and_a_temperature(dump_world):
   assert run['configuration']['hard_label_weight'] == 0.5
 
 
+@pytest.mark.slow
 def test_a_student_of_another_vocabulary_learns_from_kept_text(teacher_world):
   dump = {'transfer_split': None, 'keep_text': True, 'num_logits_shards': 1}
   _run(*_dump_flags(teacher_world, **dump))
@@ -682,6 +686,7 @@ def _patient_flags(world, **changes):
   return [*_student_flags(world, **values), '--do_train']
 
 
+@pytest.mark.slow
 def test_a_patient_student_approaches_the_states(states_world):
   _run(*_patient_flags(states_world), '--do_eval', '--do_predict')
   student = states_world / 'student'

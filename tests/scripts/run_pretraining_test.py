@@ -62,6 +62,7 @@ def test_script_trains_and_evaluates(world, records):
   assert (world / 'out' / 'bert_config.json').exists()
 
 
+@pytest.mark.slow
 def test_the_casing_of_the_records_stays_with_the_encoder(world, records):
   _run(world, '--do_train', num_train_steps=1, num_warmup_steps=0)
   run = json.loads((world / 'out' / 'run.json').read_text())
@@ -98,6 +99,7 @@ def test_a_batch_that_repeats_all_examples_is_refused(world, records, caplog):
   assert not list((world / 'out').glob('model.ckpt-*'))
 
 
+@pytest.mark.slow
 def test_bert_size_takes_the_vocabularys_size(world, records):
   _run(
     world,
@@ -192,6 +194,7 @@ def unmasked(_unmasked, tmp_path):
   return shutil.copytree(_unmasked, tmp_path, dirs_exist_ok=True)
 
 
+@pytest.mark.slow
 def test_a_run_that_draws_its_masks_resumes_with_the_same_bytes(unmasked):
   def written():
     names = 'metrics.jsonl', 'eval_results.txt', *_CHECKPOINT
@@ -253,6 +256,7 @@ def test_a_segment_that_the_model_lacks_is_named_by_its_record(world, records):
     _run(world, '--do_train')
 
 
+@pytest.mark.slow
 def test_a_truncated_file_is_named_and_earlier_output_stays(world, records):
   _run(world, '--do_train')
   before = (world / 'out' / 'model.ckpt-6.index').read_bytes()
@@ -347,6 +351,7 @@ def test_a_run_without_a_teacher_records_none(pretrained):
   assert 'hard_loss_weight' not in run['configuration']
 
 
+@pytest.mark.slow
 def test_a_classifier_teaches_a_narrower_student_its_relations(teacher_world):
   # It has no pre-training head, which relations do not need.
   tiny_world.make_records(teacher_world, f'{teacher_world}/records')

@@ -358,6 +358,7 @@ def test_the_report_names_the_casing_of_the_vocabulary(folder):
   assert imported(folder)[1][-1] == 'use --do_lower_case=False'
 
 
+@pytest.mark.slow
 def test_script_imports_a_folder(folder, tmp_path):
   result = subprocess.run(
     [

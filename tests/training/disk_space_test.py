@@ -58,6 +58,7 @@ def test_the_space_is_said(changes, text):
   assert _describe(**changes) == text
 
 
+@pytest.mark.slow
 def test_a_run_takes_the_space_that_it_says(tmp_path, monkeypatch):
   said, describe = [], disk_space.describe
 

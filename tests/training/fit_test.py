@@ -254,6 +254,7 @@ def test_a_run_does_not_depend_on_the_layers_made_before_it(source, tmp_path):
   assert exported(tmp_path / 'later', 4) == exported(tmp_path / 'first', 4)
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_its_two_checkpoints_exports_the_second(
   source, whole, tmp_path, monkeypatch
 ):
@@ -302,6 +303,7 @@ def _damage(path, how):
   path.write_bytes(content[:40] if how == 'cut short' else content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('how', ['flipped', 'cut short'])
 def test_a_damaged_checkpoint_is_skipped_and_named(
   source, whole, tmp_path, how, caplog

@@ -101,6 +101,7 @@ def test_an_evaluation_writes_the_scores_of_each_label(evaluated_world):
   )
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_can_be_that_of_a_label_s_score(world):
   _spoil_dev(world)
   flags = {'task_name': 'custom', 'labels': '0,1', 'num_train_epochs': 3}
@@ -139,6 +140,7 @@ def test_a_score_that_cannot_select_is_refused(world, metric, message):
   assert not (world / 'out').exists()
 
 
+@pytest.mark.slow
 def test_a_dev_split_of_one_label_is_evaluated(world, caplog):
   path = world / 'task' / 'dev.tsv'
   path.write_text(path.read_text().replace('\t1', '\t0'))
@@ -150,6 +152,7 @@ def test_a_dev_split_of_one_label_is_evaluated(world, caplog):
   assert np.isnan(json.loads(report)['summary']['eval_auc']['std'])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('evaluates', [(), ('--eval_steps=9',)])
 def test_a_calibrated_model_keeps_its_labels_and_improves_its_loss(
   world, evaluates, caplog
@@ -256,6 +259,7 @@ def test_a_best_checkpoint_elsewhere_keeps_its_labels_and_casing(
   assert _scores(world / 'new')['eval_loss'] == expected
 
 
+@pytest.mark.slow
 def test_logits_in_another_order_are_matched_by_the_labels_names(
   evaluated_world, world
 ):
@@ -288,6 +292,7 @@ def test_logits_in_another_order_are_matched_by_the_labels_names(
   )
 
 
+@pytest.mark.slow
 def test_evaluation_does_not_change_the_training(evaluated_world, world):
   _run(world, '--do_train')
   for suffix in ('.index', '.data-00000-of-00001'):

@@ -123,6 +123,7 @@ def test_the_clock_changes_nothing_that_a_run_writes(
   assert _contents(tmp_path) == _contents(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('num_replicas', [1, 2])
 def test_a_run_that_is_killed_after_a_save_by_the_clock_resumes_there(
   source, whole, tmp_path, fast_clock, monkeypatch, saves, num_replicas

@@ -107,6 +107,7 @@ def segments(record: dict[str, np.ndarray]) -> tuple[list[int], list[int]]:
   return ids[1:end], ids[end + 1 : -1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('input_format', ['text', 'text_file', 'jsonl'])
 def test_long_sentences_of_running_text_become_records(folder, input_format):
   text = 'ax bx cx dx ' * 50

@@ -104,6 +104,7 @@ def _ops(folder):
   return {node.op for node in nodes} - {f.signature.name for f in functions}
 
 
+@pytest.mark.slow
 def test_it_answers_as_our_own_model(served):
   texts = _texts(served.parts)
   logits = served.parts.text_model.logits(texts)
