@@ -80,8 +80,8 @@ def test_a_checkpoint_is_fine_tuned_and_distilled(folder):
     f'--transfer_file={folder}/unlabelled.txt --transfer_split=train '
     '--predict_batch_size=64 --logits_dir=out/dump',
     f'python run_distillation.py {task} {small} --logits_dir=out/dump '
-    f'--learning_rate=0.01 --num_train_epochs=3.0 --adam_bias_correction {sizes} '
-    f'{scored}out/student',
+    '--learning_rate=0.01 --num_train_epochs=3.0 --adam_bias_correction '
+    f'{sizes} {scored}out/student',
     'python -m tools.record_result --run_dir=out/student '
     '--results_dir=out/results --keys=method=distilled,seed=12345 '
     '--split=test --name=distilled.json',
