@@ -28,7 +28,7 @@ from system import local_files, progress
 def run(
   options: PipelineOptions, show: Callable[[Iterable[str]], None]
 ) -> None:
-  """Runs the pipeline, or goes on where it was stopped.
+  """Runs the pipeline, or resumes it.
 
   Args:
     options: the user's.

@@ -15,24 +15,16 @@ def distilled(plan: Plan, needs: tuple[Step, ...]) -> list[Stage]:
     plan: the plan.
     needs: the steps that make the data and the dump.
   """
-  num, epochs = plan.texts.num['transfer'], plan.choices.num_train_epochs.value
   own = {
     'logits_dir': plan.logits_dir,
     'learning_rate': plan.choices.learning_rate.value,
-    'num_train_epochs': epochs,
-    # Without it, short trainings of the quickstart's students failed.
+    'num_train_epochs': plan.choices.num_train_epochs.value,
+    # 2,000 reviews, 1e-3, two seeds: 0.920 and 0.920 on dev with it, 0.895 and
+    # 0.920 without.
     'adam_bias_correction': True,
   }
-  command = (script('run_distillation.py'), *_flags(plan, DISTILLED, own))
-  title = f'trains the student on the logits of {num:,} texts'
-  step = Step(
-    DISTILLED, command, plan.predictions(DISTILLED), needs, title=title
-  )
-  work = plan.work(DISTILLED, num * epochs, 'transfer')
-  return [
-    Stage(step, work.seconds(plan.rate)),
-    data_stages.record(plan, DISTILLED, step),
-  ]
+  title = 'trains the student on the logits of {:,} texts'
+  return _training(plan, DISTILLED, own, 'transfer', needs, title)
 
 
 def on_labels(plan: Plan, needs: tuple[Step, ...]) -> list[Stage]:
@@ -44,20 +36,45 @@ def on_labels(plan: Plan, needs: tuple[Step, ...]) -> list[Stage]:
   """
   if ON_LABELS not in plan.methods():
     return []
-  num, epochs = plan.texts.num['train'], plan.choices.labels_epochs.value
   own = {
     'learning_rate': plan.choices.labels_learning_rate.value,
-    'num_train_epochs': epochs,
+    'num_train_epochs': plan.choices.labels_epochs.value,
   }
-  command = (script('run_classifier.py'), *_flags(plan, ON_LABELS, own))
-  title = f'trains the same student on {num:,} labels alone, to compare'
+  title = 'trains the same student on {:,} labels alone, to compare'
+  return _training(plan, ON_LABELS, own, 'train', needs, title)
+
+
+def _training(
+  plan: Plan,
+  method: str,
+  own: dict[str, object],
+  texts: str,
+  needs: tuple[Step, ...],
+  title: str,
+) -> list[Stage]:
+  """Returns the training of a student, and its record.
+
+  Args:
+    plan: the plan.
+    method: the student's.
+    own: the flags of this method.
+    texts: what it learns from, 'train' or 'transfer'.
+    needs: the steps that must be done before.
+    title: with a place for the number of texts.
+  """
+  distils, num = method == DISTILLED, plan.texts.num[texts]
+  name = 'run_distillation.py' if distils else 'run_classifier.py'
   step = Step(
-    ON_LABELS, command, plan.predictions(ON_LABELS), needs, title=title
+    method,
+    (script(name), *_flags(plan, method, own)),
+    plan.predictions(method),
+    needs,
+    title=title.format(num),
   )
-  work = plan.work(ON_LABELS, num * epochs, 'train')
+  work = plan.work(method, num * own['num_train_epochs'], texts)
   return [
     Stage(step, work.seconds(plan.rate)),
-    data_stages.record(plan, ON_LABELS, step),
+    data_stages.record(plan, method, step),
   ]
 
 

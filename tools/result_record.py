@@ -17,7 +17,7 @@ from modeling.configs import BertConfig, count_parameters
 from system import files, local_files, machine
 from system.errors import UserError, shown
 from tools import result_schema
-from training import class_scores
+from training import class_scores, result_files
 
 EXPERIMENT_FILE = 'experiment.json'
 
@@ -195,12 +195,12 @@ def _config(run_dir: str, model_dir: str | None) -> BertConfig:
 def _scores(run_dir: str) -> tuple[dict[str, float | None], int]:
   """Returns the scores of a run, and the step of the evaluated checkpoint."""
   path = os.path.join(run_dir, 'eval_results.txt')
-  values = _read_values(files.require_file(path, '`run_dir`'))
+  values = result_files.read_eval_results(files.require_file(path, '`run_dir`'))
   step = int(values.pop('global_step', 0))
   if not values:
     raise UserError(f'{path} has no scores')
   path = os.path.join(run_dir, 'eval_results_mismatched.txt')
-  others = _read_values(path) if files.exists(path) else {}
+  others = result_files.read_eval_results(path) if files.exists(path) else {}
   others.pop('global_step', None)
   values |= {f'mismatched_{name}': value for name, value in others.items()}
   return {k: v if math.isfinite(v) else None for k, v in values.items()}, step
@@ -215,20 +215,6 @@ def _confusion(run_dir: str) -> dict[str, Any] | None:
   if len(labels) > _MAX_LABELS:
     return None
   return {'labels': list(labels), 'counts': counts.tolist()}
-
-
-def _read_values(path: str) -> dict[str, float]:
-  """Returns the numbers of an `eval_results.txt`, without 'eval_'."""
-  values = {}
-  for line in files.read_text(path).splitlines():
-    name, _, value = line.partition(' = ')
-    try:
-      values[name.removeprefix('eval_')] = float(value)
-    except ValueError:
-      raise UserError(
-        f'{path}: expected NAME = NUMBER, got {shown(line)}'
-      ) from None
-  return values
 
 
 def _read_if_there(folder: str, name: str) -> dict[str, Any]:

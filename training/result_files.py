@@ -28,7 +28,7 @@ from data.records import record_reader
 from data.tasks.examples import Example
 from data.tasks.task import Task
 from system import files
-from system.errors import UserError
+from system.errors import UserError, shown
 
 # Characters that would break a row, and the backslash that escapes them.
 _ESCAPES = {'\\': r'\\', '\t': r'\t', '\n': r'\n', '\r': r'\r'}
@@ -107,6 +107,27 @@ def write_eval_results(
   path = os.path.join(output_dir, f'eval_results{suffix}.txt')
   _check_replaceable(path)
   files.write_text(path, ''.join(line + '\n' for line in lines))
+
+
+def read_eval_results(path: str) -> dict[str, float]:
+  """Reads what `write_eval_results` wrote, or an evaluation of pre-training.
+
+  Returns:
+    Name, without 'eval_' → value; `global_step` among them.
+
+  Raises:
+    UserError: a line has another form; it is shown.
+  """
+  values = {}
+  for line in files.read_text(path).splitlines():
+    name, _, value = line.partition(' = ')
+    try:
+      values[name.removeprefix('eval_')] = float(value)
+    except ValueError:
+      raise UserError(
+        f'{path}: expected NAME = NUMBER, got {shown(line)}'
+      ) from None
+  return values
 
 
 def _check_replaceable(path: str) -> None:

@@ -17,6 +17,7 @@ from distillation.dump_manifest import Manifest
 from modeling.checkpoints import location, recorded_casing
 from system import files
 from system.errors import UserError, shown
+from training import result_files
 
 _MERGED_DUMP = 'dump'  # Of several dumps, in the folder of the run.
 
@@ -112,15 +113,9 @@ def _dumps(
 
 
 def _scores(path: str) -> dict[str, float]:
-  scores = {}
-  for line in files.read_text(path).splitlines() if files.exists(path) else ():
-    name, _, value = line.partition(' = ')
-    try:
-      scores[name.removeprefix('eval_')] = float(value)
-    except ValueError:
-      raise UserError(
-        f'{path}: expected NAME = NUMBER, got {shown(line)}'
-      ) from None
+  if not files.exists(path):
+    return {}
+  scores = result_files.read_eval_results(path)
   scores.pop('global_step', None)
   return scores
 

@@ -1,4 +1,4 @@
-"""Tests for model cards: what the files of a run record, and no more."""
+"""Model cards state what the files of a run record, and invent nothing."""
 
 import json
 import pathlib
