@@ -24,11 +24,10 @@ import numpy as np
 from absl import logging
 from google.protobuf.message import DecodeError
 
-from data.records import record_reader
 from data.tasks.examples import Example
 from data.tasks.task import Task
 from system import files
-from system.errors import UserError, shown
+from system.errors import UserError
 
 # Characters that would break a row, and the backslash that escapes them.
 _ESCAPES = {'\\': r'\\', '\t': r'\t', '\n': r'\n', '\r': r'\r'}
@@ -109,27 +108,6 @@ def write_eval_results(
   files.write_text(path, ''.join(line + '\n' for line in lines))
 
 
-def read_eval_results(path: str) -> dict[str, float]:
-  """Reads what `write_eval_results` wrote, or an evaluation of pre-training.
-
-  Returns:
-    Name, without 'eval_' → value; `global_step` among them.
-
-  Raises:
-    UserError: a line has another form; it is shown.
-  """
-  values = {}
-  for line in files.read_text(path).splitlines():
-    name, _, value = line.partition(' = ')
-    try:
-      values[name.removeprefix('eval_')] = float(value)
-    except ValueError:
-      raise UserError(
-        f'{path}: expected NAME = NUMBER, got {shown(line)}'
-      ) from None
-  return values
-
-
 def _check_replaceable(path: str) -> None:
   """Raises a `UserError` if a file exists, is not empty, and is no result.
 
@@ -179,7 +157,10 @@ def _is_header(columns: Sequence[str]) -> bool:
 
 
 def _is_record_file(path: str) -> bool:
-  import tensorflow as tf  # Here, because it takes seconds.
+  # Here, because they take seconds; the tools for results import this module.
+  import tensorflow as tf
+
+  from data.records import record_reader
 
   try:
     (record,) = record_reader.read(path, 1)

@@ -17,7 +17,7 @@ from distillation.dump_manifest import Manifest
 from modeling.checkpoints import location, recorded_casing
 from system import files
 from system.errors import UserError, shown
-from training import result_files
+from training import eval_results
 
 _MERGED_DUMP = 'dump'  # Of several dumps, in the folder of the run.
 
@@ -115,7 +115,7 @@ def _dumps(
 def _scores(path: str) -> dict[str, float]:
   if not files.exists(path):
     return {}
-  scores = result_files.read_eval_results(path)
+  scores = eval_results.read(path)
   scores.pop('global_step', None)
   return scores
 

@@ -20,18 +20,6 @@ def _write(path, task, examples, decisions, probabilities):
   return result_files.read_predictions(str(path))
 
 
-def test_scores_are_read_as_they_were_written(tmp_path):
-  scores = {'eval_accuracy': 0.1 + 0.2, 'loss': float('nan')}
-  result_files.write_eval_results(str(tmp_path), 'model.ckpt-7', scores)
-  path = tmp_path / 'eval_results.txt'
-  found = result_files.read_eval_results(str(path))
-  assert np.isnan(found.pop('loss'))
-  assert found == {'accuracy': 0.1 + 0.2, 'global_step': 7}
-  path.write_text('accuracy: 1\n')
-  with pytest.raises(UserError, match="expected NAME = NUMBER, got 'accuracy"):
-    result_files.read_eval_results(str(path))
-
-
 _FOREIGN = {
   'eval_results.txt': 'mine',
   'eval_results_mismatched.txt': 'mine',
