@@ -106,4 +106,6 @@ def test_the_steps_of_a_run_find_the_programs(tmp_path):
     text=True,
     check=True,
   )
-  assert done.stdout.split() == ['ahead', '1', '1', 'trained', '1']
+  ahead, signatures, programs, trained, programs_at_end = done.stdout.split()
+  assert (ahead, trained) == ('ahead', 'trained')
+  assert int(signatures) == int(programs) == int(programs_at_end) >= 1
