@@ -13,6 +13,7 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from data.records import inference_input
 from data.tasks import classifier_records, label_order
@@ -49,18 +50,35 @@ class TextModel(Model):
     super().__init__(**attributes)
     self._tokenizer = tokenizer
     self._predictor = Predictor(classifier)
+    strings = tf.TensorSpec([None], tf.string)
+    # By the number of texts in an input. Traced when they are first called.
+    self._traced = {
+      count: tf.function(self._encode, [strings] * count, autograph=False)
+      for count in (1, 2)
+    }
+    self._is_first_call = True
 
   def _logits(
     self, texts: Sequence[Text], are_pairs: bool, batch_size: int
   ) -> np.ndarray:
-    columns = zip(*texts, strict=True) if are_pairs else (texts, None)
-    ids, segments = classifier_records.encode_texts(
-      self._tokenizer, *columns, self.max_seq_length
-    )
+    columns = zip(*texts, strict=True) if are_pairs else [texts]
+    columns = [tf.constant(column) for column in columns]
+    # Tracing takes longer than one call without it.
+    traced = self._traced[len(columns)]
+    encode = self._encode if self._is_first_call else traced
+    self._is_first_call = False
+    ids, segments = encode(*columns)
     batches = inference_input.inference_batches_from(
       ids, segments, batch_size, self.max_seq_length
     )
     return self._predictor.predict(batches, len(texts), lambda _: None)
+
+  def _encode(
+    self, first: tf.Tensor, second: tf.Tensor | None = None
+  ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    return classifier_records.encode_texts(
+      self._tokenizer, first, second, self.max_seq_length
+    )
 
 
 def load(path: str) -> TextModel:

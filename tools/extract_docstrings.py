@@ -7,6 +7,9 @@ For trying out the whole pipeline without downloading data. The tool writes:
   train.tsv dev.tsv test.tsv  the task "are the words in their own order?", with
                               the columns sentence and label
   transfer.txt                more sentences of the task, without labels
+  text.txt                    text to pre-train on: the sentences of the modules
+                              of train.tsv and transfer.txt, one a line, and a
+                              blank line between modules
   labels.txt                  the two labels, one per line
   manifest.json               versions, flags and counts; {} until all is done
 
@@ -151,6 +154,7 @@ def _task_files(task: Task) -> dict[str, str]:
   texts = {
     'labels.txt': _lines(word_order_task.LABELS),
     'transfer.txt': _lines(text for text, _ in task.splits['transfer']),
+    'text.txt': '\n'.join(map(_lines, task.documents)),
   }
   for split in ('train', 'dev', 'test'):
     rows = ('\t'.join(pair) for pair in task.splits[split])

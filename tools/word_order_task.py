@@ -50,10 +50,13 @@ class Task:
   Attributes:
     splits: 'train', 'dev', 'test' or 'transfer' → its (text, label) pairs.
     module_splits: module → 'train' (D_L and the transfer set), 'dev' or 'test'.
+    documents: for each module of 'train', its distinct sentences as they stand
+      there, of every length: text to pre-train on.
   """
 
   splits: Mapping[str, list[Pair]]
   module_splits: Mapping[str, str]
+  documents: Sequence[Sequence[str]]
 
 
 def make_text(sentence: str, label: str, rng: random.Random) -> str:
@@ -123,9 +126,10 @@ def build_task(modules: Sequence[Module], sizes: Sizes, seed: int) -> Task:
     ValueError: there are too few sentences; the message names the split.
   """
   rng = random.Random(seed)
+  distinct = dict(sorted(distinct_sentences(modules).items()))
   sentences_of = {
     name: [s for s in sentences if _has_good_length(s)]
-    for name, sentences in sorted(distinct_sentences(modules).items())
+    for name, sentences in distinct.items()
   }
   names = list(sentences_of)
   rng.shuffle(names)
@@ -147,7 +151,12 @@ def build_task(modules: Sequence[Module], sizes: Sizes, seed: int) -> Task:
     split: _with_labels(sentences[: getattr(sizes, split)], rng)
     for split, sentences in drawn.items()
   }
-  return Task(splits, module_splits)
+  documents = [
+    sentences
+    for name, sentences in distinct.items()
+    if module_splits[name] == 'train' and sentences
+  ]
+  return Task(splits, module_splits, documents)
 
 
 def _has_good_length(sentence: str) -> bool:

@@ -52,8 +52,8 @@ def test_files_have_their_documented_format(installed, tmp_path):
   manifest = extract_docstrings.extract(str(tmp_path), SIZES, seed=1)
   texts = {name: data.decode() for name, data in _read(tmp_path).items()}
   assert sorted(texts) == [
-    *['dev.tsv', 'labels.txt', 'manifest.json', 'test.tsv', 'train.tsv'],
-    'transfer.txt',
+    *['dev.tsv', 'labels.txt', 'manifest.json', 'test.tsv', 'text.txt'],
+    *['train.tsv', 'transfer.txt'],
   ]
   assert texts['labels.txt'] == 'exchanged\nown\n'
   rows = texts['test.tsv'].splitlines()
@@ -64,6 +64,14 @@ def test_files_have_their_documented_format(installed, tmp_path):
     assert text.startswith('the') == (label == 'own')
   # Each of the 20 modules has eight sentences.
   assert len(texts['transfer.txt'].splitlines()) == 48
+  # The 16 modules that are neither in dev nor in test, in their own order.
+  documents = texts['text.txt'].rstrip('\n').split('\n\n')
+  assert len(documents) == 16
+  for document in documents:
+    nouns = {line.split()[1] for line in document.splitlines()}
+    assert len(document.splitlines()) == 8
+    assert len(nouns) == 1
+    assert document.splitlines()[0].startswith('The ')
   assert manifest['splits'] == {
     'dev': 16, 'test': 16, 'train': 16, 'transfer': 48
   }  # fmt: skip
