@@ -1,0 +1,56 @@
+// Labels texts with an ONNX export, by transformers.js and ONNX Runtime Web.
+
+import {
+  AutoModelForSequenceClassification,
+  AutoTokenizer,
+  env,
+} from './node_modules/@huggingface/transformers/dist/transformers.min.js';
+
+// Everything comes from this folder's server.
+const HERE = new URL('.', import.meta.url);
+env.allowRemoteModels = false;
+env.allowLocalModels = true;
+// transformers.js takes no URL here. The page lies in the same folder.
+env.localModelPath = './';
+env.backends.onnx.wasm.wasmPaths =
+  new URL('node_modules/onnxruntime-web/dist/', HERE).href;
+
+/**
+ * Loads an export.
+ *
+ * @param {string} folder The export's, below this one.
+ * @param {string} dtype 'fp32' for onnx/model.onnx, 'q8' for
+ *   onnx/model_quantized.onnx.
+ * @returns {Promise<function(string[]): Promise<object[]>>} A function that
+ *   labels texts. An input with a tab is a pair. For each text it returns
+ *   `label` and `probability`, or, of a regressor, `value`.
+ */
+export async function load(folder, dtype = 'fp32') {
+  const [tokenizer, model, record] = await Promise.all([
+    AutoTokenizer.from_pretrained(folder),
+    AutoModelForSequenceClassification.from_pretrained(
+      folder, {dtype, device: 'wasm'}),
+    fetch(new URL(`${folder}/export.json`, HERE)).then((x) => x.json()),
+  ]);
+  return async (texts) => {
+    const pairs = texts.map((text) => text.split('\t'));
+    const {logits} = await model(tokenizer(pairs.map(([a]) => a), {
+      text_pair: record.takes_pairs ? pairs.map(([, b]) => b ?? '') : null,
+      padding: true,
+      truncation: true,
+      max_length: record.max_seq_length,
+    }));
+    return logits.tolist().map(
+      (row) => answer(row, model.config.id2label, record.temperature));
+  };
+}
+
+function answer(logits, labels, temperature) {
+  if (logits.length === 1) return {value: logits[0]};
+  const largest = Math.max(...logits);
+  const powers = logits.map((x) => Math.exp((x - largest) / temperature));
+  return {
+    label: labels[logits.indexOf(largest)],
+    probability: 1 / powers.reduce((a, b) => a + b),
+  };
+}
