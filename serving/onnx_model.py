@@ -2,8 +2,7 @@
 
 The folder is one of `tools.export_model --format=onnx`, or of Optimum:
 
-onnx/model.onnx             float32
-onnx/model_quantized.onnx   int8
+the models that `FILES` names
 config.json, tokenizer.json, and export.json if we wrote it
 
 Tested by `tests/serving/onnx_model_test.py`.
@@ -14,14 +13,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from serving import export_record, padded_batches
+from serving import export_record, padded_batches, tokenizer_file
 from serving.model import Model, Text
+from serving.tokenizer_file import TokenizerFile
 from system import files
 from system.errors import UserError, reason_of
 
-FLOAT32, INT8 = 'onnx/model.onnx', 'onnx/model_quantized.onnx'
-PACKAGES = ('onnxruntime', 'tokenizers')
-_TOKENIZER = 'tokenizer.json'
+# The kinds of models, as `quantize` calls them; the first is always there.
+FILES = {
+  'float32': 'onnx/model.onnx',
+  'dynamic': 'onnx/model_quantized.onnx',
+  'static': 'onnx/model_static.onnx',
+}
+PACKAGES = ('onnxruntime', tokenizer_file.PACKAGE)
 _OUTPUT = 'logits'
 # ONNX Runtime's levels of messages: errors only.
 _ERROR = 3
@@ -30,32 +34,25 @@ _ERROR = 3
 class OnnxModel(Model):
   """A classifier or regressor that ONNX Runtime computes; `load` makes it."""
 
-  def __init__(self, session, tokenizer, pad_id: int, **attributes):
+  def __init__(self, session, tokenizer: TokenizerFile, **attributes):
     """Takes the parts of a model.
 
     Args:
       session: an `onnxruntime.InferenceSession` with the output `logits`.
-      tokenizer: a `tokenizers.Tokenizer` that cuts its inputs.
-      pad_id: the id of [PAD].
+      tokenizer: cuts its inputs.
       **attributes: those of `Model`.
     """
     super().__init__(**attributes)
     self._session = session
     self._tokenizer = tokenizer
-    self._pad_id = pad_id
     self._inputs = {each.name for each in session.get_inputs()}
 
   def _logits(
     self, texts: Sequence[Text], are_pairs: bool, batch_size: int
   ) -> np.ndarray:
-    encoded = self._tokenizer.encode_batch(
-      [tuple(text) if are_pairs else text for text in texts]
-    )
+    ids, segments = self._tokenizer.encode(texts, are_pairs)
     found = padded_batches.batches(
-      [each.ids for each in encoded],
-      [each.type_ids for each in encoded],
-      batch_size,
-      self._pad_id,
+      ids, segments, batch_size, self._tokenizer.pad_id
     )
     return padded_batches.in_order(
       ((batch, self._run(batch.features)) for batch in found), len(texts)
@@ -66,45 +63,45 @@ class OnnxModel(Model):
     return self._session.run([_OUTPUT], inputs)[0]
 
 
-def find(folder: str, is_int8: bool) -> str:
-  """Returns the path of a folder's model.
+def find(folder: str, kind: str) -> str:
+  """Returns the path of a folder's model of a kind, one of `FILES`.
 
   Raises:
     UserError: the folder, the model or its tokenizer is missing.
   """
-  path = os.path.join(folder, INT8 if is_int8 else FLOAT32)
-  for name in (path, os.path.join(folder, _TOKENIZER)):
+  path = os.path.join(folder, FILES[kind])
+  for name in (path, os.path.join(folder, tokenizer_file.NAME)):
     if not files.exists(name):
+      quantized = name == path and kind != 'float32'
       raise UserError(
         f'{folder} is no ONNX export: {name} is missing. '
         '`python -m tools.export_model --format=onnx` writes it'
-        + ', with `--quantize=dynamic`'
-        * (is_int8 and name == path)
+        + f', with `--quantize={kind}`'
+        * quantized
       )
   return path
 
 
-def load(folder: str, is_int8: bool = False) -> OnnxModel:
+def load(folder: str, kind: str = 'float32') -> OnnxModel:
   """Loads a model.
 
   Args:
     folder: the export, see the module's docstring.
-    is_int8: whether to load the model with int8 weights.
+    kind: one of `FILES`.
 
   Raises:
     UserError: a file is missing or damaged, the model has no head for a task,
       or the names of its labels are unknown.
   """
-  path = find(folder, is_int8)
+  path = find(folder, kind)
   session = _session(path)
   recorded = export_record.read(folder)
   longest = export_record.longest_input(folder)
-  tokenizer, pad_id = _tokenizer(os.path.join(folder, _TOKENIZER), longest)
+  tokenizer = TokenizerFile(folder, longest)
   labels = export_record.labels(folder, _num_outputs(session, path))
   return OnnxModel(
     session,
     tokenizer,
-    pad_id,
     labels=labels,
     takes_pairs=recorded.takes_pairs,
     max_seq_length=longest,
@@ -137,18 +134,3 @@ def _num_outputs(session, path: str) -> int:
       f'{", ".join(shapes)}, expected {_OUTPUT}'
     )
   return int(shapes[_OUTPUT][-1])
-
-
-def _tokenizer(path: str, longest: int):
-  """Returns the tokenizer, and the id of [PAD]."""
-  import tokenizers
-
-  content = files.read_text(path)
-  try:
-    tokenizer = tokenizers.Tokenizer.from_str(content)
-  # The package raises `Exception` itself.
-  except Exception as error:
-    raise UserError(f'{path} is damaged: {reason_of(error)}') from error
-  tokenizer.enable_truncation(longest)
-  tokenizer.no_padding()
-  return tokenizer, tokenizer.token_to_id('[PAD]') or 0

@@ -1,4 +1,4 @@
-"""Chooses what computes a model: TensorFlow, ONNX Runtime or transformers.
+"""Chooses what computes a model: TensorFlow, or another runtime.
 
   from serving import runtimes
 
@@ -13,17 +13,31 @@ Tested by `tests/serving/runtimes_test.py`.
 """
 
 import dataclasses
+import functools
 import importlib.util
 import os
+import types
 from collections.abc import Callable
 
-from serving import export_record, onnx_model, transformers_model
+from serving import (
+  export_record,
+  litert_model,
+  onnx_model,
+  transformers_model,
+)
 from serving.model import Model
 from system import files
 from system.errors import UserError
 
-TENSORFLOW, ONNX, ONNX_INT8 = 'tensorflow', 'onnx', 'onnx_int8'
-TRANSFORMERS = 'transformers'
+TENSORFLOW, TRANSFORMERS = 'tensorflow', 'transformers'
+# Runtime → the kind of its model.
+_ONNX = {'onnx': 'float32', 'onnx_int8': 'dynamic', 'onnx_static': 'static'}
+_LITERT = {
+  'litert': 'float32',
+  'litert_float16': 'float16',
+  'litert_dynamic': 'dynamic',
+  'litert_static': 'static',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,20 +70,25 @@ def _load_run(path: str) -> Model:
   return text_model.load(path)
 
 
+def _of_export(module: types.ModuleType, extra: str, kind: str) -> _Runtime:
+  """Returns the runtime of one of the models that an export may have."""
+  return _Runtime(
+    module.PACKAGES,
+    extra,
+    functools.partial(module.find, kind=kind),
+    functools.partial(module.load, kind=kind),
+  )
+
+
 _RUNTIMES = {
   TENSORFLOW: _Runtime((), '', _check_run, _load_run),
-  ONNX: _Runtime(
-    onnx_model.PACKAGES,
-    'onnx',
-    lambda path: onnx_model.find(path, False),
-    onnx_model.load,
-  ),
-  ONNX_INT8: _Runtime(
-    onnx_model.PACKAGES,
-    'onnx',
-    lambda path: onnx_model.find(path, True),
-    lambda path: onnx_model.load(path, True),
-  ),
+  **{
+    name: _of_export(onnx_model, 'onnx', kind) for name, kind in _ONNX.items()
+  },
+  **{
+    name: _of_export(litert_model, 'litert', kind)
+    for name, kind in _LITERT.items()
+  },
   TRANSFORMERS: _Runtime(
     transformers_model.PACKAGES,
     'hugging_face',
@@ -83,20 +102,18 @@ NAMES = tuple(_RUNTIMES)
 def of(path: str) -> str:
   """Returns the runtime for a folder, by the files in it.
 
-  It is ONNX Runtime for an ONNX export without other weights, with the float32
-  model if there are two, else TensorFlow, which also reads a Hugging Face
-  export.
+  It is ONNX Runtime for an ONNX export without other weights, and LiteRT for a
+  LiteRT export, with the float32 model if there are several, else TensorFlow,
+  which also reads a Hugging Face export.
 
   Args:
     path: the folder of a model; or what `location.locate` takes.
   """
   if not _holds_weights(path):
-    for name, file in (
-      (ONNX, onnx_model.FLOAT32),
-      (ONNX_INT8, onnx_model.INT8),
-    ):
-      if files.exists(os.path.join(path, file)):
-        return name
+    for module, kinds in ((onnx_model, _ONNX), (litert_model, _LITERT)):
+      for name, kind in kinds.items():
+        if files.exists(os.path.join(path, module.FILES[kind])):
+          return name
   return TENSORFLOW
 
 

@@ -2,6 +2,8 @@ r"""Exports a trained model to other ecosystems, and checks each export.
 
   python -m tools.export_model --model_dir=student --output_dir=exported \
     --format=hugging_face,onnx
+  python -m tools.export_model --model_dir=student --output_dir=exported \
+    --format=onnx,litert --quantize=dynamic,static
 
 Each format is a folder of OUTPUT_DIR. It is written under a temporary name and
 loaded again in a fresh process, with the packages of its ecosystem alone. Then
@@ -12,8 +14,20 @@ much is removed.
   hugging_face   for transformers: model.safetensors, config.json, tokenizer
   onnx           for ONNX Runtime and transformers.js: onnx/model.onnx and the
                  same configuration and tokenizer
+  litert         for LiteRT (TensorFlow Lite): model.tflite for one text of the
+                 longest input, labels, vocabulary, and texts with their ids
   saved_model    for TensorFlow Serving: text in, labels out; the tokenizer is
                  in the graph
+
+--quantize adds smaller variants to the formats that have them. Each is measured
+on the run's dev set, and removed if the task's metric falls too much:
+
+  float16   float16 weights (litert)
+  dynamic   int8 weights; activations are rounded while the model runs (onnx,
+            litert)
+  static    int8 weights and activations, the latter by their range on texts:
+            --calibration_file, else the dump that the run was distilled on,
+            else the dev set (onnx, litert)
 """
 
 import os
@@ -28,6 +42,7 @@ from system.errors import UserError
 
 if TYPE_CHECKING:
   from serving.exports.parts import Parts
+  from serving.exports.quantizer import Quantizer
   from serving.exports.texts import DevSet
 
 FLAGS = flags.FLAGS
@@ -78,18 +93,25 @@ def define_flags() -> None:
     'The Python interpreter that loads the exports again, of an environment '
     'with the packages of their ecosystems; this one by default.',
   )
-  flags.DEFINE_enum(
+  flags.DEFINE_list(
     'quantize',
-    'none',
-    ('none', 'dynamic'),
-    'With --format=onnx: dynamic adds a model with int8 weights, '
-    "onnx/model_quantized.onnx, measured on the run's dev set.",
+    [],
+    'With --format=onnx or litert: smaller variants to add, one or more of '
+    f"{', '.join(formats.VARIANTS)}; each is measured on the run's dev set. "
+    'float16 is for litert only.',
+  )
+  flags.DEFINE_string(
+    'calibration_file',
+    None,
+    'With --quantize=static: the texts that decide the ranges of activations, '
+    'as in --text_file. By default those of the logits dump that the run was '
+    'distilled on, or its dev set if the dump is not at hand.',
   )
   flags.DEFINE_float(
     'max_metric_loss',
     0.01,
-    "With --quantize: how much lower the int8 model's main metric on dev may "
-    'be; otherwise it is removed.',
+    "With --quantize: how much lower a variant's main metric on dev may be; "
+    'otherwise it is removed.',
     lower_bound=0.0,
   )
   flags.DEFINE_bool('overwrite', False, 'Whether to replace earlier exports.')
@@ -113,37 +135,56 @@ def main(_: list[str]) -> None:
   )
   names = list(dict.fromkeys(FLAGS.format))
   exporting.check_request(names, FLAGS.output_dir, FLAGS.overwrite, limits)
-  if FLAGS.quantize != 'none':
-    formats.check_quantizer(limits.checker_python)
+  for name in names:
+    formats.check_quantizer(name, FLAGS.quantize, limits.checker_python)
   model = parts.read(FLAGS.model_dir, FLAGS.head)
   for name in names:
     exporting.check_head(formats.get(name), model)
   dev = _dev_set(model)
   source, chosen = texts.choose(model, FLAGS.text_file, dev)
   ours = reference.compute(model, chosen)
+  quantizer = _quantizer(model, dev, limits.checker_python)
   for name in names:
     report = exporting.export(
       formats.get(name), model, FLAGS.output_dir, ours, source, limits
     )
     target = os.path.join(FLAGS.output_dir, name)
     script.show(exporting.lines_of(report, target), flushes=True)
-    if name == 'onnx' and FLAGS.quantize != 'none':
-      _quantize(model, dev, target, limits.checker_python)
+    if quantizer:
+      for lines in quantizer.add(formats.get(name), target):
+        script.show(lines, flushes=True)
+  if quantizer:
+    quantizer.check()
 
 
 def _check_quantize() -> None:
-  if FLAGS.quantize == 'none':
+  if FLAGS.calibration_file and 'static' not in FLAGS.quantize:
+    raise UserError(
+      '--calibration_file cannot take effect without --quantize=static'
+    )
+  if not FLAGS.quantize:
     if FLAGS['max_metric_loss'].present:
       raise UserError('--max_metric_loss cannot take effect without --quantize')
-  elif 'onnx' not in FLAGS.format:
-    raise UserError('--quantize cannot take effect without --format=onnx')
+    return
+  if unknown := sorted(set(FLAGS.quantize) - set(formats.VARIANTS)):
+    raise UserError(
+      f'--quantize={",".join(unknown)} is unknown, expected one or more of '
+      f'{", ".join(formats.VARIANTS)}'
+    )
+  for variant in FLAGS.quantize:
+    having = formats.VARIANTS[variant]
+    if not set(having) & set(FLAGS.format):
+      raise UserError(
+        f'--quantize={variant} cannot take effect without --format='
+        f'{" or ".join(having)}'
+      )
 
 
 def _dev_set(model: 'Parts') -> 'DevSet | None':
   """Returns the run's dev set; None if it is neither at hand nor needed."""
   from serving.exports import texts
 
-  if FLAGS.quantize == 'none':
+  if not FLAGS.quantize:
     if FLAGS.text_file:
       return None
     return texts.dev_set_at_hand(model, FLAGS.data_dir)
@@ -160,11 +201,22 @@ def _dev_set(model: 'Parts') -> 'DevSet | None':
     ) from error
 
 
-def _quantize(model: 'Parts', dev: 'DevSet', target: str, python: str) -> None:
-  from serving.exports import onnx_int8
+def _quantizer(
+  model: 'Parts', dev: 'DevSet | None', python: str
+) -> 'Quantizer | None':
+  """Returns what adds the variants; None without --quantize."""
+  from serving.exports import quantizer
 
-  report = onnx_int8.add(target, model, dev, FLAGS.max_metric_loss, python)
-  script.show(onnx_int8.lines_of(report, target), flushes=True)
+  if not FLAGS.quantize:
+    return None
+  return quantizer.Quantizer(
+    model,
+    dev,
+    FLAGS.quantize,
+    FLAGS.max_metric_loss,
+    FLAGS.calibration_file,
+    python,
+  )
 
 
 def _check_model() -> None:

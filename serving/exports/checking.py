@@ -56,7 +56,8 @@ class Comparison:
     largest_output: the largest absolute value of ours.
     equal_labels: the share of texts whose label is ours, from text to label;
       None if the model predicts none.
-    equal_token_ids: the share of texts whose token ids are ours.
+    equal_token_ids: the share of texts whose token ids are ours; None if the
+      ecosystem has no tokenizer.
     other_token_ids: some texts whose token ids are not.
     versions: the packages of the checker → their versions.
   """
@@ -65,7 +66,7 @@ class Comparison:
   largest_difference: float
   largest_output: float
   equal_labels: float | None
-  equal_token_ids: float
+  equal_token_ids: float | None
   other_token_ids: Sequence[str]
   versions: Mapping[str, str]
 
@@ -166,27 +167,31 @@ def _compared(
   outputs: Mapping[str, np.ndarray],
   answer: Mapping[str, Any],
 ) -> Comparison:
-  ids = _token_ids(reference)
-  other = [
-    shown(text)
-    for text, ours, theirs in zip(
-      reference.texts, ids, answer['ids'], strict=True
-    )
-    if ours != theirs
-  ]
+  num_texts = len(reference.texts)
+  other = None
+  if answer['ids'] is not None:
+    other = _other_token_ids(reference, answer['ids'])
   labels = None
   if reference.labels is not None:
     pairs = zip(reference.labels, answer['labels'], strict=True)
     labels = float(np.mean([ours == theirs for ours, theirs in pairs]))
   return Comparison(
-    len(ids),
+    num_texts,
     largest_difference(reference.outputs, outputs),
     max(float(np.abs(x).max()) for x in reference.outputs.values()),
     labels,
-    1 - len(other) / len(ids),
-    other[:_NUM_SHOWN],
+    None if other is None else 1 - len(other) / num_texts,
+    (other or [])[:_NUM_SHOWN],
     answer['versions'],
   )
+
+
+def _other_token_ids(
+  reference: Reference, found: Sequence[list[list[int]]]
+) -> list[str]:
+  """Returns the texts whose ids or segments differ, as messages show them."""
+  rows = zip(reference.texts, _token_ids(reference), found, strict=True)
+  return [shown(text) for text, ours, theirs in rows if ours != theirs]
 
 
 def _token_ids(reference: Reference) -> list[list[list[int]]]:

@@ -104,9 +104,10 @@ def _check(chosen: Format, found: Comparison, limits: Limits) -> None:
       f'{chosen.name}: an output differs by {found.largest_difference:.3g} '
       f'from the run, expected at most {allowed:.3g}: the export is removed'
     )
-  if found.equal_token_ids < limits.min_equal_ids:
+  equal_ids = found.equal_token_ids
+  if equal_ids is not None and equal_ids < limits.min_equal_ids:
     raise UserError(
-      f'{chosen.name}: {found.equal_token_ids:.2%} of the texts have equal '
+      f'{chosen.name}: {equal_ids:.2%} of the texts have equal '
       f'token ids, expected at least {limits.min_equal_ids:.2%} '
       '(`min_equal_ids`): the export is removed. Other ids have '
       f'{", ".join(found.other_token_ids)}'
@@ -151,8 +152,9 @@ def lines_of(report: dict[str, Any], target: str) -> list[str]:
     f'{report["texts"]} ({report["num_texts"]})',
     f'  largest difference of an output: {report["largest_difference"]:.2e} '
     f'(allowed {report["largest_difference_allowed"]:.2e})',
-    f'  equal token ids: {report["equal_token_ids"]:.2%}',
   ]
+  if report['equal_token_ids'] is not None:
+    lines.append(f'  equal token ids: {report["equal_token_ids"]:.2%}')
   if labels is not None:
     lines.append(f'  equal labels: {labels:.2%}')
   return lines

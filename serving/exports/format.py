@@ -4,13 +4,56 @@ Tested by `tests/serving/exports/exporting_test.py`.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from serving.exports.heads import KINDS
 
 if TYPE_CHECKING:
+  import numpy as np
+
   from serving.exports.parts import Parts
+
+
+@dataclasses.dataclass(frozen=True)
+class VariantJob:
+  """What a smaller variant of an export is made from.
+
+  Attributes:
+    folder: the finished export with float32 weights.
+    parts: its model.
+    features: int64 `input_ids`, `attention_mask` and `token_type_ids`, [N, S],
+      of the texts to calibrate on; None unless the variant is calibrated.
+    source: what these texts are, for the report.
+    python: the interpreter with the packages of the format's ecosystem.
+  """
+
+  folder: str
+  parts: 'Parts'
+  features: 'Mapping[str, np.ndarray] | None'
+  source: str
+  python: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+  """A smaller model that may stand beside that of a format.
+
+  Attributes:
+    name: as in the flag `quantize`.
+    file: its path in the folder of the export.
+    title: what messages call it.
+    write: writes the model to a path in the same folder as `file`.
+    is_calibrated: whether it measures the ranges of activations on texts.
+    packages: what the interpreter of the checker needs to write it.
+  """
+
+  name: str
+  file: str
+  title: str
+  write: Callable[[VariantJob, str], None]
+  is_calibrated: bool = False
+  packages: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +69,7 @@ class Format:
       relative to the largest output, or absolute if that is below 1.
     write: writes the files of a model into an existing empty folder.
     heads: the kinds of heads that it can hold.
+    variants: the smaller models that may stand beside its own.
     may_import: the packages of `checking.FOREIGN` that belong to the ecosystem.
   """
 
@@ -36,4 +80,5 @@ class Format:
   bound: float
   write: Callable[['Parts', str], None]
   heads: tuple[str, ...] = KINDS
+  variants: tuple[Variant, ...] = ()
   may_import: tuple[str, ...] = ()

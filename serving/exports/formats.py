@@ -10,18 +10,25 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection
 
-from serving.exports.format import Format
+from serving.exports.format import Format, Variant
 from system.errors import UserError
 
 # A format's name is that of the extra in setup.cfg with its packages.
 _MODULES = {
   'hugging_face': 'serving.exports.hugging_face',
+  'litert': 'serving.exports.litert',
   'onnx': 'serving.exports.onnx_format',
   'saved_model': 'serving.exports.saved_model',
 }
 NAMES = tuple(_MODULES)
+# For `quantize`: variant → the formats that have it.
+VARIANTS = {
+  'float16': ('litert',),
+  'dynamic': ('litert', 'onnx'),
+  'static': ('litert', 'onnx'),
+}
 
 _ADVICE = ', or name an interpreter that has the packages by `checker_python`'
 # Run by the interpreter of the checker: prints the packages that it lacks.
@@ -53,19 +60,34 @@ def check_packages(name: str, checker_python: str) -> None:
   _require(checker_python, chosen.checker_packages, setting, name, _ADVICE)
 
 
-def check_quantizer(checker_python: str) -> None:
-  """Checks that an interpreter can quantize ONNX models, as `check_packages`.
+def variants(name: str, wanted: Collection[str]) -> list[Variant]:
+  """Returns the variants of a format that have one of some names."""
+  known = [x for x in wanted if name in VARIANTS[x]]
+  return [x for x in get(name).variants if x.name in known] if known else []
+
+
+def check_quantizer(
+  name: str, wanted: Collection[str], checker_python: str
+) -> None:
+  """Checks that an interpreter can write variants, as `check_packages`.
+
+  Args:
+    name: the format's.
+    wanted: the names of the variants; those of other formats are ignored.
+    checker_python: the interpreter.
 
   Raises:
     UserError: a package is missing.
   """
-  packages = ('onnx', 'onnxruntime')
-  _require(checker_python, packages, '`quantize`', 'onnx', _ADVICE)
+  packages = {x for each in variants(name, wanted) for x in each.packages}
+  if not packages:
+    return
+  _require(checker_python, packages, '`quantize`', name, _ADVICE)
 
 
 def _require(
   python: str,
-  packages: Sequence[str],
+  packages: Collection[str],
   setting: str,
   extra: str,
   advice: str = '',
@@ -77,7 +99,7 @@ def _require(
     )
 
 
-def _missing(python: str, packages: Sequence[str]) -> list[str]:
+def _missing(python: str, packages: Collection[str]) -> list[str]:
   command = [python, '-I', '-c', _FIND, *packages]
   try:
     done = subprocess.run(command, capture_output=True, text=True, check=True)

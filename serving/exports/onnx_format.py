@@ -4,17 +4,18 @@ onnx/model.onnx   ids in, logits out; any batch and any length
 config.json and the tokenizer's files, as in the format of Hugging Face
 
 The graph is written from the weights by `onnx_bert`; no converter is needed.
+`onnx_int8` has its variants.
 """
 
 import os
 
-from serving.exports import hugging_face
+from serving import onnx_model
+from serving.exports import hugging_face, onnx_int8
 from serving.exports.format import Format
 from serving.exports.parts import Parts
 from system import files
 from system.errors import UserError
 
-MODEL = 'onnx/model.onnx'
 # A protocol buffer has at most 2 GiB.
 _MAX_BYTES = 2**31 - 1
 
@@ -37,7 +38,7 @@ def write(parts: Parts, folder: str) -> None:
   metadata = {'max_seq_length': str(parts.max_seq_length)}
   model = onnx_bert.build(parts.config, parts.weights, parts.head, metadata)
   hugging_face.describe(parts, folder)
-  path = os.path.join(folder, MODEL)
+  path = os.path.join(folder, onnx_model.FILES['float32'])
   files.make_folder(os.path.dirname(path))
   with files.open_write(path, 'wb') as file:
     file.write(model.SerializeToString(deterministic=True))
@@ -50,4 +51,5 @@ FORMAT = Format(
   checker='onnx_runtime.py',
   bound=1e-5,
   write=write,
+  variants=onnx_int8.VARIANTS,
 )

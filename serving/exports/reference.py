@@ -65,13 +65,14 @@ def compute(parts: Parts, texts: Sequence[Text]) -> Reference:
     if parts.labels:
       best = outputs['logits'].argmax(axis=1)
       labels = [parts.labels[i] for i in best]
-  features = _features(parts, texts)
+  features = features_of(parts, texts)
   if parts.head != heads.TASK:
     outputs = _outputs(parts, features)
   return Reference(texts, features, outputs, labels)
 
 
-def _features(parts: Parts, texts: Sequence[Text]) -> dict[str, np.ndarray]:
+def features_of(parts: Parts, texts: Sequence[Text]) -> dict[str, np.ndarray]:
+  """Tokenizes texts or pairs; returns what `Reference.features` holds."""
   are_pairs = not isinstance(texts[0], str)
   columns = zip(*texts, strict=True) if are_pairs else (texts, None)
   ids, segments = classifier_records.encode_texts(

@@ -111,13 +111,9 @@ def dev_set(parts: Parts, data_dir: str | None = None) -> DevSet:
   Raises:
     UserError: the run's task is unknown, or its data is not at hand.
   """
-  folder = recorded_casing.run_folder(parts.checkpoint.folder)
-  path = os.path.join(folder, 'run.json')
-  values = files.read_json(path) if files.exists(path) else {}
-  command = values.get('command') if isinstance(values, dict) else None
-  flags = command.get('flags') if isinstance(command, dict) else None
-  if not isinstance(flags, list):
-    raise UserError(f'there is no run.json of a run in {folder}')
+  path, flags = _recorded_flags(parts)
+  if flags is None:
+    raise UserError(f'there is no run.json of a run in {os.path.dirname(path)}')
   given = _task_settings(flags)
   if data_dir:
     given['data_dir'] = data_dir
@@ -141,6 +137,27 @@ def dev_set_at_hand(parts: Parts, data_dir: str | None = None) -> DevSet | None:
     if data_dir:
       raise
     return None
+
+
+def run_flags(parts: Parts) -> dict[str, str]:
+  """Returns the flags of the run that trained a model, name → value.
+
+  There are none if they are not recorded.
+  """
+  pairs = (
+    str(x).lstrip('-').partition('=') for x in _recorded_flags(parts)[1] or ()
+  )
+  return {name: value for name, has_value, value in pairs if has_value}
+
+
+def _recorded_flags(parts: Parts) -> tuple[str, list[str] | None]:
+  """Returns the path of run.json, and the flags that it records."""
+  folder = recorded_casing.run_folder(parts.checkpoint.folder)
+  path = os.path.join(folder, 'run.json')
+  values = files.read_json(path) if files.exists(path) else {}
+  command = values.get('command') if isinstance(values, dict) else None
+  flags = command.get('flags') if isinstance(command, dict) else None
+  return path, flags if isinstance(flags, list) else None
 
 
 def _task_settings(flags: Sequence[str]) -> dict[str, Any]:

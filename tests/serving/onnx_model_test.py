@@ -74,7 +74,7 @@ def test_without_export_json_the_tokenizer_says_where_to_cut(export_folder):
 def test_what_is_missing_or_damaged_is_named(export_folder):
   folder, _ = export_folder('onnx', 'classifier')
   with pytest.raises(UserError, match='model_quantized.onnx is missing'):
-    onnx_model.load(folder, is_int8=True)
+    onnx_model.load(folder, 'dynamic')
   path = pathlib.Path(folder, 'config.json')
   config = json.loads(path.read_text())
   path.write_text(json.dumps({**config, 'id2label': {'0': 'a', '1': 'b'}}))

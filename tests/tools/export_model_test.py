@@ -34,7 +34,23 @@ def test_mistakes_are_refused_before_anything_is_written(folder, tmp_path):
   )
   assert 'no checkpoint' in _fails(tmp_path / 'none', out)
   message = _fails(folder, out, '--quantize=dynamic')
-  assert '--quantize cannot take effect without --format=onnx' in message
+  assert (
+    '--quantize=dynamic cannot take effect without --format=litert or onnx'
+  ) in message
+  message = _fails(folder, out, '--format=onnx', '--quantize=float16')
+  assert '--quantize=float16 cannot take effect without --format=litert' in (
+    message
+  )
+  message = _fails(folder, out, '--format=onnx', '--quantize=int4')
+  assert '--quantize=int4 is unknown, expected one or more of float16' in (
+    message
+  )
+  message = _fails(
+    folder, out, '--format=onnx', '--quantize=dynamic', '--calibration_file=x'
+  )
+  assert (
+    '--calibration_file cannot take effect without --quantize=static' in message
+  )
   message = _fails(folder, out, '--max_metric_loss=0.1')
   assert '--max_metric_loss cannot take effect without --quantize' in message
   message = _fails(folder, out, '--checker_python=/none/python')

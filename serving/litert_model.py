@@ -1,0 +1,157 @@
+"""Labels texts with a LiteRT export: ai-edge-litert, no TensorFlow.
+
+The folder is one of `tools.export_model --format=litert`; `FILES` names its
+models. Each takes one text of a fixed length.
+
+Tested by `tests/serving/litert_model_test.py`.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from serving import export_record, padded_batches, tokenizer_file
+from serving.model import Model, Text
+from serving.tokenizer_file import TokenizerFile
+from system import files
+from system.errors import UserError, reason_of
+
+# The kinds of models; the first is always there.
+FILES = {
+  'float32': 'model.tflite',
+  'float16': 'model_float16.tflite',
+  'dynamic': 'model_dynamic.tflite',
+  'static': 'model_static.tflite',
+}
+PACKAGES = ('ai_edge_litert', tokenizer_file.PACKAGE)
+INPUTS = ('input_ids', 'input_mask', 'input_type_ids')
+_OUTPUT = 'logits'
+# The inputs by the names of `padded_batches`.
+_FEATURES = ('input_ids', 'attention_mask', 'token_type_ids')
+
+
+class LitertModel(Model):
+  """A classifier or regressor that LiteRT computes; `load` makes it."""
+
+  def __init__(self, runner, tokenizer: TokenizerFile, **attributes):
+    """Takes the parts of a model.
+
+    Args:
+      runner: runs the signature of an `ai_edge_litert` interpreter.
+      tokenizer: cuts its inputs at `max_seq_length`.
+      **attributes: those of `Model`.
+    """
+    super().__init__(**attributes)
+    self._runner = runner
+    self._tokenizer = tokenizer
+
+  def _logits(
+    self, texts: Sequence[Text], are_pairs: bool, batch_size: int
+  ) -> np.ndarray:
+    del batch_size  # A model takes one text.
+    ids, segments = self._tokenizer.encode(texts, are_pairs)
+    found = padded_batches.batches(ids, segments, 1, self._tokenizer.pad_id)
+    return padded_batches.in_order(
+      ((batch, self._run(batch.features)) for batch in found), len(texts)
+    )
+
+  def _run(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
+    pad_id = self._tokenizer.pad_id
+    inputs = padded(features, self.max_seq_length, pad_id)
+    return self._runner(**inputs)[_OUTPUT]
+
+
+def padded(
+  features: Mapping[str, np.ndarray], length: int, pad_id: int = 0
+) -> dict[str, np.ndarray]:
+  """Returns the inputs of a model.
+
+  Args:
+    features: `input_ids`, `attention_mask` and `token_type_ids`, int [N, s].
+    length: S, at least s.
+    pad_id: fills `input_ids`; the other two are filled with 0.
+
+  Returns:
+    Each of `INPUTS`, int32 [N, S].
+  """
+  fills = (pad_id, 0, 0)
+  return {
+    name: np.pad(
+      features[feature],
+      ((0, 0), (0, length - features[feature].shape[1])),
+      constant_values=fill,
+    ).astype(np.int32)
+    for name, feature, fill in zip(INPUTS, _FEATURES, fills, strict=True)
+  }
+
+
+def find(folder: str, kind: str) -> str:
+  """Returns the path of a folder's model of a kind, one of `FILES`.
+
+  Raises:
+    UserError: the folder, the model or its tokenizer is missing.
+  """
+  path = os.path.join(folder, FILES[kind])
+  for name in (path, os.path.join(folder, tokenizer_file.NAME)):
+    if not files.exists(name):
+      quantized = name == path and kind != 'float32'
+      raise UserError(
+        f'{folder} is no LiteRT export: {name} is missing. '
+        '`python -m tools.export_model --format=litert` writes it'
+        + f', with `--quantize={kind}`'
+        * quantized
+      )
+  return path
+
+
+def load(folder: str, kind: str = 'float32') -> LitertModel:
+  """Loads a model.
+
+  Args:
+    folder: the export, see the module's docstring.
+    kind: one of `FILES`.
+
+  Raises:
+    UserError: a file is missing or damaged, or the names of the labels are
+      unknown.
+  """
+  path = find(folder, kind)
+  runner = _runner(path)
+  length = int(runner.get_input_details()[INPUTS[0]]['shape'][1])
+  num_outputs = int(runner.get_output_details()[_OUTPUT]['shape'][1])
+  recorded = export_record.read(folder)
+  labels = export_record.labels(folder, num_outputs)
+  return LitertModel(
+    runner,
+    TokenizerFile(folder, length),
+    labels=labels,
+    takes_pairs=recorded.takes_pairs,
+    max_seq_length=length,
+    temperature=recorded.temperature if labels else 1.0,
+  )
+
+
+def _runner(path: str):
+  """Returns the runner of a model's signature.
+
+  Raises:
+    UserError: the file is no model, or it has other inputs or outputs.
+  """
+  from ai_edge_litert import interpreter
+
+  with files.open_read(path, 'rb') as file:
+    content = file.read()
+  try:
+    runner = interpreter.Interpreter(
+      model_content=content
+    ).get_signature_runner()
+  except (RuntimeError, ValueError) as error:
+    raise UserError(f'{path} is no LiteRT model: {reason_of(error)}') from error
+  inputs, outputs = runner.get_input_details(), runner.get_output_details()
+  if set(inputs) != set(INPUTS) or set(outputs) != {_OUTPUT}:
+    raise UserError(
+      f'{path} maps {", ".join(inputs)} to {", ".join(outputs)}, expected '
+      f'{", ".join(INPUTS)} to {_OUTPUT}'
+    )
+  return runner
