@@ -1,46 +1,93 @@
-r"""Measures how fast a run and its ONNX export label text, from strings.
+r"""Measures a run and its exports in every runtime, from strings to labels.
 
-  python -m benchmarks.exports --model_dir=student --export_dir=exported/onnx \
-    --text_file=reviews.txt
+  python -m tools.export_model --model_dir=student --output_dir=exported \
+    --format=hugging_face,onnx,saved_model,litert --quantize=dynamic,static
+  python -m benchmarks.exports --model_dir=student --exports_dir=exported
 
-All are measured in one process, in turns: a round takes each once, so that
-other work on the machine slows all of them. The table has the median and the
-99th percentile of single texts, and the median rate of batches of 32.
-Tokenization is included, by each one's own tokenizer.
+The texts are the run's dev set. All runtimes are measured in one process, in
+turns: a round takes each once, so that other work on the machine slows all of
+them. The table has, for each runtime,
+
+  the median and the 99th percentile of single texts, and the median rate of
+  batches of 32; each one's own tokenizer is included
+  the seconds from loading to the first label in a fresh process, the import of
+  its packages included: the least of three
+  the size of the files that it loads, and the task's main metric on all of dev
+
+What is not in the folder, or lacks a package, is left out, and named.
 """
 
-import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import flags, logging
 
 from benchmarks import machine
 from cli import flag_group, script
-from system import text_files
+from system import files
 from system.errors import UserError
+
+if TYPE_CHECKING:
+  from serving.exports.texts import DevSet
+  from serving.model import Model, Text
 
 FLAGS = flags.FLAGS
 
 # Labels texts.
-Label = Callable[[Sequence[str]], Sequence[str]]
+Label = Callable[[Sequence['Text']], object]
 
 _BATCH = 32
-_MODELS = {
-  'ONNX Runtime, float32': 'onnx/model.onnx',
-  'ONNX Runtime, int8': 'onnx/model_quantized.onnx',
+_NUM_STARTS = 3
+# Runtime → the export that it reads, and the files of it that hold the model.
+_EXPORTS = {
+  'saved_model': ('saved_model', '1'),
+  'onnx': ('onnx', 'onnx/model.onnx'),
+  'onnx_int8': ('onnx', 'onnx/model_quantized.onnx'),
+  'onnx_static': ('onnx', 'onnx/model_static.onnx'),
+  'openvino': ('onnx', 'onnx/model.onnx'),
+  'litert': ('litert', 'model.tflite'),
+  'litert_float16': ('litert', 'model_float16.tflite'),
+  'litert_dynamic': ('litert', 'model_dynamic.tflite'),
+  'litert_static': ('litert', 'model_static.tflite'),
+  'transformers': ('hugging_face', 'model.safetensors'),
 }
+_OURS = 'tensorflow'
+_TITLES = {
+  _OURS: 'this project, `tensorflow`',
+  'saved_model': 'TensorFlow, `saved_model`',
+  'onnx': 'ONNX Runtime, `onnx`',
+  'onnx_int8': 'ONNX Runtime, `onnx_int8`',
+  'onnx_static': 'ONNX Runtime, `onnx_static`',
+  'openvino': 'OpenVINO, `openvino`',
+  'litert': 'LiteRT, `litert`',
+  'litert_float16': 'LiteRT, `litert_float16`',
+  'litert_dynamic': 'LiteRT, `litert_dynamic`',
+  'litert_static': 'LiteRT, `litert_static`',
+  'transformers': 'PyTorch, `transformers`',
+}
+# Prints the seconds from loading to the first label.
+_START = """
+import sys, time
+from serving import runtimes
+start = time.perf_counter()
+model = runtimes.load(sys.argv[1], sys.argv[2])
+model.predict([('a', 'b') if model.takes_pairs else 'a'])
+print(time.perf_counter() - start)
+"""
 
 
 def define_flags() -> None:
   """Defines this script's flags."""
   flags.DEFINE_string('model_dir', None, 'The run.')
+  flags.DEFINE_string('exports_dir', None, "The exporter's --output_dir.")
   flags.DEFINE_string(
-    'export_dir', None, 'Its ONNX export: OUTPUT_DIR/onnx of the exporter.'
+    'data_dir', None, "The folder of the run's task, if it has moved."
   )
-  flags.DEFINE_string('text_file', None, 'Texts, one a line.')
   flags.DEFINE_integer('num_texts', 128, 'Texts in a round.', lower_bound=32)
   flags.DEFINE_integer('num_rounds', 5, 'Rounds.', lower_bound=1)
   flags.DEFINE_string('output_file', None, 'A JSON file for the measurements.')
@@ -49,26 +96,89 @@ def define_flags() -> None:
 def main(_: list[str]) -> None:
   """Measures and prints a table."""
   logging.set_verbosity(logging.WARNING)
-  flag_group.require('model_dir', 'export_dir', 'text_file')
+  flag_group.require('model_dir', 'exports_dir')
   load_at_start = os.getloadavg()
-  texts = list(text_files.read_lines(FLAGS.text_file))[: FLAGS.num_texts]
-  if len(texts) < FLAGS.num_texts:
+  from serving.exports import parts, texts
+
+  run = parts.read(FLAGS.model_dir, 'task')
+  dev = texts.dev_set(run, FLAGS.data_dir)
+  if len(dev.texts) < FLAGS.num_texts:
     raise UserError(
-      f'--text_file={FLAGS.text_file} has {len(texts)} texts, expected at '
-      f'least --num_texts={FLAGS.num_texts}'
+      f'the dev set has {len(dev.texts)} texts, expected at least '
+      f'--num_texts={FLAGS.num_texts}'
     )
-  contenders = {'this project': _ours(FLAGS.model_dir)}
-  for name, path in _MODELS.items():
-    if os.path.exists(path := os.path.join(FLAGS.export_dir, path)):
-      contenders[name] = _of_onnx_runtime(FLAGS.export_dir, path)
-  seconds = measure(contenders, texts, FLAGS.num_rounds)
-  results = {name: summary(*each) for name, each in seconds.items()}
-  script.show(_table(results))
+  paths = _paths(FLAGS.model_dir, run.checkpoint.prefix)
+  results = {
+    name: {
+      'start_seconds': _start_seconds(folder, name),
+      'bytes': _size(weights),
+    }
+    for name, (folder, weights) in paths.items()
+  }
+  models = {name: _load(name, folder) for name, (folder, _) in paths.items()}
+  for name, model in models.items():
+    results[name] |= _scores(model, dev)
+  labels = {name: model.predict for name, model in models.items()}
+  chosen = dev.texts[: FLAGS.num_texts]
+  for name, each in measure(labels, chosen, FLAGS.num_rounds).items():
+    results[name] |= summary(*each)
+  script.show(table(results))
   machine.save(FLAGS.output_file, {'results': results}, load_at_start)
 
 
+def _paths(model_dir: str, prefix: str) -> dict[str, tuple[str, str]]:
+  """Returns runtime → its folder, and the file or folder of its weights."""
+  from serving import runtimes
+
+  found = {_OURS: (model_dir, f'{prefix}.data-00000-of-00001')}
+  for name, (export, weights) in _EXPORTS.items():
+    folder = os.path.join(FLAGS.exports_dir, export)
+    try:
+      runtimes.check(folder, name)
+    except UserError as error:
+      print(f'{name} is left out: {error}', file=sys.stderr)
+      continue
+    found[name] = folder, os.path.join(folder, weights)
+  return found
+
+
+def _load(name: str, folder: str) -> 'Model':
+  from serving import runtimes
+
+  return runtimes.load(folder, name)
+
+
+def _start_seconds(folder: str, name: str) -> float:
+  command = [sys.executable, '-c', _START, folder, name]
+  return min(
+    float(
+      subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+      ).stdout
+    )
+    for _ in range(_NUM_STARTS)
+  )
+
+
+def _size(path: str) -> int:
+  if not files.is_folder(path):
+    return files.size(path)
+  return sum(
+    _size(os.path.join(path, name)) for name in files.list_folder(path)
+  )
+
+
+def _scores(model: 'Model', dev: 'DevSet') -> dict[str, object]:
+  """Returns the task's main metric on dev, and its name."""
+  from training import scoring
+
+  metric = dev.task.metrics[0]
+  values = scoring.score(dev.task, dev.examples, model.logits(dev.texts))
+  return {'metric': metric, 'score': values[f'eval_{metric}']}
+
+
 def measure(
-  contenders: dict[str, Label], texts: Sequence[str], num_rounds: int
+  contenders: dict[str, Label], texts: Sequence['Text'], num_rounds: int
 ) -> dict[str, tuple[list[float], list[float]]]:
   """Labels texts one by one and in batches, once before time is taken.
 
@@ -102,53 +212,25 @@ def summary(single: list[float], batch: list[float]) -> dict[str, float]:
   }
 
 
-def _seconds(label: Label, texts: Sequence[str]) -> float:
+def _seconds(label: Label, texts: Sequence['Text']) -> float:
   start = time.perf_counter()
   label(texts)
   return time.perf_counter() - start
 
 
-def _ours(model_dir: str) -> Label:
-  from serving import text_model
-
-  model = text_model.load(model_dir)
-  return lambda texts: [each.label for each in model.predict(texts)]
-
-
-def _of_onnx_runtime(folder: str, path: str) -> Label:
-  import onnxruntime
-  import tokenizers
-
-  tokenizer = tokenizers.Tokenizer.from_file(f'{folder}/tokenizer.json')
-  tokenizer.enable_padding()
-  session = onnxruntime.InferenceSession(
-    path, providers=['CPUExecutionProvider']
-  )
-  with open(f'{folder}/config.json') as file:
-    names = json.load(file)['id2label']
-
-  def label(texts: Sequence[str]) -> list[str]:
-    rows = tokenizer.encode_batch(list(texts))
-    inputs = {
-      'input_ids': np.array([row.ids for row in rows]),
-      'attention_mask': np.array([row.attention_mask for row in rows]),
-      'token_type_ids': np.array([row.type_ids for row in rows]),
-    }
-    (logits,) = session.run(['logits'], inputs)
-    return [names[str(best)] for best in logits.argmax(axis=1)]
-
-  return label
-
-
-def _table(results: dict[str, dict[str, float]]) -> list[str]:
+def table(results: dict[str, dict]) -> list[str]:
+  """Returns a Markdown table: a line for each runtime."""
+  metric = next(iter(results.values()))['metric']
   lines = [
-    '| | one text, median ms | 99th percentile ms | texts/s in batches of 32 |',
-    '| --- | ---: | ---: | ---: |',
+    '| runtime | one text, median ms | 99th percentile ms | texts/s in batches '
+    f'of {_BATCH} | first label, s | MB | {metric} |',
+    '| --- | ---: | ---: | ---: | ---: | ---: | ---: |',
   ]
   for name, each in results.items():
     lines.append(
-      f'| {name} | {each["median_ms"]:.2f} | {each["p99_ms"]:.2f} | '
-      f'{each["texts_per_second"]:,.0f} |'
+      f'| {_TITLES[name]} | {each["median_ms"]:.2f} | {each["p99_ms"]:.2f} | '
+      f'{each["texts_per_second"]:,.0f} | {each["start_seconds"]:.1f} | '
+      f'{each["bytes"] / 1e6:.1f} | {each["score"]:.4f} |'
     )
   return lines
 

@@ -9,7 +9,7 @@ from system import local_files, machine
 
 _PACKAGES = (
   *('numpy', 'tensorflow', 'tensorflow-text', 'tf-models-official'),
-  *('torch', 'transformers'),
+  *('torch', 'transformers', 'onnxruntime', 'openvino', 'ai-edge-litert'),
 )
 
 

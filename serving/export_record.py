@@ -29,11 +29,13 @@ class ExportRecord:
     takes_pairs: whether an input is two texts; None if unknown.
     max_seq_length: the longest input in tokens; None if unknown.
     temperature: divides the logits of labels before the softmax.
+    labels: in the order of the logits; empty for a regressor; None if unknown.
   """
 
   takes_pairs: bool | None = None
   max_seq_length: int | None = None
   temperature: float = 1.0
+  labels: tuple[str, ...] | None = None
 
 
 def read(folder: str) -> ExportRecord:
@@ -49,14 +51,17 @@ def read(folder: str) -> ExportRecord:
   pairs = values.get('takes_pairs')
   length = values.get('max_seq_length')
   temperature = values.get('temperature', 1.0)
+  labels = values.get('labels')
   for name, value, is_right in (
     ('takes_pairs', pairs, pairs is None or isinstance(pairs, bool)),
     ('max_seq_length', length, length is None or _is_positive(length, int)),
     ('temperature', temperature, _is_positive(temperature, (int, float))),
+    ('labels', labels, labels is None or _are_strings(labels)),
   ):
     if not is_right:
       raise UserError(f'{path}: {name} is {shown(value)}')
-  return ExportRecord(pairs, length, float(temperature))
+  labels = None if labels is None else tuple(labels)
+  return ExportRecord(pairs, length, float(temperature), labels)
 
 
 def labels(folder: str, num_outputs: int) -> tuple[str, ...]:
@@ -118,3 +123,7 @@ def _object(path: str) -> dict[str, Any]:
 def _is_positive(value: Any, kind: Any) -> bool:
   is_number = isinstance(value, kind) and not isinstance(value, bool)
   return is_number and value > 0
+
+
+def _are_strings(value: Any) -> bool:
+  return isinstance(value, list) and all(isinstance(x, str) for x in value)

@@ -9,7 +9,7 @@ Tested by `tests/serving/onnx_model_test.py`.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -26,26 +26,30 @@ FILES = {
   'static': 'onnx/model_static.onnx',
 }
 PACKAGES = ('onnxruntime', tokenizer_file.PACKAGE)
-_OUTPUT = 'logits'
+LOGITS = 'logits'
 # ONNX Runtime's levels of messages: errors only.
 _ERROR = 3
 
 
-class OnnxModel(Model):
-  """A classifier or regressor that ONNX Runtime computes; `load` makes it."""
+# `input_ids`, `attention_mask` and `token_type_ids`, int64 [B, S] → the logits,
+# float32 [B, C].
+Run = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 
-  def __init__(self, session, tokenizer: TokenizerFile, **attributes):
+
+class OnnxModel(Model):
+  """A classifier or regressor of an ONNX file; `load` makes it."""
+
+  def __init__(self, run: Run, tokenizer: TokenizerFile, **attributes):
     """Takes the parts of a model.
 
     Args:
-      session: an `onnxruntime.InferenceSession` with the output `logits`.
+      run: computes it.
       tokenizer: cuts its inputs.
       **attributes: those of `Model`.
     """
     super().__init__(**attributes)
-    self._session = session
+    self._run = run
     self._tokenizer = tokenizer
-    self._inputs = {each.name for each in session.get_inputs()}
 
   def _logits(
     self, texts: Sequence[Text], are_pairs: bool, batch_size: int
@@ -57,10 +61,6 @@ class OnnxModel(Model):
     return padded_batches.in_order(
       ((batch, self._run(batch.features)) for batch in found), len(texts)
     )
-
-  def _run(self, features: dict[str, np.ndarray]) -> np.ndarray:
-    inputs = {k: v for k, v in features.items() if k in self._inputs}
-    return self._session.run([_OUTPUT], inputs)[0]
 
 
 def find(folder: str, kind: str) -> str:
@@ -95,12 +95,33 @@ def load(folder: str, kind: str = 'float32') -> OnnxModel:
   """
   path = find(folder, kind)
   session = _session(path)
+  inputs = {each.name for each in session.get_inputs()}
+  shapes = {each.name: each.shape for each in session.get_outputs()}
+
+  def run(features: Mapping[str, np.ndarray]) -> np.ndarray:
+    given = {name: x for name, x in features.items() if name in inputs}
+    return session.run([LOGITS], given)[0]
+
+  return of_export(folder, run, num_outputs(shapes, path))
+
+
+def of_export(folder: str, run: Run, num_outputs: int) -> OnnxModel:
+  """Returns the model of an export, whatever computes it.
+
+  Args:
+    folder: the export.
+    run: computes its logits.
+    num_outputs: C.
+
+  Raises:
+    UserError: the tokenizer is damaged, or the names of the labels are unknown.
+  """
   recorded = export_record.read(folder)
   longest = export_record.longest_input(folder)
   tokenizer = TokenizerFile(folder, longest)
-  labels = export_record.labels(folder, _num_outputs(session, path))
+  labels = export_record.labels(folder, num_outputs)
   return OnnxModel(
-    session,
+    run,
     tokenizer,
     labels=labels,
     takes_pairs=recorded.takes_pairs,
@@ -125,12 +146,19 @@ def _session(path: str):
     raise UserError(f'{path} is no ONNX model: {reason_of(error)}') from error
 
 
-def _num_outputs(session, path: str) -> int:
-  """Returns C; refuses a model without logits."""
-  shapes = {each.name: each.shape for each in session.get_outputs()}
-  if _OUTPUT not in shapes:
+def num_outputs(shapes: Mapping[str, Sequence], path: str) -> int:
+  """Returns C.
+
+  Args:
+    shapes: the model's outputs by name.
+    path: the model's file, for the message.
+
+  Raises:
+    UserError: there are no logits.
+  """
+  if LOGITS not in shapes:
     raise UserError(
       f'{path} has no head for a task: its outputs are '
-      f'{", ".join(shapes)}, expected {_OUTPUT}'
+      f'{", ".join(shapes)}, expected {LOGITS}'
     )
-  return int(shapes[_OUTPUT][-1])
+  return int(shapes[LOGITS][-1])

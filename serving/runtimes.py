@@ -23,6 +23,8 @@ from serving import (
   export_record,
   litert_model,
   onnx_model,
+  openvino_model,
+  served_model,
   transformers_model,
 )
 from serving.model import Model
@@ -32,6 +34,8 @@ from system.errors import UserError
 TENSORFLOW, TRANSFORMERS = 'tensorflow', 'transformers'
 # Runtime → the kind of its model.
 _ONNX = {'onnx': 'float32', 'onnx_int8': 'dynamic', 'onnx_static': 'static'}
+_OPENVINO = {'openvino': 'float32'}
+_SAVED_MODEL = {'saved_model': 'float32'}
 _LITERT = {
   'litert': 'float32',
   'litert_float16': 'float16',
@@ -83,11 +87,14 @@ def _of_export(module: types.ModuleType, extra: str, kind: str) -> _Runtime:
 _RUNTIMES = {
   TENSORFLOW: _Runtime((), '', _check_run, _load_run),
   **{
-    name: _of_export(onnx_model, 'onnx', kind) for name, kind in _ONNX.items()
-  },
-  **{
-    name: _of_export(litert_model, 'litert', kind)
-    for name, kind in _LITERT.items()
+    name: _of_export(module, extra, kind)
+    for module, extra, kinds in (
+      (onnx_model, 'onnx', _ONNX),
+      (openvino_model, 'openvino', _OPENVINO),
+      (litert_model, 'litert', _LITERT),
+      (served_model, '', _SAVED_MODEL),
+    )
+    for name, kind in kinds.items()
   },
   TRANSFORMERS: _Runtime(
     transformers_model.PACKAGES,
@@ -102,15 +109,19 @@ NAMES = tuple(_RUNTIMES)
 def of(path: str) -> str:
   """Returns the runtime for a folder, by the files in it.
 
-  It is ONNX Runtime for an ONNX export without other weights, and LiteRT for a
-  LiteRT export, with the float32 model if there are several, else TensorFlow,
-  which also reads a Hugging Face export.
+  It is ONNX Runtime for an ONNX export without other weights, LiteRT for a
+  LiteRT export, with the float32 model if there are several, `saved_model` for
+  a SavedModel, else TensorFlow, which also reads a Hugging Face export.
 
   Args:
     path: the folder of a model; or what `location.locate` takes.
   """
   if not _holds_weights(path):
-    for module, kinds in ((onnx_model, _ONNX), (litert_model, _LITERT)):
+    for module, kinds in (
+      (onnx_model, _ONNX),
+      (litert_model, _LITERT),
+      (served_model, _SAVED_MODEL),
+    ):
       for name, kind in kinds.items():
         if files.exists(os.path.join(path, module.FILES[kind])):
           return name

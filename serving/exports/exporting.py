@@ -126,6 +126,7 @@ def _report(
     'temperature': parts.temperature,
     'max_seq_length': parts.max_seq_length,
     'takes_pairs': parts.takes_pairs,
+    'labels': list(parts.labels),
     'texts': source,
     'largest_difference_allowed': found.allowed(chosen.bound),
     **dataclasses.asdict(found),

@@ -22,3 +22,20 @@ def test_the_summary_has_milliseconds_and_a_rate():
   assert found['median_ms'] == 1.0
   assert found['p99_ms'] == pytest.approx(2.0)
   assert found['texts_per_second'] == 64.0
+
+
+def test_the_table_has_a_line_for_each_runtime():
+  each = {
+    'metric': 'accuracy',
+    'median_ms': 0.5,
+    'p99_ms': 1.25,
+    'texts_per_second': 1234.4,
+    'start_seconds': 0.04,
+    'bytes': 17_600_000,
+    'score': 0.875,
+  }
+  header, _, line = exports.table({'onnx': each})
+  assert header.endswith('| MB | accuracy |')
+  assert line == (
+    '| ONNX Runtime, `onnx` | 0.50 | 1.25 | 1,234 | 0.0 | 17.6 | 0.8750 |'
+  )

@@ -99,6 +99,7 @@ def export_folder(parts_of, tmp_path):
       'takes_pairs': model.takes_pairs,
       'max_seq_length': model.max_seq_length,
       'temperature': temperature,
+      'labels': list(model.labels),
     }
     (folder / 'export.json').write_text(json.dumps(report))
     return str(folder), model
