@@ -34,6 +34,7 @@ def _change(folder, **values):
   path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
+@pytest.mark.slow
 def test_a_copied_folder_needs_no_more_flags_and_scores_the_same(
   teacher_world,
 ):

@@ -98,6 +98,7 @@ def test_files_of_another_program_are_kept(world, name, content):
   _run(world, '--do_train', num_train_epochs=1)
 
 
+@pytest.mark.slow
 def test_predictions_in_bfloat16_are_close_to_float32(teacher_world):
   teacher = teacher_world / 'teacher'
   rows = {}

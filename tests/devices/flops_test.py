@@ -61,6 +61,7 @@ def _products_in(graph):
   return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('is_pretraining', [True, False])
 def test_the_formula_equals_the_products_in_the_graph(is_pretraining):
   if is_pretraining:

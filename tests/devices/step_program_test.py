@@ -36,6 +36,7 @@ def _check(job):
   return exported
 
 
+@pytest.mark.slow
 def test_pre_training(world):
   job = _job(world, 'run_pretraining', '--do_train', '--precision=bfloat16')
   assert b'all_reduce' in _check(job)

@@ -105,6 +105,7 @@ def test_vectors_alone_leave_the_last_layers_rest_without_a_gradient():
   }
 
 
+@pytest.mark.slow
 def test_a_graph_of_dynamic_shape_equals_eager():
   model = models.PreTrainer(CONFIG)
   specs = {name: tf.TensorSpec([None, None], tf.int32) for name in FEATURES}

@@ -186,6 +186,7 @@ def test_models_of_one_seed_share_their_encoders_initial_weights():
     np.testing.assert_array_equal(pretrainer[name], classifier[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype', [tf.int32, tf.int64])
 def test_graph_of_dynamic_shape_equals_eager(dtype):
   model = models.PreTrainer(CONFIG)

@@ -70,6 +70,7 @@ def _dtypes(op):
   return {x.dtype for x in (*op.inputs, *op.outputs) if x.dtype.is_floating}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('precision', [tf.bfloat16, tf.float16])
 def test_only_matrix_products_are_reduced(precision):
   ops = _step(precision.name).graph.get_operations()

@@ -129,6 +129,7 @@ def test_the_process_that_drives_a_slice_does_not_load_libtpu(cloud):
   assert '--accelerator-type=v5litepod-32' in created
 
 
+@pytest.mark.slow
 def test_a_preempted_spot_machine_is_replaced(cloud):
   # The first machine is preempted; on the second the job asks for a restart.
   _job(

@@ -35,6 +35,7 @@ def run(*arguments: str, cwd=ROOT) -> subprocess.CompletedProcess:
   )
 
 
+@pytest.mark.slow
 def test_script_writes_records(tmp_path):
   tokens = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a', 'b', 'c']
   (tmp_path / 'vocab.txt').write_text('\n'.join(tokens))

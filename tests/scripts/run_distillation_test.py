@@ -74,6 +74,7 @@ def _records(world):
   ]
 
 
+@pytest.mark.slow
 def test_script_dumps_and_distils(teacher_world):
   flags = dict.fromkeys(
     [

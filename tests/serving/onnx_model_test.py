@@ -98,6 +98,7 @@ def test_a_model_without_a_head_for_a_task_is_refused(export_folder):
     onnx_model.load(folder)
 
 
+@pytest.mark.slow
 def test_the_tool_labels_without_tensorflow_and_transformers(export_folder):
   folder, parts = export_folder('onnx', 'classifier')
   code = (

@@ -30,6 +30,7 @@ def test_the_files_of_a_folder_choose_the_runtime(
   assert runtimes.of(str(tmp_path)) == 'onnx'
 
 
+@pytest.mark.slow
 def test_a_hugging_face_export_answers_as_its_run(export_folder):
   folder, parts = export_folder('hugging_face', 'pairs', temperature=2.0)
   model = runtimes.load(folder)

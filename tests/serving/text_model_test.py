@@ -35,6 +35,7 @@ def _predictions(path):
   return [dict(zip(columns, row.split('\t'), strict=True)) for row in rows]
 
 
+@pytest.mark.slow
 def test_predictions_are_those_of_do_predict(teacher_world, folder):
   flags = tiny_world.task_flags(
     teacher_world, output_dir=folder, num_train_epochs=None
@@ -75,6 +76,7 @@ def test_probabilities_add_up_to_1_and_the_label_has_the_highest(folder):
     assert prediction.value is None
 
 
+@pytest.mark.slow
 def test_a_temperature_divides_the_logits(folder):
   logits = text_model.load(str(folder)).logits(_TEXTS).astype(np.float64)
   model_file.write_temperature(str(folder), 2.0)
@@ -86,6 +88,7 @@ def test_a_temperature_divides_the_logits(folder):
   np.testing.assert_allclose(odds, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_model_alone_is_the_same_model(folder, tmp_path):
   copy = tmp_path / 'copy'
   copy.mkdir()
@@ -105,6 +108,7 @@ def test_a_pair_for_a_model_of_single_texts_is_refused(folder):
     model.predict(['a film', ('a', 'b')])
 
 
+@pytest.mark.slow
 def test_an_encoder_without_a_head_is_refused(world):
   records = world / 'records'
   tiny_world.make_records(world, str(records))
@@ -147,6 +151,7 @@ def test_more_labels_than_outputs_are_refused(folder):
     text_model.load(str(folder))
 
 
+@pytest.mark.slow
 def test_a_folder_that_does_not_record_its_task_takes_pairs_too(folder):
   model = text_model.load(str(folder))
   path = folder / 'model.json'

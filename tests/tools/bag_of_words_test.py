@@ -115,6 +115,7 @@ def test_malformed_files_are_named(tmp_path, text, message):
     bag_of_words.read_folder(folder, SplitOptions())
 
 
+@pytest.mark.slow
 def test_script_writes_its_result(tmp_path):
   lines = ['\t'.join(row) for row in CATS + DOGS]
   for split in ('train', 'dev', 'test'):

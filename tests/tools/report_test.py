@@ -14,6 +14,7 @@ from tools import report
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_script_writes_the_report_of_each_experiment(tmp_path):
   pytest.importorskip('matplotlib')
   for name in ('sizes', 'tasks'):

@@ -50,6 +50,7 @@ def _assert_near_whole(weights, whole):
     )
 
 
+@pytest.mark.slow
 def test_two_replicas_train_like_one_device(source, whole, tmp_path):
   # With dropout 0.1, and numbers of masked positions that differ between the
   # replicas' rows.
@@ -124,6 +125,7 @@ def test_compiled_steps_skip_the_same_steps(tmp_path, request, precision):
   assert any(metrics['skipped_steps'] for metrics in _metrics(folders[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('parts', [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_accumulated_gradients_train_like_the_whole_batch(
   source, whole, tmp_path, parts
@@ -336,6 +338,7 @@ def test_a_finished_run_does_not_train_again(source, whole, caplog):
   assert exported(whole, 20) == before
 
 
+@pytest.mark.slow
 def test_a_warm_start_begins_with_the_given_weights(source, whole, tmp_path):
   train(
     source,
@@ -365,6 +368,7 @@ def test_the_host_stops_at_multiples_of_each_stride_and_at_the_end():
   assert stops == [3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 18, 20]
 
 
+@pytest.mark.slow
 def test_metrics_are_means_over_the_steps_since_the_last_stop(
   source, whole, tmp_path
 ):

@@ -41,6 +41,7 @@ def one():
 
 
 # 5 and 1 cannot be cut into halves; 8 leaves 3 rows of padding at the end.
+@pytest.mark.slow
 @pytest.mark.parametrize('batch_size', [8, 5, 1])
 def test_two_replicas_predict_like_one_device(one, batch_size):
   mirrored = replicas.mirrored()
@@ -92,6 +93,7 @@ def test_the_rate_is_by_the_clock_if_several_batches_run_at_once():
   assert 18 < used.examples_per_second <= 36
 
 
+@pytest.mark.slow
 def test_a_deleted_predictor_frees_its_graph():
   used = Predictor(Classifier(BertConfig(**tiny_world.CONFIG), 3, seed=5))
   used.predict(_batches(8), 21, lambda _: None)

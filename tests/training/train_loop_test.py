@@ -107,6 +107,7 @@ def _train_and_stop(source, settings, step):
   return str(stopped.value)
 
 
+@pytest.mark.slow
 def test_the_last_step_alone_is_logged_in_a_run_of_few_seconds(
   source, tmp_path, caplog
 ):
@@ -114,6 +115,7 @@ def test_the_last_step_alone_is_logged_in_a_run_of_few_seconds(
   assert _steps_logged(caplog) == [20]
 
 
+@pytest.mark.slow
 def test_the_clock_changes_nothing_that_a_run_writes(
   source, whole, tmp_path, fast_clock, saves, caplog
 ):
@@ -208,6 +210,7 @@ def test_profiled_steps_lie_in_the_run(step, num_steps, steps):
   assert profiled_steps(step, num_steps) == range(*steps)
 
 
+@pytest.mark.slow
 def test_a_bad_step_ends_the_run_and_is_named_with_its_records(
   source, tmp_path
 ):

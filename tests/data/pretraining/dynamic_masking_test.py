@@ -211,6 +211,7 @@ def test_a_run_that_resumes_in_an_epoch_draws_the_same_masks(source, whole):
   _assert_equal(_train(source, range(23, 40)), whole[23:40])
 
 
+@pytest.mark.slow
 def test_replicas_and_workers_share_the_masks_of_one_device(source, whole):
   parts = _train(source, range(3, 8), num_replicas=4)
   own = _train(source, range(3, 8), num_replicas=4, own=range(2, 4))
@@ -226,6 +227,7 @@ def test_replicas_and_workers_share_the_masks_of_one_device(source, whole):
     _assert_equal(own[2 * step : 2 * step + 2], replicas[2:])
 
 
+@pytest.mark.slow
 def test_masks_depend_on_the_seed_and_not_on_the_batch_size(source, whole):
   assert _texts(_train(source, range(120), batch_size=30)) == _texts(whole)
   other = DynamicMasking(_VOCABULARY, _OPTIONS, seed=6)
@@ -234,6 +236,7 @@ def test_masks_depend_on_the_seed_and_not_on_the_batch_size(source, whole):
   assert (batch['input_ids'] != whole[0]['input_ids']).any()
 
 
+@pytest.mark.slow
 def test_an_evaluation_draws_the_same_masks_each_time(source):
   def evaluate(batch_size, max_batches=-1, paths=source.paths):
     batches = inference_input.inference_batches(

@@ -36,6 +36,7 @@ def test_an_epoch_holds_every_record_once(two_files):
     assert sorted(itertools.chain(*seen)) == list(range(150))
 
 
+@pytest.mark.slow
 def test_epochs_and_seeds_differ_in_their_order(two_files):
   order = tiny_records.order(two_files, batch_size=10)
   first = _labels(two_files, order, 0, 15)
@@ -60,6 +61,7 @@ def test_a_data_set_smaller_than_a_batch_repeats(tmp_path):
   assert sorted(batch) == [0, 0, 1, 1, 2, 2]
 
 
+@pytest.mark.slow
 def test_any_step_is_reached_without_those_before_it(two_files):
   order = tiny_records.order(two_files, batch_size=4)
   whole = _labels(two_files, order, 0, 90)
@@ -67,6 +69,7 @@ def test_any_step_is_reached_without_those_before_it(two_files):
     assert _labels(two_files, order, step, 3) == whole[step : step + 3]
 
 
+@pytest.mark.slow
 def test_replicas_cut_their_rows_from_the_same_global_batch(two_files):
   order = tiny_records.order(two_files, batch_size=12)
   whole = _labels(two_files, order, 5, 4)
@@ -76,6 +79,7 @@ def test_replicas_cut_their_rows_from_the_same_global_batch(two_files):
   assert joined == whole
 
 
+@pytest.mark.slow
 def test_a_worker_feeds_its_own_replicas_alone(two_files):
   order = tiny_records.order(two_files, batch_size=12)
   parts = _labels(two_files, order, 5, 2, num_replicas=4)

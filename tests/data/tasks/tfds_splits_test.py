@@ -23,6 +23,7 @@ def _nli(label, number=0):
   }
 
 
+@pytest.mark.slow
 def test_mnli_has_the_task_s_order_of_labels_and_all_splits(tmp_path):
   words = ['entailment', 'neutral', 'contradiction']
   rows = {

@@ -40,6 +40,7 @@ def test_what_is_written_is_read(tmp_path):
   assert _names(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_every_flipped_byte_is_found_or_harmless(tmp_path):
   prefix = f'{tmp_path}/x'
   tensor_bundle.write(prefix, _TENSORS)

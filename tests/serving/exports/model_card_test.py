@@ -133,6 +133,7 @@ def test_one_seed_has_a_table_without_spread():
   )
 
 
+@pytest.mark.slow
 def test_the_tool_writes_the_card_once_and_without_tensorflow(run_dir):
   code = (
     'import sys; from tools import model_card; from cli import script;'
