@@ -130,7 +130,7 @@ def completed(options: Any) -> Any:
   """Returns options with the settings that the model's folder knows.
 
   Args:
-    options: all settings of a script on a task.
+    options: all settings of a script.
   """
   given = [name for name in FLAGS if FLAGS[name].present]
   options = seed_folders.with_files_of_first_seed(options)

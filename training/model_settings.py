@@ -14,6 +14,9 @@ from system.errors import UserError
 from training import seed_folders
 from training.options import Options
 
+_LENGTH = 'max_seq_length'
+_NAMES = ('vocab_file', 'do_lower_case', _LENGTH)
+
 if TYPE_CHECKING:
   from modeling.checkpoints.location import Checkpoint
 
@@ -22,31 +25,43 @@ def filled(options: Options, given: Collection[str]) -> Options:
   """Returns options completed by the files beside the model's weights.
 
   `vocab_file` is the vocab.txt there. `do_lower_case` and `max_seq_length` are
-  those that the model was trained with. The first folder that knows a setting
-  gives it: that of the run to evaluate, of the teacher that makes a dump, of
-  `init_checkpoint`.
+  those that the model was trained with; a script that reads records takes them
+  from the records. The first folder that knows a setting gives it: that of the
+  run to evaluate, of the teacher that makes a dump, of `init_checkpoint`.
 
   Args:
-    options: all settings of a script that reads text.
+    options: all settings of a script.
     given: the names of the settings that the user gave; they stay.
   """
-  found: dict[str, tuple[str, Any]] = {}
-  for checkpoint in _checkpoints(options):
-    for name, value in _known(checkpoint).items():
-      if value is not None and name not in given:
-        found.setdefault(name, (checkpoint.folder, value))
-  tokenizer, model = options.tokenizer, options.model
-  values = {name: value for name, (_, value) in found.items()}
-  for name, (folder, value) in found.items():
-    group = model if name == 'max_seq_length' else tokenizer
-    if getattr(group, name) != value:
+  reads_text = hasattr(options, 'tokenizer')
+  group = 'tokenizer' if reads_text else 'vocabulary'
+  names = _NAMES if reads_text else _NAMES[:1]
+  groups = {'model': options.model, group: getattr(options, group)}
+  for name in names:
+    changed = 'model' if name == _LENGTH else group
+    old = getattr(groups[changed], name)
+    folder, value = _first_known(options, name, old)
+    if value == old:
+      continue
+    if name not in given:
       logging.info('`%s`=%s, as %s says.', name, value, folder)
-  length = values.pop('max_seq_length', model.max_seq_length)
-  return dataclasses.replace(
-    options,
-    tokenizer=dataclasses.replace(tokenizer, **values),
-    model=dataclasses.replace(model, max_seq_length=length),
-  )
+      new = dataclasses.replace(groups[changed], **{name: value})
+      groups[changed] = new
+    elif name == _LENGTH and not options.training.do_train:
+      logging.warning(
+        '`%s`=%s is used, but the model in %s was trained with %s.',
+        *(name, old, folder, value),
+      )
+  return dataclasses.replace(options, **groups)
+
+
+def _first_known(options: Any, name: str, default: Any) -> tuple[str, Any]:
+  """Returns the first folder that knows a setting, and its value."""
+  for checkpoint in _checkpoints(options):
+    value = _known(checkpoint)[name]
+    if value is not None:
+      return checkpoint.folder, value
+  return '', default
 
 
 def _known(checkpoint: 'Checkpoint') -> dict[str, Any]:

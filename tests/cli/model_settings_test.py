@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from cli import classifier_flags
+from cli import classifier_flags, pretraining_flags
 from system.errors import UserError
 from tests.support import tiny_world
 
@@ -63,7 +63,23 @@ def test_a_copied_folder_needs_no_more_flags_and_scores_the_same(
   assert results[0] == results[1]
 
 
-def test_a_given_length_stays(teacher_world):
+def test_pre_training_goes_on_with_the_vocabulary_of_its_start(teacher_world):
+  with tiny_world.parsed(
+    'run_pretraining',
+    '--do_train',
+    f'--input_file={teacher_world}/vocab.txt',
+    f'--init_checkpoint={teacher_world}/teacher',
+    f'--output_dir={teacher_world}/out',
+    '--max_seq_length=8',
+  ):
+    options = pretraining_flags.options()
+  expected = str(teacher_world / 'teacher' / 'vocab.txt')
+  assert options.vocabulary.vocab_file == expected
+  # It belongs to the records.
+  assert options.model.max_seq_length == 8
+
+
+def test_a_given_length_stays_with_a_warning(teacher_world, caplog):
   options = _options(
     *_flags(
       teacher_world,
@@ -72,6 +88,7 @@ def test_a_given_length_stays(teacher_world):
     ),
   )
   assert options.model.max_seq_length == 8
+  assert 'was trained with 16.' in caplog.text
 
 
 def test_a_cased_folder_is_obeyed(teacher_world):

@@ -237,7 +237,11 @@ def test_records_of_another_vocabulary_than_the_checkpoint_are_refused(
   )
   with pytest.raises(UserError, match=message):
     _run(unmasked, '--do_eval')
-  start = {'init_checkpoint': unmasked / 'out', 'output_dir': 'new'}
+  start = {
+    'init_checkpoint': unmasked / 'out',
+    'vocab_file': unmasked / 'vocab.txt',
+    'output_dir': 'new',
+  }
   message = (
     'the vocabulary of the records of --input_file is not the vocabulary of '
     '--init_checkpoint: .*out/vocab.txt differs'
