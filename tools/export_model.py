@@ -38,6 +38,7 @@ from absl import flags, logging
 
 from cli import flag_group, script
 from serving.exports import formats, heads
+from system import files
 from system.errors import UserError
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ def _check_quantize() -> None:
     raise UserError(
       '--calibration_file cannot take effect without --quantize=static'
     )
+  if FLAGS.calibration_file:
+    files.require_file(FLAGS.calibration_file, '--calibration_file')
   if not FLAGS.quantize:
     if FLAGS['max_metric_loss'].present:
       raise UserError('--max_metric_loss cannot take effect without --quantize')

@@ -15,9 +15,10 @@ the longest input.
 
 Lines are labelled as they come, so the tool may stand inside a pipe.
 
-The folder may also be an export. ONNX Runtime computes an ONNX export without
-TensorFlow, which starts faster. --compare prints only the lines that two models
-label differently, as both labels and the text, and last a line of counts.
+The folder may also be an export. ONNX Runtime computes an ONNX export, and
+LiteRT a LiteRT export, without TensorFlow, which starts faster. --compare
+prints only the lines that two models label differently, as both labels and the
+text, and last a line of counts.
 """
 
 from collections.abc import Iterable, Iterator
@@ -47,8 +48,9 @@ def define_flags() -> None:
     'runtime',
     None,
     runtimes.NAMES,
-    'What computes the model. By default onnx for an ONNX export, and else '
-    'tensorflow, which also reads a Hugging Face export.',
+    'What computes the model. By default onnx for an ONNX export, litert for '
+    'a LiteRT export, and else tensorflow, which also reads a Hugging Face '
+    'export.',
   )
   flags.DEFINE_string(
     'compare',

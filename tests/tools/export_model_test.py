@@ -51,6 +51,10 @@ def test_mistakes_are_refused_before_anything_is_written(folder, tmp_path):
   assert (
     '--calibration_file cannot take effect without --quantize=static' in message
   )
+  message = _fails(
+    folder, out, '--format=onnx', '--quantize=static', '--calibration_file=/no'
+  )
+  assert "--calibration_file: there is no file '/no'" in message
   message = _fails(folder, out, '--max_metric_loss=0.1')
   assert '--max_metric_loss cannot take effect without --quantize' in message
   message = _fails(folder, out, '--checker_python=/none/python')
