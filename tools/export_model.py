@@ -14,6 +14,8 @@ much is removed.
                  same configuration and tokenizer
   saved_model    for TensorFlow Serving: text in, labels out; the tokenizer is
                  in the graph
+  tf_models      for tf-models-official: a TensorFlow 2 checkpoint, params.yaml
+  tf_hub         for tensorflow_hub: an encoder and its preprocessing model
 """
 
 import os

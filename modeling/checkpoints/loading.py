@@ -340,3 +340,32 @@ def check_finite(path: str, values: Mapping[str, np.ndarray]) -> None:
       f'{path} holds weights that are NaN or infinite:'
       f' {first_few(compact(sorted(wrong)))}'
     )
+
+
+def check_shapes(
+  path: str,
+  values: Mapping[str, np.ndarray],
+  variables: Mapping[str, tf.Variable],
+  config_file: str,
+) -> None:
+  """Checks weights that another program wrote against a model.
+
+  Does not check a classifier's head, which may have any number of classes.
+
+  Args:
+    path: the file that they come from, for the message.
+    values: released name → values.
+    variables: released name → variable of a pre-trainer.
+    config_file: the name of the file with the model's sizes, for the message.
+
+  Raises:
+    UserError: a weight has another shape; all such weights are named.
+  """
+  wrong = [
+    f'{name} has the shape {list(value.shape)} instead of'
+    f' {list(variables[name].shape)}'
+    for name, value in values.items()
+    if name in variables and value.shape != tuple(variables[name].shape)
+  ]
+  if wrong:
+    raise UserError(f'{path} does not fit {config_file}: {"; ".join(wrong)}')

@@ -4,10 +4,10 @@ Tested by `tests/serving/exports/exporting_test.py`.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from serving.exports.heads import KINDS
+from serving.exports.heads import KINDS, OUTPUTS
 
 if TYPE_CHECKING:
   from serving.exports.parts import Parts
@@ -27,6 +27,7 @@ class Format:
     write: writes the files of a model into an existing empty folder.
     heads: the kinds of heads that it can hold.
     may_import: the packages of `checking.FOREIGN` that belong to the ecosystem.
+    outputs: the outputs that are compared, as in `heads.OUTPUTS`.
   """
 
   name: str
@@ -37,3 +38,6 @@ class Format:
   write: Callable[['Parts', str], None]
   heads: tuple[str, ...] = KINDS
   may_import: tuple[str, ...] = ()
+  outputs: Mapping[str, Mapping[str, bool]] = dataclasses.field(
+    default_factory=lambda: OUTPUTS
+  )

@@ -20,6 +20,8 @@ _MODULES = {
   'hugging_face': 'serving.exports.hugging_face',
   'onnx': 'serving.exports.onnx_format',
   'saved_model': 'serving.exports.saved_model',
+  'tf_models': 'serving.exports.tf_models',
+  'tf_hub': 'serving.exports.tf_hub',
 }
 NAMES = tuple(_MODULES)
 

@@ -1,5 +1,5 @@
 """Scripts that load an export without this project.
 
-That of the SavedModel needs TensorFlow; the others must not import it. Each is
-run as a file in a process of its own, `checking` says how.
+Those of saved_model, tf_models and tf_hub need TensorFlow; the others must not
+import it. Each is run as a file in a process of its own, `checking` says how.
 """
