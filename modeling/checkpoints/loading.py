@@ -21,9 +21,10 @@ from system.errors import UserError
 CLASSIFIER_HEAD = ('output_weights', 'output_bias')
 
 _OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
-# Variables that google-research/bert's training saves besides the weights.
+# Variables that google-research/bert's training saves besides the weights; and
+# those of TensorFlow 2, whose keys name no weight.
 _TRAINING_STATE = re.compile(
-  rf'(.*/(adam|lamb)_[mv]|global_step|{_OBJECT_GRAPH})$'
+  rf'(.*/(adam|lamb)_[mv]|global_step|{_OBJECT_GRAPH}|.*/\.ATTRIBUTES/.*)$'
 )
 
 # As `read_variables` returns it.
@@ -59,12 +60,23 @@ def _weights(reader) -> dict[str, tuple[tuple[int, ...], str]]:
 
 
 def _open(checkpoint: Checkpoint):
-  """Returns a reader of the checkpoint's weights by their released names."""
+  """Returns a reader of the checkpoint's weights by their released names.
+
+  Raises:
+    UserError: the index file cannot be read, or the weights have no names.
+  """
   if checkpoint.is_hugging_face:
     return hugging_face.Reader(checkpoint.prefix)
   with damage_explained(checkpoint.prefix + INDEX):
     # `tf.train.load_checkpoint` mistakes a prefix on ram:// for a folder.
-    return tf.compat.v1.train.NewCheckpointReader(checkpoint.prefix)
+    reader = tf.compat.v1.train.NewCheckpointReader(checkpoint.prefix)
+  if reader.has_tensor(_OBJECT_GRAPH) and not _weights(reader):
+    raise UserError(
+      f'{checkpoint.prefix} is a TensorFlow 2 checkpoint, without released '
+      'names. If it is of tf-models-official, `python -m '
+      'tools.import_tf_models` converts it'
+    )
+  return reader
 
 
 def is_encoder(name: str) -> bool:

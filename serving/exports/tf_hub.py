@@ -11,17 +11,23 @@ preprocess/  a SavedModel, see `preprocessing.Preprocessor`
 The next-sentence head has no place in this format.
 """
 
+import contextlib
 import os
 import tempfile
+import warnings
+from collections.abc import Iterator
 
 import tensorflow as tf
+from absl import logging
 
+from modeling.checkpoints import object_graph
+from modeling.checkpoints import tf_models as their
 from serving.exports import heads, tf_models
 from serving.exports.format import Format
 from serving.exports.parts import Parts
 from system import text_files
 
-ENCODER, PREPROCESS = 'encoder', 'preprocess'
+_ENCODER, _PREPROCESS = 'encoder', 'preprocess'
 # The length of TensorFlow Hub's own preprocessing models.
 _SEQ_LENGTH = 128
 
@@ -36,14 +42,14 @@ def write(parts: Parts, folder: str) -> None:
 
   from serving.exports.preprocessing import Preprocessor
 
-  settings = tf_models.params_of(parts)['task']['model']['encoder']['bert']
+  settings = their.their_config(parts.config)['bert']
   config = encoders.EncoderConfig(
     type='bert', bert=encoders.BertEncoderConfig(**settings)
   )
-  _write_encoder(parts, config, os.path.join(folder, ENCODER))
+  _write_encoder(parts, config, os.path.join(folder, _ENCODER))
   seq_length = min(_SEQ_LENGTH, parts.max_seq_length)
   tf.saved_model.save(
-    Preprocessor(parts.tokenizer, seq_length), os.path.join(folder, PREPROCESS)
+    Preprocessor(parts.tokenizer, seq_length), os.path.join(folder, _PREPROCESS)
   )
 
 
@@ -52,18 +58,45 @@ def _write_encoder(parts: Parts, config, path: str) -> None:
 
   with tempfile.TemporaryDirectory() as work:
     checkpoint = os.path.join(work, tf_models.CHECKPOINT)
-    tf_models.write_checkpoint(parts, checkpoint)
+    _write_checkpoint(parts, checkpoint)
     # It stores the vocabulary, for programs that have a tokenizer.
     vocab_file = os.path.join(work, 'vocab.txt')
     text_files.copy(parts.checkpoint.vocab_file, vocab_file)
-    export_tfhub_lib.export_model(
-      path,
-      encoder_config=config,
-      model_checkpoint_path=checkpoint,
-      with_mlm=parts.head == heads.PRETRAINING,
-      vocab_file=vocab_file,
-      do_lower_case=parts.tokenizer.do_lower_case,
-    )
+    with _without_warnings():
+      export_tfhub_lib.export_model(
+        path,
+        encoder_config=config,
+        model_checkpoint_path=checkpoint,
+        with_mlm=parts.head == heads.PRETRAINING,
+        vocab_file=vocab_file,
+        do_lower_case=parts.tokenizer.do_lower_case,
+      )
+
+
+def _write_checkpoint(parts: Parts, prefix: str) -> None:
+  """Writes what the exporter reads; TensorFlow warns of what it does not."""
+  kept = (f'{their.ENCODER}/', f'{their.MASKED_LM}/')
+  variables = {
+    path: value
+    for path, value in tf_models.variables_of(parts).items()
+    if path.startswith(kept)
+  }
+  is_alone = parts.head == heads.NONE
+  aliases = {their.MODEL: their.ENCODER} if is_alone else {}
+  object_graph.write(prefix, variables, aliases)
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+  """Hides Keras' warnings, which concern only its own way to load a model."""
+  verbosity = logging.get_verbosity()
+  logging.set_verbosity(logging.ERROR)
+  try:
+    with warnings.catch_warnings():
+      warnings.filterwarnings('ignore', 'Input dict contained keys')
+      yield
+  finally:
+    logging.set_verbosity(verbosity)
 
 
 _ENCODER_OUTPUTS = heads.OUTPUTS[heads.NONE]

@@ -67,7 +67,9 @@ def write(parts: Parts, folder: str) -> None:
     UserError: tf-models-official lacks the model's activation.
   """
   settings = params_of(parts)
-  write_checkpoint(parts, os.path.join(folder, CHECKPOINT))
+  object_graph.write(
+    os.path.join(folder, CHECKPOINT), variables_of(parts), _ALIASES[parts.head]
+  )
   files.write_text(
     os.path.join(folder, STATE_FILE),
     f'model_checkpoint_path: "{CHECKPOINT}"\n'
@@ -83,8 +85,8 @@ def write(parts: Parts, folder: str) -> None:
   recorded_casing.write(folder, parts.tokenizer.do_lower_case)
 
 
-def write_checkpoint(parts: Parts, prefix: str) -> None:
-  """Writes the weights alone; see `object_graph.write`."""
+def variables_of(parts: Parts) -> dict[str, np.ndarray]:
+  """Returns path → values in their layout; see `object_graph.write`."""
   paths = _paths(parts)
   values = tf_models.their_values(
     parts.weights, parts.config.num_attention_heads
@@ -94,7 +96,7 @@ def write_checkpoint(parts: Parts, prefix: str) -> None:
   }
   for name, path in tf_models.pooler_paths(NEXT_SENTENCE_POOLER).items():
     variables[path] = values[name]
-  object_graph.write(prefix, variables, _ALIASES[parts.head])
+  return variables
 
 
 def _paths(parts: Parts) -> Mapping[str, str]:

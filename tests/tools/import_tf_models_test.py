@@ -280,6 +280,16 @@ def test_malformed_settings_are_refused(run, tmp_path, text, message):
     import_checkpoint(str(run), str(tmp_path / 'out'))
 
 
+def test_a_run_names_the_tool(run):
+  checkpoint = location.locate(str(run))
+  message = 'is a TensorFlow 2 checkpoint, .*tools.import_tf_models'
+  variables = released_variables(BertEncoder(_CONFIG))
+  with pytest.raises(UserError, match=message):
+    loading.load_released(checkpoint, variables)
+  with pytest.raises(UserError, match=message):
+    loading.check_start(checkpoint, _CONFIG, 'all')
+
+
 def test_another_object_graph_is_refused(run, tmp_path):
   for path in run.glob('ckpt-1.*'):
     path.unlink()
