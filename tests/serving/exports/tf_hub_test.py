@@ -129,6 +129,7 @@ def test_the_encoder_can_be_trained(parts_of, needs, tmp_path):
   import tensorflow_hub as hub
   import tf_keras
 
+  tf_keras.utils.set_random_seed(0)
   parts = parts_of('pretraining', heads.NONE)
   tf_hub.write(parts, str(tmp_path))
   texts = tf_keras.layers.Input(shape=(), dtype=tf.string)
@@ -143,5 +144,5 @@ def test_the_encoder_can_be_trained(parts_of, needs, tmp_path):
   )
   data = tf.constant(['a good film', 'an awful film'] * 8)
   labels = tf.constant([1, 0] * 8)
-  losses = model.fit(data, labels, epochs=8, verbose=0).history['loss']
+  losses = model.fit(data, labels, epochs=40, verbose=0).history['loss']
   assert losses[-1] < 0.5 * losses[0]
