@@ -18,6 +18,8 @@ much is removed.
                  longest input, labels, vocabulary, and texts with their ids
   saved_model    for TensorFlow Serving: text in, labels out; the tokenizer is
                  in the graph
+  tf_models      for tf-models-official: a TensorFlow 2 checkpoint, params.yaml
+  tf_hub         for tensorflow_hub: an encoder and its preprocessing model
 
 --quantize adds smaller variants to the formats that have them. Each is measured
 on the run's dev set, and removed if the task's metric falls too much:

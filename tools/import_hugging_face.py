@@ -288,7 +288,7 @@ def _check_weights(
       + _pooler_advice(missing)
     )
   weights |= {name: expected[name].numpy() for name in fresh}
-  _check_shapes(weights, expected, path)
+  loading.check_shapes(path, weights, expected, _CONFIG)
   loading.check_finite(path, weights)
   return fresh
 
@@ -297,23 +297,6 @@ def _pooler_advice(missing: list[str]) -> str:
   if all(name.startswith('bert/pooler/') for name in missing):
     return '; --fresh_pooler gives the model a random pooler'
   return ''
-
-
-def _check_shapes(
-  weights: Mapping[str, np.ndarray], expected: Mapping, path: str
-) -> None:
-  """Raises a `UserError` that names each weight of the wrong shape.
-
-  Does not check a classifier's head, which may have any number of classes.
-  """
-  wrong = [
-    f'{name} has the shape {list(value.shape)} instead of'
-    f' {list(expected[name].shape)}'
-    for name, value in weights.items()
-    if name in expected and value.shape != tuple(expected[name].shape)
-  ]
-  if wrong:
-    raise UserError(f'{path} does not fit {_CONFIG}: {"; ".join(wrong)}')
 
 
 def _write(

@@ -21,9 +21,10 @@ from system.errors import UserError
 CLASSIFIER_HEAD = ('output_weights', 'output_bias')
 
 _OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
-# Variables that google-research/bert's training saves besides the weights.
+# Variables that google-research/bert's training saves besides the weights; and
+# those of TensorFlow 2, whose keys name no weight.
 _TRAINING_STATE = re.compile(
-  rf'(.*/(adam|lamb)_[mv]|global_step|{_OBJECT_GRAPH})$'
+  rf'(.*/(adam|lamb)_[mv]|global_step|{_OBJECT_GRAPH}|.*/\.ATTRIBUTES/.*)$'
 )
 
 # As `read_variables` returns it.
@@ -59,12 +60,23 @@ def _weights(reader) -> dict[str, tuple[tuple[int, ...], str]]:
 
 
 def _open(checkpoint: Checkpoint):
-  """Returns a reader of the checkpoint's weights by their released names."""
+  """Returns a reader of the checkpoint's weights by their released names.
+
+  Raises:
+    UserError: the index file cannot be read, or the weights have no names.
+  """
   if checkpoint.is_hugging_face:
     return hugging_face.Reader(checkpoint.prefix)
   with damage_explained(checkpoint.prefix + INDEX):
     # `tf.train.load_checkpoint` mistakes a prefix on ram:// for a folder.
-    return tf.compat.v1.train.NewCheckpointReader(checkpoint.prefix)
+    reader = tf.compat.v1.train.NewCheckpointReader(checkpoint.prefix)
+  if reader.has_tensor(_OBJECT_GRAPH) and not _weights(reader):
+    raise UserError(
+      f'{checkpoint.prefix} is a TensorFlow 2 checkpoint, without released '
+      'names. If it is of tf-models-official, `python -m '
+      'tools.import_tf_models` converts it'
+    )
+  return reader
 
 
 def is_encoder(name: str) -> bool:
@@ -340,3 +352,32 @@ def check_finite(path: str, values: Mapping[str, np.ndarray]) -> None:
       f'{path} holds weights that are NaN or infinite:'
       f' {first_few(compact(sorted(wrong)))}'
     )
+
+
+def check_shapes(
+  path: str,
+  values: Mapping[str, np.ndarray],
+  variables: Mapping[str, tf.Variable],
+  config_file: str,
+) -> None:
+  """Checks weights that another program wrote against a model.
+
+  Does not check a classifier's head, which may have any number of classes.
+
+  Args:
+    path: the file that they come from, for the message.
+    values: released name → values.
+    variables: released name → variable of a pre-trainer.
+    config_file: the name of the file with the model's sizes, for the message.
+
+  Raises:
+    UserError: a weight has another shape; all such weights are named.
+  """
+  wrong = [
+    f'{name} has the shape {list(value.shape)} instead of'
+    f' {list(variables[name].shape)}'
+    for name, value in values.items()
+    if name in variables and value.shape != tuple(variables[name].shape)
+  ]
+  if wrong:
+    raise UserError(f'{path} does not fit {config_file}: {"; ".join(wrong)}')

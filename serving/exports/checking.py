@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from serving.exports import heads
 from serving.exports.format import Format
 from serving.exports.parts import Parts
 from serving.exports.reference import Reference
@@ -32,7 +31,8 @@ _CHECKERS = pathlib.Path(__file__).parent / 'checkers'
 # belongs to the ecosystem (`Format.may_import`).
 FOREIGN = (
   *('tensorflow', 'tf_keras', 'keras', 'tensorflow_text'),
-  *('serving', 'modeling', 'training', 'distillation', 'system', 'cli'),
+  *('official', 'serving', 'modeling', 'training', 'distillation', 'system'),
+  'cli',
 )
 # transformers below 5 would import TensorFlow; nothing is downloaded.
 _ENVIRONMENT = {
@@ -101,7 +101,9 @@ def compare(
   outputs, answer = answers(
     chosen, folder, parts, reference, python, model_file
   )
-  return _compared(reference, outputs, answer)
+  names = chosen.outputs[parts.head]
+  ours = {name: reference.outputs[name] for name in names}
+  return _compared(reference, ours, outputs, answer)
 
 
 def answers(
@@ -118,7 +120,7 @@ def answers(
     The outputs by name, and the content of answer.json.
   """
   with tempfile.TemporaryDirectory() as work:
-    _write_request(work, parts, reference, model_file)
+    _write_request(work, chosen, parts, reference, model_file)
     run_script(python, chosen.checker, folder, work)
     answer = json.loads(pathlib.Path(work, 'answer.json').read_text())
     with np.load(os.path.join(work, 'outputs.npz')) as file:
@@ -130,11 +132,15 @@ def answers(
 
 
 def _write_request(
-  work: str, parts: Parts, reference: Reference, model_file: str
+  work: str,
+  chosen: Format,
+  parts: Parts,
+  reference: Reference,
+  model_file: str,
 ) -> None:
   request = {
     'head': parts.head,
-    'outputs': heads.OUTPUTS[parts.head],
+    'outputs': chosen.outputs[parts.head],
     'texts': reference.texts,
     'max_seq_length': parts.max_seq_length,
     'model_file': model_file,
@@ -164,6 +170,7 @@ def run_script(python: str, name: str, *arguments: str) -> None:
 
 def _compared(
   reference: Reference,
+  ours: Mapping[str, np.ndarray],
   outputs: Mapping[str, np.ndarray],
   answer: Mapping[str, Any],
 ) -> Comparison:
@@ -174,11 +181,11 @@ def _compared(
   labels = None
   if reference.labels is not None:
     pairs = zip(reference.labels, answer['labels'], strict=True)
-    labels = float(np.mean([ours == theirs for ours, theirs in pairs]))
+    labels = float(np.mean([expected == found for expected, found in pairs]))
   return Comparison(
     num_texts,
-    largest_difference(reference.outputs, outputs),
-    max(float(np.abs(x).max()) for x in reference.outputs.values()),
+    largest_difference(ours, outputs),
+    max(float(np.abs(x).max()) for x in ours.values()),
     labels,
     None if other is None else 1 - len(other) / num_texts,
     (other or [])[:_NUM_SHOWN],

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from serving.exports.heads import KINDS
+from serving.exports.heads import KINDS, OUTPUTS
 
 if TYPE_CHECKING:
   import numpy as np
@@ -71,6 +71,7 @@ class Format:
     heads: the kinds of heads that it can hold.
     variants: the smaller models that may stand beside its own.
     may_import: the packages of `checking.FOREIGN` that belong to the ecosystem.
+    outputs: the outputs that are compared, as in `heads.OUTPUTS`.
   """
 
   name: str
@@ -82,3 +83,6 @@ class Format:
   heads: tuple[str, ...] = KINDS
   variants: tuple[Variant, ...] = ()
   may_import: tuple[str, ...] = ()
+  outputs: Mapping[str, Mapping[str, bool]] = dataclasses.field(
+    default_factory=lambda: OUTPUTS
+  )

@@ -21,6 +21,8 @@ _MODULES = {
   'litert': 'serving.exports.litert',
   'onnx': 'serving.exports.onnx_format',
   'saved_model': 'serving.exports.saved_model',
+  'tf_models': 'serving.exports.tf_models',
+  'tf_hub': 'serving.exports.tf_hub',
 }
 NAMES = tuple(_MODULES)
 # For `quantize`: variant → the formats that have it.

@@ -29,6 +29,7 @@ class Reference:
     features: int64 `input_ids`, `attention_mask`, `token_type_ids`, [N, S]; and
       `positions`, [N, P], the tokens whose outputs are compared.
     outputs: the name of an output, as in `heads.OUTPUTS` → float32 [N, ...].
+      With pre-training heads, the encoder's are there, too.
     labels: N labels; None if the model predicts none.
   """
 
@@ -117,10 +118,12 @@ def _batch_outputs(
     tf.constant(batch[name], tf.int32)
     for name in ('input_ids', 'attention_mask', 'token_type_ids', 'positions')
   )
-  if parts.head == heads.NONE:
-    values = parts.model(ids, mask, segments, positions=positions)
-    found = values['sequence_output'], values['pooled_output']
-  else:
+  is_alone = parts.head == heads.NONE
+  encoder = parts.model if is_alone else parts.model.encoder
+  values = encoder(ids, mask, segments, positions=positions)
+  found = [values['sequence_output'], values['pooled_output']]
+  names = [*heads.OUTPUTS[heads.NONE]]
+  if not is_alone:
     values = parts.model(
       {
         'input_ids': ids,
@@ -129,6 +132,6 @@ def _batch_outputs(
         'masked_lm_positions': positions,
       }
     )
-    found = values['masked_lm_logits'], values['next_sentence_logits']
-  names = heads.OUTPUTS[parts.head]
+    found += values['masked_lm_logits'], values['next_sentence_logits']
+    names += heads.OUTPUTS[heads.PRETRAINING]
   return {n: x.numpy() for n, x in zip(names, found, strict=True)}

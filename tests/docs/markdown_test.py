@@ -36,6 +36,8 @@ _FLAG = re.compile(r'(?<![\w-])--([a-z]\w*)')
 # Absl's own, which --helpxml leaves out.
 _OTHER_FLAGS = {
   *('logdir', 'json', 'service_port', 'nodes', 'gpus', 'array', 'flagfile'),
+  # Those of tf-models-official's `train`.
+  *('experiment', 'mode', 'config_file', 'params_override'),
 }
 _FOLDERS = (
   'benchmarks|cli|data|devices|distillation|docs|modeling|pipeline|recipes|system|'

@@ -1,0 +1,226 @@
+r"""Converts a BERT of tf-models-official to a google-research/bert checkpoint.
+
+  python -m tools.import_tf_models \
+    --input_dir=trained --output_dir=imported --vocab_file=vocab.txt
+
+For a teacher or a warm start from the TensorFlow Model Garden. The input folder
+is one of its training runs (`model_dir`), one of its released models, or an
+export of `tools.export_model --format=tf_models`: a TensorFlow 2 checkpoint of
+an encoder, a classifier or a pre-trainer, with params.yaml or bert_config.json.
+The tool writes bert_config.json, vocab.txt and bert_model.ckpt; labels.txt and
+tokenizer_config.json if the labels and the casing are known.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from cli import flag_group, script
+from data.text import vocabulary_lines
+from modeling.checkpoints import location, recorded_casing
+from modeling.configs import BertConfig
+from system import files, text_files
+from system.errors import UserError, shown
+
+if TYPE_CHECKING:
+  import numpy as np
+
+FLAGS = flags.FLAGS
+
+_CONFIG = 'bert_config.json'
+_PARAMS = 'params.yaml'
+_VOCAB = 'vocab.txt'
+
+
+def define_flags() -> None:
+  """Defines this script's flags."""
+  flags.DEFINE_string(
+    'input_dir',
+    None,
+    f'The folder with the checkpoint of tf-models-official and {_PARAMS} or '
+    f'{_CONFIG}; or the prefix of a checkpoint in it.',
+  )
+  flags.DEFINE_string(
+    'output_dir',
+    None,
+    f'The folder to write {_CONFIG}, {_VOCAB}, bert_model.ckpt, labels.txt and '
+    f'{recorded_casing.FILE} to.',
+  )
+  flags.DEFINE_string(
+    'vocab_file',
+    None,
+    f'The vocabulary of the model; by default {_VOCAB} in the input folder.',
+  )
+
+
+def import_checkpoint(
+  input_dir: str, output_dir: str, vocab_file: str | None = None
+) -> list[str]:
+  """Imports a BERT of tf-models-official.
+
+  Reads and checks everything before it writes anything.
+
+  Args:
+    input_dir: its folder, or the prefix of a checkpoint in it.
+    output_dir: the folder to write to, created if missing.
+    vocab_file: the vocabulary; None for vocab.txt in the input folder.
+
+  Returns:
+    The lines of a report on what happened to each variable.
+
+  Raises:
+    UserError: a file is missing or damaged, the model is not BERT's, or weights
+      are missing, of the wrong shape or not finite; the message names them.
+  """
+  checkpoint = location.locate(input_dir)
+  config_file, config = read_config(checkpoint.folder)
+  vocab_file = vocab_file or os.path.join(checkpoint.folder, _VOCAB)
+  _check_vocabulary(vocab_file, config, config_file)
+  casing = checkpoint.casing() or recorded_casing.of_name(checkpoint.folder)
+  from modeling.checkpoints import exporting, tf_models_reader
+
+  weights, pooler, unused = tf_models_reader.read_weights(
+    checkpoint.prefix, config
+  )
+  _check_weights(checkpoint.prefix, weights, config, config_file)
+  labels = _labels(checkpoint.folder, weights)
+  files.make_folder(output_dir)
+  _describe(output_dir, labels, casing)
+  config.to_json_file(os.path.join(output_dir, _CONFIG))
+  text_files.copy(vocab_file, os.path.join(output_dir, _VOCAB))
+  # Last, so that a folder with a checkpoint is complete.
+  prefix = os.path.join(output_dir, 'bert_model.ckpt')
+  exporting.write_released(prefix, weights)
+  return [
+    f'{checkpoint.prefix} → {len(weights)} variables of {prefix}',
+    f'the pooler is {pooler}',
+    *_listed('heads', sorted(n for n in weights if not n.startswith('bert/'))),
+    *_listed('unused', unused),
+    *_listed('labels', list(labels)),
+    *([f'use --do_lower_case={casing[1]}'] if casing else []),
+  ]
+
+
+def main(_: list[str]) -> None:
+  """Imports one checkpoint and prints the report."""
+  flag_group.require('input_dir', 'output_dir')
+  lines = import_checkpoint(FLAGS.input_dir, FLAGS.output_dir, FLAGS.vocab_file)
+  print('\n'.join(lines))
+
+
+def read_config(folder: str) -> tuple[str, BertConfig]:
+  """Reads the model's sizes from params.yaml, else from bert_config.json.
+
+  Returns:
+    The file's path, and the configuration.
+
+  Raises:
+    UserError: there is neither file, or it is malformed, or no BERT's.
+  """
+  path = os.path.join(folder, _PARAMS)
+  if not files.exists(path):
+    path = os.path.join(folder, _CONFIG)
+    if not files.exists(path):
+      raise UserError(f'there is neither {_PARAMS} nor {_CONFIG} in {folder!r}')
+    return path, BertConfig.from_json_file(path)
+  from modeling.checkpoints import tf_models
+
+  try:
+    return path, tf_models.released_config(_encoder_settings(path))
+  except UserError as error:
+    raise UserError(f'{path}: {error}') from error
+
+
+def _encoder_settings(path: str) -> Mapping[str, Any]:
+  """Returns task.model.encoder of a params.yaml.
+
+  Raises:
+    UserError: it is malformed, or has no encoder.
+  """
+  import yaml
+
+  try:
+    # It knows no tags, so that a file from elsewhere makes no objects.
+    values = yaml.safe_load(files.read_text(path))
+  except yaml.YAMLError as error:
+    raise UserError(f'it is no YAML: {error}') from error
+  for key in ('task', 'model', 'encoder'):
+    values = values.get(key) if isinstance(values, Mapping) else None
+  if not isinstance(values, Mapping):
+    raise UserError(
+      f'task.model.encoder is {shown(values)}, expected the settings of an '
+      'encoder'
+    )
+  return values
+
+
+def _check_vocabulary(path: str, config: BertConfig, config_file: str) -> None:
+  """Raises a `UserError` unless there is one token for each id."""
+  files.require_file(path, '`vocab_file`')
+  found = len(vocabulary_lines.read(path))
+  if found != config.vocab_size:
+    raise UserError(
+      f'{path} has {found} tokens, expected {config.vocab_size} (vocab_size in '
+      f'{config_file})'
+    )
+
+
+def _check_weights(
+  path: str,
+  weights: 'Mapping[str, np.ndarray]',
+  config: BertConfig,
+  config_file: str,
+) -> None:
+  """Raises a `UserError` if weights have a wrong shape or are not finite."""
+  from modeling import models
+  from modeling.checkpoints import loading
+
+  expected = models.released_variables(models.PreTrainer(config))
+  loading.check_shapes(path, weights, expected, config_file)
+  loading.check_finite(path, weights)
+
+
+def _labels(
+  folder: str, weights: 'Mapping[str, np.ndarray]'
+) -> tuple[str, ...]:
+  """Returns the names of a classifier's classes; none if they are unknown.
+
+  Raises:
+    UserError: labels.txt has another number of classes than the weights.
+  """
+  from data.tasks import label_order
+
+  path = os.path.join(folder, label_order.FILE)
+  if 'output_bias' not in weights or not files.exists(path):
+    return ()
+  labels = label_order.read(path)
+  if len(labels) != (count := len(weights['output_bias'])):
+    raise UserError(
+      f'{path} has {len(labels)} labels, the weights have {count} classes'
+    )
+  return labels
+
+
+def _describe(
+  output_dir: str, labels: tuple[str, ...], casing: tuple[str, bool] | None
+) -> None:
+  """Writes the labels and the casing; removes those of an earlier import."""
+  from data.tasks import label_order
+
+  for name in (label_order.FILE, recorded_casing.FILE):
+    if files.exists(path := os.path.join(output_dir, name)):
+      files.remove(path)
+  label_order.write(output_dir, labels)
+  if casing:
+    recorded_casing.write(output_dir, casing[1])
+
+
+def _listed(title: str, names: list[str]) -> list[str]:
+  return [f'{title} ({len(names)}): {", ".join(names)}'] if names else []
+
+
+if __name__ == '__main__':
+  define_flags()
+  script.run(main)
