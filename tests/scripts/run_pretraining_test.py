@@ -243,8 +243,8 @@ def test_records_of_another_vocabulary_than_the_checkpoint_are_refused(
     'output_dir': 'new',
   }
   message = (
-    'the vocabulary of the records of --input_file is not the vocabulary of '
-    '--init_checkpoint: .*out/vocab.txt differs'
+    'vocab.txt is not the vocabulary of --init_checkpoint: .*out/vocab.txt '
+    'differs'
   )
   with pytest.raises(UserError, match=message):
     _run(unmasked, '--do_train', **start)
