@@ -22,7 +22,7 @@ mkdir -p "$work"
 [ -e "$encoder" ] || "$python" -m tools.unpack_encoder \
   --vocab_file="$vocab" --output_dir="$encoder"
 [ -e "$work/transfer.txt" ] || "$python" -m tools.sample_sentences \
-  --input_file="$data/imdb/unlabelled_reviews.txt.gz" --num_sentences=60000 \
+  --input_file="$data/imdb/unlabelled_reviews.txt.gz" --num_sentences=20000 \
   --output_file="$work/transfer.txt"
 [ -e "$work/dev.csv" ] || "$python" -m recipes.scikit_learn_teacher \
   --data_dir="$sst2" --text_file="$work/transfer.txt" \
