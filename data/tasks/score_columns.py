@@ -105,11 +105,18 @@ def find(
     )
   is_one_label = options.teacher_label_column and wanted == 'auto'
   if found and not is_one_label:
+    options.check_kind(found[0].kind)
     return found[0]
   if wanted in _NAMES or options.teacher_score_column:
     raise _missing(path, columns, options, names)
   if not any(name in columns for name in _label_columns(options)):
     raise _missing(path, columns, options, names)
+  options.check_kind('labels')
+  if (confidence := options.teacher_label_confidence) < 1 / len(labels):
+    raise UserError(
+      f'`teacher_label_confidence`={confidence}: expected 1/{len(labels)} or '
+      'more, or another label is likelier'
+    )
   return ScoreColumns(
     'labels',
     (_one(path, columns, options),),

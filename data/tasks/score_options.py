@@ -10,6 +10,10 @@ from system.settings import setting
 
 KINDS = ('probabilities', 'logits', 'labels')
 
+# Settings that only scores of all labels have, and those of a single label.
+_OF_ALL_LABELS = ('teacher_score_prefix', 'teacher_score_column')
+_OF_ONE_LABEL = ('teacher_label_column', 'teacher_confidence_column')
+_BARE = 'teacher_label_confidence'
 _IMPORTS = ('do_import_logits',)
 
 
@@ -79,24 +83,36 @@ class ScoreOptions:
       raise UserError(
         'give either `teacher_score_prefix` or `teacher_score_column`'
       )
-    one_label = ('teacher_label_column', 'teacher_confidence_column')
-    given = [name for name in one_label if getattr(self, name)]
-    if given and self.teacher_score_type in ('probabilities', 'logits'):
+    if self.teacher_score_type != 'auto':
+      self.check_kind(self.teacher_score_type)
+
+  def check_kind(self, kind: str) -> None:
+    """Checks that the given settings suit a kind of scores.
+
+    Args:
+      kind: one of `KINDS`.
+
+    Raises:
+      UserError: a setting cannot take effect; it is named.
+    """
+    given = {
+      name
+      for name in (*_OF_ALL_LABELS, *_OF_ONE_LABEL)
+      if getattr(self, name) is not None
+    }
+    given |= {_BARE} if self.teacher_label_confidence != 1 else set()
+    suits = _OF_ALL_LABELS if kind in KINDS[:2] else (*_OF_ONE_LABEL, _BARE)
+    if wrong := sorted(given - set(suits)):
       raise UserError(
-        f'`{given[0]}` cannot take effect: `teacher_score_type` is '
-        f'{self.teacher_score_type}'
+        f'`{wrong[0]}` cannot take effect: `teacher_scores` holds {kind} '
+        '(`teacher_score_type`)'
       )
 
   def check_numbers(self) -> None:
     """Raises a `UserError` for a setting that no task of numbers can use."""
-    given = [
-      name
-      for name in (
-        *('teacher_score_prefix', 'teacher_score_column'),
-        'teacher_confidence_column',
-      )
-      if getattr(self, name) is not None
-    ]
+    names = (*_OF_ALL_LABELS, 'teacher_confidence_column')
+    given = [name for name in names if getattr(self, name) is not None]
+    given += [_BARE] * (self.teacher_label_confidence != 1)
     given += ['teacher_score_type'] * (self.teacher_score_type != 'auto')
     if given:
       raise UserError(

@@ -98,6 +98,17 @@ def test_a_task_of_numbers_reads_one_number():
       {'teacher_confidence_column': 'c'},
       "expected a column 'c' .`teacher_confidence_column`",
     ),
+    (
+      ['probabilities'],
+      {'teacher_label_confidence': 0.9},
+      '`teacher_label_confidence` cannot take effect: .* holds probabilities',
+    ),
+    (
+      ['logits'],
+      {'teacher_confidence_column': 'c'},
+      '`teacher_confidence_column` cannot take effect: .* holds logits',
+    ),
+    (['label'], {'teacher_label_confidence': 0.4}, 'expected 1/2 or more'),
     (['label'], {'teacher_label_names': ('a',)}, 'expected 2 different names'),
   ],
 )
@@ -111,6 +122,7 @@ def test_columns_that_do_not_fit_are_refused(columns, options, message):
   [
     {'teacher_score_prefix': '', 'teacher_score_column': 'a'},
     {'teacher_label_column': 'a', 'teacher_score_type': 'logits'},
+    {'teacher_score_prefix': 'a', 'teacher_score_type': 'labels'},
   ],
 )
 def test_settings_that_exclude_each_other_are_refused(options):
