@@ -159,3 +159,32 @@ def test_the_command_prints_the_table(teacher_world, text):
   assert last.split() == [
     *['input_file:', '[UNK],', '%', 'of', 'words', '0.0000', '0.0000'],
   ]
+
+
+@pytest.mark.slow
+def test_a_teacher_of_the_whole_vocabulary_teaches_a_pruned_student(
+  teacher_world, text
+):
+  world = teacher_world
+  _prune(world / 'teacher', text, world / 'pruned')
+  values = {
+    'task_name': 'SST-2',
+    'data_dir': world / 'task',
+    'teacher_checkpoint': world / 'teacher',
+    'transfer_file': text,
+    'logits_dir': world / 'dump',
+  }
+  flags = tiny_world.named_flags(values)
+  tiny_world.run('run_distillation', *flags, '--do_dump_logits', '--keep_text')
+  values = {
+    **{name: values[name] for name in ('task_name', 'data_dir', 'logits_dir')},
+    'init_checkpoint': world / 'pruned',
+    'output_dir': world / 'student',
+    'train_batch_size': 2,
+    'num_train_epochs': 1,
+  }
+  tiny_world.run(
+    'run_distillation', *tiny_world.named_flags(values), '--do_train'
+  )
+  vocabulary = (world / 'student' / 'vocab.txt').read_text()
+  assert vocabulary == (world / 'pruned' / 'vocab.txt').read_text()
