@@ -71,10 +71,10 @@ class ImportJob:
 
   @property
   def teacher_checksum(self) -> str:
-    """The SHA-256 that identifies the teacher: of its name, or its scores."""
+    """What identifies the teacher: its name, or a SHA-256 of its scores."""
     if name := self.options.imported.teacher_name:
-      return hashlib.sha256(f'teacher_name={name}'.encode()).hexdigest()
-    return self.scores.checksum()
+      return dump_manifest.NAMED + name
+    return dump_manifest.SCORES + self.scores.checksum()
 
   @property
   def num_shards(self) -> int:

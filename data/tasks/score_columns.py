@@ -109,20 +109,7 @@ def find(
     return found[0]
   if wanted in _NAMES or options.teacher_score_column:
     raise _missing(path, columns, options, names)
-  if not any(name in columns for name in _label_columns(options)):
-    raise _missing(path, columns, options, names)
-  options.check_kind('labels')
-  if (confidence := options.teacher_label_confidence) < 1 / len(labels):
-    raise UserError(
-      f'`teacher_label_confidence`={confidence}: expected 1/{len(labels)} or '
-      'more, or another label is likelier'
-    )
-  return ScoreColumns(
-    'labels',
-    (_one(path, columns, options),),
-    names,
-    _confidence(path, columns, options),
-  )
+  return _of_one_label(path, columns, options, names)
 
 
 def _of_each_label(
@@ -150,6 +137,29 @@ def _of_each_label(
     return None
   _check_labels(path, prefix, present, wanted, columns)
   return ScoreColumns(kind, tuple(wanted), tuple(labels))
+
+
+def _of_one_label(
+  path: str,
+  columns: Sequence[str],
+  options: ScoreOptions,
+  labels: tuple[str, ...],
+) -> ScoreColumns:
+  """Returns the columns of a label and its confidence."""
+  if not any(name in columns for name in _label_columns(options)):
+    raise _missing(path, columns, options, labels)
+  options.check_kind('labels')
+  if (confidence := options.teacher_label_confidence) < 1 / len(labels):
+    raise UserError(
+      f'`teacher_label_confidence`={confidence}: expected 1/{len(labels)} or '
+      'more, or another label is likelier'
+    )
+  return ScoreColumns(
+    'labels',
+    (_one(path, columns, options),),
+    labels,
+    _confidence(path, columns, options),
+  )
 
 
 def _check_labels(

@@ -85,6 +85,7 @@ def test_an_imported_dump_is_one_like_any_other(scored):
   assert words == '[CLS] the film was good . [SEP]'.split()
   manifest = dump.manifest
   assert (manifest.teacher, manifest.num_examples) == ('me', 3)
+  assert manifest.origins[0].describe() == 'imported scores of `me`'
   assert manifest.teacher_scores['eval_accuracy'] == 1.0
   assert manifest.keeps_text and manifest.num_labelled == 0
   facts = json.loads((scored / 'dump' / 'imported_scores.json').read_text())
@@ -119,7 +120,13 @@ def test_a_teacher_without_dev_scores_is_accepted_if_allowed(scored):
   with pytest.raises(UserError, match='--teacher_dev_scores, or --allow_weak'):
     _run(*flags)
   _run(*flags, '--allow_weak_teacher')
-  assert _dump(scored / 'dump').manifest.dev_split == ''
+  manifest = _dump(scored / 'dump').manifest
+  assert manifest.dev_split == ''
+  assert (
+    manifest.origins[0]
+    .describe()
+    .startswith('imported scores with the SHA-256 `')
+  )
 
 
 @pytest.mark.parametrize(
