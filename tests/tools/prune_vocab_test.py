@@ -171,7 +171,7 @@ def test_a_teacher_of_the_whole_vocabulary_teaches_a_pruned_student(
     'task_name': 'SST-2',
     'data_dir': world / 'task',
     'teacher_checkpoint': world / 'teacher',
-    'transfer_file': text,
+    'transfer_file': world / 'transfer.txt',
     'logits_dir': world / 'dump',
   }
   flags = tiny_world.named_flags(values)
