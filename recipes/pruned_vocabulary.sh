@@ -4,7 +4,8 @@
 #
 #   recipes/pruned_vocabulary.sh DATA_DIR [WORK_DIR]
 #
-# DATA_DIR holds glue/SST-2 and vocab/; recipes/README.md names the sources.
+# A fine-tuned model is then pruned to the pieces of more text, and evaluated.
+# DATA_DIR holds glue/SST-2, imdb/ and vocab/; recipes/README.md names the sources.
 set -euo pipefail
 
 if [[ $# -lt 1 ]]; then
@@ -33,5 +34,14 @@ for encoder in "$whole" "$work/pruned"; do
     --num_train_epochs=2 --learning_rate=3e-4 \
     --output_dir="$work/fine_tuned_$(basename "$encoder")"
 done
+[ -e "$work/reviews.txt" ] || "$python" -m tools.sample_sentences \
+  --input_file="$data/imdb/unlabelled_reviews.txt.gz" --num_sentences=20000 \
+  --output_file="$work/reviews.txt"
+[ -e "$work/pruned_after" ] || "$python" -m tools.prune_vocab \
+  --init_checkpoint="$work/fine_tuned_$(basename "$whole")" \
+  --input_file="$work/train.txt,$work/reviews.txt" \
+  --heldout_file="$work/dev.txt" --output_dir="$work/pruned_after"
+"$python" run_classifier.py --task_name=SST-2 --data_dir="$sst2" --do_eval \
+  --init_checkpoint="$work/pruned_after" --output_dir="$work/pruned_after_eval"
 "$python" -m benchmarks.runs --text_file="$work/dev.txt" \
   --model_dir="$work/fine_tuned_uncased_L-2_H-128_A-2,$work/fine_tuned_pruned"
