@@ -43,5 +43,6 @@ done
   --heldout_file="$work/dev.txt" --output_dir="$work/pruned_after"
 "$python" run_classifier.py --task_name=SST-2 --data_dir="$sst2" --do_eval \
   --init_checkpoint="$work/pruned_after" --output_dir="$work/pruned_after_eval"
-"$python" -m benchmarks.runs --text_file="$work/dev.txt" \
-  --model_dir="$work/fine_tuned_uncased_L-2_H-128_A-2,$work/fine_tuned_pruned"
+models=$work/fine_tuned_$(basename "$whole"),$work/fine_tuned_pruned
+"$python" -m benchmarks.runs --text_file="$work/dev.txt" --num_rounds=25 \
+  --model_dir="$models,$work/pruned_after"
