@@ -1,10 +1,11 @@
 """Distils a fine-tuned teacher into a compact student, through a logits dump.
 
 --do_dump_logits scores a transfer set with the teacher and writes the dump to
---logits_dir. --do_train trains a student on the dumps of one or several
-teachers. --do_eval and --do_predict work as in run_classifier.py, which can
-fine-tune the student afterwards (--init_checkpoint). The same command resumes a
-stopped job.
+--logits_dir; --do_import_logits makes one of the scores that any other model,
+program or person gave to texts. --do_train trains a student on the dumps of
+one or several teachers. --do_eval and --do_predict work as in
+run_classifier.py, which can fine-tune the student afterwards
+(--init_checkpoint). The same command resumes a stopped job.
 """
 
 from cli import device_flags, distillation_flags, run_flags, script

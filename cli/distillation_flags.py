@@ -28,11 +28,13 @@ def options() -> DistillationOptions:
     UserError: a flag is missing, has no effect, or contradicts another.
   """
   flag_group.require_one_of(
-    'do_dump_logits', 'do_train', 'do_eval', 'do_predict'
+    'do_dump_logits', 'do_import_logits', 'do_train', 'do_eval', 'do_predict'
   )
   flag_group.require('task_name')
   if FLAGS.do_dump_logits:
     flag_group.require('logits_dir', 'teacher_checkpoint')
+  if FLAGS.do_import_logits:
+    flag_group.require('logits_dir', 'teacher_scores')
   if FLAGS.do_train:
     flag_group.require('logits_dir')
   if FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict:

@@ -51,7 +51,8 @@ def _refuse_local() -> None:
 
 
 def _output_flags() -> list[str]:
-  is_dump = 'do_dump_logits' in FLAGS and FLAGS.do_dump_logits
+  makers = ('do_dump_logits', 'do_import_logits')
+  is_dump = any(name in FLAGS and FLAGS[name].value for name in makers)
   return ['output_dir', *(['logits_dir'] if is_dump else [])]
 
 

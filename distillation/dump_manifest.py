@@ -19,16 +19,27 @@ from system.errors import UserError, shown
 _T = TypeVar('_T')
 
 FILE_NAME = 'manifest.json'
+# How the checksum of a teacher begins whose scores were imported: what follows
+# is its name, or the SHA-256 of its scores.
+NAMED, SCORES = 'name:', 'scores:'
 
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
   """A teacher whose dump went into a merged dump."""
 
-  teacher: str  # The checkpoint's prefix.
+  teacher: str  # The checkpoint's prefix, or a name.
   teacher_checksum: str
   teacher_scores: dict[str, float]  # On the task's dev split.
   num_held_out: int  # Texts left out because dev or test contains them.
+
+  def describe(self) -> str:
+    """Says what the teacher is, without paths of this machine."""
+    for start, what in ((NAMED, 'of'), (SCORES, 'with the SHA-256')):
+      if self.teacher_checksum.startswith(start):
+        identity = self.teacher_checksum.removeprefix(start)
+        return f'imported scores {what} `{identity}`'
+    return f'weights with the SHA-256 `{self.teacher_checksum}`'
 
 
 @dataclasses.dataclass(frozen=True)

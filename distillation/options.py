@@ -9,6 +9,7 @@ import math
 import re
 
 from distillation import dump_manifest
+from distillation.import_options import ImportOptions
 from system.errors import UserError
 from system.file_systems import local_path
 from system.settings import MAX_SEED, setting
@@ -16,6 +17,9 @@ from training.options import TaskJobOptions, TeacherOptions
 
 # name[:version]:split:column or name[:version]:split:column_a+column_b
 _TFDS = re.compile(r'([^:]+(?::\d[\d.*]*)?):([A-Za-z][^:]*(?:\[.*\])?):([^:]+)')
+
+
+_MAKES_DUMP = 'do_dump_logits|do_import_logits'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,15 +41,16 @@ class TransferOptions:
   )
   transfer_text_column: str | None = setting(
     None,
-    'Added: the column of the tables in --transfer_file with the sentence, or '
-    "the first of a pair, if the task's own data has another one.",
-    needs=('transfer_file',),
+    'Added: the column of the tables in --transfer_file or --teacher_scores '
+    "with the sentence, or the first of a pair, if the task's own data has "
+    'another one.',
+    needs=('transfer_file|teacher_scores',),
   )
   transfer_text_pair_column: str | None = setting(
     None,
-    'Added: the column of the tables in --transfer_file with the second of a '
-    "pair, if the task's own data has another one.",
-    needs=('transfer_file',),
+    'Added: the column of the tables in --transfer_file or --teacher_scores '
+    "with the second of a pair, if the task's own data has another one.",
+    needs=('transfer_file|teacher_scores',),
   )
   transfer_split: str | None = setting(
     None,
@@ -157,19 +162,19 @@ class DumpOptions(TeacherOptions):
     'Added: the folder of the logits dump. A student can learn from the dumps '
     'of several teachers, separated by commas: from the mean of their '
     'probabilities, or of the numbers that they predict.',
-    needs=('do_dump_logits|do_train|do_eval',),
+    needs=(f'{_MAKES_DUMP}|do_train|do_eval',),
   )
   allow_weak_teacher: bool = setting(
     False,
     'Added: whether to accept a teacher that scores no better on dev than a '
     'constant prediction, or that cannot be scored because there is no dev.',
-    needs=('do_dump_logits',),
+    needs=(_MAKES_DUMP,),
   )
   keep_text: bool = setting(
     False,
     'Added: whether the dump keeps its text, so that students with another '
     'vocabulary, casing or length can learn from it.',
-    needs=('do_dump_logits',),
+    needs=(_MAKES_DUMP,),
   )
   dump_cls_layers: tuple[str, ...] = setting(
     (),
@@ -182,7 +187,7 @@ class DumpOptions(TeacherOptions):
     'Added: the number of files in the dump.',
     at_least=1,
     at_most=99_999,
-    needs=('do_dump_logits',),
+    needs=(_MAKES_DUMP,),
   )
   num_shards: int = setting(
     1,
@@ -300,7 +305,13 @@ class DistillationOptions(TaskJobOptions):
 
   transfer: TransferOptions
   dump: DumpOptions
+  imported: ImportOptions
   student: StudentOptions
+
+  @property
+  def makes_dump(self) -> bool:
+    """Whether a dump is made, by a teacher or of imported scores."""
+    return self.dump.do_dump_logits or self.imported.do_import_logits
 
   @property
   def has_student(self) -> bool:
@@ -314,7 +325,8 @@ class DistillationOptions(TaskJobOptions):
   def jobs_on_labels(self) -> list[str]:
     """Returns the given settings that need a task with labels."""
     dump = ['do_dump_logits'] * self.dump.do_dump_logits
-    return [*super().jobs_on_labels(), *dump]
+    imported = ['do_import_logits'] * self.imported.do_import_logits
+    return [*super().jobs_on_labels(), *dump, *imported]
 
   def check(self) -> None:
     """Checks settings that depend on each other.
@@ -327,6 +339,9 @@ class DistillationOptions(TaskJobOptions):
     if self.dump.do_dump_logits:
       self._check_dump()
       return
+    if self.imported.do_import_logits:
+      self._check_import()
+      return
     for folder in self.dump.logits_dir:
       if local_path(folder) is not None:
         dump_manifest.read(folder)
@@ -336,21 +351,46 @@ class DistillationOptions(TaskJobOptions):
     names = [self.transfer.transfer_split] * self.dump.do_dump_logits
     return [*filter(None, names), *self.evaluation.splits()]
 
+  def _check_one_dump(self, job: str) -> None:
+    self.task.check()
+    if len(folders := self.dump.logits_dir) > 1:
+      raise UserError(
+        f'`{job}` writes one dump; `logits_dir` names {len(folders)}: '
+        f'{", ".join(folders)}'
+      )
+
+  def _check_dev(self) -> None:
+    try:
+      self.task.check_splits(['dev'])
+    except UserError as error:
+      raise no_dev(error) from error
+
+  def _check_import(self) -> None:
+    self._check_one_dump('do_import_logits')
+    self.imported.check()
+    if not self.dump.allow_weak_teacher:
+      self.imported.check_dev()
+      self._check_dev()
+    student = self.student
+    for name in ('hard_label_weight', 'patient_weight'):
+      if self.training.do_train and (value := getattr(student, name)):
+        raise UserError(
+          f'`{name}`={value} cannot take effect: imported scores have neither '
+          'true labels nor [CLS] states'
+        )
+
   def _check_dump(self) -> None:
     dump = self.dump
-    self.task.check()
-    if len(dump.logits_dir) > 1:
+    self._check_one_dump('do_dump_logits')
+    if self.imported.do_import_logits:
       raise UserError(
-        '`do_dump_logits` writes one dump; `logits_dir` names '
-        f'{len(dump.logits_dir)}: {", ".join(dump.logits_dir)}'
+        'give either `do_dump_logits` or `do_import_logits`: each makes a dump '
+        'in `logits_dir`'
       )
     self.transfer.check()
     layers = dump.cls_layers()
     if not dump.allow_weak_teacher:
-      try:
-        self.task.check_splits(['dev'])
-      except UserError as error:
-        raise no_dev(error) from error
+      self._check_dev()
     if dump.num_shards > 1 and dump.shard_index is None:
       raise UserError(
         '`num_shards` needs `shard_index`, the number of this job'

@@ -1,4 +1,4 @@
-"""run_distillation.py's jobs: the teacher's dump, and a student trained on it.
+"""run_distillation.py's jobs: a teacher's dump, and a student trained on it.
 
 The teacher is loaded first, scores the transfer set once, and is never saved
 with a student. `soft_labels` defines the loss.
@@ -22,6 +22,7 @@ from data.text.tokenization import BertTokenizer
 from devices import strategies, workers
 from distillation import (
   dump_shards,
+  imported_dump,
   logits_dump,
   merged_dump,
   patience,
@@ -203,6 +204,9 @@ def run(options: DistillationOptions, command: Command) -> None:
   with workers.running(strategy):
     if options.dump.do_dump_logits:
       _dump_logits(task, tokenizer, splits.get('dev', ()), options, command())
+    if options.imported.do_import_logits:
+      dev = splits.get('dev', ())
+      imported_dump.run(task, tokenizer, dev, options, command())
     if options.has_student:
       seeds.run(options, command, run_student)
 
@@ -215,7 +219,8 @@ def _splits_of_teacher(
   Raises:
     UserError: a teacher makes a dump, but there is no dev split.
   """
-  if not options.dump.do_dump_logits:
+  is_scored = options.imported.teacher_dev_scores or options.dump.do_dump_logits
+  if not is_scored:
     return ()
   try:
     task.locate(options.task.data_dir, 'dev')
@@ -251,7 +256,7 @@ def make_distillation_task(options: DistillationOptions) -> Task:
   task = fine_tuning.make_labelled_task(
     options,
     *teachers,
-    dump_folders=() if dump.do_dump_logits else dump.logits_dir,
+    dump_folders=() if options.makes_dump else dump.logits_dir,
   )
   temperature = options.student.temperature
   is_own = 'temperature' not in options.student.inherited

@@ -17,7 +17,13 @@ from data.tasks import classifier_records, label_order
 from data.tasks.classifier_records import encode_texts
 from data.tasks.examples import Example
 from devices import restart, workers
-from distillation import dump_manifest, dump_shards, logits_dump
+from distillation import (
+  dev_scores,
+  dump_folder,
+  dump_manifest,
+  dump_shards,
+  logits_dump,
+)
 from distillation.dump_manifest import Manifest
 from distillation.options import DumpOptions
 from distillation.transfer_set import TransferSet
@@ -26,21 +32,12 @@ from modeling import hidden_states
 from modeling.checkpoints.location import Checkpoint
 from modeling.configs import BertConfig
 from modeling.models import Classifier, released_variables
-from system import files, temporary_files
+from system import files
 from system.errors import UserError
 from system.progress import Progress
-from training import (
-  foreign_files,
-  result_files,
-  run_folder,
-  run_lock,
-  scoring,
-)
+from training import run_folder, run_lock
 from training.predictor import Predictor
 from training.task_folder import TaskFolder, load_whole
-
-# A score lower by more is no accident: something is exchanged.
-_FAR_BELOW_CHANCE = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,43 +131,15 @@ def dump(
     )
   with run_lock.joined(output_dir, 'logits_dir') as is_alone:
     configuration = _configuration(job, identity)
-    _claim(job, configuration, command, is_alone)
+    dump_folder.claim(
+      output_dir,
+      job.folder.task.labels,
+      configuration,
+      command,
+      is_alone,
+      is_scored=bool(job.dev),
+    )
     _dump(job, config, configuration)
-
-
-def _claim(
-  job: DumpJob,
-  configuration: Mapping[str, Any],
-  command: Mapping[str, Any],
-  is_alone: Callable[[], bool],
-) -> None:
-  """Binds the folder to a configuration, or checks that it is bound to it.
-
-  A folder without a shard is free unless another job of the same dump is at
-  work there. It belongs to the next command.
-  """
-  folder = job.folder.output_dir
-
-  def is_free() -> bool:
-    parts = logits_dump.parts(folder)
-    foreign_files.check_dump(folder, job.folder.task.labels, parts)
-    if job.dev:
-      result_files.check_eval_results(folder)
-    if set(parts) - {logits_dump.DEV_LOGITS} or not is_alone():
-      return False
-    if run_folder.is_of_another(folder, configuration):
-      logits_dump.remove_dev_logits(folder)
-    return True
-
-  run_folder.claim(
-    folder,
-    configuration,
-    # Jobs that start together see no shard: the first one's claim counts.
-    has_progress=not workers.chief_does(is_free),
-    label='logits_dir',
-    command=command,
-    is_alone=False,
-  )
 
 
 def _dump(
@@ -262,32 +231,8 @@ def _score_on_dev(predictor: Predictor, job: DumpJob) -> dict[str, float]:
   if logits is None:
     texts = [Text(e.example_id, e.text_a, e.text_b) for e in dev]
     logits, _, _, _ = _score(predictor, texts, job)
-  logging.info('The teacher on dev:')
-  scores = scoring.score(folder.task, dev, logits)
-  result_files.write_eval_results(folder.output_dir, job.teacher.prefix, scores)
-  if not job.options.allow_weak_teacher:
-    name = f'eval_{folder.task.metrics[0]}'
-    chance = scoring.chance_score(folder.task, dev)
-    _check_strength(job.teacher.prefix, name, scores[name], chance)
-  # Last, because a refused teacher must leave nothing to resume from.
-  logits_dump.write_dev_logits(folder.output_dir, logits)
-  return scores
-
-
-def _check_strength(
-  teacher: str, name: str, score: float, chance: float
-) -> None:
-  """Raises a `UserError` if a teacher's score is not better than chance."""
-  if score > chance:
-    return
-  level, hint = 'at chance level', ''
-  if score < chance - _FAR_BELOW_CHANCE:
-    level = 'far below chance level'
-    hint = 'Its labels may be in another order than those of the data. '
-  raise UserError(
-    f'the teacher {teacher} is {level} on dev: {name} is {score:.4f}, a '
-    f'constant prediction gives {chance:.4f}. {hint}`allow_weak_teacher` '
-    'accepts it.'
+  return dev_scores.keep(
+    folder, job.teacher.prefix, dev, logits, job.options.allow_weak_teacher
   )
 
 
@@ -308,8 +253,7 @@ def dump_logits(teacher: Teacher, job: DumpJob) -> None:
   """
   texts, output_dir = job.transfer.texts, job.folder.output_dir
   paths = dump_shards.paths(output_dir, job.num_shards)
-  bounds = np.linspace(0, len(texts), job.num_shards + 1).astype(int)
-  shards = list(zip(paths, bounds[:-1], bounds[1:], strict=True))
+  shards = dump_folder.parts_of(paths, len(texts))
   own = shards[job.job :: job.num_jobs][workers.index() :: workers.count()]
   num_done = 0
   with Progress(sum(b - a for _, a, b in own), ' examples') as progress:
@@ -338,17 +282,8 @@ def _finish(teacher: Teacher, job: DumpJob, paths: Sequence[str]) -> None:
   if missing:
     _warn_of_missing(missing, paths, job)
     return
-  output_dir = job.folder.output_dir
   manifest = _manifest(teacher, job, paths)
-  dump_manifest.write(output_dir, manifest)
-  logging.info(
-    'Wrote the dump %s: logits of %s examples in %d files',
-    output_dir,
-    f'{manifest.num_examples:,}',
-    len(paths),
-  )
-  # All shards are complete, so parts that killed jobs left are useless.
-  temporary_files.remove_abandoned(output_dir, 'logits-.*', is_alone=True)
+  dump_folder.complete(job.folder.output_dir, manifest)
 
 
 def _warn_of_missing(
@@ -397,27 +332,9 @@ def _dump_shard(
 ) -> None:
   task = job.folder.task
   logits, states, ids, segments = _score(predictor, texts, job, on_progress)
-  keeps_text = job.options.keep_text
-  rows = [
-    dump_shards.Row(
-      text.example_id,
-      row_ids,
-      row_segments,
-      row_logits,
-      None if text.label is None else task.encode_label(text.label),
-      text.text_a if keeps_text else None,
-      text.text_b if keeps_text else None,
-      row_states,
-    )
-    for text, row_ids, row_segments, row_logits, row_states in zip(
-      texts,
-      dump_shards.split_rows(ids),
-      dump_shards.split_rows(segments),
-      logits,
-      [None] * len(texts) if states is None else states,
-      strict=True,
-    )
-  ]
+  rows = dump_folder.rows(
+    task, texts, logits, ids, segments, job.options.keep_text, states
+  )
   dump_shards.write(path, rows, task.is_regression)
 
 

@@ -16,7 +16,7 @@ from system.file_systems import local_path
 from system.settings import setting
 
 _CUSTOM = 'task_name=custom'
-_TABLES = f'{_CUSTOM}|transfer_file'
+_TABLES = f'{_CUSTOM}|transfer_file|teacher_scores'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,14 +67,16 @@ class TaskOptions:
   text_column: str | None = setting(
     None,
     'Added: the column of --task_name=custom, or of the tables in '
-    "--transfer_file, with the sentence, or the first of a pair. A task's own "
-    "files decide the default; that of custom is 'sentence'.",
+    '--transfer_file or --teacher_scores, with the sentence, or the first of a '
+    "pair. A task's own files decide the default; that of custom is "
+    "'sentence'.",
     needs=(_TABLES,),
   )
   text_pair_column: str | None = setting(
     None,
     'Added: the column of --task_name=custom, or of the tables in '
-    '--transfer_file, with the second of a pair, if there are pairs.',
+    '--transfer_file or --teacher_scores, with the second of a pair, if there '
+    'are pairs.',
     needs=(_TABLES,),
   )
   label_column: str = setting(

@@ -103,6 +103,16 @@ def read_rows(
         number += 1
 
 
+def column_names(source: Input) -> list[str]:
+  """Returns the names of all columns of a file.
+
+  Raises:
+    UserError: the file is damaged or cannot be read.
+  """
+  with _opened(source) as (table, _):
+    return list(table.schema_arrow.names)
+
+
 def _scalars(column: Any) -> list[Any]:
   """Returns a column's values; texts as bytes, which may not be UTF-8."""
   import pyarrow

@@ -79,6 +79,24 @@ def _open(checkpoint: Checkpoint):
   return reader
 
 
+def read_weights(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
+  """Reads all weights of a checkpoint, encoder and heads.
+
+  Args:
+    checkpoint: see `location.locate`.
+
+  Returns:
+    released name → float32 array.
+
+  Raises:
+    UserError: a file is damaged, a weight is NaN or infinite, or model.json
+      records another checksum.
+  """
+  checkpoint.check_recorded()
+  reader = _open(checkpoint)
+  return _read(reader, checkpoint, list(_weights(reader)))
+
+
 def is_encoder(name: str) -> bool:
   """Returns whether a released name belongs to the encoder, pooler included."""
   return name.startswith('bert/')

@@ -47,7 +47,7 @@ def _of_teacher(origin: Origin) -> str:
     for name, value in origin.teacher_scores.items()
     if name != 'loss' and math.isfinite(value)
   )
-  text = f'- Teacher: weights with the SHA-256 `{origin.teacher_checksum}`'
+  text = f'- Teacher: {origin.describe()}'
   return f'{text}; on dev: {scores}' if scores else text
 
 

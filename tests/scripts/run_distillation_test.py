@@ -12,7 +12,7 @@ import tensorflow as tf
 import tiny_world
 
 from devices import strategies
-from distillation import dump_shards, teacher
+from distillation import dev_scores, dump_shards, teacher
 from modeling import hidden_states
 from modeling.checkpoints import loading, location, tensor_bundle
 from modeling.configs import BertConfig
@@ -278,8 +278,8 @@ def test_a_dump_keeps_files_of_other_programs(teacher_world, name, content):
 )
 def test_a_weak_teacher_s_score_is_compared_with_chance(score, message):
   with pytest.raises(UserError, match=f'the teacher a/b {message}'):
-    teacher._check_strength('a/b', 'eval_f1', score, 0.51)
-  teacher._check_strength('a/b', 'eval_f1', 0.52, 0.51)
+    dev_scores.check_strength('a/b', 'eval_f1', score, 0.51)
+  dev_scores.check_strength('a/b', 'eval_f1', 0.52, 0.51)
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data.text import word_counts
+from data.text import vocabulary_fit, word_counts
 from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
 from data.text.tokenization import BertTokenizer
@@ -28,7 +28,7 @@ def tokenizer(tmp_path) -> BertTokenizer:
 def _check(tmp_path, tokenizer, text: str) -> dict:
   (tmp_path / 'text').write_text(text)
   corpus = Corpus(CorpusOptions(str(tmp_path / 'text')))
-  return check_vocab.check(corpus, tokenizer)
+  return vocabulary_fit.check(corpus, tokenizer)
 
 
 def test_shares_and_means_count_every_word(tmp_path, tokenizer):
@@ -75,7 +75,7 @@ def test_forgotten_words_are_counted(tmp_path, tokenizer, monkeypatch):
   expected = _check(tmp_path, tokenizer, TEXT)
   monkeypatch.setattr(word_counts, '_BATCH_CHARACTERS', 1)
   monkeypatch.setattr(
-    check_vocab,
+    vocabulary_fit,
     'WordCounter',
     lambda forget: word_counts.WordCounter(forget, max_words=2),
   )

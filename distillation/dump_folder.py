@@ -1,0 +1,134 @@
+"""A dump's folder while the dump is made: claims it, fills it, completes it.
+
+Shared by the dumps that a teacher writes and those of imported scores.
+
+Tested by `tests/scripts/run_distillation_test.py` and
+`tests/scripts/import_logits_test.py`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from data.tasks.task import Task
+from devices import workers
+from distillation import dump_manifest, dump_shards, logits_dump
+from distillation.dump_manifest import Manifest
+from distillation.dump_shards import Row
+from distillation.transfer_text import Text
+from system import temporary_files
+from training import foreign_files, result_files, run_folder
+
+
+def claim(
+  folder: str,
+  labels: Sequence[str],
+  configuration: Mapping[str, Any],
+  command: Mapping[str, Any],
+  is_alone: Callable[[], bool],
+  is_scored: bool,
+) -> None:
+  """Binds a folder to a dump's configuration, or checks that it is bound to it.
+
+  A folder without a shard is free unless another job of the same dump is at
+  work there. It belongs to the next command.
+
+  Args:
+    folder: the dump's.
+    labels: the content of its labels.txt; empty if it writes none.
+    configuration: everything that decides the dump's content.
+    command: the script and its flags, for `run.json`.
+    is_alone: returns whether no other job is at work in the folder.
+    is_scored: whether the job writes the teacher's scores on dev.
+
+  Raises:
+    UserError: the folder holds part of another dump, or files of another
+      program.
+  """
+
+  def is_free() -> bool:
+    parts = logits_dump.parts(folder)
+    foreign_files.check_dump(folder, labels, parts)
+    if is_scored:
+      result_files.check_eval_results(folder)
+    if set(parts) - {logits_dump.DEV_LOGITS} or not is_alone():
+      return False
+    if run_folder.is_of_another(folder, configuration):
+      logits_dump.remove_dev_logits(folder)
+    return True
+
+  run_folder.claim(
+    folder,
+    configuration,
+    # Jobs that start together see no shard: the first one's claim counts.
+    has_progress=not workers.chief_does(is_free),
+    label='logits_dir',
+    command=command,
+    is_alone=False,
+  )
+
+
+def parts_of(
+  paths: Sequence[str], num_texts: int
+) -> list[tuple[str, int, int]]:
+  """Returns each shard's path, its first text and the end of its texts."""
+  bounds = np.linspace(0, num_texts, len(paths) + 1).astype(int).tolist()
+  return list(zip(paths, bounds[:-1], bounds[1:], strict=True))
+
+
+def rows(
+  task: Task,
+  texts: Sequence[Text],
+  logits: np.ndarray,
+  ids: tf.RaggedTensor,
+  segments: tf.RaggedTensor,
+  keeps_text: bool,
+  states: np.ndarray | None = None,
+) -> list[Row]:
+  """Returns the examples of N texts.
+
+  Args:
+    task: encodes the labels.
+    texts: N texts.
+    logits: float32 [N, C].
+    ids: int32 [N, (tokens)].
+    segments: int32 [N, (tokens)].
+    keeps_text: whether the examples hold their text.
+    states: float32 [N, M*H]; None without states.
+  """
+  return [
+    Row(
+      text.example_id,
+      row_ids,
+      row_segments,
+      row_logits,
+      None if text.label is None else task.encode_label(text.label),
+      text.text_a if keeps_text else None,
+      text.text_b if keeps_text else None,
+      row_states,
+    )
+    for text, row_ids, row_segments, row_logits, row_states in zip(
+      texts,
+      dump_shards.split_rows(ids),
+      dump_shards.split_rows(segments),
+      logits,
+      [None] * len(texts) if states is None else states,
+      strict=True,
+    )
+  ]
+
+
+def complete(folder: str, manifest: Manifest) -> None:
+  """Writes the manifest of a dump whose shards are all there."""
+  dump_manifest.write(folder, manifest)
+  logging.info(
+    'Wrote the dump %s: logits of %s examples in %d files',
+    folder,
+    f'{manifest.num_examples:,}',
+    len(manifest.shards),
+  )
+  # All shards are complete, so parts that killed jobs left are useless.
+  temporary_files.remove_abandoned(folder, 'logits-.*', is_alone=True)

@@ -1,0 +1,267 @@
+r"""Makes a model smaller: keeps the wordpieces that a text uses.
+
+  python -m tools.prune_vocab --init_checkpoint=student \
+    --input_file=reviews.txt --heldout_file=heldout.txt --output_dir=pruned
+
+Most weights of a small BERT are the embeddings of wordpieces that its text
+never has. The tool tokenises --input_file and keeps the pieces that occur
+--min_count times or more, all single characters, and the special tokens; the
+others go, with their rows of the word embeddings and of the masked-LM head.
+Nothing else changes: on a text of kept pieces the model computes the same.
+
+The model is a checkpoint with its vocab.txt beside it, pre-trained or
+fine-tuned, in any form that --init_checkpoint takes. The output is a folder
+like that of a run: model.ckpt-<step>, bert_config.json, vocab.txt, model.json,
+labels.txt if there are labels, and prune.json, which holds the printed table:
+what the smaller vocabulary costs in pieces per word and in [UNK], on the text
+and on the held-out text.
+
+Prune a pre-trained model, then fine-tune or distil it; a fine-tuned one loses
+no training. A teacher with the whole vocabulary teaches a pruned student if its
+dump was made with --keep_text.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from cli import corpus_flags, flag_group, script
+from system import files
+from system.errors import UserError
+
+if TYPE_CHECKING:
+  from data.text.corpus import Corpus
+  from data.text.tokenization import BertTokenizer
+  from modeling.checkpoints.location import Checkpoint
+
+FLAGS = flags.FLAGS
+
+REPORT = 'prune.json'
+_VOCAB = 'vocab.txt'
+_MILLION = 1e6
+
+
+def define_flags() -> None:
+  """Defines this script's flags."""
+  corpus_flags.define()
+  flags.DEFINE_string(
+    'init_checkpoint',
+    None,
+    'The model: a prefix, a run, or a Hugging Face folder, with its vocab.txt.',
+  )
+  flags.DEFINE_string('output_dir', None, 'The new folder to write to.')
+  flags.DEFINE_string(
+    'heldout_file',
+    None,
+    'Text like --input_file, to measure the cost on text that chose no piece.',
+  )
+  flags.DEFINE_integer(
+    'min_count', 1, 'How often a piece must occur to stay.', lower_bound=1
+  )
+  flags.DEFINE_bool(
+    'do_lower_case',
+    None,
+    'Whether the model lower-cases its text, if no file beside it says so.',
+  )
+
+
+def prune(
+  checkpoint: 'Checkpoint',
+  corpora: 'Mapping[str, Corpus]',
+  output_dir: str,
+  min_count: int = 1,
+  do_lower_case: bool | None = None,
+) -> dict[str, Any]:
+  """Writes a smaller model.
+
+  Args:
+    checkpoint: the model.
+    corpora: name → text; the first one chooses the pieces, and the cost is
+      measured on each.
+    output_dir: a new or empty folder.
+    min_count: how often a piece must occur to stay.
+    do_lower_case: whether its text is lower-cased; None if a file beside the
+      model says so.
+
+  Returns:
+    The content of prune.json.
+
+  Raises:
+    UserError: the model lacks its vocabulary or configuration, does not fit it
+      or is damaged; its casing is unknown, or contradicts what is given; or a
+      text cannot be read.
+  """
+  from data.text import vocabulary_fit, vocabulary_pruning
+  from data.text.tokenization import BertTokenizer, Vocabulary
+  from modeling.checkpoints import loading, pruning
+
+  if checkpoint.vocab_file is None:
+    raise UserError(f'there is no {_VOCAB} beside {checkpoint.prefix}')
+  if (found := checkpoint.config()) is None:
+    raise UserError(f'there is no bert_config.json beside {checkpoint.prefix}')
+  config = found[1]
+  before = BertTokenizer(
+    checkpoint.vocab_file, _casing(checkpoint, do_lower_case)
+  )
+  weights = loading.read_weights(checkpoint)
+  first, *others = corpora
+  fit, counts = vocabulary_fit.check_and_count(corpora[first], before)
+  ids = vocabulary_pruning.kept(before.tokens, counts, min_count)
+  smaller = pruning.prune(weights, ids, before.vocab_size)
+  tokens = [before.tokens[i] for i in ids]
+  after = BertTokenizer(Vocabulary(tokens), before.do_lower_case)
+  fits = {first: fit}
+  fits |= {name: vocabulary_fit.check(corpora[name], before) for name in others}
+  report = {
+    'made_from': checkpoint.prefix,
+    'min_count': min_count,
+    'tokens': {'before': before.vocab_size, 'after': len(tokens)},
+    'weights': {
+      'before': sum(value.size for value in weights.values()),
+      'after': sum(value.size for value in smaller.values()),
+    },
+    'texts': {
+      name: {
+        'before': _cost(fits[name]),
+        'after': _cost(vocabulary_fit.check(corpus, after)),
+      }
+      for name, corpus in corpora.items()
+    },
+  }
+  config = dataclasses.replace(config, vocab_size=len(tokens))
+  _write(output_dir, checkpoint, smaller, config, after)
+  files.write_json(os.path.join(output_dir, REPORT), report)
+  return report
+
+
+def _casing(checkpoint: 'Checkpoint', given: bool | None) -> bool:
+  """Returns whether the model's text is lower-cased.
+
+  Raises:
+    UserError: nothing says so, or what is given contradicts it.
+  """
+  from modeling.checkpoints import recorded_casing
+
+  recorded = checkpoint.casing() or recorded_casing.of_name(checkpoint.prefix)
+  if recorded is None and given is None:
+    raise UserError(
+      f'no file beside {checkpoint.prefix} says whether its text is '
+      'lower-cased: give --do_lower_case or --nodo_lower_case'
+    )
+  if recorded and given not in (None, recorded[1]):
+    raise UserError(
+      f'--do_lower_case={given} contradicts {recorded[0]}, which says '
+      f'{recorded[1]}'
+    )
+  return recorded[1] if recorded else given
+
+
+def _cost(fit: Mapping[str, Any]) -> dict[str, float]:
+  """Returns the part of a text's statistics that the vocabulary decides."""
+  names = (
+    *('words', 'wordpieces', 'wordpieces_per_word', 'unknown_words'),
+    'unknown_word_share',
+  )
+  return {name: fit[name] for name in names}
+
+
+def _write(
+  output_dir: str,
+  checkpoint: 'Checkpoint',
+  weights: Mapping[str, Any],
+  config: Any,
+  tokenizer: 'BertTokenizer',
+) -> None:
+  from data.tasks import label_order
+  from modeling.checkpoints import exporting, location, recorded_casing
+  from modeling.checkpoints.model_file import ModelFile
+
+  labels = label_order.find(location.label_folders(checkpoint.prefix))
+  files.make_folder(output_dir)
+  files.write_text(
+    os.path.join(output_dir, _VOCAB),
+    ''.join(f'{token}\n' for token in tokenizer.tokens),
+  )
+  recorded_casing.write(output_dir, tokenizer.do_lower_case)
+  label_order.write(output_dir, labels[1] if labels else ())
+  step = checkpoint.prefix.rpartition('-')[2]
+  content = checkpoint.description() or ModelFile()
+  exporting.export(
+    output_dir,
+    int(step) if step.isdigit() else 0,
+    weights,
+    config,
+    content=dataclasses.replace(content, do_lower_case=tokenizer.do_lower_case),
+  )
+
+
+def render(report: Mapping[str, Any]) -> list[str]:
+  """Returns the lines of the table that the tool prints."""
+  tokens, weights = report['tokens'], report['weights']
+  rows = [
+    ('', 'before', 'after'),
+    ('wordpieces', *(f'{tokens[x]:,}' for x in ('before', 'after'))),
+    (
+      'weights, millions',
+      *(f'{weights[x] / _MILLION:.2f}' for x in ('before', 'after')),
+    ),
+  ]
+  for name, costs in report['texts'].items():
+    both = [costs['before'], costs['after']]
+    rows += [
+      (
+        f'{name}: pieces per word',
+        *(f'{x["wordpieces_per_word"]:.4f}' for x in both),
+      ),
+      (
+        f'{name}: [UNK], % of words',
+        *(f'{100 * x["unknown_word_share"]:.4f}' for x in both),
+      ),
+    ]
+  width = max(len(row[0]) for row in rows)
+  return [f'{a:{width}}  {b:>12}  {c:>12}' for a, b, c in rows]
+
+
+def _corpora() -> 'dict[str, Corpus]':
+  """Returns the texts by the flags that name them."""
+  from data.text.corpus import Corpus
+
+  options = corpus_flags.options()
+  corpora = {'input_file': corpus_flags.corpus()}
+  if FLAGS.heldout_file:
+    heldout = dataclasses.replace(options, input_file=FLAGS.heldout_file)
+    corpora['heldout_file'] = Corpus(heldout)
+  return corpora
+
+
+def _check_output(folder: str) -> None:
+  if files.exists(folder) and (
+    not files.is_folder(folder) or files.list_folder(folder)
+  ):
+    raise UserError(f'--output_dir={folder} exists; give a new folder')
+
+
+def main(_: Sequence[str]) -> None:
+  """Writes the smaller model and prints the table."""
+  flag_group.require('init_checkpoint', 'input_file', 'output_dir')
+  corpus_flags.check()
+  _check_output(FLAGS.output_dir)
+  corpora = _corpora()
+  from modeling.checkpoints.location import locate
+
+  report = prune(
+    locate(FLAGS.init_checkpoint),
+    corpora,
+    FLAGS.output_dir,
+    FLAGS.min_count,
+    FLAGS.do_lower_case,
+  )
+  script.show(render(report))
+
+
+if __name__ == '__main__':
+  define_flags()
+  script.run(main)
