@@ -33,7 +33,7 @@ def name_for(path: str) -> str:
 def remove_abandoned(
   folder: str, targets: str = '.*', is_alone: bool = False
 ) -> None:
-  """Removes temporary files that killed writers left.
+  """Removes temporary files and folders that killed writers left.
 
   No process can see whether a writer on another machine is alive. Unless
   `is_alone`, only files unchanged for an hour are therefore removed, and none
@@ -58,4 +58,4 @@ def remove_abandoned(
     path = os.path.join(folder, name)
     with contextlib.suppress(*file_systems.errors()):
       if is_alone or 0 < gfile.stat(path).mtime_nsec / 1e9 < before:
-        gfile.remove(path)
+        (gfile.rmtree if gfile.isdir(path) else gfile.remove)(path)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import sys
 from typing import Any
 
@@ -79,6 +80,7 @@ def export(
   """
   files.make_folder(output_dir)
   target = os.path.join(output_dir, chosen.name)
+  temporary_files.remove_abandoned(output_dir, re.escape(chosen.name))
   temporary = temporary_files.name_for(target)
   try:
     files.make_folder(temporary)

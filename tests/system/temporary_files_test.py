@@ -40,6 +40,17 @@ def test_abandoned_files_are_removed_an_hour_later(tmp_path):
   assert mine not in left
 
 
+def test_an_abandoned_folder_is_removed_with_its_files(tmp_path):
+  path = temporary_files.name_for(str(tmp_path / 'onnx'))
+  files.make_folder(f'{path}/onnx')
+  files.write_text(f'{path}/onnx/model.onnx', 'half')
+  temporary_files.remove_abandoned(str(tmp_path))
+  assert len(os.listdir(tmp_path)) == 1
+  os.utime(path, (1, 1))
+  temporary_files.remove_abandoned(str(tmp_path))
+  assert os.listdir(tmp_path) == []
+
+
 def test_without_modification_times_only_a_lone_writer_removes(tmp_path):
   folder = f'ram://{tmp_path}'
   files.make_folder(folder)
