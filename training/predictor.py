@@ -105,10 +105,11 @@ class Predictor:
     seen, timed, seconds = set(), 0, 0.0
     num_done = 0
     batches = iter(batches)
+    # The first batch traces the function, so it runs alone. Other batches would
+    # wait for it, end together, and make the measured rate too high. Handing it
+    # to a thread would take longer than a small model takes for a few texts.
+    first = self._with_logits(next(batches))
     with ThreadPoolExecutor(self._num_threads) as pool:
-      # The first batch traces the function, so it runs alone. Other batches
-      # would wait for it, end together, and make the measured rate too high.
-      first = pool.submit(self._with_logits, next(batches)).result()
       others = threads.ordered_map(
         pool, self._num_threads, self._with_logits, batches
       )
@@ -145,9 +146,10 @@ class Predictor:
     Rows for padding follow them if the replicas do not divide B.
     """
     missing = -batch['input_ids'].shape[0] % self._num_replicas
-    outputs = self._logits(
-      {x: tf.pad(batch[x], [[0, missing], [0, 0]]) for x in _INPUTS}
-    )
+    rows = {x: tf.convert_to_tensor(batch[x]) for x in _INPUTS}
+    if missing:
+      rows = {x: tf.pad(row, [[0, missing], [0, 0]]) for x, row in rows.items()}
+    outputs = self._logits(rows)
     return np.concatenate(
       [x.numpy() for x in self._strategy.experimental_local_results(outputs)]
     )
