@@ -19,6 +19,7 @@ def _run(world, *arguments, **changes):
   tiny_world.run('run_classifier', *flags, *arguments)
 
 
+@pytest.mark.slow
 def test_script_trains_evaluates_and_predicts(world):
   command = [
     *[sys.executable, 'run_classifier.py', *tiny_world.task_flags(world)],

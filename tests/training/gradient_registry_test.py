@@ -23,6 +23,7 @@ def _graph_with_custom_gradient():
   return weakref.ref(gradient.get_concrete_function(x).graph)
 
 
+@pytest.mark.slow
 def test_only_the_graphs_of_the_block_are_freed():
   older = _graph_with_custom_gradient()
   with gradient_registry.freeing_graphs():

@@ -25,7 +25,11 @@ _TEXTS = [
 ]
 _PAIRS = [*zip(_TEXTS, _TEXTS[::-1], strict=True)]
 _TEMPERATURE = 2.5
-_KINDS = ('classifier', 'pairs', 'regressor')
+_KINDS = (
+  'classifier',
+  'pairs',
+  pytest.param('regressor', marks=pytest.mark.slow),
+)
 
 # TensorFlow Serving 2.20 links those of tensorflow_text by its `ops_lib`, and
 # all of TensorFlow's.
