@@ -2,6 +2,7 @@
 
 import weakref
 
+import pytest
 import tensorflow as tf
 
 from modeling import custom_gradients
