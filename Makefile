@@ -34,7 +34,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 slow: $(STAMP)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,parity,beam,litert,onnx,openvino,tf_hub,tf_models]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,parity,beam,litert,onnx,openvino,tf-hub,tf-models]'
 	$(BIN)/python -m pytest $(PARALLEL) -m 'slow and not long'
 
 # The tests that use the GPU; the folder RESULTS keeps their output.

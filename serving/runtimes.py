@@ -98,7 +98,7 @@ _RUNTIMES = {
   },
   TRANSFORMERS: _Runtime(
     transformers_model.PACKAGES,
-    'hugging_face',
+    'hugging-face',
     transformers_model.check,
     transformers_model.load,
   ),

@@ -15,7 +15,8 @@ from collections.abc import Collection
 from serving.exports.format import Format, Variant
 from system.errors import UserError
 
-# A format's name is that of the extra in setup.cfg with its packages.
+# The extra in setup.cfg with a format's packages has its name, with hyphens:
+# older versions of pip find no extra with an underscore.
 _MODULES = {
   'hugging_face': 'serving.exports.hugging_face',
   'litert': 'serving.exports.litert',
@@ -97,7 +98,8 @@ def _require(
   if missing := _missing(python, sorted(packages)):
     raise UserError(
       f'{setting} needs {", ".join(missing)}, which {python} lacks: '
-      f"pip install -c constraints.txt -e '.[{extra}]'{advice}"
+      'pip install -c constraints.txt -e '
+      f"'.[{extra.replace('_', '-')}]'{advice}"
     )
 
 

@@ -73,7 +73,7 @@ def test_mistakes_are_refused_before_anything_is_written(folder, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(
   not (find_spec('torch') and find_spec('transformers')),
-  reason="needs pip install -e '.[hugging_face]'",
+  reason="needs pip install -e '.[hugging-face]'",
 )
 def test_an_export_is_compared_with_the_dev_set_of_the_run(folder, tmp_path):
   done = subprocess.run(
