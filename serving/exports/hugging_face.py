@@ -2,7 +2,7 @@
 
 model.safetensors   float32, under the names of transformers
 config.json         dimensions, activation, labels
-README.md           a short model card
+README.md           the model card
 and the tokenizer's files, see `tokenizer_json`.
 
 `tools.import_hugging_face` reads the folder back into the same weights.
@@ -43,7 +43,7 @@ def write(parts: Parts, folder: str) -> None:
   tensors = hugging_face.their_weights(parts.weights, has_prefix)
   _write_weights(os.path.join(folder, WEIGHTS), tensors)
   files.write_text(
-    os.path.join(folder, 'README.md'), model_card.short_card(parts)
+    os.path.join(folder, 'README.md'), model_card.export_card(parts)
   )
 
 

@@ -1,4 +1,4 @@
-"""Model cards: a short one in a Hugging Face export, a full one for a run.
+"""Model cards: of a Hugging Face export, and of a run.
 
 Both describe the model with the same sentences. Does not import TensorFlow.
 
@@ -79,10 +79,15 @@ class Notes:
   limits: str | None = None
 
 
-def short_card(parts: 'Parts') -> str:
-  """Returns the card: what the model is, takes and returns, and how to use it.
+def export_card(parts: 'Parts') -> str:
+  """Returns the card of a Hugging Face export.
 
-  It has no licence: the licence of the data and of the first weights decides.
+  It says what the model is, takes and returns, and how to use it; of a model
+  with a task also how its run made it, and how good it is. It has no licence:
+  the licence of the data and of the first weights decides.
+
+  Raises:
+    UserError: a file of the run is malformed.
   """
   model = Described(
     parts.config,
@@ -99,7 +104,10 @@ def short_card(parts: 'Parts') -> str:
     'pipeline_tag': _PIPELINES[model.head],
   }
   sections = [_header(header), *_about(model, ': pass `truncation=True`')]
-  return _joined([*sections, f'```python\n{_example(model)}\n```'])
+  sections.append(f'```python\n{_example(model)}\n```')
+  if model.head == heads.TASK:
+    sections += _of_run(model, run_facts.read(parts.checkpoint.prefix))
+  return _joined(sections)
 
 
 def full_card(
@@ -126,17 +134,8 @@ def full_card(
   languages = json.dumps([*notes.languages]) if notes.languages else None
   header = {'language': languages, 'license': notes.license}
   header['pipeline_tag'] = _PIPELINES[model.head]
-  sections = [_header(header), *_about(model), _size(model, facts)]
-  sections += [
-    card_sections.training(facts),
-    card_sections.recipe(facts),
-    card_sections.scores(facts, results),
-    card_sections.agreement(facts),
-    card_sections.speed(facts),
-    *_noted(notes),
-    _HOW_TO_USE,
-  ]
-  return _joined(sections)
+  sections = [_header(header), *_about(model), *_of_run(model, facts, results)]
+  return _joined([*sections, *_noted(notes), _HOW_TO_USE])
 
 
 def _described(path: str) -> Described:
@@ -179,6 +178,20 @@ def _about(model: Described, how_to_cut: str = '') -> list[str]:
   )
   title = f'# {_title(model)}'
   return [title, size, _inputs(model, how_to_cut), _outputs(model)]
+
+
+def _of_run(
+  model: Described, facts: RunFacts, results: Sequence[Mapping[str, Any]] = ()
+) -> list[str]:
+  """Returns what the files of a run say; sections without content are ''."""
+  return [
+    _size(model, facts),
+    card_sections.training(facts),
+    card_sections.recipe(facts),
+    card_sections.scores(facts, results),
+    card_sections.agreement(facts),
+    card_sections.speed(facts),
+  ]
 
 
 def _size(model: Described, facts: RunFacts) -> str:

@@ -98,6 +98,16 @@ def test_the_card_shows_how_to_use_the_model(parts_of, tmp_path, kind):
   assert 'from transformers import' in code
 
 
+def test_the_card_has_the_scores_of_the_run(model_folder, tmp_path):
+  folder = pathlib.Path(model_folder('classifier'))
+  results = 'eval_accuracy = 0.75\nglobal_step = 1\n'
+  (folder / 'eval_results.txt').write_text(results)
+  written = _written(parts.read(str(folder), 'task'), tmp_path / 'out')
+  assert '| accuracy | 0.7500 |' in (written / 'README.md').read_text()
+  encoder = _written(parts.read(str(folder), 'none'), tmp_path / 'encoder')
+  assert 'accuracy' not in (encoder / 'README.md').read_text()
+
+
 def test_duplicate_and_blank_tokens_get_names_that_match_no_text(
   model_folder, world, tmp_path
 ):
