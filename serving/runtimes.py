@@ -25,6 +25,7 @@ from serving import (
   onnx_model,
   openvino_model,
   served_model,
+  tf_models_model,
   transformers_model,
 )
 from serving.model import Model
@@ -36,6 +37,7 @@ TENSORFLOW, TRANSFORMERS = 'tensorflow', 'transformers'
 _ONNX = {'onnx': 'float32', 'onnx_int8': 'dynamic', 'onnx_static': 'static'}
 _OPENVINO = {'openvino': 'float32'}
 _SAVED_MODEL = {'saved_model': 'float32'}
+_TF_MODELS = {'tf_models': 'float32'}
 _LITERT = {
   'litert': 'float32',
   'litert_float16': 'float16',
@@ -93,6 +95,7 @@ _RUNTIMES = {
       (openvino_model, 'openvino', _OPENVINO),
       (litert_model, 'litert', _LITERT),
       (served_model, '', _SAVED_MODEL),
+      (tf_models_model, 'tf-models', _TF_MODELS),
     )
     for name, kind in kinds.items()
   },
@@ -111,7 +114,8 @@ def of(path: str) -> str:
 
   It is ONNX Runtime for an ONNX export without other weights, LiteRT for a
   LiteRT export, with the float32 model if there are several, `saved_model` for
-  a SavedModel, else TensorFlow, which also reads a Hugging Face export.
+  a SavedModel, `tf_models` for a model of tf-models-official, else TensorFlow,
+  which also reads a Hugging Face export.
 
   Args:
     path: the folder of a model; or what `location.locate` takes.
@@ -121,6 +125,7 @@ def of(path: str) -> str:
       (onnx_model, _ONNX),
       (litert_model, _LITERT),
       (served_model, _SAVED_MODEL),
+      (tf_models_model, _TF_MODELS),
     ):
       for name, kind in kinds.items():
         if files.exists(os.path.join(path, module.FILES[kind])):
@@ -129,13 +134,14 @@ def of(path: str) -> str:
 
 
 def _holds_weights(path: str) -> bool:
+  """Returns whether there are weights that `tensorflow` reads."""
   from modeling.checkpoints.location import locate
 
   try:
-    locate(path)
+    checkpoint = locate(path)
+    return checkpoint.is_hugging_face or checkpoint.config() is not None
   except UserError:
     return False
-  return True
 
 
 def check(path: str, runtime: str | None = None) -> str:

@@ -13,7 +13,7 @@ tokenizer_config.json if the labels and the casing are known.
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -22,7 +22,7 @@ from data.text import vocabulary_lines
 from modeling.checkpoints import location, recorded_casing
 from modeling.configs import BertConfig
 from system import files, text_files
-from system.errors import UserError, shown
+from system.errors import UserError
 
 if TYPE_CHECKING:
   import numpy as np
@@ -75,12 +75,12 @@ def import_checkpoint(
       are missing, of the wrong shape or not finite; the message names them.
   """
   checkpoint = location.locate(input_dir)
-  config_file, config = read_config(checkpoint.folder)
+  from modeling.checkpoints import exporting, tf_models_reader
+
+  config_file, config = tf_models_reader.read_config(checkpoint.folder)
   vocab_file = vocab_file or os.path.join(checkpoint.folder, _VOCAB)
   _check_vocabulary(vocab_file, config, config_file)
   casing = checkpoint.casing() or recorded_casing.of_name(checkpoint.folder)
-  from modeling.checkpoints import exporting, tf_models_reader
-
   weights, pooler, unused = tf_models_reader.read_weights(
     checkpoint.prefix, config
   )
@@ -108,52 +108,6 @@ def main(_: list[str]) -> None:
   flag_group.require('input_dir', 'output_dir')
   lines = import_checkpoint(FLAGS.input_dir, FLAGS.output_dir, FLAGS.vocab_file)
   print('\n'.join(lines))
-
-
-def read_config(folder: str) -> tuple[str, BertConfig]:
-  """Reads the model's sizes from params.yaml, else from bert_config.json.
-
-  Returns:
-    The file's path, and the configuration.
-
-  Raises:
-    UserError: there is neither file, or it is malformed, or no BERT's.
-  """
-  path = os.path.join(folder, _PARAMS)
-  if not files.exists(path):
-    path = os.path.join(folder, _CONFIG)
-    if not files.exists(path):
-      raise UserError(f'there is neither {_PARAMS} nor {_CONFIG} in {folder!r}')
-    return path, BertConfig.from_json_file(path)
-  from modeling.checkpoints import tf_models
-
-  try:
-    return path, tf_models.released_config(_encoder_settings(path))
-  except UserError as error:
-    raise UserError(f'{path}: {error}') from error
-
-
-def _encoder_settings(path: str) -> Mapping[str, Any]:
-  """Returns task.model.encoder of a params.yaml.
-
-  Raises:
-    UserError: it is malformed, or has no encoder.
-  """
-  import yaml
-
-  try:
-    # It knows no tags, so that a file from elsewhere makes no objects.
-    values = yaml.safe_load(files.read_text(path))
-  except yaml.YAMLError as error:
-    raise UserError(f'it is no YAML: {error}') from error
-  for key in ('task', 'model', 'encoder'):
-    values = values.get(key) if isinstance(values, Mapping) else None
-  if not isinstance(values, Mapping):
-    raise UserError(
-      f'task.model.encoder is {shown(values)}, expected the settings of an '
-      'encoder'
-    )
-  return values
 
 
 def _check_vocabulary(path: str, config: BertConfig, config_file: str) -> None:

@@ -3,8 +3,10 @@
 Tested by `tests/tools/import_tf_models_test.py`.
 """
 
+import os
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +21,10 @@ from modeling.checkpoints.tf_models import (
   NEXT_SENTENCE_POOLER,
 )
 from modeling.configs import BertConfig
-from system.errors import UserError
+from system import files
+from system.errors import UserError, shown
 
+PARAMS, CONFIG = 'params.yaml', 'bert_config.json'
 # Where an encoder may be: alone, in a classifier, in a pre-trainer.
 _ENCODERS = (
   *(ENCODER, MODEL, f'{MODEL}/_network', f'{MODEL}/encoder_network'),
@@ -28,6 +32,50 @@ _ENCODERS = (
 )
 _WORDS = 'bert/embeddings/word_embeddings'
 _QUERY = 'bert/encoder/layer_0/attention/self/query/kernel'
+
+
+def read_config(folder: str) -> tuple[str, BertConfig]:
+  """Reads the model's sizes from params.yaml, else from bert_config.json.
+
+  Returns:
+    The file's path, and the configuration.
+
+  Raises:
+    UserError: there is neither file, or it is malformed, or no BERT's.
+  """
+  path = os.path.join(folder, PARAMS)
+  if not files.exists(path):
+    path = os.path.join(folder, CONFIG)
+    if not files.exists(path):
+      raise UserError(f'there is neither {PARAMS} nor {CONFIG} in {folder!r}')
+    return path, BertConfig.from_json_file(path)
+  try:
+    return path, tf_models.released_config(_encoder_settings(path))
+  except UserError as error:
+    raise UserError(f'{path}: {error}') from error
+
+
+def _encoder_settings(path: str) -> Mapping[str, Any]:
+  """Returns task.model.encoder of a params.yaml.
+
+  Raises:
+    UserError: it is malformed, or has no encoder.
+  """
+  import yaml
+
+  try:
+    # It knows no tags, so that a file from elsewhere makes no objects.
+    values = yaml.safe_load(files.read_text(path))
+  except yaml.YAMLError as error:
+    raise UserError(f'it is no YAML: {error}') from error
+  for key in ('task', 'model', 'encoder'):
+    values = values.get(key) if isinstance(values, Mapping) else None
+  if not isinstance(values, Mapping):
+    raise UserError(
+      f'task.model.encoder is {shown(values)}, expected the settings of an '
+      'encoder'
+    )
+  return values
 
 
 def read_weights(

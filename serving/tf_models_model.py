@@ -1,0 +1,68 @@
+"""Labels texts with an export for tf-models-official, without that package.
+
+The folder is one of `tools.export_model --format=tf_models`, or of its trainer:
+a TensorFlow 2 checkpoint of a classifier with params.yaml, vocab.txt and
+labels.txt.
+
+Tested by `tests/serving/tf_models_model_test.py`.
+"""
+
+import os
+
+from serving import export_record
+from serving.model import Model
+from system import files
+from system.errors import UserError
+
+PACKAGES = ('yaml',)
+FILES = {'float32': 'params.yaml'}
+_HEAD = 'output_bias'
+
+
+def find(folder: str, kind: str = 'float32') -> str:
+  """Returns the path of the model's settings.
+
+  Raises:
+    UserError: there are none.
+  """
+  path = os.path.join(folder, FILES[kind])
+  if not files.exists(path):
+    raise UserError(
+      f'{folder} is no model of tf-models-official: {path} is missing. '
+      '`python -m tools.export_model --format=tf_models` writes it'
+    )
+  return path
+
+
+def load(folder: str, kind: str = 'float32') -> Model:
+  """Loads a model; TensorFlow computes it.
+
+  Raises:
+    UserError: a file is missing or damaged, the model has no head for a task,
+      or the names of its labels are unknown.
+  """
+  path = find(folder, kind)
+  from modeling.checkpoints import loading, location, tf_models_reader
+  from modeling.models import Classifier, released_variables
+  from serving import text_model
+
+  checkpoint = location.locate(folder)
+  _, config = tf_models_reader.read_config(folder)
+  weights, *_ = tf_models_reader.read_weights(checkpoint.prefix, config)
+  if _HEAD not in weights:
+    raise UserError(f'{checkpoint.prefix} has no head for a task')
+  classifier = Classifier(config, len(weights[_HEAD]))
+  variables = released_variables(classifier)
+  loading.check_shapes(checkpoint.prefix, weights, variables, path)
+  for name, variable in variables.items():
+    variable.assign(weights[name])
+  recorded = export_record.read(folder)
+  labels = text_model.labels_beside(checkpoint, len(weights[_HEAD]))
+  return text_model.TextModel(
+    classifier,
+    text_model.tokenizer_of(checkpoint),
+    labels=labels,
+    takes_pairs=recorded.takes_pairs,
+    max_seq_length=recorded.max_seq_length or config.max_position_embeddings,
+    temperature=recorded.temperature if labels else 1.0,
+  )
