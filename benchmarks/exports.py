@@ -2,10 +2,11 @@ r"""Measures a run and its exports in every runtime, from strings to labels.
 
   python -m benchmarks.exports --model_dir=student --exports_dir=exported
 
-The exports are those that this command makes, or some of them:
+after
 
   python -m tools.export_model --model_dir=student --output_dir=exported \
-    --format=hugging_face,onnx,saved_model,litert --quantize=dynamic,static
+    --format=hugging_face,onnx,saved_model,litert \
+    --quantize=float16,dynamic,static
 
 The texts are the run's dev set. All runtimes are measured in one process, in
 turns: a round takes each once, so that other work on the machine slows all of

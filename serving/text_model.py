@@ -93,8 +93,8 @@ def load(path: str) -> TextModel:
       what belongs to it is missing, damaged or contradictory.
   """
   checkpoint = location.locate(path)
-  config = config_of(checkpoint)
   num_outputs = num_outputs_of(checkpoint)
+  config = config_of(checkpoint)
   recorded = checkpoint.description() or ModelFile()
   task = recorded.task
   labels = task.labels if task else labels_beside(checkpoint, num_outputs)

@@ -18,8 +18,8 @@ from system.errors import UserError, reason_of
 
 PACKAGES = ('torch', 'transformers')
 _CLASSIFIER = 'ForSequenceClassification'
-# transformers 4 would import TensorFlow.
-_ENVIRONMENT = {
+# For transformers, of which 4 would import TensorFlow. Nothing is downloaded.
+ENVIRONMENT = {
   'USE_TF': '0',
   'USE_FLAX': '0',
   'USE_TORCH': '1',
@@ -109,7 +109,7 @@ def load(folder: str) -> TransformersModel:
 
 
 def _loaded(folder: str):
-  for name, value in _ENVIRONMENT.items():
+  for name, value in ENVIRONMENT.items():
     os.environ.setdefault(name, value)
   from transformers import AutoModelForSequenceClassification, AutoTokenizer
 

@@ -21,6 +21,7 @@ from cli import flag_group, script
 from data.text import vocabulary_lines
 from modeling.checkpoints import (
   hugging_face,
+  location,
   recorded_casing,
   tokenizer_files,
 )
@@ -76,9 +77,10 @@ def import_folder(
 
   Raises:
     UserError: a file is missing or damaged, the model or its tokenizer is not
-      BERT's, or weights are missing, of the wrong shape or not finite; the
-      message names them.
+      BERT's, weights are missing, of the wrong shape or not finite, which the
+      message names; or the output folder holds another checkpoint.
   """
+  location.check_no_other(output_dir, _prefix(output_dir))
   config_file = _require(input_dir, _CONFIG)
   vocab_file = _require(input_dir, _VOCAB, tokenizer_files.WHOLE)
   weights_file = _require(input_dir, *hugging_face.WEIGHTS_FILES)
@@ -312,7 +314,11 @@ def _write(
     os.path.join(output_dir, _VOCAB), ''.join(f'{x}\n' for x in tokens)
   )
   # Last, so that a folder with a checkpoint is complete.
-  exporting.write_released(os.path.join(output_dir, 'bert_model.ckpt'), weights)
+  exporting.write_released(_prefix(output_dir), weights)
+
+
+def _prefix(output_dir: str) -> str:
+  return os.path.join(output_dir, 'bert_model.ckpt')
 
 
 def _listed(title: str, names: list[str]) -> list[str]:

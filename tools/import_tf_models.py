@@ -71,10 +71,13 @@ def import_checkpoint(
     The lines of a report on what happened to each variable.
 
   Raises:
-    UserError: a file is missing or damaged, the model is not BERT's, or weights
-      are missing, of the wrong shape or not finite; the message names them.
+    UserError: a file is missing or damaged, the model is not BERT's, weights
+      are missing, of the wrong shape or not finite, which the message names; or
+      the output folder holds another checkpoint.
   """
   checkpoint = location.locate(input_dir)
+  prefix = os.path.join(output_dir, 'bert_model.ckpt')
+  location.check_no_other(output_dir, prefix)
   from modeling.checkpoints import exporting, tf_models_reader
 
   config_file, config = tf_models_reader.read_config(checkpoint.folder)
@@ -91,7 +94,6 @@ def import_checkpoint(
   config.to_json_file(os.path.join(output_dir, _CONFIG))
   text_files.copy(vocab_file, os.path.join(output_dir, _VOCAB))
   # Last, so that a folder with a checkpoint is complete.
-  prefix = os.path.join(output_dir, 'bert_model.ckpt')
   exporting.write_released(prefix, weights)
   return [
     f'{checkpoint.prefix} → {len(weights)} variables of {prefix}',

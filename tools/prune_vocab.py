@@ -29,19 +29,19 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from cli import corpus_flags, flag_group, script
-from system import files
+from system import files, folders
 from system.errors import UserError
+from tools import prune_output
 
 if TYPE_CHECKING:
   from data.text.corpus import Corpus
-  from data.text.tokenization import BertTokenizer
   from modeling.checkpoints.location import Checkpoint
+  from modeling.configs import BertConfig
 
 FLAGS = flags.FLAGS
 
 REPORT = 'prune.json'
 _VOCAB = 'vocab.txt'
-_MILLION = 1e6
 
 
 def define_flags() -> None:
@@ -98,11 +98,7 @@ def prune(
   from data.text.tokenization import BertTokenizer, Vocabulary
   from modeling.checkpoints import loading, pruning
 
-  if checkpoint.vocab_file is None:
-    raise UserError(f'there is no {_VOCAB} beside {checkpoint.prefix}')
-  if (found := checkpoint.config()) is None:
-    raise UserError(f'there is no bert_config.json beside {checkpoint.prefix}')
-  config = found[1]
+  config = _config(checkpoint)
   before = BertTokenizer(
     checkpoint.vocab_file, _casing(checkpoint, do_lower_case)
   )
@@ -111,18 +107,16 @@ def prune(
   fit, counts = vocabulary_fit.check_and_count(corpora[first], before)
   ids = vocabulary_pruning.kept(before.tokens, counts, min_count)
   smaller = pruning.prune(weights, ids, before.vocab_size)
-  tokens = [before.tokens[i] for i in ids]
-  after = BertTokenizer(Vocabulary(tokens), before.do_lower_case)
+  after = BertTokenizer(
+    Vocabulary([before.tokens[i] for i in ids]), before.do_lower_case
+  )
   fits = {first: fit}
   fits |= {name: vocabulary_fit.check(corpora[name], before) for name in others}
   report = {
     'made_from': checkpoint.prefix,
     'min_count': min_count,
-    'tokens': {'before': before.vocab_size, 'after': len(tokens)},
-    'weights': {
-      'before': sum(value.size for value in weights.values()),
-      'after': sum(value.size for value in smaller.values()),
-    },
+    'tokens': {'before': before.vocab_size, 'after': after.vocab_size},
+    'weights': {'before': _size(weights), 'after': _size(smaller)},
     'texts': {
       name: {
         'before': _cost(fits[name]),
@@ -131,10 +125,25 @@ def prune(
       for name, corpus in corpora.items()
     },
   }
-  config = dataclasses.replace(config, vocab_size=len(tokens))
-  _write(output_dir, checkpoint, smaller, config, after)
-  files.write_json(os.path.join(output_dir, REPORT), report)
+  config = dataclasses.replace(config, vocab_size=after.vocab_size)
+  _check_output(output_dir)
+  with folders.filled(output_dir) as folder:
+    prune_output.write(folder, checkpoint, smaller, config, after)
+    files.write_json(os.path.join(folder, REPORT), report)
   return report
+
+
+def _config(checkpoint: 'Checkpoint') -> 'BertConfig':
+  """Returns the model's configuration.
+
+  Raises:
+    UserError: it is missing, or the vocabulary is.
+  """
+  if (found := checkpoint.config()) is None:
+    raise UserError(f'there is no bert_config.json beside {checkpoint.prefix}')
+  if checkpoint.vocab_file is None:
+    raise UserError(f'there is no {_VOCAB} beside {checkpoint.prefix}')
+  return found[1]
 
 
 def _casing(checkpoint: 'Checkpoint', given: bool | None) -> bool:
@@ -159,6 +168,10 @@ def _casing(checkpoint: 'Checkpoint', given: bool | None) -> bool:
   return recorded[1] if recorded else given
 
 
+def _size(weights: Mapping[str, Any]) -> int:
+  return sum(value.size for value in weights.values())
+
+
 def _cost(fit: Mapping[str, Any]) -> dict[str, float]:
   """Returns the part of a text's statistics that the vocabulary decides."""
   names = (
@@ -166,63 +179,6 @@ def _cost(fit: Mapping[str, Any]) -> dict[str, float]:
     'unknown_word_share',
   )
   return {name: fit[name] for name in names}
-
-
-def _write(
-  output_dir: str,
-  checkpoint: 'Checkpoint',
-  weights: Mapping[str, Any],
-  config: Any,
-  tokenizer: 'BertTokenizer',
-) -> None:
-  from data.tasks import label_order
-  from modeling.checkpoints import exporting, location, recorded_casing
-  from modeling.checkpoints.model_file import ModelFile
-
-  labels = label_order.find(location.label_folders(checkpoint.prefix))
-  files.make_folder(output_dir)
-  files.write_text(
-    os.path.join(output_dir, _VOCAB),
-    ''.join(f'{token}\n' for token in tokenizer.tokens),
-  )
-  recorded_casing.write(output_dir, tokenizer.do_lower_case)
-  label_order.write(output_dir, labels[1] if labels else ())
-  step = checkpoint.prefix.rpartition('-')[2]
-  content = checkpoint.description() or ModelFile()
-  exporting.export(
-    output_dir,
-    int(step) if step.isdigit() else 0,
-    weights,
-    config,
-    content=dataclasses.replace(content, do_lower_case=tokenizer.do_lower_case),
-  )
-
-
-def render(report: Mapping[str, Any]) -> list[str]:
-  """Returns the lines of the table that the tool prints."""
-  tokens, weights = report['tokens'], report['weights']
-  rows = [
-    ('', 'before', 'after'),
-    ('wordpieces', *(f'{tokens[x]:,}' for x in ('before', 'after'))),
-    (
-      'weights, millions',
-      *(f'{weights[x] / _MILLION:.2f}' for x in ('before', 'after')),
-    ),
-  ]
-  for name, costs in report['texts'].items():
-    both = [costs['before'], costs['after']]
-    rows += [
-      (
-        f'{name}: pieces per word',
-        *(f'{x["wordpieces_per_word"]:.4f}' for x in both),
-      ),
-      (
-        f'{name}: [UNK], % of words',
-        *(f'{100 * x["unknown_word_share"]:.4f}' for x in both),
-      ),
-    ]
-  width = max(len(row[0]) for row in rows)
-  return [f'{a:{width}}  {b:>12}  {c:>12}' for a, b, c in rows]
 
 
 def _corpora() -> 'dict[str, Corpus]':
@@ -238,6 +194,7 @@ def _corpora() -> 'dict[str, Corpus]':
 
 
 def _check_output(folder: str) -> None:
+  """Raises a `UserError` if a folder is neither new nor empty."""
   if files.exists(folder) and (
     not files.is_folder(folder) or files.list_folder(folder)
   ):
@@ -259,7 +216,7 @@ def main(_: Sequence[str]) -> None:
     FLAGS.min_count,
     FLAGS.do_lower_case,
   )
-  script.show(render(report))
+  script.show(prune_output.render(report))
 
 
 if __name__ == '__main__':

@@ -22,7 +22,8 @@ env.backends.onnx.wasm.wasmPaths =
  * @param {string} dtype 'fp32' for onnx/model.onnx, 'q8' for
  *   onnx/model_quantized.onnx.
  * @returns {Promise<function(string[]): Promise<object[]>>} A function that
- *   labels texts. An input with a tab is a pair. For each text it returns
+ *   labels texts. Of a model of pairs, a tab separates the two texts of an
+ *   input. For each input it returns
  *   `label` and `probability`, or, of a regressor, `value`.
  */
 export async function load(folder, dtype = 'fp32') {
@@ -33,7 +34,8 @@ export async function load(folder, dtype = 'fp32') {
     fetch(new URL(`${folder}/export.json`, HERE)).then((x) => x.json()),
   ]);
   return async (texts) => {
-    const pairs = texts.map((text) => text.split('\t'));
+    const pairs = texts.map(
+      (text) => record.takes_pairs ? text.split('\t') : [text]);
     const {logits} = await model(tokenizer(pairs.map(([a]) => a), {
       text_pair: record.takes_pairs ? pairs.map(([, b]) => b ?? '') : null,
       padding: true,

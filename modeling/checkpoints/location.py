@@ -248,6 +248,29 @@ def locate_latest(folder: str) -> Checkpoint:
   )
 
 
+def check_no_other(folder: str, prefix: str) -> None:
+  """Checks that a folder will have one checkpoint of released BERT's form.
+
+  Otherwise `locate` might find the old one, beside the new one's vocabulary.
+
+  Args:
+    folder: need not exist.
+    prefix: the checkpoint to write, which may be there already.
+
+  Raises:
+    UserError: there is another one.
+  """
+  try:
+    found = locate(folder)
+  except UserError:
+    return
+  if found.prefix != prefix and not found.is_hugging_face:
+    raise UserError(
+      f'`output_dir`={folder} holds another checkpoint, {found.prefix}: give '
+      'another folder'
+    )
+
+
 def _recorded_latest(path: str) -> str:
   """Returns the path that a `checkpoint` file names; '' if it is damaged.
 

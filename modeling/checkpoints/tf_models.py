@@ -176,11 +176,8 @@ def _their_value(name: str, value: np.ndarray, num_heads: int) -> np.ndarray:
     return value
   if '/self/' in name:
     return value.reshape(*value.shape[:-1], num_heads, -1)
-  return (
-    value.reshape(num_heads, -1, value.shape[-1])
-    if value.ndim == 2
-    else (value)
-  )
+  is_kernel = value.ndim == 2
+  return value.reshape(num_heads, -1, value.shape[-1]) if is_kernel else value
 
 
 def our_value(name: str, value: np.ndarray) -> np.ndarray:

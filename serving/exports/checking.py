@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from serving import transformers_model
 from serving.exports.format import Format
 from serving.exports.parts import Parts
 from serving.exports.reference import Reference
@@ -34,14 +35,6 @@ FOREIGN = (
   *('official', 'serving', 'modeling', 'training', 'distillation', 'system'),
   'cli',
 )
-# transformers below 5 would import TensorFlow; nothing is downloaded.
-_ENVIRONMENT = {
-  'USE_TF': '0',
-  'USE_FLAX': '0',
-  'USE_TORCH': '1',
-  'HF_HUB_OFFLINE': '1',
-  'TRANSFORMERS_VERBOSITY': 'error',
-}
 _NUM_SHOWN = 5
 _MAX_ERROR = 2000
 
@@ -121,7 +114,7 @@ def answers(
   """
   with tempfile.TemporaryDirectory() as work:
     _write_request(work, chosen, parts, reference, model_file)
-    run_script(python, chosen.checker, folder, work)
+    run_script(python, chosen.checker, folder, work, what='loaded')
     answer = json.loads(pathlib.Path(work, 'answer.json').read_text())
     with np.load(os.path.join(work, 'outputs.npz')) as file:
       outputs = dict(file)
@@ -149,21 +142,29 @@ def _write_request(
   np.savez(os.path.join(work, 'features.npz'), **reference.features)
 
 
-def run_script(python: str, name: str, *arguments: str) -> None:
+def run_script(
+  python: str, name: str, *arguments: str, what: str = 'written'
+) -> None:
   """Runs one of the scripts of `checkers/` in a process of its own.
+
+  Args:
+    python: the interpreter.
+    name: the script's file name.
+    *arguments: the script's.
+    what: what the script does to the export, for the message.
 
   Raises:
     UserError: it fails; the end of its output is shown.
   """
   done = subprocess.run(
     [python, '-I', str(_CHECKERS / name), *arguments],
-    env={**os.environ, **_ENVIRONMENT},
+    env={**os.environ, **transformers_model.ENVIRONMENT},
     capture_output=True,
     text=True,
   )
   if done.returncode:
     raise UserError(
-      f'the export cannot be loaded: {name}, run by {python}, failed with '
+      f'the export cannot be {what}: {name}, run by {python}, failed with '
       f'status {done.returncode}: {done.stderr[-_MAX_ERROR:].strip()}'
     )
 

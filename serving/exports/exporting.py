@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import re
 import sys
 from typing import Any
 
@@ -12,7 +11,7 @@ from serving.exports.checking import Comparison
 from serving.exports.format import Format
 from serving.exports.parts import Parts
 from serving.exports.reference import Reference
-from system import files, temporary_files
+from system import files, folders
 from system.errors import UserError
 
 REPORT = export_record.FILE
@@ -78,12 +77,8 @@ def export(
     UserError: the export cannot be loaded, or differs more than it may. It is
       removed.
   """
-  files.make_folder(output_dir)
   target = os.path.join(output_dir, chosen.name)
-  temporary_files.remove_abandoned(output_dir, re.escape(chosen.name))
-  temporary = temporary_files.name_for(target)
-  try:
-    files.make_folder(temporary)
+  with folders.filled(target) as temporary:
     chosen.write(parts, temporary)
     python = limits.checker_python
     found = checking.compare(chosen, temporary, parts, reference, python)
@@ -91,11 +86,6 @@ def export(
     report = _report(chosen, parts, found, source)
     report['files'] = sizes(temporary)
     files.write_json(os.path.join(temporary, REPORT), report)
-    files.remove_folder(target)
-    files.rename(temporary, target)
-  except BaseException:
-    files.remove_folder(temporary)
-    raise
   return report
 
 

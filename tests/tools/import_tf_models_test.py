@@ -280,6 +280,13 @@ def test_malformed_settings_are_refused(run, tmp_path, text, message):
     import_checkpoint(str(run), str(tmp_path / 'out'))
 
 
+def test_the_folder_of_another_checkpoint_is_refused(run):
+  before = sorted(run.iterdir())
+  with pytest.raises(UserError, match='holds another checkpoint, .*ckpt-1'):
+    import_checkpoint(str(run), str(run))
+  assert sorted(run.iterdir()) == before
+
+
 def test_a_run_names_the_tool(run):
   checkpoint = location.locate(str(run))
   message = 'is a TensorFlow 2 checkpoint, .*tools.import_tf_models'

@@ -16,8 +16,9 @@ from data.text.tokenization import BertTokenizer
 from modeling.checkpoints import exporting, location
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
+from serving.exports import hugging_face, parts
 from system.errors import UserError
-from tools import prune_vocab
+from tools import prune_output, prune_vocab
 
 _KEPT = ['good', 'bad', 'film', 'the', 'is', '.', 'a']
 
@@ -61,7 +62,7 @@ def test_a_pruned_classifier_predicts_the_same(teacher_world, text):
   assert tokens == [
     x for x in tiny_world.VOCABULARY if x[0] == '[' or x in _KEPT
   ]
-  lines = prune_vocab.render(report)
+  lines = prune_output.render(report)
   assert lines[1].split() == ['wordpieces', '20', '12']
   assert report == json.loads((output / 'prune.json').read_text())
   costs = report['texts']
@@ -140,6 +141,38 @@ def test_a_model_without_its_vocabulary_is_refused(teacher_world, text):
   (folder / 'vocab.txt').unlink()
   with pytest.raises(UserError, match='no vocab.txt beside'):
     _prune(folder, text, teacher_world / 'pruned')
+
+
+def test_a_failed_pruning_leaves_no_folder(teacher_world, text, monkeypatch):
+  world = teacher_world
+  before = sorted(world.iterdir())
+
+  def fail(*_, **__):
+    raise UserError('the disk is full')
+
+  monkeypatch.setattr(exporting, 'export', fail)
+  with pytest.raises(UserError, match='the disk is full'):
+    _prune(world / 'teacher', text, world / 'pruned')
+  assert sorted(world.iterdir()) == before
+
+
+def test_what_an_export_records_is_kept(teacher_world, text):
+  world, export = teacher_world, teacher_world / 'export'
+  model = parts.read(str(world / 'teacher'), 'task')
+  export.mkdir()
+  hugging_face.write(model, str(export))
+  record = {
+    'labels': ['0', '1'],
+    'max_seq_length': 16,
+    'takes_pairs': True,
+    'temperature': 1.5,
+  }
+  (export / 'export.json').write_text(json.dumps(record))
+  _prune(export, text, world / 'pruned')
+  content = json.loads((world / 'pruned' / 'model.json').read_text())
+  assert content['max_seq_length'] == 16
+  assert content['temperature'] == 1.5
+  assert content['task']['is_pair']
 
 
 def test_the_command_keeps_an_existing_folder(world, text):

@@ -164,6 +164,19 @@ def test_the_checkpoint_file_may_name_a_folder_below(tmp_path, monkeypatch):
   assert found.prefix == str(tmp_path / 'below' / 'm-1')
 
 
+def test_a_folder_may_hold_no_other_checkpoint(run):
+  best, new = run / 'best', run / 'new'
+  with pytest.raises(
+    UserError, match='another checkpoint, .*best/model.ckpt-8'
+  ):
+    location.check_no_other(str(best), str(best / 'bert_model.ckpt'))
+  location.check_no_other(str(new), str(new / 'bert_model.ckpt'))
+  new.mkdir()
+  _write(new / 'bert_model.ckpt')
+  (new / 'bert_model.ckpt.data-00000-of-00001').write_bytes(b'weights')
+  location.check_no_other(str(new), str(new / 'bert_model.ckpt'))
+
+
 def test_an_empty_path_is_refused():
   with pytest.raises(UserError, match='empty path'):
     location.locate('')

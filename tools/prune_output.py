@@ -1,0 +1,106 @@
+"""What tools.prune_vocab writes and prints.
+
+Tested by `tests/tools/prune_vocab_test.py`.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from system import files
+
+if TYPE_CHECKING:
+  from data.text.tokenization import BertTokenizer
+  from modeling.checkpoints.location import Checkpoint
+  from modeling.checkpoints.model_file import ModelFile
+  from modeling.configs import BertConfig
+
+_MILLION = 1e6
+
+
+def write(
+  folder: str,
+  checkpoint: 'Checkpoint',
+  weights: Mapping[str, Any],
+  config: 'BertConfig',
+  tokenizer: 'BertTokenizer',
+) -> None:
+  """Writes a smaller model, as a run does.
+
+  Args:
+    folder: an existing folder.
+    checkpoint: the whole model; what its files record is recorded again.
+    weights: released name → float32 array.
+    config: the smaller model's.
+    tokenizer: the smaller model's.
+  """
+  from data.tasks import label_order
+  from modeling.checkpoints import exporting, location, recorded_casing
+
+  labels = label_order.find(location.label_folders(checkpoint.prefix))
+  files.write_text(
+    os.path.join(folder, 'vocab.txt'),
+    ''.join(f'{token}\n' for token in tokenizer.tokens),
+  )
+  recorded_casing.write(folder, tokenizer.do_lower_case)
+  label_order.write(folder, labels[1] if labels else ())
+  step = checkpoint.prefix.rpartition('-')[2]
+  exporting.export(
+    folder,
+    int(step) if step.isdigit() else 0,
+    weights,
+    config,
+    content=dataclasses.replace(
+      _recorded(checkpoint), do_lower_case=tokenizer.do_lower_case
+    ),
+  )
+
+
+def _recorded(checkpoint: 'Checkpoint') -> 'ModelFile':
+  """Returns what model.json records, or export.json of a Hugging Face export.
+
+  The latter does not name the task.
+  """
+  from modeling.checkpoints.model_file import ModelFile, TaskRecord
+  from serving import export_record
+
+  if content := checkpoint.description():
+    return content
+  if not checkpoint.is_hugging_face:
+    return ModelFile()
+  found = export_record.read(checkpoint.folder)
+  task = None
+  if found.takes_pairs is not None and found.labels is not None:
+    task = TaskRecord('custom', found.labels, found.takes_pairs)
+  temperature = None if found.temperature == 1 else found.temperature
+  return ModelFile(
+    task, max_seq_length=found.max_seq_length, temperature=temperature
+  )
+
+
+def render(report: Mapping[str, Any]) -> list[str]:
+  """Returns the lines of the table that the tool prints."""
+  tokens, weights = report['tokens'], report['weights']
+  rows: list[Sequence[str]] = [
+    ('', 'before', 'after'),
+    ('wordpieces', *(f'{tokens[x]:,}' for x in ('before', 'after'))),
+    (
+      'weights, millions',
+      *(f'{weights[x] / _MILLION:.2f}' for x in ('before', 'after')),
+    ),
+  ]
+  for name, costs in report['texts'].items():
+    both = [costs['before'], costs['after']]
+    rows += [
+      (
+        f'{name}: pieces per word',
+        *(f'{x["wordpieces_per_word"]:.4f}' for x in both),
+      ),
+      (
+        f'{name}: [UNK], % of words',
+        *(f'{100 * x["unknown_word_share"]:.4f}' for x in both),
+      ),
+    ]
+  width = max(len(row[0]) for row in rows)
+  return [f'{a:{width}}  {b:>12}  {c:>12}' for a, b, c in rows]
