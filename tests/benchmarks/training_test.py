@@ -8,7 +8,6 @@ import sys
 import pytest
 
 _KINDS = ('pretraining', 'fine_tuning', 'distillation', 'scoring')
-_PRECISIONS = ('float32', 'bfloat16')
 
 
 def _run(*arguments):
@@ -60,7 +59,10 @@ def _contestants(path) -> dict[str, dict[str, dict]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('precision', _PRECISIONS)
+@pytest.mark.parametrize(
+  'precision',
+  ['float32', pytest.param('bfloat16', marks=pytest.mark.long)],
+)
 @pytest.mark.parametrize('kind', _KINDS)
 def test_every_contestant_finishes_its_rounds(
   world, small_flags, kind, precision

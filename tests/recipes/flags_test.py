@@ -81,8 +81,10 @@ def test_quickstart(tmp_path):
   commands = _commands(tmp_path, 'quickstart.sh', str(tmp_path / 'work'))
   assert _scripts(commands) == {
     *('pip', 'zipfile', 'tools.extract_docstrings', 'tools.bag_of_words'),
-    *('tools.unpack_encoder', 'run_classifier.py', 'run_distillation.py'),
-    *('tools.record_result', 'tools.report', 'tools.predict'),
+    *('tools.unpack_encoder', 'data/create_pretraining_data.py'),
+    *('run_pretraining.py', 'run_classifier.py', 'run_distillation.py'),
+    *('tools.record_result', 'tools.report', 'tools.export_model'),
+    'tools.predict',
   }
   # The teacher, and four methods with two seeds each.
   assert sum('tools.record_result' in command for command in commands) == 9
