@@ -2,8 +2,8 @@
 
 import ast
 import pathlib
-import re
 import pickle
+import re
 
 import numpy as np
 import pytest
