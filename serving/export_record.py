@@ -8,6 +8,7 @@ Tested by `tests/serving/runtimes_test.py`.
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from data.tasks import label_order
@@ -62,6 +63,41 @@ def read(folder: str) -> ExportRecord:
       raise UserError(f'{path}: {name} is {shown(value)}')
   labels = None if labels is None else tuple(labels)
   return ExportRecord(pairs, length, float(temperature), labels)
+
+
+def find_model(
+  folder: str,
+  name: str,
+  title: str,
+  export_format: str,
+  variant: str = '',
+  beside: Sequence[str] = (),
+) -> str:
+  """Returns the path of an export's model.
+
+  Args:
+    folder: the export's.
+    name: the model's file in it.
+    title: what the folder should be, for the message.
+    export_format: the `format` of the exporter that writes it.
+    variant: the `quantize` that adds the model; '' if it is always there.
+    beside: further files that the model needs.
+
+  Raises:
+    UserError: a file is missing.
+  """
+  path = os.path.join(folder, name)
+  for each in (path, *(os.path.join(folder, x) for x in beside)):
+    if not files.exists(each):
+      advice = (
+        f', with `--quantize={variant}`' if each == path and variant else ''
+      )
+      raise UserError(
+        f'{folder} is no {title}: {each} is missing. '
+        f'`python -m tools.export_model --format={export_format}` writes it'
+        f'{advice}'
+      )
+  return path
 
 
 def labels(folder: str, num_outputs: int) -> tuple[str, ...]:

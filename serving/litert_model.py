@@ -6,7 +6,6 @@ models. Each takes one text of a fixed length.
 Tested by `tests/serving/litert_model_test.py`.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -92,17 +91,14 @@ def find(folder: str, kind: str) -> str:
   Raises:
     UserError: the folder, the model or its tokenizer is missing.
   """
-  path = os.path.join(folder, FILES[kind])
-  for name in (path, os.path.join(folder, tokenizer_file.NAME)):
-    if not files.exists(name):
-      quantized = name == path and kind != 'float32'
-      raise UserError(
-        f'{folder} is no LiteRT export: {name} is missing. '
-        '`python -m tools.export_model --format=litert` writes it'
-        + f', with `--quantize={kind}`'
-        * quantized
-      )
-  return path
+  return export_record.find_model(
+    folder,
+    FILES[kind],
+    'LiteRT export',
+    'litert',
+    variant=kind if kind != 'float32' else '',
+    beside=[tokenizer_file.NAME],
+  )
 
 
 def load(folder: str, kind: str = 'float32') -> LitertModel:

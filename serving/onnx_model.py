@@ -8,7 +8,6 @@ config.json, tokenizer.json, and export.json if we wrote it
 Tested by `tests/serving/onnx_model_test.py`.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -69,17 +68,14 @@ def find(folder: str, kind: str) -> str:
   Raises:
     UserError: the folder, the model or its tokenizer is missing.
   """
-  path = os.path.join(folder, FILES[kind])
-  for name in (path, os.path.join(folder, tokenizer_file.NAME)):
-    if not files.exists(name):
-      quantized = name == path and kind != 'float32'
-      raise UserError(
-        f'{folder} is no ONNX export: {name} is missing. '
-        '`python -m tools.export_model --format=onnx` writes it'
-        + f', with `--quantize={kind}`'
-        * quantized
-      )
-  return path
+  return export_record.find_model(
+    folder,
+    FILES[kind],
+    'ONNX export',
+    'onnx',
+    variant=kind if kind != 'float32' else '',
+    beside=[tokenizer_file.NAME],
+  )
 
 
 def load(folder: str, kind: str = 'float32') -> OnnxModel:

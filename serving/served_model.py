@@ -14,7 +14,6 @@ import numpy as np
 
 from serving import export_record
 from serving.model import Model, Text
-from system import files
 from system.errors import UserError, reason_of
 
 PACKAGES = ('tensorflow', 'tensorflow_text')
@@ -66,12 +65,9 @@ def find(folder: str, kind: str = 'float32') -> str:
   Raises:
     UserError: there is none.
   """
-  path = os.path.join(folder, FILES[kind])
-  if not files.exists(path):
-    raise UserError(
-      f'{folder} is no SavedModel export: {path} is missing. '
-      '`python -m tools.export_model --format=saved_model` writes it'
-    )
+  path = export_record.find_model(
+    folder, FILES[kind], 'SavedModel export', 'saved_model'
+  )
   return os.path.dirname(path)
 
 

@@ -7,11 +7,8 @@ labels.txt.
 Tested by `tests/serving/tf_models_model_test.py`.
 """
 
-import os
-
 from serving import export_record
 from serving.model import Model
-from system import files
 from system.errors import UserError
 
 PACKAGES = ('yaml',)
@@ -25,13 +22,9 @@ def find(folder: str, kind: str = 'float32') -> str:
   Raises:
     UserError: there are none.
   """
-  path = os.path.join(folder, FILES[kind])
-  if not files.exists(path):
-    raise UserError(
-      f'{folder} is no model of tf-models-official: {path} is missing. '
-      '`python -m tools.export_model --format=tf_models` writes it'
-    )
-  return path
+  return export_record.find_model(
+    folder, FILES[kind], 'model of tf-models-official', 'tf_models'
+  )
 
 
 def load(folder: str, kind: str = 'float32') -> Model:

@@ -22,12 +22,12 @@ from data.text import vocabulary_lines
 from modeling.checkpoints import (
   hugging_face,
   location,
-  recorded_casing,
   tokenizer_files,
 )
 from modeling.configs import BertConfig
 from system import files
 from system.errors import UserError, listed, shown
+from tools import imported_folder
 
 FLAGS = flags.FLAGS
 
@@ -93,7 +93,7 @@ def import_folder(
   fresh = _check_weights(weights, config, weights_file, fresh_pooler)
   labels = _read_labels(config_file, weights)
   files.make_folder(output_dir)
-  _describe(output_dir, labels, casing)
+  imported_folder.describe(output_dir, labels, casing)
   _write(output_dir, weights, config, tokens)
   return [
     f'{weights_file} → {len(weights)} variables of'
@@ -242,20 +242,6 @@ def _read_labels(
       f' {count} (classifier.bias)'
     )
   return found
-
-
-def _describe(
-  output_dir: str, labels: tuple[str, ...], casing: tuple[str, bool] | None
-) -> None:
-  """Writes the labels and the casing; removes those of an earlier import."""
-  from data.tasks import label_order
-
-  for name in (label_order.FILE, recorded_casing.FILE):
-    if files.exists(path := os.path.join(output_dir, name)):
-      files.remove(path)
-  label_order.write(output_dir, labels)
-  if casing:
-    recorded_casing.write(output_dir, casing[1])
 
 
 def _check_weights(

@@ -23,6 +23,7 @@ from modeling.checkpoints import location, recorded_casing
 from modeling.configs import BertConfig
 from system import files, text_files
 from system.errors import UserError
+from tools import imported_folder
 
 if TYPE_CHECKING:
   import numpy as np
@@ -90,7 +91,7 @@ def import_checkpoint(
   _check_weights(checkpoint.prefix, weights, config, config_file)
   labels = _labels(checkpoint.folder, weights)
   files.make_folder(output_dir)
-  _describe(output_dir, labels, casing)
+  imported_folder.describe(output_dir, labels, casing)
   config.to_json_file(os.path.join(output_dir, _CONFIG))
   text_files.copy(vocab_file, os.path.join(output_dir, _VOCAB))
   # Last, so that a folder with a checkpoint is complete.
@@ -157,20 +158,6 @@ def _labels(
       f'{path} has {len(labels)} labels, the weights have {count} classes'
     )
   return labels
-
-
-def _describe(
-  output_dir: str, labels: tuple[str, ...], casing: tuple[str, bool] | None
-) -> None:
-  """Writes the labels and the casing; removes those of an earlier import."""
-  from data.tasks import label_order
-
-  for name in (label_order.FILE, recorded_casing.FILE):
-    if files.exists(path := os.path.join(output_dir, name)):
-      files.remove(path)
-  label_order.write(output_dir, labels)
-  if casing:
-    recorded_casing.write(output_dir, casing[1])
 
 
 def _listed(title: str, names: list[str]) -> list[str]:

@@ -14,7 +14,7 @@ from system.errors import UserError
 
 
 class Quantizer:
-  """Adds variants. It goes on after a refused one; `check` raises at the end.
+  """Adds variants; a refused one does not stop the others, `check` raises then.
 
   Our own outputs on dev are computed once for all.
   """

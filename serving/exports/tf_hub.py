@@ -74,7 +74,7 @@ def _write_encoder(parts: Parts, config, path: str) -> None:
 
 
 def _write_checkpoint(parts: Parts, prefix: str) -> None:
-  """Writes what the exporter reads; TensorFlow warns of what it does not."""
+  """Writes the weights that the exporter reads; others would be warned of."""
   kept = (f'{their.ENCODER}/', f'{their.MASKED_LM}/')
   variables = {
     path: value

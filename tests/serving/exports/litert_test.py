@@ -121,7 +121,7 @@ def test_each_variant_is_smaller_and_as_good(teacher_world, needs, tmp_path):
 
 
 def _check_types(folder):
-  """Checks the dtypes of what the models compute with."""
+  """Checks the dtypes of the models' weights and activations."""
   from ai_edge_litert import interpreter
 
   found = {}
