@@ -11,7 +11,7 @@ import numpy as np
 
 from serving import onnx_model, tokenizer_file
 from serving.onnx_model import OnnxModel
-from system.errors import UserError, reason_of
+from system.errors import UserError
 
 PACKAGES = ('openvino', tokenizer_file.PACKAGE)
 # By default OpenVINO rounds to bfloat16 on CPUs that compute with it.
@@ -45,8 +45,8 @@ def _compiled(path: str):
 
   try:
     return openvino.Core().compile_model(path, 'CPU', _OPTIONS)
-  # OpenVINO raises `RuntimeError` for all mistakes.
+  # OpenVINO raises `RuntimeError` for all mistakes. The reason is the last line;
+  # the others name its source files.
   except RuntimeError as error:
-    raise UserError(
-      f'OpenVINO cannot load {path}: {reason_of(error)}'
-    ) from error
+    reason = str(error).strip().splitlines()[-1]
+    raise UserError(f'OpenVINO cannot load {path}: {reason}') from error
