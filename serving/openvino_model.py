@@ -45,7 +45,7 @@ def _compiled(path: str):
 
   try:
     return openvino.Core().compile_model(path, 'CPU', _OPTIONS)
-  # OpenVINO raises `RuntimeError` for all mistakes. The reason is the last line;
+  # OpenVINO raises `RuntimeError` for all mistakes. The last line is the reason,
   # the others name its source files.
   except RuntimeError as error:
     reason = str(error).strip().splitlines()[-1]
