@@ -45,8 +45,8 @@ def _compiled(path: str):
 
   try:
     return openvino.Core().compile_model(path, 'CPU', _OPTIONS)
-  # OpenVINO raises `RuntimeError` for all mistakes. Its last line is the reason;
-  # the others name source files.
+  # OpenVINO raises `RuntimeError` for all mistakes. Its last line has the
+  # reason; the others name source files.
   except RuntimeError as error:
     reason = str(error).strip().splitlines()[-1]
     raise UserError(f'OpenVINO cannot load {path}: {reason}') from error
