@@ -14,12 +14,12 @@ import tensorflow as tf
 from benchmarks import tensorflow_device
 from benchmarks.tensorflow_device import peak_gpu_megabytes  # noqa: F401
 from benchmarks.training_jobs import Job
-from data.records import inference_input, record_index
+from data.records import memory_batches, record_index
 from data.records.record_source import RecordSource
 from data.records.training_input import TrainingBatches
 from data.records.training_order import TrainingOrder
 from data.tasks import glue
-from data.tasks.classifier_records import encode_texts
+from data.tasks.text_encoding import encode_texts
 from data.text.tokenization import BertTokenizer
 from devices import strategies
 from devices.options import DeviceOptions
@@ -129,7 +129,7 @@ def scoring_batches(job: Job) -> tuple[Callable[[], Iterator[dict]], int]:
 
   def make_batches() -> Iterator[dict]:
     ids, segments = encode_texts(tokenizer, texts, None, job.max_seq_length)
-    return inference_input.inference_batches_from(
+    return memory_batches.batches(
       ids, segments, job.batch_size, job.max_seq_length
     )
 

@@ -20,7 +20,7 @@ from data.records import (
   record_writer,
 )
 from data.records.record_source import RecordSource
-from data.tasks import classifier_records, glue
+from data.tasks import classifier_records, glue, text_encoding
 from data.text.tokenization import BertTokenizer
 from distillation import dump_shards
 from system.errors import UserError
@@ -108,7 +108,7 @@ def sst_2(data_dir: str, job: Job, folder: str, num_rows: int) -> None:
     job.max_seq_length,
   )
   texts = [example.text_a for example in examples]
-  ids, segments = classifier_records.encode_texts(
+  ids, segments = text_encoding.encode_texts(
     tokenizer, texts, None, job.max_seq_length
   )
   logits = np.random.default_rng(0).normal(size=[len(texts), 2])

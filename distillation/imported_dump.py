@@ -17,9 +17,9 @@ import numpy as np
 from absl import logging
 
 from data.tasks import classifier_records, data_report, label_order
-from data.tasks.classifier_records import encode_texts
 from data.tasks.examples import Example
 from data.tasks.task import Task
+from data.tasks.text_encoding import encode_texts
 from data.text.tokenization import BertTokenizer
 from devices import workers
 from distillation import (

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from data.tasks.classifier_records import encode_texts
 from data.tasks.task import Task
+from data.tasks.text_encoding import encode_texts
 from data.text.tokenization import BertTokenizer
 from distillation import dump_manifest, dump_shards, logits_dump
 from distillation.dump_manifest import Manifest, Shard

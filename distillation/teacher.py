@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from data.records import inference_input
+from data.records import memory_batches
 from data.tasks import classifier_records, label_order
-from data.tasks.classifier_records import encode_texts
 from data.tasks.examples import Example
+from data.tasks.text_encoding import encode_texts
 from devices import restart, workers
 from distillation import (
   dev_scores,
@@ -359,7 +359,7 @@ def _score(
     texts_b,
     folder.max_seq_length,
   )
-  batches = inference_input.inference_batches_from(
+  batches = memory_batches.batches(
     ids, segments, job.batch_size, folder.max_seq_length
   )
   logits = predictor.predict(batches, len(texts), on_progress)

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from data.records import inference_input
-from data.tasks import classifier_records, label_order
+from data.records import memory_batches
+from data.tasks import label_order, text_encoding
 from data.text.tokenization import BertTokenizer
 from modeling.checkpoints import loading, location
 from modeling.checkpoints.location import Checkpoint
@@ -68,7 +68,7 @@ class TextModel(Model):
     encode = self._encode if self._is_first_call else traced
     self._is_first_call = False
     ids, segments = encode(*columns)
-    batches = inference_input.inference_batches_from(
+    batches = memory_batches.batches(
       ids, segments, batch_size, self.max_seq_length
     )
     return self._predictor.predict(batches, len(texts), lambda _: None)
@@ -76,7 +76,7 @@ class TextModel(Model):
   def _encode(
     self, first: tf.Tensor, second: tf.Tensor | None = None
   ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-    return classifier_records.encode_texts(
+    return text_encoding.encode_texts(
       self._tokenizer, first, second, self.max_seq_length
     )
 

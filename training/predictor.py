@@ -87,7 +87,7 @@ class Predictor:
 
     Args:
       batches: as `inference_input.inference_batches` or
-        `inference_batches_from` makes them.
+        `memory_batches.batches` makes them.
       num_examples: N.
       on_progress: called after each batch with the number of examples done. If
         None, a progress bar is shown.

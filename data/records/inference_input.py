@@ -1,36 +1,20 @@
-"""Inference batches: every example once, in batches of similar length.
+"""Inference batches of record files: every record once, of similar length.
 
-`example_index` maps a row of a batch to its example; it is -1 for the rows that
-pad the last batch.
+`example_index` maps a row of a batch to its record; it is -1 for the rows that
+pad the last batch. `data.records.memory_batches` does the same for examples in
+memory.
 """
 
 import itertools
-from collections.abc import Iterator
 
-import numpy as np
 import tensorflow as tf
 
 from data.records import record_reader
 from data.records.dataset_options import OPTIONS
-from data.records.length_buckets import batches_of, few_lengths, sort
-from data.records.record_source import RecordSource, dense
+from data.records.length_buckets import batches_of, inference_lengths, sort
+from data.records.memory_batches import useful_rows
+from data.records.record_source import RecordSource
 from data.records.training_order import GROUP_RECORDS
-from system import xla
-
-# The default batch size. Fewer rows would save little, and another number of
-# rows may round differently.
-_MIN_ROWS = 8
-
-
-def inference_lengths(max_seq_length: int) -> tuple[int, ...]:
-  """Returns the sequence lengths that inference batches are padded to.
-
-  They are few where each length costs a compilation. Elsewhere every length is
-  allowed, so a batch is as wide as its longest row.
-  """
-  if xla.compiles_each_shape():
-    return few_lengths(max_seq_length)
-  return tuple(range(1, max_seq_length + 1))
 
 
 def inference_batches(
@@ -60,7 +44,7 @@ def inference_batches(
     return itertools.islice(records, limit)
 
   first_batch = itertools.islice(serialized_records(), batch_size)
-  batch_size = _useful_rows(batch_size, sum(1 for _ in first_batch))
+  batch_size = useful_rows(batch_size, sum(1 for _ in first_batch))
   group_size = max(1, GROUP_RECORDS // batch_size) * batch_size
 
   def serialized_groups():
@@ -93,61 +77,7 @@ def inference_batches(
   return batches_of(groups, batch_size).prefetch(4).with_options(OPTIONS)
 
 
-def _useful_rows(batch_size: int, num_examples: int) -> int:
-  """Returns the number of rows of a batch, at most B.
-
-  It is smaller if the examples do not fill a batch of B rows.
-
-  Args:
-    batch_size: B.
-    num_examples: the number of examples; B stands for any larger number.
-  """
-  return min(batch_size, max(_MIN_ROWS, num_examples))
-
-
 def _pad_rows(value: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
   """Appends `count` rows of zeros."""
   zeros = tf.zeros([value.shape.rank - 1, 2], tf.int64)
   return tf.pad(value, tf.concat([[[0, count]], zeros], axis=0))
-
-
-def inference_batches_from(
-  ids: tf.RaggedTensor,
-  segments: tf.RaggedTensor,
-  batch_size: int,
-  max_seq_length: int,
-) -> Iterator[dict[str, np.ndarray]]:
-  """Batches examples in memory, each example once, all sorted by length.
-
-  Args:
-    ids: int32 [N, (tokens)].
-    segments: int32 [N, (tokens)].
-    batch_size: B. If there are fewer examples, a batch has fewer rows.
-    max_seq_length: S, at least the length of the longest row.
-
-  Yields:
-    `input_ids`, `input_mask` and `segment_ids`, int32 [B, S'], and
-    `example_index`, int64 [B], the row's number among the N examples; -1 for
-    the rows of zeros that fill the last batch.
-  """
-  batch_size = _useful_rows(batch_size, ids.nrows().numpy())
-  allowed = np.array(inference_lengths(max_seq_length))
-  lengths = ids.row_lengths().numpy()
-  order = np.argsort(lengths, kind='stable')
-  # NumPy, not tf.data: a dump scores shard after shard, and tracing a dataset
-  # for each took longer than scoring a thousand texts.
-  columns = {
-    'input_ids': dense(ids, max_seq_length).numpy(),
-    'input_mask': np.int32(np.arange(max_seq_length) < lengths[:, np.newaxis]),
-    'segment_ids': dense(segments, max_seq_length).numpy(),
-  }
-  for start in range(0, len(order), batch_size):
-    rows = order[start : start + batch_size]
-    width = allowed[np.searchsorted(allowed, lengths[rows[-1]])]
-    padding = [[0, batch_size - len(rows)], [0, 0]]
-    batch = {
-      name: np.pad(column[rows, :width], padding)
-      for name, column in columns.items()
-    }
-    batch['example_index'] = np.pad(rows, padding[0], constant_values=-1)
-    yield batch

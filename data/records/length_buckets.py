@@ -42,6 +42,17 @@ def padded_lengths(max_seq_length: int) -> tuple[int, ...]:
   return few_lengths(max_seq_length)
 
 
+def inference_lengths(max_seq_length: int) -> tuple[int, ...]:
+  """Returns the lengths that inference batches are padded to.
+
+  They are few where each length costs a compilation. Elsewhere every length is
+  allowed, so a batch is as wide as its longest row.
+  """
+  if xla.compiles_each_shape():
+    return few_lengths(max_seq_length)
+  return tuple(range(1, max_seq_length + 1))
+
+
 def few_lengths(max_seq_length: int) -> tuple[int, ...]:
   """Returns S, a half and a quarter of it, rounded up to multiples of 8.
 

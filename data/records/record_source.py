@@ -187,7 +187,7 @@ class RecordSource:
         lengths = parsed['input_ids'].row_lengths()
         parsed['input_mask'] = tf.sequence_mask(lengths, length, tf.int32)
       return {
-        name: dense(value, length)
+        name: _dense(value, length)
         for name, value in parsed.items()
         if value.dtype != tf.string
       }
@@ -223,7 +223,7 @@ def _name_length(field: Field) -> str:
   )
 
 
-def dense(value: tf.Tensor | tf.RaggedTensor, length: int) -> tf.Tensor:
+def _dense(value: tf.Tensor | tf.RaggedTensor, length: int) -> tf.Tensor:
   """Pads ragged rows with zeros to `length`; casts int64 to int32."""
   if isinstance(value, tf.RaggedTensor):
     value = value.to_tensor(shape=[None, length])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from data.tasks import classifier_records
+from data.tasks import text_encoding
 from serving.exports import heads
 from serving.exports.parts import Parts
 from serving.text_model import Text
@@ -76,7 +76,7 @@ def features_of(parts: Parts, texts: Sequence[Text]) -> dict[str, np.ndarray]:
   """Tokenizes texts or pairs; returns what `Reference.features` holds."""
   are_pairs = not isinstance(texts[0], str)
   columns = zip(*texts, strict=True) if are_pairs else (texts, None)
-  ids, segments = classifier_records.encode_texts(
+  ids, segments = text_encoding.encode_texts(
     parts.tokenizer, *columns, parts.max_seq_length
   )
   lengths = ids.row_lengths().numpy()

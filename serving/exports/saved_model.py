@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from data.tasks import classifier_records
+from data.tasks import text_encoding
 from modeling.models import released_variables
 from serving.exports import heads
 from serving.exports.format import Format
@@ -58,7 +58,7 @@ def _encoder(parts: Parts) -> Callable[..., dict[str, tf.Tensor]]:
 
   def encode(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
     first, second = texts if len(texts) == 2 else (*texts, None)
-    ids, segments = classifier_records.encode_texts(
+    ids, segments = text_encoding.encode_texts(
       parts.tokenizer, first, second, parts.max_seq_length
     )
     return {

@@ -43,7 +43,7 @@ def test_auto_without_gpus_is_one_device():
 _SCORE = """
 import numpy as np
 import tensorflow as tf
-from data.records import inference_input
+from data.records import memory_batches
 from devices import options, strategies
 from modeling import configs
 from modeling.models import Classifier
@@ -52,7 +52,7 @@ from training.predictor import Predictor
 strategies.make_strategy(options.DeviceOptions(trains={trains}))
 rows = np.random.default_rng(0).integers(5, 999, [70, 8])
 ids = tf.ragged.constant([row[: 3 + i % 6] for i, row in enumerate(rows)])
-batches = inference_input.inference_batches_from(ids, tf.zeros_like(ids), 4, 8)
+batches = memory_batches.batches(ids, tf.zeros_like(ids), 4, 8)
 model = Classifier(configs.compact_config('2/128', 1000), 2)
 logits = Predictor(model).predict(batches, 70, lambda _: None)
 print(tf.config.threading.get_intra_op_parallelism_threads())

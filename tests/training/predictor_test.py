@@ -10,7 +10,7 @@ import replicas
 import tensorflow as tf
 import tiny_world
 
-from data.records import inference_input
+from data.records import memory_batches
 from modeling.configs import BertConfig
 from modeling.models import Classifier
 from training.predictor import Predictor
@@ -21,9 +21,7 @@ def _batches(batch_size):
   rng = np.random.default_rng(0)
   rows = [rng.integers(5, 20, n) for n in rng.integers(3, 17, 21)]
   ids = tf.ragged.constant([row.tolist() for row in rows], dtype=tf.int32)
-  return inference_input.inference_batches_from(
-    ids, tf.zeros_like(ids), batch_size, 16
-  )
+  return memory_batches.batches(ids, tf.zeros_like(ids), batch_size, 16)
 
 
 def _logits(strategy, batch_size):
@@ -52,7 +50,7 @@ def test_two_replicas_predict_like_one_device(one, batch_size):
 def test_logits_do_not_depend_on_the_lengths_batches_are_padded_to(
   one, lengths, monkeypatch
 ):
-  monkeypatch.setattr(inference_input, 'inference_lengths', lambda _: lengths)
+  monkeypatch.setattr(memory_batches, 'inference_lengths', lambda _: lengths)
   assert {batch['input_ids'].shape[1] for batch in _batches(5)} == {*lengths}
   logits = _logits(tf.distribute.get_strategy(), 5)
   np.testing.assert_allclose(logits, one, atol=1e-6)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from data.tasks import classifier_records, custom, data_report
+from data.tasks import custom, data_report, text_encoding
 from data.tasks.data_report_lines import describe
 from data.tasks.examples import Example
 from data.text.tokenization import BertTokenizer, Vocabulary
@@ -186,7 +186,7 @@ def test_lengths_are_those_of_records(monkeypatch):
   measure = data_report.measure_with(tokenizer)
   for texts_b in (None, ['a', '', 'a.a']):
     texts_a = ['ab a', '', 'a. a']
-    ids, _ = classifier_records.encode_texts(tokenizer, texts_a, texts_b, 99)
+    ids, _ = text_encoding.encode_texts(tokenizer, texts_a, texts_b, 99)
     rows = zip(texts_a, texts_b or [None] * 3, ['no'] * 3, strict=True)
     lengths = measure(_split(*rows)).tolist()
     assert lengths == ids.row_lengths().numpy().tolist()

@@ -38,25 +38,21 @@ _STRING_OPS = {
   *('StaticRegexFullMatch', 'StaticRegexReplace', 'StringLower'),
   'UnicodeTranscode',
 }
-_RAGGED_OPS = {'RaggedGather', 'RaggedRange', 'RaggedTensorToTensor'}
+_RAGGED_OPS = {'RaggedTensorToTensor'}
 _MATH_OPS = {
   *('AddV2', 'All', 'ArgMax', 'BatchMatMulV2', 'BiasAdd', 'Cast', 'Cumsum'),
-  *('Equal', 'Greater', 'Less', 'LessEqual', 'LogicalNot', 'LogicalOr'),
-  *('MatMul', 'Max', 'Maximum', 'Mean', 'Minimum', 'Mul', 'Neg', 'FloorDiv'),
-  *('Pow', 'Prod', 'RealDiv', 'Rsqrt', 'Softmax', 'Sub', 'Sum', 'Tanh'),
-  'UnsortedSegmentSum',
+  *('Equal', 'FloorDiv', 'Greater', 'GreaterEqual', 'Less', 'LessEqual'),
+  *('LogicalAnd', 'LogicalNot', 'MatMul', 'Max', 'Maximum', 'Mean', 'Minimum'),
+  *('Mul', 'Neg', 'Pow', 'RealDiv', 'Rsqrt', 'Softmax', 'Sub', 'Tanh'),
+  'UpperBound',
 }
 _SHAPE_OPS = {
-  *('BroadcastTo', 'ConcatV2', 'Const', 'ExpandDims', 'Fill', 'GatherNd'),
-  *('GatherV2', 'Identity', 'OneHot', 'OnesLike', 'Pack', 'Placeholder'),
-  *('Range', 'Reshape', 'Select', 'SelectV2', 'Shape', 'Squeeze'),
-  *('StridedSlice', 'TensorScatterUpdate', 'Tile', 'Transpose', 'Where'),
-  'ZerosLike',
+  *('ConcatV2', 'Const', 'ExpandDims', 'GatherNd', 'GatherV2', 'Identity'),
+  *('OneHot', 'OnesLike', 'Pack', 'Placeholder', 'Range', 'Reshape'),
+  *('Select', 'SelectV2', 'Shape', 'Size', 'StridedSlice'),
+  *('TensorScatterUpdate', 'Transpose', 'Where'),
 }
-_CONTROL_OPS = {
-  *('Assert', 'If', 'NoOp', 'PartitionedCall', 'StatefulPartitionedCall'),
-  'StatelessIf',
-}
+_CONTROL_OPS = {'Assert', 'NoOp', 'PartitionedCall', 'StatefulPartitionedCall'}
 _VARIABLE_OPS = {
   *('AssignVariableOp', 'DisableCopyOnRead', 'MergeV2Checkpoints'),
   *('ReadVariableOp', 'RestoreV2', 'SaveV2', 'ShardedFilename', 'StringJoin'),
