@@ -9,6 +9,7 @@ checked.
 Tested by `tests/cli/script_test.py` and `tests/cli/interrupt_test.py`.
 """
 
+import gc
 import logging as std_logging
 import os
 import re
@@ -25,6 +26,10 @@ from training import stop_request
 
 FLAGS = flags.FLAGS
 
+# Allocations between collections of Python's three generations. TensorFlow's
+# import makes hundreds of thousands of objects that stay. With the default
+# thresholds they are looked at again and again, a tenth of the time to start.
+_GC_THRESHOLDS = (50_000, 20, 20)
 # TensorFlow's modules that write to Absl's log what does not help a user, such
 # as a line about sharding for every checkpoint.
 _CHATTY_MODULES = (
@@ -60,6 +65,7 @@ def run(main: Callable[[list[str]], None], takes_words: bool = False) -> None:
   for good.
   """
   set_environment()
+  gc.set_threshold(*_GC_THRESHOLDS)
   logging.set_verbosity(logging.INFO)
   logging.use_absl_handler()
   logging.get_absl_handler().addFilter(_filter)

@@ -34,14 +34,15 @@ class BertEncoder(layers.BaseLayer):
     config: the encoder's dimensions.
     compute_dtype: the dtype of the matrix products: 'float32', 'bfloat16' or
       'float16'.
-    seed: with a weight's name it determines the weight's initial value.
+    seed: with a weight's name it determines the weight's initial value; None
+      for zeros, for weights that a checkpoint replaces.
   """
 
   def __init__(
     self,
     config: BertConfig,
     compute_dtype: str = 'float32',
-    seed: int = 0,
+    seed: int | None = 0,
   ):
     super().__init__()
     self.config = config

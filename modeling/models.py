@@ -34,14 +34,15 @@ class PreTrainer(layers.BaseLayer):
   Args:
     config: the encoder's dimensions.
     compute_dtype: the dtype of the matrix products.
-    seed: the seed of the initial weights.
+    seed: the seed of the initial weights; None for zeros, for weights that a
+      checkpoint replaces.
   """
 
   def __init__(
     self,
     config: BertConfig,
     compute_dtype: str = 'float32',
-    seed: int = 0,
+    seed: int | None = 0,
   ):
     super().__init__()
     self.config = config
@@ -124,7 +125,8 @@ class Classifier(layers.BaseLayer):
     config: the encoder's dimensions.
     num_outputs: C, the number of classes; 1 for regression.
     compute_dtype: the dtype of the encoder's matrix products.
-    seed: the seed of the initial weights.
+    seed: the seed of the initial weights; None for zeros, for weights that a
+      checkpoint replaces.
   """
 
   def __init__(
@@ -132,7 +134,7 @@ class Classifier(layers.BaseLayer):
     config: BertConfig,
     num_outputs: int,
     compute_dtype: str = 'float32',
-    seed: int = 0,
+    seed: int | None = 0,
   ):
     super().__init__()
     self.config = config

@@ -49,6 +49,7 @@ class TextModel(Model):
     """
     super().__init__(**attributes)
     self._tokenizer = tokenizer
+    self._classifier = classifier
     self._predictor = Predictor(classifier)
     strings = tf.TensorSpec([None], tf.string)
     # By the number of texts in an input. Traced when they are first called.
@@ -63,15 +64,29 @@ class TextModel(Model):
   ) -> np.ndarray:
     columns = zip(*texts, strict=True) if are_pairs else [texts]
     columns = [tf.constant(column) for column in columns]
-    # Tracing takes longer than one call without it.
-    traced = self._traced[len(columns)]
-    encode = self._encode if self._is_first_call else traced
-    self._is_first_call = False
-    ids, segments = encode(*columns)
+    # The first answer does not wait for tracing, which pays off later only.
+    if self._is_first_call:
+      self._is_first_call = False
+      encode = self._encode
+      if len(texts) <= batch_size:
+        return self._untraced_logits(*encode(*columns))
+    else:
+      encode = self._traced[len(columns)]
     batches = memory_batches.batches(
-      ids, segments, batch_size, self.max_seq_length
+      *encode(*columns), batch_size, self.max_seq_length
     )
     return self._predictor.predict(batches, len(texts), lambda _: None)
+
+  def _untraced_logits(
+    self, ids: tf.RaggedTensor, segments: tf.RaggedTensor
+  ) -> np.ndarray:
+    """Computes the logits of one batch, float32 [N, C]."""
+    features = {
+      'input_ids': ids.to_tensor(),
+      'input_mask': tf.sequence_mask(ids.row_lengths(), dtype=tf.int32),
+      'segment_ids': segments.to_tensor(),
+    }
+    return self._classifier(features)['logits'].numpy()
 
   def _encode(
     self, first: tf.Tensor, second: tf.Tensor | None = None
@@ -103,7 +118,9 @@ def load(path: str) -> TextModel:
       f'{checkpoint.prefix} has a head with {num_outputs} outputs, but '
       f'{len(labels)} labels are recorded beside it'
     )
-  classifier = Classifier(config, num_outputs)
+  # The checkpoint replaces every initial weight, so random ones would be
+  # wasted.
+  classifier = Classifier(config, num_outputs, seed=None)
   loading.load_released(
     checkpoint,
     released_variables(classifier),

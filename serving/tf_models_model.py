@@ -44,7 +44,7 @@ def load(folder: str, kind: str = 'float32') -> Model:
   weights, *_ = tf_models_reader.read_weights(checkpoint.prefix, config)
   if _HEAD not in weights:
     raise UserError(f'{checkpoint.prefix} has no head for a task')
-  classifier = Classifier(config, len(weights[_HEAD]))
+  classifier = Classifier(config, len(weights[_HEAD]), seed=None)
   variables = released_variables(classifier)
   loading.check_shapes(checkpoint.prefix, weights, variables, path)
   for name, variable in variables.items():

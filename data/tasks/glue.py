@@ -43,14 +43,6 @@ _MNLI_FILES = {
   'test': 'test_matched.tsv',
   'test_mismatched': 'test_mismatched.tsv',
 }
-# Task → the names of its classes → the labels of GLUE's files.
-CLASS_NAMES = {
-  'CoLA': {'unacceptable': '0', 'acceptable': '1'},
-  'SST-2': {'negative': '0', 'positive': '1'},
-  'MRPC': {'not_equivalent': '0', 'equivalent': '1'},
-  'QQP': {'not_duplicate': '0', 'duplicate': '1'},
-  'WNLI': {'not_entailment': '0', 'entailment': '1'},
-}
 _PAIR = Fields('sentence1', 'sentence2')
 _BINARY = ('0', '1')
 _NLI = ('contradiction', 'entailment', 'neutral')

@@ -33,6 +33,8 @@ _MAX_BYTES_PER_WORD = 4 * MAX_CHARS_PER_WORD
 
 # The wordpiece kernel's limit, without a leading '##'.
 _MAX_TOKEN_BYTES = 256
+# As many characters have at most that many bytes.
+_SURELY_SMALL = _MAX_TOKEN_BYTES // 4
 
 _ASCII = r'[\x00-\x7F]*'
 # Tab, line feed and carriage return are white space, not control characters.
@@ -98,6 +100,22 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
   lines = vocabulary_lines.read(vocab_file)
   if not lines:
     raise UserError(f'{vocab_file} is empty; expected one token a line')
+  # Nearly all vocabularies pass at once; the others are searched by line.
+  if len(set(lines)) < len(lines) or max(map(len, lines)) > _SURELY_SMALL:
+    _check_lines(vocab_file, lines)
+  vocabulary = Vocabulary([line.strip() for line in lines])
+  specials = (PAD, UNK, CLS, SEP, MASK)
+  missing = [token for token in specials if token not in vocabulary.ids]
+  if missing:
+    raise UserError(
+      f'{vocab_file} lacks {", ".join(missing)} in its {len(lines)} lines; '
+      f'expected a BERT vocabulary with {", ".join(specials)}'
+    )
+  return vocabulary
+
+
+def _check_lines(vocab_file: str, lines: Sequence[str]) -> None:
+  """Raises a `UserError` for a line that occurs twice, or is too large."""
   first_lines: dict[str, int] = {}
   for number, line in enumerate(lines, start=1):
     first = first_lines.setdefault(line, number)
@@ -112,15 +130,6 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
         f'{len(line.strip().encode())} bytes of UTF-8, expected at most '
         f'{_MAX_TOKEN_BYTES}'
       )
-  vocabulary = Vocabulary([line.strip() for line in lines])
-  specials = (PAD, UNK, CLS, SEP, MASK)
-  missing = [token for token in specials if token not in vocabulary.ids]
-  if missing:
-    raise UserError(
-      f'{vocab_file} lacks {", ".join(missing)} in its {len(lines)} lines; '
-      f'expected a BERT vocabulary with {", ".join(specials)}'
-    )
-  return vocabulary
 
 
 def _is_too_large(token: str) -> bool:
@@ -227,10 +236,11 @@ def _matchable(vocabulary: Vocabulary) -> list[str]:
 
   def can_match(token: str, i: int) -> bool:
     letters = token.removeprefix(CONTINUATION)
-    is_one_word = bool(letters) and len(token.split()) == 1
-    is_one_word &= len(letters) <= MAX_CHARS_PER_WORD
+    is_one_word = letters.isalnum() or (  # The quick test of most tokens.
+      bool(letters) and len(token.split()) == 1 and min(letters) >= ' '
+    )
     is_last = vocabulary.ids[token] == i
-    return is_one_word and is_last and min(letters) >= ' '
+    return is_one_word and len(letters) <= MAX_CHARS_PER_WORD and is_last
 
   tokens = [
     token if can_match(token, i) else f'\x01{i}'

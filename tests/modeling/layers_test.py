@@ -39,6 +39,12 @@ def test_initial_weights_are_a_truncated_normal():
   np.testing.assert_allclose(kernel.std(), 0.02 * 0.8796, rtol=0.02)
 
 
+def test_initial_weights_without_a_seed_are_zeros():
+  values = layers.WeightInit(0.02, None).normal('kernel')((3, 4))
+  assert values.dtype == tf.float32
+  assert values.numpy().tolist() == [[0.0] * 4] * 3
+
+
 def test_dense_multiplies_and_adds_its_bias():
   dense = layers.Dense('a', (2, 3), INIT, 'float32')
   dense.kernel.assign([[1, 2, 3], [4, 5, 6]])

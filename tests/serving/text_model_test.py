@@ -68,6 +68,16 @@ def test_texts_keep_their_order_in_batches_of_any_size(folder):
   assert model.predict([]) == []
 
 
+@pytest.mark.parametrize('texts', [_TEXTS[:1], _TEXTS])
+def test_the_first_answer_is_that_of_later_calls(folder, texts):
+  model = text_model.load(str(folder))
+  first = model.logits(texts)
+  assert first.shape == (len(texts), 2)
+  for batch_size in (64, 2):
+    later = model.logits(texts, batch_size)
+    np.testing.assert_allclose(later, first, rtol=1e-5, atol=1e-6)
+
+
 def test_probabilities_add_up_to_1_and_the_label_has_the_highest(folder):
   for prediction in text_model.load(str(folder)).predict(_TEXTS):
     probabilities = prediction.probabilities
