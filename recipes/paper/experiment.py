@@ -134,6 +134,12 @@ def define_flags() -> None:
     None,
     "The folder of the teacher's encoder; by default MiniLM, from PyPI.",
   )
+  flags.DEFINE_string(
+    'teacher_logits',
+    None,
+    'A folder with the logits of teachers, which then need not be trained: '
+    'results/paper/cpu/teacher_logits has those of the scale cpu.',
+  )
   flags.DEFINE_integer('jobs', 1, 'Commands to run at the same time.', 1)
   flags.DEFINE_bool(
     'list_commands',
@@ -191,6 +197,7 @@ def make_plan() -> Plan:
     _chosen(SCALES[name]),
     _encoders(),
     FLAGS.teacher_encoder,
+    teacher_logits=FLAGS.teacher_logits,
   )
   if FLAGS.teacher_encoder:
     _require_checkpoint('teacher_encoder', FLAGS.teacher_encoder)

@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from pipeline.steps import Step, flag_words
+from recipes.paper import teacher_logits
 from recipes.paper.scales import Scale
 from system.errors import UserError
 
@@ -59,6 +60,8 @@ class Stages:
     encoders: size → the checkpoint of an encoder that exists already.
     teacher_encoder: the folder of the teacher's encoder; None for MiniLM.
     teacher_rate: the learning rate of the teacher's fine-tuning.
+    teacher_logits: a folder with the logits of teachers that need not be
+      trained again, see `recipes.paper.teacher_logits`; None for none.
   """
 
   data_dir: str
@@ -67,6 +70,7 @@ class Stages:
   encoders: Mapping[str, str]
   teacher_encoder: str | None = None
   teacher_rate: float = 5e-5
+  teacher_logits: str | None = None
 
   @property
   def vocab_file(self) -> str:
@@ -282,11 +286,15 @@ class Stages:
     }
     needs = (self.teacher(task, teacher_seed),)
     if source == 'train':
-      flags['transfer_split'] = 'train'
+      texts = {'transfer_split': 'train'}
     else:
       text = self.text(source)
-      flags['transfer_file'] = text.done
+      texts = {'transfer_file': text.done}
       needs += (text,)
+    flags |= texts
+    if (kept := self._kept_logits(name)) is not None:
+      teacher = f'{task}, seed {teacher_seed}'
+      return self._imported(task, teacher, name, kept, texts, needs[1:])
     if self.scale.teacher_epochs < 1:
       flags['allow_weak_teacher'] = True
     return Step(
@@ -294,6 +302,55 @@ class Stages:
       ('run_distillation.py', *flag_words(flags)),
       f'{folder}/manifest.json',
       needs,
+    )
+
+  def _kept_logits(self, name: str) -> str | None:
+    """Returns the file with the logits of a scored text, if there is one."""
+    if self.teacher_logits is None:
+      return None
+    path = os.path.join(self.teacher_logits, f'{name}.npz')
+    return path if os.path.exists(path) else None
+
+  def _imported(
+    self,
+    task: str,
+    teacher: str,
+    name: str,
+    logits_file: str,
+    texts: Mapping[str, object],
+    needs: tuple[Step, ...],
+  ) -> Step:
+    """Makes a dump of a teacher's logits that were kept; see `scored`."""
+    tables = self.path('teacher_logits', name)
+    flags = {
+      'task_name': task,
+      'data_dir': self.task_dir(task),
+      **texts,
+      'logits_file': logits_file,
+      'output_dir': tables,
+    }
+    transfer = os.path.join(tables, teacher_logits.TRANSFER_TABLE)
+    table = Step(
+      f'teacher_logits/{name}',
+      ('-m', 'recipes.paper.teacher_logits', *flag_words(flags)),
+      transfer,
+      needs,
+    )
+    folder = self.path('scored', name)
+    flags = {
+      **self.task_flags(task),
+      'do_import_logits': True,
+      'teacher_scores': transfer,
+      'teacher_dev_scores': os.path.join(tables, teacher_logits.DEV_TABLE),
+      # Dumps of one teacher can be combined.
+      'teacher_name': teacher,
+      'logits_dir': folder,
+    }
+    return Step(
+      f'scored/{name}',
+      ('run_distillation.py', *flag_words(flags)),
+      f'{folder}/manifest.json',
+      (table,),
     )
 
   def similarity(self, task: str, texts: Sequence[str]) -> Step:

@@ -1,5 +1,6 @@
 """recipes/paper: what each experiment plans, runs and collects."""
 
+import dataclasses
 import importlib
 import json
 import os
@@ -265,3 +266,20 @@ def test_the_smoke_scale_runs(shared_data, tmp_path):
   assert shlex.split(
     json.loads((folder / 'experiment.json').read_text())['command']
   )[:3] == ['python', '-m', 'recipes.paper.main_comparison']
+
+
+def test_kept_logits_replace_the_teacher(plan, tmp_path):
+  kept = tmp_path / 'kept'
+  kept.mkdir()
+  (kept / 'SST-2-films-1.npz').touch()
+  stages = dataclasses.replace(plan.stages, teacher_logits=str(kept))
+  films = stages.scored('SST-2', 'films', 1)
+  names = [step.name for step in steps.to_run([films])]
+  assert names == [
+    'text/films',
+    'teacher_logits/SST-2-films-1',
+    'scored/SST-2-films-1',
+  ]
+  train = stages.scored('SST-2', 'train', 1)  # Not among the kept ones.
+  assert 'teachers/SST-2-1' in [step.name for step in steps.to_run([train])]
+  assert films.done == plan.stages.scored('SST-2', 'films', 1).done

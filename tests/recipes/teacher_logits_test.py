@@ -1,0 +1,90 @@
+"""A teacher's logits in a small file, and a dump made of them again."""
+
+import numpy as np
+import pytest
+import tiny_world
+
+from data.tasks import glue
+from distillation import logits_dump
+from recipes.paper import teacher_logits
+from system.errors import UserError
+
+_TASK = glue.get_task('SST-2')
+
+
+def _dump_flags(world, **changes):
+  return tiny_world.named_flags(
+    {
+      'task_name': 'SST-2',
+      'data_dir': world / 'task',
+      'vocab_file': world / 'vocab.txt',
+      'max_seq_length': 16,
+      'logits_dir': world / 'dump',
+      **changes,
+    }
+  )
+
+
+def _texts(world):
+  return teacher_logits.transfer_texts(
+    _TASK, str(world / 'task'), str(world / 'transfer.txt')
+  )
+
+
+def _rows(folder):
+  (dump,) = logits_dump.open_dumps([str(folder)], _TASK)
+  return list(dump.rows())
+
+
+@pytest.fixture
+def scored(teacher_world):
+  """A `teacher_world` with a dump of transfer.txt, one text of which is dev."""
+  dev = _TASK.read_split(str(teacher_world / 'task'), 'dev')
+  texts = ['the film was good .', dev[0].text_a, 'the plot was awful .']
+  (teacher_world / 'transfer.txt').write_text('\n'.join(texts) + '\n')
+  flags = _dump_flags(
+    teacher_world,
+    teacher_checkpoint=teacher_world / 'teacher',
+    transfer_file=teacher_world / 'transfer.txt',
+  )
+  tiny_world.run('run_distillation', *flags, '--do_dump_logits')
+  return teacher_world
+
+
+@pytest.mark.slow
+def test_the_dump_of_kept_logits_is_the_teachers(scored):
+  path = str(scored / 'kept.npz')
+  teacher_logits.keep(str(scored / 'dump'), _texts(scored), path)
+  dev = _TASK.read_split(str(scored / 'task'), 'dev')
+  tables = scored / 'tables'
+  teacher_logits.write_tables(path, _TASK, _texts(scored), dev, str(tables))
+  flags = _dump_flags(
+    scored,
+    logits_dir=scored / 'again',
+    teacher_scores=tables / teacher_logits.TRANSFER_TABLE,
+    teacher_dev_scores=tables / teacher_logits.DEV_TABLE,
+  )
+  tiny_world.run('run_distillation', *flags, '--do_import_logits')
+  first, again = _rows(scored / 'dump'), _rows(scored / 'again')
+  assert len(first) == len(again) == 2
+  for a, b in zip(first, again, strict=True):
+    assert a.input_ids.tolist() == b.input_ids.tolist()
+    np.testing.assert_allclose(b.teacher_logits, a.teacher_logits, rtol=1e-3)
+  first, again = (
+    np.load(scored / name / logits_dump.DEV_LOGITS)
+    for name in ('dump', 'again')
+  )
+  np.testing.assert_allclose(again, first, rtol=1e-5)
+
+  (scored / 'transfer.txt').write_text('the film was bad .\n' * 2)
+  with pytest.raises(UserError, match='kept.npz is of another transfer set'):
+    teacher_logits.write_tables(path, _TASK, _texts(scored), dev, str(tables))
+  with pytest.raises(UserError, match='2 examples, which are not the 2 texts'):
+    teacher_logits.keep(str(scored / 'dump'), _texts(scored), path)
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+  path = tmp_path / 'kept.npz'
+  path.write_bytes(b'PK damaged')
+  with pytest.raises(UserError, match='--logits_file=.*kept.npz'):
+    teacher_logits.write_tables(str(path), _TASK, None, [], str(tmp_path))
