@@ -19,7 +19,7 @@ def runs(plan: Plan) -> list[Run]:
   task, size = scale.tasks[0], scale.size
   encoder = Start('films', plan.stages.encoder(size, 'films'))
   parts = {'films': scale.num_films}
-  dump = plan.stages.dump(task, parts, (TEACHER_SEED,))
+  dump = plan.transfer_sets.dump(task, parts, (TEACHER_SEED,))
   planned = []
   for seed in plan.seeds:
     trained = {

@@ -61,9 +61,9 @@ def encoders(plan: Plan, size: str) -> dict[str, Encoder]:
 
 def runs(plan: Plan) -> list[Run]:
   """Plans the students of each method."""
-  scale, stages, students = plan.scale, plan.stages, plan.students
+  scale, students = plan.scale, plan.students
   task, size = scale.tasks[0], scale.size
-  dump = stages.dump(
+  dump = plan.transfer_sets.dump(
     task,
     {'films': scale.num_films, 'train': 'all'},
     (TEACHER_SEED,),

@@ -29,6 +29,7 @@ from recipes.paper import scores
 from recipes.paper.scales import SCALES, Scale
 from recipes.paper.stages import Stages
 from recipes.paper.students import Student, Students
+from recipes.paper.transfer_sets import TransferSets
 from system import local_files
 from system.errors import UserError
 from tools import result_record
@@ -61,6 +62,11 @@ class Plan:
   def stages(self) -> Stages:
     """The shared stages."""
     return self.students.stages
+
+  @property
+  def transfer_sets(self) -> TransferSets:
+    """The shared transfer sets."""
+    return TransferSets(self.stages)
 
   @property
   def scale(self) -> Scale:

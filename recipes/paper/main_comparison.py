@@ -8,8 +8,8 @@ the task's own training text.
 
 from recipes.paper import experiment, published
 from recipes.paper.experiment import Experiment, Plan, Run
-from recipes.paper.stages import Dump
 from recipes.paper.students import METHODS, RANDOM, Start
+from recipes.paper.transfer_sets import Dump
 
 TEACHER_SEED = 1
 # Its transfer set is its training pairs: the film reviews have no pairs.
@@ -19,7 +19,9 @@ _WITHOUT_TEXT = ('STS-B',)
 def main_dump(plan: Plan, task: str = 'SST-2') -> Dump:
   """Returns the transfer set that most experiments share."""
   parts = {} if task in _WITHOUT_TEXT else {'films': plan.scale.num_films}
-  return plan.stages.dump(task, {**parts, 'train': 'all'}, (TEACHER_SEED,))
+  return plan.transfer_sets.dump(
+    task, {**parts, 'train': 'all'}, (TEACHER_SEED,)
+  )
 
 
 def runs(plan: Plan) -> list[Run]:

@@ -23,7 +23,9 @@ def runs(plan: Plan) -> list[Run]:
   starts = {'random': RANDOM, 'wiki': Start('wiki', plan.stages.encoder(size))}
   split = plan.stages.selection(task)
   films = scale.selection_films or scale.num_films
-  dump = plan.stages.dump(task, {'films': films}, (TEACHER_SEED,), (split,))
+  dump = plan.transfer_sets.dump(
+    task, {'films': films}, (TEACHER_SEED,), (split,)
+  )
   epochs = scale.selection_epochs or scale.distillation_epochs
   planned = []
   for seed in plan.seeds:

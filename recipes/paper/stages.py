@@ -9,10 +9,9 @@ Each stage has one name and one folder for all experiments, so it is made once.
 import dataclasses
 import glob
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pipeline.steps import Step, flag_words
-from recipes.paper import teacher_logits
 from recipes.paper.scales import Scale
 from system.errors import UserError
 
@@ -20,7 +19,7 @@ from system.errors import UserError
 LENGTHS = {'SST-2': 64, 'CoLA': 64, 'STS-B': 128}
 _OTHER_LENGTH = 128
 # The files of the unlabelled texts, below DATA_DIR.
-_TEXTS = {
+TEXTS = {
   'films': 'imdb/unlabelled_reviews.txt.gz',
   **{
     name: f'amazon/{name}.tsv.gz'
@@ -38,15 +37,6 @@ class Encoder:
   name: str
   checkpoint: str
   needs: tuple[Step, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Dump:
-  """A dump, or those of several teachers, and the steps that make it."""
-
-  name: str
-  folders: tuple[str, ...]
-  needs: tuple[Step, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +66,7 @@ class Stages:
   def vocab_file(self) -> str:
     """The vocabulary of all models."""
     path = os.path.join(self.data_dir, 'vocab', 'uncased_vocab.txt')
-    return self._required(path)
+    return self.required(path)
 
   def path(self, *names: str) -> str:
     """Returns a path below the working folder."""
@@ -84,7 +74,7 @@ class Stages:
 
   def task_dir(self, task: str) -> str:
     """Returns the folder of a task's files."""
-    return self._required(os.path.join(self.data_dir, 'glue', task))
+    return self.required(os.path.join(self.data_dir, 'glue', task))
 
   def task_flags(self, task: str) -> dict[str, object]:
     """Returns the flags that say which task a command works on."""
@@ -101,9 +91,9 @@ class Stages:
     if corpus in _CORPORA:
       name, input_format = _CORPORA[corpus], None
     else:
-      name, input_format = _TEXTS[corpus], 'text'
+      name, input_format = TEXTS[corpus], 'text'
     flags = {
-      'input_file': self._required(os.path.join(self.data_dir, name)),
+      'input_file': self.required(os.path.join(self.data_dir, name)),
       'input_format': input_format,
       'output_file': output,
       'vocab_file': self.vocab_file,
@@ -249,173 +239,7 @@ class Stages:
       'keep_checkpoint_max': 1,
     }
 
-  def text(self, name: str) -> Step:
-    """Splits a text into its different sentences, in random order."""
-    source = self._required(os.path.join(self.data_dir, _TEXTS[name]))
-    output = self.path('text', f'{name}.txt')
-    flags = {'input_file': source, 'output_file': output, 'all_sentences': True}
-    if source.endswith('.tsv.gz'):
-      flags['text_column'] = 'sentence'
-    return Step(
-      f'text/{name}',
-      ('-m', 'tools.sample_sentences', *flag_words(flags)),
-      output,
-    )
-
-  def scored(
-    self, task: str, source: str, teacher_seed: int, **changes: object
-  ) -> Step:
-    """Scores all sentences of a text, or of the split 'train'.
-
-    Args:
-      task: the task.
-      source: the text's name.
-      teacher_seed: the teacher's.
-      **changes: more flags of the dump.
-    """
-    name = '-'.join([task, source, str(teacher_seed), *changes])
-    folder = self.path('scored', name)
-    flags = {
-      **self.task_flags(task),
-      'do_dump_logits': True,
-      'logits_dir': folder,
-      'teacher_checkpoint': self.path('teachers', f'{task}-{teacher_seed}'),
-      'predict_batch_size': self.scale.eval_batch_size,
-      'max_transfer_examples': self.scale.max_scored,
-      **changes,
-    }
-    needs = (self.teacher(task, teacher_seed),)
-    if source == 'train':
-      texts = {'transfer_split': 'train'}
-    else:
-      text = self.text(source)
-      texts = {'transfer_file': text.done}
-      needs += (text,)
-    flags |= texts
-    if (kept := self._kept_logits(name)) is not None:
-      teacher = f'{task}, seed {teacher_seed}'
-      return self._imported(task, teacher, name, kept, texts, needs[1:])
-    if self.scale.teacher_epochs < 1:
-      flags['allow_weak_teacher'] = True
-    return Step(
-      f'scored/{name}',
-      ('run_distillation.py', *flag_words(flags)),
-      f'{folder}/manifest.json',
-      needs,
-    )
-
-  def _kept_logits(self, name: str) -> str | None:
-    """Returns the file with the logits of a scored text, if there is one."""
-    if self.teacher_logits is None:
-      return None
-    path = os.path.join(self.teacher_logits, f'{name}.npz')
-    return path if os.path.exists(path) else None
-
-  def _imported(
-    self,
-    task: str,
-    teacher: str,
-    name: str,
-    logits_file: str,
-    texts: Mapping[str, object],
-    needs: tuple[Step, ...],
-  ) -> Step:
-    """Makes a dump of a teacher's logits that were kept; see `scored`."""
-    tables = self.path('teacher_logits', name)
-    flags = {
-      'task_name': task,
-      'data_dir': self.task_dir(task),
-      **texts,
-      'logits_file': logits_file,
-      'output_dir': tables,
-    }
-    transfer = os.path.join(tables, teacher_logits.TRANSFER_TABLE)
-    table = Step(
-      f'teacher_logits/{name}',
-      ('-m', 'recipes.paper.teacher_logits', *flag_words(flags)),
-      transfer,
-      needs,
-    )
-    folder = self.path('scored', name)
-    flags = {
-      **self.task_flags(task),
-      'do_import_logits': True,
-      'teacher_scores': transfer,
-      'teacher_dev_scores': os.path.join(tables, teacher_logits.DEV_TABLE),
-      # Dumps of one teacher can be combined.
-      'teacher_name': teacher,
-      'logits_dir': folder,
-    }
-    return Step(
-      f'scored/{name}',
-      ('run_distillation.py', *flag_words(flags)),
-      f'{folder}/manifest.json',
-      (table,),
-    )
-
-  def similarity(self, task: str, texts: Sequence[str]) -> Step:
-    """Compares the words of texts with those of the task's training text."""
-    steps = [self.text(name) for name in texts]
-    output = self.path('text', f'similarity-{task}.json')
-    flags = {
-      'input_file': os.path.join(self.task_dir(task), 'train.tsv'),
-      'text_column': 'sentence',
-      'other_files': ','.join(step.done for step in steps),
-      # All domains in the amount of the experiment, in which they are compared.
-      'max_lines': self.scale.domain_examples,
-      'output_file': output,
-    }
-    return Step(
-      f'text/similarity-{task}',
-      ('-m', 'tools.unigram_similarity', *flag_words(flags)),
-      output,
-      tuple(steps),
-    )
-
-  def dump(
-    self,
-    task: str,
-    parts: Mapping[str, int | str],
-    teachers: tuple[int, ...],
-    needs: tuple[Step, ...] = (),
-    **changes: object,
-  ) -> Dump:
-    """Makes a transfer set of parts of texts, scored by one or more teachers.
-
-    Args:
-      task: the task.
-      parts: text or 'train' → the number of its sentences, or 'all'.
-      teachers: their seeds.
-      needs: steps that users of the dump need besides.
-      **changes: more flags of `scored`.
-    """
-    name = '-'.join(
-      [*(f'{text}-{count}' for text, count in parts.items()), *changes]
-    )
-    steps = []
-    for seed in teachers:
-      scored = [self.scored(task, text, seed, **changes) for text in parts]
-      folder = self.path('dumps', f'{task}-{name}-{seed}')
-      flags = {
-        'logits_dir': ','.join(os.path.dirname(step.done) for step in scored),
-        'num_examples': ','.join(map(str, parts.values())),
-        'output_dir': folder,
-      }
-      steps.append(
-        Step(
-          f'dumps/{task}-{name}-{seed}',
-          ('-m', 'tools.combine_dumps', *flag_words(flags)),
-          f'{folder}/manifest.json',
-          tuple(scored),
-        )
-      )
-    return Dump(
-      f'{name}-{"".join(map(str, teachers))}',
-      tuple(os.path.dirname(step.done) for step in steps),
-      (*steps, *needs),
-    )
-
-  def _required(self, pattern: str) -> str:
+  def required(self, pattern: str) -> str:
     """Returns a path or a glob of the data.
 
     Raises:

@@ -13,7 +13,8 @@ import shutil
 from collections.abc import Mapping
 
 from pipeline.steps import Step, flag_words
-from recipes.paper.stages import Dump, Encoder, Stages
+from recipes.paper.stages import Encoder, Stages
+from recipes.paper.transfer_sets import Dump
 from tools import result_record
 
 METHODS = ('basic', 'distillation', 'PF', 'PD', 'PDF')

@@ -24,12 +24,14 @@ def runs(plan: Plan) -> list[Run]:
   scale, students = plan.scale, plan.students
   task, size = scale.tasks[0], scale.size
   encoder = Start('wiki', plan.stages.encoder(size))
-  similarity = plan.stages.similarity(task, DOMAINS)
+  similarity = plan.transfer_sets.similarity(task, DOMAINS)
   planned = []
   for seed in plan.seeds:
     for domain in DOMAINS:
       parts = {domain: scale.domain_examples}
-      dump = plan.stages.dump(task, parts, (TEACHER_SEED,), (similarity,))
+      dump = plan.transfer_sets.dump(
+        task, parts, (TEACHER_SEED,), (similarity,)
+      )
       epochs = {'num_train_epochs': scale.domain_epochs}
       pd = students.on_dump(task, size, seed, encoder, dump, **epochs)
       trained = {

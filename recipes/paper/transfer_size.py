@@ -27,7 +27,7 @@ def runs(plan: Plan) -> list[Run]:
       )
     )
     for count in scale.transfer_sizes:
-      dump = plan.stages.dump(task, {'films': count}, (TEACHER_SEED,))
+      dump = plan.transfer_sets.dump(task, {'films': count}, (TEACHER_SEED,))
       epochs = round(scale.transfer_steps * scale.train_batch_size / count, 2)
       for method, start in (('PD', encoder), ('distillation', RANDOM)):
         student = students.on_dump(

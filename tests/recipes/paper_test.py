@@ -16,6 +16,7 @@ from recipes.paper import experiment, release_sweep
 from recipes.paper.scales import SCALES
 from recipes.paper.stages import Stages
 from recipes.paper.students import METHODS, Students
+from recipes.paper.transfer_sets import TransferSets
 from tools import result_record
 
 _EXPERIMENTS = (
@@ -273,13 +274,14 @@ def test_kept_logits_replace_the_teacher(plan, tmp_path):
   kept.mkdir()
   (kept / 'SST-2-films-1.npz').touch()
   stages = dataclasses.replace(plan.stages, teacher_logits=str(kept))
-  films = stages.scored('SST-2', 'films', 1)
+  kept_sets = TransferSets(stages)
+  films = kept_sets.scored('SST-2', 'films', 1)
   names = [step.name for step in steps.to_run([films])]
   assert names == [
     'text/films',
     'teacher_logits/SST-2-films-1',
     'scored/SST-2-films-1',
   ]
-  train = stages.scored('SST-2', 'train', 1)  # Not among the kept ones.
+  train = kept_sets.scored('SST-2', 'train', 1)  # Not among the kept ones.
   assert 'teachers/SST-2-1' in [step.name for step in steps.to_run([train])]
-  assert films.done == plan.stages.scored('SST-2', 'films', 1).done
+  assert films.done == plan.transfer_sets.scored('SST-2', 'films', 1).done

@@ -1,0 +1,199 @@
+"""Transfer sets: texts, the teacher's scores of them, and dumps of parts.
+
+A teacher scores each text once; each experiment draws its parts.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+
+from pipeline.steps import Step, flag_words
+from recipes.paper import teacher_logits
+from recipes.paper.stages import TEXTS, Stages
+
+
+@dataclasses.dataclass(frozen=True)
+class Dump:
+  """A dump, or those of several teachers, and the steps that make it."""
+
+  name: str
+  folders: tuple[str, ...]
+  needs: tuple[Step, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class TransferSets:
+  """Plans the transfer sets of one scale.
+
+  Attributes:
+    stages: what else the scale shares.
+  """
+
+  stages: Stages
+
+  def dump(
+    self,
+    task: str,
+    parts: Mapping[str, int | str],
+    teachers: tuple[int, ...],
+    needs: tuple[Step, ...] = (),
+    **changes: object,
+  ) -> Dump:
+    """Makes a transfer set of parts of texts, scored by one or more teachers.
+
+    Args:
+      task: the task.
+      parts: text or 'train' → the number of its sentences, or 'all'.
+      teachers: their seeds.
+      needs: steps that users of the dump need besides.
+      **changes: more flags of `scored`.
+    """
+    name = '-'.join(
+      [*(f'{text}-{count}' for text, count in parts.items()), *changes]
+    )
+    steps = []
+    for seed in teachers:
+      scored = [self.scored(task, text, seed, **changes) for text in parts]
+      folder = self.stages.path('dumps', f'{task}-{name}-{seed}')
+      flags = {
+        'logits_dir': ','.join(os.path.dirname(step.done) for step in scored),
+        'num_examples': ','.join(map(str, parts.values())),
+        'output_dir': folder,
+      }
+      steps.append(
+        Step(
+          f'dumps/{task}-{name}-{seed}',
+          ('-m', 'tools.combine_dumps', *flag_words(flags)),
+          f'{folder}/manifest.json',
+          tuple(scored),
+        )
+      )
+    return Dump(
+      f'{name}-{"".join(map(str, teachers))}',
+      tuple(os.path.dirname(step.done) for step in steps),
+      (*steps, *needs),
+    )
+
+  def scored(
+    self, task: str, source: str, teacher_seed: int, **changes: object
+  ) -> Step:
+    """Scores all sentences of a text, or of the split 'train'.
+
+    Args:
+      task: the task.
+      source: the text's name.
+      teacher_seed: the teacher's.
+      **changes: more flags of the dump.
+    """
+    name = '-'.join([task, source, str(teacher_seed), *changes])
+    if source == 'train':
+      needs, texts = (), {'transfer_split': 'train'}
+    else:
+      text = self.text(source)
+      needs, texts = (text,), {'transfer_file': text.done}
+    if (kept := self._kept_logits(name)) is not None:
+      teacher = f'{task}, seed {teacher_seed}'
+      return self._imported(task, teacher, name, kept, texts, needs)
+    folder = self.stages.path('scored', name)
+    teacher = os.path.join('teachers', f'{task}-{teacher_seed}')
+    flags = {
+      **self.stages.task_flags(task),
+      'do_dump_logits': True,
+      **texts,
+      'logits_dir': folder,
+      'teacher_checkpoint': self.stages.path(teacher),
+      'predict_batch_size': self.stages.scale.eval_batch_size,
+      'max_transfer_examples': self.stages.scale.max_scored,
+      **changes,
+    }
+    if self.stages.scale.teacher_epochs < 1:
+      flags['allow_weak_teacher'] = True
+    return Step(
+      f'scored/{name}',
+      ('run_distillation.py', *flag_words(flags)),
+      f'{folder}/manifest.json',
+      (self.stages.teacher(task, teacher_seed), *needs),
+    )
+
+  def text(self, name: str) -> Step:
+    """Splits a text into its different sentences, in random order."""
+    source = self.stages.required(
+      os.path.join(self.stages.data_dir, TEXTS[name])
+    )
+    output = self.stages.path('text', f'{name}.txt')
+    flags = {'input_file': source, 'output_file': output, 'all_sentences': True}
+    if source.endswith('.tsv.gz'):
+      flags['text_column'] = 'sentence'
+    return Step(
+      f'text/{name}',
+      ('-m', 'tools.sample_sentences', *flag_words(flags)),
+      output,
+    )
+
+  def similarity(self, task: str, texts: Sequence[str]) -> Step:
+    """Compares the words of texts with those of the task's training text."""
+    steps = [self.text(name) for name in texts]
+    output = self.stages.path('text', f'similarity-{task}.json')
+    flags = {
+      'input_file': os.path.join(self.stages.task_dir(task), 'train.tsv'),
+      'text_column': 'sentence',
+      'other_files': ','.join(step.done for step in steps),
+      # All domains in the amount of the experiment, in which they are compared.
+      'max_lines': self.stages.scale.domain_examples,
+      'output_file': output,
+    }
+    return Step(
+      f'text/similarity-{task}',
+      ('-m', 'tools.unigram_similarity', *flag_words(flags)),
+      output,
+      tuple(steps),
+    )
+
+  def _kept_logits(self, name: str) -> str | None:
+    """Returns the file with the logits of a scored text, if there is one."""
+    if self.stages.teacher_logits is None:
+      return None
+    path = os.path.join(self.stages.teacher_logits, f'{name}.npz')
+    return path if os.path.exists(path) else None
+
+  def _imported(
+    self,
+    task: str,
+    teacher: str,
+    name: str,
+    logits_file: str,
+    texts: Mapping[str, object],
+    needs: tuple[Step, ...],
+  ) -> Step:
+    """Makes a dump of a teacher's logits that were kept; see `scored`."""
+    tables = self.stages.path('teacher_logits', name)
+    flags = {
+      'task_name': task,
+      'data_dir': self.stages.task_dir(task),
+      **texts,
+      'logits_file': logits_file,
+      'output_dir': tables,
+    }
+    transfer = os.path.join(tables, teacher_logits.TRANSFER_TABLE)
+    table = Step(
+      f'teacher_logits/{name}',
+      ('-m', 'recipes.paper.teacher_logits', *flag_words(flags)),
+      transfer,
+      needs,
+    )
+    folder = self.stages.path('scored', name)
+    flags = {
+      **self.stages.task_flags(task),
+      'do_import_logits': True,
+      'teacher_scores': transfer,
+      'teacher_dev_scores': os.path.join(tables, teacher_logits.DEV_TABLE),
+      # Dumps of one teacher can be combined.
+      'teacher_name': teacher,
+      'logits_dir': folder,
+    }
+    return Step(
+      f'scored/{name}',
+      ('run_distillation.py', *flag_words(flags)),
+      f'{folder}/manifest.json',
+      (table,),
+    )
