@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from data.tasks import label_order
+from modeling.checkpoints.model_file import ModelFile, TaskRecord
 from system import files
 from system.errors import UserError, shown
 
@@ -63,6 +64,24 @@ def read(folder: str) -> ExportRecord:
       raise UserError(f'{path}: {name} is {shown(value)}')
   labels = None if labels is None else tuple(labels)
   return ExportRecord(pairs, length, float(temperature), labels)
+
+
+def as_model_file(folder: str) -> ModelFile:
+  """Returns what a folder's export.json records, as model.json does.
+
+  The name of the task is not among it.
+
+  Raises:
+    UserError: the file is malformed.
+  """
+  found = read(folder)
+  task = None
+  if found.takes_pairs is not None and found.labels is not None:
+    task = TaskRecord('custom', found.labels, found.takes_pairs)
+  temperature = None if found.temperature == 1 else found.temperature
+  return ModelFile(
+    task, max_seq_length=found.max_seq_length, temperature=temperature
+  )
 
 
 def find_model(

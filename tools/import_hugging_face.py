@@ -7,7 +7,8 @@ For a teacher or a warm start from the Hugging Face hub. The input folder holds
 config.json, vocab.txt or tokenizer.json, and model.safetensors or
 pytorch_model.bin, in one file or with an index. The tool writes
 bert_config.json, vocab.txt and bert_model.ckpt; labels.txt if a classifier's
-classes have names; and tokenizer_config.json if the casing is known.
+classes have names; tokenizer_config.json if the casing is known; and, of an
+export of this project, model.json with the longest input and the temperature.
 """
 
 import itertools
@@ -95,6 +96,7 @@ def import_folder(
   files.make_folder(output_dir)
   imported_folder.describe(output_dir, labels, casing)
   _write(output_dir, weights, config, tokens)
+  recorded = imported_folder.record(input_dir, _prefix(output_dir), casing)
   return [
     f'{weights_file} → {len(weights)} variables of'
     f' {output_dir}/bert_model.ckpt',
@@ -106,6 +108,7 @@ def import_folder(
     *_listed(f'added tokens, now in {_VOCAB}', added),
     *_listed('added tokens that no text has here', _unmatched(added, casing)),
     *_listed('labels', list(labels)),
+    *recorded,
     *([f'use --do_lower_case={casing[1]}'] if casing else []),
   ]
 

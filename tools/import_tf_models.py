@@ -8,7 +8,8 @@ is one of its training runs (`model_dir`), one of its released models, or an
 export of `tools.export_model --format=tf_models`: a TensorFlow 2 checkpoint of
 an encoder, a classifier or a pre-trainer, with params.yaml or bert_config.json.
 The tool writes bert_config.json, vocab.txt and bert_model.ckpt; labels.txt and
-tokenizer_config.json if the labels and the casing are known.
+tokenizer_config.json if the labels and the casing are known; and, of an export,
+model.json with the longest input and the temperature.
 """
 
 import os
@@ -96,12 +97,14 @@ def import_checkpoint(
   text_files.copy(vocab_file, os.path.join(output_dir, _VOCAB))
   # Last, so that a folder with a checkpoint is complete.
   exporting.write_released(prefix, weights)
+  recorded = imported_folder.record(checkpoint.folder, prefix, casing)
   return [
     f'{checkpoint.prefix} → {len(weights)} variables of {prefix}',
     f'the pooler is {pooler}',
     *_listed('heads', sorted(n for n in weights if not n.startswith('bert/'))),
     *_listed('unused', unused),
     *_listed('labels', list(labels)),
+    *recorded,
     *([f'use --do_lower_case={casing[1]}'] if casing else []),
   ]
 

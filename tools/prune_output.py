@@ -58,25 +58,13 @@ def write(
 
 
 def _recorded(checkpoint: 'Checkpoint') -> 'ModelFile':
-  """Returns what model.json records, or export.json of a Hugging Face export.
-
-  The latter does not name the task.
-  """
-  from modeling.checkpoints.model_file import ModelFile, TaskRecord
+  """Returns what model.json records, or export.json of an export."""
+  from modeling.checkpoints.model_file import ModelFile
   from serving import export_record
 
-  if content := checkpoint.description():
-    return content
-  if not checkpoint.is_hugging_face:
-    return ModelFile()
-  found = export_record.read(checkpoint.folder)
-  task = None
-  if found.takes_pairs is not None and found.labels is not None:
-    task = TaskRecord('custom', found.labels, found.takes_pairs)
-  temperature = None if found.temperature == 1 else found.temperature
-  return ModelFile(
-    task, max_seq_length=found.max_seq_length, temperature=temperature
-  )
+  if checkpoint.is_hugging_face:
+    return export_record.as_model_file(checkpoint.folder)
+  return checkpoint.description() or ModelFile()
 
 
 def render(report: Mapping[str, Any]) -> list[str]:

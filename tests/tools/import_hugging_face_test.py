@@ -426,6 +426,34 @@ def test_labels_and_casing_come_with_the_weights(tmp_path):
   ]
 
 
+def test_what_an_export_records_comes_with_the_weights(tmp_path):
+  folder = tmp_path / 'hf'
+  write_folder(folder, make_tensors() | CLASSIFIER, CONFIG | {'id2label': NLI})
+  record = {
+    'labels': list(NLI.values()),
+    'max_seq_length': 4,
+    'takes_pairs': True,
+    'temperature': 1.5,
+  }
+  write_json(folder / 'export.json', record)
+  _, lines = imported(folder)
+  assert 'export.json → model.json' in lines
+  checkpoint = location.locate(str(tmp_path / 'hf.out'))
+  checkpoint.check_recorded()
+  content = checkpoint.description()
+  assert content.task.labels == tuple(NLI.values())
+  assert content.task.is_pair
+  assert (content.max_seq_length, content.temperature) == (4, 1.5)
+  assert set(content.checksums) == {
+    *('bert_config.json', 'bert_model.ckpt.data-00000-of-00001'),
+    *('bert_model.ckpt.index', 'vocab.txt'),
+  }
+  # Another import into the same folder does not keep it.
+  (folder / 'export.json').unlink()
+  imported(folder)
+  assert location.locate(str(tmp_path / 'hf.out')).description() is None
+
+
 def test_names_of_another_number_of_classes_are_refused(tmp_path):
   config = CONFIG | {'id2label': {'0': 'no', '1': 'yes'}}
   write_folder(tmp_path / 'hf', make_tensors() | CLASSIFIER, config)
