@@ -58,7 +58,7 @@ def read(folder: str) -> ExportRecord:
     ('takes_pairs', pairs, pairs is None or isinstance(pairs, bool)),
     ('max_seq_length', length, length is None or _is_positive(length, int)),
     ('temperature', temperature, _is_positive(temperature, (int, float))),
-    ('labels', labels, labels is None or _are_strings(labels)),
+    ('labels', labels, labels is None or _are_labels(labels)),
   ):
     if not is_right:
       raise UserError(f'{path}: {name} is {shown(value)}')
@@ -69,18 +69,19 @@ def read(folder: str) -> ExportRecord:
 def as_model_file(folder: str) -> ModelFile:
   """Returns what a folder's export.json records, as model.json does.
 
-  The name of the task is not among it.
+  The name of the task is not among it. Of an encoder nothing is recorded: its
+  longest input is that of its positions.
 
   Raises:
     UserError: the file is malformed.
   """
   found = read(folder)
-  task = None
-  if found.takes_pairs is not None and found.labels is not None:
-    task = TaskRecord('custom', found.labels, found.takes_pairs)
-  temperature = None if found.temperature == 1 else found.temperature
+  if found.takes_pairs is None or found.labels is None:
+    return ModelFile()
   return ModelFile(
-    task, max_seq_length=found.max_seq_length, temperature=temperature
+    TaskRecord('custom', found.labels, found.takes_pairs),
+    max_seq_length=found.max_seq_length,
+    temperature=None if found.temperature == 1 else found.temperature,
   )
 
 
@@ -180,5 +181,9 @@ def _is_positive(value: Any, kind: Any) -> bool:
   return is_number and value > 0
 
 
-def _are_strings(value: Any) -> bool:
-  return isinstance(value, list) and all(isinstance(x, str) for x in value)
+def _are_labels(value: Any) -> bool:
+  """Returns whether a value lists several different names, or none."""
+  if not isinstance(value, list) or len(value) == 1:
+    return False
+  are_names = all(isinstance(x, str) and x for x in value)
+  return are_names and len(set(value)) == len(value)

@@ -65,6 +65,7 @@ class TextModel(Model):
     columns = zip(*texts, strict=True) if are_pairs else [texts]
     columns = [tf.constant(column) for column in columns]
     # The first answer does not wait for tracing, which pays off later only.
+    # Without a graph, the last digits may differ.
     if self._is_first_call:
       self._is_first_call = False
       encode = self._encode

@@ -51,7 +51,7 @@ def define_flags() -> None:
     'output_dir',
     None,
     f'The folder to write bert_config.json, {_VOCAB}, bert_model.ckpt, '
-    f'labels.txt and {tokenizer_files.CONFIG} to.',
+    f'labels.txt, {tokenizer_files.CONFIG} and model.json to.',
   )
   flags.DEFINE_bool(
     'fresh_pooler',
@@ -93,10 +93,11 @@ def import_folder(
   weights, unused = hugging_face.read_weights(weights_file)
   fresh = _check_weights(weights, config, weights_file, fresh_pooler)
   labels = _read_labels(config_file, weights)
+  content = imported_folder.recorded(input_dir, labels, casing)
   files.make_folder(output_dir)
-  imported_folder.describe(output_dir, labels, casing)
+  recorded = imported_folder.describe(output_dir, labels, casing, content)
   _write(output_dir, weights, config, tokens)
-  recorded = imported_folder.record(input_dir, _prefix(output_dir), casing)
+  imported_folder.complete(_prefix(output_dir), content)
   return [
     f'{weights_file} → {len(weights)} variables of'
     f' {output_dir}/bert_model.ckpt',

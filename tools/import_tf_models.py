@@ -47,8 +47,8 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'output_dir',
     None,
-    f'The folder to write {_CONFIG}, {_VOCAB}, bert_model.ckpt, labels.txt and '
-    f'{recorded_casing.FILE} to.',
+    f'The folder to write {_CONFIG}, {_VOCAB}, bert_model.ckpt, labels.txt, '
+    f'{recorded_casing.FILE} and model.json to.',
   )
   flags.DEFINE_string(
     'vocab_file',
@@ -91,13 +91,14 @@ def import_checkpoint(
   )
   _check_weights(checkpoint.prefix, weights, config, config_file)
   labels = _labels(checkpoint.folder, weights)
+  content = imported_folder.recorded(checkpoint.folder, labels, casing)
   files.make_folder(output_dir)
-  imported_folder.describe(output_dir, labels, casing)
+  recorded = imported_folder.describe(output_dir, labels, casing, content)
   config.to_json_file(os.path.join(output_dir, _CONFIG))
   text_files.copy(vocab_file, os.path.join(output_dir, _VOCAB))
   # Last, so that a folder with a checkpoint is complete.
   exporting.write_released(prefix, weights)
-  recorded = imported_folder.record(checkpoint.folder, prefix, casing)
+  imported_folder.complete(prefix, content)
   return [
     f'{checkpoint.prefix} → {len(weights)} variables of {prefix}',
     f'the pooler is {pooler}',
@@ -137,7 +138,7 @@ def _check_weights(
   from modeling import models
   from modeling.checkpoints import loading
 
-  expected = models.released_variables(models.PreTrainer(config))
+  expected = models.released_variables(models.PreTrainer(config, seed=None))
   loading.check_shapes(path, weights, expected, config_file)
   loading.check_finite(path, weights)
 

@@ -7,13 +7,55 @@ import dataclasses
 import os
 
 from modeling.checkpoints import model_file, recorded_casing
+from modeling.checkpoints.bundle_files import DATA, INDEX
+from modeling.checkpoints.model_file import ModelFile
 from system import files
+from system.errors import UserError, shown
+
+
+def recorded(
+  input_dir: str, labels: tuple[str, ...], casing: tuple[str, bool] | None
+) -> ModelFile:
+  """Returns what export.json records of a model, for model.json.
+
+  Args:
+    input_dir: the folder of the imported model.
+    labels: the names of its classes; empty if they are unknown.
+    casing: the file that records the casing, and do_lower_case; None if
+      unknown.
+
+  Raises:
+    UserError: export.json is malformed, or has other labels.
+  """
+  from serving import export_record
+
+  content = export_record.as_model_file(input_dir)
+  if content == model_file.UNKNOWN:
+    return content
+  if labels and content.task and labels != content.task.labels:
+    raise UserError(
+      f'{os.path.join(input_dir, export_record.FILE)} has the labels '
+      f'{shown(", ".join(content.task.labels))}, but other files of the folder '
+      f'have {shown(", ".join(labels))}'
+    )
+  if casing:
+    content = dataclasses.replace(content, do_lower_case=casing[1])
+  return content
 
 
 def describe(
-  output_dir: str, labels: tuple[str, ...], casing: tuple[str, bool] | None
-) -> None:
-  """Writes the labels and the casing; removes those of an earlier import."""
+  output_dir: str,
+  labels: tuple[str, ...],
+  casing: tuple[str, bool] | None,
+  content: ModelFile,
+) -> list[str]:
+  """Writes what belongs to the weights, before them.
+
+  What an earlier import wrote is removed.
+
+  Returns:
+    A line for the report if there is a model.json.
+  """
   from data.tasks import label_order
 
   for name in (model_file.FILE, label_order.FILE, recorded_casing.FILE):
@@ -22,39 +64,21 @@ def describe(
   label_order.write(output_dir, labels)
   if casing:
     recorded_casing.write(output_dir, casing[1])
-
-
-def record(
-  input_dir: str, prefix: str, casing: tuple[str, bool] | None
-) -> list[str]:
-  """Records in model.json what export.json does; nothing if there is none.
-
-  Args:
-    input_dir: the folder of the imported model.
-    prefix: of the checkpoint that was written.
-    casing: the file that records the casing, and do_lower_case; None if
-      unknown.
-
-  Returns:
-    A line for the report, or nothing.
-
-  Raises:
-    UserError: export.json is malformed.
-  """
-  from serving import export_record
-
-  content = export_record.as_model_file(input_dir)
   if content == model_file.UNKNOWN:
     return []
-  if casing:
-    content = dataclasses.replace(content, do_lower_case=casing[1])
+  model_file.write(output_dir, content, ())
+  return [f'export.json → {model_file.FILE}']
+
+
+def complete(prefix: str, content: ModelFile) -> None:
+  """Adds the checksums of the files to model.json, after the weights.
+
+  Args:
+    prefix: of the checkpoint that was written.
+    content: as for `describe`.
+  """
+  if content == model_file.UNKNOWN:
+    return
   folder, name = os.path.split(prefix)
-  model_file.write(
-    folder,
-    content,
-    [
-      *('bert_config.json', 'vocab.txt', f'{name}.index'),
-      f'{name}.data-00000-of-00001',
-    ],
-  )
-  return [f'{export_record.FILE} → {model_file.FILE}']
+  names = ['bert_config.json', 'vocab.txt', name + INDEX, name + DATA]
+  model_file.write(folder, content, names)

@@ -1,4 +1,4 @@
-"""Inference batches of record files: every record once, of similar length.
+"""Inference batches of record files: each record once, sorted by length.
 
 `example_index` maps a row of a batch to its record; it is -1 for the rows that
 pad the last batch. `data.records.memory_batches` does the same for examples in

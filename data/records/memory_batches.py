@@ -1,4 +1,4 @@
-"""Inference batches of examples in memory: each once, of similar length.
+"""Inference batches of examples in memory: each once, sorted by length.
 
 Tested by `tests/data/records/memory_batches_test.py`.
 """

@@ -143,8 +143,8 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'teacher_logits',
     None,
-    'A folder with the logits of teachers, which then need not be trained: '
-    'results/paper/cpu/teacher_logits has those of the scale cpu.',
+    'A folder with the logits of teachers, which then need not be trained; '
+    'recipes/results/paper/cpu/teacher_logits has those of the scale cpu.',
   )
   flags.DEFINE_integer('jobs', 1, 'Commands to run at the same time.', 1)
   flags.DEFINE_bool(
@@ -207,6 +207,8 @@ def make_plan() -> Plan:
   )
   if FLAGS.teacher_encoder:
     _require_checkpoint('teacher_encoder', FLAGS.teacher_encoder)
+  if FLAGS.teacher_logits:
+    _check_teacher_logits(FLAGS.teacher_logits)
   runs_dir = FLAGS.runs_dir or os.path.join(work_dir, 'results')
   return Plan(Students(stages, runs_dir), _seeds())
 
@@ -248,6 +250,16 @@ def _require_checkpoint(flag: str, path: str) -> None:
   """Raises a `UserError` if there is no folder or checkpoint of a name."""
   if not glob.glob(f'{glob.escape(path)}*'):
     raise UserError(f'--{flag}: there is no checkpoint {path}')
+
+
+def _check_teacher_logits(folder: str) -> None:
+  """Raises a `UserError` if a folder of logits cannot take effect."""
+  if FLAGS.teacher_encoder:
+    raise UserError('give either --teacher_logits or --teacher_encoder')
+  if not glob.glob(os.path.join(glob.escape(folder), '*.safetensors')):
+    raise UserError(
+      f'--teacher_logits={folder}: there is no file *.safetensors'
+    )
 
 
 def collect(experiment: Experiment, runs: Sequence[Run], folder: str) -> None:

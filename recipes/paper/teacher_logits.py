@@ -1,21 +1,19 @@
 r"""Keeps a teacher's logits in one small file, and makes tables of them again.
 
   python -m recipes.paper.teacher_logits --task_name=SST-2 --data_dir=SST-2 \
-    --transfer_file=films.txt --logits_dir=scored --logits_file=films.npz
+    --transfer_file=films.txt --logits_file=films.safetensors --logits_dir=dump
   python -m recipes.paper.teacher_logits --task_name=SST-2 --data_dir=SST-2 \
-    --transfer_file=films.txt --logits_file=films.npz --output_dir=scores
+    --transfer_file=films.txt --logits_file=films.safetensors --output_dir=new
 
 With --logits_dir, the logits of a dump go into --logits_file, as float16 and
 without the texts. With --output_dir, they become tables beside their texts,
 for `run_distillation.py --do_import_logits`. So students can be trained on
 another machine without training the teacher again. The texts must be the same:
-a checksum tells.
+a checksum tells. The labels of --transfer_split are not kept.
 """
 
-import io
 import json
 import os
-import zipfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +21,7 @@ import numpy as np
 from absl import flags
 
 from cli import flag_group, script
-from system import local_files
+from system import files, local_files
 from system.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'transfer_split', None, "A split with the texts, instead: 'train'."
   )
-  flags.DEFINE_string('logits_file', None, 'The file of the logits, .npz.')
+  flags.DEFINE_string('logits_file', None, 'The file of logits, .safetensors.')
   flags.DEFINE_string('logits_dir', None, 'A dump to take the logits from.')
   flags.DEFINE_string('output_dir', None, 'The folder of the tables to write.')
 
@@ -85,32 +83,32 @@ def transfer_texts(
 
 
 def keep(dump_dir: str, texts: 'TransferSet', logits_file: str) -> None:
-  """Writes the logits of a dump, float16 [N, C], and those of dev.
+  """Writes the logits of a dump that a teacher of ours made.
+
+  They are float16 [N, C]; those of dev are float32.
 
   Raises:
     UserError: the dump is of other texts, or damaged.
   """
+  from safetensors import numpy
+
   from distillation import dump_manifest, logits_dump
 
   manifest = dump_manifest.read(dump_dir)
-  rows = [
-    (row.example_id, row.teacher_logits)
-    for row in logits_dump.Dump(dump_dir, manifest).rows()
-  ]
-  if [name for name, _ in rows] != [text.example_id for text in texts.texts]:
-    raise UserError(
-      f'{dump_dir} has {len(rows)} examples, which are not the '
-      f'{len(texts.texts)} texts of the transfer set in their order'
-    )
-  content = {
-    'logits': np.float16([logits for _, logits in rows]),
+  run = files.read_json(os.path.join(dump_dir, 'run.json'))
+  if run['configuration'].get('texts') != texts.checksum():
+    raise UserError(f'{dump_dir} is a dump of another transfer set')
+  rows = logits_dump.Dump(dump_dir, manifest).rows()
+  tensors = {
+    'logits': np.float16([row.teacher_logits for row in rows]),
     'dev_logits': np.load(os.path.join(dump_dir, logits_dump.DEV_LOGITS)),
+  }
+  facts = {
     'texts': texts.checksum(),
+    'dev': manifest.dev_split,
     'teacher': manifest.teacher_checksum,
   }
-  compressed = io.BytesIO()
-  np.savez_compressed(compressed, **content)
-  local_files.write(logits_file, compressed.getvalue())
+  local_files.write(logits_file, numpy.save(tensors, facts))
 
 
 def write_tables(
@@ -125,13 +123,21 @@ def write_tables(
   Raises:
     UserError: the file is missing or damaged, or of other texts.
   """
-  content = _read(logits_file)
-  if texts.checksum() != str(content['texts']):
-    raise UserError(f'{logits_file} is of another transfer set')
+  from data.tasks import classifier_records
+
+  tensors, facts = _read(logits_file)
+  expected = {
+    'texts': texts.checksum(),
+    'dev': classifier_records.checksum(dev),
+  }
+  names = {'texts': 'transfer set', 'dev': 'dev split'}
+  for key, value in expected.items():
+    if facts[key] != value:
+      raise UserError(f'{logits_file} is of another {names[key]}')
   os.makedirs(output_dir, exist_ok=True)
   for name, examples, logits in (
-    (DEV_TABLE, dev, content['dev_logits']),
-    (TRANSFER_TABLE, texts.texts, content['logits']),
+    (DEV_TABLE, dev, tensors['dev_logits']),
+    (TRANSFER_TABLE, texts.texts, tensors['logits']),
   ):
     lines = [
       json.dumps(_row(task, example, values)) + '\n'
@@ -149,11 +155,16 @@ def _row(task: 'Task', example: Any, logits: list[float]) -> dict[str, Any]:
   return {**texts, 'logits': dict(zip(task.labels, logits, strict=True))}
 
 
-def _read(path: str) -> dict[str, Any]:
+def _read(path: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+  """Returns the arrays and the checksums of a file that `keep` wrote."""
+  import safetensors
+
   try:
-    with np.load(path) as file:
-      return dict(file)
-  except (OSError, ValueError, zipfile.BadZipFile) as error:
+    with safetensors.safe_open(path, 'numpy') as file:
+      arrays = {x: file.get_tensor(x) for x in ('logits', 'dev_logits')}
+      facts = file.metadata() or {}
+      return arrays, {name: facts[name] for name in ('texts', 'dev')}
+  except (OSError, KeyError, safetensors.SafetensorError) as error:
     raise UserError(f'--logits_file={path}: {error}') from error
 
 

@@ -5,7 +5,7 @@ A teacher scores each text once; each experiment draws its parts.
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.steps import Step, flag_words
 from recipes.paper import teacher_logits
@@ -53,7 +53,13 @@ class TransferSets:
     )
     steps = []
     for seed in teachers:
-      scored = [self.scored(task, text, seed, **changes) for text in parts]
+      kept = self._kept_logits(task, parts, seed, changes)
+      scored = [
+        self._imported(task, text, seed, kept[text])
+        if kept
+        else self.scored(task, text, seed, **changes)
+        for text in parts
+      ]
       folder = self.stages.path('dumps', f'{task}-{name}-{seed}')
       flags = {
         'logits_dir': ','.join(os.path.dirname(step.done) for step in scored),
@@ -86,14 +92,7 @@ class TransferSets:
       **changes: more flags of the dump.
     """
     name = '-'.join([task, source, str(teacher_seed), *changes])
-    if source == 'train':
-      needs, texts = (), {'transfer_split': 'train'}
-    else:
-      text = self.text(source)
-      needs, texts = (text,), {'transfer_file': text.done}
-    if (kept := self._kept_logits(name)) is not None:
-      teacher = f'{task}, seed {teacher_seed}'
-      return self._imported(task, teacher, name, kept, texts, needs)
+    texts, needs = self._source(source)
     folder = self.stages.path('scored', name)
     teacher = os.path.join('teachers', f'{task}-{teacher_seed}')
     flags = {
@@ -149,24 +148,41 @@ class TransferSets:
       tuple(steps),
     )
 
-  def _kept_logits(self, name: str) -> str | None:
-    """Returns the file with the logits of a scored text, if there is one."""
-    if self.stages.teacher_logits is None:
-      return None
-    path = os.path.join(self.stages.teacher_logits, f'{name}.npz')
-    return path if os.path.exists(path) else None
+  def _source(self, source: str) -> tuple[dict[str, object], tuple[Step, ...]]:
+    """Returns the flag that names a text, and the step that makes it."""
+    if source == 'train':
+      return {'transfer_split': 'train'}, ()
+    text = self.text(source)
+    return {'transfer_file': text.done}, (text,)
 
-  def _imported(
+  def _kept_logits(
     self,
     task: str,
-    teacher: str,
-    name: str,
-    logits_file: str,
-    texts: Mapping[str, object],
-    needs: tuple[Step, ...],
+    sources: Iterable[str],
+    seed: int,
+    changes: Mapping[str, object],
+  ) -> dict[str, str]:
+    """Returns text → the file with a teacher's logits.
+
+    It is empty unless all texts have one: parts of a dump have one teacher,
+    and one that is trained again is another one.
+    """
+    folder, scale = self.stages.teacher_logits, self.stages.scale
+    if folder is None or changes or scale.max_scored is not None:
+      return {}
+    paths = {
+      source: os.path.join(folder, f'{task}-{source}-{seed}.safetensors')
+      for source in sources
+    }
+    return paths if all(map(os.path.exists, paths.values())) else {}
+
+  def _imported(
+    self, task: str, source: str, seed: int, logits_file: str
   ) -> Step:
-    """Makes a dump of a teacher's logits that were kept; see `scored`."""
+    """Makes a dump of a teacher's logits on a text, which a file has."""
+    name = f'{task}-{source}-{seed}'
     tables = self.stages.path('teacher_logits', name)
+    texts, needs = self._source(source)
     flags = {
       'task_name': task,
       'data_dir': self.stages.task_dir(task),
@@ -181,18 +197,18 @@ class TransferSets:
       transfer,
       needs,
     )
-    folder = self.stages.path('scored', name)
+    folder = self.stages.path('imported', name)
     flags = {
       **self.stages.task_flags(task),
       'do_import_logits': True,
       'teacher_scores': transfer,
       'teacher_dev_scores': os.path.join(tables, teacher_logits.DEV_TABLE),
-      # Dumps of one teacher can be combined.
-      'teacher_name': teacher,
+      # The parts of a dump must have one teacher.
+      'teacher_name': f'{task}, seed {seed}',
       'logits_dir': folder,
     }
     return Step(
-      f'scored/{name}',
+      f'imported/{name}',
       ('run_distillation.py', *flag_words(flags)),
       f'{folder}/manifest.json',
       (table,),

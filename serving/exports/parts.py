@@ -146,5 +146,7 @@ def _tokenizer(checkpoint: Checkpoint, config: BertConfig) -> BertTokenizer:
 
 def _model(head: str, config: BertConfig, checkpoint: Checkpoint):
   if head == heads.TASK:
-    return Classifier(config, text_model.num_outputs_of(checkpoint))
-  return {heads.PRETRAINING: PreTrainer, heads.NONE: BertEncoder}[head](config)
+    num_outputs = text_model.num_outputs_of(checkpoint)
+    return Classifier(config, num_outputs, seed=None)
+  model = {heads.PRETRAINING: PreTrainer, heads.NONE: BertEncoder}[head]
+  return model(config, seed=None)

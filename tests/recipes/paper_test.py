@@ -269,19 +269,36 @@ def test_the_smoke_scale_runs(shared_data, tmp_path):
   )[:3] == ['python', '-m', 'recipes.paper.main_comparison']
 
 
-def test_kept_logits_replace_the_teacher(plan, tmp_path):
+def test_kept_logits_replace_the_teacher(tmp_path):
+  plan = _plan(tmp_path, 'cpu')
   kept = tmp_path / 'kept'
   kept.mkdir()
-  (kept / 'SST-2-films-1.npz').touch()
   stages = dataclasses.replace(plan.stages, teacher_logits=str(kept))
-  kept_sets = TransferSets(stages)
-  films = kept_sets.scored('SST-2', 'films', 1)
-  names = [step.name for step in steps.to_run([films])]
-  assert names == [
+  sets = TransferSets(stages)
+
+  def names(parts, **changes):
+    needs = sets.dump('SST-2', parts, (1,), **changes).needs
+    return [step.name for step in steps.to_run(needs)]
+
+  both = {'films': 'all', 'train': 'all'}
+  (kept / 'SST-2-films-1.safetensors').touch()
+  assert names({'films': 100}) == [
     'text/films',
     'teacher_logits/SST-2-films-1',
-    'scored/SST-2-films-1',
+    'imported/SST-2-films-1',
+    'dumps/SST-2-films-100-1',
   ]
-  train = kept_sets.scored('SST-2', 'train', 1)  # Not among the kept ones.
-  assert 'teachers/SST-2-1' in [step.name for step in steps.to_run([train])]
-  assert films.done == plan.transfer_sets.scored('SST-2', 'films', 1).done
+  # A teacher that is trained again is another one: it scores all parts.
+  assert 'scored/SST-2-films-1' in names(both)
+  assert 'scored/SST-2-films-1-dump_cls_layers' in names(
+    {'films': 100}, dump_cls_layers=3
+  )
+  (kept / 'SST-2-train-1.safetensors').touch()
+  assert not [name for name in names(both) if name.startswith('scored/')]
+
+
+def test_the_scale_smoke_takes_no_kept_logits(plan, tmp_path):
+  (tmp_path / 'SST-2-films-1.safetensors').touch()
+  stages = dataclasses.replace(plan.stages, teacher_logits=str(tmp_path))
+  needs = TransferSets(stages).dump('SST-2', {'films': 100}, (1,)).needs
+  assert 'scored/SST-2-films-1' in [x.name for x in steps.to_run(needs)]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import tiny_world
 
 from data.tasks import glue
@@ -53,7 +54,7 @@ def scored(teacher_world):
 
 @pytest.mark.slow
 def test_the_dump_of_kept_logits_is_the_teachers(scored):
-  path = str(scored / 'kept.npz')
+  path = str(scored / 'kept.safetensors')
   teacher_logits.keep(str(scored / 'dump'), _texts(scored), path)
   dev = _TASK.read_split(str(scored / 'task'), 'dev')
   tables = scored / 'tables'
@@ -76,15 +77,37 @@ def test_the_dump_of_kept_logits_is_the_teachers(scored):
   )
   np.testing.assert_allclose(again, first, rtol=1e-5)
 
-  (scored / 'transfer.txt').write_text('the film was bad .\n' * 2)
-  with pytest.raises(UserError, match='kept.npz is of another transfer set'):
+  changed = ['the film was bad .', dev[0].text_a, 'the plot was awful .']
+  (scored / 'transfer.txt').write_text('\n'.join(changed) + '\n')
+  with pytest.raises(UserError, match='kept.*is of another transfer set'):
     teacher_logits.write_tables(path, _TASK, _texts(scored), dev, str(tables))
-  with pytest.raises(UserError, match='2 examples, which are not the 2 texts'):
+  with pytest.raises(UserError, match='dump is a dump of another transfer set'):
     teacher_logits.keep(str(scored / 'dump'), _texts(scored), path)
 
 
-def test_a_damaged_file_is_refused(tmp_path):
-  path = tmp_path / 'kept.npz'
-  path.write_bytes(b'PK damaged')
-  with pytest.raises(UserError, match='--logits_file=.*kept.npz'):
-    teacher_logits.write_tables(str(path), _TASK, None, [], str(tmp_path))
+def test_logits_of_another_dev_split_are_refused(world, tmp_path):
+  (world / 'transfer.txt').write_text('the film was good .\n')
+  texts, path = _texts(world), str(tmp_path / 'kept.safetensors')
+  arrays = {'logits': np.zeros([1, 2], 'f2'), 'dev_logits': np.zeros([1, 2])}
+  facts = {'texts': texts.checksum(), 'dev': '?', 'teacher': '?'}
+  safetensors.numpy.save_file(arrays, path, facts)
+  dev = _TASK.read_split(str(world / 'task'), 'dev')
+  with pytest.raises(UserError, match='kept.*is of another dev split'):
+    teacher_logits.write_tables(path, _TASK, texts, dev, str(tmp_path / 'out'))
+  assert not (tmp_path / 'out').exists()
+
+
+def _other(path):
+  safetensors.numpy.save_file({'weights': np.zeros(3)}, path)
+
+
+@pytest.mark.parametrize(
+  'damage', [lambda path: path.write_bytes(b''), _other, lambda path: None]
+)
+def test_a_damaged_file_is_refused(world, damage):
+  (world / 'transfer.txt').write_text('the film was good .\n')
+  damage(world / 'kept.safetensors')
+  with pytest.raises(UserError, match='--logits_file=.*kept.safetensors: '):
+    teacher_logits.write_tables(
+      str(world / 'kept.safetensors'), _TASK, _texts(world), [], str(world)
+    )

@@ -454,6 +454,23 @@ def test_what_an_export_records_comes_with_the_weights(tmp_path):
   assert location.locate(str(tmp_path / 'hf.out')).description() is None
 
 
+@pytest.mark.parametrize(
+  ('record', 'message'),
+  [
+    ({'labels': ['a', 'b', 'c']}, "has the labels 'a, b, c', but other files"),
+    ({'labels': ['a', 'a', 'b']}, 'export.json: labels is'),
+    ({'temperature': 0}, 'export.json: temperature is 0'),
+  ],
+)
+def test_a_wrong_record_of_an_export_is_refused(tmp_path, record, message):
+  folder = tmp_path / 'hf'
+  write_folder(folder, make_tensors() | CLASSIFIER, CONFIG | {'id2label': NLI})
+  write_json(folder / 'export.json', {'takes_pairs': True, **record})
+  with pytest.raises(UserError, match=message):
+    imported(folder)
+  assert not (tmp_path / 'hf.out').exists()
+
+
 def test_names_of_another_number_of_classes_are_refused(tmp_path):
   config = CONFIG | {'id2label': {'0': 'no', '1': 'yes'}}
   write_folder(tmp_path / 'hf', make_tensors() | CLASSIFIER, config)
