@@ -108,26 +108,25 @@ def test_the_smoke_scale_trains_at_least_a_step():
     assert examples * epochs >= scale.train_batch_size
 
 
-def _check(step):
-  return subprocess.run(
-    [*step.words(), '--only_check_args'], capture_output=True, text=True
-  )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('name', _EXPERIMENTS)
-def test_flags_exist_and_are_legal(plan, name):
-  left = steps.to_run(
-    [run.student.step for run in _experiment(name).runs(plan)]
-  )
+def _check_flags(left):
+  """Checks one step of each kind: that its flags exist and are legal."""
   kinds = {}
   for step in left:
     flags = [word.partition('=')[0] for word in step.command]
     if not step.command[0].endswith('.sh'):
       kinds.setdefault(tuple(flags), step)
   for step in kinds.values():
-    checked = _check(step)
+    checked = subprocess.run(
+      [*step.words(), '--only_check_args'], capture_output=True, text=True
+    )
     assert not checked.returncode, step.shell_command() + checked.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', _EXPERIMENTS)
+def test_flags_exist_and_are_legal(plan, name):
+  runs = _experiment(name).runs(plan)
+  _check_flags(steps.to_run([run.student.step for run in runs]))
 
 
 def _result(student, **scores):
@@ -295,6 +294,17 @@ def test_kept_logits_replace_the_teacher(tmp_path):
   )
   (kept / 'SST-2-train-1.safetensors').touch()
   assert not [name for name in names(both) if name.startswith('scored/')]
+
+
+@pytest.mark.slow
+def test_flags_of_kept_logits_exist_and_are_legal(tmp_path):
+  plan = _plan(tmp_path, 'cpu')
+  for text in ('films', 'train'):
+    (tmp_path / f'SST-2-{text}-1.safetensors').touch()
+  stages = dataclasses.replace(plan.stages, teacher_logits=str(tmp_path))
+  parts = {'films': 'all', 'train': 'all'}
+  dump = TransferSets(stages).dump('SST-2', parts, (1,))
+  _check_flags(steps.to_run(dump.needs))
 
 
 def test_the_scale_smoke_takes_no_kept_logits(plan, tmp_path):

@@ -231,6 +231,20 @@ def _set(run, **changes):
   (run / 'params.yaml').write_text(yaml.safe_dump(values))
 
 
+def test_what_an_export_records_comes_with_the_weights(run, tmp_path):
+  record = {'labels': ['no', 'yes'], 'takes_pairs': True, 'max_seq_length': 6}
+  (run / 'export.json').write_text(json.dumps(record))
+  lines = import_checkpoint(str(run), str(tmp_path / 'out'))
+  assert 'export.json → model.json' in lines
+  checkpoint = location.locate(str(tmp_path / 'out'))
+  checkpoint.check_recorded()
+  content = checkpoint.description()
+  assert content.task.labels == ('no', 'yes')
+  assert content.task.is_pair
+  assert content.max_seq_length == 6
+  assert len(content.checksums) == 4
+
+
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [
