@@ -114,7 +114,9 @@ def _imported(folder, model):
   return model, lines
 
 
-@pytest.mark.parametrize('kind', ['bert', 'bert_v2'])
+@pytest.mark.parametrize(
+  'kind', [pytest.param('bert', marks=pytest.mark.slow), 'bert_v2']
+)
 @pytest.mark.parametrize(
   'edge', ['encoder', pytest.param('model', marks=pytest.mark.slow)]
 )

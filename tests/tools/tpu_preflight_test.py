@@ -130,6 +130,7 @@ def _run(world, python, *arguments, **changes):
     tpu_preflight.main([])
 
 
+@pytest.mark.slow
 def test_the_cost_of_a_step_is_printed(world, tmp_path, capsys):
   python = _python(tmp_path, topology=_TOPOLOGY, program=_COST)
   _run(world, python, search='false')

@@ -48,6 +48,7 @@ def test_the_fixed_model_computes_what_our_model_does(
   np.testing.assert_allclose(logits, ours, rtol=0, atol=bound)
 
 
+@pytest.mark.slow
 def test_litert_alone_computes_the_same(parts_of, needs, exported, tmp_path):
   needs('litert')
   model = parts_of('classifier')

@@ -40,6 +40,7 @@ def _ours(parts, texts):
   return [features[name] for name in names]
 
 
+@pytest.mark.slow
 def test_texts_get_our_ids(loaded):
   parts, preprocess = loaded
   found = _rows(preprocess(tf.constant(_TEXTS)))
@@ -48,6 +49,7 @@ def test_texts_get_our_ids(loaded):
     np.testing.assert_array_equal(theirs, ours)
 
 
+@pytest.mark.slow
 def test_pairs_get_our_ids_in_a_length_of_choice(loaded):
   parts, preprocess = loaded
   first = ['the film is good . ' * 5, 'a plot', 'x']
@@ -61,6 +63,7 @@ def test_pairs_get_our_ids_in_a_length_of_choice(loaded):
   assert longer['input_word_ids'].shape == [3, 20]
 
 
+@pytest.mark.slow
 def test_tokens_are_grouped_into_words(loaded):
   parts, preprocess = loaded
   words = preprocess.tokenize(tf.constant(['the film, good', '', 'plot']))
@@ -87,6 +90,7 @@ def test_pieces_of_a_word_are_together():
   ]
 
 
+@pytest.mark.slow
 def test_special_tokens_have_their_ids(loaded):
   _, preprocess = loaded
   found = preprocess.tokenize.get_special_tokens_dict()
