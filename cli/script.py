@@ -28,7 +28,7 @@ FLAGS = flags.FLAGS
 
 # Allocations between collections of Python's three generations. TensorFlow's
 # import makes hundreds of thousands of objects that stay. With the default
-# thresholds they are looked at again and again, a tenth of the time to start.
+# thresholds they are looked at again and again, which delays every start.
 _GC_THRESHOLDS = (50_000, 10, 10)
 # TensorFlow's modules that write to Absl's log what does not help a user, such
 # as a line about sharding for every checkpoint.
