@@ -208,7 +208,7 @@ def make_plan() -> Plan:
   if FLAGS.teacher_encoder:
     _require_checkpoint('teacher_encoder', FLAGS.teacher_encoder)
   if FLAGS.teacher_logits:
-    _check_teacher_logits(FLAGS.teacher_logits)
+    _check_teacher_logits(FLAGS.teacher_logits, SCALES[name])
   runs_dir = FLAGS.runs_dir or os.path.join(work_dir, 'results')
   return Plan(Students(stages, runs_dir), _seeds())
 
@@ -252,8 +252,13 @@ def _require_checkpoint(flag: str, path: str) -> None:
     raise UserError(f'--{flag}: there is no checkpoint {path}')
 
 
-def _check_teacher_logits(folder: str) -> None:
+def _check_teacher_logits(folder: str, scale: Scale) -> None:
   """Raises a `UserError` if a folder of logits cannot take effect."""
+  if scale.max_scored is not None:
+    raise UserError(
+      '--teacher_logits cannot take effect: at this scale a teacher scores '
+      f'{scale.max_scored} texts only'
+    )
   if FLAGS.teacher_encoder:
     raise UserError('give either --teacher_logits or --teacher_encoder')
   if not glob.glob(os.path.join(glob.escape(folder), '*.safetensors')):

@@ -312,3 +312,15 @@ def test_the_scale_smoke_takes_no_kept_logits(plan, tmp_path):
   stages = dataclasses.replace(plan.stages, teacher_logits=str(tmp_path))
   needs = TransferSets(stages).dump('SST-2', {'films': 100}, (1,)).needs
   assert 'scored/SST-2-films-1' in [x.name for x in steps.to_run(needs)]
+
+
+def test_kept_logits_that_cannot_take_effect_are_refused(tmp_path):
+  folder = f'--teacher_logits={tmp_path}'
+  flags = [f'--data_dir={tmp_path}', '--list_commands', folder]
+  for more, message in (
+    ('--scale=smoke', 'ERROR: --teacher_logits cannot take effect: at this'),
+    ('--scale=cpu', f'ERROR: {folder}: there is no file *.safetensors'),
+  ):
+    done = _command('transfer_size', *flags, more)
+    assert done.returncode == 1
+    assert message in done.stderr
