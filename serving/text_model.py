@@ -24,6 +24,7 @@ from modeling.checkpoints.model_file import ModelFile
 from modeling.configs import BertConfig
 from modeling.models import Classifier, released_variables
 from serving import export_record
+from serving.direct_ops import direct_ops
 from serving.export_record import ExportRecord
 from serving.model import Model, Text
 from system.errors import UserError
@@ -70,7 +71,8 @@ class TextModel(Model):
       self._is_first_call = False
       encode = self._encode
       if len(texts) <= batch_size:
-        return self._untraced_logits(*encode(*columns))
+        with direct_ops():
+          return self._untraced_logits(*encode(*columns))
     else:
       encode = self._traced[len(columns)]
     batches = memory_batches.batches(
@@ -97,6 +99,7 @@ class TextModel(Model):
     )
 
 
+@direct_ops()
 def load(path: str) -> TextModel:
   """Loads a trained model.
 

@@ -173,23 +173,20 @@ class BertTokenizer(tf.Module):
     ids = self._vocabulary.ids
     self.unk_id, self.cls_id = ids[UNK], ids[CLS]
     self.sep_id, self.mask_id = ids[SEP], ids[MASK]
-    self._wordpieces = tf_text.FastWordpieceTokenizer(
+    does_not_split_words = supports_detokenization = False
+    kernel = tf_text.build_fast_wordpiece_model(
       _matchable(self._vocabulary),
-      suffix_indicator=CONTINUATION,
-      max_bytes_per_word=_MAX_BYTES_PER_WORD,
-      unknown_token=UNK,
+      _MAX_BYTES_PER_WORD,
+      CONTINUATION,
+      UNK,
+      does_not_split_words,
+      supports_detokenization,
+    )
+    # As a tensor: `FastWordpieceTokenizer` converts bytes one by one.
+    self._wordpieces = tf_text.FastWordpieceTokenizer(
+      model_buffer=tf.constant(np.frombuffer(kernel, np.uint8)),
       token_out_type=tf.int32,
     )
-    self._tokenize = tf.function(
-      lambda strings: self._wordpieces.tokenize(
-        _separate_words(strings, do_lower_case)
-      ),
-      input_signature=[tf.TensorSpec([None], tf.string)],
-      autograph=False,  # Converting Python code takes longer than tracing it.
-    )
-    # Trace now: TensorFlow warns of retracing if the first calls come from
-    # several threads at the same time.
-    self._tokenize.get_concrete_function()
 
   def __reduce__(self):
     """Pickles the constructor's arguments: TensorFlow can't pickle kernels."""
@@ -219,7 +216,9 @@ class BertTokenizer(tf.Module):
     """
     strings = tf.convert_to_tensor(strings, tf.string)
     strings.shape.assert_has_rank(1)
-    return self._tokenize(strings)
+    return self._wordpieces.tokenize(
+      _separate_words(strings, self.do_lower_case)
+    )
 
 
 def _matchable(vocabulary: Vocabulary) -> list[str]:

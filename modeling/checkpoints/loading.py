@@ -4,6 +4,7 @@ Loading assigns nothing before every check has passed. Resuming a run needs more
 than weights: see `training.resuming`.
 """
 
+import concurrent.futures
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -143,8 +144,11 @@ def load_released(
   _check(report, is_required, allow_mismatch)
   source = initialisation.sources(init, variables, stored)
   wanted = [*report.loaded, *report.extended]
-  values = _read(reader, checkpoint, [source[name] for name in wanted])
-  checkpoint.check_recorded()  # Last: the other messages say more.
+  # Checksums leave Python's lock to the reader, so the two run side by side.
+  with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+    recorded = pool.submit(checkpoint.check_recorded)
+    values = _read(reader, checkpoint, [source[name] for name in wanted])
+    recorded.result()  # Last: the other messages say more.
   for name in wanted:
     value = values[source[name]]
     if name in report.extended:

@@ -1,0 +1,39 @@
+"""Tests `serving.direct_ops`."""
+
+import pytest
+import tensorflow as tf
+
+from serving import direct_ops as module
+from serving.direct_ops import direct_ops
+
+
+def test_restores_the_setting_after_an_error(monkeypatch):
+  calls = []
+  monkeypatch.setattr(module, '_SET', lambda _, value: calls.append(value))
+  with pytest.raises(ValueError, match='inside'), direct_ops():
+    assert calls == [False]
+    raise ValueError('inside')
+  assert calls == [False, True]
+
+
+def test_a_tensorflow_without_the_setting_works(monkeypatch):
+  monkeypatch.setattr(module, '_SET', None)
+  with direct_ops():
+    assert tf.constant(2.0).numpy() == 2.0
+
+
+def test_gives_the_same_results():
+  x = tf.constant([[0.5, -1.0], [2.0, 3.0]])
+  usual = tf.nn.softmax(tf.matmul(x, x) + 1.0).numpy()
+  with direct_ops():
+    direct = tf.nn.softmax(tf.matmul(x, x) + 1.0).numpy()
+  assert (usual == direct).all()
+
+
+def test_functions_and_gradients_work_inside():
+  double = tf.function(lambda x: 2 * x)
+  x = tf.Variable(3.0)
+  with direct_ops(), tf.GradientTape() as tape:
+    y = double(x) * x
+  assert y.numpy() == 18.0
+  assert tape.gradient(y, x).numpy() == 12.0
