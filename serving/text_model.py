@@ -9,8 +9,9 @@
 Tested by `tests/serving/text_model_test.py`.
 """
 
+import concurrent.futures
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -112,6 +113,14 @@ def load(path: str) -> TextModel:
       what belongs to it is missing, damaged or contradictory.
   """
   checkpoint = location.locate(path)
+  with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+    # Checksums leave Python's lock to the other steps.
+    check = pool.submit(checkpoint.check_recorded)
+    return _load(checkpoint, check.result)
+
+
+def _load(checkpoint: Checkpoint, check_recorded: Callable) -> TextModel:
+  """Loads a model while its files are compared with model.json."""
   num_outputs = num_outputs_of(checkpoint)
   config = config_of(checkpoint)
   recorded = checkpoint.description() or ModelFile()
@@ -125,18 +134,20 @@ def load(path: str) -> TextModel:
   # The checkpoint replaces every initial weight, so random ones would be
   # wasted.
   classifier = Classifier(config, num_outputs, seed=None)
+  exported = _export_record(checkpoint)
+  longest = min(_MAX_SEQ_LENGTH, config.max_position_embeddings)
+  temperature = calibration.temperature_of(checkpoint) * exported.temperature
+  tokenizer = tokenizer_of(checkpoint)
   loading.load_released(
     checkpoint,
     released_variables(classifier),
     is_required=lambda name: True,
     allow_mismatch=lambda name: False,
+    check_recorded=check_recorded,
   )
-  exported = _export_record(checkpoint)
-  longest = min(_MAX_SEQ_LENGTH, config.max_position_embeddings)
-  temperature = calibration.temperature_of(checkpoint) * exported.temperature
   return TextModel(
     classifier,
-    tokenizer_of(checkpoint),
+    tokenizer,
     labels=labels,
     takes_pairs=task.is_pair if task else exported.takes_pairs,
     max_seq_length=(

@@ -32,11 +32,22 @@ def read_lines(path: str) -> Iterator[str]:
         f'{path}, line {block.line} is longer than '
         f'{streams.MAX_LINE_BYTES >> 20} MiB'
       )
+    yield from _decoded(block, path)
+
+
+def _decoded(block: streams.Block, path: str) -> Iterator[str]:
+  """Yields a block's lines; decodes them at once, which is quicker."""
+  try:
+    lines = block.content.decode().split('\n')
+  except UnicodeDecodeError:
     lines = block.content.split(b'\n')
-    if not lines[-1]:  # The block ends with a line end.
-      lines.pop()
     for number, line in enumerate(lines, block.line):
-      yield decode(line, path, number)
+      yield decode(line, path, number)  # Names the line.
+    return
+  if not lines[-1]:  # The block ends with a line end.
+    lines.pop()
+  for line in lines:
+    yield line.removesuffix('\r')
 
 
 def without_blank_end(lines: Iterable[str]) -> Iterator[str]:

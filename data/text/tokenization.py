@@ -235,14 +235,19 @@ def _matchable(vocabulary: Vocabulary) -> list[str]:
 
   def can_match(token: str, i: int) -> bool:
     letters = token.removeprefix(CONTINUATION)
-    is_one_word = letters.isalnum() or (  # The quick test of most tokens.
+    is_one_word = letters.isalnum() or (
       bool(letters) and len(token.split()) == 1 and min(letters) >= ' '
     )
     is_last = vocabulary.ids[token] == i
     return is_one_word and len(letters) <= MAX_CHARS_PER_WORD and is_last
 
+  # The quick test that most tokens pass.
+  has_equal_tokens = len(vocabulary.ids) < len(vocabulary.tokens)
+  longest = -1 if has_equal_tokens else MAX_CHARS_PER_WORD
   tokens = [
-    token if can_match(token, i) else f'\x01{i}'
+    token
+    if (token.isalnum() and len(token) <= longest) or can_match(token, i)
+    else f'\x01{i}'
     for i, token in enumerate(vocabulary.tokens)
   ]
   if not any(token.isascii() and token.isalnum() for token in tokens):
