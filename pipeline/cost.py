@@ -5,13 +5,15 @@ time of training  = 3 forward passes of matrix products / rate
 time of scoring   = 1 forward pass / rate
 
 The rate is that of a short matrix product on this machine, measured when the
-plan is made, so other programs on the machine count. It is an estimate: expect
-half or twice the time.
+plan is made, so other programs on the machine count. Products of smaller
+matrices are slower, and small models do much else: their stages were seen to
+take up to twice the time, so a time is shown as a range from once to twice.
 
 Tested by `tests/pipeline/cost_test.py`.
 """
 
 import dataclasses
+import math
 import time
 
 import numpy as np
@@ -94,12 +96,12 @@ def disk_bytes(*trained: BertConfig) -> int:
 def about(seconds: float) -> str:
   """Returns a time in words.
 
-  >>> about(42), about(700), about(9000)
-  ('under a minute', 'about 12 min', 'about 2.5 h')
+  >>> about(20), about(700), about(9000)
+  ('under a minute', '11 to 24 min', '2.5 to 5.0 h')
   """
-  if seconds < 60:
+  if seconds < 30:
     return 'under a minute'
   minutes = seconds / 60
-  if minutes < 100:
-    return f'about {minutes:.0f} min'
-  return f'about {minutes / 60:.1f} h'
+  if minutes < 60:
+    return f'{max(1, int(minutes))} to {math.ceil(2 * minutes)} min'
+  return f'{minutes / 60:.1f} to {minutes / 30:.1f} h'

@@ -38,9 +38,10 @@ def test_disk_space_is_ten_times_the_weights():
 @pytest.mark.parametrize(
   ('seconds', 'words'),
   [
-    (42, 'under a minute'),
-    (700, 'about 12 min'),
-    (9000, 'about 2.5 h'),
+    (29, 'under a minute'),
+    (31, '1 to 2 min'),
+    (700, '11 to 24 min'),
+    (9000, '2.5 to 5.0 h'),
   ],
 )
 def test_times_in_words(seconds, words):
