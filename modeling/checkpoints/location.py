@@ -242,9 +242,10 @@ def locate_latest(folder: str) -> Checkpoint:
   if weights := hugging_face.find_weights(folder):
     return Checkpoint(weights)
   looked_for += [os.path.join(folder, x) for x in hugging_face.WEIGHTS_FILES]
+  others = f'; {_candidates(folder, folder)}' if names else ''
   raise UserError(
     f'no checkpoint was found in the folder {folder!r}: looked for'
-    f' {", ".join(looked_for)}; {_candidates(folder, folder)}'
+    f' {", ".join(looked_for)}{others}'
   )
 
 
@@ -302,7 +303,7 @@ def _candidates(folder: str, wanted: str) -> str:
     return f'there is no folder {folder!r}'
   names = _names_in(folder)
   if not names:
-    return f'there is no checkpoint in {folder!r}'
+    return f'no other is in {folder!r}'
   near = difflib.get_close_matches(
     os.path.basename(wanted), names, len(names), cutoff=0.0
   )
