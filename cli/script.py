@@ -9,6 +9,7 @@ checked.
 Tested by `tests/cli/script_test.py` and `tests/cli/interrupt_test.py`.
 """
 
+import atexit
 import gc
 import logging as std_logging
 import os
@@ -50,6 +51,9 @@ def set_environment() -> None:
   # Fast matrix products, and no warnings about missing GPUs.
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+  # The Keras that the models use. Otherwise TensorFlow imports Keras 3 as well,
+  # which takes a quarter of the whole import.
+  os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
 
 
 def run(main: Callable[[list[str]], None], takes_words: bool = False) -> None:
@@ -66,6 +70,9 @@ def run(main: Callable[[list[str]], None], takes_words: bool = False) -> None:
   """
   set_environment()
   gc.set_threshold(*_GC_THRESHOLDS)
+  # Python's last collection would look at all objects once more, for a second
+  # or longer, just before the system frees all memory.
+  atexit.register(gc.freeze)
   logging.set_verbosity(logging.INFO)
   logging.use_absl_handler()
   logging.get_absl_handler().addFilter(_filter)

@@ -83,7 +83,11 @@ class StepStatistics:
     if self._sums is None:
       initial = [self.sums.get(name, 0.0) for name in values]
       with tf.init_scope():
-        self._sums = tf.Variable(initial, trainable=False)
+        # A variable that TensorFlow lifts out of the loop by itself makes it
+        # trace the loop twice.
+        self._sums = tf.Variable(
+          initial, trainable=False, experimental_enable_variable_lifting=False
+        )
     stacked = tf.stack(list(values.values()))
     is_bad = ~tf.reduce_all(tf.math.is_finite(stacked))
     if self.budget:

@@ -10,13 +10,14 @@ import itertools
 import tensorflow as tf
 
 from data.records import record_reader
-from data.records.dataset_options import OPTIONS
+from data.records.dataset_options import OPTIONS, traced_as_written
 from data.records.length_buckets import batches_of, inference_lengths, sort
 from data.records.memory_batches import useful_rows
 from data.records.record_source import RecordSource
 from data.records.training_order import GROUP_RECORDS
 
 
+@traced_as_written
 def inference_batches(
   source: RecordSource, batch_size: int, max_batches: int = -1
 ) -> tf.data.Dataset:

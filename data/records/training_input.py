@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.records import length_buckets, record_reader
-from data.records.dataset_options import OPTIONS
+from data.records.dataset_options import OPTIONS, traced_as_written
 from data.records.record_source import RecordSource
 from data.records.training_order import Group, TrainingOrder
 from system import files, threads
@@ -95,6 +95,7 @@ def records_of_batch(
   ]
 
 
+@traced_as_written
 def _cut_group(
   source: RecordSource,
   order: TrainingOrder,
@@ -125,6 +126,7 @@ def _sort(
   )
 
 
+@traced_as_written
 def training_batches(
   source: RecordSource,
   order: TrainingOrder,
