@@ -52,6 +52,15 @@ def test_the_reader_may_close_the_pipe(monkeypatch):
     script.show(f'{i}' for i in range(100_000))
 
 
+@pytest.mark.parametrize(('given', 'kept'), [(None, '1'), ('0', '0')])
+def test_tensorflow_uses_the_models_keras(monkeypatch, given, kept):
+  monkeypatch.delenv('TF_USE_LEGACY_KERAS', raising=False)
+  if given:
+    monkeypatch.setenv('TF_USE_LEGACY_KERAS', given)
+  script.set_environment()
+  assert os.environ['TF_USE_LEGACY_KERAS'] == kept
+
+
 @pytest.mark.parametrize(
   ('logger', 'level', 'module', 'is_shown'),
   [

@@ -81,6 +81,22 @@ def _trainer(kernels, num_micro_batches=1, trained=None, events=()):
   return trainer
 
 
+def test_the_loop_is_traced_once(monkeypatch):
+  traces = []
+  compute = Trainer._compute_gradients
+
+  def counted(self, batch):
+    traces.append(batch)
+    return compute(self, batch)
+
+  monkeypatch.setattr(Trainer, '_compute_gradients', counted)
+  trainer = _trainer(_kernels(1), events=[])
+  trainer.train(tf.constant(2))
+  trainer.train(tf.constant(3))
+  assert trainer.optimizer.step.numpy() == 5
+  assert len(traces) == 1
+
+
 def _kernels(count):
   rng = np.random.default_rng(0)
   return [
