@@ -14,6 +14,9 @@ pytest.importorskip('tokenizers')
 from serving import litert_model, runtimes
 from system.errors import UserError
 
+# `make slow` installs the packages.
+pytestmark = pytest.mark.slow
+
 
 def test_inputs_are_padded_to_the_length():
   features = {

@@ -16,6 +16,9 @@ pytest.importorskip('tokenizers')
 from serving import onnx_model, text_model
 from system.errors import UserError
 
+# `make slow` installs the packages.
+pytestmark = pytest.mark.slow
+
 _TEXTS = ['the film is good . ' * 9, 'a dull plot', '', 'THE FILM !', 'nice']
 _PAIRS = [('the film', 'a plot is bad'), ('dull', 'nice'), ('', 'x')]
 

@@ -10,6 +10,9 @@ pytest.importorskip('tokenizers')
 from serving import openvino_model, runtimes
 from system.errors import UserError
 
+# `make slow` installs the packages.
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('kind', ['classifier', 'pairs', 'regressor'])
 def test_the_logits_are_ours(export_folder, kind):

@@ -691,6 +691,7 @@ def test_weights_of_pytorch_are_read_without_it(folder, is_zip, dtype):
 
 @pytest.mark.parametrize('is_zip', [True, False])
 @pytest.mark.parametrize('dtype', _DTYPES)
+@pytest.mark.slow
 def test_pytorch_writes_and_reads_the_same(tmp_path, is_zip, dtype):
   torch = pytest.importorskip('torch')
   tensors = make_tensors()

@@ -16,6 +16,9 @@ from serving.exports import (  # noqa: E402
   texts,
 )
 
+# `make slow` installs the packages.
+pytestmark = pytest.mark.slow
+
 _KINDS = ('classifier', 'pairs', 'regressor', 'pretraining')
 
 

@@ -22,6 +22,9 @@ from serving.exports.format import VariantJob
 from serving.exports.quantizer import Quantizer
 from system.errors import UserError
 
+# `make slow` installs the packages.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def job(teacher_world, needs, tmp_path):

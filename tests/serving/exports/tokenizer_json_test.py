@@ -12,6 +12,9 @@ import pytest
 from data.text.tokenization import BertTokenizer
 from serving.exports import tokenizer_json
 
+# `make slow` installs the packages.
+pytestmark = pytest.mark.slow
+
 tokenizers = pytest.importorskip('tokenizers')
 
 _SPECIAL = '[MASK] [CLS] [SEP] [UNK] [PAD]'
