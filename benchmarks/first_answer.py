@@ -13,6 +13,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 
@@ -81,25 +82,33 @@ def measure(arguments: Sequence[str], text: str) -> tuple[float, float]:
     The seconds of TensorFlow's import, and from its end to the answer.
 
   Raises:
-    UserError: the command fails.
+    UserError: the command fails, or does not import TensorFlow.
   """
-  process = subprocess.Popen(
-    [sys.executable, '-c', _TIMED, *arguments],
-    stdin=subprocess.PIPE,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
-    env=processes.environment(),
-    text=True,
-  )
-  process.stdin.write(text + '\n')
-  process.stdin.close()
-  answer = process.stdout.readline()
-  answered = time.monotonic()
-  errors = process.stderr.read()
-  if process.wait() or not answer:
+  with tempfile.TemporaryFile('w+') as log:
+    process = subprocess.Popen(
+      [sys.executable, '-c', _TIMED, *arguments],
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      stderr=log,
+      env=processes.environment(),
+      text=True,
+    )
+    process.stdin.write(text + '\n')
+    process.stdin.close()
+    answer = process.stdout.readline()
+    answered = time.monotonic()
+    status = process.wait()
+    log.seek(0)
+    errors = log.read()
+  if status or not answer:
     raise UserError(f'{arguments[0]} failed: {errors.strip()[-1000:]}')
-  [times] = re.findall(r'^imported (\S+) (\S+)$', errors, re.MULTILINE)
-  began, ended = map(float, times)
+  times = re.search(r'^imported (\S+) (\S+)$', errors, re.MULTILINE)
+  if not times:
+    raise UserError(
+      f'{arguments[0]} answered without TensorFlow; expected a model that '
+      'TensorFlow computes'
+    )
+  began, ended = map(float, times.groups())
   return ended - began, answered - ended
 
 

@@ -6,8 +6,8 @@ time of scoring   = 1 forward pass / rate
 
 The rate is that of a short matrix product on this machine, measured when the
 plan is made, so other programs on the machine count. Products of smaller
-matrices are slower, and small models do much else: their stages were seen to
-take up to twice the time, so a time is shown as a range from once to twice.
+matrices are slower, and small models do much else: stages were seen to take up
+to 2.3 times as long. So a time is shown as a range, up to 2.5 times as long.
 
 Tested by `tests/pipeline/cost_test.py`.
 """
@@ -33,6 +33,8 @@ _SECONDS = 0.4
 _SECONDS_OF_UPDATE = 3.2e-9
 # The start of a command: the import of TensorFlow, tracing, records.
 START_SECONDS = 20.0
+# How many times as long as estimated a stage may take.
+_MOST = 2.5
 # A run keeps its weights, and two checkpoints to resume from: weights and two
 # moments, float32. The last of these may stand beside a new one.
 _BYTES_PER_WEIGHT = 4 * (1 + 2 * 3 + 3)
@@ -96,12 +98,14 @@ def disk_bytes(*trained: BertConfig) -> int:
 def about(seconds: float) -> str:
   """Returns a time in words.
 
-  >>> about(20), about(700), about(9000)
-  ('under a minute', '11 to 24 min', '2.5 to 5.0 h')
+  >>> about(20), about(40), about(700), about(9000)
+  ('under a minute', 'up to 2 min', '11 to 30 min', '2.5 to 6.2 h')
   """
-  if seconds < 30:
+  minutes, most = seconds / 60, _MOST * seconds / 60
+  if most < 1:
     return 'under a minute'
-  minutes = seconds / 60
+  if minutes < 1:
+    return f'up to {math.ceil(most)} min'
   if minutes < 60:
-    return f'{max(1, int(minutes))} to {math.ceil(2 * minutes)} min'
-  return f'{minutes / 60:.1f} to {minutes / 30:.1f} h'
+    return f'{int(minutes)} to {math.ceil(most)} min'
+  return f'{minutes / 60:.1f} to {most / 60:.1f} h'

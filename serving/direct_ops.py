@@ -22,10 +22,11 @@ _SET = getattr(pywrap_tfe, 'TFE_ContextSetRunEagerOpAsFunction', None)
 
 @contextlib.contextmanager
 def direct_ops() -> Iterator[None]:
-  """Starts kernels directly; they stay as fast afterwards.
+  """Starts kernels directly as long as the block runs.
 
-  Results are the same. The setting is the process's: it holds for the ops of
-  other threads, too, as long as the block runs.
+  Results may differ in the last digits. Afterwards each kind of op is wrapped
+  when it next occurs. The setting is the process's: it holds for the ops of
+  other threads, too, and the block that ends first ends it for all.
   """
   if _SET is None:
     yield

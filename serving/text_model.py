@@ -11,7 +11,7 @@ Tested by `tests/serving/text_model_test.py`.
 
 import concurrent.futures
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -70,15 +70,13 @@ class TextModel(Model):
     # Without a graph, the last digits may differ.
     if self._is_first_call:
       self._is_first_call = False
-      encode = self._encode
-      if len(texts) <= batch_size:
-        with direct_ops():
-          return self._untraced_logits(*encode(*columns))
+      with direct_ops():
+        encoded = self._encode(*columns)
+        if len(texts) <= batch_size:
+          return self._untraced_logits(*encoded)
     else:
-      encode = self._traced[len(columns)]
-    batches = memory_batches.batches(
-      *encode(*columns), batch_size, self.max_seq_length
-    )
+      encoded = self._traced[len(columns)](*columns)
+    batches = memory_batches.batches(*encoded, batch_size, self.max_seq_length)
     return self._predictor.predict(batches, len(texts), lambda _: None)
 
   def _untraced_logits(
@@ -113,14 +111,6 @@ def load(path: str) -> TextModel:
       what belongs to it is missing, damaged or contradictory.
   """
   checkpoint = location.locate(path)
-  with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
-    # Checksums leave Python's lock to the other steps.
-    check = pool.submit(checkpoint.check_recorded)
-    return _load(checkpoint, check.result)
-
-
-def _load(checkpoint: Checkpoint, check_recorded: Callable) -> TextModel:
-  """Loads a model while its files are compared with model.json."""
   num_outputs = num_outputs_of(checkpoint)
   config = config_of(checkpoint)
   recorded = checkpoint.description() or ModelFile()
@@ -131,20 +121,10 @@ def _load(checkpoint: Checkpoint, check_recorded: Callable) -> TextModel:
       f'{checkpoint.prefix} has a head with {num_outputs} outputs, but '
       f'{len(labels)} labels are recorded beside it'
     )
-  # The checkpoint replaces every initial weight, so random ones would be
-  # wasted.
-  classifier = Classifier(config, num_outputs, seed=None)
+  classifier, tokenizer = _load_parts(checkpoint, config, num_outputs)
   exported = _export_record(checkpoint)
   longest = min(_MAX_SEQ_LENGTH, config.max_position_embeddings)
   temperature = calibration.temperature_of(checkpoint) * exported.temperature
-  tokenizer = tokenizer_of(checkpoint)
-  loading.load_released(
-    checkpoint,
-    released_variables(classifier),
-    is_required=lambda name: True,
-    allow_mismatch=lambda name: False,
-    check_recorded=check_recorded,
-  )
   return TextModel(
     classifier,
     tokenizer,
@@ -155,6 +135,31 @@ def _load(checkpoint: Checkpoint, check_recorded: Callable) -> TextModel:
     ),
     temperature=temperature if labels else 1.0,
   )
+
+
+def _load_parts(
+  checkpoint: Checkpoint, config: BertConfig, num_outputs: int
+) -> tuple[Classifier, BertTokenizer]:
+  """Makes the classifier and the tokenizer; checks the files beside that."""
+  with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+    # Checksums leave Python's lock to the other steps.
+    check = pool.submit(checkpoint.check_recorded)
+    # The checkpoint replaces every initial weight, so random ones would be
+    # wasted.
+    classifier = Classifier(config, num_outputs, seed=None)
+    try:
+      tokenizer = tokenizer_of(checkpoint)
+    except UserError:
+      check.result()  # A file that was changed is the better explanation.
+      raise
+    loading.load_released(
+      checkpoint,
+      released_variables(classifier),
+      is_required=lambda name: True,
+      allow_mismatch=lambda name: False,
+      check_recorded=check.result,
+    )
+  return classifier, tokenizer
 
 
 def _export_record(checkpoint: Checkpoint) -> ExportRecord:

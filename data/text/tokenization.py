@@ -241,13 +241,13 @@ def _matchable(vocabulary: Vocabulary) -> list[str]:
     is_last = vocabulary.ids[token] == i
     return is_one_word and len(letters) <= MAX_CHARS_PER_WORD and is_last
 
-  # The quick test that most tokens pass.
-  has_equal_tokens = len(vocabulary.ids) < len(vocabulary.tokens)
-  longest = -1 if has_equal_tokens else MAX_CHARS_PER_WORD
+  all_differ = len(vocabulary.ids) == len(vocabulary.tokens)
+
+  def surely_matches(token: str) -> bool:  # The quick test of most tokens.
+    return all_differ and token.isalnum() and len(token) <= MAX_CHARS_PER_WORD
+
   tokens = [
-    token
-    if (token.isalnum() and len(token) <= longest) or can_match(token, i)
-    else f'\x01{i}'
+    token if surely_matches(token) or can_match(token, i) else f'\x01{i}'
     for i, token in enumerate(vocabulary.tokens)
   ]
   if not any(token.isascii() and token.isalnum() for token in tokens):

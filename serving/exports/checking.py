@@ -156,9 +156,12 @@ def run_script(
   Raises:
     UserError: it fails; the end of its output is shown.
   """
+  environment = {**os.environ, **transformers_model.ENVIRONMENT}
+  # Of this process. That of `python` may have no legacy Keras.
+  environment.pop('TF_USE_LEGACY_KERAS', None)
   done = subprocess.run(
     [python, '-I', str(_CHECKERS / name), *arguments],
-    env={**os.environ, **transformers_model.ENVIRONMENT},
+    env=environment,
     capture_output=True,
     text=True,
   )

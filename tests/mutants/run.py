@@ -271,6 +271,7 @@ def main() -> None:
   np.seterr(over='ignore')
   # The values of `cli.script.set_environment`, before TensorFlow's import.
   os.environ |= {'TF_ENABLE_ONEDNN_OPTS': '1', 'TF_CPP_MIN_LOG_LEVEL': '3'}
+  os.environ['TF_USE_LEGACY_KERAS'] = '1'
   os.environ['PYTHONPATH'] = str(TREE)  # For processes that tests start.
   os.environ['PYTHONDONTWRITEBYTECODE'] = '1'
   os.environ['PYTEST_DISABLE_PLUGIN_AUTOLOAD'] = '1'

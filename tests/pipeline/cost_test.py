@@ -38,10 +38,12 @@ def test_disk_space_is_ten_times_the_weights():
 @pytest.mark.parametrize(
   ('seconds', 'words'),
   [
-    (29, 'under a minute'),
-    (31, '1 to 2 min'),
-    (700, '11 to 24 min'),
-    (9000, '2.5 to 5.0 h'),
+    (23, 'under a minute'),
+    (24, 'up to 1 min'),
+    (59, 'up to 3 min'),
+    (60, '1 to 3 min'),
+    (700, '11 to 30 min'),
+    (9000, '2.5 to 6.2 h'),
   ],
 )
 def test_times_in_words(seconds, words):

@@ -53,6 +53,24 @@ def test_predictions_are_those_of_do_predict(teacher_world, folder):
   )
 
 
+@pytest.mark.parametrize(
+  'damage',
+  [
+    lambda content: content + b'more\n',
+    lambda content: content[: len(content) // 2],
+    lambda content: content.replace(b'film', b'fi\xffm'),
+    lambda content: b'',
+  ],
+  ids=['longer', 'cut', 'no text', 'empty'],
+)
+def test_a_changed_vocabulary_is_refused(folder, tmp_path, damage):
+  copy = shutil.copytree(folder, tmp_path / 'copy')
+  path = next(copy.rglob('vocab.txt'))
+  path.write_bytes(damage(path.read_bytes()))
+  with pytest.raises(UserError, match=r'vocab\.txt is damaged or belongs to'):
+    text_model.load(str(path.parent))
+
+
 def test_texts_keep_their_order_in_batches_of_any_size(folder):
   model = text_model.load(str(folder))
   alone = [model.predict([text])[0] for text in _TEXTS]

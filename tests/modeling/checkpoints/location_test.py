@@ -194,7 +194,9 @@ def test_the_error_lists_similar_checkpoints(prefix, tmp_path):
   ('path', 'message'),
   [
     ('', 'looked for .*checkpoint.*bert_model.ckpt.index'),
+    ('', 'bert_model.ckpt.index, [^;]*$'),  # There is nothing to list.
     ('nowhere/x', "there is no folder '.*nowhere'"),
+    ('x', "looked for .*x.index and for a folder .*; no other is in '"),
   ],
 )
 def test_empty_and_missing_folders_are_refused(tmp_path, path, message):

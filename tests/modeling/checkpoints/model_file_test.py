@@ -6,8 +6,9 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from modeling.checkpoints import exporting, location, model_file
+from modeling.checkpoints import exporting, loading, location, model_file
 from modeling.checkpoints.model_file import ModelFile, TaskRecord
 from modeling.configs import BertConfig
 from system.errors import UserError
@@ -89,6 +90,18 @@ def test_another_vocabulary_or_configuration_is_refused(tmp_path, name):
   checkpoint = location.locate(str(tmp_path / 'model'))
   with pytest.raises(UserError, match=f'{name} is damaged or belongs'):
     checkpoint.check_recorded()
+
+
+def test_nothing_is_loaded_from_changed_files(tmp_path):
+  _export(tmp_path / 'model')
+  with open(tmp_path / 'model' / 'vocab.txt', 'a') as file:
+    file.write('c\n')
+  bias = tf.Variable([0.0, 0.0])
+  with pytest.raises(UserError, match=r'vocab\.txt is damaged or belongs'):
+    loading.load_released(
+      location.locate(str(tmp_path / 'model')), {'output_bias': bias}
+    )
+  assert bias.numpy().tolist() == [0.0, 0.0]
 
 
 def test_other_labels_are_refused(tmp_path):
