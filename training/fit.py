@@ -1,5 +1,6 @@
 """Trains a job to its last step: the first weights, the optimizer, the loop."""
 
+import functools
 import itertools
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -74,30 +75,19 @@ def fit(
     UserError: a checkpoint does not fit, or as for `train_loop.train`.
     Stopped: the run was asked to stop, and has saved its state.
   """
-  strategy = tf.distribute.get_strategy()
   trainer = make_trainer(job, settings)
   # Before the start, so that a resumed run finds the programs of the first one.
   compiler = trainer.compiler(lambda: batches(0, 1, range(1)))
-  variables, statistics = job.variables, trainer.statistics
-
-  def export(
-    step: int,
-    folder: str = settings.output_dir,
-    keep: int = settings.keep_checkpoint_max,
-  ) -> str:
-    return exporting.export(
-      folder, step, variables, job.model.config, vocab_file, keep, description
-    )
-
+  export = functools.partial(_export, job, settings, vocab_file, description)
   checkpointer = Checkpointer(
     settings.output_dir,
     job.all_variables,
     trainer.optimizer,
-    statistics,
+    trainer.statistics,
     export,
     lambda step: settings.is_due(step, settings.save_checkpoints_steps),
   )
-  step = _start(checkpointer, start, variables)
+  step = _start(checkpointer, start, job.variables)
   # All workers choose the resume step before the chief saves.
   workers.check_same(step, 'the resume step')
   if not workers.is_chief():
@@ -109,29 +99,65 @@ def fit(
   if evaluation:
     evaluation.resume(
       settings.output_dir,
-      statistics.start,
+      trainer.statistics.start,
       lambda step, folder: export(step, folder, keep=1),
     )
   # A run that stopped mid-interval finishes its interval first.
-  is_between_intervals = statistics.start == step
+  is_between_intervals = trainer.statistics.start == step
   if is_between_intervals and train_loop.is_over(step, settings, evaluation):
     return
   logging.info(
     '%s',
-    disk_space.describe(settings, variables.values(), checkpointer.num_bytes),
+    disk_space.describe(
+      settings, job.variables.values(), checkpointer.num_bytes
+    ),
   )
-  dataset_options.apply_to_device_iterators()
-  # Each replica takes the next element of its worker's dataset, in the order in
-  # which the global batch was cut.
-  trainer.train_dataset = strategy.distribute_datasets_from_function(
-    lambda context: batches(
-      step, context.num_replicas_in_sync, _own_replicas(context)
-    )
-  )
+  trainer.train_dataset = _distributed(batches, step)
   if compiler:
     _compile_ahead(compiler, job, settings, batches.lengths(step))
   train_loop.train(
     trainer, checkpointer, settings, evaluation, batches.describe
+  )
+
+
+def _export(
+  job: Job,
+  settings: Settings,
+  vocab_file: str | None,
+  description: ModelFile,
+  step: int,
+  folder: str | None = None,
+  keep: int | None = None,
+) -> str:
+  """Exports the weights of a step; see `exporting.export`.
+
+  By default into the run's folder, which keeps as many as the settings say.
+  """
+  return exporting.export(
+    folder or settings.output_dir,
+    step,
+    job.variables,
+    job.model.config,
+    vocab_file,
+    settings.keep_checkpoint_max if keep is None else keep,
+    description,
+  )
+
+
+def _distributed(
+  batches: Batches, step: int
+) -> tf.distribute.DistributedDataset:
+  """Returns the batches that follow `step` steps, for the strategy's replicas.
+
+  Each replica takes the next element of its worker's dataset, in the order in
+  which the global batch was cut.
+  """
+  dataset_options.apply_to_device_iterators()
+  strategy = tf.distribute.get_strategy()
+  return strategy.distribute_datasets_from_function(
+    lambda context: batches(
+      step, context.num_replicas_in_sync, _own_replicas(context)
+    )
   )
 
 
