@@ -52,7 +52,7 @@ def set_environment() -> None:
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   # The Keras that the models use. Otherwise TensorFlow imports Keras 3 as well,
-  # which takes a quarter of the whole import.
+  # which takes long.
   os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
 
 
@@ -70,8 +70,8 @@ def run(main: Callable[[list[str]], None], takes_words: bool = False) -> None:
   """
   set_environment()
   gc.set_threshold(*_GC_THRESHOLDS)
-  # Python's last collection would look at all objects once more, for a second
-  # or longer, just before the system frees all memory.
+  # Python's last collection would look at all objects once more, just before
+  # the system frees all memory. It delays the end of every script.
   atexit.register(gc.freeze)
   logging.set_verbosity(logging.INFO)
   logging.use_absl_handler()

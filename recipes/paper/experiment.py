@@ -309,11 +309,13 @@ def _description(
 ) -> dict[str, Any]:
   """Returns the content of experiment.json."""
   summary = experiment.summary(results) if experiment.summary else []
+  # The command that makes the results, whichever collected them.
+  arguments = [x for x in sys.argv[1:] if not x.startswith('--collect')]
   return {
     'title': experiment.title,
     'question': experiment.question,
     'command': shlex.join(
-      ['python', '-m', f'recipes.paper.{experiment.name}', *sys.argv[1:]]
+      ['python', '-m', f'recipes.paper.{experiment.name}', *arguments]
     ),
     'figure': dict(experiment.figure),
     'paper': list(experiment.paper),

@@ -151,7 +151,10 @@ def _write(student, **scores):
   result_record.write(folder, name, _result(student, **scores))
 
 
-def test_collecting_gives_results_the_keys_of_the_experiment(plan, capsys):
+def test_collecting_gives_results_the_keys_of_the_experiment(
+  plan, capsys, monkeypatch
+):
+  monkeypatch.setattr(sys, 'argv', ['main', '--scale=cpu', '--collect'])
   main = _experiment('main_comparison')
   runs = main.runs(plan)
   _write(runs[0].student, accuracy=0.75, loss=0.5)
@@ -163,6 +166,9 @@ def test_collecting_gives_results_the_keys_of_the_experiment(plan, capsys):
   assert result['scores']['score'] == 0.75
   found = json.loads(pathlib.Path(folder, 'experiment.json').read_text())
   assert found['figure']['line_order'] == list(METHODS)
+  # The command that makes the results; with --collect it would run nothing.
+  command = 'python -m recipes.paper.main_comparison --scale=cpu'
+  assert found['command'] == command
   assert f'1 of {len(runs)} results' in capsys.readouterr().out
 
 

@@ -171,6 +171,17 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):
     formats.check_packages('fake', sys.executable)
 
 
+def test_another_interpreter_may_lack_the_legacy_keras(tmp_path, monkeypatch):
+  monkeypatch.setenv('TF_USE_LEGACY_KERAS', '1')
+  python = tmp_path / 'python'
+  python.write_text(
+    '#!/bin/sh\necho "given <$TF_USE_LEGACY_KERAS>" >&2; exit 3'
+  )
+  python.chmod(0o755)
+  with pytest.raises(UserError, match='failed with status 3: given <>'):
+    checking.run_script(str(python), 'saved_model.py')
+
+
 def test_an_interpreter_that_cannot_be_run_is_named(tmp_path):
   with pytest.raises(UserError, match='`checker_python`=.*cannot be run'):
     formats.check_packages('hugging_face', str(tmp_path / 'python'))
