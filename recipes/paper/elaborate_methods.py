@@ -70,7 +70,8 @@ def runs(plan: Plan) -> list[Run]:
     dump_cls_layers=scale.cls_layer,
   )
   starts = {
-    name: Start(f'own-{name}', encoder)
+    # `initialisation` names it so, too: its student on labels is made once.
+    name: Start('own' if name == 'PF' else f'own-{name}', encoder)
     for name, encoder in encoders(plan, size).items()
   }
   planned = []

@@ -4,7 +4,8 @@ r"""Which weights should a student start from?
 
 Random weights, a pre-trained encoder's word embeddings alone, the lowest layers
 of a deeper encoder of the same width, and an encoder pre-trained at its size;
-each fine-tuned and distilled.
+each fine-tuned and distilled. Both encoders are pre-trained here, for the same
+number of steps on the same text; --encoders does not count.
 """
 
 from recipes.paper import experiment
@@ -18,16 +19,16 @@ STARTS = ('random', 'word embeddings', 'truncated', 'pre-trained')
 def starts(plan: Plan, size: str) -> dict[str, Start]:
   """Returns the four starts of a size."""
   layers, hidden = map(int, size.split('/'))
-  own = plan.stages.encoder(size)
-  deeper = plan.stages.encoder(f'{2 * layers}/{hidden}')
+  own = plan.stages.pretrained(size)
+  deeper = plan.stages.pretrained(f'{2 * layers}/{hidden}')
   return dict(
     zip(
       STARTS,
       (
         RANDOM,
-        Start('words', own, 'word_embeddings'),
-        Start('truncated', deeper, 'bottom_layers'),
-        Start('wiki', own),
+        Start('own-words', own, 'word_embeddings'),
+        Start('own-truncated', deeper, 'bottom_layers'),
+        Start('own', own),
       ),
       strict=True,
     )

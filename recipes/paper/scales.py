@@ -38,6 +38,7 @@ class Scale:
       students of two layers there is one, in the middle.
     patient_weight: the weight of its loss.
     release_sizes: the encoders of `release`.
+    heldout_steps: the batches of held-out text that evaluate them.
     max_scored: the most sentences of a text that a teacher scores; None for
       all.
     selection_examples: examples of the split that chooses settings.
@@ -69,6 +70,7 @@ class Scale:
   cls_layer: int = 3
   patient_weight: float = 10
   release_sizes: tuple[str, ...] = configs.COMPACT_SIZES
+  heldout_steps: int = 500
   max_scored: int | None = None
   selection_examples: int = 1000
   selection_films: int | None = None
@@ -109,6 +111,7 @@ SCALES = {
     sweep_rates=(3e-4, 1e-4),
     sweep_epochs=0.01,
     grid=('2/128', '4/128'),
+    heldout_steps=20,
     max_scored=500,
     cls_layer=1,
     selection_examples=50,

@@ -160,7 +160,7 @@ class Stages:
       'bert_size': size,
       'vocab_file': self.vocab_file,
       'eval_batch_size': 32,
-      'max_eval_steps': 500,
+      'max_eval_steps': self.scale.heldout_steps,
       **{name: self.scale.pretraining[name] for name in lengths},
     }
     return Step(

@@ -1,5 +1,6 @@
 """The report as a whole. Its parts have tests in tests/tools/reporting."""
 
+import csv
 import json
 import pathlib
 import subprocess
@@ -9,7 +10,7 @@ import pytest
 import tiny_results
 
 from system.errors import UserError
-from tools import report
+from tools import report, result_record
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -58,3 +59,27 @@ def test_the_published_reports_are_those_of_their_results(tmp_path, name):
     # Figures, which the page includes, depend on Matplotlib's version.
     if written.suffix in ('.md', '.csv'):
       assert written.read_text() == (published / written.name).read_text()
+
+
+_PAPER = _ROOT / 'recipes' / 'results' / 'paper' / 'cpu'
+
+
+@pytest.mark.parametrize(
+  'table', sorted((_PAPER / 'report').glob('*.csv')), ids=lambda path: path.stem
+)
+def test_the_papers_report_is_that_of_the_kept_runs(table):
+  """The plan that arranges these runs needs the data; their scores do not."""
+  kept = map(result_record.read, map(str, (_PAPER / 'runs').glob('*.json')))
+  scores = {
+    (run['checkpoint'], name): str(value)
+    for run in kept
+    for name, value in run['scores'].items()
+  }
+  rows = list(csv.DictReader(table.read_text().splitlines()))
+  for row in rows:
+    assert scores[row['checkpoint'], 'loss'] == row['loss']
+    # The main score of the task, under the name that all tasks share.
+    assert row['score'] in (
+      value for key, value in scores.items() if key[0] == row['checkpoint']
+    )
+  assert len({row['checkpoint'] for row in rows}) == len(rows) > 0

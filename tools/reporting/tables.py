@@ -76,10 +76,15 @@ def overview(grid: Grid) -> Table | None:
 def details(grid: Grid) -> Table:
   """Returns the table with a row for each cell, missing ones included.
 
-  Columns of which nothing was recorded are left out.
+  Columns of which nothing was recorded are left out, and so are cells with a
+  published score alone if `overview` shows them.
   """
   metric = ' '.join([', '.join(grid.splits), grid.experiment.figure.metric])
-  cells = grid.cells.values()
+  cells = [
+    cell
+    for cell in grid.cells.values()
+    if cell.runs or cell.is_planned or grid.experiment.columns is None
+  ]
   keys = {
     key: [key_text(grid, key, cell.place[i]) for cell in cells]
     for key, i in _fields(grid).items()
@@ -95,7 +100,7 @@ def details(grid: Grid) -> Table:
   }
   columns = keys | {name: t for name, t in numbers.items() if any(t)}
   rows = [list(row) for row in zip(*columns.values(), strict=True)]
-  return Table(list(columns), rows, len(keys), list(grid.cells))
+  return Table(list(columns), rows, len(keys), [cell.place for cell in cells])
 
 
 def as_markdown(table: Table) -> str:

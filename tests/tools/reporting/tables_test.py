@@ -8,6 +8,7 @@ import tiny_results
 from tiny_results import FIGURE, PAPER, result
 
 from tools.reporting import tables
+from tools.reporting.grid import Place
 
 
 def test_the_overview_has_a_column_for_each_line(tmp_path):
@@ -49,6 +50,17 @@ def test_the_details_have_a_row_for_each_cell(tmp_path):
   ]
   assert details.rows[4][:2] == ['any', 'teacher']
   assert details.places == list(found.cells)
+
+
+def test_scores_that_are_only_published_stand_in_the_overview(tmp_path):
+  paper = [{'line': 'PD', 'x': '8/512', 'value': 0.7}]
+  planned = [{'size': '4/256', 'method': 'PD'}]
+  found = tiny_results.arrange(tmp_path, paper=paper, planned=planned)
+  assert ['8/512', '', '', '0.700', ''] in tables.overview(found).rows
+  details = tables.details(found)
+  assert Place(None, '8/512', 'PD') not in details.places
+  assert Place(None, '4/256', 'PD') in details.places
+  assert len(details.rows) == len(details.places)
 
 
 def test_a_single_line_needs_no_overview(tmp_path):
