@@ -15,7 +15,7 @@ from recipes.paper.students import Start
 def runs(plan: Plan) -> list[Run]:
   """Plans PD for each size."""
   task = plan.scale.tasks[0]
-  dump = main_dump(plan)
+  dump = main_dump(plan, task)
   planned = []
   for size in plan.scale.grid:
     layers, hidden = map(int, size.split('/'))

@@ -38,7 +38,7 @@ def starts(plan: Plan, size: str) -> dict[str, Start]:
 def runs(plan: Plan) -> list[Run]:
   """Plans a fine-tuned and a distilled student for each start."""
   task, size, students = plan.scale.tasks[0], plan.scale.size, plan.students
-  dump = main_dump(plan)
+  dump = main_dump(plan, task)
   planned = []
   for seed in plan.seeds:
     for name, start in starts(plan, size).items():

@@ -6,19 +6,22 @@ The paper's main comparison. The transfer set is sentences of film reviews and
 the task's own training text.
 """
 
+from data.tasks import glue
 from recipes.paper import experiment, published
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.students import METHODS, RANDOM, Start
 from recipes.paper.transfer_sets import Dump
 
 TEACHER_SEED = 1
-# Its transfer set is its training pairs: the film reviews have no pairs.
-_WITHOUT_TEXT = ('STS-B',)
 
 
-def main_dump(plan: Plan, task: str = 'SST-2') -> Dump:
-  """Returns the transfer set that most experiments share."""
-  parts = {} if task in _WITHOUT_TEXT else {'films': plan.scale.num_films}
+def main_dump(plan: Plan, task: str) -> Dump:
+  """Returns the transfer set that most experiments share.
+
+  That of a task with pairs is its training pairs: the film reviews have none.
+  """
+  is_pair = glue.get_task(task).is_pair
+  parts = {} if is_pair else {'films': plan.scale.num_films}
   return plan.transfer_sets.dump(
     task, {**parts, 'train': 'all'}, (TEACHER_SEED,)
   )
@@ -41,18 +44,23 @@ def methods(plan: Plan, task: str, size: str, seed: int) -> dict:
   """Returns method → student."""
   students, dump = plan.students, main_dump(plan, task)
   encoder = Start('wiki', plan.stages.encoder(size))
-  # Without film reviews a dump is as small as the labelled set.
-  is_small = task in _WITHOUT_TEXT
-  epochs = {'num_train_epochs': plan.scale.fine_tuning_epochs}
-  changes = epochs if is_small else {}
-  pd = students.on_dump(task, size, seed, encoder, dump, **changes)
+  on_labels, on_dump = {}, {}
+  if glue.get_task(task).is_pair:
+    # The dump is as small as the labelled set: both are learned alike.
+    on_labels = {'adam_bias_correction': True}
+    on_dump = {
+      'num_train_epochs': plan.scale.fine_tuning_epochs,
+      'adam_bias_correction': True,
+    }
+  common = (task, size, seed)
+  pd = students.on_dump(*common, encoder, dump, **on_dump)
   return {
-    'basic': students.on_labels(task, size, seed, RANDOM),
-    'PF': students.on_labels(task, size, seed, encoder),
+    'basic': students.on_labels(*common, RANDOM, **on_labels),
+    'PF': students.on_labels(*common, encoder, **on_labels),
     'PD': pd,
-    'distillation': students.on_dump(task, size, seed, RANDOM, dump, **changes),
+    'distillation': students.on_dump(*common, RANDOM, dump, **on_dump),
     'PDF': students.on_labels(
-      task, size, seed, students.after(pd), method='PDF'
+      *common, students.after(pd), method='PDF', **on_labels
     ),
   }
 

@@ -7,6 +7,8 @@ same number of steps, beside PF, which needs none. A smaller sample is part of a
 larger one.
 """
 
+import math
+
 from recipes.paper import experiment, published
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import TEACHER_SEED
@@ -28,7 +30,7 @@ def runs(plan: Plan) -> list[Run]:
     )
     for count in scale.transfer_sizes:
       dump = plan.transfer_sets.dump(task, {'films': count}, (TEACHER_SEED,))
-      epochs = round(scale.transfer_steps * scale.train_batch_size / count, 2)
+      epochs = _epochs(scale.transfer_steps * scale.train_batch_size, count)
       for method, start in (('PD', encoder), ('distillation', RANDOM)):
         student = students.on_dump(
           task, size, seed, start, dump, num_train_epochs=epochs
@@ -37,6 +39,14 @@ def runs(plan: Plan) -> list[Run]:
           Run({**keys, 'method': method, 'sentences': count}, student)
         )
   return planned
+
+
+def _epochs(num_examples: int, count: int) -> float:
+  """Returns the epochs over `count` sentences that make `num_examples`.
+
+  They are rounded up, because a last part of a batch is not a step.
+  """
+  return math.ceil(1e4 * num_examples / count) / 1e4
 
 
 EXPERIMENT = Experiment(
@@ -55,7 +65,7 @@ EXPERIMENT = Experiment(
   runs=runs,
   paper=published.TRANSFER_SIZES,
   paper_source=f'{published.FIGURES} BERT-Mini on book reviews.',
-  notes=['All students train for the same number of steps.'],
+  notes=['PD and distillation all train for the same number of steps.'],
 )
 
 if __name__ == '__main__':
