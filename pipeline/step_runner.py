@@ -102,18 +102,26 @@ class Runner:
     for path in (log, step.done):
       os.makedirs(os.path.dirname(path), exist_ok=True)
     self._announce(step)
-    seconds, status = self._run_command(step, log)
+    tries = _Tries(log)
+    begin = time.monotonic()
+    status = self._run_command(step, log)
+    seconds = tries.end(time.monotonic() - begin)
     if status in _STOPPED or self._is_stopping.is_set():
       self._is_stopping.set()
       self._failed.append(f'{step.name} was stopped')
       return
-    if not status and step.finish:
-      step.finish(seconds)
-    if status or not step.is_done:
-      self._report_failure(step, log, status)
+    reason = f'ended with status {status}' if status else ''
+    if not reason and step.finish:
+      reason = _finish(step, seconds)
+    if not reason and not step.is_done:
+      reason = f'made no {step.done}'
+    if reason:
+      self._report_failure(step, log, reason)
       return
+    tries.forget()
     self._num_done += 1
-    self._say(f'{step.name} took {_as_duration(seconds)}{self._time_left()}')
+    took = 'is done' if seconds is None else f'took {_as_duration(seconds)}'
+    self._say(f'{step.name} {took}{self._time_left()}')
 
   def _announce(self, step: 'Step') -> None:
     self._say(f'{step.name} begins')
@@ -125,13 +133,12 @@ class Runner:
     del step, log, start
     return process.wait()
 
-  def _run_command(self, step: 'Step', log: str) -> tuple[float, int]:
-    """Returns the seconds of all tries so far, and this one's exit status."""
+  def _run_command(self, step: 'Step', log: str) -> int:
+    """Returns the command's exit status."""
     environment = {**os.environ, 'PYTHON': sys.executable}
     if self._num_jobs > 1:
       threads = max(len(os.sched_getaffinity(0)) // self._num_jobs, 1)
       environment.setdefault('TF_NUM_INTRAOP_THREADS', str(threads))
-    begin = time.monotonic()
     with open(log, 'ab') as file:
       file.write(f'+ {step.shell_command()}\n'.encode())
       file.flush()
@@ -142,10 +149,9 @@ class Runner:
         process.terminate()
       status = self._wait(step, process, log, start)
       self._processes.discard(process)
-    return _add_seconds(log, time.monotonic() - begin), status
+    return status
 
-  def _report_failure(self, step: 'Step', log: str, status: int) -> None:
-    reason = f'ended with status {status}' if status else f'made no {step.done}'
+  def _report_failure(self, step: 'Step', log: str, reason: str) -> None:
     self._say('\n'.join([f'{step.name} {reason}:', *self._end_of(log)]))
     self._failed.append(f'{step.name} {reason}; its log is {log}')
 
@@ -198,8 +204,8 @@ class ShownRunner(Runner):
   ) -> int:
     return LogEcho(log, step.name, start).follow(process)
 
-  def _report_failure(self, step: 'Step', log: str, status: int) -> None:
-    super()._report_failure(step, log, status)
+  def _report_failure(self, step: 'Step', log: str, reason: str) -> None:
+    super()._report_failure(step, log, reason)
     self._is_stopping.set()
 
   def _end_of(self, log: str) -> list[str]:
@@ -212,11 +218,41 @@ class ShownRunner(Runner):
     print(f'{time.strftime("%H:%M:%S")} {text}', flush=True)
 
 
-def _add_seconds(log: str, seconds: float) -> float:
-  """Adds to the seconds recorded beside a log; returns the sum."""
-  path = f'{log.removesuffix(".log")}.seconds.json'
-  if os.path.exists(path):
-    with open(path, encoding='utf-8') as file:
-      seconds += json.load(file)
-  local_files.write(path, json.dumps(round(seconds, 1)))
-  return seconds
+class _Tries:
+  """The seconds of a step's tries so far, in a file beside its log.
+
+  While a try runs, the file holds null. So the sum is unknown, not too small,
+  after a try that was killed together with the list.
+  """
+
+  def __init__(self, log: str):
+    """Begins a try of the step with a log."""
+    self._path = f'{log.removesuffix(".log")}.seconds.json'
+    self._before: float | None = 0
+    if os.path.exists(self._path):
+      with open(self._path, encoding='utf-8') as file:
+        self._before = json.load(file)
+    self._write(None)
+
+  def end(self, seconds: float) -> float | None:
+    """Ends the try; returns the seconds of all tries, or None if unknown."""
+    total = None if self._before is None else self._before + seconds
+    self._write(total)
+    return total
+
+  def forget(self) -> None:
+    """Forgets the tries: the step is done."""
+    os.remove(self._path)
+
+  def _write(self, seconds: float | None) -> None:
+    rounded = None if seconds is None else round(seconds, 1)
+    local_files.write(self._path, json.dumps(rounded))
+
+
+def _finish(step: 'Step', seconds: float | None) -> str:
+  """Finishes a step; returns what is wrong with its result, or ''."""
+  try:
+    step.finish(seconds)
+  except UserError as error:
+    return f'has no result: {error}'
+  return ''

@@ -36,8 +36,8 @@ class Step:
       module; then its flags.
     done: the file or folder that exists once the step is done.
     needs: the steps that must be done first.
-    finish: called with the seconds that the command took, to write `done` if
-      the command does not.
+    finish: called with the seconds that the command took, of all tries, to
+      write `done` if the command does not; None if they are unknown.
     title: what the command does, for the line that announces it.
   """
 
@@ -45,7 +45,7 @@ class Step:
   command: tuple[str, ...]
   done: str
   needs: tuple['Step', ...] = ()
-  finish: Callable[[float], None] | None = None
+  finish: Callable[[float | None], None] | None = None
   title: str = ''
 
   @property

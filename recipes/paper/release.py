@@ -34,7 +34,7 @@ def _encoder(plan: Plan, size: str) -> Student:
   runs_dir = plan.students.runs_dir
   folder = os.path.dirname(evaluated.done)
 
-  def record(seconds: float) -> None:
+  def record(seconds: float | None) -> None:
     keys = {'run': name, 'size': size}
     made = result_record.make(folder, keys, seconds, split='heldout')
     result_record.write(runs_dir, f'{name}.json', made)

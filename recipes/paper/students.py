@@ -221,7 +221,7 @@ class Students:
     result = os.path.join(self.runs_dir, f'{name}.json')
     keys = {'run': name, 'task': task, 'size': size, 'seed': origin.seed}
 
-    def record(seconds: float) -> None:
+    def record(seconds: float | None) -> None:
       made = result_record.make(folder, keys, seconds)
       result_record.write(self.runs_dir, f'{name}.json', made)
       if name not in self.kept:

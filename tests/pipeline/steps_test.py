@@ -93,8 +93,37 @@ def test_finish_gets_the_seconds_of_all_tries(tmp_path):
   (tmp_path / 'logs' / 'x.seconds.json').write_text('100.0')
   _run(tmp_path, _step(tmp_path, 'x', code='pass', finish=finish))
   assert 100 < found[0] < 110
-  recorded = json.loads((tmp_path / 'logs' / 'x.seconds.json').read_text())
-  assert recorded == pytest.approx(found[0], abs=0.1)
+  # Should the step be made again, its time begins at zero.
+  assert not (tmp_path / 'logs' / 'x.seconds.json').exists()
+
+
+def test_a_try_that_was_killed_makes_the_time_unknown(tmp_path, capfd):
+  seen = 'import os, sys; print(open(sys.argv[1].replace("x", "logs/x") '
+  seen += '+ ".seconds.json").read())'
+  found = []
+
+  def finish(seconds):
+    found.append(seconds)
+    (tmp_path / 'x').touch()
+
+  _run(tmp_path, _step(tmp_path, 'x', code=seen, finish=finish))
+  # What a kill of the list and the command would have left.
+  assert (tmp_path / 'logs' / 'x.log').read_text().endswith('null\n')
+  (tmp_path / 'x').unlink()
+  (tmp_path / 'logs' / 'x.seconds.json').write_text('null')
+  _run(tmp_path, _step(tmp_path, 'x', code='pass', finish=finish))
+  assert found[0] > 0 and found[1] is None
+  assert 'x is done' in capfd.readouterr().out
+
+
+def test_a_result_that_cannot_be_read_fails_its_step_alone(tmp_path):
+  def finish(_):
+    raise UserError('there is no eval_results.txt')
+
+  bad = _step(tmp_path, 'bad', code='pass', finish=finish)
+  with pytest.raises(UserError, match='bad has no result: there is no eval'):
+    _run(tmp_path, bad, _step(tmp_path, 'other'))
+  assert (tmp_path / 'other').exists()
 
 
 def test_a_signal_stops_the_command_and_the_list(tmp_path):
