@@ -269,13 +269,21 @@ def _is_number(value: Any, *types: type) -> bool:
   return isinstance(value, types) and not isinstance(value, bool)
 
 
-def check_size(size: str) -> None:
-  """Raises a `UserError` unless a size is one of the 24 or an alias."""
+def check_size(size: str) -> str:
+  """Returns one of the 24 sizes, given itself or its alias.
+
+  >>> check_size('tiny')
+  '2/128'
+
+  Raises:
+    UserError: the size is neither.
+  """
   if size not in (*SIZE_ALIASES, *COMPACT_SIZES):
     raise UserError(
       f'`bert_size`={shown(size)} is unknown, expected one of '
       f'{", ".join((*SIZE_ALIASES, *COMPACT_SIZES))}'
     )
+  return SIZE_ALIASES.get(size, size)
 
 
 def compact_config(size: str, vocab_size: int) -> BertConfig:
@@ -293,8 +301,7 @@ def compact_config(size: str, vocab_size: int) -> BertConfig:
   Raises:
     UserError: the size is not one of the 24. The message lists them.
   """
-  check_size(size)
-  layers, hidden = map(int, SIZE_ALIASES.get(size, size).split('/'))
+  layers, hidden = map(int, check_size(size).split('/'))
   return BertConfig(
     vocab_size=vocab_size,
     hidden_size=hidden,

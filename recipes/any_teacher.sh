@@ -19,7 +19,7 @@ vocab=$data/vocab/uncased_vocab.txt
 encoder=$work/uncased_L-2_H-128_A-2
 mkdir -p "$work"
 
-[ -e "$encoder" ] || "$python" -m tools.unpack_encoder \
+[ -e "$encoder/bert_model.ckpt.index" ] || "$python" -m tools.unpack_encoder \
   --vocab_file="$vocab" --output_dir="$encoder"
 [ -e "$work/transfer.txt" ] || "$python" -m tools.sample_sentences \
   --input_file="$data/imdb/unlabelled_reviews.txt.gz" --num_sentences=20000 \

@@ -20,7 +20,7 @@ sst2=$data/glue/SST-2
 whole=$work/uncased_L-2_H-128_A-2
 mkdir -p "$work"
 
-[ -e "$whole" ] || "$python" -m tools.unpack_encoder \
+[ -e "$whole/bert_model.ckpt.index" ] || "$python" -m tools.unpack_encoder \
   --vocab_file="$data/vocab/uncased_vocab.txt" --output_dir="$whole"
 for split in train dev; do
   tail -n +2 "$sst2/$split.tsv" | cut -f1 >"$work/$split.txt"

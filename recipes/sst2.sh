@@ -64,7 +64,7 @@ done
 
 say 'The teacher: MiniLM, fine-tuned'
 model=$(PYTHON=$python bash recipes/fetch_minilm.sh "$work/download")
-[ -e "$work/minilm/bert_config.json" ] ||
+[ -e "$work/minilm/bert_model.ckpt.index" ] ||
   "$python" -m tools.import_hugging_face --input_dir="$model" \
     --output_dir="$work/minilm"
 # 12345 is the default seed.

@@ -4,7 +4,7 @@ r"""Do pre-training and distillation on the same text add up?
 
 The film reviews are both the text that the student is pre-trained on and its
 transfer set (D_LM = D_T). PD is compared with either alone: PF and
-distillation.
+distillation. The encoder is pre-trained here; --encoders is refused.
 """
 
 from recipes.paper import experiment
@@ -17,7 +17,7 @@ def runs(plan: Plan) -> list[Run]:
   """Plans the four methods with the reviews as the only text."""
   scale, students = plan.scale, plan.students
   task, size = scale.tasks[0], scale.size
-  encoder = Start('films', plan.stages.encoder(size, 'films'))
+  encoder = Start('films', plan.stages.pretrained(size, 'films'))
   parts = {'films': scale.num_films}
   dump = plan.transfer_sets.dump(task, parts, (TEACHER_SEED,))
   planned = []

@@ -4,6 +4,7 @@ r"""Should a budget of weights, or of time, go into depth or into width?
 
 PD for several of the 24 sizes. The table shows each student's weights and speed
 beside its score: compare sizes of about the same number, or of the same speed.
+All encoders are pre-trained here; --encoders is refused.
 """
 
 from recipes.paper import experiment
@@ -19,7 +20,7 @@ def runs(plan: Plan) -> list[Run]:
   planned = []
   for size in plan.scale.grid:
     layers, hidden = map(int, size.split('/'))
-    start = Start('wiki', plan.stages.encoder(size))
+    start = Start('own', plan.stages.pretrained(size))
     planned += [
       Run(
         {

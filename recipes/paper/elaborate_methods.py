@@ -8,7 +8,7 @@ MiniLM       an encoder that imitates the relations of a wider one, then
              fine-tuned
 
 All encoders are pre-trained here, for the same number of steps on the same
-text; --encoders does not count. docs/distillation.md describes the methods.
+text; --encoders is refused. docs/distillation.md describes the methods.
 """
 
 from recipes.paper import experiment

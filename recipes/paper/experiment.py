@@ -6,9 +6,8 @@ Every module of an experiment is a command:
 
 WORK_DIR/experiments/<name> gets experiment.json and one result for each run,
 for `tools.report`. RUNS_DIR keeps the results of all runs by their own names.
-Runs
-with a result are skipped; what is missing is made. The same command resumes
-what was interrupted. --list_commands only prints the commands.
+Runs with a result are skipped; what is missing is made. The same command
+resumes what was interrupted. --list_commands only prints the commands.
 """
 
 import dataclasses
@@ -84,6 +83,8 @@ class Experiment:
     question: what it asks, in a sentence or two.
     figure: see tools/reporting/experiments.py.
     runs: plans the runs.
+    sizes: the sizes whose encoders --encoders can give; None if the experiment
+      pre-trains all its encoders itself.
     paper: the paper's numbers, as {'x', 'line', 'value'}.
     paper_source: where they stand.
     notes: sentences for the report.
@@ -95,6 +96,7 @@ class Experiment:
   question: str
   figure: Mapping[str, Any]
   runs: Callable[[Plan], list[Run]]
+  sizes: Callable[[Scale], Sequence[str]] | None = None
   paper: Sequence[Mapping[str, Any]] = ()
   paper_source: str = ''
   notes: Sequence[str] = ()
@@ -132,8 +134,8 @@ def define_flags() -> None:
   flags.DEFINE_list(
     'encoders',
     [],
-    'Encoders that exist: size=checkpoint, such as '
-    '2/128=uncased_L-2_H-128_A-2. The others are pre-trained.',
+    'Encoders that exist, for all sizes of the experiment: size=checkpoint, '
+    'such as 2/128=uncased_L-2_H-128_A-2. If not given, they are pre-trained.',
   )
   flags.DEFINE_string(
     'teacher_encoder',
@@ -144,7 +146,8 @@ def define_flags() -> None:
     'teacher_logits',
     None,
     'A folder with the logits of teachers, which then need not be trained; '
-    'recipes/results/paper/cpu/teacher_logits has those of the scale cpu.',
+    'recipes/results/paper/cpu/teacher_logits has those of the scale cpu for '
+    'SST-2. A teacher without a file there is trained.',
   )
   flags.DEFINE_integer('jobs', 1, 'Commands to run at the same time.', 1)
   flags.DEFINE_bool(
@@ -167,6 +170,10 @@ def run(experiment: Experiment) -> None:
 
 def _main(experiment: Experiment) -> None:
   plan = make_plan()
+  _check_encoders(experiment, plan)
+  if FLAGS.list_commands or FLAGS.collect:
+    # Another program may have run the commands.
+    _record_finished(experiment.runs(plan))
   if FLAGS.list_commands:
     left = steps.to_run(_wanted(experiment.runs(plan)))
     script.show(step.shell_command() for step in left)
@@ -185,6 +192,13 @@ def _wanted(runs: Sequence[Run]) -> list[steps.Step]:
   return [run.student.step for run in runs if not run.student.step.is_done]
 
 
+def _record_finished(runs: Sequence[Run]) -> None:
+  """Records the finished runs that have no result yet."""
+  for student in (run.student for run in runs):
+    if student.trained.is_done and not student.step.is_done:
+      student.step.finish(None)
+
+
 def make_plan() -> Plan:
   """Makes the plan that the flags describe.
 
@@ -193,7 +207,7 @@ def make_plan() -> Plan:
   """
   if not FLAGS.data_dir:
     raise UserError('--data_dir is required; recipes/README.md lists its files')
-  name = FLAGS.scale or os.environ.get('SCALE') or 'smoke'
+  name = _scale_name()
   if name not in SCALES:
     raise UserError(f'SCALE={name}: expected one of {", ".join(SCALES)}')
   work_dir = FLAGS.work_dir or f'work/paper/{name}'
@@ -213,14 +227,17 @@ def make_plan() -> Plan:
   return Plan(Students(stages, runs_dir), _seeds())
 
 
+def _scale_name() -> str:
+  return FLAGS.scale or os.environ.get('SCALE') or 'smoke'
+
+
 def _chosen(scale: Scale) -> Scale:
   """Returns the scale with the tasks and sizes of the command, if any."""
   if tasks := tuple(FLAGS.tasks or ()):
     scale = dataclasses.replace(scale, tasks=tasks)
   if not (sizes := tuple(FLAGS.sizes or ())):
     return scale
-  for size in sizes:
-    configs.check_size(size)
+  sizes = tuple(map(configs.check_size, sizes))
   names = ('sizes', 'sweep_sizes', 'grid', 'release_sizes')
   return dataclasses.replace(
     scale, size=sizes[0], **dict.fromkeys(names, sizes)
@@ -240,10 +257,33 @@ def _encoders() -> dict[str, str]:
     size, equals, checkpoint = text.partition('=')
     if not equals:
       raise UserError(f'--encoders: expected size=checkpoint, got {text}')
-    configs.check_size(size)
+    size = configs.check_size(size)
     _require_checkpoint('encoders', checkpoint)
     encoders[size] = checkpoint
   return encoders
+
+
+def _check_encoders(experiment: Experiment, plan: Plan) -> None:
+  """Raises a `UserError` unless --encoders gives all encoders or none.
+
+  Encoders that were pre-trained elsewhere have read another amount of text than
+  those that are pre-trained here, so they cannot be compared.
+  """
+  given = sorted(plan.stages.encoders)
+  if not given:
+    return
+  if experiment.sizes is None:
+    raise UserError(
+      f'--encoders cannot take effect: {experiment.name} pre-trains its '
+      'encoders itself, all for the same number of steps'
+    )
+  expected = sorted(set(experiment.sizes(plan.scale)))
+  if given != expected:
+    raise UserError(
+      f'--encoders names {", ".join(given)}; expected an encoder for each of '
+      f'{", ".join(expected)}, which --sizes changes: those that are '
+      'pre-trained here have read another amount of text'
+    )
 
 
 def _require_checkpoint(flag: str, path: str) -> None:
@@ -311,6 +351,8 @@ def _description(
   summary = experiment.summary(results) if experiment.summary else []
   # The command that makes the results, whichever collected them.
   arguments = [x for x in sys.argv[1:] if not x.startswith('--collect')]
+  if not any(x.startswith('--scale') for x in arguments):
+    arguments.append(f'--scale={_scale_name()}')
   return {
     'title': experiment.title,
     'question': experiment.question,

@@ -5,7 +5,7 @@ r"""Which weights should a student start from?
 Random weights, a pre-trained encoder's word embeddings alone, the lowest layers
 of a deeper encoder of the same width, and an encoder pre-trained at its size;
 each fine-tuned and distilled. Both encoders are pre-trained here, for the same
-number of steps on the same text; --encoders does not count.
+number of steps on the same text; --encoders is refused.
 """
 
 from recipes.paper import experiment
@@ -67,8 +67,10 @@ EXPERIMENT = Experiment(
   },
   runs=runs,
   notes=[
+    'Random weights are distilled with the learning rate that `selection` chose '
+    'for them, the other starts with that of PD.',
     'The paper made this comparison on MNLI, where the distilled students of '
-    'five sizes ordered as pre-trained, truncated, word embeddings, random.'
+    'five sizes ordered as pre-trained, truncated, word embeddings, random.',
   ],
 )
 

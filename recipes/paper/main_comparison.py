@@ -81,6 +81,7 @@ EXPERIMENT = Experiment(
     'y_label': 'dev score',
   },
   runs=runs,
+  sizes=lambda scale: (*scale.sizes, scale.size),
   paper=published.MAIN,
   paper_source=published.FIGURES,
   notes=[

@@ -141,6 +141,7 @@ EXPERIMENT = Experiment(
     'y_label': 'score',
   },
   runs=runs,
+  sizes=lambda scale: scale.sweep_sizes,
   summary=summarise,
   notes=[
     'Settings are chosen on a split of the training data, and only then scored '

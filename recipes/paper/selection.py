@@ -3,8 +3,9 @@ r"""Chooses the students' learning rates, on a split of the training data.
   python -m recipes.paper.selection --data_dir=DATA --scale=cpu --seeds=1
 
 Trains each method with several rates. Students on labels leave out the new dev
-split (tools/selection_split.py); students on a dump see film reviews only. The
-dev split that the other experiments report chooses nothing. Write the choice to
+split (tools/selection_split.py); students on a dump see film reviews only,
+though their teacher has seen that split. The dev split that the other
+experiments report chooses nothing. Write the choice to
 `students.LEARNING_RATES`.
 """
 
@@ -68,6 +69,7 @@ EXPERIMENT = Experiment(
     'y_label': 'score on a split of the training data',
   },
   runs=runs,
+  sizes=lambda scale: (scale.size,),
   notes=[
     'The release instead chose among 20 settings by the dev split that it '
     'reports.'

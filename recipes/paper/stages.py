@@ -105,11 +105,11 @@ class Stages:
       f'{output}.manifest.json',
     )
 
-  def encoder(self, size: str, corpus: str = 'wiki') -> Encoder:
-    """Pre-trains a size on a corpus, unless an encoder was given for it."""
-    if corpus == 'wiki' and size in self.encoders:
+  def encoder(self, size: str) -> Encoder:
+    """Returns the encoder that was given for a size, or pre-trains one."""
+    if size in self.encoders:
       return Encoder(f'{size}-given', self.encoders[size])
-    return self.pretrained(size, corpus)
+    return self.pretrained(size)
 
   def pretrained(
     self,
@@ -187,7 +187,8 @@ class Stages:
         *('-m', 'tools.import_hugging_face'),
         *flag_words({'input_dir': model, 'output_dir': folder}),
       ),
-      f'{folder}/bert_config.json',
+      # The import writes its weights last.
+      f'{folder}/bert_model.ckpt.index',
       (fetch,),
     )
     return Encoder(MINILM, folder, (step,))

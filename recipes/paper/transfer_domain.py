@@ -77,6 +77,7 @@ EXPERIMENT = Experiment(
     'y_label': 'dev score',
   },
   runs=runs,
+  sizes=lambda scale: (scale.size,),
   paper=published.DOMAINS,
   paper_source=f'{published.FIGURES} BERT-Mini on book reviews, 1.7 million.',
   notes=['All domains have the same number of sentences.'],

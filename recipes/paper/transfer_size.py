@@ -63,6 +63,7 @@ EXPERIMENT = Experiment(
     'y_label': 'dev score',
   },
   runs=runs,
+  sizes=lambda scale: (scale.size,),
   paper=published.TRANSFER_SIZES,
   paper_source=f'{published.FIGURES} BERT-Mini on book reviews.',
   notes=['PD and distillation all train for the same number of steps.'],

@@ -1,6 +1,5 @@
 """Steps: done ones are skipped, failed ones named, stopped lists resume."""
 
-import json
 import signal
 import subprocess
 import sys

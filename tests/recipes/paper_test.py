@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from modeling import configs
 from pipeline import steps
 from recipes.paper import experiment, release_sweep
 from recipes.paper.scales import SCALES
@@ -223,12 +224,47 @@ def test_missing_data_is_named(tmp_path):
     ('--encoders=2/128', 'expected size=checkpoint, got 2/128'),
     ('--encoders=2/128=/no', '--encoders: there is no checkpoint /no'),
     ('--teacher_encoder=/no', '--teacher_encoder: there is no checkpoint /no'),
+    (
+      '--encoders=mini=setup.cfg',
+      '--encoders names 4/256; expected an encoder for each of 2/128',
+    ),
   ],
 )
 def test_wrong_flags_are_refused_before_any_work(tmp_path, flag, message):
   done = _command('release_sweep', f'--data_dir={tmp_path}', flag)
   assert done.returncode == 1
   assert done.stderr.startswith('ERROR: ') and message in done.stderr
+
+
+def test_encoders_are_refused_where_all_are_pre_trained_alike(tmp_path):
+  data = f'--data_dir={tmp_path}'
+  done = _command('depth_or_width', data, '--encoders=tiny=setup.cfg')
+  assert done.returncode == 1
+  assert 'ERROR: --encoders cannot take effect: depth_or_w' in done.stderr
+
+
+def test_an_alias_is_a_size_and_runs_of_others_are_recorded(tmp_path):
+  plan = _plan(tmp_path, 'smoke')
+  flags = [f'--data_dir={plan.stages.data_dir}', '--sizes=tiny', '--seeds=1']
+  flags += [f'--work_dir={plan.stages.work_dir}', '--list_commands']
+  first = _command('depth_or_width', *flags)
+  assert first.returncode == 0, first.stderr
+  assert '--bert_size=2/128' in first.stdout
+  # What a cluster leaves that has run the listed commands.
+  run = _experiment('depth_or_width').runs(plan)[0].student
+  folder = pathlib.Path(run.folder)
+  folder.mkdir(parents=True)
+  (folder / 'eval_results.txt').write_text(
+    'eval_accuracy = 0.5\nglobal_step = 3\nloss = 1.0\n'
+  )
+  (folder / 'run.json').write_text('{}')
+  (folder / 'bert_config.json').write_text(
+    json.dumps(dataclasses.asdict(configs.compact_config('tiny', 30522)))
+  )
+  second = _command('depth_or_width', *flags)
+  assert second.returncode == 0, second.stderr
+  assert '--bert_size=2/128' not in second.stdout
+  assert result_record.read(run.result)['seconds'] is None
 
 
 def test_an_unknown_scale_of_the_environment_is_refused(tmp_path):
