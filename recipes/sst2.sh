@@ -50,7 +50,7 @@ steps=14000
 "$python" run_pretraining.py "${pretraining[@]}" --do_train \
   --input_file="$work/train.tfrecord" --output_dir="$work/tiny" \
   --learning_rate=1e-3 --num_warmup_steps=1000 --num_train_steps=$steps \
-  --dropout_rate=0 --keep_checkpoint_max=0
+  --dropout_rate=0 --keep_checkpoint_max=0 --save_initial_checkpoint
 for step in 0 $steps; do
   [ -e "$work/heldout-$step/eval_results.txt" ] ||
     "$python" run_pretraining.py "${pretraining[@]}" --do_eval \

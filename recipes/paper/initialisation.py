@@ -67,8 +67,8 @@ EXPERIMENT = Experiment(
   },
   runs=runs,
   notes=[
-    'Random weights are distilled with the learning rate that `selection` chose '
-    'for them, the other starts with that of PD.',
+    'Random weights are distilled with the learning rate that `selection` '
+    'chose for them, the other starts with that of PD.',
     'The paper made this comparison on MNLI, where the distilled students of '
     'five sizes ordered as pre-trained, truncated, word embeddings, random.',
   ],
