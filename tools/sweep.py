@@ -12,7 +12,7 @@ best first by --metric.
 
 For a cluster, --write_flagfiles writes the flags of each unfinished run to
 SWEEP_DIR/flags/<number>.txt, from 0, and runs nothing. The cluster's own
-scheduler then runs the script with --flagfile=SWEEP_DIR/flags/%a.txt
+scheduler then runs the script once for each file, with --flagfile and its path
 (docs/devices.md), and --collect reads what has finished.
 """
 

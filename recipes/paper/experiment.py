@@ -34,6 +34,8 @@ from system.errors import UserError
 from tools import result_record
 
 FLAGS = flags.FLAGS
+# They are the flags of the module that is the command, for its --help.
+flags.disclaim_key_flags()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -349,8 +351,10 @@ def _description(
 ) -> dict[str, Any]:
   """Returns the content of experiment.json."""
   summary = experiment.summary(results) if experiment.summary else []
-  # The command that makes the results, whichever collected them.
-  arguments = [x for x in sys.argv[1:] if not x.startswith('--collect')]
+  # The command that makes the results anew, whichever collected them. With
+  # --runs_dir it would skip those that are there.
+  others = ('--collect', '--runs_dir')
+  arguments = [x for x in sys.argv[1:] if not x.startswith(others)]
   if not any(x.startswith('--scale') for x in arguments):
     arguments.append(f'--scale={_scale_name()}')
   return {

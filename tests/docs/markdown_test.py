@@ -23,12 +23,14 @@ _PAGES = [
   *sorted(_ROOT.glob('*.md')),
   *sorted(_ROOT.glob('docs/*.md')),
   *sorted(_ROOT.glob('recipes/*.md')),
-  *sorted(_ROOT.glob('recipes/tpu/*.md')),
+  *sorted(_ROOT.glob('recipes/*/*.md')),
+  *sorted(_ROOT.glob('encoders/*/*.md')),
+  *sorted(_ROOT.glob('examples/*/*.md')),
 ]
 # A script in a command: `run_classifier.py`, `-m tools.report`.
 _SCRIPT = re.compile(
   r'data/\w+\.py|run_(?:pretraining|classifier|distillation|pipeline)\.py|'
-  r'-m (?:tools|benchmarks|recipes)\.\w+'
+  r'-m (?:tools|benchmarks|recipes)\.\w+(?:\.\w+)?'
 )
 _BLOCK = re.compile(r'^ *```shell\n(.*?)^ *```', re.DOTALL | re.MULTILINE)
 _FLAG = re.compile(r'(?<![\w-])--([a-z]\w*)')
@@ -38,6 +40,8 @@ _OTHER_FLAGS = {
   *('logdir', 'json', 'service_port', 'nodes', 'gpus', 'array', 'flagfile'),
   # Those of tf-models-official's `train`.
   *('experiment', 'mode', 'config_file', 'params_override'),
+  # Those of npm and of Python's server.
+  *('prefix', 'directory'),
 }
 _FOLDERS = (
   'benchmarks|cli|data|devices|distillation|docs|modeling|pipeline|recipes|system|'
