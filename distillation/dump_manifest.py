@@ -100,9 +100,17 @@ def exists(dump_dir: str) -> bool:
 
 
 def write(dump_dir: str, manifest: Manifest) -> None:
-  """Writes the manifest, which completes a dump."""
+  """Writes the manifest, which completes a dump.
+
+  Scores that are undefined, such as the AUC of a single label, are left out.
+  """
   path = os.path.join(dump_dir, FILE_NAME)
   values = dataclasses.asdict(manifest)
+  values['teacher_scores'] = {
+    name: score
+    for name, score in manifest.teacher_scores.items()
+    if math.isfinite(score)
+  }
   if not manifest.cls_layers:
     del values['cls_layers'], values['cls_size']
   files.write_json(path, values)

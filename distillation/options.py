@@ -129,7 +129,12 @@ class TransferOptions:
         'name:split:column_a+column_b for pairs'
       )
     name, split, columns = match.groups()
-    return name, split, columns.split('+')
+    if len(names := columns.split('+')) > 2:
+      raise UserError(
+        f'`transfer_tfds`={self.transfer_tfds}: expected one or two columns, '
+        f'got {len(names)}'
+      )
+    return name, split, names
 
   def weights(self) -> tuple[float, ...]:
     """Returns the sources' shares; none if all texts are used.

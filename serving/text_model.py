@@ -28,11 +28,12 @@ from serving import export_record
 from serving.direct_ops import direct_ops
 from serving.export_record import ExportRecord
 from serving.model import Model, Text
+from system import files
 from system.errors import UserError
 from training import calibration
 from training.predictor import Predictor
 
-# Folders of older runs and of other programs do not record the longest input.
+# Google's format does not record the longest input.
 _MAX_SEQ_LENGTH = 128
 
 
@@ -123,7 +124,6 @@ def load(path: str) -> TextModel:
     )
   classifier, tokenizer = _load_parts(checkpoint, config, num_outputs)
   exported = _export_record(checkpoint)
-  longest = min(_MAX_SEQ_LENGTH, config.max_position_embeddings)
   temperature = calibration.temperature_of(checkpoint) * exported.temperature
   return TextModel(
     classifier,
@@ -131,9 +131,19 @@ def load(path: str) -> TextModel:
     labels=labels,
     takes_pairs=task.is_pair if task else exported.takes_pairs,
     max_seq_length=(
-      recorded.max_seq_length or exported.max_seq_length or longest
+      recorded.max_seq_length or longest_input(checkpoint.folder, config)
     ),
     temperature=temperature if labels else 1.0,
+  )
+
+
+def longest_input(folder: str, config: BertConfig) -> int:
+  """Returns the longest input of a folder without a model.json."""
+  if not files.exists(os.path.join(folder, export_record.CONFIG)):
+    return min(_MAX_SEQ_LENGTH, config.max_position_embeddings)
+  # An export, or a model of another program.
+  return min(
+    export_record.longest_input(folder), config.max_position_embeddings
   )
 
 

@@ -284,7 +284,11 @@ def write_text(path: str, text: str) -> None:
 
 
 def write_json(path: str, value: Any) -> None:
-  """Writes indented JSON with sorted keys, as `write_text` does."""
+  """Writes indented JSON with sorted keys, as `write_text` does.
+
+  NaN and infinities, which JSON lacks, become null.
+  """
+  value = json_text.strict(value)
   write_text(path, json.dumps(value, indent=2, sort_keys=True) + '\n')
 
 

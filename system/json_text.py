@@ -6,6 +6,7 @@ and fails with a RecursionError on deep nesting.
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from system.errors import UserError, shown
@@ -33,6 +34,21 @@ def parse(text: str, allows_nan: bool = False) -> Any:
   except ValueError as error:
     # Python adds advice for developers after a semicolon.
     raise ValueError(str(error).partition(';')[0]) from None
+
+
+def strict(value: Any) -> Any:
+  """Returns a value for JSON with null for NaN and infinities.
+
+  >>> strict({'auc': float('nan'), 'loss': [0.5]})
+  {'auc': None, 'loss': [0.5]}
+  """
+  if isinstance(value, float) and not math.isfinite(value):
+    return None
+  if isinstance(value, Mapping):
+    return {key: strict(each) for key, each in value.items()}
+  if isinstance(value, (list, tuple)):
+    return [strict(each) for each in value]
+  return value
 
 
 def parse_object(text: str, where: str) -> dict[str, Any]:

@@ -117,7 +117,8 @@ def temperature_of(checkpoint: Checkpoint) -> float:
   content = checkpoint.description()
   if content is None or content.temperature in (None, 1.0):
     return 1.0
-  if location.locate_latest(checkpoint.folder).prefix != checkpoint.prefix:
+  latest = location.locate_latest(checkpoint.folder).prefix
+  if files.real_path(latest) != files.real_path(checkpoint.prefix):
     logging.info(
       'The temperature in %s is not that of %s, which is not the latest.',
       checkpoint.folder,

@@ -185,8 +185,10 @@ class TrainingOptions:
   )
   log_steps: int = setting(
     100,
-    'Added: steps between two lines of metrics.jsonl and two TensorBoard '
-    'points. The log has a line about every ten seconds, whatever it is.',
+    'Added: the most steps between two lines of metrics.jsonl and two '
+    'TensorBoard points; multiples of save_checkpoints_steps, '
+    'iterations_per_loop and eval_steps have one, too. The log has a line '
+    'about every ten seconds, whatever it is.',
     at_least=1,
     needs=('do_train',),
   )

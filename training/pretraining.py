@@ -158,15 +158,17 @@ def _check_casing(
   options: PretrainingOptions, found: Any, teacher: Teacher | None
 ) -> None:
   """Raises a `UserError` if a checkpoint has not the records' casing."""
-  named = {options.model.init_checkpoint: options.model.checkpoint}
+  model, imitation = options.model, options.imitation
+  named = [('init_checkpoint', model.init_checkpoint, model.checkpoint)]
   if teacher:
-    named[options.imitation.teacher_checkpoint] = teacher.checkpoint
-  for path, checkpoint in named.items():
+    path = imitation.teacher_checkpoint
+    named.append(('teacher_checkpoint', path, teacher.checkpoint))
+  for setting, path, checkpoint in named:
     recorded = checkpoint and (
       checkpoint.casing() or recorded_casing.of_name(path)
     )
     if recorded:
-      input_records.check_casing(found, recorded)
+      input_records.check_casing(found, setting, recorded)
 
 
 def _make_source(

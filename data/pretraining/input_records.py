@@ -85,11 +85,14 @@ def do_lower_case(manifests: _Manifests) -> bool | None:
   return next((x.do_lower_case for x in _distinct(manifests)), None)
 
 
-def check_casing(manifests: _Manifests, recorded: tuple[str, bool]) -> None:
-  """Checks that the records' casing is that of `init_checkpoint`.
+def check_casing(
+  manifests: _Manifests, setting: str, recorded: tuple[str, bool]
+) -> None:
+  """Checks that the records' casing is that of a checkpoint.
 
   Args:
     manifests: the records' manifests.
+    setting: the setting that names the checkpoint.
     recorded: what says the checkpoint's casing, and its do_lower_case.
 
   Raises:
@@ -100,7 +103,7 @@ def check_casing(manifests: _Manifests, recorded: tuple[str, bool]) -> None:
     if manifest.do_lower_case != is_lower:
       raise UserError(
         f'the records were made with do_lower_case={manifest.do_lower_case} '
-        f'({manifest.path}), but {source} says that `init_checkpoint` has '
+        f'({manifest.path}), but {source} says that `{setting}` has '
         f'do_lower_case={is_lower}'
       )
 

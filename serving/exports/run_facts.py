@@ -77,12 +77,19 @@ def read(path: str) -> RunFacts:
     run.get('versions') or {},
     _value(words, 'eval_split') or 'dev',
     _scores(os.path.join(folder, 'eval_results.txt')),
-    (seeds.get('summary') or {}) if is_seed else {},
+    _defined(seeds.get('summary') or {}) if is_seed else {},
     len(seeds.get('scores') or {}) if is_seed else 0,
     speed.get('examples_per_second') or None,
     tuple(_dumps(folder, words, configuration)),
     sum(files.size(x) for x in checkpoint.data_files()),
   )
+
+
+def _defined(
+  summary: Mapping[str, Mapping[str, float | None]],
+) -> dict[str, Mapping[str, float]]:
+  """Returns the statistics of the scores that are defined for all seeds."""
+  return {k: v for k, v in summary.items() if None not in v.values()}
 
 
 def _dumps(

@@ -105,6 +105,13 @@ def test_an_older_manifest_with_fewer_keys_is_read(tmp_path, tokenizer):
   )
 
 
+def test_undefined_scores_of_the_teacher_are_left_out(tmp_path, tokenizer):
+  scores = {'eval_accuracy': 0.5, 'eval_auc': float('nan')}
+  tiny_dump.write(tmp_path / 'a', tokenizer, teacher_scores=scores)
+  (dump,) = tiny_dump.open_dumps(tmp_path / 'a')
+  assert dump.manifest.teacher_scores == {'eval_accuracy': 0.5}
+
+
 def test_damaged_dev_logits_are_not_used(tmp_path, caplog):
   logits_dump.write_dev_logits(str(tmp_path), tiny_dump.LOGITS)
   whole = (tmp_path / 'dev_logits.npy').read_bytes()

@@ -129,6 +129,7 @@ def test_weights_give_each_file_its_share(sst2):
       {'transfer_tfds': 'imdb'},
       '`transfer_tfds`=imdb: expected name:split:column',
     ),
+    ({'transfer_tfds': 'imdb:train:a+b+c'}, 'one or two columns, got 3'),
   ],
 )
 def test_wrong_sources_are_refused(sources, message):

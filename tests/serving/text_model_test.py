@@ -10,6 +10,7 @@ import shutil
 import numpy as np
 import pytest
 
+from modeling import configs
 from modeling.checkpoints import model_file
 from serving import text_model
 from system.errors import UserError
@@ -130,6 +131,17 @@ def test_a_copy_of_the_model_alone_is_the_same_model(folder, tmp_path):
   model = text_model.load(str(copy))
   assert model.predict(_TEXTS) == expected
   assert model.max_seq_length == 16
+
+
+def test_the_longest_input_of_other_programs_is_theirs(tmp_path):
+  config = configs.compact_config('2/128', vocab_size=30)
+  # Google's format does not record it.
+  assert text_model.longest_input(str(tmp_path), config) == 128
+  (tmp_path / 'config.json').write_text('{"max_position_embeddings": 512}')
+  assert text_model.longest_input(str(tmp_path), config) == 512
+  path = tmp_path / 'tokenizer_config.json'
+  path.write_text('{"model_max_length": 256}')
+  assert text_model.longest_input(str(tmp_path), config) == 256
 
 
 def test_a_pair_for_a_model_of_single_texts_is_refused(folder):

@@ -31,6 +31,13 @@ def test_what_is_written_is_read_and_no_other_file_appears(folder):
   assert files.size(f'{folder}/a.txt') == 6
 
 
+def test_json_has_null_for_what_is_undefined(folder):
+  value = {'auc': float('nan'), 'scores': [0.5, float('inf')], 'seed': (1, 2)}
+  files.write_json(f'{folder}/a.json', value)
+  expected = {'auc': None, 'scores': [0.5, None], 'seed': [1, 2]}
+  assert files.read_json(f'{folder}/a.json') == expected
+
+
 def test_an_exception_leaves_the_earlier_file_and_no_other(folder):
   files.write_text(f'{folder}/a', 'earlier')
   with pytest.raises(ZeroDivisionError), files.open_write(f'{folder}/a') as f:

@@ -89,6 +89,9 @@ def test_a_temperature_is_that_of_the_latest_weights(tmp_path, caplog):
   assert calibration.temperature_of(second) == pytest.approx(0.5)
   assert calibration.temperature_of(first) == 1.0
   assert 'is not that of' in caplog.text
+  # The same folder, named in another way.
+  again = location.locate(f'{tmp_path}//')
+  assert calibration.temperature_of(again) == pytest.approx(0.5)
 
 
 def test_what_cannot_be_calibrated_loses_its_temperature(tmp_path, caplog):

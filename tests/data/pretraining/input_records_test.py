@@ -57,13 +57,17 @@ def test_the_casing_of_the_records_is_that_of_their_manifest():
 
 
 def test_an_encoder_of_the_other_casing_is_refused():
-  input_records.check_casing(_found(_STATIC, None), ('run.json', True))
+  input_records.check_casing(
+    _found(_STATIC, None), 'init_checkpoint', ('run.json', True)
+  )
   with pytest.raises(
     UserError,
     match='do_lower_case=True .wiki.manifest.json., but run.json says that '
-    '`init_checkpoint` has do_lower_case=False',
+    '`teacher_checkpoint` has do_lower_case=False',
   ):
-    input_records.check_casing(_found(_STATIC, None), ('run.json', False))
+    input_records.check_casing(
+      _found(_STATIC, None), 'teacher_checkpoint', ('run.json', False)
+    )
 
 
 def test_a_glob_leaves_out_indexes_and_manifests(tmp_path):

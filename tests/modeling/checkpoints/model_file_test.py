@@ -106,6 +106,9 @@ def test_nothing_is_loaded_from_changed_files(tmp_path):
 
 def test_other_labels_are_refused(tmp_path):
   _export(tmp_path / 'model')
+  labels = tmp_path / 'model' / 'labels.txt'
+  labels.write_text(f'{labels.read_text()}\n')  # An editor's blank last line.
+  location.locate(str(tmp_path / 'model'))
   (tmp_path / 'model' / 'labels.txt').write_text('good\nbad\n')
   with pytest.raises(UserError, match="labels 'good, bad'.*'bad, good'"):
     location.locate(str(tmp_path / 'model'))
