@@ -13,6 +13,7 @@ from system import local_files, settings
 
 # These stages are mostly imports.
 SHORT_SECONDS = 15.0
+REPORT = 'report'
 
 
 def split(plan: Plan) -> Stage:
@@ -86,4 +87,4 @@ def report(plan: Plan, needs: tuple[Step, ...]) -> Stage:
   )
   done = os.path.join(folder, 'index.html')
   title = 'writes the page of results'
-  return Stage(Step('report', command, done, needs, title=title), SHORT_SECONDS)
+  return Stage(Step(REPORT, command, done, needs, title=title), SHORT_SECONDS)

@@ -14,6 +14,7 @@ from system import file_systems, files, local_files, settings
 from system.errors import UserError, shown
 
 FILE = 'pipeline.json'
+_CONTENT = 'the content of '
 # Another value of these changes nothing that is made.
 _FREE = ('output_dir', 'dry_run', 'allow_weak_teacher', 'labels_only')
 
@@ -35,7 +36,7 @@ def _identity(options: PipelineOptions) -> dict[str, Any]:
   source = options.source
   paths = [*source.sources().values(), *files.expand(source.transfer_file)]
   contents = {
-    f'the content of {path}': [files.size(path), files.crc_of_ends(path)]
+    f'{_CONTENT}{path}': [files.size(path), files.crc_of_ends(path)]
     for path in paths
   }
   return {**settings_of(options), **contents}
@@ -63,7 +64,9 @@ def check(options: PipelineOptions) -> None:
   earlier = recorded.get('settings') if isinstance(recorded, dict) else None
   if not isinstance(earlier, dict):
     raise UserError(f'{path} is damaged: expected an object with "settings"')
-  for name, value in _identity(options).items():
+  identity = _identity(options)
+  gone = {name: None for name in earlier if name.startswith(_CONTENT)}
+  for name, value in {**gone, **identity}.items():
     if earlier.get(name) != value:
       raise UserError(
         f'`output_dir`: {folder} belongs to a command with another `{name}`: '

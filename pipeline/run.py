@@ -50,6 +50,7 @@ def run(
   with run_lock.held(options.job.output_dir):
     folder.claim(options)
     _write_commands(plan, planned)
+    stages.drop_old_report(planned)
     steps.run(_steps(plan, planned), plan.path('logs'), shows_output=True)
   show(announcement.after(plan))
 

@@ -76,6 +76,17 @@ def total_seconds(stages: Sequence[Stage]) -> float:
   return sum(stage.seconds for stage in stages if not stage.step.is_done)
 
 
+def drop_old_report(stages: Sequence[Stage]) -> None:
+  """Removes the page of results if results are still to come.
+
+  A command with --labels_only has one more than the same without it.
+  """
+  unfinished = [stage.step for stage in stages if not stage.step.is_done]
+  for step in (stage.step for stage in stages):
+    if step.name == data_stages.REPORT and step.is_done and unfinished:
+      os.remove(step.done)
+
+
 def disk_bytes(plan: Plan) -> int:
   """Returns about how much the models will take."""
   trained = [plan.models.student] * (1 + plan.options.job.labels_only)

@@ -17,8 +17,11 @@ scheduler then runs the script once for each file, with --flagfile and its path
 """
 
 import csv
+import glob
 import io
 import itertools
+import json
+import math
 import os
 import statistics
 from collections.abc import Mapping, Sequence
@@ -36,6 +39,7 @@ from tools import result_record
 
 FLAGS = flags.FLAGS
 
+_WORDS_FILE = 'words.json'
 _SCRIPTS = ('run_classifier.py', 'run_distillation.py', 'run_pretraining.py')
 
 
@@ -109,18 +113,61 @@ def plan(
     )
   if not os.path.exists(words[0]):
     raise UserError(f'there is no script {words[0]}')
-  given = {word.lstrip('-').partition('=')[0] for word in words[1:]}
+  given = _given(words)
   # A file of flags, or an earlier run, may have it.
-  if not given & {'do_eval', 'flagfile', 'from_run'}:
+  if not given.keys() & {'do_eval', 'flagfile', 'from_run'}:
     raise UserError(f'{words[0]} needs --do_eval: a sweep compares scores')
-  if clash := given & {*grid, 'output_dir'}:
+  if clash := given.keys() & {*grid, 'output_dir'}:
     raise UserError(
       f'--{sorted(clash)[0]} stands after --, but the sweep sets it'
     )
-  return [
+  if 'num_seeds' in {*given, *grid}:
+    raise UserError('--num_seeds: a sweep has --seeds instead, a run for each')
+  planned = [
     _step(sweep_dir, words, dict(zip(grid, values, strict=True)))
     for values in itertools.product(*grid.values())
   ]
+  names = [step.name for step in planned]
+  if again := {name for name in names if names.count(name) > 1}:
+    raise UserError(
+      f'--grid: two combinations would have the folder {sorted(again)[0]}; '
+      'are two values the same?'
+    )
+  return planned
+
+
+def _given(words: Sequence[str]) -> dict[str, str]:
+  """Returns the flags of a command and their values; '' if it has none.
+
+  Both forms are read: --name=value, and --name value.
+  """
+  given = {}
+  for word, following in zip(words, [*words[1:], '-'], strict=True):
+    if word.startswith('-'):
+      name, equals, value = word.lstrip('-').partition('=')
+      is_apart = not equals and not following.startswith('-')
+      given[name] = following if is_apart else value
+  return given
+
+
+def check_words(sweep_dir: str, words: Sequence[str]) -> None:
+  """Records the words that all runs of a sweep share.
+
+  Raises:
+    UserError: the folder's runs were made with others.
+  """
+  path = os.path.join(sweep_dir, _WORDS_FILE)
+  if not os.path.exists(path):
+    local_files.write(path, json.dumps(list(words), indent=2) + '\n')
+    return
+  with open(path, encoding='utf-8') as file:
+    earlier = json.load(file)
+  if earlier != list(words):
+    changed = [x for x in [*words, *earlier] if (x in words) != (x in earlier)]
+    raise UserError(
+      f'--sweep_dir={sweep_dir} belongs to a sweep with other words after --: '
+      f'{listed(changed) if changed else "another order"}. Give another folder.'
+    )
 
 
 def _step(
@@ -147,7 +194,12 @@ def _step(
 
 
 def write_flagfiles(sweep_dir: str, unfinished: Sequence[Step]) -> None:
-  """Writes the flags of each step, one per line, to flags/<number>.txt."""
+  """Writes the flags of each step, one per line, to flags/<number>.txt.
+
+  Those of an earlier call are removed.
+  """
+  for path in glob.glob(os.path.join(glob.escape(sweep_dir), 'flags/*.txt')):
+    os.remove(path)
   for number, step in enumerate(unfinished):
     local_files.write(
       os.path.join(sweep_dir, 'flags', f'{number}.txt'),
@@ -190,7 +242,12 @@ def as_table(
       float('nan') if value is None else value
     )
   sign = 1 if _is_loss(metric) else -1
-  rows = sorted(groups.items(), key=lambda x: sign * statistics.mean(x[1]))
+
+  def place(group: tuple[tuple, list[float]]) -> tuple[bool, float]:
+    mean = statistics.mean(group[1])
+    return math.isnan(mean), sign * mean
+
+  rows = sorted(groups.items(), key=place)
   names = [name for name, _ in rows[0][0]]
   return [
     [*names, metric, 'lowest', 'highest', 'seeds'],
@@ -207,16 +264,14 @@ def as_table(
 
 def _is_loss(metric: str) -> bool:
   """Returns whether lower values of a score are better."""
-  return 'loss' in metric or metric.endswith('_error')
+  return 'loss' in metric or metric.endswith(('_error', '_kl', '_mse'))
 
 
 def main_metric(words: Sequence[str]) -> str | None:
   """Returns the main metric of a command's task; None if GLUE has no such."""
-  for word in words:
-    name, _, value = word.lstrip('-').partition('=')
-    if name == 'task_name' and value.lower() != 'custom':
-      return glue.get_task(value).metrics[0]
-  return None
+  task = _given(words).get('task_name', '')
+  is_glue = task and task.lower() != 'custom'
+  return glue.get_task(task).metrics[0] if is_glue else None
 
 
 def main(arguments: list[str]) -> None:
@@ -225,6 +280,8 @@ def main(arguments: list[str]) -> None:
   planned = plan(
     FLAGS.sweep_dir, arguments[1:], parse_grid(FLAGS.grid, FLAGS.seeds)
   )
+  metric = FLAGS.metric or main_metric(arguments)
+  check_words(FLAGS.sweep_dir, arguments[1:])
   collect(FLAGS.sweep_dir, planned)
   if FLAGS.write_flagfiles:
     unfinished = steps.to_run(planned)
@@ -235,7 +292,7 @@ def main(arguments: list[str]) -> None:
     if not FLAGS.collect:
       steps.run(planned, os.path.join(FLAGS.sweep_dir, 'logs'), FLAGS.jobs)
   finally:
-    _report(planned, FLAGS.metric or main_metric(arguments))
+    _report(planned, metric)
 
 
 def _report(planned: Sequence[Step], metric: str | None) -> None:

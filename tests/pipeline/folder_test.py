@@ -34,6 +34,15 @@ def test_a_changed_table_is_refused(tmp_path):
     folder.check(options)
 
 
+def test_a_file_that_the_command_no_longer_names_is_refused(tmp_path):
+  options = _options(tmp_path, transfer_file=(f'{tmp_path}/*.txt',))
+  (tmp_path / 'more.txt').write_text('a film .\n')
+  folder.claim(options)
+  (tmp_path / 'more.txt').unlink()
+  with pytest.raises(UserError, match=r'another `the content of .*more.txt'):
+    folder.check(options)
+
+
 def test_settings_that_change_nothing_may_differ(tmp_path):
   folder.claim(_options(tmp_path))
   folder.check(_options(tmp_path, allow_weak_teacher=True, dry_run=True))

@@ -22,6 +22,7 @@ from pipeline.models import (
 )
 from pipeline.plan import Plan
 from pipeline.texts import Texts
+from system import files
 
 
 @pytest.fixture(scope='module')
@@ -62,7 +63,7 @@ def test_a_checkpoint_is_fine_tuned_and_distilled(folder):
   scored = '--do_eval --eval_split=test --do_predict --eval_batch_size=64'
   scored += ' --predict_batch_size=64 --output_dir='
   table = f'--input_file={folder}/reviews.csv --text_column=review'
-  small = '--init_checkpoint=small --do_train'
+  small = '--init_checkpoint=small --do_train --adam_bias_correction'
   sizes = '--train_batch_size=32 --seed=12345'
   lines = _lines(_plan(folder))
   assert lines[:-2] == [
@@ -80,8 +81,7 @@ def test_a_checkpoint_is_fine_tuned_and_distilled(folder):
     f'--transfer_file={folder}/unlabelled.txt --transfer_split=train '
     '--predict_batch_size=64 --logits_dir=out/dump',
     f'python run_distillation.py {task} {small} --logits_dir=out/dump '
-    '--learning_rate=0.01 --num_train_epochs=3.0 --adam_bias_correction '
-    f'{sizes} {scored}out/student',
+    f'--learning_rate=0.01 --num_train_epochs=3.0 {sizes} {scored}out/student',
     'python -m tools.record_result --run_dir=out/student '
     '--results_dir=out/results --keys=method=distilled,seed=12345 '
     '--split=test --name=distilled.json',
@@ -167,6 +167,21 @@ def test_without_labels_in_test_dev_is_scored(folder):
   data = dataclasses.replace(plan.labelled, splits=splits)
   line = _lines(dataclasses.replace(plan, labelled=data))[2]
   assert '--do_eval --do_predict --predict_split=dev' in line
+
+
+def test_an_old_report_is_made_again_once_there_is_more_to_tell(
+  folder, tmp_path
+):
+  plan = _plan(folder, output_dir=str(tmp_path), labels_only=False)
+  planned = stages.make(plan)
+  for step in (stage.step for stage in planned):
+    files.make_folder(os.path.dirname(step.done))
+    files.write_text(step.done, '')
+  stages.drop_old_report(planned)
+  assert planned[-1].step.is_done
+  more = stages.make(_plan(folder, output_dir=str(tmp_path)))
+  stages.drop_old_report(more)
+  assert not more[-1].step.is_done and more[0].step.is_done
 
 
 def test_finished_stages_take_no_time(folder, tmp_path):

@@ -57,6 +57,8 @@ def test_a_wrong_grid_is_refused(grid, message):
     (['run_classifier.py', '--do_train'], 'needs --do_eval'),
     ([*_WORDS, '--output_dir=x'], '--output_dir stands after --'),
     ([*_WORDS, '--seed=1'], '--seed stands after --'),
+    ([*_WORDS, '--seed', '1'], '--seed stands after --'),
+    ([*_WORDS, '--num_seeds=3'], 'has --seeds instead'),
   ],
 )
 def test_words_that_the_sweep_cannot_run_are_refused(tmp_path, words, message):
@@ -64,12 +66,27 @@ def test_words_that_the_sweep_cannot_run_are_refused(tmp_path, words, message):
     sweep.plan(str(tmp_path), words, {'seed': ['1', '2']})
 
 
+def test_values_that_would_share_a_folder_are_refused(tmp_path):
+  with pytest.raises(UserError, match=r'the folder learning.rate-0\.0001;'):
+    _plan(tmp_path, 'learning_rate=1e-4,0.0001')
+
+
+def test_a_folder_belongs_to_one_command(tmp_path):
+  sweep.check_words(str(tmp_path), _WORDS)
+  sweep.check_words(str(tmp_path), _WORDS)
+  with pytest.raises(UserError, match="other words after --: '--freeze=1'"):
+    sweep.check_words(str(tmp_path), [*_WORDS, '--freeze=1'])
+
+
 def test_flagfiles_are_numbered_from_0(tmp_path):
+  (tmp_path / 'flags').mkdir()
+  (tmp_path / 'flags' / '2.txt').write_text('of a run that has finished')
   planned = _plan(tmp_path, 'num_train_epochs=1,2')
   sweep.write_flagfiles(str(tmp_path), planned)
   lines = (tmp_path / 'flags' / '1.txt').read_text().splitlines()
   assert lines == list(planned[1].command[1:])
   assert '--num_train_epochs=2' in lines
+  assert not (tmp_path / 'flags' / '2.txt').exists()
 
 
 def test_finished_runs_are_not_planned_again(tmp_path):
@@ -102,9 +119,19 @@ def test_the_best_mean_over_seeds_comes_first():
     sweep.as_table(results, 'f1')
 
 
+def test_lower_divergences_and_defined_scores_come_first():
+  results = [
+    {'keys': {'rate': rate}, 'scores': {'teacher_kl': score}}
+    for rate, score in ((1, 0.5), (2, None), (3, 0.7), (4, 0.4))
+  ]
+  table = sweep.as_table(results, 'teacher_kl')
+  assert [row[0] for row in table[1:]] == ['4', '1', '3', '2']
+
+
 def test_the_main_metric_is_that_of_the_task():
   assert sweep.main_metric([*_WORDS, '--task_name=cola']) == (
     'matthews_correlation'
   )
+  assert sweep.main_metric(['--task_name', 'SST-2', *_WORDS]) == 'accuracy'
   assert sweep.main_metric([*_WORDS, '--task_name=custom']) is None
   assert sweep.main_metric(_WORDS) is None
