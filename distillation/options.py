@@ -327,6 +327,18 @@ class DistillationOptions(TaskJobOptions):
       or self.evaluation.do_predict
     )
 
+  @property
+  def needs_data(self) -> bool:
+    """Whether the task's own files are read.
+
+    A student of a GLUE task that is only trained needs the dump alone; that of
+    a custom task finds its labels in the files.
+    """
+    from_dump = self.training.do_train and not self.makes_dump
+    if from_dump and not self.task.is_custom:
+      return bool(self.splits())
+    return super().needs_data
+
   def jobs_on_labels(self) -> list[str]:
     """Returns the given settings that need a task with labels."""
     dump = ['do_dump_logits'] * self.dump.do_dump_logits

@@ -332,10 +332,21 @@ def _dump_shard(
 ) -> None:
   task = job.folder.task
   logits, states, ids, segments = _score(predictor, texts, job, on_progress)
+  _check_finite(texts, logits)
   rows = dump_folder.rows(
     task, texts, logits, ids, segments, job.options.keep_text, states
   )
   dump_shards.write(path, rows, task.is_regression)
+
+
+def _check_finite(texts: Sequence[Text], logits: np.ndarray) -> None:
+  """Raises a `UserError` if the logits of a text are not finite."""
+  wrong = np.flatnonzero(~np.all(np.isfinite(logits), axis=1))
+  if len(wrong):
+    raise UserError(
+      f'the logits of the teacher for {len(wrong)} texts are not finite; the '
+      f'first one is {texts[wrong[0]].example_id}: {logits[wrong[0]].tolist()}'
+    )
 
 
 def _score(

@@ -442,16 +442,22 @@ class TaskJobOptions:
   evaluation: TaskEvaluationOptions
   devices: DeviceOptions
 
+  @property
+  def needs_data(self) -> bool:
+    """Whether the task's own files are read."""
+    # The labels of a model that predicts a file are beside its weights.
+    is_file_alone = (
+      self.evaluation.predict_file and not self.evaluation.splits()
+    )
+    return self.training.do_train or not is_file_alone
+
   def check(self) -> None:
     """Checks settings that depend on each other.
 
     Raises:
       UserError: the settings are named.
     """
-    is_trained, evaluation = self.training.do_train, self.evaluation
-    # The labels of a model that predicts a file are beside its weights.
-    is_file_alone = evaluation.predict_file and not evaluation.splits()
-    self.task.check(needs_data=is_trained or not is_file_alone)
+    self.task.check(needs_data=self.needs_data)
     self.devices.check()
     self.evaluation.check()
     self.model.check()

@@ -27,26 +27,34 @@ def with_files_of_first_seed(options: Options) -> Options:
     options: all settings of a script.
 
   Raises:
-    UserError: the job evaluates one run, but the folder holds several.
+    UserError: the job has one run, but the folder holds several, or the other
+      way round.
   """
-  _refuse_several(options)
+  _refuse_mixing(options)
   first = dataclasses.replace(options, training=of_first_seed(options))
   return dataclasses.replace(
     training_options.with_files_of_run(first), training=options.training
   )
 
 
-def _refuse_several(options: Any) -> None:
+def _refuse_mixing(options: Any) -> None:
   training, output_dir = options.training, options.training.output_dir
-  is_one = of_first_seed(options) == training
-  if training.do_train or not output_dir or not is_one:
+  if not output_dir:
     return
-  is_named = options.model.init_checkpoint is not None
-  if not is_named and files.exists(os.path.join(output_dir, REPORT)):
+  is_one = of_first_seed(options) == training
+  # A checkpoint that is named may lie elsewhere.
+  uses_folder = training.do_train or options.model.init_checkpoint is None
+  if is_one and uses_folder and files.exists(os.path.join(output_dir, REPORT)):
     raise UserError(
       f'{output_dir} holds the runs of several seeds. Give `num_seeds` as in '
       'training, or the folder of one run, as '
       f'`output_dir`={folder(output_dir, training.seed)}'
+    )
+  is_single = files.exists(os.path.join(output_dir, 'checkpoints'))
+  if not is_one and training.do_train and is_single:
+    raise UserError(
+      f'{output_dir} holds a single run. Give another `output_dir` for those '
+      'of several seeds'
     )
 
 

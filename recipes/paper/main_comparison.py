@@ -9,7 +9,7 @@ the task's own training text.
 from data.tasks import glue
 from recipes.paper import experiment, published
 from recipes.paper.experiment import Experiment, Plan, Run
-from recipes.paper.students import METHODS, RANDOM, Start
+from recipes.paper.students import LEARNING_RATES, METHODS, RANDOM, Start
 from recipes.paper.transfer_sets import Dump
 
 TEACHER_SEED = 1
@@ -50,6 +50,7 @@ def methods(plan: Plan, task: str, size: str, seed: int) -> dict:
     on_labels = {'adam_bias_correction': True}
     on_dump = {
       'num_train_epochs': plan.scale.fine_tuning_epochs,
+      'learning_rate': LEARNING_RATES['PF'],
       'adam_bias_correction': True,
     }
   common = (task, size, seed)

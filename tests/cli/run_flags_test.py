@@ -368,3 +368,23 @@ def test_runs_of_several_seeds_are_evaluated_with_the_files_of_the_first(world):
     f'{world}/out holds the runs of several seeds. Give `num_seeds` as in '
     f'training, or the folder of one run, as `output_dir`={first}'
   )
+
+
+def test_a_folder_has_a_single_run_or_several_seeds(world):
+  from cli import classifier_flags
+
+  _seed_runs(world)
+  flags = tiny_world.task_flags(world)
+  jobs = ('--do_train', '--do_eval')
+  with (
+    tiny_world.parsed('run_classifier', *flags, *jobs),
+    pytest.raises(UserError, match='/out holds the runs of several seeds'),
+  ):
+    classifier_flags.options()
+  shutil.rmtree(world / 'out')
+  (world / 'out' / 'checkpoints').mkdir(parents=True)
+  with (
+    tiny_world.parsed('run_classifier', *flags, *jobs, '--num_seeds=2'),
+    pytest.raises(UserError, match='/out holds a single run'),
+  ):
+    classifier_flags.options()

@@ -210,6 +210,21 @@ def test_a_teacher_at_chance_level_is_refused_unless_allowed(world):
   assert (world / 'dump' / 'manifest.json').exists()
 
 
+def test_logits_that_are_not_finite_make_no_dump(teacher_world, monkeypatch):
+  score = teacher._score
+
+  def overflowing(predictor, texts, *arguments):
+    logits, *others = score(predictor, texts, *arguments)
+    if texts[0].example_id.startswith('train:'):
+      logits[1] = np.inf
+    return logits, *others
+
+  monkeypatch.setattr(teacher, '_score', overflowing)
+  with pytest.raises(UserError, match='1 texts are not finite; .* is train:'):
+    _run(*_dump_flags(teacher_world, transfer_file=None))
+  assert not (teacher_world / 'dump' / 'manifest.json').exists()
+
+
 def test_a_dump_without_a_shard_does_not_reserve_its_folder(
   teacher_world, monkeypatch
 ):
@@ -499,8 +514,13 @@ def test_the_teacher_agrees_with_itself(dump_world):
 
 @pytest.mark.slow
 def test_a_student_trains_with_hard_labels_and_a_temperature(dump_world):
+  # The dump is enough: the task's own files need not be there.
   flags = _student_flags(
-    dump_world, num_train_epochs=1, hard_label_weight=0.5, temperature=2.0
+    dump_world,
+    data_dir=None,
+    num_train_epochs=1,
+    hard_label_weight=0.5,
+    temperature=2.0,
   )
   _run(*flags, '--do_train')
   metrics = (dump_world / 'student' / 'metrics.jsonl').read_text()
