@@ -20,11 +20,12 @@ def main_dump(plan: Plan, task: str) -> Dump:
 
   That of a task with pairs is its training pairs: the film reviews have none.
   """
-  is_pair = glue.get_task(task).is_pair
-  parts = {} if is_pair else {'films': plan.scale.num_films}
-  return plan.transfer_sets.dump(
-    task, {**parts, 'train': 'all'}, (TEACHER_SEED,)
-  )
+  scale, parts, changes = plan.scale, {'train': 'all'}, {}
+  if not glue.get_task(task).is_pair:
+    parts = {'films': scale.num_films, **parts}
+    if task != scale.tasks[0] and scale.other_films:
+      parts['films'] = changes['max_transfer_examples'] = scale.other_films
+  return plan.transfer_sets.dump(task, parts, (TEACHER_SEED,), **changes)
 
 
 def runs(plan: Plan) -> list[Run]:
@@ -45,6 +46,8 @@ def methods(plan: Plan, task: str, size: str, seed: int) -> dict:
   students, dump = plan.students, main_dump(plan, task)
   encoder = Start('wiki', plan.stages.encoder(size))
   on_labels, on_dump = {}, {}
+  if task != plan.scale.tasks[0] and plan.scale.other_epochs:
+    on_dump = {'num_train_epochs': plan.scale.other_epochs}
   if glue.get_task(task).is_pair:
     # The dump is as small as the labelled set: both are learned alike.
     on_labels = {'adam_bias_correction': True}
