@@ -94,6 +94,11 @@ class Manifest:
     return self.merged_from or [Origin(*own)]
 
 
+def fingerprint(manifest: Manifest) -> list[list[str | int]]:
+  """Returns what `run.json` records of a dump: each shard's name, size, CRC."""
+  return [[x.name, x.num_bytes, x.crc_of_ends] for x in manifest.shards]
+
+
 def exists(dump_dir: str) -> bool:
   """Returns whether the folder holds a complete dump."""
   return files.exists(os.path.join(dump_dir, FILE_NAME))

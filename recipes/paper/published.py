@@ -26,7 +26,8 @@ MAIN = _over_sizes(
   },
   panel='SST-2',
 )
-# Spearman correlation of a domain with SST-2 → the scores of Mini, in percent.
+# Book reviews, Mini: Spearman correlation of a domain with the task → scores in
+# percent.
 DOMAINS = [
   {'x': x, 'line': line, 'value': round(value / 100, 4)}
   for line, values in {

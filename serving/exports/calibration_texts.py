@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from absl import logging
 
 from distillation import dump_manifest, dump_shards
 from serving.exports import reference, texts
@@ -63,13 +64,19 @@ def _features(parts: Parts, found: Sequence[texts.Text]) -> Features:
 def _rows(parts: Parts, dump: str) -> list[dump_shards.Row]:
   """Returns as many examples of each shard of a dump.
 
-  There are none if the dump is not at hand, or has another vocabulary.
+  There are none if the dump is not at hand, is not the one that the model was
+  distilled on, or has another vocabulary.
   """
   if not dump or not dump_manifest.exists(dump):
     return []
-  manifest, tokenizer = dump_manifest.read(dump), parts.tokenizer
+  try:
+    manifest, tokenizer = dump_manifest.read(dump), parts.tokenizer
+  except UserError as error:
+    logging.warning('Activations are not measured on the dump: %s', error)
+    return []
   ours = tokenizer.vocab_checksum, tokenizer.do_lower_case
-  if (manifest.vocabulary, manifest.do_lower_case) != ours:
+  is_own = dump_manifest.fingerprint(manifest) in texts.run_dumps(parts)
+  if not is_own or (manifest.vocabulary, manifest.do_lower_case) != ours:
     return []
   each = -(-NUM_TEXTS // len(manifest.shards))
   found = []

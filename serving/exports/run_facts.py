@@ -107,7 +107,7 @@ def _dumps(
     shards = None
     if dump_manifest.exists(dump):
       manifest = dump_manifest.read(dump)
-      shards = [[x.name, x.num_bytes, x.crc_of_ends] for x in manifest.shards]
+      shards = dump_manifest.fingerprint(manifest)
     if shards in used:
       found.append(manifest)
     else:

@@ -150,12 +150,25 @@ def run_flags(parts: Parts) -> dict[str, str]:
   return {name: value for name, has_value, value in pairs if has_value}
 
 
-def _recorded_flags(parts: Parts) -> tuple[str, list[str] | None]:
-  """Returns the path of run.json, and the flags that it records."""
+def run_dumps(parts: Parts) -> list[Any]:
+  """Returns the fingerprints of the dumps that a model was distilled on."""
+  configuration = _run_json(parts)[1].get('configuration')
+  is_object = isinstance(configuration, dict)
+  return (configuration.get('dumps') or []) if is_object else []
+
+
+def _run_json(parts: Parts) -> tuple[str, dict[str, Any]]:
+  """Returns the path of run.json and its content; {} if there is none."""
   folder = recorded_casing.run_folder(parts.checkpoint.folder)
   path = os.path.join(folder, 'run.json')
   values = files.read_json(path) if files.exists(path) else {}
-  command = values.get('command') if isinstance(values, dict) else None
+  return path, values if isinstance(values, dict) else {}
+
+
+def _recorded_flags(parts: Parts) -> tuple[str, list[str] | None]:
+  """Returns the path of run.json, and the flags that it records."""
+  path, values = _run_json(parts)
+  command = values.get('command')
   flags = command.get('flags') if isinstance(command, dict) else None
   return path, flags if isinstance(flags, list) else None
 

@@ -1,8 +1,8 @@
 """The figure of an experiment: means, the spread over seeds, paper's scores.
 
-A vertical line spans the lowest to the highest score, with
-a tick for each seed. Published scores are grey, hollow marks of the same shape.
-The same results give the same bytes.
+A vertical line spans the lowest to the highest score, with a tick for each
+seed. Published scores are grey, hollow marks of the same shape. The same
+results give the same bytes.
 """
 
 import contextlib

@@ -23,6 +23,9 @@ def _record_dump(world, dump):
   path = world / 'teacher' / 'run.json'
   run = json.loads(path.read_text())
   run['command']['flags'].append(f'--logits_dir={dump}')
+  if dump.exists():
+    manifest = dump_manifest.read(str(dump))
+    run['configuration']['dumps'] = [dump_manifest.fingerprint(manifest)]
   path.write_text(json.dumps(run))
 
 
@@ -77,6 +80,22 @@ def test_the_dump_of_another_tokenizer_does_not(teacher):
   _record_dump(world, world / 'dump')
   source, _ = calibration_texts.choose(model, None, dev)
   assert source == 'the dev set of SST-2'
+
+
+def test_a_dump_that_was_made_anew_or_damaged_does_not(teacher, caplog):
+  model, dev, world = teacher
+  _write_dump(world / 'dump', model.tokenizer)
+  _record_dump(world, world / 'dump')
+  manifest = dump_manifest.read(str(world / 'dump'))
+  other = dataclasses.replace(manifest.shards[0], crc_of_ends=1)
+  shards = [other, manifest.shards[1]]
+  dump_manifest.write(
+    str(world / 'dump'), dataclasses.replace(manifest, shards=shards)
+  )
+  assert calibration_texts.choose(model, None, dev)[0] == 'the dev set of SST-2'
+  (world / 'dump' / 'manifest.json').write_text('{}')
+  assert calibration_texts.choose(model, None, dev)[0] == 'the dev set of SST-2'
+  assert 'Activations are not measured on the dump' in caplog.text
 
 
 def test_else_the_dev_set_calibrates_or_a_file(teacher, tmp_path):
