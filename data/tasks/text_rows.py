@@ -12,7 +12,6 @@ Tested by `tests/data/tasks/text_rows_test.py` and
 
 import dataclasses
 import itertools
-import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -26,7 +25,6 @@ from data.text.text_formats import Input
 from system import text_files
 from system.errors import UserError, listed
 
-_ENDING = re.compile(r'\.(tsv|csv|jsonl?|parquet)(\.\w+)?$', re.IGNORECASE)
 # A first line of these words alone is a header, not an example.
 _COLUMN_NAMES = frozenset(
   'sentence sentence1 sentence2 sentence_a sentence_b question question1 '
@@ -96,22 +94,21 @@ def open_file(path: str, columns: TextColumns) -> tuple[bool, Iterator[Row]]:
       columns; the message names the file and the line. Some mistakes are only
       found when the rows are read.
   """
-  ending = match[1].lower() if (match := _ENDING.search(path)) else ''
-  if ending == 'parquet':
+  table_format = tables.format_of(path) if tables.is_table(path) else None
+  if table_format == 'parquet':
     return True, _parquet_rows(path, columns.names)
   lines = text_files.read_lines(path)
-  if ending not in ('csv', 'jsonl', 'json'):
+  if table_format in (None, 'tsv'):
     first = list(itertools.islice(lines, 1))
     lines = itertools.chain(first, lines)
     header = first[0].split('\t') if first else []
     if not set(columns.names) <= set(header) and not (
-      ending == 'tsv' and columns.are_given
+      table_format and columns.are_given
     ):
       _refuse_header(header, path)
       return False, _plain_rows(lines, path)
     logging.info('%s is read as a table in TSV', path)
-    ending = 'tsv'
-  table_format = 'jsonl' if ending == 'json' else ending
+    table_format = 'tsv'
   return True, _table_rows(lines, path, table_format, columns.names)
 
 
