@@ -14,10 +14,15 @@ from absl import logging
 from data.tasks.examples import Example
 from data.tasks.options import TaskOptions
 from data.tasks.task import Task
-from data.tasks.text_rows import TextColumns
+from data.tasks.text_rows import Row, TextColumns
 from data.text.tfds_rows import TfdsSource
 from distillation.options import TransferOptions
-from distillation.transfer_text import SentenceFilter, Text, read_files
+from distillation.transfer_text import (
+  SentenceFilter,
+  Text,
+  read_files,
+  without_blank,
+)
 from system.errors import UserError
 
 
@@ -139,13 +144,13 @@ def _read(
 def _read_tfds(options: TransferOptions, data_dir: str | None) -> list[Text]:
   """Reads a split of tensorflow-datasets, which downloads it if needed."""
   name, split, columns = options.tfds_parts()
-  source = TfdsSource(
-    name, data_dir, f'`transfer_tfds`={options.transfer_tfds}'
-  )
-  return [
-    Text(f'{name}:{split}:{number}', *(*map(row.get, columns), None)[:2])
+  given = f'`transfer_tfds`={options.transfer_tfds}'
+  source = TfdsSource(name, data_dir, given)
+  rows = (
+    Row(number, f'{given}, row {number}', tuple(map(row.get, columns)))
     for number, row in enumerate(source.rows(split, columns))
-  ]
+  )
+  return without_blank(rows, given, f'{name}:{split}')
 
 
 def _without_held_out(

@@ -165,14 +165,22 @@ def test_names_of_tensorflow_datasets_are_split(spec, parts):
 
 def test_text_comes_from_tensorflow_datasets(sst2):
   folder = tiny_tfds.own_texts(
-    sst2, {'train': [{'a': 'x 1', 'b': 'y 1'}, {'a': 'x 2', 'b': 'y 2'}]}
+    sst2,
+    {
+      'train': [
+        *({'a': 'x 1', 'b': 'y 1'}, {'a': 'x 2', 'b': 'y 2'}),
+        {'a': ' ', 'b': ''},  # Left out.
+      ]
+    },
   )
   made = _make(sst2, folder, transfer_tfds='own_texts:train:a')
   assert sorted((t.text_a, t.text_b) for t in made.texts) == [
     ('x 1', None),
     ('x 2', None),
   ]
-  assert made.texts[0].example_id == 'own_texts:train:0'
+  assert {t.example_id for t in made.texts} < {
+    f'own_texts:train:{number}' for number in range(3)
+  }
   options = TransferOptions(transfer_tfds='own_texts:train:a+b')
   pairs = transfer_set._read_tfds(options, folder)
   assert sorted((t.text_a, t.text_b) for t in pairs) == [
