@@ -44,9 +44,9 @@ class Scale:
     max_scored: the most sentences of a text that a teacher scores; None for
       all.
     selection_examples: examples of the split that chooses settings.
-    selection_films: sentences of film reviews in the transfer set behind that
-      choice; None for `num_films`.
-    selection_epochs: epochs over them; None for `distillation_epochs`.
+    selection_sets: the transfer sets behind that choice, each a number of
+      sentences of film reviews and the epochs over them; without any, it is
+      that of `num_films`.
     train_batch_size: of all students.
     eval_batch_size: also of scoring.
   """
@@ -77,8 +77,7 @@ class Scale:
   heldout_steps: int = 500
   max_scored: int | None = None
   selection_examples: int = 1000
-  selection_films: int | None = None
-  selection_epochs: float | None = None
+  selection_sets: tuple[tuple[int, float], ...] = ()
   train_batch_size: int = 32
   eval_batch_size: int = 64
 
@@ -139,8 +138,8 @@ SCALES = {
     # Their teachers would take most of an hour to score all.
     other_films=100_000,
     other_epochs=3,
-    selection_films=100_000,
-    selection_epochs=3,
+    # For the main comparison, and for transfer sets as small as a domain's.
+    selection_sets=((100_000, 3), (11_000, 10)),
     transfer_sizes=(4_000, 13_000, 40_000, 130_000, 550_000),
     transfer_steps=14_000,
     domain_examples=11_000,

@@ -9,6 +9,8 @@ experiments report chooses nothing. Write the choice to
 `students.LEARNING_RATES`.
 """
 
+import itertools
+
 from recipes.paper import experiment
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import TEACHER_SEED
@@ -18,40 +20,36 @@ RATES = (1e-4, 3e-4, 1e-3)
 
 
 def runs(plan: Plan) -> list[Run]:
-  """Plans a run for each method and rate."""
+  """Plans a run for each method, transfer set and rate."""
   students, scale = plan.students, plan.scale
   task, size = scale.tasks[0], scale.size
   starts = {'random': RANDOM, 'wiki': Start('wiki', plan.stages.encoder(size))}
   split = plan.stages.selection(task)
-  films = scale.selection_films or scale.num_films
-  dump = plan.transfer_sets.dump(
-    task, {'films': films}, (TEACHER_SEED,), (split,)
-  )
-  epochs = scale.selection_epochs or scale.distillation_epochs
+  sets = scale.selection_sets or ((scale.num_films, scale.distillation_epochs),)
   planned = []
-  for seed in plan.seeds:
-    for rate in RATES:
-      changes = {'data_dir': plan.stages.path('selection', task)}
-      changes['learning_rate'] = rate
-      on_dump = {'num_train_epochs': epochs, **changes}
-      common = (task, size, seed)
-      trained = {
-        'basic': students.on_labels(
-          *common, starts['random'], needs=(split,), **changes
-        ),
-        'PF': students.on_labels(
-          *common, starts['wiki'], needs=(split,), **changes
-        ),
-        'distillation': students.on_dump(
-          *common, starts['random'], dump, **on_dump
-        ),
-        'PD': students.on_dump(*common, starts['wiki'], dump, **on_dump),
-      }
-      keys = {'task': task, 'size': size, 'rate': rate, 'seed': seed}
-      planned += [
-        Run({**keys, 'method': name}, student)
-        for name, student in trained.items()
-      ]
+  for seed, rate in itertools.product(plan.seeds, RATES):
+    keys = {'task': task, 'size': size, 'rate': rate, 'seed': seed}
+    common = (task, size, seed)
+    changes = {
+      'data_dir': plan.stages.path('selection', task),
+      'learning_rate': rate,
+    }
+    for method, start in (('basic', 'random'), ('PF', 'wiki')):
+      student = students.on_labels(
+        *common, starts[start], needs=(split,), **changes
+      )
+      labels = {'method': method, 'learns from': 'labels'}
+      planned.append(Run({**keys, **labels}, student))
+    for films, epochs in sets:
+      dump = plan.transfer_sets.dump(
+        task, {'films': films}, (TEACHER_SEED,), (split,)
+      )
+      for method, start in (('distillation', 'random'), ('PD', 'wiki')):
+        student = students.on_dump(
+          *common, starts[start], dump, num_train_epochs=epochs, **changes
+        )
+        texts = {'method': method, 'learns from': f'{films} sentences'}
+        planned.append(Run({**keys, **texts}, student))
   return planned
 
 
@@ -62,6 +60,7 @@ EXPERIMENT = Experiment(
   figure={
     'x': 'rate',
     'line': 'method',
+    'panel': 'learns from',
     'metric': 'score',
     'x_scale': 'log',
     'line_order': ['basic', 'distillation', 'PF', 'PD'],
