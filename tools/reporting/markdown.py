@@ -22,7 +22,7 @@ def build(grids: Sequence[Grid]) -> str:
       tables_of(grid).rstrip(),
       f'All runs: [{experiment.name}.csv]({experiment.name}.csv). This command '
       'repeats the experiment:',
-      f'```shell\n{experiment.command}\n```',
+      f'```shell\n{page.wrapped(experiment.command)}\n```',
     ]
   return '\n\n'.join(parts) + '\n'
 

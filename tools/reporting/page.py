@@ -7,6 +7,7 @@ tables, the page lists every run: its command, versions, hardware and time.
 import base64
 import html
 import importlib.resources
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from tools.reporting.grid import Cell, Grid, Place, keys_text
 from tools.reporting.tables import Table
 
 _NOT_RECORDED = 'not recorded'
+_COMMAND_WIDTH = 90
 
 
 def build(grids: Sequence[Grid], figures: Mapping[str, bytes]) -> str:
@@ -52,6 +54,23 @@ def summary(grids: Sequence[Grid]) -> str:
   if missing:
     text += f'; {_number(missing, "result")} missing'
   return text + '.'
+
+
+def wrapped(command: str) -> str:
+  """Returns a command of the shell in lines that end before flags.
+
+  >>> print(wrapped(f'python a.py --x={"1" * 40} --y={"2" * 40}'))
+  python a.py --x=1111111111111111111111111111111111111111 \\
+    --y=2222222222222222222222222222222222222222
+  """
+  lines = ['']
+  for part in re.split(' (?=--)', command):
+    if lines[-1] and len(lines[-1]) + len(part) > _COMMAND_WIDTH:
+      lines[-1] += ' \\'
+      lines.append(f'  {part}')
+    else:
+      lines[-1] += f' {part}' if lines[-1] else part
+  return '\n'.join(lines)
 
 
 def caption(grid: Grid) -> str:
@@ -98,7 +117,7 @@ def _section(grid: Grid, figure: bytes, has_heading: bool) -> list[str]:
     _table(tables.details(grid), grid),
     '<h3>Command, versions, hardware and time</h3>',
     '<p>This command repeats the experiment:</p>',
-    f'<pre>{_text(experiment.command)}</pre>',
+    f'<pre>{_text(wrapped(experiment.command))}</pre>',
     *[_cell(grid, cell) for cell in grid.cells.values() if cell.runs],
     '<p class="files">Files: '
     + ', '.join(
