@@ -331,11 +331,9 @@ class DistillationOptions(TaskJobOptions):
   def needs_data(self) -> bool:
     """Whether the task's own files are read.
 
-    A student of a GLUE task that is only trained needs the dump alone; that of
-    a custom task finds its labels in the files.
+    A student that is only trained needs the dump alone.
     """
-    from_dump = self.training.do_train and not self.makes_dump
-    if from_dump and not self.task.is_custom:
+    if self.training.do_train and not self.makes_dump:
       return bool(self.splits())
     return super().needs_data
 

@@ -344,8 +344,9 @@ def _check_finite(texts: Sequence[Text], logits: np.ndarray) -> None:
   wrong = np.flatnonzero(~np.all(np.isfinite(logits), axis=1))
   if len(wrong):
     raise UserError(
-      f'the logits of the teacher for {len(wrong)} texts are not finite; the '
-      f'first one is {texts[wrong[0]].example_id}: {logits[wrong[0]].tolist()}'
+      f'the logits of the teacher are not finite for {len(wrong)} of '
+      f'{len(texts)} texts, first for {texts[wrong[0]].example_id}: '
+      f'{logits[wrong[0]].tolist()}'
     )
 
 

@@ -14,15 +14,10 @@ from absl import logging
 from data.tasks.examples import Example
 from data.tasks.options import TaskOptions
 from data.tasks.task import Task
-from data.tasks.text_rows import Row, TextColumns
+from data.tasks.text_rows import TextColumns
 from data.text.tfds_rows import TfdsSource
 from distillation.options import TransferOptions
-from distillation.transfer_text import (
-  SentenceFilter,
-  Text,
-  read_files,
-  without_blank,
-)
+from distillation.transfer_text import SentenceFilter, Text, read_files
 from system.errors import UserError
 
 
@@ -146,11 +141,16 @@ def _read_tfds(options: TransferOptions, data_dir: str | None) -> list[Text]:
   name, split, columns = options.tfds_parts()
   given = f'`transfer_tfds`={options.transfer_tfds}'
   source = TfdsSource(name, data_dir, given)
-  rows = (
-    Row(number, f'{given}, row {number}', tuple(map(row.get, columns)))
-    for number, row in enumerate(source.rows(split, columns))
-  )
-  return without_blank(rows, given, f'{name}:{split}')
+  texts, num_blank = [], 0
+  for number, row in enumerate(source.rows(split, columns)):
+    text = tuple(map(row.get, columns))
+    if all(part.strip() for part in text):
+      texts.append(Text(f'{name}:{split}:{number}', *(*text, None)[:2]))
+    else:  # A data set cannot be mended as a file can.
+      num_blank += 1
+  if num_blank:
+    logging.info('%s: left out %d rows with a blank text', given, num_blank)
+  return texts
 
 
 def _without_held_out(

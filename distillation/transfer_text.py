@@ -56,7 +56,7 @@ def read_files(
   for (path, number), name in zip(pattern_of.items(), names, strict=True):
     is_table, rows = text_rows.open_file(path, columns)
     has_table = has_table or is_table
-    texts[number] += without_blank(rows, path, name)
+    texts[number] += _texts(rows, path, name)
   if columns.are_given and not has_table:
     raise UserError(
       '`text_column` and `text_pair_column` cannot take effect: no file of '
@@ -69,17 +69,8 @@ def read_files(
   return texts
 
 
-def without_blank(rows: Iterable[Row], path: str, name: str) -> list[Text]:
-  """Returns the texts of a source's rows, without the blank ones.
-
-  Args:
-    rows: the rows, with one text or two.
-    path: of the source, for messages.
-    name: of the source, in the ids of its texts.
-
-  Raises:
-    UserError: one half of a pair is blank.
-  """
+def _texts(rows: Iterable[Row], path: str, name: str) -> list[Text]:
+  """Returns the texts of a file's rows, without the blank ones."""
   texts, num_blank = [], 0
   for row in rows:
     are_blank = [not text.strip() for text in row.texts]
@@ -90,7 +81,7 @@ def without_blank(rows: Iterable[Row], path: str, name: str) -> list[Text]:
     else:
       texts.append(Text(f'{name}:{row.number}', *(*row.texts, None)[:2]))
   if num_blank:
-    logging.info('%s: left out %d blank texts', path, num_blank)
+    logging.info('%s: left out %d blank lines', path, num_blank)
   return texts
 
 

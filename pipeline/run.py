@@ -88,7 +88,7 @@ def _steps(plan: Plan, planned: Sequence[Stage]) -> list[steps.Step]:
   The record of the teacher warns of a weak one.
   """
 
-  def warn(_: float) -> None:
+  def warn(_: float | None) -> None:
     if text := summary.weaker_than_words(plan):
       logging.warning('%s', text)
 

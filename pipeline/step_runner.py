@@ -4,6 +4,7 @@ Tested by `tests/pipeline/steps_test.py`.
 """
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import subprocess
@@ -218,6 +219,11 @@ class ShownRunner(Runner):
     print(f'{time.strftime("%H:%M:%S")} {text}', flush=True)
 
 
+def seconds_file(log: str) -> str:
+  """Returns the file beside a log that has the seconds of unfinished tries."""
+  return f'{log.removesuffix(".log")}.seconds.json'
+
+
 class _Tries:
   """The seconds of a step's tries so far, in a file beside its log.
 
@@ -227,7 +233,7 @@ class _Tries:
 
   def __init__(self, log: str):
     """Begins a try of the step with a log."""
-    self._path = f'{log.removesuffix(".log")}.seconds.json'
+    self._path = seconds_file(log)
     self._before: float | None = 0
     if os.path.exists(self._path):
       with open(self._path, encoding='utf-8') as file:
@@ -242,7 +248,8 @@ class _Tries:
 
   def forget(self) -> None:
     """Forgets the tries: the step is done."""
-    os.remove(self._path)
+    with contextlib.suppress(FileNotFoundError):  # Another list forgot it.
+      os.remove(self._path)
 
   def _write(self, seconds: float | None) -> None:
     rounded = None if seconds is None else round(seconds, 1)

@@ -20,7 +20,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable
 
-from pipeline.step_runner import Runner, ShownRunner
+from pipeline.step_runner import Runner, ShownRunner, seconds_file
 from system.errors import Stopped
 from training import stop_request
 
@@ -78,6 +78,11 @@ def flag_words(values: dict[str, object]) -> list[str]:
     elif value is not None:
       words.append(f'--{name}={value}')
   return words
+
+
+def was_begun(step: Step, log_dir: str) -> bool:
+  """Returns whether `run` began a step with this folder of logs, unfinished."""
+  return os.path.exists(seconds_file(os.path.join(log_dir, f'{step.name}.log')))
 
 
 def to_run(steps: Iterable[Step]) -> list[Step]:

@@ -35,8 +35,9 @@ def make(
   seconds: float | None = None,
   split: str | None = None,
   model_dir: str | None = None,
+  is_here: bool = True,
 ) -> dict[str, Any]:
-  """Describes a finished run on this machine.
+  """Describes a finished run.
 
   Args:
     run_dir: the `output_dir` of an evaluated run.
@@ -45,6 +46,7 @@ def make(
     split: the evaluated split; by default the `eval_split` of the run's
       command. Give it if another command evaluated the run.
     model_dir: the evaluated model, if it does not lie in `run_dir`.
+    is_here: whether it ran on this machine, whose hardware is recorded then.
 
   Returns:
     A result. The scores are those of `eval_results.txt` without 'eval_'; those
@@ -72,7 +74,7 @@ def make(
       'seconds': seconds,
       'command': [f'{command["script"]}.py', *words] if command else None,
       'versions': run.get('versions'),
-      'hardware': machine.hardware(),
+      'hardware': machine.hardware() if is_here else None,
       'init_checkpoint': run.get('configuration', {}).get('init_checkpoint'),
       'checkpoint': _crc(run_dir, step),
       'finished': as_time(written) if written else None,

@@ -7,7 +7,8 @@ r"""Runs a script with every combination of some flags' values.
 The words after `--` are a script and the flags that all runs share. Each run
 gets a folder of its own as --output_dir, SWEEP_DIR/runs/<values>, and a result
 in SWEEP_DIR/results. The same command continues a sweep: finished runs are
-skipped, unfinished ones resume. At the end the combinations are printed, the
+skipped, unfinished ones resume; a folder with results of other words is
+refused. At the end the combinations are printed, the
 best first by --metric.
 
 For a cluster, --write_flagfiles writes the flags of each unfinished run to
@@ -154,20 +155,22 @@ def check_words(sweep_dir: str, words: Sequence[str]) -> None:
   """Records the words that all runs of a sweep share.
 
   Raises:
-    UserError: the folder's runs were made with others.
+    UserError: the folder has results that were made with others.
   """
   path = os.path.join(sweep_dir, _WORDS_FILE)
-  if not os.path.exists(path):
-    local_files.write(path, json.dumps(list(words), indent=2) + '\n')
-    return
-  with open(path, encoding='utf-8') as file:
-    earlier = json.load(file)
+  earlier = list(words)
+  if os.path.exists(path) and os.path.exists(
+    os.path.join(sweep_dir, 'results')
+  ):
+    with open(path, encoding='utf-8') as file:
+      earlier = json.load(file)
   if earlier != list(words):
     changed = [x for x in [*words, *earlier] if (x in words) != (x in earlier)]
     raise UserError(
       f'--sweep_dir={sweep_dir} belongs to a sweep with other words after --: '
       f'{listed(changed) if changed else "another order"}. Give another folder.'
     )
+  local_files.write(path, json.dumps(list(words), indent=2) + '\n')
 
 
 def _step(
@@ -181,7 +184,8 @@ def _step(
   results = os.path.join(sweep_dir, 'results')
 
   def record(seconds: float | None) -> None:
-    made = result_record.make(folder, keys, seconds)
+    is_here = seconds is not None
+    made = result_record.make(folder, keys, seconds, is_here=is_here)
     result_record.write(results, f'{name}.json', made)
 
   flag_words = steps.flag_words({**values, 'output_dir': folder})

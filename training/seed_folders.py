@@ -44,7 +44,9 @@ def _refuse_mixing(options: Any) -> None:
   is_one = of_first_seed(options) == training
   # A checkpoint that is named may lie elsewhere.
   uses_folder = training.do_train or options.model.init_checkpoint is None
-  if is_one and uses_folder and files.exists(os.path.join(output_dir, REPORT)):
+  # The report is written last.
+  signs = (os.path.join(output_dir, REPORT), folder(output_dir, training.seed))
+  if is_one and uses_folder and any(map(files.exists, signs)):
     raise UserError(
       f'{output_dir} holds the runs of several seeds. Give `num_seeds` as in '
       'training, or the folder of one run, as '

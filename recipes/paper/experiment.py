@@ -160,7 +160,8 @@ def define_flags() -> None:
   flags.DEFINE_bool(
     'collect',
     False,
-    'Whether to run nothing, and collect the results that there are.',
+    'Whether to run nothing, and collect the results that there are, with '
+    'those of listed commands.',
   )
 
 
@@ -173,9 +174,9 @@ def run(experiment: Experiment) -> None:
 def _main(experiment: Experiment) -> None:
   plan = make_plan()
   _check_encoders(experiment, plan)
-  if FLAGS.list_commands or FLAGS.collect:
+  if FLAGS.collect:
     # Another program may have run the commands.
-    _record_finished(experiment.runs(plan))
+    _record_finished(experiment.runs(plan), plan.stages.path('logs'))
   if FLAGS.list_commands:
     left = steps.to_run(_wanted(experiment.runs(plan)))
     script.show(step.shell_command() for step in left)
@@ -194,11 +195,16 @@ def _wanted(runs: Sequence[Run]) -> list[steps.Step]:
   return [run.student.step for run in runs if not run.student.step.is_done]
 
 
-def _record_finished(runs: Sequence[Run]) -> None:
-  """Records the finished runs that have no result yet."""
+def _record_finished(runs: Sequence[Run], log_dir: str) -> None:
+  """Records runs that were not run by a list of steps and have no result yet.
+
+  Those of a list are left to it: one may run at this moment.
+  """
   for student in (run.student for run in runs):
-    if student.trained.is_done and not student.step.is_done:
-      student.step.finish(None)
+    step = student.step
+    is_ready = student.trained.is_done and all(n.is_done for n in step.needs)
+    if is_ready and not step.is_done and not steps.was_begun(step, log_dir):
+      step.finish(None)
 
 
 def make_plan() -> Plan:
@@ -282,9 +288,10 @@ def _check_encoders(experiment: Experiment, plan: Plan) -> None:
   expected = sorted(set(experiment.sizes(plan.scale)))
   if given != expected:
     raise UserError(
-      f'--encoders names {", ".join(given)}; expected an encoder for each of '
-      f'{", ".join(expected)}, which --sizes changes: those that are '
-      'pre-trained here have read another amount of text'
+      f'--encoders names {", ".join(given)}, but the experiment has '
+      f'{", ".join(expected)}. Name an encoder for each size, or choose sizes '
+      'with --sizes: encoders that are pre-trained here have read another '
+      'amount of text'
     )
 
 
@@ -353,8 +360,12 @@ def _description(
   summary = experiment.summary(results) if experiment.summary else []
   # The command that makes the results anew, whichever collected them. With
   # --runs_dir it would skip those that are there.
-  others = ('--collect', '--runs_dir')
-  arguments = [x for x in sys.argv[1:] if not x.startswith(others)]
+  arguments, words = [], iter(sys.argv[1:])
+  for word in words:
+    if word == '--runs_dir':
+      next(words)
+    elif not word.startswith(('--collect', '--runs_dir=')):
+      arguments.append(word)
   if not any(x.startswith('--scale') for x in arguments):
     arguments.append(f'--scale={_scale_name()}')
   return {

@@ -3,7 +3,7 @@ r"""Basic, distillation, PF, PD and PDF for several sizes, beside the teacher.
   python -m recipes.paper.main_comparison --data_dir=DATA --scale=cpu
 
 The paper's main comparison. The transfer set is sentences of film reviews and
-the task's own training text.
+the task's own training text; for tasks with pairs, the training pairs alone.
 """
 
 from data.tasks import glue
@@ -23,8 +23,9 @@ def main_dump(plan: Plan, task: str) -> Dump:
   scale, parts, changes = plan.scale, {'train': 'all'}, {}
   if not glue.get_task(task).is_pair:
     parts = {'films': scale.num_films, **parts}
-    if task != scale.tasks[0] and scale.other_films:
-      parts['films'] = changes['max_transfer_examples'] = scale.other_films
+    if task in scale.task_films:
+      films, _ = scale.task_films[task]
+      parts['films'] = changes['max_transfer_examples'] = films
   return plan.transfer_sets.dump(task, parts, (TEACHER_SEED,), **changes)
 
 
@@ -46,8 +47,8 @@ def methods(plan: Plan, task: str, size: str, seed: int) -> dict:
   students, dump = plan.students, main_dump(plan, task)
   encoder = Start('wiki', plan.stages.encoder(size))
   on_labels, on_dump = {}, {}
-  if task != plan.scale.tasks[0] and plan.scale.other_epochs:
-    on_dump = {'num_train_epochs': plan.scale.other_epochs}
+  if task in plan.scale.task_films:
+    _, on_dump['num_train_epochs'] = plan.scale.task_films[task]
   if glue.get_task(task).is_pair:
     # The dump is as small as the labelled set: both are learned alike.
     on_labels = {'adam_bias_correction': True}

@@ -36,7 +36,10 @@ def _encoder(plan: Plan, size: str) -> Student:
 
   def record(seconds: float | None) -> None:
     keys = {'run': name, 'size': size}
-    made = result_record.make(folder, keys, seconds, split='heldout')
+    is_here = seconds is not None
+    made = result_record.make(
+      folder, keys, seconds, split='heldout', is_here=is_here
+    )
     result_record.write(runs_dir, f'{name}.json', made)
 
   result = os.path.join(runs_dir, f'{name}.json')

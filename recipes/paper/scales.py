@@ -7,6 +7,7 @@ full   the paper's, on TPUs
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 from modeling import configs
 
@@ -26,8 +27,8 @@ class Scale:
     fine_tuning_epochs: epochs of students on labels.
     distillation_epochs: epochs of students on a dump.
     num_films: sentences of film reviews in the main transfer set, or 'all'.
-    other_films: the same for the tasks after the first; None for `num_films`.
-    other_epochs: the epochs over them; None for `distillation_epochs`.
+    task_films: task → the same and the epochs over them, where they are not
+      `num_films` and `distillation_epochs`.
     transfer_sizes: sentences in the transfer sets of `transfer_size`. The
       unlabelled reviews of aclImdb have 558,330 different ones.
     transfer_steps: the steps of every run of `transfer_size`.
@@ -64,8 +65,9 @@ class Scale:
   transfer_steps: int
   domain_examples: int
   domain_epochs: float = 10
-  other_films: int | None = None
-  other_epochs: float | None = None
+  task_films: Mapping[str, tuple[int, float]] = dataclasses.field(
+    default_factory=dict
+  )
   sweep_sizes: tuple[str, ...] = ('2/128',)
   sweep_batch_sizes: tuple[int, ...] = (8, 16, 32, 64, 128)
   sweep_rates: tuple[float, ...] = (3e-4, 1e-4, 5e-5, 3e-5)
@@ -135,9 +137,8 @@ SCALES = {
     fine_tuning_epochs=3,
     distillation_epochs=1,
     num_films='all',
-    # Their teachers would take most of an hour to score all.
-    other_films=100_000,
-    other_epochs=3,
+    # Another teacher would take most of an hour to score all.
+    task_films={'CoLA': (100_000, 3)},
     # For the main comparison, and for transfer sets as small as a domain's.
     selection_sets=((100_000, 3), (11_000, 10)),
     transfer_sizes=(4_000, 13_000, 40_000, 130_000, 550_000),

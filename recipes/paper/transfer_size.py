@@ -46,7 +46,7 @@ def _epochs(num_examples: int, count: int) -> float:
 
   They are rounded up, because a last part of a batch is not a step.
   """
-  return math.ceil(1e4 * num_examples / count) / 1e4
+  return math.ceil(1e6 * num_examples / count) / 1e6
 
 
 EXPERIMENT = Experiment(
@@ -66,7 +66,9 @@ EXPERIMENT = Experiment(
   sizes=lambda scale: (scale.size,),
   paper=published.TRANSFER_SIZES,
   paper_source=f'{published.FIGURES} BERT-Mini on book reviews.',
-  notes=['PD and distillation all train for the same number of steps.'],
+  notes=[
+    'All students of PD and distillation train for the same number of steps.'
+  ],
 )
 
 if __name__ == '__main__':

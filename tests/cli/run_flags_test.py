@@ -381,6 +381,12 @@ def test_a_folder_has_a_single_run_or_several_seeds(world):
     pytest.raises(UserError, match='/out holds the runs of several seeds'),
   ):
     classifier_flags.options()
+  (world / 'out' / 'seeds.json').unlink()  # Not written yet.
+  with (
+    tiny_world.parsed('run_classifier', *flags, *jobs),
+    pytest.raises(UserError, match='/out holds the runs of several seeds'),
+  ):
+    classifier_flags.options()
   shutil.rmtree(world / 'out')
   (world / 'out' / 'checkpoints').mkdir(parents=True)
   with (

@@ -169,7 +169,7 @@ def test_text_comes_from_tensorflow_datasets(sst2):
     {
       'train': [
         *({'a': 'x 1', 'b': 'y 1'}, {'a': 'x 2', 'b': 'y 2'}),
-        {'a': ' ', 'b': ''},  # Left out.
+        *({'a': ' ', 'b': ''}, {'a': ' ', 'b': 'y 3'}),  # Left out.
       ]
     },
   )
@@ -179,7 +179,7 @@ def test_text_comes_from_tensorflow_datasets(sst2):
     ('x 2', None),
   ]
   assert {t.example_id for t in made.texts} < {
-    f'own_texts:train:{number}' for number in range(3)
+    f'own_texts:train:{number}' for number in range(4)
   }
   options = TransferOptions(transfer_tfds='own_texts:train:a+b')
   pairs = transfer_set._read_tfds(options, folder)

@@ -220,7 +220,7 @@ def test_logits_that_are_not_finite_make_no_dump(teacher_world, monkeypatch):
     return logits, *others
 
   monkeypatch.setattr(teacher, '_score', overflowing)
-  with pytest.raises(UserError, match='1 texts are not finite; .* is train:'):
+  with pytest.raises(UserError, match='not finite for 1 of .* for train:'):
     _run(*_dump_flags(teacher_world, transfer_file=None))
   assert not (teacher_world / 'dump' / 'manifest.json').exists()
 

@@ -67,7 +67,7 @@ _PAPER = _ROOT / 'recipes' / 'results' / 'paper' / 'cpu'
 @pytest.mark.parametrize(
   'table', sorted((_PAPER / 'report').glob('*.csv')), ids=lambda path: path.stem
 )
-def test_the_papers_report_is_that_of_the_kept_runs(table):
+def test_the_papers_report_has_the_scores_of_kept_runs(table):
   """The plan that arranges these runs needs the data; their scores do not."""
   kept = map(result_record.read, map(str, (_PAPER / 'runs').glob('*.json')))
   scores = {

@@ -73,6 +73,10 @@ def test_values_that_would_share_a_folder_are_refused(tmp_path):
 
 def test_a_folder_belongs_to_one_command(tmp_path):
   sweep.check_words(str(tmp_path), _WORDS)
+  # Nothing was made yet: a mistake can be mended.
+  sweep.check_words(str(tmp_path), [*_WORDS, '--freez=1'])
+  sweep.check_words(str(tmp_path), _WORDS)
+  (tmp_path / 'results').mkdir()
   sweep.check_words(str(tmp_path), _WORDS)
   with pytest.raises(UserError, match="other words after --: '--freeze=1'"):
     sweep.check_words(str(tmp_path), [*_WORDS, '--freeze=1'])

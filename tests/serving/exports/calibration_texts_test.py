@@ -87,12 +87,13 @@ def test_a_dump_that_was_made_anew_or_damaged_does_not(teacher, caplog):
   _write_dump(world / 'dump', model.tokenizer)
   _record_dump(world, world / 'dump')
   manifest = dump_manifest.read(str(world / 'dump'))
-  other = dataclasses.replace(manifest.shards[0], crc_of_ends=1)
+  other = dataclasses.replace(manifest.shards[0], crc_of_ends='00000000')
   shards = [other, manifest.shards[1]]
   dump_manifest.write(
     str(world / 'dump'), dataclasses.replace(manifest, shards=shards)
   )
   assert calibration_texts.choose(model, None, dev)[0] == 'the dev set of SST-2'
+  assert 'Activations are not measured' not in caplog.text
   (world / 'dump' / 'manifest.json').write_text('{}')
   assert calibration_texts.choose(model, None, dev)[0] == 'the dev set of SST-2'
   assert 'Activations are not measured on the dump' in caplog.text
