@@ -64,8 +64,11 @@ class Runner:
     pool = concurrent.futures.ThreadPoolExecutor(self._num_jobs)
     try:
       while self._waiting or running:
-        for step in self._next(self._num_jobs - len(running)):
-          running[pool.submit(self._run_step, step)] = step
+        begun = self._next(self._num_jobs - len(running))
+        # A step that begins alone stays alone: the others need it.
+        is_alone = len(running) + len(begun) == 1
+        for step in begun:
+          running[pool.submit(self._run_step, step, is_alone)] = step
         if not running:
           break
         ended, _ = concurrent.futures.wait(
@@ -98,14 +101,14 @@ class Runner:
       self._waiting.remove(step)
     return ready
 
-  def _run_step(self, step: 'Step') -> None:
+  def _run_step(self, step: 'Step', is_alone: bool) -> None:
     log = os.path.join(self._log_dir, f'{step.name}.log')
     for path in (log, step.done):
       os.makedirs(os.path.dirname(path), exist_ok=True)
     self._announce(step)
     tries = _Tries(log)
     begin = time.monotonic()
-    status = self._run_command(step, log)
+    status = self._run_command(step, log, is_alone)
     seconds = tries.end(time.monotonic() - begin)
     if status in _STOPPED or self._is_stopping.is_set():
       self._is_stopping.set()
@@ -134,10 +137,10 @@ class Runner:
     del step, log, start
     return process.wait()
 
-  def _run_command(self, step: 'Step', log: str) -> int:
-    """Returns the command's exit status."""
+  def _run_command(self, step: 'Step', log: str, is_alone: bool) -> int:
+    """Returns the exit status of a command, which may have all cores alone."""
     environment = {**os.environ, 'PYTHON': sys.executable}
-    if self._num_jobs > 1:
+    if not is_alone:
       threads = max(len(os.sched_getaffinity(0)) // self._num_jobs, 1)
       environment.setdefault('TF_NUM_INTRAOP_THREADS', str(threads))
     with open(log, 'ab') as file:

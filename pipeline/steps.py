@@ -120,7 +120,8 @@ def run(
   Args:
     steps: what to run, in the order of preference.
     log_dir: takes a log of each command.
-    num_jobs: how many commands run at the same time; they share the cores.
+    num_jobs: how many commands run at the same time; they share the cores. A
+      command that all others wait for has all cores.
     shows_output: for steps one after another: whether to print what the
       commands write to their logs, and to end with the first failure.
 

@@ -81,6 +81,16 @@ def test_jobs_run_side_by_side_and_share_the_cores(tmp_path):
   assert (tmp_path / 'logs' / 'a.log').read_text().splitlines()[-1].isdigit()
 
 
+def test_a_step_that_all_others_wait_for_has_all_cores(tmp_path, monkeypatch):
+  monkeypatch.delenv('TF_NUM_INTRAOP_THREADS', raising=False)
+  code = f'{_TOUCH}; import os; print(os.environ.get("TF_NUM_INTRAOP_THREADS"))'
+  first = _step(tmp_path, 'first', code=code)
+  later = [_step(tmp_path, name, first, code=code) for name in 'ab']
+  _run(tmp_path, *later, num_jobs=2)
+  logs = [(tmp_path / 'logs' / f'{x}.log').read_text() for x in ('first', 'a')]
+  assert logs[0].endswith('None\n') and logs[1].strip()[-1].isdigit()
+
+
 def test_finish_gets_the_seconds_of_all_tries(tmp_path):
   found = []
 
