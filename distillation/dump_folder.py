@@ -21,6 +21,7 @@ from distillation.dump_shards import Row
 from distillation.transfer_text import Text
 from system import temporary_files
 from training import foreign_files, result_files, run_folder
+from training.task_folder import TaskFolder
 
 
 def claim(
@@ -121,14 +122,31 @@ def rows(
   ]
 
 
-def complete(folder: str, manifest: Manifest) -> None:
-  """Writes the manifest of a dump whose shards are all there."""
-  dump_manifest.write(folder, manifest)
+def complete(folder: TaskFolder, paths: Sequence[str], **facts: Any) -> None:
+  """Writes the manifest of a dump whose shards are all there.
+
+  Args:
+    folder: the task, in the dump's folder.
+    paths: the shards.
+    **facts: the fields of the manifest that neither of them tells.
+  """
+  tokenizer, output_dir = folder.tokenizer, folder.output_dir
+  manifest = Manifest(
+    task=folder.task.name,
+    labels=list(folder.task.labels),
+    vocabulary=tokenizer.vocab_checksum,
+    vocab_size=tokenizer.vocab_size,
+    do_lower_case=tokenizer.do_lower_case,
+    max_seq_length=folder.max_seq_length,
+    shards=[dump_shards.describe(path) for path in paths],
+    **facts,
+  )
+  dump_manifest.write(output_dir, manifest)
   logging.info(
     'Wrote the dump %s: logits of %s examples in %d files',
-    folder,
+    output_dir,
     f'{manifest.num_examples:,}',
     len(manifest.shards),
   )
   # All shards are complete, so parts that killed jobs left are useless.
-  temporary_files.remove_abandoned(folder, 'logits-.*', is_alone=True)
+  temporary_files.remove_abandoned(output_dir, 'logits-.*', is_alone=True)

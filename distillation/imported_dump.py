@@ -31,7 +31,6 @@ from distillation import (
   logits_dump,
   transfer_set,
 )
-from distillation.dump_manifest import Manifest
 from distillation.imported_scores import ImportedScores
 from distillation.options import DistillationOptions
 from system import files
@@ -198,7 +197,7 @@ def _write(job: ImportJob, configuration: Mapping[str, Any]) -> None:
       if not files.exists(path):
         _write_shard(job, path, slice(start, end))
       progress.update(end)
-  dump_folder.complete(output_dir, _manifest(job, paths, scores))
+  dump_folder.complete(job.folder, paths, **_facts(job, scores))
 
 
 def _scores_on_dev(job: ImportJob) -> dict[str, float]:
@@ -230,23 +229,15 @@ def _write_shard(job: ImportJob, path: str, part: slice) -> None:
   dump_shards.write(path, rows, task.is_regression)
 
 
-def _manifest(
-  job: ImportJob, paths: Sequence[str], scores: Mapping[str, float]
-) -> Manifest:
-  folder, is_scored = job.folder, job.dev_logits is not None
-  return Manifest(
-    task=folder.task.name,
-    labels=list(folder.task.labels),
-    teacher=job.teacher,
-    teacher_checksum=job.teacher_checksum,
-    teacher_scores=dict(scores),
-    vocabulary=folder.tokenizer.vocab_checksum,
-    vocab_size=folder.tokenizer.vocab_size,
-    do_lower_case=folder.tokenizer.do_lower_case,
-    max_seq_length=folder.max_seq_length,
-    num_examples=len(job.scores.texts),
-    num_held_out=job.scores.facts['num_held_out'],
-    shards=[dump_shards.describe(path) for path in paths],
-    keeps_text=job.options.dump.keep_text,
-    dev_split=classifier_records.checksum(job.dev) if is_scored else '',
-  )
+def _facts(job: ImportJob, scores: Mapping[str, float]) -> dict[str, Any]:
+  """Returns the fields of the manifest that the job knows."""
+  is_scored = job.dev_logits is not None
+  return {
+    'teacher': job.teacher,
+    'teacher_checksum': job.teacher_checksum,
+    'teacher_scores': dict(scores),
+    'num_examples': len(job.scores.texts),
+    'num_held_out': job.scores.facts['num_held_out'],
+    'keeps_text': job.options.dump.keep_text,
+    'dev_split': classifier_records.checksum(job.dev) if is_scored else '',
+  }

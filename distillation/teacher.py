@@ -24,7 +24,6 @@ from distillation import (
   dump_shards,
   logits_dump,
 )
-from distillation.dump_manifest import Manifest
 from distillation.options import DumpOptions
 from distillation.transfer_set import TransferSet
 from distillation.transfer_text import Text
@@ -282,8 +281,7 @@ def _finish(teacher: Teacher, job: DumpJob, paths: Sequence[str]) -> None:
   if missing:
     _warn_of_missing(missing, paths, job)
     return
-  manifest = _manifest(teacher, job, paths)
-  dump_folder.complete(job.folder.output_dir, manifest)
+  dump_folder.complete(job.folder, paths, **_facts(teacher, job))
 
 
 def _warn_of_missing(
@@ -300,27 +298,21 @@ def _warn_of_missing(
   )
 
 
-def _manifest(teacher: Teacher, job: DumpJob, paths: Sequence[str]) -> Manifest:
-  folder, transfer = job.folder, job.transfer
-  return Manifest(
-    task=folder.task.name,
-    labels=list(folder.task.labels),
-    teacher=teacher.checkpoint,
-    teacher_checksum=teacher.checksum,
-    teacher_scores=teacher.scores,
-    vocabulary=folder.tokenizer.vocab_checksum,
-    vocab_size=folder.tokenizer.vocab_size,
-    do_lower_case=folder.tokenizer.do_lower_case,
-    max_seq_length=folder.max_seq_length,
-    num_examples=len(transfer.texts),
-    num_held_out=transfer.num_held_out,
-    shards=[dump_shards.describe(path) for path in paths],
-    num_labelled=sum(text.label is not None for text in transfer.texts),
-    keeps_text=job.options.keep_text,
-    dev_split=teacher.dev_split,
-    cls_layers=job.cls_layers,
-    cls_size=teacher.hidden_size if job.cls_layers else 0,
-  )
+def _facts(teacher: Teacher, job: DumpJob) -> dict[str, Any]:
+  """Returns the fields of the manifest that the job knows."""
+  transfer = job.transfer
+  return {
+    'teacher': teacher.checkpoint,
+    'teacher_checksum': teacher.checksum,
+    'teacher_scores': teacher.scores,
+    'num_examples': len(transfer.texts),
+    'num_held_out': transfer.num_held_out,
+    'num_labelled': sum(text.label is not None for text in transfer.texts),
+    'keeps_text': job.options.keep_text,
+    'dev_split': teacher.dev_split,
+    'cls_layers': job.cls_layers,
+    'cls_size': teacher.hidden_size if job.cls_layers else 0,
+  }
 
 
 def _dump_shard(
