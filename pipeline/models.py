@@ -8,7 +8,6 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
-from data.text import vocabulary_lines
 from distillation import dump_manifest
 from distillation.dump_manifest import Manifest
 from modeling import configs
@@ -21,6 +20,7 @@ from modeling.checkpoints.location import Checkpoint, locate
 from modeling.configs import BertConfig
 from pipeline.labelled import Labelled
 from pipeline.options import ModelsOptions, PipelineOptions
+from system import text_files
 from system.errors import UserError, listed
 
 # Kinds of teachers.
@@ -97,7 +97,7 @@ def find(options: PipelineOptions, labelled: Labelled) -> Models:
     vocab_file = start.vocab_file
   tokens = teacher.tokens
   if vocab_file:
-    tokens = vocabulary_lines.read(vocab_file)
+    tokens = text_files.read_list(vocab_file)
     _check_same(tokens, vocab_file, teacher)
   elif teacher.kind in (ENCODER, FINE_TUNED):
     vocab_file = locate(teacher.path).vocab_file
@@ -161,7 +161,7 @@ def _folded(labels: tuple[str, ...]) -> set[str]:
 def _tokens(checkpoint: Checkpoint) -> list[str] | None:
   """Returns the vocabulary beside a checkpoint; None if there is none."""
   if path := checkpoint.vocab_file:
-    return vocabulary_lines.read(path)
+    return text_files.read_list(path)
   if checkpoint.is_hugging_face:
     return tokenizer_files.vocabulary(checkpoint.folder)
   return None

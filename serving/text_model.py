@@ -28,7 +28,6 @@ from serving import export_record
 from serving.direct_ops import direct_ops
 from serving.export_record import ExportRecord
 from serving.model import Model, Text
-from system import files
 from system.errors import UserError
 from training import calibration
 from training.predictor import Predictor
@@ -131,20 +130,18 @@ def load(path: str) -> TextModel:
     labels=labels,
     takes_pairs=task.is_pair if task else exported.takes_pairs,
     max_seq_length=(
-      recorded.max_seq_length or longest_input(checkpoint.folder, config)
+      recorded.max_seq_length or longest_input(checkpoint, config)
     ),
     temperature=temperature if labels else 1.0,
   )
 
 
-def longest_input(folder: str, config: BertConfig) -> int:
-  """Returns the longest input of a folder without a model.json."""
-  if not files.exists(os.path.join(folder, export_record.CONFIG)):
-    return min(_MAX_SEQ_LENGTH, config.max_position_embeddings)
-  # An export, or a model of another program.
-  return min(
-    export_record.longest_input(folder), config.max_position_embeddings
-  )
+def longest_input(checkpoint: Checkpoint, config: BertConfig) -> int:
+  """Returns the longest input of a checkpoint without a model.json."""
+  longest = _MAX_SEQ_LENGTH
+  if checkpoint.is_hugging_face:
+    longest = export_record.longest_input(checkpoint.folder)
+  return min(longest, config.max_position_embeddings)
 
 
 def _load_parts(

@@ -35,6 +35,18 @@ def read_lines(path: str) -> Iterator[str]:
     yield from _decoded(block, path)
 
 
+def read_list(path: str) -> list[str]:
+  """Returns a file's lines, without the empty ones at its end.
+
+  Raises:
+    UserError: as for `read_lines`.
+  """
+  lines = list(read_lines(path))
+  while lines and not lines[-1]:
+    lines.pop()
+  return lines
+
+
 def _decoded(block: streams.Block, path: str) -> Iterator[str]:
   """Yields a block's lines; decodes them at once, which is quicker."""
   try:

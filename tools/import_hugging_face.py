@@ -19,14 +19,13 @@ import numpy as np
 from absl import flags
 
 from cli import flag_group, script
-from data.text import vocabulary_lines
 from modeling.checkpoints import (
   hugging_face,
   location,
   tokenizer_files,
 )
 from modeling.configs import BertConfig
-from system import files
+from system import files, text_files
 from system.errors import UserError, listed, shown
 from tools import imported_folder
 
@@ -164,7 +163,7 @@ def _read_vocabulary(
   if name == tokenizer_files.WHOLE:
     tokens = tokenizer_files.vocabulary(folder)
   else:
-    tokens = vocabulary_lines.read(path)
+    tokens = text_files.read_list(path)
   added = _added_tokens(folder, tokens, config)
   num_missing = config.vocab_size - len(tokens) - len(added)
   if not 0 <= num_missing < _MAX_PADDING:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from cli import flag_group, script
-from data.text import vocabulary_lines
 from modeling.checkpoints import location, recorded_casing
 from modeling.configs import BertConfig
 from system import files, text_files
@@ -120,7 +119,7 @@ def main(_: list[str]) -> None:
 def _check_vocabulary(path: str, config: BertConfig, config_file: str) -> None:
   """Raises a `UserError` unless there is one token for each id."""
   files.require_file(path, '`vocab_file`')
-  found = len(vocabulary_lines.read(path))
+  found = len(text_files.read_list(path))
   if found != config.vocab_size:
     raise UserError(
       f'{path} has {found} tokens, expected {config.vocab_size} (vocab_size in '

@@ -34,7 +34,7 @@ from cli import flag_group, script
 from data.tasks import glue
 from pipeline import steps
 from pipeline.steps import Step
-from system import local_files
+from system import files, local_files
 from system.errors import UserError, listed, shown
 from tools import result_record
 
@@ -162,8 +162,7 @@ def check_words(sweep_dir: str, words: Sequence[str]) -> None:
   if os.path.exists(path) and os.path.exists(
     os.path.join(sweep_dir, 'results')
   ):
-    with open(path, encoding='utf-8') as file:
-      earlier = json.load(file)
+    earlier = files.read_json(path)
   if earlier != list(words):
     changed = [x for x in [*words, *earlier] if (x in words) != (x in earlier)]
     raise UserError(

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from absl import logging
 
-from data.text import vocabulary_lines
 from modeling import configs
 from modeling.checkpoints import (
   hugging_face,
@@ -30,7 +29,7 @@ from modeling.checkpoints.location import (
 )
 from modeling.configs import BertConfig
 from modeling.options import ModelOptions
-from system import files
+from system import files, text_files
 from system.errors import UserError
 from system.file_systems import local_path
 from training.options import TrainingOptions
@@ -178,7 +177,7 @@ def _local_text(
   """
   if not all(map(_is_local, filter(None, (vocab_file, *paths)))):
     return None
-  size = len(vocabulary_lines.read(vocab_file)) if vocab_file else None
+  size = len(text_files.read_list(vocab_file)) if vocab_file else None
   return None if size == 0 else TextEncoding(vocab_file, size, None)
 
 

@@ -39,10 +39,8 @@ def read(path: str) -> tuple[str, ...]:
       the message names the file and the line.
   """
   files.require_file(path, 'the labels, one per line')
-  lines, labels = [*text_files.read_lines(path)], []
-  while lines and not lines[-1]:
-    lines.pop()
-  for number, label in enumerate(lines, 1):
+  labels = []
+  for number, label in enumerate(text_files.read_list(path), 1):
     if not label or label in labels:
       found = f'{shown(label)} a second time' if label else 'a blank line'
       raise UserError(

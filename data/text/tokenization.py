@@ -19,8 +19,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from data.text import vocabulary_lines
-from system import files
+from system import files, text_files
 from system.errors import UserError
 
 PAD, UNK, CLS, SEP, MASK = '[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'
@@ -97,7 +96,7 @@ def load_vocabulary(vocab_file: str) -> Vocabulary:
       file and the line.
   """
   files.require_file(vocab_file, '`vocab_file`')
-  lines = vocabulary_lines.read(vocab_file)
+  lines = text_files.read_list(vocab_file)
   if not lines:
     raise UserError(f'{vocab_file} is empty; expected one token a line')
   # Nearly all vocabularies pass at once; the others are searched by line.

@@ -166,10 +166,7 @@ def checksum(*paths: str) -> str:
 def _check_labels(folder: str, content: ModelFile) -> None:
   path = os.path.join(folder, _LABELS_FILE)
   if content.task and content.task.labels and files.exists(path):
-    lines = list(text_files.read_lines(path))
-    while lines and not lines[-1]:  # As `label_order.read` takes the file.
-      lines.pop()
-    found = tuple(lines)
+    found = tuple(text_files.read_list(path))
     if found != content.task.labels:
       raise UserError(
         f'{path} has the labels {_some(found)}, '

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from modeling import configs
-from modeling.checkpoints import model_file
+from modeling.checkpoints import location, model_file
 from serving import text_model
 from system.errors import UserError
 from tests.support import tiny_world
@@ -135,13 +135,16 @@ def test_a_copy_of_the_model_alone_is_the_same_model(folder, tmp_path):
 
 def test_the_longest_input_of_other_programs_is_theirs(tmp_path):
   config = configs.compact_config('2/128', vocab_size=30)
-  # Google's format does not record it.
-  assert text_model.longest_input(str(tmp_path), config) == 128
+  google = location.Checkpoint(str(tmp_path / 'bert_model.ckpt'))
+  assert not google.is_hugging_face  # Its format does not record it.
+  assert text_model.longest_input(google, config) == 128
   (tmp_path / 'config.json').write_text('{"max_position_embeddings": 512}')
-  assert text_model.longest_input(str(tmp_path), config) == 512
+  other = location.Checkpoint(str(tmp_path / 'model.safetensors'))
+  assert other.is_hugging_face
+  assert text_model.longest_input(other, config) == 512
   path = tmp_path / 'tokenizer_config.json'
   path.write_text('{"model_max_length": 256}')
-  assert text_model.longest_input(str(tmp_path), config) == 256
+  assert text_model.longest_input(other, config) == 256
 
 
 def test_a_pair_for_a_model_of_single_texts_is_refused(folder):

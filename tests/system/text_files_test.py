@@ -68,3 +68,11 @@ def test_text_that_utf8_cannot_hold_is_named():
     UserError, match=r"f, line 2: .*'\\ud83d', at character 1"
   ):
     text_files.check_encodable(['a', 'b\ud83dc'], 'f, line 2')
+
+
+def test_a_list_ends_before_empty_lines(tmp_path):
+  path = tmp_path / 'labels.txt'
+  path.write_text('a\n\n b \n\n\n')
+  assert text_files.read_list(str(path)) == ['a', '', ' b ']
+  path.write_text('\n')
+  assert text_files.read_list(str(path)) == []
