@@ -24,7 +24,7 @@ from typing import TextIO
 from absl import logging
 
 from devices import workers
-from system import files, json_text
+from system import file_locks, files, json_text
 from system.errors import UserError
 
 _NAME = 'run.lock'
@@ -71,7 +71,7 @@ def shared(folder: str, label: str = 'output_dir') -> Iterator[None]:
   path, lock = os.path.join(folder, _NAME), None
   if files.exists(path):
     try:
-      lock = files.try_shared_lock(path)
+      lock = file_locks.share(path)
     except BlockingIOError:
       raise _in_use(folder, label) from None
   try:
@@ -100,7 +100,7 @@ def joined(folder: str, label: str) -> Iterator[Callable[[], bool]]:
   """
   lock = workers.chief_does(lambda: _join(folder, label))
   try:
-    yield lambda: lock is not None and files.is_only_lock(lock)
+    yield lambda: lock is not None and file_locks.is_alone(lock)
   finally:
     if lock is not None:
       lock.close()
@@ -111,7 +111,7 @@ def _join(folder: str, label: str) -> TextIO | None:
   path = os.path.join(folder, _NAME)
   _check_entry(path, label)
   try:
-    return files.try_shared_lock(path)
+    return file_locks.share(path)
   except BlockingIOError:
     raise _in_use(folder, label) from None
 
@@ -130,7 +130,7 @@ def _acquire(folder: str, label: str) -> TextIO | None:
   _check_entry(path, label)
   earlier, entry = _read(path), _own_entry()
   try:
-    lock = files.try_lock(path, entry)
+    lock = file_locks.acquire(path, entry)
   except BlockingIOError:
     raise _in_use(folder, label) from None
   if lock is None:

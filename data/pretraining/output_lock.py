@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from data.records import file_names
-from system import files, temporary_files
+from system import file_locks, files, temporary_files
 from system.errors import UserError
 
 # The endings of a job's files, after the name. A file with another ending
@@ -49,7 +49,7 @@ def held(outputs: Sequence[str]) -> Iterator[None]:
 def _acquire(path: str):
   owner = f'process {os.getpid()} on {socket.gethostname()}\n'
   try:
-    return files.try_lock(path, owner)
+    return file_locks.acquire(path, owner)
   except BlockingIOError:
     raise UserError(
       f'{files.read_text(path).strip() or "another process"} writes these '

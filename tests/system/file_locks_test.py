@@ -1,0 +1,59 @@
+"""Locks of this process's own open files, which exclude each other as well."""
+
+import threading
+
+import pytest
+
+from system import file_locks
+from system.errors import UserError
+
+
+def test_one_owner_at_a_time(tmp_path):
+  path = str(tmp_path / 'run.lock')
+  lock = file_locks.acquire(path, 'first')
+  with pytest.raises(BlockingIOError):
+    file_locks.acquire(path, 'second')
+  with pytest.raises(BlockingIOError):
+    file_locks.share(path)
+  assert (tmp_path / 'run.lock').read_text() == 'first'
+  lock.close()
+  file_locks.acquire(path, 'new').close()
+  assert (tmp_path / 'run.lock').read_text() == 'new'
+
+
+def test_a_shared_lock_keeps_owners_out_and_the_content(tmp_path):
+  path = str(tmp_path / 'run.lock')
+  file_locks.acquire(path, 'first').close()
+  one = file_locks.share(path)
+  assert file_locks.is_alone(one)
+  other = file_locks.share(path)
+  assert not file_locks.is_alone(one)
+  assert not file_locks.is_alone(other)
+  one.close()
+  assert file_locks.is_alone(other)
+  with pytest.raises(BlockingIOError):
+    file_locks.acquire(path, 'second')
+  other.close()
+  assert (tmp_path / 'run.lock').read_text() == 'first'
+
+
+def test_sharing_waits_for_a_job_that_looks_whether_it_is_alone(tmp_path):
+  path = str(tmp_path / 'run.lock')
+  held = file_locks.acquire(path, 'looks')
+  timer = threading.Timer(0.1, held.close)
+  timer.start()
+  file_locks.share(path).close()
+  timer.join()
+
+
+def test_remote_paths_have_no_lock():
+  assert file_locks.acquire('gs://bucket/run.lock', 'first') is None
+  assert file_locks.share('gs://bucket/run.lock') is None
+
+
+def test_a_symbolic_link_is_refused(tmp_path):
+  (tmp_path / 'elsewhere').write_text('kept')
+  (tmp_path / 'run.lock').symlink_to(tmp_path / 'elsewhere')
+  with pytest.raises(UserError, match='run.lock'):
+    file_locks.acquire(str(tmp_path / 'run.lock'), 'first')
+  assert (tmp_path / 'elsewhere').read_text() == 'kept'
