@@ -150,6 +150,30 @@ def write(results_dir: str, name: str, record: Mapping[str, Any]) -> str:
   return path
 
 
+def write_of_step(
+  path: str,
+  run_dir: str,
+  keys: Mapping[str, Any],
+  seconds: float | None,
+  split: str | None = None,
+) -> None:
+  """Records the run of a step (`pipeline.steps`) once it is done.
+
+  Args:
+    path: of the result's file.
+    run_dir: as for `make`.
+    keys: as for `make`.
+    seconds: as a step's `finish` gets them: None if another list, perhaps on
+      another machine, ran the command.
+    split: as for `make`.
+
+  Raises:
+    UserError: as for `make` and `write`.
+  """
+  record = make(run_dir, keys, seconds, split, is_here=seconds is not None)
+  write(os.path.dirname(path), os.path.basename(path), record)
+
+
 def read(path: str) -> dict[str, Any]:
   """Reads one result.
 

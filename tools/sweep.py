@@ -180,20 +180,13 @@ def _step(
   )
   name = result_record.file_name(keys).removesuffix('.json')
   folder = os.path.join(sweep_dir, 'runs', name)
-  results = os.path.join(sweep_dir, 'results')
+  result = os.path.join(sweep_dir, 'results', f'{name}.json')
 
   def record(seconds: float | None) -> None:
-    is_here = seconds is not None
-    made = result_record.make(folder, keys, seconds, is_here=is_here)
-    result_record.write(results, f'{name}.json', made)
+    result_record.write_of_step(result, folder, keys, seconds)
 
   flag_words = steps.flag_words({**values, 'output_dir': folder})
-  return Step(
-    name,
-    (*words, *flag_words),
-    os.path.join(results, f'{name}.json'),
-    finish=record,
-  )
+  return Step(name, (*words, *flag_words), result, finish=record)
 
 
 def write_flagfiles(sweep_dir: str, unfinished: Sequence[Step]) -> None:

@@ -31,18 +31,13 @@ def _encoder(plan: Plan, size: str) -> Student:
   encoder = stages.pretrained(size)
   evaluated = stages.evaluated(encoder, size)
   name = f'heldout_{encoder.name}'
-  runs_dir = plan.students.runs_dir
+  result = os.path.join(plan.students.runs_dir, f'{name}.json')
   folder = os.path.dirname(evaluated.done)
 
   def record(seconds: float | None) -> None:
     keys = {'run': name, 'size': size}
-    is_here = seconds is not None
-    made = result_record.make(
-      folder, keys, seconds, split='heldout', is_here=is_here
-    )
-    result_record.write(runs_dir, f'{name}.json', made)
+    result_record.write_of_step(result, folder, keys, seconds, 'heldout')
 
-  result = os.path.join(runs_dir, f'{name}.json')
   step = dataclasses.replace(
     evaluated,
     done=result,

@@ -225,9 +225,7 @@ class Students:
     keys = {'run': name, 'task': task, 'size': size, 'seed': origin.seed}
 
     def record(seconds: float | None) -> None:
-      is_here = seconds is not None
-      made = result_record.make(folder, keys, seconds, is_here=is_here)
-      result_record.write(self.runs_dir, f'{name}.json', made)
+      result_record.write_of_step(result, folder, keys, seconds)
       if name not in self.kept:
         shutil.rmtree(folder)
 
