@@ -1,5 +1,8 @@
 """A teacher's logits in a small file, and a dump made of them again."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -32,6 +35,22 @@ def _texts(world):
   )
 
 
+def _run(world, **changes):
+  flags = tiny_world.named_flags(
+    {
+      'task_name': 'SST-2',
+      'data_dir': world / 'task',
+      'transfer_file': world / 'transfer.txt',
+      'logits_file': world / 'kept.safetensors',
+      **changes,
+    }
+  )
+  module = 'recipes.paper.teacher_logits'
+  return subprocess.run(
+    [sys.executable, '-m', module, *flags], capture_output=True, text=True
+  )
+
+
 def _rows(folder):
   (dump,) = logits_dump.open_dumps([str(folder)], _TASK)
   return list(dump.rows())
@@ -54,11 +73,9 @@ def scored(teacher_world):
 
 @pytest.mark.slow
 def test_the_dump_of_kept_logits_is_the_teachers(scored):
-  path = str(scored / 'kept.safetensors')
-  teacher_logits.keep(str(scored / 'dump'), _texts(scored), path)
-  dev = _TASK.read_split(str(scored / 'task'), 'dev')
   tables = scored / 'tables'
-  teacher_logits.write_tables(path, _TASK, _texts(scored), dev, str(tables))
+  assert _run(scored, logits_dir=scored / 'dump').returncode == 0
+  assert _run(scored, output_dir=tables).returncode == 0
   flags = _dump_flags(
     scored,
     logits_dir=scored / 'again',
@@ -77,12 +94,19 @@ def test_the_dump_of_kept_logits_is_the_teachers(scored):
   )
   np.testing.assert_allclose(again, first, rtol=1e-5)
 
-  changed = ['the film was bad .', dev[0].text_a, 'the plot was awful .']
-  (scored / 'transfer.txt').write_text('\n'.join(changed) + '\n')
-  with pytest.raises(UserError, match='kept.*is of another transfer set'):
-    teacher_logits.write_tables(path, _TASK, _texts(scored), dev, str(tables))
-  with pytest.raises(UserError, match='dump is a dump of another transfer set'):
-    teacher_logits.keep(str(scored / 'dump'), _texts(scored), path)
+  written = (tables / teacher_logits.TRANSFER_TABLE).read_bytes()
+  kept = (scored / 'kept.safetensors').read_bytes()
+  with (scored / 'transfer.txt').open('a') as file:
+    file.write('the film was bad .\n')
+  for what, folder, message in (
+    ('output_dir', tables, 'kept.safetensors is of another transfer set'),
+    ('logits_dir', scored / 'dump', 'dump is a dump of another transfer set'),
+  ):
+    refused = _run(scored, **{what: folder})
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].endswith(message)
+  assert (tables / teacher_logits.TRANSFER_TABLE).read_bytes() == written
+  assert (scored / 'kept.safetensors').read_bytes() == kept
 
 
 def test_logits_of_another_dev_split_are_refused(world, tmp_path):
