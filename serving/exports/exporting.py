@@ -41,7 +41,8 @@ def check_target(output_dir: str, name: str, overwrite: bool) -> str:
     return target
   if not overwrite:
     raise UserError(
-      f'{target} exists: remove it, or give `overwrite` to replace it'
+      f'{target} exists: leave {name} out of `format` to keep it, or give '
+      '`overwrite` to replace it'
     )
   if not files.exists(os.path.join(target, REPORT)):
     raise UserError(

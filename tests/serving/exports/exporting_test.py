@@ -155,7 +155,7 @@ def test_an_existing_export_is_replaced_only_on_request(tmp_path):
   target = tmp_path / 'onnx'
   assert exporting.check_target(str(tmp_path), 'onnx', False) == str(target)
   target.mkdir()
-  with pytest.raises(UserError, match='exists: remove it, or give `overwrite`'):
+  with pytest.raises(UserError, match='exists: leave onnx out of `format`'):
     exporting.check_target(str(tmp_path), 'onnx', False)
   with pytest.raises(UserError, match='is no export.*not replaced'):
     exporting.check_target(str(tmp_path), 'onnx', True)
