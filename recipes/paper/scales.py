@@ -22,6 +22,7 @@ class Scale:
     tasks: the tasks of the main comparison; the first has all sizes, the others
       have `size` alone.
     pretraining: flags of run_pretraining.py.
+    shorter_pretraining: the other steps of `pretraining_steps`.
     records: flags of create_pretraining_data.py.
     teacher_epochs: epochs of the teacher's fine-tuning.
     fine_tuning_epochs: epochs of students on labels.
@@ -56,6 +57,7 @@ class Scale:
   size: str
   tasks: tuple[str, ...]
   pretraining: dict[str, object]
+  shorter_pretraining: tuple[int, ...]
   records: dict[str, object]
   teacher_epochs: float
   fine_tuning_epochs: float
@@ -99,10 +101,12 @@ SCALES = {
     pretraining={
       **_SMOKE_LENGTHS,
       **_BRIEF,
+      'train_batch_size': 32,
       'num_train_steps': 20,
       'num_warmup_steps': 2,
       'learning_rate': 1e-3,
     },
+    shorter_pretraining=(10,),
     records={**_SMOKE_LENGTHS, 'dupe_factor': 1},
     teacher_epochs=0.01,
     fine_tuning_epochs=0.01,
@@ -128,10 +132,12 @@ SCALES = {
     pretraining={
       **_CPU_LENGTHS,
       **_BRIEF,
+      'train_batch_size': 32,
       'num_train_steps': 14_000,
       'num_warmup_steps': 1_000,
       'learning_rate': 1e-3,
     },
+    shorter_pretraining=(1_400, 4_400),
     records={**_CPU_LENGTHS, 'dupe_factor': 2},
     teacher_epochs=2,
     fine_tuning_epochs=3,
@@ -162,6 +168,7 @@ SCALES = {
       'num_warmup_steps': 4_000,
       'learning_rate': 1e-3,
     },
+    shorter_pretraining=(1_300, 4_000, 13_000),
     records={**_LENGTHS, 'dupe_factor': 5},
     teacher_epochs=3,
     fine_tuning_epochs=4,
@@ -188,6 +195,7 @@ SCALES = {
       'num_warmup_steps': 10_000,
       'learning_rate': 1e-4,
     },
+    shorter_pretraining=(10_000, 30_000, 100_000, 300_000),
     records={
       'max_seq_length': 512,
       'max_predictions_per_seq': 77,

@@ -140,11 +140,10 @@ class Stages:
       **self.scale.pretraining,
       **changes,
     }
-    steps = self.scale.pretraining['num_train_steps']
     step = Step(
       f'encoders/{name}',
       ('run_pretraining.py', *flag_words(flags)),
-      f'{folder}/model.ckpt-{steps}.index',
+      f'{folder}/model.ckpt-{flags["num_train_steps"]}.index',
       (self.records(corpus), *needs),
     )
     return Encoder(name, folder, (step,))

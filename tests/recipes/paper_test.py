@@ -23,7 +23,7 @@ from tools import result_record
 _EXPERIMENTS = (
   *('main_comparison', 'initialisation', 'depth_or_width', 'transfer_size'),
   *('transfer_domain', 'compound_effect', 'release_sweep'),
-  *('elaborate_methods', 'selection', 'release'),
+  *('elaborate_methods', 'selection', 'release', 'pretraining_steps'),
 )
 _DATA = (
   *('wiki/train-00.txt.gz', 'wiki/heldout.txt.gz', 'vocab/uncased_vocab.txt'),
