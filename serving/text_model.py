@@ -19,7 +19,7 @@ import tensorflow as tf
 from data.records import memory_batches
 from data.tasks import label_order, text_encoding
 from data.text.tokenization import BertTokenizer
-from modeling.checkpoints import loading, location
+from modeling.checkpoints import loading, location, stored_weights
 from modeling.checkpoints.location import Checkpoint
 from modeling.checkpoints.model_file import ModelFile
 from modeling.configs import BertConfig
@@ -193,8 +193,8 @@ def num_outputs_of(checkpoint: Checkpoint) -> int:
   Raises:
     UserError: there is no head.
   """
-  bias = loading.CLASSIFIER_HEAD[1]
-  shapes = loading.read_variables(checkpoint)
+  bias = stored_weights.CLASSIFIER_HEAD[1]
+  shapes = stored_weights.read_variables(checkpoint)
   if bias not in shapes:
     raise UserError(
       f'{checkpoint.prefix} has no head for a task ({bias}): it was '

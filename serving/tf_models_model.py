@@ -35,7 +35,11 @@ def load(folder: str, kind: str = 'float32') -> Model:
       or the names of its labels are unknown.
   """
   path = find(folder, kind)
-  from modeling.checkpoints import loading, location, tf_models_reader
+  from modeling.checkpoints import (
+    location,
+    stored_weights,
+    tf_models_reader,
+  )
   from modeling.models import Classifier, released_variables
   from serving import text_model
 
@@ -46,7 +50,7 @@ def load(folder: str, kind: str = 'float32') -> Model:
     raise UserError(f'{checkpoint.prefix} has no head for a task')
   classifier = Classifier(config, len(weights[_HEAD]), seed=None)
   variables = released_variables(classifier)
-  loading.check_shapes(checkpoint.prefix, weights, variables, path)
+  stored_weights.check_shapes(checkpoint.prefix, weights, variables, path)
   for name, variable in variables.items():
     variable.assign(weights[name])
   recorded = export_record.read(folder)

@@ -262,7 +262,7 @@ def _check_weights(
     UserError: variables are missing or of the wrong shape.
   """
   from modeling import models
-  from modeling.checkpoints import loading
+  from modeling.checkpoints import stored_weights
 
   expected = models.released_variables(models.PreTrainer(config))
   missing = [
@@ -279,8 +279,8 @@ def _check_weights(
       + _pooler_advice(missing)
     )
   weights |= {name: expected[name].numpy() for name in fresh}
-  loading.check_shapes(path, weights, expected, _CONFIG)
-  loading.check_finite(path, weights)
+  stored_weights.check_shapes(path, weights, expected, _CONFIG)
+  stored_weights.check_finite(path, weights)
   return fresh
 
 

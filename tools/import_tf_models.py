@@ -135,11 +135,11 @@ def _check_weights(
 ) -> None:
   """Raises a `UserError` if weights have a wrong shape or are not finite."""
   from modeling import models
-  from modeling.checkpoints import loading
+  from modeling.checkpoints import stored_weights
 
   expected = models.released_variables(models.PreTrainer(config, seed=None))
-  loading.check_shapes(path, weights, expected, config_file)
-  loading.check_finite(path, weights)
+  stored_weights.check_shapes(path, weights, expected, config_file)
+  stored_weights.check_finite(path, weights)
 
 
 def _labels(

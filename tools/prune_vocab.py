@@ -96,13 +96,13 @@ def prune(
   """
   from data.text import vocabulary_fit, vocabulary_pruning
   from data.text.tokenization import BertTokenizer, Vocabulary
-  from modeling.checkpoints import loading, pruning
+  from modeling.checkpoints import pruning, stored_weights
 
   config = _config(checkpoint)
   before = BertTokenizer(
     checkpoint.vocab_file, _casing(checkpoint, do_lower_case)
   )
-  weights = loading.read_weights(checkpoint)
+  weights = stored_weights.read_weights(checkpoint)
   first, *others = corpora
   fit, counts = vocabulary_fit.check_and_count(corpora[first], before)
   ids = vocabulary_pruning.kept(before.tokens, counts, min_count)

@@ -18,7 +18,7 @@ import tensorflow as tf
 from absl import logging
 
 from modeling import hidden_states
-from modeling.checkpoints import loading, location
+from modeling.checkpoints import loading, location, stored_weights
 from modeling.checkpoints.location import Checkpoint
 from modeling.configs import BertConfig
 from modeling.dropout import DropoutKey
@@ -236,7 +236,7 @@ def _num_relation_heads(options: ImitationOptions, student: BertConfig) -> int:
 
 def _check_head(checkpoint: Checkpoint, config: BertConfig) -> None:
   """Raises a `UserError` if a teacher's masked-LM head is missing."""
-  stored = loading.read_variables(checkpoint)
+  stored = stored_weights.read_variables(checkpoint)
   head = MaskedLmHead(config, WeightInit(0.0, 0), 'float32')
   missing = [name for name in released_variables(head) if name not in stored]
   if missing:

@@ -301,11 +301,9 @@ def check_start(
   """
   if not (checkpoint := options.checkpoint):
     return
-  from modeling.checkpoints import loading
+  from modeling.checkpoints import start_check
 
-  loading.check_start(
-    checkpoint, config, options.init, options.extend_positions
-  )
+  start_check.check(checkpoint, config, options.init, options.extend_positions)
   check_text(checkpoint, text, 'init_checkpoint')
   beside = checkpoint.config()
   if beside and options.init != initialisation.WORD_EMBEDDINGS:

@@ -15,7 +15,7 @@ from data.tasks.examples import Example
 from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
 from devices import workers
-from modeling.checkpoints import loading, recorded_casing
+from modeling.checkpoints import loading, recorded_casing, stored_weights
 from modeling.checkpoints.location import Checkpoint, label_folders
 from modeling.models import Classifier, released_variables
 from system.errors import UserError
@@ -264,7 +264,7 @@ def load_whole(
     UserError: a variable is missing or has another shape, or the head has
       other labels than the task.
   """
-  if _HEAD_BIAS not in loading.read_variables(checkpoint):
+  if _HEAD_BIAS not in stored_weights.read_variables(checkpoint):
     raise UserError(
       f'{checkpoint.prefix} holds no head for a task (output_weights, '
       f'{_HEAD_BIAS}): it was pre-trained only. Fine-tune it first, with '

@@ -10,6 +10,8 @@ tf_models_reader  a BERT in a checkpoint of tf-models-official
 pytorch_file    the tensors of a pytorch_model.bin, without running code
 tokenizer_files what a Hugging Face folder says about its tokenizer
 initialisation  which weights of a checkpoint a model starts from
+start_check     whether a model can start from a checkpoint
+stored_weights  checkpoint → weights by their released names
 load_report     which variables a checkpoint initialised
 loading         checkpoint → model
 exporting       model → checkpoint

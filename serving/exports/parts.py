@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.text.tokenization import BertTokenizer
-from modeling.checkpoints import loading, location
+from modeling.checkpoints import loading, location, stored_weights
 from modeling.checkpoints.location import Checkpoint
 from modeling.configs import BertConfig
 from modeling.encoder import BertEncoder
@@ -81,7 +81,7 @@ def read(path: str, head: str = heads.AUTO) -> Parts:
   """
   checkpoint = location.locate(path)
   config = text_model.config_of(checkpoint)
-  stored = loading.read_variables(checkpoint)
+  stored = stored_weights.read_variables(checkpoint)
   head = _head(head, stored, checkpoint)
   tokenizer = _tokenizer(checkpoint, config)
   of_task = text_model.load(path) if head == heads.TASK else None
@@ -118,12 +118,12 @@ def _head(wanted: str, stored: Mapping, checkpoint: Checkpoint) -> str:
     for start in _PRETRAINING_HEADS
   )
   found = {heads.NONE: True, heads.PRETRAINING: is_trained}
-  found[heads.TASK] = loading.CLASSIFIER_HEAD[1] in stored
+  found[heads.TASK] = stored_weights.CLASSIFIER_HEAD[1] in stored
   if wanted == heads.AUTO:
     return next(kind for kind in heads.KINDS if found[kind])
   if not found[wanted]:
     names = {
-      heads.TASK: loading.CLASSIFIER_HEAD,
+      heads.TASK: stored_weights.CLASSIFIER_HEAD,
       heads.PRETRAINING: _PRETRAINING_HEADS,
     }
     kinds = ', '.join(kind for kind in heads.KINDS if found[kind])

@@ -18,7 +18,7 @@ import run_classifier  # noqa: F401 - defines the flags
 import run_distillation  # noqa: F401
 import run_pretraining  # noqa: F401
 from cli import run_flags
-from modeling.checkpoints import loading, location
+from modeling.checkpoints import location, stored_weights
 from modeling.checkpoints.initialisation import POSITIONS
 from modeling.options import ModelOptions
 from system.errors import UserError
@@ -230,7 +230,7 @@ def _as_hugging_face(teacher: pathlib.Path, folder: pathlib.Path):
   """Writes a fine-tuned checkpoint as a Hugging Face folder."""
   reader = tf.train.load_checkpoint(str(teacher))
   tensors = {}
-  for name in loading.read_variables(location.locate(str(teacher))):
+  for name in stored_weights.read_variables(location.locate(str(teacher))):
     value = reader.get_tensor(name)
     if name.endswith('/kernel'):
       value = value.T
@@ -300,7 +300,7 @@ def test_a_checkpoint_may_be_named_in_several_forms(teacher_world, form):
   )
   name = 'bert/encoder/layer_1/output/dense/kernel'
   np.testing.assert_array_equal(
-    loading._open(checkpoint).get_tensor(name),
+    stored_weights.StoredWeights(checkpoint).read([name])[name],
     tf.train.load_variable(str(teacher_world / 'teacher'), name),
   )
 

@@ -21,6 +21,7 @@ from modeling.checkpoints import (
   loading,
   location,
   pytorch_file,
+  stored_weights,
 )
 from modeling.configs import BertConfig
 from system.errors import UserError
@@ -101,7 +102,7 @@ def imported(folder):
   output_dir = str(folder) + '.out'
   lines = import_folder(str(folder), output_dir)
   checkpoint = location.locate(output_dir)
-  names = loading.read_variables(checkpoint)
+  names = stored_weights.read_variables(checkpoint)
   return {
     name: tf.train.load_variable(checkpoint.prefix, name) for name in names
   }, lines

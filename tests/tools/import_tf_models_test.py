@@ -12,6 +12,7 @@ from modeling.checkpoints import (
   loading,
   location,
   object_graph,
+  start_check,
   tensor_bundle,
   tf_models,
 )
@@ -310,7 +311,7 @@ def test_a_run_names_the_tool(run):
   with pytest.raises(UserError, match=message):
     loading.load_released(checkpoint, variables)
   with pytest.raises(UserError, match=message):
-    loading.check_start(checkpoint, _CONFIG, 'all')
+    start_check.check(checkpoint, _CONFIG, 'all')
 
 
 def test_another_object_graph_is_refused(run, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from modeling.checkpoints import exporting, loading, location
+from modeling.checkpoints import exporting, location, stored_weights
 from modeling.configs import BertConfig
 from system import temporary_files
 from system.errors import UserError
@@ -73,7 +73,7 @@ def test_values_are_stored_as_float32(tmp_path):
   exporting.write_released(
     prefix, {'bert/x': tf.Variable([0.5, 1.5], dtype=tf.bfloat16)}
   )
-  assert loading.read_variables(location.locate(prefix)) == {
+  assert stored_weights.read_variables(location.locate(prefix)) == {
     'bert/x': ((2,), 'float32')
   }
   np.testing.assert_array_equal(

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from modeling.checkpoints import exporting, loading, location
+from modeling.checkpoints import (
+  exporting,
+  loading,
+  location,
+  start_check,
+  stored_weights,
+)
 from modeling.checkpoints.initialisation import POSITIONS
 from modeling.configs import BertConfig
 from system.errors import UserError
@@ -91,7 +97,7 @@ def test_training_state_is_not_listed(tmp_path):
   values[WORDS + '/adam_v'] = values[WORDS]
   values['global_step'] = np.float32(3)
   exporting.write_released(prefix, values)
-  assert loading.read_variables(location.locate(prefix)) == {
+  assert stored_weights.read_variables(location.locate(prefix)) == {
     name: (value.shape, 'float32') for name, value in make_values().items()
   }
   assert not loading.load_released(
@@ -100,7 +106,7 @@ def test_training_state_is_not_listed(tmp_path):
 
 
 def test_fixture_of_the_original_code_is_read(fixtures_dir):
-  listed = loading.read_variables(
+  listed = stored_weights.read_variables(
     location.locate(str(fixtures_dir / 'reference_bert'))
   )
   assert len(listed) == 46
@@ -326,11 +332,11 @@ def test_an_unfit_checkpoint_is_refused_before_a_model_is_built(
     'num_attention_heads': 1,
   }
   prefix = deeper(tmp_path)
-  loading.check_start(
+  start_check.check(
     location.locate(prefix), BertConfig(**fits), 'bottom_layers'
   )
   with pytest.raises(UserError, match=f'deeper.*{message}'):
-    loading.check_start(
+    start_check.check(
       location.locate(prefix), BertConfig(**fits | changes), init
     )
 
@@ -395,7 +401,7 @@ def test_the_weights_to_start_from_are_read_before_a_model_is_built(
     vocab_size=3, hidden_size=2, num_hidden_layers=1, num_attention_heads=1
   )
   if not is_read:
-    loading.check_start(location.locate(prefix), config, init)
+    start_check.check(location.locate(prefix), config, init)
     return
   with pytest.raises(UserError, match=f'NaN or infinite: {name}$'):
-    loading.check_start(location.locate(prefix), config, init)
+    start_check.check(location.locate(prefix), config, init)

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from modeling.checkpoints import loading, location
+from modeling.checkpoints import location, stored_weights
 from serving import text_model
 from serving.exports import hugging_face, parts
 from tools.import_hugging_face import import_folder
@@ -78,7 +78,7 @@ def test_the_export_imports_as_the_same_bytes(parts_of, tmp_path, kind):
   assert back.checksum() == model.checkpoint.checksum()
   assert back.config()[1] == model.config
   assert back.casing()[1] is True
-  assert len(loading.read_variables(back)) == len(model.weights)
+  assert len(stored_weights.read_variables(back)) == len(model.weights)
 
 
 def test_our_own_reader_answers_alike_from_the_export(parts_of, tmp_path):

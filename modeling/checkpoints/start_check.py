@@ -1,0 +1,105 @@
+"""Checks that a model can start from a checkpoint, before it is built.
+
+Tested by `tests/modeling/checkpoints/loading_test.py`.
+"""
+
+from modeling.checkpoints import initialisation
+from modeling.checkpoints.initialisation import POSITIONS, SEGMENTS
+from modeling.checkpoints.load_report import compact
+from modeling.checkpoints.location import Checkpoint, first_few
+from modeling.checkpoints.stored_weights import (
+  StoredWeights,
+  Variables,
+  is_encoder,
+)
+from modeling.configs import BertConfig
+from system.errors import UserError
+
+
+def check(
+  checkpoint: Checkpoint,
+  config: BertConfig,
+  init: str,
+  extends_positions: bool = False,
+) -> None:
+  """Checks, before a model is built, that it can start from a checkpoint.
+
+  Args:
+    checkpoint: see `location.locate`.
+    config: the model's.
+    init: a value of the setting `init`.
+    extends_positions: as for `loading.load_released`.
+
+  Raises:
+    UserError: the number of layers, the hidden size, the vocabulary's size or
+      the number of positions or segments does not fit, and the message shows
+      both; or weights of the encoder cannot be read, or are not finite.
+  """
+  opened, prefix = StoredWeights(checkpoint), checkpoint.prefix
+  stored = opened.variables
+  if initialisation.WORDS not in stored:
+    raise UserError(
+      f'{prefix} lacks {initialisation.WORDS}. It holds'
+      f' {first_few(compact(stored)) or "no weights"}'
+    )
+  vocab_size, width = stored[initialisation.WORDS][0]
+  for name, theirs, ours in (
+    ('hidden_size', width, config.hidden_size),
+    ('vocab_size', vocab_size, config.vocab_size),
+  ):
+    if theirs != ours:
+      raise UserError(
+        f'{prefix} has {name} {theirs}, the model {ours}: the model can only'
+        f' start from a checkpoint of the same {name}'
+      )
+  if init != initialisation.WORD_EMBEDDINGS:
+    _check_tables(prefix, stored, config, extends_positions)
+    try:
+      initialisation.layer_sources(
+        init, config.num_hidden_layers, initialisation.num_layers(stored)
+      )
+    except UserError as error:
+      raise UserError(f'{prefix}: {error}') from error
+  # One at a time: a model's weights may fill the memory.
+  for name in _starting_points(config, init, stored):
+    opened.read([name])
+
+
+def _starting_points(
+  config: BertConfig, init: str, stored: Variables
+) -> list[str]:
+  """Returns the stored weights that the model's encoder starts from."""
+  encoder = list(filter(is_encoder, stored))
+  ours = initialisation.within_layers(encoder, config.num_hidden_layers)
+  sources = initialisation.sources(init, ours, stored)
+  return sorted(set(sources.values()) & stored.keys())
+
+
+def _check_tables(
+  prefix: str, stored: Variables, config: BertConfig, extends_positions: bool
+) -> None:
+  """Compares the numbers of segments and positions, if the tables exist."""
+  (types, _), _ = stored.get(SEGMENTS, ((config.type_vocab_size, 0), ''))
+  if types != config.type_vocab_size:
+    raise UserError(
+      f'{prefix} has type_vocab_size {types}, the model'
+      f' {config.type_vocab_size}: do its bert_config.json and the given one'
+      ' agree?'
+    )
+  ours = config.max_position_embeddings
+  (theirs, _), _ = stored.get(POSITIONS, ((ours, 0), ''))
+  if theirs < ours and not extends_positions:
+    raise UserError(
+      f'{prefix} has {theirs} positions (max_position_embeddings), the model'
+      f' {ours}. `extend_positions` keeps the {theirs} and initialises the'
+      ' others at random.'
+    )
+  # The model could keep the first positions only. But `max_seq_length` bounds
+  # the inputs, so no run needs fewer positions, and a bert_config.json with
+  # fewer probably belongs to another model.
+  if theirs > ours:
+    raise UserError(
+      f'{prefix} has {theirs} positions (max_position_embeddings), the model'
+      f' {ours}: expected as many. For shorter inputs set only'
+      ' `max_seq_length`.'
+    )
