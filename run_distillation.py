@@ -18,9 +18,9 @@ def main(_: list[str]) -> None:
   options = distillation_flags.options()
   device_flags.prepare(options.devices)
 
-  from distillation import student
+  from distillation import run
 
-  student.run(options, run_flags.command)
+  run.run(options, run_flags.command)
 
 
 if __name__ == '__main__':

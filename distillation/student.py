@@ -1,7 +1,6 @@
-"""run_distillation.py's jobs: a teacher's dump, and a student trained on it.
+"""A student: trained on teachers' dumps, and evaluated beside them.
 
-The teacher is loaded first, scores the transfer set once, and is never saved
-with a student. `soft_labels` defines the loss.
+`soft_labels` defines the loss.
 
 Tested by `tests/scripts/run_distillation_test.py`.
 """
@@ -15,34 +14,26 @@ import numpy as np
 from absl import logging
 
 from data.records.record_source import RecordSource
-from data.tasks import classifier_records, data_report, label_order
+from data.tasks import classifier_records, label_order
 from data.tasks.examples import Example
 from data.tasks.task import Task
-from data.text.tokenization import BertTokenizer
-from devices import strategies, workers
 from distillation import (
   dump_shards,
-  imported_dump,
-  logits_dump,
   merged_dump,
   patience,
-  teacher,
-  transfer_set,
 )
 from distillation.logits_dump import Dump
-from distillation.options import DistillationOptions, StudentOptions, no_dev
+from distillation.options import DistillationOptions, StudentOptions
 from distillation.patience import Patience
 from distillation.soft_labels import agreement, make_distillation_loss
-from modeling.checkpoints import location
-from modeling.configs import BertConfig
 from modeling.models import Classifier
 from system.errors import UserError
-from training import evaluation, fine_tuning, model_setup, run_folder, seeds
+from training import evaluation, fine_tuning, run_folder
 from training.evaluation import Splits
 from training.job import Job
 from training.model_setup import TextEncoding
 from training.run import Run, train, with_bias_correction
-from training.seeds import Command, Scores
+from training.seeds import Scores
 from training.task_folder import TaskFolder
 
 
@@ -165,163 +156,7 @@ class SoftLabels:
     )
 
 
-def run(options: DistillationOptions, command: Command) -> None:
-  """Does what run_distillation.py's flags ask for.
-
-  Args:
-    options: all settings of the script.
-    command: see `Command`.
-
-  Raises:
-    UserError: a setting, file or checkpoint does not fit; checked before the
-      first expensive step where possible.
-    Stopped: the run was asked to stop, and has saved its state.
-  """
-  _check_casing(options)
-  strategy = strategies.make_strategy(options.devices)
-  task = make_distillation_task(options)
-  splits = evaluation.read_splits(
-    task,
-    options.task.data_dir,
-    options.evaluation,
-    *_splits_of_teacher(task, options),
-  )
-  tokenizer = fine_tuning.make_tokenizer(options)
-  text = fine_tuning.text_of(tokenizer, options)
-  if options.has_student:
-    config = model_setup.choose_config(options.model, text, task)
-    model_setup.check_start(options.model, config, text)
-
-  def run_student(options, command) -> Scores:
-    model_setup.check_named_checkpoint(options.training, options.model)
-    dumps = logits_dump.open_dumps(options.dump.logits_dir, task)
-    folder = fine_tuning.make_task_folder(task, tokenizer, options)
-    model = fine_tuning.make_classifier(config, task, options)
-    if options.training.do_train:
-      _train(model, folder, splits, dumps, options, command)
-    return _evaluate(model, folder, splits, dumps, options, text)
-
-  with workers.running(strategy):
-    if options.dump.do_dump_logits:
-      _dump_logits(task, tokenizer, splits.get('dev', ()), options, command())
-    if options.imported.do_import_logits:
-      dev = splits.get('dev', ())
-      imported_dump.run(task, tokenizer, dev, options, command())
-    if options.has_student:
-      seeds.run(options, command, run_student)
-
-
-def _splits_of_teacher(
-  task: Task, options: DistillationOptions
-) -> Sequence[str]:
-  """Returns the split that the teacher is scored on, or none.
-
-  Raises:
-    UserError: a teacher makes a dump, but there is no dev split.
-  """
-  is_scored = options.imported.teacher_dev_scores or options.dump.do_dump_logits
-  if not is_scored:
-    return ()
-  try:
-    task.locate(options.task.data_dir, 'dev')
-  except UserError as error:
-    if not options.dump.allow_weak_teacher:
-      raise no_dev(error) from error
-    logging.warning('The teacher is not scored: %s', error)
-    return ()
-  return ('dev',)
-
-
-def _check_casing(options: DistillationOptions) -> None:
-  for label, path in (
-    ('init_checkpoint', options.model.init_checkpoint),
-    ('teacher_checkpoint', options.dump.teacher_checkpoint),
-  ):
-    model_setup.check_casing_of_name(
-      path, options.tokenizer.do_lower_case, label
-    )
-
-
-def make_distillation_task(options: DistillationOptions) -> Task:
-  """Returns the task, with its labels in the order of the dumps or teacher.
-
-  Raises:
-    UserError: as for `make_task`, or `temperature` is set but the task predicts
-      numbers.
-  """
-  dump = options.dump
-  teachers = []
-  if dump.do_dump_logits:
-    teachers += location.label_folders(dump.teacher_checkpoint)
-  task = fine_tuning.make_labelled_task(
-    options,
-    *teachers,
-    dump_folders=() if options.makes_dump else dump.logits_dir,
-  )
-  temperature = options.student.temperature
-  is_own = 'temperature' not in options.student.inherited
-  if task.is_regression and temperature != 1.0 and is_own:
-    raise UserError(
-      f'`temperature`={temperature} cannot take effect: {task.name} predicts '
-      'numbers'
-    )
-  return task
-
-
-def _dump_logits(
-  task: Task,
-  tokenizer: BertTokenizer,
-  dev: Sequence[Example],
-  options: DistillationOptions,
-  command: Mapping[str, Any],
-) -> None:
-  dump, data_dir = options.dump, options.task.data_dir
-  checkpoint = location.locate(dump.teacher_checkpoint)
-  config = model_setup.read_teacher_config(checkpoint, dump.teacher_config_file)
-  text = fine_tuning.text_of(tokenizer, options)
-  max_seq_length = options.model.max_seq_length
-  model_setup.check_fit(config, text, max_seq_length, task)
-  teacher.check_layers(dump, config)
-  model_setup.check_text(checkpoint, text, 'teacher_checkpoint')
-  folder = TaskFolder(task, tokenizer, max_seq_length, dump.logits_dir[0])
-  transfer = transfer_set.make(
-    task,
-    data_dir,
-    options.transfer,
-    transfer_set.columns_of(task, options.task, options.transfer),
-    tfds_dir=data_dir if options.task.data_source == 'tfds' else None,
-  )
-  _show_data(folder, transfer, dev, config)
-  teacher.dump(
-    teacher.DumpJob(
-      folder,
-      checkpoint,
-      transfer,
-      dev,
-      dump,
-      options.evaluation.predict_batch_size,
-      options.devices.precision,
-    ),
-    config,
-    fine_tuning.task_identity(folder),
-    command,
-  )
-
-
-def _show_data(
-  folder: TaskFolder,
-  transfer: transfer_set.TransferSet,
-  dev: Sequence[Example],
-  config: BertConfig,
-) -> None:
-  """Logs what the texts of a dump are like."""
-  if workers.is_chief():
-    texts = [Example(*text) for text in transfer.texts]
-    splits = {'transfer': texts, 'dev': dev}
-    data_report.show(fine_tuning.make_data_report(folder, splits, config))
-
-
-def _train(
+def train_student(
   model: Classifier,
   folder: TaskFolder,
   splits: Splits,
@@ -329,6 +164,21 @@ def _train(
   options: DistillationOptions,
   command: Mapping[str, Any],
 ) -> None:
+  """Trains a student.
+
+  Args:
+    model: the student.
+    folder: its task and its folder.
+    splits: those that it is evaluated on during training.
+    dumps: one for each teacher.
+    options: all settings of the script.
+    command: the script and its flags, for `run.json`.
+
+  Raises:
+    UserError: the dumps do not suit the student, a file is damaged, or another
+      run trains in the folder.
+    Stopped: the run was asked to stop, and has saved its state.
+  """
   task, max_seq_length = folder.task, folder.max_seq_length
   patient = patience.make(
     options.student,
@@ -370,7 +220,7 @@ def _train(
   )
 
 
-def _evaluate(
+def evaluate_student(
   model: Classifier,
   folder: TaskFolder,
   splits: Splits,
@@ -378,6 +228,23 @@ def _evaluate(
   options: DistillationOptions,
   text: TextEncoding,
 ) -> Scores:
+  """Evaluates a student, also on how well it agrees with its teachers.
+
+  Args:
+    model: takes the weights.
+    folder: its task and its folder.
+    splits: the evaluated ones.
+    dumps: one for each teacher; empty if there is none.
+    options: all settings of the script.
+    text: how the model's text is encoded.
+
+  Returns:
+    As `fine_tuning.evaluate`.
+
+  Raises:
+    UserError: as for `fine_tuning.evaluate`.
+  """
+
   def agreement_with_teacher(
     examples: Sequence[Example], logits: np.ndarray
   ) -> dict[str, float]:

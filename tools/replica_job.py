@@ -19,7 +19,7 @@ from cli import (
 from data.records import batch_signatures
 from data.text import tokenization
 from devices import flops
-from distillation import dump_manifest, patience, student
+from distillation import dump_manifest, patience, run, student
 from modeling.checkpoints.location import locate
 from modeling.models import PreTrainer
 from system.errors import UserError
@@ -124,7 +124,7 @@ def _fine_tuning(num_replicas: int) -> ReplicaJob:
 
 def _distillation(num_replicas: int) -> ReplicaJob:
   options = distillation_flags.read()
-  task = student.make_distillation_task(options)
+  task = run.make_distillation_task(options)
   model = _classifier(task, options)
   dumps = {}
   if options.student.patient_weight:
@@ -177,7 +177,7 @@ def _training(job: Job, settings: Settings, num_replicas: int) -> ReplicaJob:
 
 def _dump() -> ReplicaJob:
   options = distillation_flags.read()
-  task = student.make_distillation_task(options)
+  task = run.make_distillation_task(options)
   length, config_file = (
     options.model.max_seq_length,
     options.dump.teacher_config_file,
