@@ -173,14 +173,29 @@ def lost_workers_raised() -> Iterator[None]:
 
 
 @contextmanager
+def _shortage_explained() -> Iterator[None]:
+  """Turns TensorFlow's error about memory into a `UserError`."""
+  try:
+    yield
+  except tf.errors.ResourceExhaustedError as error:
+    reason = reason_of(error).partition('\n')[0]
+    raise UserError(
+      f'a device has too little memory: {reason}. Try a smaller '
+      '`train_batch_size` (or `gradient_accumulation_steps`, which keeps the '
+      'batch), `eval_batch_size` or `max_seq_length`, or `precision`=bfloat16'
+    ) from error
+
+
+@contextmanager
 def running(strategy: tf.distribute.Strategy) -> Iterator[None]:
   """Runs a block in a strategy's scope; the workers leave it together.
 
   Raises:
     LostWorker: another worker is lost.
     Stopped: the block's; all workers stop at the same step.
+    UserError: the block's; or a device has too little memory.
   """
-  with strategy.scope(), lost_workers_raised():
+  with strategy.scope(), lost_workers_raised(), _shortage_explained():
     stopped = None
     try:
       yield

@@ -96,12 +96,16 @@ def fit(
     best_checkpoint.discard(settings.output_dir)
   if not step:
     checkpointer.start(exports=settings.save_initial_checkpoint)
-  if evaluation:
-    evaluation.resume(
-      settings.output_dir,
-      trainer.statistics.start,
-      lambda step, folder: export(step, folder, keep=1),
-    )
+
+  def resume_evaluation() -> None:
+    if evaluation:
+      evaluation.resume(
+        settings.output_dir,
+        trainer.statistics.start,
+        lambda step, folder: export(step, folder, keep=1),
+      )
+
+  workers.chief_does(resume_evaluation)
   # A run that stopped mid-interval finishes its interval first.
   is_between_intervals = trainer.statistics.start == step
   if is_between_intervals and train_loop.is_over(step, settings, evaluation):

@@ -28,16 +28,19 @@ class Profile:
   Use it in a `with` statement, which writes an unfinished profile at its end.
   """
 
-  def __init__(self, output_dir: str, steps: range):
+  def __init__(self, output_dir: str, steps: range, records: bool = True):
     """Chooses the steps.
 
     Args:
       output_dir: the run's folder; the profile goes to its `events`, where
         TensorBoard looks.
-      steps: the steps to record; may be empty.
+      steps: the steps to record; may be empty. All workers give the same, so
+        that their loops on the devices end at the same steps.
+      records: whether this worker records them.
     """
     self._folder = os.path.join(output_dir, 'events')
     self._steps = steps
+    self._records = records
     self._is_recording = False
 
   def __enter__(self) -> 'Profile':
@@ -50,7 +53,7 @@ class Profile:
     """Trains from `step` to `stop`, or until the trainer ends its loop."""
     edges = (self._steps.start, self._steps.stop, stop)
     stop = min(edge for edge in edges if edge > step)
-    if step in self._steps and not self._is_recording:
+    if self._records and step in self._steps and not self._is_recording:
       with file_systems.explained('write', self._folder):
         tf.profiler.experimental.start(self._folder)
       self._is_recording = True

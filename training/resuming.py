@@ -127,8 +127,8 @@ class Checkpointer:
       )
     step = int(self._optimizer.step.numpy())
     # The run may have been killed before it exported this step.
-    if workers.is_chief() and self._statistics.start == step:
-      self._export_if_missing(step)
+    if self._statistics.start == step:
+      workers.chief_does(lambda: self._export_if_missing(step))
     return step
 
   def _restore(self, prefix: str) -> None:
@@ -173,12 +173,14 @@ class Checkpointer:
         cannot be written, and the existing checkpoints stay.
     """
     self._check_finite(step)
-    if workers.is_chief():
-      run_lock.check(self._output_dir)
-      self._write(step)
-      if self._statistics.start == step:
-        self._export(step)
+    workers.chief_does(lambda: self._save(step))
     restart.note_progress()
+
+  def _save(self, step: int) -> None:
+    run_lock.check(self._output_dir)
+    self._write(step)
+    if self._statistics.start == step:
+      self._export(step)
 
   def start(self, exports: bool) -> None:
     """Begins a run at step 0, in a folder without progress.
@@ -190,8 +192,9 @@ class Checkpointer:
       UserError: as for `save`.
     """
     self._check_finite(0)
-    if not workers.is_chief():
-      return
+    workers.chief_does(lambda: self._begin(exports))
+
+  def _begin(self, exports: bool) -> None:
     run_lock.check(self._output_dir)
     # It names the last weights of an earlier run.
     state_file = os.path.join(self._output_dir, location.STATE_FILE)

@@ -5,6 +5,7 @@ second nor the time left.
 """
 
 import dataclasses
+import functools
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -49,21 +50,19 @@ def train(
   """
   statistics = trainer.statistics
   step = _steps_done(trainer)
-  metrics = MetricsLog(settings.output_dir)
-  if is_chief := workers.is_chief():
-    metrics.resume(statistics.start)
-    events = _Events(settings.output_dir)
   profiled = range(0)
-  if settings.profile and is_chief:
+  if settings.profile:
     profiled = profiled_steps(step, settings.num_train_steps)
   with (
     Progress(settings.num_train_steps, ' steps', initial=step) as progress,
     stop_request.listener(trainer.stop_request.set),
-    Profile(settings.output_dir, profiled) as profile,
+    Profile(settings.output_dir, profiled, workers.is_chief()) as profile,
   ):
     run = _Run(
       trainer, checkpointer, settings, profile, Pace(settings, progress, step)
     )
+    reports = _Reports(settings, run.pace, evaluation)
+    workers.chief_does(lambda: reports.resume(statistics.start))
     is_last = False
     while not is_last:
       first = step
@@ -75,16 +74,10 @@ def train(
       means['learning_rate'] = float(trainer.optimizer.current_learning_rate())
       _check_scale(means, step, settings)
       statistics.begin(step)
-      if is_chief:
-        metrics.append(step, means)
-        run.pace.say(means['loss'])
-        if step > first:  # Equal if the run resumes at the end of an interval.
-          means['examples_per_second'] = (
-            settings.train_batch_size * (step - first) / seconds
-          )
-        events.write(means, step)
-      if evaluation and settings.is_due(step, settings.eval_steps):
-        events.write(evaluation.run(step), step)
+      write = functools.partial(
+        reports.write, step, step - first, seconds, means
+      )
+      workers.chief_does(write)
       is_last = is_over(step, settings, evaluation)
       # Saving comes last: a run killed before it repeats this interval.
       if is_last or settings.is_due(step, settings.save_checkpoints_steps):
@@ -216,6 +209,51 @@ def _check_scale(
       f'the gradients are not finite in float16 up to step {step} at any loss '
       'scale; the last checkpoint is kept. Try `precision`=bfloat16'
     )
+
+
+class _Reports:
+  """Reports at the end of an interval; only the chief's are written."""
+
+  def __init__(
+    self,
+    settings: Settings,
+    pace: Pace,
+    evaluation: best_checkpoint.Evaluation | None,
+  ):
+    self._settings = settings
+    self._pace = pace
+    self._evaluation = evaluation
+    self._metrics = MetricsLog(settings.output_dir)
+
+  def resume(self, step: int) -> None:
+    """Opens the logs of a run that starts or resumes after an interval."""
+    self._metrics.resume(step)
+    self._events = _Events(self._settings.output_dir)
+
+  def write(
+    self, step: int, num_steps: int, seconds: float, means: dict[str, float]
+  ) -> None:
+    """Reports an interval, and evaluates if that is due.
+
+    Args:
+      step: the last one.
+      num_steps: how many there were in this process; 0 if the run resumed at
+        the end of the interval.
+      seconds: how long they took.
+      means: the interval's, by name.
+    """
+    self._metrics.append(step, means)
+    self._pace.say(means['loss'])
+    if num_steps:
+      rate = self._settings.train_batch_size * num_steps / seconds
+      means = {**means, 'examples_per_second': rate}
+    self._events.write(means, step)
+    if self._evaluation and self._settings.is_due(
+      step, self._settings.eval_steps
+    ):
+      scores = self._evaluation.run(step)
+      # The training loss has this name, too.
+      self._events.write({x: scores[x] for x in scores if x != 'loss'}, step)
 
 
 class _Events:

@@ -144,12 +144,16 @@ def test_devices_pretrain_as_one_does(world, count, num_parts):
 def test_two_workers_pretrain_as_one_process_does(world):
   # With dropout 0.1. The halves of a batch have different masked positions.
   one, two = world / 'one', world / 'two'
-  job = _Job(world, 'run_pretraining.py', *_pretraining_flags(world, two))
+  # Both loops on the devices must end where the chief's profile begins.
+  rare = {'save_checkpoints_steps': 20, 'log_steps': 20}
+  flags = _pretraining_flags(world, two, **rare, profile=True)
+  job = _Job(world, 'run_pretraining.py', *flags)
   job.succeed()
-  _alone('run_pretraining.py', *_pretraining_flags(world, one))
+  _alone('run_pretraining.py', *_pretraining_flags(world, one, **rare))
   _assert_near(two / 'model.ckpt-20', one / 'model.ckpt-20')
   assert _scores(two) == pytest.approx(_scores(one), abs=1e-4)
   assert _names(two) == _names(one)
+  assert len(list(two.glob('events/plugins/profile/*/*.xplane.pb'))) == 1
   assert '[worker 1] Worker 1 of 2 joins' in job.log(1)
   assert 'step 20 of 20' in job.log(0) and 'step 20' not in job.log(1)
 
@@ -242,6 +246,16 @@ def test_a_mistake_that_only_the_chief_finds_stops_both(world):
   job = _Job(world, 'run_classifier.py', *flags, '--do_eval')
   assert job.wait() == [1, 1]
   assert 'ERROR: there is nothing to evaluate' in job.log(0)
+  assert 'ERROR: another worker has failed' in job.log(1)
+
+
+def test_both_end_if_the_chief_cannot_save(world):
+  folder = world / 'out'
+  job = _Job(world, 'run_pretraining.py', *_long_flags(world, folder))
+  _wait_for(job, folder / 'model.ckpt-20.index')
+  (folder / 'run.lock').unlink()
+  assert job.wait() == [1, 1]
+  assert 'run.lock, which this run has written, is gone' in job.log(0)
   assert 'ERROR: another worker has failed' in job.log(1)
 
 

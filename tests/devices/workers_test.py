@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from devices import workers
-from system.errors import LostWorker
+from system.errors import LostWorker, UserError
 
 
 def test_a_tpu_that_fails_in_training_is_a_lost_worker(monkeypatch):
@@ -34,6 +34,15 @@ def test_one_process_raises_its_errors_unchanged():
     workers.running(tf.distribute.get_strategy()),
   ):
     raise tf.errors.UnavailableError(None, None, 'of one process')
+
+
+def test_a_device_without_memory_is_a_mistake_of_the_user():
+  reason = '{{function_node f}} OOM when allocating tensor with shape[9]\nmore'
+  with (
+    pytest.raises(UserError, match=r'memory: OOM .*\[9\]\. Try a smaller `tr'),
+    workers.running(tf.distribute.get_strategy()),
+  ):
+    raise tf.errors.ResourceExhaustedError(None, None, reason)
 
 
 def test_a_lost_worker_states_the_cause_in_one_line():

@@ -306,12 +306,13 @@ def test_evaluation_does_not_change_the_training(evaluated_world, world):
 
 def test_scores_are_in_tensorboard(evaluated_world):
   (path,) = (evaluated_world / 'out' / 'events').iterdir()
-  seen = {
+  seen = [
     (value.tag, event.step)
     for event in tf.compat.v1.train.summary_iterator(str(path))
     for value in event.summary.value
-  }
-  assert {('eval_accuracy', 9), ('eval_loss', 60)} < seen
+  ]
+  assert {('eval_accuracy', 9), ('eval_loss', 60), ('loss', 9)} < set(seen)
+  assert len(set(seen)) == len(seen)
 
 
 @pytest.mark.slow
