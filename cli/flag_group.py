@@ -170,7 +170,7 @@ def refuse_if_given(names: list[str], reason: str) -> None:
 def refuse_without_effect(*groups: type) -> None:
   """Refuses given flags whose declared needs are not met.
 
-  See `settings.unmet`.
+  See `settings.unmet`. If --from_run gives one, it takes its default instead.
 
   Raises:
     UserError: a flag has no effect; flags and reason are named.
@@ -181,6 +181,8 @@ def refuse_without_effect(*groups: type) -> None:
     for each in settings.declared_in(group):
       if reason := settings.unmet(each.setting.needs, values):
         without.setdefault(reason, []).append(each.name)
+        if run_flags.is_inherited(each.name):
+          FLAGS[each.name].value = FLAGS[each.name].default
   for reason, names in without.items():
     refuse_if_given(names, reason)
 

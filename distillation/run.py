@@ -58,6 +58,10 @@ def run(options: DistillationOptions, command: Command) -> None:
   if options.has_student:
     config = model_setup.choose_config(options.model, text, task)
     model_setup.check_start(options.model, config, text)
+    if options.training.do_train:  # Before a teacher works for hours.
+      options.training.check_fits(
+        strategy.num_replicas_in_sync, config.num_hidden_layers
+      )
 
   def run_student(options, command) -> Scores:
     model_setup.check_named_checkpoint(options.training, options.model)

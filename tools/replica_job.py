@@ -157,7 +157,7 @@ def _settings(options: TaskJobOptions) -> Settings:
 
 
 def _training(job: Job, settings: Settings, num_replicas: int) -> ReplicaJob:
-  settings.check(num_replicas, job.num_layers)
+  settings.check_fits(num_replicas, job.num_layers)
   num_weights = sum(
     variable.shape.num_elements() for variable in job.variables.values()
   )

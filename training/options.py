@@ -275,6 +275,27 @@ class TrainingOptions:
     decides_weights=True,
   )
 
+  def check_fits(self, num_replicas: int, num_layers: int) -> None:
+    """Checks what depends on the devices and the model.
+
+    Args:
+      num_replicas: devices that share a batch.
+      num_layers: L of the encoder.
+
+    Raises:
+      UserError: a batch cannot be cut into equal parts, or `freeze` does not
+        fit the model.
+    """
+    num_parts = num_replicas * self.gradient_accumulation_steps
+    if self.train_batch_size % num_parts:
+      raise UserError(
+        f'`train_batch_size`={self.train_batch_size} cannot be cut into '
+        f'{num_parts} equal parts: `gradient_accumulation_steps`='
+        f'{self.gradient_accumulation_steps} on each of {num_replicas} '
+        'replicas (devices)'
+      )
+    variable_groups.check_freeze(self.freeze, num_layers)
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings(TrainingOptions):
@@ -299,27 +320,6 @@ class Settings(TrainingOptions):
   )
   precision: str = 'float32'
   eval_steps: int = 0
-
-  def check(self, num_replicas: int, num_layers: int) -> None:
-    """Checks what depends on the devices and the model.
-
-    Args:
-      num_replicas: devices that share a batch.
-      num_layers: L of the encoder.
-
-    Raises:
-      UserError: a batch cannot be cut into equal parts, or `freeze` does not
-        fit the model.
-    """
-    num_parts = num_replicas * self.gradient_accumulation_steps
-    if self.train_batch_size % num_parts:
-      raise UserError(
-        f'`train_batch_size`={self.train_batch_size} cannot be cut into '
-        f'{num_parts} equal parts: `gradient_accumulation_steps`='
-        f'{self.gradient_accumulation_steps} on each of {num_replicas} '
-        'replicas (devices)'
-      )
-    variable_groups.check_freeze(self.freeze, num_layers)
 
   def weights_decided_by(self) -> dict[str, Any]:
     """Returns the settings that decide a run's weights, by name."""

@@ -102,7 +102,7 @@ def train(
       settings.num_warmup_steps,
       settings.num_train_steps,
     )
-  settings.check(
+  settings.check_fits(
     tf.distribute.get_strategy().num_replicas_in_sync, job.num_layers
   )
   with run_lock.held(settings.output_dir):

@@ -12,6 +12,8 @@ from system.errors import UserError
 from training import options as training_options
 
 REPORT = 'seeds.json'
+# What a run has in its folder, and the folder of several seeds has not.
+_OF_SINGLE_RUN = ('checkpoint', 'checkpoints', 'best')
 Options = TypeVar('Options')
 
 
@@ -52,8 +54,8 @@ def _refuse_mixing(options: Any) -> None:
       'training, or the folder of one run, as '
       f'`output_dir`={folder(output_dir, training.seed)}'
     )
-  is_single = files.exists(os.path.join(output_dir, 'checkpoints'))
-  if not is_one and training.do_train and is_single:
+  of_single = (os.path.join(output_dir, name) for name in _OF_SINGLE_RUN)
+  if not is_one and any(map(files.exists, of_single)):
     raise UserError(
       f'{output_dir} holds a single run. Give another `output_dir` for those '
       'of several seeds'

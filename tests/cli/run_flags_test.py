@@ -112,12 +112,19 @@ def test_recorded_flags_without_effect_are_accepted(teacher_world):
   teacher = teacher_world / 'teacher'
   content = json.loads((teacher / 'run.json').read_text())
   content['command']['flags'] += ['--freeze=1', '--layer_decay=0.9']
+  content['command']['flags'] += ['--eval_steps=2', '--metric_for_best=loss']
   (teacher / 'run.json').write_text(json.dumps(content))
   evaluate = ['run_classifier', '--nodo_train', '--do_eval']
   # The run was copied, and its recorded output_dir is the original.
   values = {'from_run': teacher / 'run.json', 'output_dir': teacher}
   _run(*evaluate, **values)
   assert 'eval_accuracy' in (teacher / 'eval_results.txt').read_text()
+  # Nothing is evaluated, so no dev split is needed.
+  (teacher_world / 'task' / 'dev.tsv').unlink()
+  (teacher_world / 'texts.txt').write_text('the film was good .\n')
+  predict = ['run_classifier', '--nodo_train', '--do_predict']
+  _run(*predict, **values, predict_file=teacher_world / 'texts.txt')
+  assert (teacher / 'predictions.tsv').exists()
   # A flag without effect in the command itself is refused.
   with pytest.raises(UserError, match='^--freeze cannot take effect'):
     _run(*evaluate, **values, freeze=1)
@@ -388,9 +395,11 @@ def test_a_folder_has_a_single_run_or_several_seeds(world):
   ):
     classifier_flags.options()
   shutil.rmtree(world / 'out')
-  (world / 'out' / 'checkpoints').mkdir(parents=True)
-  with (
-    tiny_world.parsed('run_classifier', *flags, *jobs, '--num_seeds=2'),
-    pytest.raises(UserError, match='/out holds a single run'),
-  ):
-    classifier_flags.options()
+  for name, given in (('checkpoints', jobs), ('best', ['--do_eval'])):
+    (world / 'out' / name).mkdir(parents=True)
+    with (
+      tiny_world.parsed('run_classifier', *flags, *given, '--num_seeds=2'),
+      pytest.raises(UserError, match='/out holds a single run'),
+    ):
+      classifier_flags.options()
+    (world / 'out' / name).rmdir()

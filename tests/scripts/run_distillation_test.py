@@ -65,7 +65,6 @@ def _run(*arguments):
   tiny_world.run('run_distillation', *arguments)
 
 
-@pytest.mark.slow
 def _records(world):
   paths = sorted(str(p) for p in (world / 'dump').glob('logits-*-of-00003'))
   return [
@@ -120,6 +119,23 @@ def test_script_dumps_and_distils(teacher_world):
     np.testing.assert_array_equal(
       student.get_tensor(name), start.get_tensor(name)
     )
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'train_batch_size': 7, 'gradient_accumulation_steps': 2}, 'train_batch'),
+    ({'freeze': 9}, 'freeze'),
+  ],
+)
+def test_a_student_that_cannot_train_is_refused_before_the_dump(
+  teacher_world, changes, message
+):
+  flags = [*_dump_flags(teacher_world), *_student_flags(teacher_world)]
+  changed = tiny_world.named_flags(changes)
+  with pytest.raises(UserError, match=f'--{message}'):
+    _run(*flags, '--do_train', *changed)
+  assert not (teacher_world / 'dump').exists()
 
 
 def test_a_dump_leaves_out_dev_and_test_and_has_a_manifest(teacher_world):

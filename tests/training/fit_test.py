@@ -140,12 +140,12 @@ def test_accumulated_gradients_train_like_the_whole_batch(
 
 def test_a_batch_that_cannot_be_cut_is_refused():
   settings = make_settings('', gradient_accumulation_steps=8)
-  settings.check(num_replicas=2, num_layers=2)
+  settings.check_fits(num_replicas=2, num_layers=2)
   with pytest.raises(
     UserError,
     match='`train_batch_size`=16 .* 24 .*_accumulation_steps`=8 .* 3 rep',
   ):
-    settings.check(num_replicas=3, num_layers=2)
+    settings.check_fits(num_replicas=3, num_layers=2)
 
 
 class _Killed(BaseException):
