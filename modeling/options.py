@@ -73,8 +73,8 @@ class ModelOptions:
   max_seq_length: int = setting(
     128,
     'The longest input in wordpieces, including [CLS] and [SEP]. Longer texts '
-    'are cut; records of another length are refused. If not given, that of the '
-    "model's folder, if it records one.",
+    'are cut; records of another length are refused. If not given, scripts '
+    "that read text take that of the model's folder, if it records one.",
     at_least=3,
     at_most=1 << 16,
     decides_weights=True,

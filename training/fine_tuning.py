@@ -333,10 +333,10 @@ def evaluate(
     return {}
 
   def evaluate_trained() -> Scores:
-    checkpoint = model_setup.trained_checkpoint(
-      folder.output_dir, options.model, text
-    )
     with run_lock.shared(folder.output_dir):
+      checkpoint = model_setup.trained_checkpoint(
+        folder.output_dir, options.model, text
+      )
       return evaluation.evaluate_and_predict(
         model, folder, splits, jobs, checkpoint, more_scores
       )

@@ -25,8 +25,8 @@ def filled(options: Options, given: Collection[str]) -> Options:
   """Returns options completed by the files beside the model's weights.
 
   `vocab_file` is the vocab.txt there. `do_lower_case` and `max_seq_length` are
-  those that the model was trained with; a script that reads records takes them
-  from the records. The first folder that knows a setting gives it: that of the
+  those that the model was trained with; a script that reads records takes the
+  vocabulary alone. The first folder that knows a setting gives it: that of the
   run to evaluate, of the teacher that makes a dump, of `init_checkpoint`.
 
   Args:

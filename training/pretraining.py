@@ -237,16 +237,16 @@ def _evaluate(
 ) -> None:
   output_dir = options.training.output_dir
   max_batches = options.input.max_eval_steps
-  checkpoint = model_setup.trained_checkpoint(output_dir, options.model, text)
-  loading.load_released(
-    checkpoint,
-    released_variables(model),
-    is_required=lambda name: True,
-  )
   batches = inference_input.inference_batches(
     source, options.evaluation.eval_batch_size, max_batches
   )
   with run_lock.shared(output_dir):
+    checkpoint = model_setup.trained_checkpoint(output_dir, options.model, text)
+    loading.load_released(
+      checkpoint,
+      released_variables(model),
+      is_required=lambda name: True,
+    )
     with source.explained():
       scores = evaluate(model, batches, max_batches)
     result_files.write_eval_results(output_dir, checkpoint.prefix, scores)
