@@ -1,4 +1,4 @@
-r"""PF and PD beside more elaborate methods, at equal size and equal text.
+r"""PF and PD beside more elaborate methods, at equal size.
 
   python -m recipes.paper.elaborate_methods --data_dir=DATA --scale=cpu
 
@@ -7,8 +7,9 @@ DistilBERT   an encoder that imitates a deeper pre-trained one, then fine-tuned
 MiniLM       an encoder that imitates the relations of a wider one, then
              fine-tuned
 
-All encoders are pre-trained here, for the same number of steps on the same
-text; --encoders is refused. docs/distillation.md describes the methods.
+All encoders are pre-trained here on the same text, for the same number of steps
+in their last stage; --encoders is refused. docs/distillation.md describes the
+methods.
 """
 
 from recipes.paper import experiment
@@ -107,7 +108,12 @@ EXPERIMENT = Experiment(
   notes=[
     'For students of the size 6/768, with BERT-Base as the teacher, the paper '
     'reports these means over GLUE dev: PD 84.4, PF 82.8, DistilBERT 82.3, '
-    'Patient KD 81.7.'
+    'Patient KD 81.7.',
+    'The methods do not use the same data. PF, DistilBERT and MiniLM see the '
+    "task's labels alone, PD and Patient KD the transfer set.",
+    'DistilBERT starts from layers of an encoder that was trained for as many '
+    'steps before, and imitates it. MiniLM imitates the public model that is '
+    'also the start of the teacher.',
   ],
 )
 

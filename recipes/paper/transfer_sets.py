@@ -7,9 +7,11 @@ import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
+from data.tasks import glue
 from pipeline.steps import Step, flag_words
 from recipes.paper import teacher_logits
 from recipes.paper.stages import TEXTS, Stages
+from system.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +49,15 @@ class TransferSets:
       teachers: their seeds.
       needs: steps that users of the dump need besides.
       **changes: more flags of `scored`.
+
+    Raises:
+      UserError: the task has pairs, the texts have none.
     """
+    if glue.get_task(task).is_pair and parts.keys() != {'train'}:
+      raise UserError(
+        f'--tasks: {task} has pairs of texts, the transfer set '
+        f'{", ".join(parts)} has single sentences. Give a task of these'
+      )
     name = '-'.join(
       [*(f'{text}-{count}' for text, count in parts.items()), *changes]
     )

@@ -18,6 +18,7 @@ from recipes.paper.scales import SCALES
 from recipes.paper.stages import Stages
 from recipes.paper.students import METHODS, Students
 from recipes.paper.transfer_sets import TransferSets
+from system.errors import UserError
 from tools import result_record
 
 _EXPERIMENTS = (
@@ -64,6 +65,31 @@ def test_runs_differ_in_keys_and_names(tmp_path, name, scale):
   assert len(set(keys)) == len(keys)
   assert len({run.student.name for run in runs}) == len(runs)
   assert steps.to_run([run.student.step for run in runs])
+
+
+def test_single_sentences_are_no_transfer_set_for_pairs(plan):
+  scale = dataclasses.replace(plan.scale, tasks=('STS-B',))
+  stages = dataclasses.replace(plan.stages, scale=scale)
+  changed = experiment.Plan(Students(stages, plan.students.runs_dir), (1,))
+  with pytest.raises(UserError, match='--tasks: STS-B has pairs .* set films'):
+    _experiment('transfer_size').runs(changed)
+  assert _experiment('main_comparison').runs(changed)
+
+
+def test_what_chooses_settings_is_recorded_as_another_split(plan, monkeypatch):
+  splits = {}
+
+  def record(path, *arguments):
+    splits[os.path.basename(path)] = arguments[-1]
+
+  monkeypatch.setattr(result_record, 'write_of_step', record)
+  monkeypatch.setattr('shutil.rmtree', lambda folder: None)
+  for name in ('selection', 'main_comparison'):
+    student = _experiment(name).runs(plan)[0].student
+    student.step.finish(1.0)
+    assert splits[os.path.basename(student.result)] == (
+      'selection' if name == 'selection' else None
+    )
 
 
 def test_experiments_share_their_stages(plan):

@@ -75,8 +75,9 @@ def wrapped(command: str) -> str:
 
 def caption(grid: Grid) -> str:
   """Returns the caption of a figure."""
-  text = 'Marks are means over seeds.'
+  text = 'Marks are single runs.'
   if any(len(cell.runs) > 1 for cell in grid.cells.values()):
+    text = 'Marks are means over seeds.'
     text += ' Vertical lines span the lowest to the highest seed.'
   if grid.has_paper:
     text += ' Grey, hollow marks are the paper’s'
