@@ -30,6 +30,8 @@ from system import files, temporary_files
 from system.errors import UserError, shown
 
 _CHUNK = 4096  # Examples in memory at a time.
+# Of a dump's examples, to tell whether it has pairs.
+_NUM_LOOKED_AT = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,11 +71,13 @@ def check(dumps: Sequence[Dump], student: StudentInput) -> bool:
 
   Raises:
     UserError: the student can use neither the ids nor the text of the dumps, or
-      two dumps cannot be compared, or a dump says another size of the student's
-      vocabulary; the reason is named.
+      the dumps have pairs but the task has single texts, or two dumps cannot be
+      compared, or a dump says another size of the student's vocabulary; the
+      reason is named.
   """
   for dump in dumps:
     _check_vocab_size(dump, student.tokenizer)
+    _check_single(dump, student.task)
   if all(map(student.misfits, dumps)) and not any(
     dump.manifest.keeps_text for dump in dumps
   ):
@@ -92,6 +96,19 @@ def check(dumps: Sequence[Dump], student: StudentInput) -> bool:
         'compared'
       )
   return len(dumps) > 1 or bool(student.misfits(dumps[0]))
+
+
+def _check_single(dump: Dump, task: Task) -> None:
+  """Raises a `UserError` if a dump has pairs and a task single texts.
+
+  The manifest does not say it; the first examples do.
+  """
+  first = itertools.islice(dump.rows(), _NUM_LOOKED_AT)
+  if not task.is_pair and any(np.any(row.segment_ids) for row in first):
+    raise UserError(
+      f'the dump in {dump.folder} has pairs of texts, {task.name} single ones: '
+      'give `text_pair_column` as to the command that made the dump'
+    )
 
 
 def _check_vocab_size(dump: Dump, tokenizer: BertTokenizer) -> None:

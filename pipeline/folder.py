@@ -9,6 +9,7 @@ import os
 import shutil
 from typing import Any
 
+from data.tasks import custom
 from distillation import dump_manifest
 from modeling.checkpoints.location import locate
 from pipeline.options import PipelineOptions
@@ -46,6 +47,13 @@ def _inputs(options: PipelineOptions) -> list[str]:
   """Returns the paths of the texts, the weights and the vocabulary."""
   source, models = options.source, options.models
   paths = [*source.sources().values(), *files.expand(source.transfer_file)]
+  if source.data_dir:
+    task = custom.regression(custom.in_files())  # Any: only its files count.
+    paths += [
+      task.locate(source.data_dir, split)
+      for split in task.splits
+      if task.has_split(source.data_dir, split)
+    ]
   for path in filter(None, (models.teacher, models.init_checkpoint)):
     paths += locate(path).data_files()
   if models.logits_dir:
@@ -65,6 +73,11 @@ def check(options: PipelineOptions) -> None:
   folder = options.job.output_dir
   if file_systems.local_path(folder) is None:
     raise UserError(f'`output_dir`={folder}: expected a folder on this machine')
+  if ',' in folder:
+    raise UserError(
+      f'`output_dir`={folder}: expected a name without commas, which separate '
+      'folders in the flags of the commands'
+    )
   path = os.path.join(folder, FILE)
   if not files.exists(path):
     if _content(folder):

@@ -89,7 +89,8 @@ def _agreement(
 
 def _labels(path: str) -> list[str]:
   rows = result_files.read_predictions(path)
-  return [row['prediction'] for row in rows]
+  # The teacher may spell labels in another case than the data.
+  return [row['prediction'].casefold() for row in rows]
 
 
 def _number(value: float | None) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from data.tasks import data_report, text_rows
 from data.tasks.examples import Example
+from data.tasks.table_rows import Columns
 from data.tasks.text_rows import TextColumns
 from data.text.tokenization import BertTokenizer, Vocabulary
 from distillation import transfer_text
@@ -23,6 +24,8 @@ from system.errors import UserError
 # Enough for the percentiles and the mean of a split.
 _MAX_MEASURED = 5000
 _PERCENTILE = 99
+# Of transfer tables, if no flag names others.
+_DEFAULT_COLUMNS = ('sentence', 'sentence2')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,16 +104,25 @@ def transfer_columns(
     'transfer_text_pair_column': source.transfer_text_pair_column,
   }
   if not any(given.values()) and _is_table(source, labelled):
-    given['transfer_text_column'] = source.text_column
-    given['transfer_text_pair_column'] = source.text_pair_column
+    columns = _own_columns(source)
+    given['transfer_text_column'] = columns.text
+    given['transfer_text_pair_column'] = columns.pair
   return {name: value for name, value in given.items() if value}
+
+
+def _own_columns(source: SourceOptions) -> Columns:
+  """Returns the columns of the labelled table; those given with `data_dir`."""
+  own = source.columns
+  return own.found_in(source.input_file) if source.input_file else own
 
 
 def _is_table(source: SourceOptions, labelled: Labelled) -> bool:
   """Returns whether a file has the columns that the labelled table has."""
-  names = source.columns.texts()
+  names = _own_columns(source).texts()
   if len(names) != 1 + labelled.is_pair:
     return False
+  if names == _DEFAULT_COLUMNS[: len(names)]:
+    return False  # They count in any case.
   for path in files.expand(source.transfer_file):
     try:
       is_table, _ = text_rows.open_file(path, TextColumns(names))
@@ -126,7 +138,7 @@ def _transfer(
 ) -> list[Text]:
   if not source.transfer_file:
     return []
-  names = ['sentence', *['sentence2'] * labelled.is_pair]
+  names = list(_DEFAULT_COLUMNS[: 1 + labelled.is_pair])
   if source.data_dir:
     own = labelled.columns
     names = [

@@ -19,6 +19,7 @@ may be tables of their own. The result is a file like those of
 `tools.record_result`.
 """
 
+import dataclasses
 import json
 import sys
 import time
@@ -31,7 +32,7 @@ from cli import flag_group, script
 from data.tasks import custom, split_options
 from data.tasks.examples import Example, Fields
 from data.tasks.split_options import SplitOptions
-from data.tasks.task import Task
+from data.tasks.task import UNKNOWN_LABEL, Task
 from system import machine
 from system.errors import UserError
 from tools import result_record, result_schema
@@ -82,6 +83,9 @@ def evaluate(splits: Splits, is_regression: bool = False) -> dict[str, Any]:
     'parameters', the number of weights and biases of the regression;
     'examples_per_second', the speed of predicting it from text to label on one
     core; 'seconds', the time of it all.
+
+  Raises:
+    UserError: scikit-learn cannot learn from train.
   """
   from sklearn.feature_extraction.text import TfidfVectorizer
   from sklearn.linear_model import LogisticRegression, Ridge
@@ -92,7 +96,10 @@ def evaluate(splits: Splits, is_regression: bool = False) -> dict[str, Any]:
   model = make_pipeline(TfidfVectorizer(sublinear_tf=True), regression)
   split = 'test' if 'test' in splits else 'dev'
   begin = time.perf_counter()
-  model.fit(*_columns(splits['train'], is_regression))
+  try:
+    model.fit(*_columns(splits['train'], is_regression))
+  except ValueError as error:  # One label alone, or texts without a word.
+    raise UserError(f'the train split: {error}') from error
   scores = {}
   for name in dict.fromkeys(['dev', split]):
     texts, labels = _columns(splits[name], is_regression)
@@ -160,6 +167,8 @@ def read_folder(data_dir: str, options: SplitOptions) -> Splits:
       logging.info('%s has no test split: dev is scored', data_dir)
       continue
     found = list(files[name].read(data_dir))
+    if name == 'test' and not options.regression:
+      found = _without_unknown(found, splits['train'])
     if name == 'test' and all(e.label is None for _, e in found):
       logging.info('The test split has no labels: dev is scored')
       continue
@@ -170,6 +179,20 @@ def read_folder(data_dir: str, options: SplitOptions) -> Splits:
         _check_number(task, example.label, where)
     splits[name] = _rows(example for _, example in found)
   return splits
+
+
+def _without_unknown(
+  found: list[tuple[str, Example]], train: list[Row]
+) -> list[tuple[str, Example]]:
+  """Returns test's rows; the label -1 is none, as for `Task.read_split`."""
+  if any(label == UNKNOWN_LABEL for _, label in train):
+    return found
+  return [
+    (where, dataclasses.replace(example, label=None))
+    if example.label == UNKNOWN_LABEL
+    else (where, example)
+    for where, example in found
+  ]
 
 
 def _check_number(task: Task, label: str, where: str) -> None:

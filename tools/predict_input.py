@@ -3,6 +3,7 @@
 Tested by `tests/tools/predict_test.py`.
 """
 
+import codecs
 import dataclasses
 import queue
 import sys
@@ -91,6 +92,8 @@ class Source:
 def _stdin_lines() -> Iterator[str]:
   for number, line in enumerate(sys.stdin.buffer, 1):
     text = line.removesuffix(b'\n')
+    if number == 1:
+      text = text.removeprefix(codecs.BOM_UTF8)
     yield text_files.decode(text, _STDIN, number)
 
 

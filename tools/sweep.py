@@ -208,7 +208,9 @@ def collect(sweep_dir: str, planned: Sequence[Step]) -> int:
   unfinished = 0
   for step in planned:
     run = os.path.join(sweep_dir, 'runs', step.name, 'eval_results.txt')
-    if not step.is_done and os.path.exists(run):
+    # A run that was begun here and not ended may still have to predict.
+    is_ours = steps.was_begun(step, os.path.join(sweep_dir, 'logs'))
+    if not step.is_done and os.path.exists(run) and not is_ours:
       step.finish(None)
     unfinished += not step.is_done
   return unfinished
@@ -228,8 +230,11 @@ def as_table(
   """
   scores = results[0]['scores']
   metric = metric or next((x for x in scores if not _is_loss(x)), 'loss')
-  if metric not in scores:
-    raise UserError(f'--metric={metric}: the runs have {listed(scores)}')
+  for result in results:
+    if metric not in result['scores']:
+      raise UserError(
+        f'--metric={metric}: a run has {listed(result["scores"])} alone'
+      )
   groups: dict[tuple, list[float]] = {}
   for result in results:
     keys = {k: v for k, v in result['keys'].items() if k != 'seed'}

@@ -11,6 +11,7 @@ from absl import logging
 
 from data.tasks import tables
 from data.tasks.examples import Example, Fields
+from data.tasks.task import SeveralFiles
 from system import files, text_files
 from system.errors import UserError
 
@@ -175,7 +176,9 @@ class FileSplit:
       )
     if self.is_unique and len(found) > 1:
       paths = ' and '.join(path for _, path in found)
-      raise UserError(f'{paths} exist: choose one of them with `file_format`')
+      raise SeveralFiles(
+        f'{paths} exist: keep one of them, or choose one with `file_format`'
+      )
     layout, path = found[0]
     return layout, files.require_file(path, 'one example per row')
 

@@ -16,7 +16,11 @@ from data.tasks.examples import Example
 from system.errors import UserError, listed, shown
 
 # The label of test rows without a label in the `datasets` of Hugging Face.
-_UNKNOWN_LABEL = '-1'
+UNKNOWN_LABEL = '-1'
+
+
+class SeveralFiles(UserError):
+  """A split could be any of several files."""
 
 
 class Split(Protocol):
@@ -107,10 +111,16 @@ class Task:
     return [split for split in self.splits if split != 'train']
 
   def has_split(self, data_dir: str | None, split: str) -> bool:
-    """Returns whether a split's data exists."""
+    """Returns whether a split's data exists.
+
+    Raises:
+      UserError: there are several files that could be the split's.
+    """
     try:
       self.locate(data_dir, split)
-    except UserError:
+    except UserError as error:
+      if isinstance(error.__cause__, SeveralFiles):
+        raise
       return False
     return True
 
@@ -196,6 +206,6 @@ class Task:
         )
 
   def _is_unknown(self, label: str | None) -> bool:
-    return label == _UNKNOWN_LABEL and bool(
+    return label == UNKNOWN_LABEL and bool(
       self.labels and label not in self.labels
     )

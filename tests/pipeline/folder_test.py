@@ -115,3 +115,23 @@ def test_too_little_space_is_refused(tmp_path):
 def test_a_remote_folder_is_refused(make_options):
   with pytest.raises(UserError, match='expected a folder on this machine'):
     folder.check(make_options(output_dir='gs://bucket/out'))
+
+
+def test_a_changed_test_split_of_a_folder_is_refused(tmp_path, make_options):
+  data = tmp_path / 'data'
+  data.mkdir()
+  for name in ('train', 'dev', 'test'):
+    (data / f'{name}.tsv').write_text('sentence\tlabel\na film\tup\n')
+  given = {'input_file': None, 'data_dir': str(data)}
+  folder.claim(make_options(**given))
+  folder.check(make_options(**given))
+  (data / 'test.tsv').write_text('sentence\tlabel\n')
+  with pytest.raises(UserError, match=r'another `the content of .*test.tsv'):
+    folder.check(make_options(**given))
+
+
+def test_a_comma_in_the_name_of_the_folder_is_refused(make_options):
+  with pytest.raises(
+    UserError, match='`output_dir`=runs/a,b: .*without commas'
+  ):
+    folder.check(make_options(output_dir='runs/a,b'))

@@ -43,6 +43,21 @@ def test_the_column_of_the_labelled_table_counts_for_transfer_tables(folder):
   assert found.transfer_columns == {'transfer_text_column': 'review'}
 
 
+def test_so_does_the_column_text_that_is_found_without_a_flag(folder):
+  table = folder / 'labelled.csv'
+  rows = (folder / 'reviews.csv').read_text().splitlines()[1:]
+  table.write_text('\n'.join(['text,stars', *rows]) + '\n')
+  more = folder / 'more_texts.csv'
+  more.write_text('id,text\n1,a good film\n')
+  found = _measure(
+    folder,
+    input_file=str(table),
+    text_column=None,
+    transfer_file=(str(more),),
+  )
+  assert found.transfer_columns == {'transfer_text_column': 'text'}
+
+
 def test_a_column_of_its_own_can_be_named(folder):
   table = folder / 'other.csv'
   table.write_text('id,words\n1,a good film\n')

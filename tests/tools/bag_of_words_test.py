@@ -172,3 +172,20 @@ def test_script_names_a_missing_file_in_one_line(tmp_path):
   assert done.stderr.startswith('ERROR: ')
   assert 'train.tsv' in done.stderr
   assert done.stderr.count('\n') == 1
+
+
+def test_a_label_of_minus_1_in_test_is_none(tmp_path):
+  (tmp_path / 'train.tsv').write_text('sentence\tlabel\na b\t0\nc d\t1\n')
+  (tmp_path / 'dev.tsv').write_text('sentence\tlabel\na b\t0\n')
+  (tmp_path / 'test.tsv').write_text('sentence\tlabel\na b\t-1\n')
+  found = bag_of_words.read_folder(str(tmp_path), SplitOptions())
+  assert set(found) == {'train', 'dev'}
+  (tmp_path / 'test.csv').write_text('sentence,label\na b,0\n')
+  with pytest.raises(UserError, match='test.csv exist: keep one of them'):
+    bag_of_words.read_folder(str(tmp_path), SplitOptions())
+
+
+def test_a_split_that_cannot_be_learned_is_named():
+  rows = [('a film', '0'), ('the plot', '0')]
+  with pytest.raises(UserError, match='the train split: .*at least 2 classes'):
+    bag_of_words.evaluate({'train': rows, 'dev': rows})

@@ -1,8 +1,12 @@
 """A sweep's grid, its flagfiles, and its table of results."""
 
+import dataclasses
+import pathlib
+import shutil
+
 import pytest
 
-from pipeline import steps
+from pipeline import step_runner, steps
 from system.errors import UserError
 from tools import sweep
 
@@ -119,7 +123,7 @@ def test_the_best_mean_over_seeds_comes_first():
   assert best == ['2', '0.9000', '0.9000', '0.9000', '1']
   assert other == ['1', '0.7000', '0.6000', '0.8000', '2']
   assert sweep.as_table(results, 'loss')[1][0] == '1'
-  with pytest.raises(UserError, match='--metric=f1: the runs have .*accuracy'):
+  with pytest.raises(UserError, match='--metric=f1: a run has .*accuracy'):
     sweep.as_table(results, 'f1')
 
 
@@ -139,3 +143,31 @@ def test_the_main_metric_is_that_of_the_task():
   assert sweep.main_metric(['--task_name', 'SST-2', *_WORDS]) == 'accuracy'
   assert sweep.main_metric([*_WORDS, '--task_name=custom']) is None
   assert sweep.main_metric(_WORDS) is None
+
+
+def test_every_run_must_have_the_score():
+  results = [
+    {'keys': {'task_name': 'a', 'seed': 1}, 'scores': {'accuracy': 0.5}},
+    {'keys': {'task_name': 'b', 'seed': 1}, 'scores': {'pearson': 0.5}},
+  ]
+  with pytest.raises(UserError, match="accuracy: a run has 'pearson' alone"):
+    sweep.as_table(results, None)
+
+
+def test_a_run_that_was_begun_here_is_not_finished_by_its_first_scores(
+  tmp_path,
+):
+  (step,) = _plan(tmp_path, 'learning_rate=1')
+  run = tmp_path / 'runs' / step.name
+  run.mkdir(parents=True)
+  (run / 'eval_results.txt').write_text('eval_accuracy = 0.5\n')
+  log = tmp_path / 'logs' / f'{step.name}.log'
+  log.parent.mkdir()
+  pathlib.Path(step_runner.seconds_file(str(log))).write_text('1.0')
+  recorded = []
+  step = dataclasses.replace(step, finish=recorded.append)
+  assert sweep.collect(str(tmp_path), [step]) == 1
+  assert not recorded
+  shutil.rmtree(log.parent)
+  sweep.collect(str(tmp_path), [step])
+  assert recorded == [None]

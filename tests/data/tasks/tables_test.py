@@ -138,7 +138,7 @@ def test_a_given_id_column_must_exist(tmp_path):
 def test_files_of_two_formats_side_by_side_are_refused(tmp_path):
   for name in ('train.csv', 'train.tsv.gz'):
     (tmp_path / name).write_text('')
-  with pytest.raises(UserError, match='choose one of them with `file_format`'):
+  with pytest.raises(UserError, match='or choose one with `file_format`'):
     custom.classification(('a', 'b')).read_split(str(tmp_path), 'train')
   files = custom.in_files(Fields(), 'csv')
   assert files['train'].locate(str(tmp_path)) == str(tmp_path / 'train.csv')
