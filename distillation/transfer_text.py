@@ -59,8 +59,8 @@ def read_files(
     texts[number] += _texts(rows, path, name)
   if columns.are_given and not has_table:
     raise UserError(
-      '`text_column` and `text_pair_column` cannot take effect: no file of '
-      '`transfer_file` is a table whose first line names '
+      'the columns cannot take effect: no file of `transfer_file` is a table '
+      'whose first line names '
       f'{listed(columns.names)}'
     )
   _check_kinds([text for group in texts for text in group])
