@@ -106,7 +106,7 @@ def test_inputs_without_effect_are_not_looked_for(teacher_world):
     text.replace('"--do_train"', '"--do_train", "--labels_file=/none"')
   )
   with tiny_world.parsed('run_classifier', f'--from_run={run_file.parent}'):
-    assert classifier_flags.options().task.labels_file == '/none'
+    assert classifier_flags.options().task.labels_file is None
 
 
 _BAD_CONFIGS = [
