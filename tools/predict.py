@@ -65,7 +65,10 @@ def define_flags() -> None:
     'With --compare: what computes the second model.',
   )
   flags.DEFINE_string(
-    'input_file', None, 'A file to read instead of standard input; .gz is read.'
+    'input_file',
+    None,
+    'A file to read instead of standard input; .gz is read. One that ends with '
+    '.csv, .jsonl or .parquet is a table and needs --text_column.',
   )
   flags.DEFINE_string(
     'text_column',
@@ -77,9 +80,10 @@ def define_flags() -> None:
   )
   flags.DEFINE_enum(
     'input_format',
-    'tsv',
-    ('tsv', 'csv', 'jsonl'),
-    'The format of a table, with --text_column.',
+    None,
+    ('tsv', 'csv', 'jsonl', 'parquet'),
+    'The format of a table, with --text_column. By default what the ending of '
+    '--input_file says, else tsv.',
   )
   flags.DEFINE_enum(
     'format',
@@ -91,7 +95,8 @@ def define_flags() -> None:
     'top_k',
     None,
     'How many labels to print, the most probable first, each with its '
-    'probability. By default one in TSV, all in JSONL.',
+    'probability. By default one in TSV, all in JSONL. Not for a model that '
+    'predicts a number.',
     lower_bound=1,
   )
   flags.DEFINE_bool('show_text', True, 'Whether to print the text.')
@@ -108,7 +113,7 @@ def main(_: list[str]) -> None:
     other = runtimes.check(FLAGS.compare, FLAGS.compare_runtime)
   source = Source(
     FLAGS.input_file,
-    FLAGS.input_format,
+    _table_format(),
     FLAGS.text_column,
     FLAGS.text_pair_column,
   )
@@ -116,6 +121,11 @@ def main(_: list[str]) -> None:
   # Reading starts first: the input may arrive while TensorFlow is imported.
   inputs = in_background(source.read())
   model = runtimes.load(FLAGS.model_dir, runtime)
+  if FLAGS.top_k and not model.labels:
+    raise UserError(
+      f'--top_k={FLAGS.top_k} cannot take effect: the model in '
+      f'{FLAGS.model_dir} predicts a number'
+    )
   if other is None:
     lines = _labelled(model, source, inputs, style)
   else:
@@ -128,15 +138,32 @@ def _check_flags() -> None:
   flag_group.require('model_dir')
   if FLAGS.text_pair_column and not FLAGS.text_column:
     raise UserError('--text_pair_column needs --text_column')
-  if FLAGS.input_format != 'tsv' and not FLAGS.text_column:
+  if FLAGS.input_format and not FLAGS.text_column:
     raise UserError(
       f'--input_format={FLAGS.input_format} cannot take effect without '
       '--text_column'
+    )
+  if FLAGS.input_format == 'parquet' and not FLAGS.input_file:
+    raise UserError('--input_format=parquet needs --input_file')
+  # The lines of a TSV file may be texts, or pairs.
+  if not FLAGS.text_column and _table_format() != 'tsv':
+    raise UserError(
+      f'--input_file={FLAGS.input_file} is a table by its ending: name the '
+      'column with the text, as --text_column=NAME'
     )
   if FLAGS.compare_runtime and not FLAGS.compare:
     raise UserError('--compare_runtime cannot take effect without --compare')
   if FLAGS.compare and FLAGS.top_k:
     raise UserError('--top_k cannot take effect with --compare')
+
+
+def _table_format() -> str:
+  from data.tasks import tables
+
+  path = FLAGS.input_file
+  if FLAGS.input_format or not path or not tables.is_table(path):
+    return FLAGS.input_format or 'tsv'
+  return tables.format_of(path)
 
 
 def _labelled(

@@ -26,8 +26,8 @@ class Source:
   """Where texts are read.
 
   Attributes:
-    path: a file, plain or compressed; None for standard input.
-    table_format: 'tsv', 'csv' or 'jsonl'; of a table.
+    path: a file, plain or compressed, or Parquet; None for standard input.
+    table_format: of a table, one of `data.tasks.tables.FORMATS`.
     text_column: the column with the text, or the first of a pair; None if the
       input is lines.
     text_pair_column: the column with the second text of a pair.
@@ -44,23 +44,24 @@ class Source:
     Raises:
       UserError: the input cannot be read, is not UTF-8, or lacks a column.
     """
+    if self.text_column:
+      yield from self._rows()
+      return
     name = self.path or _STDIN
     lines = text_files.read_lines(self.path) if self.path else _stdin_lines()
-    if self.text_column:
-      yield from self._rows(lines, name)
-      return
     for number, line in enumerate(lines, 1):
       yield f'{name}, line {number}', line
 
-  def _rows(
-    self, lines: Iterable[str], name: str
-  ) -> Iterator[tuple[str, Text]]:
+  def _rows(self) -> Iterator[tuple[str, Text]]:
     from data.tasks import tables
 
     columns = [x for x in (self.text_column, self.text_pair_column) if x]
-    rows = tables.rows_in(lines, name, self.table_format, columns)
+    if self.path:
+      rows = tables.read_rows(self.path, self.table_format, columns)
+    else:
+      rows = tables.rows_in(_stdin_lines(), _STDIN, self.table_format, columns)
     for number, row in rows:
-      where = f'{name}, line {number}'
+      where = tables.place(self.path or _STDIN, self.table_format, number)
       if isinstance(row, str):
         raise UserError(f'{where}: {row}')
       first, *second = [row[column] for column in columns]

@@ -6,9 +6,15 @@ import shutil
 import subprocess
 import sys
 
+import pyarrow
+import pyarrow.parquet
 import pytest
+import tiny_world
 
-from modeling.checkpoints import model_file
+from modeling.checkpoints import exporting, model_file
+from modeling.checkpoints.model_file import ModelFile, TaskRecord
+from modeling.configs import BertConfig
+from modeling.models import Classifier, released_variables
 from serving.comparison import Comparison
 from serving.model import Prediction
 from system.errors import UserError
@@ -94,6 +100,58 @@ def test_the_summary_counts_equal_labels():
   }
 
 
+def test_a_file_is_read_as_its_format_says(tmp_path):
+  path = tmp_path / 'a.parquet'
+  table = {'id': [7, 8], 'review': ['good', 'bad']}
+  pyarrow.parquet.write_table(pyarrow.table(table), path)
+  source = predict_input.Source(str(path), 'parquet', 'review')
+  assert list(source.read()) == [
+    (f'{path}, row 1', 'good'),
+    (f'{path}, row 2', 'bad'),
+  ]
+  path = tmp_path / 'pairs.tsv'
+  path.write_text('one\ttwo\n')
+  source = predict_input.Source(str(path))
+  (found,) = source.read()
+  assert source.as_text(*found, takes_pairs=True) == ('one', 'two')
+
+
+@pytest.mark.parametrize(
+  ('flags', 'message'),
+  [
+    (
+      ['--input_file=a.csv.gz'],
+      '--input_file=a.csv.gz is a table by its ending: name the column',
+    ),
+    (['--input_format=csv'], 'cannot take effect without --text_column'),
+    (
+      ['--input_format=parquet', '--text_column=review'],
+      '--input_format=parquet needs --input_file',
+    ),
+  ],
+)
+def test_flags_that_do_not_fit_the_input_are_refused(tmp_path, flags, message):
+  done = _run(tmp_path, *flags)
+  assert done.returncode == 1
+  assert message in done.stderr.decode()
+
+
+@pytest.mark.slow
+def test_top_k_of_a_model_of_numbers_is_refused(world):
+  config = BertConfig.from_dict(tiny_world.CONFIG)
+  exporting.export(
+    str(world / 'run'),
+    1,
+    released_variables(Classifier(config, 1)),
+    config,
+    str(world / 'vocab.txt'),
+    content=ModelFile(TaskRecord('STS-B', (), True), True, 16),
+  )
+  done = _run(world / 'run', '--top_k=2', text='one\ttwo\n')
+  assert done.returncode == 1
+  assert done.stderr.startswith(b'ERROR: --top_k=2 cannot take effect: the mod')
+
+
 @pytest.mark.parametrize(
   ('flags', 'message'),
   [
@@ -133,6 +191,15 @@ def test_a_table_becomes_json_with_all_probabilities(teacher_world):
     '--format=jsonl',
     text=table,
   )
+  path = teacher_world / 'reviews.csv'
+  path.write_text(table)
+  by_ending = _run(
+    teacher_world / 'teacher',
+    '--text_column=review',
+    f'--input_file={path}',
+    '--format=jsonl',
+  )
+  assert by_ending.stdout == done.stdout
   first, second = map(json.loads, done.stdout.splitlines())
   assert first['text'] == 'the film\nis good .'
   assert (first['label'], second['label']) == ('1', '0')
