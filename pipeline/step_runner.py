@@ -20,6 +20,7 @@ from pipeline import child_process
 from pipeline.log_echo import LogEcho
 from system import local_files
 from system.errors import UserError
+from system.threads import num_cores
 from training import stop_request
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class Runner:
     """Returns the exit status of a command, which may have all cores alone."""
     environment = {**os.environ, 'PYTHON': sys.executable}
     if not is_alone:
-      threads = max(len(os.sched_getaffinity(0)) // self._num_jobs, 1)
+      threads = max(num_cores() // self._num_jobs, 1)
       environment.setdefault('TF_NUM_INTRAOP_THREADS', str(threads))
     with open(log, 'ab') as file:
       file.write(f'+ {step.shell_command()}\n'.encode())

@@ -9,6 +9,8 @@ from typing import Any
 
 import psutil
 
+from system.threads import num_cores
+
 # nvidia-smi answers in about a second.
 _SECONDS = 20
 
@@ -21,7 +23,7 @@ def hardware() -> dict[str, Any]:
   """
   return {
     'cpu': _cpu_model(),
-    'cores': len(os.sched_getaffinity(0)),
+    'cores': num_cores(),
     'gpus': gpus(),
     'memory_megabytes': round(psutil.virtual_memory().total / 1e6),
   }
