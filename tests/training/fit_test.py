@@ -243,7 +243,6 @@ def test_a_resumed_run_ends_with_the_same_bytes(
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_run_does_not_depend_on_the_layers_made_before_it(source, tmp_path):
   # If layers were numbered per process, the first attention's queries, keys and
   # values would be dense_98, _99 and _100, which sort in another order.
