@@ -24,42 +24,82 @@ check_offline() {  # script, its flags
     --search=false --script="$(basename "$1" .py)" "${@:2}")
 }
 
+# Prints the state of the request; NONE if there is no request. Fails, with
+# gcloud's message, if gcloud cannot tell.
 state() {
+  local errors status=0
+  errors=$(mktemp)
   tpus queued-resources describe "$name" --format='value(state.state)' \
-    2> /dev/null || echo NONE
+    2> "$errors" || status=$?
+  if [ "$status" != 0 ] && grep -q NOT_FOUND "$errors"; then
+    echo NONE
+    status=0
+  elif [ "$status" != 0 ]; then
+    cat "$errors" >&2
+  fi
+  rm "$errors"
+  return "$status"
+}
+
+# Whether the machine is gone for certain: a broken connection does not say so.
+is_gone() {
+  local now
+  now=$(state 2> /dev/null) && [ "$now" != ACTIVE ]
 }
 
 delete() {
-  [ "$(state)" != NONE ] || return 0
+  local now
+  now=$(state) || return 1
+  [ "$now" != NONE ] || return 0
   say 'Deleting the TPU'
   tpus queued-resources delete "$name" --force --quiet
 }
 
 create() {  # more flags, such as --spot; fails if no machine is available
+  local now
   say "Requesting $accelerator"
   tpus queued-resources create "$name" --node-id="$name" \
     --accelerator-type="$accelerator" --runtime-version="$runtime" "$@" ||
     exit 1
-  until [ "$(state)" = ACTIVE ]; do
-    case $(state) in
-      FAILED | SUSPENDED | NONE) say "The request is $(state)"; return 1 ;;
+  while true; do
+    now=$(state) || now=unknown
+    case $now in
+      ACTIVE) return ;;
+      FAILED | SUSPENDED | NONE) say "The request is $now"; return 1 ;;
     esac
     sleep "$patience"
   done
 }
 
-is_running() {
-  on_worker_0 'kill -0 "$(cat project/pid)" 2> /dev/null' 2> /dev/null
+# Prints whether a job runs on worker 0; fails if it cannot be reached.
+job_state() {
+  on_worker_0 'if kill -0 "$(cat project/pid)" 2> /dev/null
+    then echo running; else echo none; fi'
 }
 
-# Starts a job on worker 0, unless one is already running there. (`set -e` has no
-# effect inside a function whose status is tested, hence the returns.)
+# Starts a job on worker 0, unless one is already running there. Returns 75 if
+# the machine is gone. (`set -e` has no effect inside a function whose status is
+# tested, hence the returns.)
 start() {  # environment, script, its flags
-  local folder
-  if is_running; then
+  local found tries=10
+  until found=$(job_state); do
+    ! is_gone || return 75
+    [ $((tries--)) -gt 1 ] || return 1
+    say 'Worker 0 does not answer; trying again'
+    sleep "$patience"
+  done
+  if [ "$found" = running ]; then
     say 'A job is already running there'
     return
   fi
+  install_and_start "$@" && return
+  ! is_gone || return 75
+  say 'The job did not start'
+  return 1
+}
+
+install_and_start() {  # as start
+  local folder
   say 'Copying and installing the project'
   folder=$(mktemp -d)
   git -C "$repository" archive --format=tar.gz -o "$folder/project.tar.gz" HEAD
@@ -87,30 +127,38 @@ wait_for_job() {
     then
       on_worker_0 'tail -n 2 project/log' || true
       [ "$status" = running ] || return "$status"
-    elif [ "$(state)" != ACTIVE ]; then
+    elif is_gone; then
       say 'The TPU was preempted'
       return 75
     fi
   done
 }
 
+# Starts a job and waits for its end; returns its status, or as `wait_for_job`.
+run_job() {  # environment, script, its flags
+  start "$@" || return "$?"
+  wait_for_job
+}
+
 # Ends a recipe: downloads the log and deletes the TPU, which costs money.
 finish() {  # status
   tpus tpu-vm scp "$name:project/log" "$name.log" --worker=0 || true
-  delete
+  delete ||
+    say "The TPU could not be deleted. It may cost money: give this command
+again, or run: gcloud compute tpus queued-resources delete $name --force"
   say "The job ended with status $1; its log is $name.log"
   exit "$1"
 }
 
 # The whole recipe for a machine that is not preempted.
 run_once() {  # environment, script, its flags
-  local status=0
+  local now status=0
   check_offline "${@:2}"
-  if [ "$(state)" != ACTIVE ]; then
+  now=$(state)
+  if [ "$now" != ACTIVE ]; then
     delete
     create
   fi
-  start "$@"
-  wait_for_job || status=$?
+  run_job "$@" || status=$?
   finish "$status"
 }

@@ -9,17 +9,16 @@ set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 check_offline "$@"
+state > /dev/null  # A wrong project ends the recipe here.
 status=75
 while [ "$status" = 75 ]; do
-  if [ "$(state)" != ACTIVE ]; then
-    delete
-    create --spot || continue
+  until now=$(state); do sleep "$patience"; done
+  if [ "$now" != ACTIVE ] && ! { delete && create --spot; }; then
+    sleep "$patience"
+    continue
   fi
-  if start '' "$@" --use_tpu --tpu_name=local "--num_tpu_cores=$cores"; then
-    status=0
-    wait_for_job || status=$?
-  elif [ "$(state)" = ACTIVE ]; then  # Otherwise it has been preempted.
-    status=1
-  fi
+  status=0
+  run_job '' "$@" --use_tpu --tpu_name=local "--num_tpu_cores=$cores" ||
+    status=$?
 done
 finish "$status"

@@ -10,17 +10,21 @@ import pytest
 _RECIPES = pathlib.Path(__file__).resolve().parents[2] / 'recipes' / 'tpu'
 
 # The folder `vm` is the machine, and a file holds its state. Remote commands
-# run in the folder. A machine that is not ACTIVE cannot be reached.
+# run in the folder. A machine that is not ACTIVE cannot be reached. Without the
+# network, which a file `offline` stands for, gcloud fails.
 _GCLOUD = r"""#!/usr/bin/env bash
 cd "$FAKE"
 echo "$*" >> calls
+[ ! -e offline ] || { echo 'no network' >&2; exit 1; }
 state=$(cat state 2> /dev/null || echo NONE)
 case "$3 $4" in
   'queued-resources create')
     [ ! -e quota ] || { echo 'quota exceeded' >&2; exit 1; }
     rm -rf vm; mkdir -p vm; echo ACTIVE > state ;;
   'queued-resources delete') rm state ;;
-  'queued-resources describe') [ "$state" != NONE ] && echo "$state" ;;
+  'queued-resources describe')
+    [ "$state" != NONE ] || { echo 'ERROR: NOT_FOUND: Resource' >&2; exit 1; }
+    echo "$state" ;;
   'tpu-vm scp')
     [ "$state" = ACTIVE ] || exit 255
     for path in "${@:5}"; do
@@ -34,6 +38,7 @@ case "$3 $4" in
     cd vm
     case $command in
       *install.sh*)
+        [ ! -e ../no_disk ] || exit 1
         mkdir -p project/.venv/bin
         mv job.sh project/
         cp ../python project/.venv/bin/python ;;
@@ -116,6 +121,56 @@ def test_the_machine_of_a_failed_job_is_deleted(cloud):
   done = _run(cloud, 'one_host.sh')
   assert done.returncode == 3
   assert not (cloud / 'state').exists()
+
+
+@pytest.mark.parametrize('recipe', ['one_host.sh', 'spot.sh'])
+def test_the_machine_of_a_failed_installation_is_deleted(cloud, recipe):
+  (cloud / 'no_disk').touch()
+  done = _run(cloud, recipe)
+  assert done.returncode == 1
+  assert 'The job did not start' in done.stderr
+  assert not (cloud / 'state').exists()
+
+
+def test_a_lost_network_is_no_preemption(cloud):
+  # The job takes the network away, and ends after several failed checks.
+  _job(
+    cloud,
+    'touch "$FAKE/offline"\nstart=$(wc -l < "$FAKE/calls")\n'
+    'until [ "$(wc -l < "$FAKE/calls")" -gt $((start + 6)) ]; do\n'
+    '  sleep 0.05\n'
+    'done\n'
+    'rm "$FAKE/offline"',
+  )
+  done = _run(cloud, 'one_host.sh')
+  assert done.returncode == 0, done.stderr
+  assert 'preempted' not in done.stderr
+  assert not (cloud / 'state').exists()
+
+
+@pytest.mark.parametrize('recipe', ['one_host.sh', 'spot.sh'])
+def test_gcloud_that_fails_at_once_ends_a_recipe(cloud, recipe):
+  (cloud / 'offline').touch()
+  done = _run(cloud, recipe)
+  assert done.returncode == 1
+  assert 'no network' in done.stderr
+  assert not _calls(cloud, 'queued-resources create')
+
+
+def test_a_machine_that_could_not_be_deleted_is_named(cloud):
+  _job(cloud, 'touch "$FAKE/last"')
+  fake = (cloud / 'bin' / 'gcloud').read_text()
+  # After the job's status has been read, the network is gone for good.
+  _write(
+    cloud / 'bin' / 'gcloud',
+    fake.replace(
+      "'tpu-vm scp')", "'tpu-vm scp')\n    [ ! -e last ] || touch offline"
+    ),
+  )
+  done = _run(cloud, 'one_host.sh')
+  assert 'could not be deleted' in done.stderr
+  assert 'queued-resources delete well-read-bert' in done.stderr
+  assert (cloud / 'state').exists()
 
 
 def test_the_process_that_drives_a_slice_does_not_load_libtpu(cloud):
