@@ -57,20 +57,25 @@ class TfdsSource:
   def shards(self, split: str) -> list[str]:
     """Returns the names of a split's files, 'train[0shard]', in order.
 
-    A part of a split is returned as it is.
+    A sum, 'train+test', gives the files of each. A part of a split, and 'all',
+    are returned as they are.
 
     Raises:
       UserError: the split does not exist.
     """
-    if '[' in split:
-      return [split]
-    num_shards = self._split(split).num_shards
-    return [f'{split}[{shard}shard]' for shard in range(num_shards)]
+    shards = []
+    for term in split.split('+'):
+      num_shards = self._split(term).num_shards
+      if '[' in term or term == 'all':
+        shards.append(term)
+      else:
+        shards += [f'{term}[{shard}shard]' for shard in range(num_shards)]
+    return shards
 
   def _split(self, split: str):
     try:
       return self._builder.info.splits[split]
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, NotImplementedError) as error:
       raise UserError(f'{self._flag}, {split}: {_reason(error)}') from error
 
   def class_names(self, column: str) -> tuple[str, ...] | None:

@@ -47,6 +47,24 @@ def test_no_text_is_lost_or_added():
   assert all(part and part == part.strip() for part in parts)
 
 
+@pytest.mark.parametrize('space', ['\u00a0', ' \u202f', '\u3000 ', '\u0085'])
+def test_a_capital_before_an_unusual_space_and_a_full_stop(space):
+  # sentencex alone panics.
+  text = f'Take\u00a0vitamin C{space}. It helps.'
+  assert ' '.join(sentences.split(text, 'en')) == text
+
+
+def test_a_panic_of_the_splitter_cuts_at_full_stops(monkeypatch):
+  class PanicException(BaseException):
+    pass
+
+  def panic(language, text):
+    raise PanicException
+
+  monkeypatch.setattr(sentences.sentencex, 'segment', panic)
+  assert sentences.split('One. Two! Three', 'en') == ['One.', 'Two!', 'Three']
+
+
 def test_an_unclosed_quotation_hides_no_sentences():
   text = 'He said "no. ' + 'It was a long day. ' * 300
   assert sentences.split(text, 'en').count('It was a long day.') > 290

@@ -54,6 +54,17 @@ def test_a_part_of_a_split_is_one_input(data_dir):
   assert len(list(corpus.read(0))) == 7
 
 
+def test_each_example_of_a_sum_of_splits_is_read_once(data_dir):
+  corpus = _corpus('own_texts:train+validation[:1]', data_dir)
+  assert corpus.paths == [
+    *['own_texts:train[0shard]', 'own_texts:validation[:1]']
+  ]
+  assert corpus.sizes() == [41, 1]
+  every = _corpus('own_texts:all', data_dir)
+  assert (every.paths, every.sizes()) == (['own_texts:all'], [43])
+  assert len(list(every.read(0))) == 43
+
+
 @pytest.mark.parametrize(
   ('inputs', 'message'),
   [
