@@ -1,10 +1,17 @@
 """Tests of system/compiled.py: the cache, and failures that do no harm."""
 
+import os
+import pathlib
+import subprocess
+import sys
+
 import numba
 import pytest
 from numba.core.caching import IndexDataCacheFile
 
 from system.compiled import compiled
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +29,31 @@ def test_the_cached_code_is_loaded():
   again = compiled(_next)
   assert again(1) == 2
   assert sum(again.stats.cache_hits.values()) == 1
+
+
+@pytest.mark.slow
+def test_a_change_of_a_called_module_is_compiled(folder):
+  package = folder / 'some_package'
+  package.mkdir()
+  (package / '__init__.py').touch()
+  callee = package / 'callee.py'
+  header = 'from system.compiled import compiled\n'
+  (package / 'caller.py').write_text(
+    f'{header}from some_package.callee import f\n'
+    '@compiled\ndef g(x):\n  return 2 * f(x)\n'
+  )
+  command = 'from some_package import caller; print(caller.g(1))'
+  printed = []
+  for number in (1, 100):
+    callee.write_text(f'{header}@compiled\ndef f(x):\n  return x + {number}\n')
+    done = subprocess.run(
+      [sys.executable, '-c', command],
+      env={**os.environ, 'PYTHONPATH': f'{_ROOT}:{folder}'},
+      capture_output=True,
+      text=True,
+    )
+    printed.append(done.stdout.strip())
+  assert printed == ['4', '202'], done.stderr
 
 
 def test_a_full_disk_is_no_error(folder, monkeypatch):
