@@ -10,7 +10,7 @@ import os
 import time
 from typing import TextIO
 
-from system.file_systems import explained
+from system.file_systems import explained, local_path
 
 _SHARED_TRIES = 10
 _SECONDS_BETWEEN_TRIES = 0.05
@@ -33,8 +33,6 @@ def acquire(path: str, content: str) -> TextIO | None:
   Raises:
     BlockingIOError: another process holds the lock.
   """
-  if '://' in path:
-    return None
   if (file := _locked(path, fcntl.LOCK_EX)) is None:
     return None
   with explained('write', path):
@@ -52,8 +50,6 @@ def share(path: str) -> TextIO | None:
   Raises:
     BlockingIOError: another process holds the lock of `acquire`.
   """
-  if '://' in path:
-    return None
   # `is_alone` of another process holds the file for an instant.
   for _ in range(_SHARED_TRIES - 1):
     try:
@@ -79,6 +75,8 @@ def is_alone(file: TextIO) -> bool:
 
 
 def _locked(path: str, kind: int) -> TextIO | None:
+  if (path := local_path(path)) is None:
+    return None
   with explained('write', path):
     # A symbolic link is refused: it might lead out of the folder.
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW

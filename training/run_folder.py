@@ -17,6 +17,11 @@ from system import files, json_text, temporary_files
 from system.errors import UserError
 
 _RUN_FILE = 'run.json'
+# The final names of a run's files. The folder may hold other jobs' files, such
+# as records that data/create_pretraining_data.py is writing.
+_OWN_FILES = (
+  r'model\.ckpt-.*|checkpoint|best|\w+\.(json|jsonl|txt|tsv|tf_record(\..*)?)'
+)
 _PACKAGES = ('tensorflow', 'tf_keras', 'tensorflow-text', 'tf-models-official')
 
 
@@ -41,8 +46,8 @@ def claim(
     label: the setting that gave the folder, for messages.
     command: the script and its flags, which `from_run` reads. A resumed run
       keeps the recorded one.
-    is_alone: whether no other job writes to the folder. Then all temporary
-      files in it are left from killed runs, and are removed.
+    is_alone: whether no other job writes this run's files. Then all their
+      temporary files are left from killed runs, and are removed.
 
   Raises:
     UserError: the folder holds the progress of a run with another
@@ -52,7 +57,8 @@ def claim(
   with workers.chief_first():
     if workers.is_chief():
       files.make_folder(output_dir)
-      temporary_files.remove_abandoned(output_dir, is_alone=is_alone)
+      temporary_files.remove_abandoned(output_dir)
+      temporary_files.remove_abandoned(output_dir, _OWN_FILES, is_alone)
     _claim(output_dir, configuration, has_progress, label, command)
 
 

@@ -172,6 +172,10 @@ def _check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:
   real_inputs = set(map(files.real_path, inputs))
   seen: dict[str, str] = {}
   for path in outputs:
+    if not os.path.basename(file_names.shard_stem(path)).strip('.'):
+      raise UserError(
+        f'`output_file`: expected a file, found the folder {path!r}'
+      )
     real = files.real_path(path)
     if real in seen:
       raise UserError(

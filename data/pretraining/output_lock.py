@@ -36,9 +36,9 @@ def held(outputs: Sequence[str]) -> Iterator[None]:
     UserError: another process holds the lock; the message names its host and
       process id.
   """
-  name = os.path.basename(file_names.shard_stem(outputs[0]))
+  stems = dict.fromkeys(map(file_names.shard_stem, outputs))
   with ExitStack() as locks:
-    for folder in dict.fromkeys(os.path.dirname(path) for path in outputs):
+    for folder, name in map(os.path.split, stems):
       if lock := _acquire(os.path.join(folder, f'.{name}.lock')):
         locks.enter_context(lock)
         names = re.escape(name) + _SUFFIXES

@@ -46,6 +46,14 @@ def test_sharing_waits_for_a_job_that_looks_whether_it_is_alone(tmp_path):
   timer.join()
 
 
+def test_a_local_path_may_be_a_uri(tmp_path):
+  with (
+    file_locks.acquire(f'file://{tmp_path}/run.lock', 'first'),
+    pytest.raises(BlockingIOError),
+  ):
+    file_locks.share(str(tmp_path / 'run.lock'))
+
+
 def test_remote_paths_have_no_lock():
   assert file_locks.acquire('gs://bucket/run.lock', 'first') is None
   assert file_locks.share('gs://bucket/run.lock') is None

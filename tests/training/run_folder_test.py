@@ -3,6 +3,8 @@
 `best_checkpoint_test.py` tests `MetricsLog`.
 """
 
+import os
+
 import pytest
 
 from system import files, temporary_files
@@ -49,12 +51,20 @@ def test_a_malformed_run_file_is_named(tmp_path, content):
 
 
 def test_temporary_files_are_removed_if_no_other_job_may_write_some(tmp_path):
-  left = temporary_files.name_for(str(tmp_path / 'train.tf_record'))
-  files.write_text(left, 'half')
+  left, best, records = (
+    temporary_files.name_for(str(tmp_path / name))
+    for name in ('train.tf_record', 'best', 'dev.tfrecord')
+  )
+  for path in (left, f'{best}/x', records):
+    files.make_folder(os.path.dirname(path))
+    files.write_text(path, 'half')
   run_folder.claim(str(tmp_path), {'seed': 1}, False, is_alone=False)
   assert files.exists(left)
   run_folder.claim(str(tmp_path), {'seed': 1}, False)
-  assert [path.name for path in tmp_path.iterdir()] == ['run.json']
+  # A job of data/create_pretraining_data.py may still write the records.
+  assert {str(path) for path in tmp_path.iterdir()} == {
+    *(records, str(tmp_path / 'run.json'))
+  }
 
 
 def test_release_removes_the_same_claim_only(tmp_path):

@@ -63,7 +63,7 @@ def create(
   **corpus_options,
 ) -> RecordStatistics:
   def paths(names: str) -> str:
-    return ','.join(str(folder / name) for name in names.split(','))
+    return ','.join(f'{folder}/{name}' for name in names.split(','))
 
   return creation.create_records(
     Corpus(CorpusOptions(paths(text), **corpus_options)),
@@ -458,6 +458,8 @@ def test_wrong_text_leaves_earlier_output(folder, content, message):
     ('text.txt', 'text.txt', 'is an input file, too'),
     ('text.txt', 'vocab.txt', 'is an input file, too'),
     ('text.txt', 'folder', 'folder.* is a folder'),
+    ('text.txt', 'new/', "expected a file, found the folder '.*/new/'"),
+    ('text.txt', 'folder/..', "expected a file, found the folder '.*/..'"),
     ('text.txt', 'vocab.txt/out', 'cannot write to'),
     ('folder', 'out', '`input_file`: .*folder.* is a folder'),
   ],

@@ -40,15 +40,18 @@ def test_temporary_files_of_a_killed_job_are_removed(tmp_path):
   assert found == {*stays, f'{tmp_path}/a', f'{tmp_path}/.a.lock'}
 
 
-def test_every_folder_is_locked(tmp_path):
+def test_every_file_is_locked_and_tidied(tmp_path):
   for name in ('x', 'y'):
     (tmp_path / name).mkdir()
+  left = temporary_files.name_for(f'{tmp_path}/y/b')
+  files.write_text(left, 'x')
   with (
     output_lock.held([f'{tmp_path}/x/a', f'{tmp_path}/y/b']),
-    pytest.raises(UserError, match='y/.a.lock'),
-    output_lock.held([f'{tmp_path}/y/a']),
+    pytest.raises(UserError, match='y/.b.lock'),
+    output_lock.held([f'{tmp_path}/y/a', f'file://{tmp_path}/y/b']),
   ):
     pass
+  assert not os.path.exists(left)
 
 
 def test_remote_files_have_no_locks():
