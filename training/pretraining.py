@@ -184,6 +184,7 @@ def _make_source(
     masking = dataclasses.replace(
       masking, max_predictions_per_seq=num_predictions
     )
+    masking.warn_if_too_few(options.model.max_seq_length)
     fields = feature_spec.UNMASKED_PRETRAINING
     complete = DynamicMasking(tokens, masking, options.training.seed)
   return RecordSource(

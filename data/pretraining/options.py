@@ -41,6 +41,16 @@ class MaskingOptions:
     needs=('max_ngram>1',),
   )
 
+  def warn_if_too_few(self, max_seq_length: int) -> None:
+    """Warns if P is less than the share of a record of this many tokens."""
+    share = round(max_seq_length * self.masked_lm_prob)
+    if self.max_predictions_per_seq < share:
+      logging.warning(
+        '`max_predictions_per_seq`=%d: the longest records need %d masks for '
+        'their share, `masked_lm_prob`',
+        *(self.max_predictions_per_seq, share),
+      )
+
 
 @dataclasses.dataclass(frozen=True)
 class RecordOptions(MaskingOptions):
@@ -93,11 +103,9 @@ class RecordOptions(MaskingOptions):
     return dataclasses.asdict(self)
 
   def warn_of_few_predictions(self) -> None:
-    """Warns if P is less than the longest records' share of masked tokens."""
-    share = round(self.max_seq_length * self.masked_lm_prob)
-    if self.max_predictions_per_seq < share and not self.dynamic_masking:
-      logging.warning(
-        '`max_predictions_per_seq`=%d: the longest records need %d masks for '
-        'their share, `masked_lm_prob`',
-        *(self.max_predictions_per_seq, share),
-      )
+    """Warns if P is less than the longest records' share of masked tokens.
+
+    Records without masks get theirs, and their P, in training.
+    """
+    if not self.dynamic_masking:
+      self.masking.warn_if_too_few(self.max_seq_length)

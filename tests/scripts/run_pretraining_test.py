@@ -208,7 +208,7 @@ def test_a_run_that_draws_its_masks_resumes_with_the_same_bytes(unmasked):
   assert written() == whole
 
 
-def test_a_run_does_not_resume_with_other_masks(unmasked):
+def test_a_run_does_not_resume_with_other_masks(unmasked, caplog):
   tiny_world.make_records(
     unmasked,
     f'{unmasked}/records',
@@ -219,6 +219,8 @@ def test_a_run_does_not_resume_with_other_masks(unmasked):
     UserError, match="another configuration .dynamic_masking: .*'masked_lm_prob"
   ):
     _run(unmasked, *_UNMASKED, vocab_file=unmasked / 'vocab.txt')
+  # P is a setting of the run: 3 of 16 tokens, where 5 are to be masked.
+  assert 'the longest records need 5 masks for their share' in caplog.text
 
 
 def test_records_without_masks_need_the_vocabulary(unmasked):
