@@ -36,7 +36,7 @@ class Document(NamedTuple):
 
 
 class Rejected(NamedTuple):
-  """A document that is left out.
+  """A document, a piece of one, or a line that is left out.
 
   Attributes:
     reason: `TOO_SHORT`, `TOO_LONG`, `NOT_UTF8` or `HAS_NUL`.
@@ -75,7 +75,6 @@ class DocumentMaker:
     self._max_bytes = 0  # An upper bound of the bytes of the parts.
     self._first_number = 0  # The line or record where the piece begins.
     self._piece = 0
-    self._rejected: Rejected | None = None
 
   def add(self, text: str, number: int) -> list[Document | Rejected]:
     """Adds lines to the document; returns the pieces that are cut off.
@@ -84,31 +83,31 @@ class DocumentMaker:
       text: one or more lines; the last one without its end.
       number: the number of the first line, or of the record.
     """
-    if self._rejected:
-      return []
     if not self._parts:
       self._first_number = number
     self._parts.append(text)
     self._max_bytes += (1 if text.isascii() else 4) * len(text) + 1
     return self._cut() if self._max_bytes > MAX_DOCUMENT_BYTES else []
 
-  def reject(self, reason: str, number: int) -> None:
-    """Rejects the document, except pieces that are already cut off.
+  def leave_out(self, reason: str, number: int) -> list[Document | Rejected]:
+    """Leaves out a line; the text before and after it become pieces.
 
     Args:
       reason: see `Rejected`.
-      number: the number of the line that causes the rejection.
+      number: the line's.
+
+    Returns:
+      The piece before the line, if it has text, and the rejected line.
     """
-    self._rejected = Rejected(reason, f'{self._unit} {number}')
-    self._parts.clear()
+    before = '\n'.join(self._parts)
+    made = self._build(before) if before.strip() else []
+    self._parts, self._max_bytes = [], 0
+    self._piece += 1
+    return [*made, Rejected(reason, f'{self._unit} {number}')]
 
   def end(self) -> list[Document | Rejected]:
     """Ends the document; returns it, or its last piece, if it has text."""
-    made = []
-    if self._rejected:
-      made = [self._rejected]
-    elif self._parts:
-      made = self._build('\n'.join(self._parts))
+    made = self._build('\n'.join(self._parts)) if self._parts else []
     self._begin()
     return made
 

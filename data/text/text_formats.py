@@ -104,7 +104,7 @@ def read_bert(source: Input, options: CorpusOptions) -> Documents:
   maker = DocumentMaker(options.min_document_characters)
   for block in _blocks(source):
     if block.text is None:
-      maker.reject(TOO_LONG, block.number)
+      yield from maker.leave_out(TOO_LONG, block.number)
       continue
     text = _stripped(block.text)
     if not text or text[0] == '\n':
@@ -138,7 +138,7 @@ def read_text_file(source: Input, options: CorpusOptions) -> Documents:
   maker = DocumentMaker(options.min_document_characters)
   for block in _blocks(source):
     if block.text is None:
-      maker.reject(TOO_LONG, block.number)
+      yield from maker.leave_out(TOO_LONG, block.number)
     else:
       yield from maker.add(_stripped(block.text), block.number)
   yield from maker.end()

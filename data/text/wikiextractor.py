@@ -33,7 +33,7 @@ def read_wikiextractor(source: Input, options: CorpusOptions) -> Documents:
   number = 0
   for number, line in numbered_lines(source):
     if line is None:
-      maker.reject(TOO_LONG, number)
+      yield from maker.leave_out(TOO_LONG, number)
     elif line.startswith('<doc ') and (found := _BEGIN.fullmatch(line)):
       _check(not begin, source.path, number, '</doc>', line)
       begin, title = number, found[1]

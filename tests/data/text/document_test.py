@@ -33,13 +33,17 @@ def test_a_nul_and_bytes_that_are_not_utf8_are_treated_alike():
   assert maker.whole('\n\0', 5) == [Rejected('has_nul', 'record 5')]
 
 
-def test_a_rejected_document_ignores_its_other_parts():
-  maker = DocumentMaker(min_characters=1)
-  maker.add('a', 1)
-  maker.reject(TOO_LONG, 2)
+def test_the_text_around_a_line_that_is_left_out_stays():
+  maker = DocumentMaker(min_characters=2)
+  maker.add('aa', 1)
+  rejected = Rejected('too_long', 'line 2')
+  assert maker.leave_out(TOO_LONG, 2) == [Document('aa', 2), rejected]
   assert maker.add('b', 3) == []
-  assert maker.end() == [Rejected('too_long', 'line 2')]
-  assert maker.whole('c', 4) == [Document('c', 1)]
+  assert maker.end() == [Document('b', 1, 1)]
+  maker.add(' ', 4)
+  assert maker.leave_out(TOO_LONG, 5) == [Rejected('too_long', 'line 5')]
+  assert maker.end() == []
+  assert maker.whole('cc', 6) == [Document('cc', 2)]
 
 
 @pytest.fixture

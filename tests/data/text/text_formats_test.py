@@ -114,15 +114,18 @@ def test_documents_with_a_nul_are_left_out_in_every_format(read):
   assert read(article, 'wikiextractor') == [rejected, c]
 
 
-def test_documents_with_a_line_that_is_too_long_are_rejected(read, monkeypatch):
+def test_a_line_that_is_too_long_is_left_out(read, monkeypatch):
   monkeypatch.setattr(streams, 'BLOCK_BYTES', 10)
   monkeypatch.setattr(streams, 'MAX_LINE_BYTES', 25)
   long = b'x' * 30
   rejected = Rejected('too_long', 'line 4')
   content = b'a\n\nb\n' + long + b'\nc\n\nd'
-  expected = [Document('a', 1), rejected, Document('d', 1)]
-  assert read(content) == expected
-  assert read(content, 'text_file') == [rejected]
+  a, b, d = map(Document, 'abd', [1, 1, 1])
+  c = Document('c', 1, piece=1)
+  assert read(content) == [a, b, rejected, c, d]
+  assert read(content, 'text_file') == [
+    *(Document('a\n\nb', 4), rejected, Document('c\n\nd', 4, piece=1))
+  ]
   text = read(content, 'text')
   assert text == [
     *map(Document, 'ab', [1, 1]),
@@ -131,4 +134,6 @@ def test_documents_with_a_line_that_is_too_long_are_rejected(read, monkeypatch):
     ('d', 1, 0),
   ]
   article = b'<doc id="1">\nb\nc\n' + long + b'\nd\n</doc>\n'
-  assert read(article, 'wikiextractor') == [rejected]
+  assert read(article, 'wikiextractor') == [
+    *(Document('b\nc', 3), rejected, Document('d', 1, piece=1))
+  ]
