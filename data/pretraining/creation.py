@@ -128,6 +128,9 @@ def _complete_job(
     rate = f'{written.records / seconds:,.0f}'
     logging.info('made in %.1f s, %s records/s', seconds, rate)
   manifest.write(job, indexes)
+  # Beam made it, perhaps in a killed run.
+  if files.is_folder(job.parts_folder):
+    files.remove_folder(job.parts_folder)
   statistics = manifest.total_statistics(indexes)
   logging.info('wrote %s: %s', _summary(outputs), statistics)
   statistics.warn()

@@ -55,6 +55,12 @@ class Job:
     name = os.path.basename(file_names.shard_stem(self.outputs[0]))
     return f'{name}.manifest.json'
 
+  @property
+  def parts_folder(self) -> str:
+    """The folder of the parts that a Beam job makes before the shards."""
+    folder, name = os.path.split(file_names.shard_stem(self.outputs[0]))
+    return os.path.join(folder, f'.{name}.parts')
+
   @functools.cached_property
   def fingerprint(self) -> str:
     """The SHA-256 of everything that decides the records, in hexadecimal."""

@@ -39,10 +39,11 @@ def held(outputs: Sequence[str]) -> Iterator[None]:
   stems = dict.fromkeys(map(file_names.shard_stem, outputs))
   with ExitStack() as locks:
     for folder, name in map(os.path.split, stems):
-      if lock := _acquire(os.path.join(folder, f'.{name}.lock')):
+      lock = _acquire(os.path.join(folder, f'.{name}.lock'))
+      if lock:
         locks.enter_context(lock)
-        names = re.escape(name) + _SUFFIXES
-        temporary_files.remove_abandoned(folder, names, is_alone=True)
+      names = re.escape(name) + _SUFFIXES
+      temporary_files.remove_abandoned(folder, names, is_alone=bool(lock))
     yield
 
 

@@ -73,6 +73,9 @@ class Partitioning:
       num_records: how many records the block has.
     """
     slices = self.slices_per_block
-    own = [i for i in range(slices) if self.shard_of(block, i) == shard]
-    start, end = own[0], own[-1] + 1
+    num_units = self.num_blocks * slices
+    start, end = (
+      min(max(i * num_units // self.num_shards - block * slices, 0), slices)
+      for i in (shard, shard + 1)
+    )
     return range(start * num_records // slices, end * num_records // slices)

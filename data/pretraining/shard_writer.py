@@ -138,7 +138,7 @@ def _write_shard(
   """Writes one shard; its file appears only when it is complete."""
   statistics = RecordStatistics.empty(job.options.max_seq_length)
   num_documents = 0
-  with RecordWriter(job.outputs[shard]) as writer:
+  with RecordWriter(job.outputs[shard], tidies=False) as writer:
     for item in slices:
       if job.partitioning.is_first_shard_of(item.records.number, shard):
         num_documents += item.records.block.num_documents

@@ -93,11 +93,10 @@ class BeamEngine:
   def write(self, job: Job, missing: Collection[int]) -> None:
     """Writes shards, like `data.pretraining.shard_writer.write_shards`.
 
-    Uses the parts that a killed run of the same job left beside the shards.
+    Uses the parts that a killed run of the same job left beside the shards,
+    and leaves them in place.
     """
-    folder, name = os.path.split(file_names.shard_stem(job.outputs[0]))
-    folder = os.path.join(folder, f'.{name}.parts')
-    task = _make_task(job, frozenset(missing), folder)
+    task = _make_task(job, frozenset(missing), job.parts_folder)
     with _TaskProgress(task) as progress:
       self._run(
         lambda pipeline: record_transforms.build(pipeline, task),
@@ -106,7 +105,6 @@ class BeamEngine:
     for shard in missing:
       if not job.read_finished_index(shard):
         raise job.empty_shard_error(shard)
-    files.remove_folder(folder)
 
   def _run(
     self,

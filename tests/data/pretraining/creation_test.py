@@ -324,7 +324,10 @@ def test_complete_shards_are_kept(folder, monkeypatch):
   monkeypatch.setattr(shard_writer, '_write_shard', counted)
   (folder / 'out.tfrecord-00002-of-00004').unlink()
   (folder / 'out.tfrecord.manifest.json').unlink()
+  # A killed Beam job had left its parts.
+  (folder / '.out.tfrecord.parts' / 'x').mkdir(parents=True)
   create(folder, num_shards=4)
+  assert not (folder / '.out.tfrecord.parts').exists()
   assert made == [2]
   assert contents(folder) == whole
   # After another flag, other text or damage, shards are made again.
