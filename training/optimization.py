@@ -99,9 +99,9 @@ class AdamW(tf.Module):
     self._m = [_slot(v, 'adam_m') for v in variables]
     self._v = [_slot(v, 'adam_v') for v in variables]
 
-  def current_learning_rate(self) -> tf.Tensor:
-    """Returns the rate that the next step will use, float32 scalar."""
-    return learning_rate_at(self.step, *self._schedule)
+  def last_learning_rate(self) -> tf.Tensor:
+    """Returns the rate that the last step used, float32 scalar."""
+    return learning_rate_at(self.step - 1, *self._schedule)
 
   def scale_loss(self, loss: tf.Tensor) -> tf.Tensor:
     """Returns the loss to differentiate: multiplied by the loss scale."""
@@ -182,7 +182,7 @@ class AdamW(tf.Module):
     learning rate and the checkpoints depend on the step's number. Only the bias
     correction counts the updates of the moments instead.
     """
-    rate = self.current_learning_rate()
+    rate = learning_rate_at(self.step, *self._schedule)
     beta_powers = (0.0, 0.0)
     if self._bias_correction:
       updates = self.step + 1

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from devices import workers
-from system import files, json_text, temporary_files
+from system import file_systems, files, json_text, temporary_files
 from system.errors import UserError
 
 _RUN_FILE = 'run.json'
@@ -199,8 +199,15 @@ class MetricsLog:
 
   def append(self, step: int, values: Mapping[str, float]) -> None:
     """Adds a line."""
-    self._lines.append(json.dumps({'step': step, **values}))
-    self._write()
+    line = json.dumps({'step': step, **values})
+    self._lines.append(line)
+    path = file_systems.local_path(self._path)
+    # Object stores cannot append.
+    if path is None or not os.path.exists(path):
+      self._write()
+      return
+    with file_systems.explained('write', path), open(path, 'ab') as file:
+      file.write(f'{line}\n'.encode())
 
   def lines(self) -> list[dict[str, float]]:
     """Returns the logged lines: `step` and the values."""
@@ -217,6 +224,4 @@ class MetricsLog:
       ) from error
 
   def _write(self) -> None:
-    # The whole file is written again: object stores cannot append, and a kill
-    # must not leave half a line. 10,000 lines are 1 MB.
     files.write_text(self._path, ''.join(x + '\n' for x in self._lines))

@@ -71,7 +71,7 @@ def train(
       seconds = run.train_to(stop, describe_batch)
       step = stop
       means = statistics.means(step)
-      means['learning_rate'] = float(trainer.optimizer.current_learning_rate())
+      means['learning_rate'] = float(trainer.optimizer.last_learning_rate())
       _check_scale(means, step, settings)
       statistics.begin(step)
       write = functools.partial(

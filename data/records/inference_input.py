@@ -1,8 +1,8 @@
 """Inference batches of record files: each record once, sorted by length.
 
 `example_index` maps a row of a batch to its record; it is -1 for the rows that
-pad the last batch. `data.records.memory_batches` does the same for examples in
-memory.
+fill up the last group of batches. `data.records.memory_batches` does the same
+for examples in memory.
 """
 
 import itertools
@@ -34,7 +34,7 @@ def inference_batches(
   Returns:
     A dataset of dictionaries: the records' fields [B, ...], and
     `example_index`, int64 [B], the record's number among those of all files, or
-    -1 for rows of zeros that fill the last batch.
+    -1 for rows of zeros that fill up the last group.
   """
   limit = max_batches * batch_size if max_batches >= 0 else None
 

@@ -111,6 +111,7 @@ def _parse_index(path: str, stored: dict[str, Any]) -> Index:
   if not (
     type(num_records) is type(window) is int
     and window > 0
+    and num_records > 0
     and offsets.shape == (-(-num_records // window),)
     and offsets[0] == 0
     and np.all(np.diff(offsets) > 0)

@@ -437,12 +437,12 @@ def test_eight_steps_equal_those_of_google_research_bert(fixtures_dir):
 
   seen_losses, seen_rates = [], []
   for _ in range(8):
-    seen_rates.append(float(optimizer.current_learning_rate()))
     with tf.GradientTape() as tape:
       values = loss_function(batch, None)
     seen_losses.append(float(values['loss']))
     gradients = tape.gradient(values['loss'], list(variables.values()))
     optimizer.apply([tf.convert_to_tensor(g) for g in gradients])
+    seen_rates.append(float(optimizer.last_learning_rate()))
 
   np.testing.assert_allclose(seen_rates, expected['learning_rates'], atol=1e-9)
   np.testing.assert_allclose(seen_losses, expected['losses'], atol=1e-4)

@@ -1,7 +1,4 @@
-"""The record of a run's configuration in its folder.
-
-`best_checkpoint_test.py` tests `MetricsLog`.
-"""
+"""The record of a run's configuration in its folder."""
 
 import os
 
@@ -81,3 +78,19 @@ def test_a_folder_with_checkpoints_but_no_run_file_is_refused(tmp_path):
   (tmp_path / 'model.ckpt-3.index').write_bytes(b'')
   with pytest.raises(UserError, match='holds checkpoints .* no run.json'):
     run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=False)
+
+
+def test_lines_of_metrics_are_appended_and_cut_back(tmp_path):
+  log, path = run_folder.MetricsLog(str(tmp_path)), tmp_path / 'metrics.jsonl'
+  first, second = '{"step": 1, "loss": 2.0}\n', '{"step": 2, "loss": 1.0}\n'
+  log.append(1, {'loss': 2.0})
+  inode = path.stat().st_ino
+  log.append(2, {'loss': 1.0})
+  assert path.read_text() == first + second
+  assert path.stat().st_ino == inode  # Not written again.
+  # A kill or a full disk left half a line.
+  path.write_text(first + second + '{"step": 3, "lo')
+  again = run_folder.MetricsLog(str(tmp_path))
+  again.resume(2)
+  again.append(3, {'loss': 0.5})
+  assert path.read_text() == first + second + '{"step": 3, "loss": 0.5}\n'

@@ -84,6 +84,7 @@ def test_a_damaged_index_is_not_used(tmp_path, old, new, caplog):
     {'num_records': 129},
     {'num_records': 192},
     {'offsets': [0, 1214, 2428]},
+    {'offsets': [], 'num_records': 0},
     {'window': 0},
     {'offsets': [0, 10**15, 2429]},
     {'offsets': [0, 2429, 1204]},
