@@ -6,11 +6,12 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
+from absl import logging
 
 from data.records import record_index, record_reader
 from data.records.feature_spec import Field
 from system import files
-from system.errors import UserError
+from system.errors import UserError, reason_of
 
 # TensorFlow quotes the bytes that it cannot parse in its message; if they are
 # not UTF-8, Python cannot decode the message.
@@ -134,7 +135,12 @@ class RecordSource:
     """
     try:
       yield
-    except _DATA_ERRORS:
+    except _DATA_ERRORS as error:
+      # It takes hours for hundreds of gigabytes.
+      logging.warning(
+        'Looks for the cause in %d files of records: %s',
+        *(len(self.paths), reason_of(error).partition('\n')[0]),
+      )
       for path in self.paths:
         files.require_file(path, 'a file of records')
         if not indexes:
