@@ -29,7 +29,7 @@ from typing import Any
 from absl import flags, logging
 
 from cli import flag_group, script
-from data.tasks import custom, split_options
+from data.tasks import custom, split_files, split_options
 from data.tasks.examples import Example, Fields
 from data.tasks.split_options import SplitOptions
 from data.tasks.task import UNKNOWN_LABEL, Task
@@ -229,12 +229,12 @@ def _rows(examples: Iterable[Example]) -> list[Row]:
 def main(_: list[str]) -> None:
   """Writes the result to --results_dir, or prints it."""
   keys = result_record.parse_keys(FLAGS.keys)
-  splits = _read()
+  splits, options = _read()
   sizes = [f'{name} {len(rows):,}' for name, rows in splits.items()]
   logging.info('Examples: %s', ', '.join(sizes))
   fields = {
     'keys': keys,
-    **evaluate(splits, FLAGS.regression),
+    **evaluate(splits, options.regression),
     'command': ['-m', 'tools.bag_of_words', *sys.argv[1:]],
     'versions': machine.versions(('scikit-learn',)),
     'hardware': machine.hardware(),
@@ -249,13 +249,22 @@ def main(_: list[str]) -> None:
   logging.info('%s: %s', path, result_record.scores_line(record))
 
 
-def _read() -> Splits:
+def _read() -> tuple[Splits, SplitOptions]:
+  """Returns the splits, and the settings of their columns."""
   flag_group.require_one_of('data_dir', 'input_file')
-  if FLAGS.data_dir:
-    flag_group.refuse_if_given(_FOR_TABLES, '--data_dir has its splits')
-    return read_folder(FLAGS.data_dir, flag_group.read(SplitOptions))
-  flag_group.refuse_without_effect(SplitOptions)
-  return read_table(flag_group.read(SplitOptions))
+  options = flag_group.read(SplitOptions)
+  if not (data_dir := FLAGS.data_dir):
+    flag_group.refuse_without_effect(SplitOptions)
+    return read_table(options), options
+  flag_group.refuse_if_given(_FOR_TABLES, '--data_dir has its splits')
+  is_pair, is_regression = split_files.kind(data_dir)
+  if is_pair and not options.text_pair_column:
+    options = dataclasses.replace(
+      options, text_pair_column=split_files.PAIR_COLUMN
+    )
+  if is_regression:
+    options = dataclasses.replace(options, regression=True)
+  return read_folder(data_dir, options), options
 
 
 if __name__ == '__main__':

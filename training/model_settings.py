@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
+from data.tasks.options import TaskOptions
 from system.errors import UserError
 from training import seed_folders
 from training.options import Options
@@ -29,9 +30,15 @@ def filled(options: Options, given: Collection[str]) -> Options:
   vocabulary alone. The first folder that knows a setting gives it: that of the
   run to evaluate, of the teacher that makes a dump, of `init_checkpoint`.
 
+  A custom task's `text_pair_column` and `regression` come from the model, too,
+  or from the tool that split its table.
+
   Args:
     options: all settings of a script.
     given: the names of the settings that the user gave; they stay.
+
+  Raises:
+    UserError: `text_pair_column` is given, but the model takes single texts.
   """
   reads_text = hasattr(options, 'tokenizer')
   group = 'tokenizer' if reads_text else 'vocabulary'
@@ -52,7 +59,54 @@ def filled(options: Options, given: Collection[str]) -> Options:
         '`%s`=%s is used, but the model in %s was trained with %s.',
         *(name, old, folder, value),
       )
-  return dataclasses.replace(options, **groups)
+  options = dataclasses.replace(options, **groups)
+  task = getattr(options, 'task', None)
+  if not task or not task.task_name or not task.is_custom:
+    return options
+  return dataclasses.replace(options, task=_filled_task(task, options))
+
+
+def _filled_task(task: TaskOptions, options: Any) -> TaskOptions:
+  """Returns a custom task's settings, completed by the model or the data.
+
+  A model that is not trained further decides whether texts are pairs and
+  whether labels are numbers; else the tool that wrote the splits does.
+
+  Raises:
+    UserError: the model takes single texts, but a second column is named.
+  """
+  from data.tasks import split_files
+
+  nothing = ('', False, False)
+  source, is_pair, is_regression = next(_tasks_of_models(options), nothing)
+  if source and task.text_pair_column and not is_pair:
+    raise UserError(
+      f'`text_pair_column`={task.text_pair_column} does not fit the model in '
+      f'{source}, which takes single texts'
+    )
+  if not source and task.data_source == 'files' and task.data_dir:
+    source = task.data_dir
+    is_pair, is_regression = split_files.kind(source)
+  changes: dict[str, Any] = {}
+  if is_pair and not task.text_pair_column:
+    changes['text_pair_column'] = split_files.PAIR_COLUMN
+  if is_regression and not (task.regression or task.labels or task.labels_file):
+    changes['regression'] = True
+  for name, value in changes.items():
+    logging.info('`%s`=%s, as %s says.', name, value, source)
+  return dataclasses.replace(task, **changes)
+
+
+def _tasks_of_models(options: Any) -> Iterator[tuple[str, bool, bool]]:
+  """Yields whether a model in use takes pairs and predicts numbers.
+
+  The start of a training is left out: its head may be for another task.
+  """
+  for checkpoint in _checkpoints(options, not options.training.do_train):
+    content = checkpoint.description()
+    if content and content.task:
+      record = content.task
+      yield checkpoint.folder, record.is_pair, not record.labels
 
 
 def _first_known(options: Any, name: str, default: Any) -> tuple[str, Any]:
@@ -75,8 +129,10 @@ def _known(checkpoint: 'Checkpoint') -> dict[str, Any]:
   }
 
 
-def _checkpoints(options: Any) -> Iterator['Checkpoint']:
-  """Yields the models in use.
+def _checkpoints(
+  options: Any, with_start: bool = True
+) -> Iterator['Checkpoint']:
+  """Yields the models in use, `init_checkpoint` only `with_start`.
 
   One that is missing, damaged or contradictory is left out: the checks of the
   paths refuse it later, by the name of its setting.
@@ -89,7 +145,7 @@ def _checkpoints(options: Any) -> Iterator['Checkpoint']:
   paths = [
     None if first.do_train else first.output_dir,
     dump.teacher_checkpoint if dump and dump.do_dump_logits else None,
-    options.model.init_checkpoint,
+    options.model.init_checkpoint if with_start else None,
   ]
   for path in filter(None, paths):
     try:

@@ -76,7 +76,8 @@ class TaskOptions:
     None,
     'Added: the column of --task_name=custom, or of the tables in '
     '--transfer_file or --teacher_scores, with the second of a pair, if there '
-    'are pairs.',
+    "are pairs. If not given, it is 'sentence2' where the model, or the "
+    'split.json of tools.split_table, says that texts are pairs.',
     needs=(_TABLES,),
   )
   label_column: str = setting(
@@ -108,7 +109,8 @@ class TaskOptions:
   )
   regression: bool = setting(
     False,
-    'Added: whether the labels of --task_name=custom are numbers to predict.',
+    'Added: whether the labels of --task_name=custom are numbers to predict. '
+    'The model or split.json may say so, too.',
     needs=(_CUSTOM,),
   )
 

@@ -80,6 +80,21 @@ def write(options: SplitOptions, folder: str) -> dict[str, Any]:
   return manifest
 
 
+def kind(folder: str) -> tuple[bool, bool]:
+  """Returns whether a folder's splits hold pairs, and numbers to predict.
+
+  Both are False for files that `write` did not write.
+  """
+  path = os.path.join(folder, MANIFEST)
+  found = files.read_json(path) if files.exists(path) else None
+  settings = found.get('settings') if isinstance(found, dict) else None
+  if not isinstance(settings, dict):
+    return False, False
+  names = ('text_pair_column', 'regression')
+  is_pair, is_regression = (bool(settings.get(name)) for name in names)
+  return is_pair, is_regression
+
+
 def _settings(options: SplitOptions) -> dict[str, Any]:
   """Returns what decides the splits; tables by their checksums."""
   columns = options.columns.found_in(options.input_file)

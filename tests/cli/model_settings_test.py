@@ -107,3 +107,38 @@ def test_a_contradicting_flag_is_refused(teacher_world):
   flags = _flags(teacher_world, f'--init_checkpoint={folder}')
   with pytest.raises(UserError, match=r'model\.json says that it is a cased'):
     tiny_world.run('run_classifier', *flags, '--do_lower_case')
+
+
+def _change_task(folder, **values):
+  task = json.loads((folder / 'model.json').read_text())['task']
+  _change(folder, task={**task, **values})
+
+
+def test_a_model_decides_what_its_custom_task_is(teacher_world):
+  folder = teacher_world / 'teacher'
+  start = f'--init_checkpoint={folder}'
+  flags = [*_flags(teacher_world, start), '--task_name=custom']
+  task = _options(*flags).task
+  assert (task.text_pair_column, task.regression) == (None, False)
+  with pytest.raises(UserError, match='=question does not fit the model in '):
+    _options(*flags, '--text_pair_column=question')
+  _change_task(folder, is_pair=True, labels=[])
+  task = _options(*flags).task
+  assert (task.text_pair_column, task.regression) == ('sentence2', True)
+  task = _options(*flags, '--text_pair_column=question').task
+  assert task.text_pair_column == 'question'
+  # It may be the start of a model for another task.
+  task = _options(*flags, '--do_train').task
+  assert (task.text_pair_column, task.regression) == (None, False)
+
+
+def test_splits_of_a_table_decide_what_their_task_is(teacher_world):
+  flags = [*_flags(teacher_world, '--bert_size=2/128'), '--do_train']
+  flags += ['--task_name=custom', f'--vocab_file={teacher_world}/vocab.txt']
+  settings = {'text_pair_column': 'question', 'regression': True}
+  manifest = teacher_world / 'task' / 'split.json'
+  manifest.write_text(json.dumps({'settings': settings}))
+  task = _options(*flags).task
+  assert (task.text_pair_column, task.regression) == ('sentence2', True)
+  manifest.write_text('[]')  # Of another program.
+  assert _options(*flags).task.text_pair_column is None

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from data.tasks import split_files
 from data.tasks.split_options import SplitOptions
 from system.errors import UserError
 from tools import bag_of_words, result_record
@@ -113,6 +114,32 @@ def test_malformed_files_are_named(tmp_path, text, message):
   (tmp_path / 'test.tsv').write_text(text)
   with pytest.raises(UserError, match=f'test.tsv.*{message}'):
     bag_of_words.read_folder(folder, SplitOptions())
+
+
+@pytest.mark.slow
+def test_the_columns_of_a_split_table_need_no_flags(tmp_path):
+  rows = [f'text {n}\tmore {n}\t{n}.5\n' for n in range(40)]
+  (tmp_path / 'a.tsv').write_text('q\tp\ty\n' + ''.join(rows))
+  options = SplitOptions(
+    str(tmp_path / 'a.tsv'),
+    text_column='q',
+    text_pair_column='p',
+    label_column='y',
+    regression=True,
+  )
+  split_files.write(options, str(tmp_path / 'data'))
+  command = [sys.executable, '-m', 'tools.bag_of_words']
+  done = subprocess.run(
+    [*command, f'--data_dir={tmp_path}/data'], capture_output=True, text=True
+  )
+  result = json.loads(done.stdout)
+  # Weights for the words of both texts, 'text' and 'more', and for the numbers
+  # of two digits in train, which are words, too; and a bias.
+  rows = (tmp_path / 'data/train.tsv').read_text().splitlines()[1:]
+  numbers = {row.split('\t')[0].removeprefix('text ') for row in rows}
+  num_words = sum(len(number) == 2 for number in numbers)
+  assert result['parameters'] == 2 + num_words + 1
+  assert result['scores'].keys() >= {'pearson', 'dev_pearson'}
 
 
 @pytest.mark.slow
