@@ -36,7 +36,7 @@ from distillation.options import DistillationOptions
 from system import files
 from system.errors import UserError
 from system.progress import Progress
-from training import fine_tuning, run_folder, run_lock
+from training import run_folder, run_lock, task_job
 from training.task_folder import TaskFolder
 
 FACTS = 'imported_scores.json'
@@ -165,7 +165,7 @@ def _configuration(job: ImportJob) -> dict[str, Any]:
   dev_logits = b'' if job.dev_logits is None else job.dev_logits.tobytes()
   return {
     'script': 'run_distillation --do_import_logits',
-    **fine_tuning.task_identity(job.folder),
+    **task_job.task_identity(job.folder),
     'dev': classifier_records.checksum(job.dev),
     'dev_scores': hashlib.sha256(dev_logits).hexdigest(),
     'keep_text': job.options.dump.keep_text,

@@ -27,7 +27,7 @@ from distillation.student import evaluate_student, train_student
 from modeling.checkpoints import location
 from modeling.configs import BertConfig
 from system.errors import UserError
-from training import evaluation, fine_tuning, model_setup, seeds
+from training import evaluation, model_setup, seeds, task_job
 from training.seeds import Command, Scores
 from training.task_folder import TaskFolder
 
@@ -53,8 +53,8 @@ def run(options: DistillationOptions, command: Command) -> None:
     options.evaluation,
     *_splits_of_teacher(task, options),
   )
-  tokenizer = fine_tuning.make_tokenizer(options)
-  text = fine_tuning.text_of(tokenizer, options)
+  tokenizer = task_job.make_tokenizer(options)
+  text = task_job.text_of(tokenizer, options)
   if options.has_student:
     config = model_setup.choose_config(options.model, text, task)
     model_setup.check_start(options.model, config, text)
@@ -66,8 +66,8 @@ def run(options: DistillationOptions, command: Command) -> None:
   def run_student(options, command) -> Scores:
     model_setup.check_named_checkpoint(options.training, options.model)
     dumps = logits_dump.open_dumps(options.dump.logits_dir, task)
-    folder = fine_tuning.make_task_folder(task, tokenizer, options)
-    model = fine_tuning.make_classifier(config, task, options)
+    folder = task_job.make_task_folder(task, tokenizer, options)
+    model = task_job.make_classifier(config, task, options)
     if options.training.do_train:
       train_student(model, folder, splits, dumps, options, command)
     return evaluate_student(model, folder, splits, dumps, options, text)
@@ -124,7 +124,7 @@ def make_distillation_task(options: DistillationOptions) -> Task:
   teachers = []
   if dump.do_dump_logits:
     teachers += location.label_folders(dump.teacher_checkpoint)
-  task = fine_tuning.make_labelled_task(
+  task = task_job.make_labelled_task(
     options,
     *teachers,
     dump_folders=() if options.makes_dump else dump.logits_dir,
@@ -149,7 +149,7 @@ def _dump_logits(
   dump, data_dir = options.dump, options.task.data_dir
   checkpoint = location.locate(dump.teacher_checkpoint)
   config = model_setup.read_teacher_config(checkpoint, dump.teacher_config_file)
-  text = fine_tuning.text_of(tokenizer, options)
+  text = task_job.text_of(tokenizer, options)
   max_seq_length = options.model.max_seq_length
   model_setup.check_fit(config, text, max_seq_length, task)
   teacher.check_layers(dump, config)
@@ -174,7 +174,7 @@ def _dump_logits(
       options.devices.precision,
     ),
     config,
-    fine_tuning.task_identity(folder),
+    task_job.task_identity(folder),
     command,
   )
 
@@ -189,4 +189,4 @@ def _show_data(
   if workers.is_chief():
     texts = [Example(*text) for text in transfer.texts]
     splits = {'transfer': texts, 'dev': dev}
-    data_report.show(fine_tuning.make_data_report(folder, splits, config))
+    data_report.show(task_job.make_data_report(folder, splits, config))

@@ -8,7 +8,7 @@ from distillation.patience import Patience
 from modeling.dropout import DropoutKey
 from modeling.models import Classifier
 from training import losses
-from training.fine_tuning import label_loss
+from training.task_job import label_loss
 from training.train_step import LossFunction
 
 

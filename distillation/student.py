@@ -28,7 +28,7 @@ from distillation.patience import Patience
 from distillation.soft_labels import agreement, make_distillation_loss
 from modeling.models import Classifier
 from system.errors import UserError
-from training import evaluation, fine_tuning, run_folder
+from training import evaluation, run_folder, task_job
 from training.evaluation import Splits
 from training.job import Job
 from training.model_setup import TextEncoding
@@ -58,7 +58,7 @@ def make_job(
     options.hard_label_weight > 0,
     len(patient.layers) * patient.teacher_size if patient else 0,
   )
-  job = fine_tuning.make_classifier_job(
+  job = task_job.make_classifier_job(
     model,
     task,
     max_seq_length,
@@ -196,12 +196,12 @@ def train_student(
   data.check()
 
   def make_source() -> RecordSource:
-    fine_tuning.report_on_data(folder, splits, model.config)
+    task_job.report_on_data(folder, splits, model.config)
     return data.make_source()
 
   identity = {
     'script': 'run_distillation',
-    **fine_tuning.task_identity(folder),
+    **task_job.task_identity(folder),
     **data.identity(),
     **evaluation.identity(task, splits, options.evaluation),
   }
@@ -239,10 +239,10 @@ def evaluate_student(
     text: how the model's text is encoded.
 
   Returns:
-    As `fine_tuning.evaluate`.
+    As `task_job.evaluate`.
 
   Raises:
-    UserError: as for `fine_tuning.evaluate`.
+    UserError: as for `task_job.evaluate`.
   """
 
   def agreement_with_teacher(
@@ -251,7 +251,7 @@ def evaluate_student(
     theirs = teacher_logits_on(dumps, examples, folder.task)
     return {} if theirs is None else agreement(folder.task, theirs, logits)
 
-  return fine_tuning.evaluate(
+  return task_job.evaluate(
     model, folder, splits, options, text, agreement_with_teacher
   )
 

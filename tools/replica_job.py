@@ -23,7 +23,7 @@ from distillation import dump_manifest, patience, run, student
 from modeling.checkpoints.location import locate
 from modeling.models import PreTrainer
 from system.errors import UserError
-from training import fine_tuning, fit, model_setup, pretraining
+from training import fine_tuning, fit, model_setup, pretraining, task_job
 from training.imitation import Imitation
 from training.job import Job
 from training.model_setup import TextEncoding
@@ -116,7 +116,7 @@ def _imitation(options: PretrainingOptions) -> Imitation | None:
 
 def _fine_tuning(num_replicas: int) -> ReplicaJob:
   options = classifier_flags.read()
-  task = fine_tuning.make_labelled_task(options)
+  task = task_job.make_labelled_task(options)
   model = _classifier(task, options)
   job = fine_tuning.make_job(model, task, options.model.max_seq_length)
   return _training(job, _settings(options), num_replicas)
@@ -143,7 +143,7 @@ def _classifier(task, options: TaskJobOptions):
   config = model_setup.choose_config(
     options.model, _text(options.tokenizer.vocab_file), task
   )
-  return fine_tuning.make_classifier(config, task, options)
+  return task_job.make_classifier(config, task, options)
 
 
 def _settings(options: TaskJobOptions) -> Settings:
@@ -188,7 +188,7 @@ def _dump() -> ReplicaJob:
   )
   text = _text(options.tokenizer.vocab_file)
   model_setup.check_fit(config, text, length, task)
-  model = fine_tuning.make_classifier(config, task, options)
+  model = task_job.make_classifier(config, task, options)
   batch_size = options.evaluation.predict_batch_size
   return ReplicaJob(
     'predict_batch_size',

@@ -3,78 +3,35 @@
 Tested by `tests/scripts/run_classifier_test.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from data.records.record_source import RecordSource
-from data.tasks import classifier_records, data_report
-from data.tasks.options import make_task
+from data.tasks import classifier_records
 from data.tasks.task import Task
-from data.text.tokenization import BertTokenizer
-from devices import flops, strategies, workers
-from modeling.checkpoints import location
-from modeling.configs import BertConfig
+from devices import strategies, workers
 from modeling.dropout import DropoutKey
 from modeling.models import Classifier
-from system import files
-from system.errors import UserError
-from training import (
-  evaluation,
-  losses,
-  model_setup,
-  result_files,
-  run_lock,
-  seed_folders,
-  seeds,
-)
+from training import evaluation, model_setup, seeds, task_job
 from training.evaluation import Splits
 from training.job import Job
-from training.model_setup import TextEncoding
 from training.options import TaskJobOptions
 from training.run import Run, train, with_bias_correction
 from training.seeds import Command, Scores
-from training.task_folder import MoreScores, TaskFolder
+from training.task_folder import TaskFolder
 from training.train_step import LossFunction
 
 
 def make_job(model: Classifier, task: Task, max_seq_length: int) -> Job:
   """Returns the job of fine-tuning a model on a task's labels."""
-  return make_classifier_job(
+  return task_job.make_classifier_job(
     model,
     task,
     max_seq_length,
     task_loss(model, task),
     classifier_records.record_fields(task),
-  )
-
-
-def make_classifier_job(
-  model: Classifier,
-  task: Task,
-  max_seq_length: int,
-  loss_function: LossFunction,
-  fields: Sequence,
-) -> Job:
-  """Returns a job of training a classifier or regressor.
-
-  Args:
-    model: the model.
-    task: gives the number of classes, C.
-    max_seq_length: S.
-    loss_function: see `LossFunction`.
-    fields: the fields of a training record.
-  """
-  num_outputs = task.num_outputs
-  return Job(
-    model,
-    loss_function,
-    fields,
-    {'S': max_seq_length, 'C': num_outputs},
-    lambda rows: flops.classifier_flops(
-      model.config, rows, max_seq_length, num_outputs
-    ),
   )
 
 
@@ -85,33 +42,11 @@ def task_loss(model: Classifier, task: Task) -> LossFunction:
     logits = model(batch, dropout=dropout)['logits']
     weights = tf.cast(batch['is_real_example'], tf.float32)
     labels, denominator = batch['label_ids'], batch['example_denominator']
-    return {'loss': label_loss(task, logits, labels, weights, denominator)}
+    return {
+      'loss': task_job.label_loss(task, logits, labels, weights, denominator)
+    }
 
   return loss_function
-
-
-def label_loss(
-  task: Task,
-  logits: tf.Tensor,
-  labels: tf.Tensor,
-  weights: tf.Tensor,
-  denominator: tf.Tensor,
-) -> tf.Tensor:
-  """Sums the weighted losses of labels over a denominator.
-
-  Args:
-    task: decides whether the labels are classes or numbers.
-    logits: float32 [B, C].
-    labels: int [B], classes; or float32 [B], numbers.
-    weights: float32 [B].
-    denominator: float32 scalar.
-
-  Returns:
-    float32 scalar: cross-entropy in nats, or squared error.
-  """
-  if task.is_regression:
-    return losses.squared_error(logits[:, 0], labels, weights, denominator)
-  return losses.cross_entropy(logits, labels, weights, denominator)
 
 
 def run(options: TaskJobOptions, command: Command) -> None:
@@ -132,25 +67,25 @@ def run(options: TaskJobOptions, command: Command) -> None:
     'init_checkpoint',
   )
   strategy = strategies.make_strategy(options.devices)
-  task = make_labelled_task(options)
+  task = task_job.make_labelled_task(options)
   splits = evaluation.read_splits(
     task,
     options.task.data_dir,
     options.evaluation,
     *['train'] * options.training.do_train,
   )
-  tokenizer = make_tokenizer(options)
-  text = text_of(tokenizer, options)
+  tokenizer = task_job.make_tokenizer(options)
+  text = task_job.text_of(tokenizer, options)
   config = model_setup.choose_config(options.model, text, task)
   model_setup.check_start(options.model, config, text)
 
   def run_seed(options, command) -> Scores:
     model_setup.check_named_checkpoint(options.training, options.model)
-    folder = make_task_folder(task, tokenizer, options)
-    model = make_classifier(config, task, options)
+    folder = task_job.make_task_folder(task, tokenizer, options)
+    model = task_job.make_classifier(config, task, options)
     if options.training.do_train:
       _train(model, folder, splits, options, command)
-    return evaluate(model, folder, splits, options, text)
+    return task_job.evaluate(model, folder, splits, options, text)
 
   with workers.running(strategy):
     seeds.run(options, command, run_seed)
@@ -166,7 +101,7 @@ def _train(
   task, examples = folder.task, splits['train']
 
   def make_source() -> RecordSource:
-    report_on_data(folder, splits, model.config)
+    task_job.report_on_data(folder, splits, model.config)
     return folder.write_training_records(examples)
 
   settings = with_bias_correction(
@@ -176,7 +111,7 @@ def _train(
     'script': 'run_classifier',
     'num_train_examples': len(examples),
     'train_data': classifier_records.checksum(examples),
-    **task_identity(folder),
+    **task_job.task_identity(folder),
     **evaluation.identity(task, splits, options.evaluation),
   }
   train(
@@ -192,167 +127,3 @@ def _train(
     make_source,
     evaluation.during_training(model, folder, splits, options.evaluation),
   )
-
-
-# What fine-tuning shares with distillation.
-
-
-def make_labelled_task(
-  options: TaskJobOptions,
-  *more_label_folders: str,
-  dump_folders: Sequence[str] = (),
-) -> Task:
-  """Returns the task, with its labels in the order of the models in use.
-
-  Args:
-    options: which task, and which models.
-    *more_label_folders: folders whose labels take precedence over those of
-      `label_folders`.
-    dump_folders: folders of the logits dumps to train on.
-
-  Raises:
-    UserError: as for `make_task`, or a requested job needs labels that the task
-      lacks.
-  """
-  task = make_task(
-    options.task,
-    [*more_label_folders, *label_folders(options)],
-    dump_folders,
-    options.training.do_train,
-  )
-  jobs = options.jobs_on_labels()
-  if jobs and 'train' not in task.splits:
-    raise UserError(
-      f'{", ".join(f"`{job}`" for job in jobs)} cannot take effect: '
-      f'{task.name} is a test set without labels. Train with '
-      '`task_name`=MNLI, then give that checkpoint to `do_predict`.'
-    )
-  return task
-
-
-def make_tokenizer(options: TaskJobOptions) -> BertTokenizer:
-  """Returns the tokenizer of `vocab_file` and `do_lower_case`."""
-  return BertTokenizer(
-    options.tokenizer.vocab_file, options.tokenizer.do_lower_case
-  )
-
-
-def text_of(tokenizer: BertTokenizer, options: TaskJobOptions) -> TextEncoding:
-  """Describes how a job turns text into ids."""
-  return TextEncoding(
-    options.tokenizer.vocab_file,
-    tokenizer.vocab_size,
-    tokenizer.vocab_checksum,
-    tokenizer.do_lower_case,
-  )
-
-
-def make_task_folder(
-  task: Task, tokenizer: BertTokenizer, options: TaskJobOptions
-) -> TaskFolder:
-  """Returns the task in `output_dir`, which the chief makes if missing.
-
-  Raises:
-    UserError: the folder holds another program's file under the name of a
-      result.
-  """
-  output_dir, jobs = options.training.output_dir, options.evaluation
-
-  def prepare() -> None:
-    files.make_folder(output_dir)
-    result_files.check_replaceable(
-      output_dir,
-      bool(jobs.do_eval or jobs.eval_steps or jobs.calibrate),
-      jobs.do_predict,
-      ('', '_mismatched') if 'dev_mismatched' in task.splits else ('',),
-    )
-
-  workers.chief_does(prepare)
-  return TaskFolder(task, tokenizer, options.model.max_seq_length, output_dir)
-
-
-def report_on_data(
-  folder: TaskFolder, splits: Splits, config: BertConfig
-) -> None:
-  """Logs what the data is like, and writes `data_report.json`; on the chief."""
-  if workers.is_chief() and any(splits.values()):
-    report = make_data_report(folder, splits, config)
-    data_report.show(report)
-    data_report.write(report, folder.output_dir)
-
-
-def make_data_report(
-  folder: TaskFolder, splits: Splits, config: BertConfig
-) -> dict[str, Any]:
-  """Returns the report on splits as a model of this configuration sees them."""
-  return data_report.make(
-    folder.task,
-    splits,
-    data_report.measure_with(folder.tokenizer),
-    folder.max_seq_length,
-    config.max_position_embeddings,
-  )
-
-
-def make_classifier(
-  config: BertConfig, task: Task, options: TaskJobOptions
-) -> Classifier:
-  """Makes a model with fresh weights; call it in the strategy's scope."""
-  return Classifier(
-    config, task.num_outputs, options.devices.precision, options.training.seed
-  )
-
-
-def task_identity(folder: TaskFolder) -> dict[str, Any]:
-  """Returns the part of a run's identity that its task gives."""
-  task, tokenizer = folder.task, folder.tokenizer
-  return {
-    'do_lower_case': tokenizer.do_lower_case,
-    # The labels of other tasks are fixed.
-    'labels': list(task.labels) if task.name == 'custom' else None,
-    'task_name': task.name.lower(),
-    'vocabulary': tokenizer.vocab_checksum,
-  }
-
-
-def evaluate(
-  model: Classifier,
-  folder: TaskFolder,
-  splits: Splits,
-  options: TaskJobOptions,
-  text: TextEncoding,
-  more_scores: MoreScores | None = None,
-) -> Scores:
-  """Calibrates, evaluates and predicts on the chief; other workers wait.
-
-  Returns:
-    The scores by name; empty on the other workers.
-  """
-  jobs = options.evaluation
-  if not (jobs.do_eval or jobs.do_predict or jobs.calibrate):
-    return {}
-
-  def evaluate_trained() -> Scores:
-    with run_lock.shared(folder.output_dir):
-      checkpoint = model_setup.trained_checkpoint(
-        folder.output_dir, options.model, text
-      )
-      return evaluation.evaluate_and_predict(
-        model, folder, splits, jobs, checkpoint, more_scores
-      )
-
-  return workers.chief_does(evaluate_trained) or {}
-
-
-def label_folders(options: TaskJobOptions) -> list[str]:
-  """Returns the folders that may give the labels' order.
-
-  These are the folders of the runs that made the models in use.
-  """
-  training, folders = options.training, []
-  if not training.do_train and training.output_dir:
-    output_dir = seed_folders.of_first_seed(options).output_dir
-    folders += location.label_folders(output_dir)
-  if options.model.init_checkpoint:
-    folders += location.label_folders(options.model.init_checkpoint)
-  return folders
