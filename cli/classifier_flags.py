@@ -33,7 +33,7 @@ def options() -> TaskJobOptions:
   if not chosen.tokenizer.vocab_file:
     flag_group.require('vocab_file')
   chosen.check()
-  input_paths.check(*_GROUPS)
+  input_paths.check(chosen)
   input_paths.check_model(chosen, chosen.tokenizer.vocab_file)
   return chosen
 

@@ -49,7 +49,7 @@ def options() -> DistillationOptions:
   if not chosen.tokenizer.vocab_file:
     flag_group.require('vocab_file')
   chosen.check()
-  input_paths.check(*_GROUPS)
+  input_paths.check(chosen)
   if chosen.dump.do_dump_logits:
     _check_teacher(chosen)
   if chosen.has_student:

@@ -132,8 +132,14 @@ def completed(options: Any) -> Any:
   Args:
     options: all settings of a script.
   """
-  given = [name for name in FLAGS if FLAGS[name].present]
-  options = seed_folders.with_files_of_first_seed(options)
+  given = [
+    name
+    for name in FLAGS
+    if FLAGS[name].present
+    # A run that is evaluated has its own files.
+    and (options.training.do_train or not run_flags.is_inherited(name))
+  ]
+  seed_folders.check(options)
   return model_settings.filled(options, given)
 
 

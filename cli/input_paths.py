@@ -4,6 +4,7 @@ The import takes 5 to 20 s, and a mistake in a path should not. Remote paths are
 checked later: looking for them needs TensorFlow (see `cli.tpu_paths`).
 """
 
+import dataclasses
 from typing import Any
 
 from absl import flags
@@ -15,21 +16,22 @@ from system.file_systems import local_path
 FLAGS = flags.FLAGS
 
 
-def check(*groups: type) -> None:
+def check(options: Any) -> None:
   """Checks each setting that declares what it `reads` and takes effect.
 
   Args:
-    *groups: dataclasses of settings, defined as flags.
+    options: all settings of a script, in groups that are defined as flags.
 
   Raises:
     UserError: a local input is missing, or is no file; the setting is named.
   """
   values = {name: FLAGS[name].value for name in FLAGS}
+  groups = [getattr(options, x.name) for x in dataclasses.fields(options)]
   for group in groups:
-    for each in settings.declared_in(group):
+    for each in settings.declared_in(type(group)):
       kind = each.setting.reads
       if kind and not settings.unmet(each.setting.needs, values):
-        for path in paths(values[each.name]):
+        for path in paths(getattr(group, each.name)):
           if local_path(path) is not None:
             _require(kind, path, f'`{each.name}`')
 
@@ -49,8 +51,8 @@ def check_model(options: Any, vocab_file: str | None) -> None:
 
 
 def paths(value: Any) -> list[str]:
-  """Returns the paths in a flag's value: a list, or a text with commas."""
-  texts = value if isinstance(value, list) else [value or '']
+  """Returns the paths in a setting: a sequence, or a text with commas."""
+  texts = [value or ''] if isinstance(value, str | None) else value
   return [path for path in ','.join(texts).split(',') if path]
 
 

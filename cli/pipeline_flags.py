@@ -35,5 +35,5 @@ def options() -> PipelineOptions:
   flag_group.refuse_without_effect(*_GROUPS)
   chosen = flag_group.read_all(PipelineOptions)
   chosen.check()
-  input_paths.check(*_GROUPS)
+  input_paths.check(chosen)
   return chosen

@@ -29,7 +29,7 @@ def options() -> PretrainingOptions:
   flag_group.require('input_file', 'output_dir')
   chosen = flag_group.completed(read())
   chosen.check()
-  input_paths.check(*_GROUPS)
+  input_paths.check(chosen)
   input_paths.check_model(chosen, chosen.vocabulary.vocab_file)
   if chosen.training.do_train and chosen.imitation.teacher_checkpoint:
     # It imports NumPy, which --help does not need.

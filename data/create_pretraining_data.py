@@ -53,7 +53,7 @@ def _read_options() -> JobOptions:
   flag_group.require('input_file', *output_file, 'vocab_file')
   flag_group.refuse_without_effect(*_GROUPS)
   options.check()
-  input_paths.check(*_GROUPS)
+  input_paths.check(options)
   return options
 
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from absl import logging
 
 from data.tasks.options import TaskOptions
+from modeling.options import ModelOptions
 from system.errors import UserError
 from training import seed_folders
 from training.options import Options
 
 _LENGTH = 'max_seq_length'
 _NAMES = ('vocab_file', 'do_lower_case', _LENGTH)
+_FILES_OF_MODEL = ('init_checkpoint', 'bert_config_file', 'bert_size')
 
 if TYPE_CHECKING:
   from modeling.checkpoints.location import Checkpoint
@@ -43,6 +45,7 @@ def filled(options: Options, given: Collection[str]) -> Options:
   reads_text = hasattr(options, 'tokenizer')
   group = 'tokenizer' if reads_text else 'vocabulary'
   names = _NAMES if reads_text else _NAMES[:1]
+  options = dataclasses.replace(options, model=_model_of_run(options))
   groups = {'model': options.model, group: getattr(options, group)}
   for name in names:
     changed = 'model' if name == _LENGTH else group
@@ -64,6 +67,31 @@ def filled(options: Options, given: Collection[str]) -> Options:
   if not task or not task.task_name or not task.is_custom:
     return options
   return dataclasses.replace(options, task=_filled_task(task, options))
+
+
+def _model_of_run(options: Any) -> ModelOptions:
+  """Returns the model's settings; those of a run to evaluate have its files.
+
+  The recorded command of the run may name files that are gone, or are not where
+  the folder was copied to.
+  """
+  # It imports NumPy, which --help does not need.
+  from modeling.checkpoints.location import locate
+
+  model, run = options.model, seed_folders.of_first_seed(options)
+  if run.do_train or not run.output_dir:
+    return model
+  try:
+    config = locate(run.output_dir).config()
+  except UserError:
+    return model
+  model = dataclasses.replace(
+    model, **dict.fromkeys(model.inherited & set(_FILES_OF_MODEL))
+  )
+  is_named = any(getattr(model, name) for name in _FILES_OF_MODEL)
+  if is_named or not config:
+    return model
+  return dataclasses.replace(model, bert_config_file=config[0])
 
 
 def _filled_task(task: TaskOptions, options: Any) -> TaskOptions:

@@ -8,14 +8,12 @@ Tested by `tests/training/fit_test.py` and `tests/cli/training_flags_test.py`.
 """
 
 import dataclasses
-import os
 from typing import Any, TypeVar
 
 from data.tasks.options import TaskOptions
 from data.text.vocabulary_options import TokenizerOptions
 from devices.options import DeviceOptions
 from modeling.options import ModelOptions
-from system import files
 from system.errors import UserError
 from system.settings import (
   MAX_COUNT,
@@ -373,32 +371,6 @@ class Epochs:
     if num_steps > MAX_COUNT:
       raise UserError(f'{epochs} is more than {MAX_COUNT:,} steps')
     return num_steps, int(num_steps * self.warmup_proportion)
-
-
-def with_files_of_run(options: Options) -> Options:
-  """Returns options whose missing files are those of the run to evaluate.
-
-  A command that does not train uses the configuration and the vocabulary beside
-  the trained weights in `output_dir`, if it names neither these files nor
-  another checkpoint.
-
-  Args:
-    options: all settings of a script.
-  """
-  training, model = options.training, options.model
-  if training.do_train or not training.output_dir or model.init_checkpoint:
-    return options
-  changes: dict[str, Any] = {}
-  config_file = os.path.join(training.output_dir, 'bert_config.json')
-  is_named = model.bert_size or model.bert_config_file
-  if not is_named and files.exists(config_file):
-    changes['model'] = dataclasses.replace(model, bert_config_file=config_file)
-  vocab_file = os.path.join(training.output_dir, 'vocab.txt')
-  for name in ('tokenizer', 'vocabulary'):
-    group = getattr(options, name, None)
-    if group and not group.vocab_file and files.exists(vocab_file):
-      changes[name] = dataclasses.replace(group, vocab_file=vocab_file)
-  return dataclasses.replace(options, **changes)
 
 
 # In run_distillation.py the teacher is for a dump, in run_pretraining.py for a

@@ -22,8 +22,8 @@ def folder(output_dir: str, seed: int) -> str:
   return os.path.join(output_dir, f'seed-{seed}')
 
 
-def with_files_of_first_seed(options: Options) -> Options:
-  """As `training.options.with_files_of_run`, from the first seed's run.
+def check(options: Any) -> None:
+  """Checks that a folder holds one run, or several, as the options say.
 
   Args:
     options: all settings of a script.
@@ -32,14 +32,6 @@ def with_files_of_first_seed(options: Options) -> Options:
     UserError: the job has one run, but the folder holds several, or the other
       way round.
   """
-  _refuse_mixing(options)
-  first = dataclasses.replace(options, training=of_first_seed(options))
-  return dataclasses.replace(
-    training_options.with_files_of_run(first), training=options.training
-  )
-
-
-def _refuse_mixing(options: Any) -> None:
   training, output_dir = options.training, options.training.output_dir
   if not output_dir:
     return

@@ -113,6 +113,10 @@ def test_recorded_flags_without_effect_are_accepted(teacher_world):
   content = json.loads((teacher / 'run.json').read_text())
   content['command']['flags'] += ['--freeze=1', '--layer_decay=0.9']
   content['command']['flags'] += ['--eval_steps=2', '--metric_for_best=loss']
+  # The files that the run was made with are gone.
+  content['command']['flags'] += ['--init_checkpoint=/gone/bert_model.ckpt']
+  for name in ('vocab.txt', 'bert_config.json'):
+    (teacher_world / name).unlink()
   (teacher / 'run.json').write_text(json.dumps(content))
   evaluate = ['run_classifier', '--nodo_train', '--do_eval']
   # The run was copied, and its recorded output_dir is the original.
@@ -342,6 +346,8 @@ def _seed_runs(world):
     folder.mkdir(parents=True)
     for file in ('vocab.txt', 'bert_config.json'):
       shutil.copy(world / file, folder)
+    for file in (world / 'teacher').glob('model.ckpt-60.*'):
+      shutil.copy(file, folder)
   (world / 'out' / 'seeds.json').write_text('{}')
 
 
@@ -353,9 +359,12 @@ _NO_FILES = dict.fromkeys(
 )
 
 
-def test_runs_of_several_seeds_are_evaluated_with_the_files_of_the_first(world):
+def test_runs_of_several_seeds_are_evaluated_with_the_files_of_the_first(
+  teacher_world,
+):
   from cli import classifier_flags
 
+  world = teacher_world
   _seed_runs(world)
   arguments = tiny_world.task_flags(world, **_NO_FILES)
   first = f'{world}/out/seed-12345'
