@@ -5,7 +5,7 @@ Tested by `tests/scripts/run_classifier_test.py`.
 
 from absl import flags
 
-from cli import device_flags, flag_group, input_paths, run_flags
+from cli import device_flags, flag_group, input_paths, model_flags, run_flags
 from training.options import TaskJobOptions
 
 FLAGS = flags.FLAGS
@@ -29,7 +29,7 @@ def options() -> TaskJobOptions:
   """
   flag_group.require_one_of('do_train', 'do_eval', 'do_predict')
   flag_group.require('task_name', 'output_dir')
-  chosen = flag_group.completed(read())
+  chosen = model_flags.completed(read())
   if not chosen.tokenizer.vocab_file:
     flag_group.require('vocab_file')
   chosen.check()

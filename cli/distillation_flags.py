@@ -5,7 +5,7 @@ Tested by `tests/scripts/run_distillation_test.py`.
 
 from absl import flags
 
-from cli import device_flags, flag_group, input_paths, run_flags
+from cli import device_flags, flag_group, input_paths, model_flags, run_flags
 from distillation.options import STUDENT_SETTINGS, DistillationOptions
 
 FLAGS = flags.FLAGS
@@ -45,7 +45,7 @@ def options() -> DistillationOptions:
       'there is no student: none of --do_train, --do_eval and --do_predict is '
       'given',
     )
-  chosen = flag_group.completed(read())
+  chosen = model_flags.completed(read())
   if not chosen.tokenizer.vocab_file:
     flag_group.require('vocab_file')
   chosen.check()

@@ -15,7 +15,6 @@ from absl import flags
 from cli import run_flags
 from system import settings
 from system.errors import UserError
-from training import model_settings, seed_folders
 
 FLAGS = flags.FLAGS
 
@@ -124,23 +123,6 @@ def read_all(options: type[Group], **groups: Any) -> Group:
       for field in dataclasses.fields(options)
     }
   )
-
-
-def completed(options: Any) -> Any:
-  """Returns options with the settings that the model's folder knows.
-
-  Args:
-    options: all settings of a script.
-  """
-  given = [
-    name
-    for name in FLAGS
-    if FLAGS[name].present
-    # A run that is evaluated has its own files.
-    and (options.training.do_train or not run_flags.is_inherited(name))
-  ]
-  seed_folders.check(options)
-  return model_settings.filled(options, given)
 
 
 def require_one_of(*names: str) -> None:

@@ -5,7 +5,7 @@ Tested by `tests/scripts/run_pretraining_test.py`.
 
 from absl import flags
 
-from cli import device_flags, flag_group, input_paths, run_flags
+from cli import device_flags, flag_group, input_paths, model_flags, run_flags
 from training.pretraining_options import PretrainingOptions
 
 # The flags belong to the script that calls `define`.
@@ -27,7 +27,7 @@ def options() -> PretrainingOptions:
   """
   flag_group.require_one_of('do_train', 'do_eval')
   flag_group.require('input_file', 'output_dir')
-  chosen = flag_group.completed(read())
+  chosen = model_flags.completed(read())
   chosen.check()
   input_paths.check(chosen)
   input_paths.check_model(chosen, chosen.vocabulary.vocab_file)
