@@ -74,11 +74,16 @@ def import_checkpoint(
   Raises:
     UserError: a file is missing or damaged, the model is not BERT's, weights
       are missing, of the wrong shape or not finite, which the message names; or
-      the output folder holds another checkpoint.
+      the output folder holds another checkpoint or the imported one.
   """
   checkpoint = location.locate(input_dir)
   prefix = os.path.join(output_dir, 'bert_model.ckpt')
   location.check_no_other(output_dir, prefix)
+  # Released models have the name of the output.
+  if files.real_path(checkpoint.folder) == files.real_path(output_dir):
+    raise UserError(
+      f'`output_dir`={output_dir} is the folder to import: give another folder'
+    )
   from modeling.checkpoints import exporting, tf_models_reader
 
   config_file, config = tf_models_reader.read_config(checkpoint.folder)

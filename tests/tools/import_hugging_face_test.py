@@ -427,6 +427,16 @@ def test_labels_and_casing_come_with_the_weights(tmp_path):
   ]
 
 
+def test_the_folder_of_another_model_is_refused(folder, tmp_path):
+  write_json(folder / 'tokenizer_config.json', {'model_max_length': 7})
+  before = {path: path.read_bytes() for path in folder.iterdir()}
+  write_folder(tmp_path / 'other')
+  for source in (folder, tmp_path / 'other'):
+    with pytest.raises(UserError, match='holds another .*/model.safetensors'):
+      import_folder(str(source), str(folder))
+  assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_what_an_export_records_comes_with_the_weights(tmp_path):
   folder = tmp_path / 'hf'
   write_folder(folder, make_tensors() | CLASSIFIER, CONFIG | {'id2label': NLI})
