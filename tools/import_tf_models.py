@@ -94,7 +94,7 @@ def import_checkpoint(
     checkpoint.prefix, config
   )
   _check_weights(checkpoint.prefix, weights, config, config_file)
-  labels = _labels(checkpoint.folder, weights)
+  labels = imported_folder.read_labels(checkpoint.folder, weights)
   content = imported_folder.recorded(checkpoint.folder, labels, casing)
   files.make_folder(output_dir)
   recorded = imported_folder.describe(output_dir, labels, casing, content)
@@ -106,9 +106,11 @@ def import_checkpoint(
   return [
     f'{checkpoint.prefix} → {len(weights)} variables of {prefix}',
     f'the pooler is {pooler}',
-    *_listed('heads', sorted(n for n in weights if not n.startswith('bert/'))),
-    *_listed('unused', unused),
-    *_listed('labels', list(labels)),
+    *imported_folder.listed(
+      'heads', sorted(n for n in weights if not n.startswith('bert/'))
+    ),
+    *imported_folder.listed('unused', unused),
+    *imported_folder.listed('labels', list(labels)),
     *recorded,
     *([f'use --do_lower_case={casing[1]}'] if casing else []),
   ]
@@ -145,31 +147,6 @@ def _check_weights(
   expected = models.released_variables(models.PreTrainer(config, seed=None))
   stored_weights.check_shapes(path, weights, expected, config_file)
   stored_weights.check_finite(path, weights)
-
-
-def _labels(
-  folder: str, weights: 'Mapping[str, np.ndarray]'
-) -> tuple[str, ...]:
-  """Returns the names of a classifier's classes; none if they are unknown.
-
-  Raises:
-    UserError: labels.txt has another number of classes than the weights.
-  """
-  from data.tasks import label_order
-
-  path = os.path.join(folder, label_order.FILE)
-  if 'output_bias' not in weights or not files.exists(path):
-    return ()
-  labels = label_order.read(path)
-  if len(labels) != (count := len(weights['output_bias'])):
-    raise UserError(
-      f'{path} has {len(labels)} labels, the weights have {count} classes'
-    )
-  return labels
-
-
-def _listed(title: str, names: list[str]) -> list[str]:
-  return [f'{title} ({len(names)}): {", ".join(names)}'] if names else []
 
 
 if __name__ == '__main__':

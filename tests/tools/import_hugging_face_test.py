@@ -417,6 +417,10 @@ def test_labels_and_casing_come_with_the_weights(tmp_path):
     str(out / 'tokenizer_config.json'),
     False,
   )
+  # The user's own labels precede those of config.json.
+  (folder / 'labels.txt').write_text('no\nmaybe\nyes\n')
+  assert 'labels (3): no, maybe, yes' in imported(folder)[1]
+  assert (out / 'labels.txt').read_text().split() == ['no', 'maybe', 'yes']
   # Another import into the same folder leaves nothing of the first.
   (folder / 'tokenizer_config.json').unlink()
   write_folder(folder)
@@ -485,7 +489,7 @@ def test_a_wrong_record_of_an_export_is_refused(tmp_path, record, message):
 def test_names_of_another_number_of_classes_are_refused(tmp_path):
   config = CONFIG | {'id2label': {'0': 'no', '1': 'yes'}}
   write_folder(tmp_path / 'hf', make_tensors() | CLASSIFIER, config)
-  with pytest.raises(UserError, match='id2label names 2 classes, .* have 3'):
+  with pytest.raises(UserError, match='config.json names 2 classes, .* have 3'):
     imported(tmp_path / 'hf')
 
 
