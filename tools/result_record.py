@@ -131,7 +131,7 @@ def write(results_dir: str, name: str, record: Mapping[str, Any]) -> str:
 
   Args:
     results_dir: a local folder, made if missing.
-    name: the file's name, see `file_name`.
+    name: the file's name, see `file_name`; '.json' is added if it lacks it.
     record: the result.
 
   Returns:
@@ -140,7 +140,7 @@ def write(results_dir: str, name: str, record: Mapping[str, Any]) -> str:
   Raises:
     UserError: the result is malformed, or the file holds one of other keys.
   """
-  path = os.path.join(results_dir, name)
+  path = os.path.join(results_dir, f'{name.removesuffix(".json")}.json')
   record = result_schema.check(record, path)
   if os.path.exists(path) and (old := read(path)['keys']) != record['keys']:
     raise UserError(

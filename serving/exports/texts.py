@@ -130,7 +130,7 @@ def dev_set(parts: Parts, data_dir: str | None = None) -> DevSet:
 
 
 def dev_set_at_hand(parts: Parts, data_dir: str | None = None) -> DevSet | None:
-  """Returns what `dev_set` does; None, and logs why, if it is not at hand.
+  """Returns what `dev_set` does; None, and warns, if it is not at hand.
 
   Raises:
     UserError: it is not in the given `data_dir`.
@@ -140,7 +140,7 @@ def dev_set_at_hand(parts: Parts, data_dir: str | None = None) -> DevSet | None:
   except UserError as error:
     if data_dir:
       raise
-    logging.info("The run's dev set is not at hand: %s", error)
+    logging.warning("The run's dev set is not used: %s", error)
     return None
 
 
