@@ -32,9 +32,9 @@ def test_data_that_has_moved_is_found_where_told(
   path.write_text(json.dumps(run))
   with pytest.raises(UserError, match='dev'):
     texts.dev_set(teacher)
-  with caplog.at_level('INFO'):
-    assert texts.dev_set_at_hand(teacher) is None
-  assert 'dev set is not at hand: ' in caplog.text and '/none' in caplog.text
+  assert texts.dev_set_at_hand(teacher) is None
+  assert "The run's dev set is not used: " in caplog.text
+  assert '/none' in caplog.text
   with pytest.raises(UserError, match='/elsewhere'):
     texts.dev_set_at_hand(teacher, '/elsewhere')
   moved = texts.dev_set(teacher, str(teacher_world / 'task'))
