@@ -67,10 +67,11 @@ def read(folder: str) -> ExportRecord:
 
 
 def as_model_file(folder: str) -> ModelFile:
-  """Returns what a folder's export.json records, as model.json does.
+  """Returns the content of a folder's export.json in the form of model.json.
 
-  The name of the task is not among it. Of an encoder nothing is recorded: its
-  longest input is that of its positions.
+  export.json does not name the task, so the task is 'custom'. The result is
+  empty for an encoder: it has no labels, and its longest input follows from
+  its number of positions.
 
   Raises:
     UserError: the file is malformed.
