@@ -27,6 +27,7 @@ the whole command, which ends within eight minutes.
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -141,7 +142,10 @@ _TORCH_UNSET = flags.DEFINE_list(
   "TensorFlow's libraries need others than PyTorch's.",
 )
 _WORK_DIR = flags.DEFINE_string(
-  'work_dir', None, 'A folder that keeps the records; by default temporary.'
+  'work_dir',
+  None,
+  'A folder that keeps the records for further calls with the same data; by '
+  'default temporary.',
 )
 _PROFILE = flags.DEFINE_bool(
   'profile',
@@ -268,13 +272,20 @@ def _jobs(items: list[Item], plan: Plan, folder: str) -> list[Job]:
       precision=plan.precision,
       product_size=plan.product_size,
     )
-    if not os.path.exists(job.records):
-      if records == 'pretraining':
-        training_data.pretraining(
-          data.wiki_file, job, folder, plan.full_records
-        )
-      else:
-        training_data.sst_2(data.sst_2_dir, job, folder, _NUM_EXAMPLES.value)
+    settings = {'vocab_file': _VOCAB_FILE.value}
+    if records == 'pretraining':
+      source, extent = data.wiki_file, plan.full_records
+      settings |= {'wiki_file': _WIKI_FILE.value, 'full_records': extent}
+      make = training_data.pretraining
+    else:
+      source, extent = data.sst_2_dir, _NUM_EXAMPLES.value
+      settings |= {'sst_2_dir': _SST_2_DIR.value, 'num_examples': extent}
+      make = training_data.sst_2
+    training_data.make_once(
+      f'{folder}/{arrays}.json',
+      settings,
+      functools.partial(make, source, job, folder, extent),
+    )
     jobs.append(job)
   return jobs
 

@@ -7,7 +7,8 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from data.records.record_source import RecordSource
 from data.tasks import classifier_records, glue, text_encoding
 from data.text.tokenization import BertTokenizer
 from distillation import dump_shards
+from system import files, local_files
 from system.errors import UserError
 
 
@@ -54,6 +56,33 @@ class Data:
       self.wiki_file or made.wiki_file,
       self.sst_2_dir or made.sst_2_dir,
     )
+
+
+def make_once(
+  path: str, settings: Mapping[str, Any], make: Callable[[], None]
+) -> None:
+  """Makes records, unless an earlier command has made them.
+
+  Args:
+    path: a JSON file with the settings, written last. Without it the records
+      are missing or incomplete.
+    settings: what decides the records, by flag.
+    make: makes them.
+
+  Raises:
+    UserError: there are records of other settings.
+  """
+  if not os.path.exists(path):
+    make()
+    local_files.write(path, json.dumps(settings, indent=2) + '\n')
+    return
+  found = files.read_json(path)
+  for name, value in settings.items():
+    if found.get(name) != value:
+      raise UserError(
+        f'--work_dir: the records of {path} were made with '
+        f'--{name}={found.get(name)}, now it is {value}. Give another folder'
+      )
 
 
 def pretraining(

@@ -13,7 +13,7 @@ from data.tasks import custom
 from distillation import dump_manifest
 from modeling.checkpoints.location import locate
 from pipeline.options import PipelineOptions
-from system import file_systems, files, local_files, settings
+from system import files, local_files, settings
 from system.errors import UserError, shown
 
 FILE = 'pipeline.json'
@@ -71,8 +71,7 @@ def check(options: PipelineOptions) -> None:
       named with both values. Or it holds something else, or is not local.
   """
   folder = options.job.output_dir
-  if file_systems.local_path(folder) is None:
-    raise UserError(f'`output_dir`={folder}: expected a folder on this machine')
+  local_files.require_local(folder)
   if ',' in folder:
     raise UserError(
       f'`output_dir`={folder}: expected a name without commas, which separate '

@@ -17,7 +17,7 @@ TOLERANCE = 1e-4
 
 @dataclasses.dataclass
 class Comparison:
-  """What is known after some texts.
+  """Counts the texts that two models label alike; `add` updates the counts.
 
   Attributes:
     num_texts: N.

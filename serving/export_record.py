@@ -67,10 +67,11 @@ def read(folder: str) -> ExportRecord:
 
 
 def as_model_file(folder: str) -> ModelFile:
-  """Returns what a folder's export.json records, as model.json does.
+  """Returns the content of a folder's export.json in the form of model.json.
 
-  The name of the task is not among it. Of an encoder nothing is recorded: its
-  longest input is that of its positions.
+  export.json does not name the task, so the task is 'custom'. The result is
+  empty for an encoder: it has no labels, and its longest input follows from
+  its number of positions.
 
   Raises:
     UserError: the file is malformed.
@@ -121,7 +122,10 @@ def find_model(
 
 
 def labels(folder: str, num_outputs: int) -> tuple[str, ...]:
-  """Returns the labels that config.json names; none if it is a regressor.
+  """Returns the labels of an export's model; none if it is a regressor.
+
+  They are those of export.json, else those of config.json, in which LABEL_0,
+  LABEL_1, ... are no names.
 
   Args:
     folder: the export's.
@@ -130,14 +134,16 @@ def labels(folder: str, num_outputs: int) -> tuple[str, ...]:
   Raises:
     UserError: the labels are unknown, or they are not C.
   """
-  path = os.path.join(folder, CONFIG)
   if num_outputs == 1:
     return ()
-  found = label_order.find_in_hugging_face(path)
-  if not found:
-    raise UserError(
-      f'{path} does not name the {num_outputs} labels of the model (id2label)'
-    )
+  path, found = os.path.join(folder, FILE), read(folder).labels
+  if found is None:
+    path = os.path.join(folder, CONFIG)
+    found = label_order.find_in_hugging_face(path)
+    if not found:
+      raise UserError(
+        f'{path} does not name the {num_outputs} labels of the model (id2label)'
+      )
   if len(found) != num_outputs:
     raise UserError(
       f'the model has {num_outputs} outputs, but {path} names {len(found)} '

@@ -21,7 +21,7 @@ from data.tasks import label_order, text_encoding
 from data.text.tokenization import BertTokenizer
 from modeling.checkpoints import loading, location, stored_weights
 from modeling.checkpoints.location import Checkpoint
-from modeling.checkpoints.model_file import ModelFile
+from modeling.checkpoints.model_file import ModelFile, TaskRecord
 from modeling.configs import BertConfig
 from modeling.models import Classifier, released_variables
 from serving import export_record
@@ -115,12 +115,7 @@ def load(path: str) -> TextModel:
   config = config_of(checkpoint)
   recorded = checkpoint.description() or ModelFile()
   task = recorded.task
-  labels = task.labels if task else labels_beside(checkpoint, num_outputs)
-  if num_outputs != (len(labels) or 1):
-    raise UserError(
-      f'{checkpoint.prefix} has a head with {num_outputs} outputs, but '
-      f'{len(labels)} labels are recorded beside it'
-    )
+  labels = labels_of(checkpoint, task, num_outputs)
   classifier, tokenizer = _load_parts(checkpoint, config, num_outputs)
   exported = _export_record(checkpoint)
   temperature = calibration.temperature_of(checkpoint) * exported.temperature
@@ -203,21 +198,44 @@ def num_outputs_of(checkpoint: Checkpoint) -> int:
   return shapes[bias][0][0]
 
 
-def labels_beside(checkpoint: Checkpoint, num_outputs: int) -> tuple[str, ...]:
-  """Returns the labels of a folder without model.json.
+def labels_of(
+  checkpoint: Checkpoint, task: TaskRecord | None, num_outputs: int
+) -> tuple[str, ...]:
+  """Returns the labels of a model in the order of the logits.
+
+  Args:
+    checkpoint: the model's.
+    task: what model.json records; None if there is no such file.
+    num_outputs: C, the number of the logits.
+
+  Returns:
+    C labels; none if the model is a regressor.
 
   Raises:
-    UserError: they are not named.
+    UserError: the labels are not named, or are not C.
   """
+  labels = task.labels if task else _labels_beside(checkpoint, num_outputs)
+  if num_outputs != (len(labels) or 1):
+    raise UserError(
+      f'{checkpoint.prefix} has a head with {num_outputs} outputs, but '
+      f'{len(labels)} labels are recorded beside it'
+    )
+  return labels
+
+
+def _labels_beside(checkpoint: Checkpoint, num_outputs: int) -> tuple[str, ...]:
+  """Returns the labels of a folder without model.json."""
   if num_outputs == 1:
     return ()
   folders = location.label_folders(checkpoint.prefix)
-  if not (known := label_order.find(folders)):
-    raise UserError(
-      f'there is neither model.json nor {label_order.FILE} beside '
-      f'{checkpoint.prefix}: the names of its {num_outputs} labels are unknown'
-    )
-  return known[1]
+  if known := label_order.find(folders):
+    return known[1]
+  if labels := export_record.read(checkpoint.folder).labels:
+    return labels
+  raise UserError(
+    f'there is neither model.json nor {label_order.FILE} beside '
+    f'{checkpoint.prefix}: the names of its {num_outputs} labels are unknown'
+  )
 
 
 def tokenizer_of(checkpoint: Checkpoint) -> BertTokenizer:

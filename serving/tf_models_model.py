@@ -54,7 +54,7 @@ def load(folder: str, kind: str = 'float32') -> Model:
   for name, variable in variables.items():
     variable.assign(weights[name])
   recorded = export_record.read(folder)
-  labels = text_model.labels_beside(checkpoint, len(weights[_HEAD]))
+  labels = text_model.labels_of(checkpoint, None, len(weights[_HEAD]))
   return text_model.TextModel(
     classifier,
     text_model.tokenizer_of(checkpoint),

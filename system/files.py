@@ -161,6 +161,26 @@ def require_file(path: str, description: str) -> str:
   return path
 
 
+def check_output_file(path: str, inputs: Iterable[str]) -> None:
+  """Fails before the inputs are read if `output_file` cannot be written.
+
+  Its folder is made if it is missing.
+
+  Args:
+    path: the value of `output_file`.
+    inputs: the files to read, which the output must not replace.
+
+  Raises:
+    UserError: the path is a folder or an input, or its folder cannot be made
+      or written to.
+  """
+  if is_folder(path):
+    raise UserError(f'`output_file`: {path!r} is a folder, not a file')
+  if real_path(path) in map(real_path, inputs):
+    raise UserError(f'`output_file`: {path!r} is also an input file')
+  make_folder(os.path.dirname(path) or '.')
+
+
 def _endless_kind(local: str) -> str:
   """Says how a local path differs from a file that ends; '' if it is one."""
   mode = os.stat(local).st_mode

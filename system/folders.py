@@ -1,11 +1,30 @@
-"""Folders that are written as a whole."""
+"""Folders that are written as a whole, or hold files of another origin."""
 
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from system import files, temporary_files
+from system.errors import UserError
+
+
+def check_free(folder: str, names: Iterable[str], reason: str) -> None:
+  """Refuses a folder in which files would be replaced or join others.
+
+  Args:
+    folder: need not exist.
+    names: of the files that it must not hold.
+    reason: says why such files are not the caller's own; follows their names.
+
+  Raises:
+    UserError: the folder holds some; they are named.
+  """
+  found = [x for x in names if files.exists(os.path.join(folder, x))]
+  if found:
+    raise UserError(
+      f'{folder} holds {", ".join(found)}, {reason}. Give another folder.'
+    )
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ from data.tasks import custom, split_files, split_options
 from data.tasks.examples import Example, Fields
 from data.tasks.split_options import SplitOptions
 from data.tasks.task import UNKNOWN_LABEL, Task
-from system import machine
+from system import local_files, machine
 from system.errors import UserError
 from tools import result_record, result_schema
 
@@ -229,6 +229,7 @@ def _rows(examples: Iterable[Example]) -> list[Row]:
 def main(_: list[str]) -> None:
   """Writes the result to --results_dir, or prints it."""
   keys = result_record.parse_keys(FLAGS.keys)
+  local_files.require_local(FLAGS.results_dir or '')
   splits, options = _read()
   sizes = [f'{name} {len(rows):,}' for name, rows in splits.items()]
   logging.info('Examples: %s', ', '.join(sizes))

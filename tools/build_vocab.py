@@ -17,9 +17,7 @@ text is tokenised with a vocabulary.
 """
 
 import collections
-import os
 import time
-from collections.abc import Collection
 
 from absl import flags, logging
 
@@ -28,7 +26,6 @@ from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
 from data.text.word_counts import Counts, WordCounter, count_words
 from system import files
-from system.errors import UserError
 from tools import wordpiece_learner
 from tools.wordpiece_learner import LearnerOptions
 
@@ -80,7 +77,7 @@ def build(
     UserError: there is no text, the size does not fit the text, or a file
       cannot be read or written. An earlier output file stays unchanged.
   """
-  _check_output(output_file, corpus.paths)
+  files.check_output_file(output_file, corpus.paths)
   letters = collections.Counter()
 
   def add_letters(counts: Counts) -> None:
@@ -99,15 +96,6 @@ def build(
     time.monotonic() - start,
   )
   return tokens
-
-
-def _check_output(output_file: str, inputs: Collection[str]) -> None:
-  """Fails before the text is read if the output cannot be written."""
-  if files.is_folder(output_file):
-    raise UserError(f'--output_file: {output_file!r} is a folder, not a file')
-  if files.real_path(output_file) in map(files.real_path, inputs):
-    raise UserError(f'--output_file: {output_file!r} is also an input file')
-  files.make_folder(os.path.dirname(output_file) or '.')
 
 
 def _summary(tokens: list[str], counts: Counts, options: LearnerOptions) -> str:

@@ -170,6 +170,11 @@ def _check_quantize() -> None:
   if not FLAGS.quantize:
     if FLAGS['max_metric_loss'].present:
       raise UserError('--max_metric_loss cannot take effect without --quantize')
+    if FLAGS.data_dir and FLAGS.text_file:
+      raise UserError(
+        '--data_dir cannot take effect with --text_file, unless --quantize '
+        'measures on the dev set'
+      )
     return
   if unknown := sorted(set(FLAGS.quantize) - set(formats.VARIANTS)):
     raise UserError(

@@ -20,12 +20,12 @@ not imported. The tool does nothing if its output is already complete.
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from absl import flags
 
 from cli import flag_group, script
-from system import json_text, local_files
+from system import folders, json_text, local_files
 from system.errors import UserError
 from system.progress import Progress
 from tools import docstring_corpus, word_order_task
@@ -35,6 +35,10 @@ from tools.word_order_task import Task
 FLAGS = flags.FLAGS
 
 _MANIFEST = 'manifest.json'
+_FILES = (
+  *['train.tsv', 'dev.tsv', 'test.tsv'],
+  *['transfer.txt', 'text.txt', 'labels.txt'],
+)
 
 
 def define_flags() -> None:
@@ -71,18 +75,26 @@ def extract(
     sentences of each split; and 'bytes', the size of each file.
 
   Raises:
-    UserError: the folder cannot be written, or too little text is installed.
+    UserError: the folder cannot be written or holds files of another origin,
+      or too little text is installed.
   """
+  local_files.require_local(output_dir)
   request = {
     'versions': docstring_corpus.installed_versions(),
     'seed': seed,
     **dataclasses.asdict(sizes),
   }
   folder = pathlib.Path(output_dir)
-  complete = _complete_manifest(folder / _MANIFEST, request)
-  if complete:
+  manifest = _manifest(folder / _MANIFEST)
+  if manifest is None:
+    folders.check_free(
+      output_dir,
+      [_MANIFEST, *_FILES],
+      f'but no {_MANIFEST} of this tool: they would be replaced',
+    )
+  elif manifest.get('asked') == request:
     print(f'{folder} is complete, nothing to do')
-    return complete
+    return manifest
   # Fails before the packages are read if the folder cannot be written.
   local_files.write(folder / _MANIFEST, '{}\n')
   task = _build_task(read_modules(), sizes, seed)
@@ -139,14 +151,16 @@ def _build_task(
     ) from error
 
 
-def _complete_manifest(path: pathlib.Path, request: Mapping) -> dict | None:
-  """Returns the manifest of complete output of the same request, or None."""
+def _manifest(path: pathlib.Path) -> dict | None:
+  """Returns the manifest, {} if this tool was cut off; None if it has none."""
   try:
     manifest = json_text.parse(path.read_text(encoding='utf-8'))
   except (OSError, ValueError):
     return None
-  is_same = isinstance(manifest, dict) and manifest.get('asked') == request
-  return manifest if is_same else None
+  is_ours = manifest == {} or (
+    isinstance(manifest, dict) and 'asked' in manifest
+  )
+  return manifest if is_ours else None
 
 
 def _task_files(task: Task) -> dict[str, str]:

@@ -6,9 +6,10 @@ r"""Converts a Hugging Face BERT folder to a google-research/bert checkpoint.
 For a teacher or a warm start from the Hugging Face hub. The input folder holds
 config.json, vocab.txt or tokenizer.json, and model.safetensors or
 pytorch_model.bin, in one file or with an index. The tool writes
-bert_config.json, vocab.txt and bert_model.ckpt; labels.txt if a classifier's
-classes have names; tokenizer_config.json if the casing is known; and, of an
-export of this project, model.json with the longest input and the temperature.
+bert_config.json, vocab.txt and bert_model.ckpt; labels.txt if a labels.txt or
+config.json names a classifier's classes; tokenizer_config.json if the casing is
+known; and, of an export of this project, model.json with the longest input and
+the temperature.
 """
 
 import itertools
@@ -91,7 +92,7 @@ def import_folder(
   tokens, added, padding = _read_vocabulary(vocab_file, config)
   weights, unused = hugging_face.read_weights(weights_file)
   fresh = _check_weights(weights, config, weights_file, fresh_pooler)
-  labels = _read_labels(config_file, weights)
+  labels = imported_folder.read_labels(input_dir, weights)
   content = imported_folder.recorded(input_dir, labels, casing)
   files.make_folder(output_dir)
   recorded = imported_folder.describe(output_dir, labels, casing, content)
@@ -101,13 +102,19 @@ def import_folder(
     f'{weights_file} → {len(weights)} variables of'
     f' {output_dir}/bert_model.ckpt',
     *_activation(config.hidden_act),
-    *_listed('heads', sorted(n for n in weights if not n.startswith('bert/'))),
-    *_listed('freshly initialised', fresh),
-    *_listed('unused', unused),
-    *_listed(f'added to {_VOCAB} because the model has more ids', padding),
-    *_listed(f'added tokens, now in {_VOCAB}', added),
-    *_listed('added tokens that no text has here', _unmatched(added, casing)),
-    *_listed('labels', list(labels)),
+    *imported_folder.listed(
+      'heads', sorted(n for n in weights if not n.startswith('bert/'))
+    ),
+    *imported_folder.listed('freshly initialised', fresh),
+    *imported_folder.listed('unused', unused),
+    *imported_folder.listed(
+      f'added to {_VOCAB} because the model has more ids', padding
+    ),
+    *imported_folder.listed(f'added tokens, now in {_VOCAB}', added),
+    *imported_folder.listed(
+      'added tokens that no text has here', _unmatched(added, casing)
+    ),
+    *imported_folder.listed('labels', list(labels)),
     *recorded,
     *([f'use --do_lower_case={casing[1]}'] if casing else []),
   ]
@@ -226,27 +233,6 @@ def _unmatched(added: list[str], casing: tuple[str, bool] | None) -> list[str]:
   ]
 
 
-def _read_labels(
-  config_file: str, weights: Mapping[str, np.ndarray]
-) -> tuple[str, ...]:
-  """Returns the names of a classifier's classes; none if it has no names.
-
-  Raises:
-    UserError: `id2label` has another number of classes than the weights.
-  """
-  from data.tasks import label_order
-
-  found = label_order.find_in_hugging_face(config_file)
-  if not found or 'output_bias' not in weights:
-    return ()
-  if len(found) != (count := len(weights['output_bias'])):
-    raise UserError(
-      f'{config_file}: id2label names {len(found)} classes, the weights have'
-      f' {count} (classifier.bias)'
-    )
-  return found
-
-
 def _check_weights(
   weights: dict[str, np.ndarray],
   config: BertConfig,
@@ -308,10 +294,6 @@ def _write(
 
 def _prefix(output_dir: str) -> str:
   return os.path.join(output_dir, 'bert_model.ckpt')
-
-
-def _listed(title: str, names: list[str]) -> list[str]:
-  return [f'{title} ({len(names)}): {", ".join(names)}'] if names else []
 
 
 if __name__ == '__main__':

@@ -74,11 +74,16 @@ def import_checkpoint(
   Raises:
     UserError: a file is missing or damaged, the model is not BERT's, weights
       are missing, of the wrong shape or not finite, which the message names; or
-      the output folder holds another checkpoint.
+      the output folder holds another checkpoint or the imported one.
   """
   checkpoint = location.locate(input_dir)
   prefix = os.path.join(output_dir, 'bert_model.ckpt')
   location.check_no_other(output_dir, prefix)
+  # Released models have the name of the output.
+  if files.real_path(checkpoint.folder) == files.real_path(output_dir):
+    raise UserError(
+      f'`output_dir`={output_dir} is the folder to import: give another folder'
+    )
   from modeling.checkpoints import exporting, tf_models_reader
 
   config_file, config = tf_models_reader.read_config(checkpoint.folder)
@@ -89,7 +94,7 @@ def import_checkpoint(
     checkpoint.prefix, config
   )
   _check_weights(checkpoint.prefix, weights, config, config_file)
-  labels = _labels(checkpoint.folder, weights)
+  labels = imported_folder.read_labels(checkpoint.folder, weights)
   content = imported_folder.recorded(checkpoint.folder, labels, casing)
   files.make_folder(output_dir)
   recorded = imported_folder.describe(output_dir, labels, casing, content)
@@ -101,9 +106,11 @@ def import_checkpoint(
   return [
     f'{checkpoint.prefix} → {len(weights)} variables of {prefix}',
     f'the pooler is {pooler}',
-    *_listed('heads', sorted(n for n in weights if not n.startswith('bert/'))),
-    *_listed('unused', unused),
-    *_listed('labels', list(labels)),
+    *imported_folder.listed(
+      'heads', sorted(n for n in weights if not n.startswith('bert/'))
+    ),
+    *imported_folder.listed('unused', unused),
+    *imported_folder.listed('labels', list(labels)),
     *recorded,
     *([f'use --do_lower_case={casing[1]}'] if casing else []),
   ]
@@ -140,31 +147,6 @@ def _check_weights(
   expected = models.released_variables(models.PreTrainer(config, seed=None))
   stored_weights.check_shapes(path, weights, expected, config_file)
   stored_weights.check_finite(path, weights)
-
-
-def _labels(
-  folder: str, weights: 'Mapping[str, np.ndarray]'
-) -> tuple[str, ...]:
-  """Returns the names of a classifier's classes; none if they are unknown.
-
-  Raises:
-    UserError: labels.txt has another number of classes than the weights.
-  """
-  from data.tasks import label_order
-
-  path = os.path.join(folder, label_order.FILE)
-  if 'output_bias' not in weights or not files.exists(path):
-    return ()
-  labels = label_order.read(path)
-  if len(labels) != (count := len(weights['output_bias'])):
-    raise UserError(
-      f'{path} has {len(labels)} labels, the weights have {count} classes'
-    )
-  return labels
-
-
-def _listed(title: str, names: list[str]) -> list[str]:
-  return [f'{title} ({len(names)}): {", ".join(names)}'] if names else []
 
 
 if __name__ == '__main__':

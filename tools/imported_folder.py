@@ -1,16 +1,51 @@
-"""What the tools that import a model write beside its weights.
+"""What the tools that import a model share, and write beside its weights.
 
 Tested by `tests/tools/import_hugging_face_test.py`.
 """
 
 import dataclasses
 import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from modeling.checkpoints import model_file, recorded_casing
 from modeling.checkpoints.bundle_files import DATA, INDEX
 from modeling.checkpoints.model_file import ModelFile
 from system import files
 from system.errors import UserError, shown
+
+if TYPE_CHECKING:
+  import numpy as np
+
+
+def read_labels(
+  folder: str, weights: 'Mapping[str, np.ndarray]'
+) -> tuple[str, ...]:
+  """Returns the names of a classifier's classes; none if they are unknown.
+
+  Args:
+    folder: the folder of the imported model, which names them as
+      `label_order.find` says.
+    weights: the model's, by their names in released BERT.
+
+  Raises:
+    UserError: the folder names another number of classes than the weights have.
+  """
+  from data.tasks import label_order
+
+  if 'output_bias' not in weights or not (found := label_order.find([folder])):
+    return ()
+  path, names = found
+  if len(names) != (count := len(weights['output_bias'])):
+    raise UserError(
+      f'{path} names {len(names)} classes, the weights have {count}'
+    )
+  return names
+
+
+def listed(title: str, names: Sequence[str]) -> list[str]:
+  """Returns the line of a report that lists names; none if there are none."""
+  return [f'{title} ({len(names)}): {", ".join(names)}'] if names else []
 
 
 def recorded(

@@ -16,6 +16,7 @@ import os
 from absl import flags, logging
 
 from cli import flag_group, script
+from modeling.checkpoints import location
 from serving.exports import model_card
 from system import files, local_files
 from system.errors import UserError
@@ -29,10 +30,11 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'model_dir',
     None,
-    "The folder of the model: a run's --output_dir, its best/, or a copy.",
+    "The folder of the model: a run's --output_dir, its best/, or a copy; or "
+    'the prefix of a checkpoint in it.',
   )
   flags.DEFINE_string(
-    'output_file', None, 'The card; by default README.md in --model_dir.'
+    'output_file', None, 'The card; by default README.md in that folder.'
   )
   flags.DEFINE_list(
     'results',
@@ -57,7 +59,8 @@ def define_flags() -> None:
 def main(_: list[str]) -> None:
   """Writes the card."""
   flag_group.require('model_dir')
-  path = FLAGS.output_file or os.path.join(FLAGS.model_dir, 'README.md')
+  path = FLAGS.output_file or os.path.join(_folder(), 'README.md')
+  local_files.require_local(path)
   if files.exists(path) and not FLAGS.overwrite:
     raise UserError(f'{path} exists: give --overwrite to replace it')
   notes = model_card.Notes(FLAGS.language, FLAGS.license, FLAGS.limits)
@@ -65,6 +68,13 @@ def main(_: list[str]) -> None:
   card = model_card.full_card(FLAGS.model_dir, notes, results, FLAGS.split)
   local_files.write(path, card)
   logging.info('Wrote %s', path)
+
+
+def _folder() -> str:
+  """Returns the folder of --model_dir, which may name a checkpoint in it."""
+  if files.is_folder(FLAGS.model_dir):
+    return FLAGS.model_dir
+  return location.locate(FLAGS.model_dir).folder
 
 
 if __name__ == '__main__':

@@ -4,19 +4,28 @@ r"""Packs a pre-trained encoder as Google packed its release.
 
 OUTPUT_DIR gets a folder and a zip file, uncased_L-2_H-128_A-2 for example, with
 bert_config.json, vocab.txt and bert_model.ckpt. What loads Google's files loads
-these.
+these. A cased model also gets tokenizer_config.json, which records its casing.
 """
 
 import glob
 import os
+import pathlib
 import shutil
 import zipfile
 
 from absl import flags
 
 from cli import flag_group, script
+from modeling.checkpoints import recorded_casing
+from modeling.checkpoints.location import Checkpoint
 from modeling.configs import BertConfig
-from system import file_systems, files, temporary_files
+from system import (
+  file_systems,
+  files,
+  folders,
+  local_files,
+  temporary_files,
+)
 from system.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -31,7 +40,10 @@ def define_flags() -> None:
   )
   flags.DEFINE_string('output_dir', None, 'The folder for folder and zip.')
   flags.DEFINE_bool(
-    'do_lower_case', True, 'Whether the vocabulary is uncased, for the name.'
+    'do_lower_case',
+    None,
+    'Whether the vocabulary is uncased, for the name. The default is what the '
+    'run records, else true.',
   )
 
 
@@ -43,16 +55,25 @@ def release_name(config: BertConfig, do_lower_case: bool) -> str:
   )
 
 
-def pack(run_dir: str, output_dir: str, do_lower_case: bool) -> str:
+def pack(
+  run_dir: str, output_dir: str, do_lower_case: bool | None = None
+) -> str:
   """Copies a run's last checkpoint to a folder and a zip with Google's names.
 
-  The zip is written last, under a temporary name.
+  Both are written under temporary names, the zip last.
+
+  Args:
+    run_dir: the run's folder.
+    output_dir: the folder to write to, created if missing.
+    do_lower_case: whether the vocabulary is uncased; None for what the run
+      records, or else true.
 
   Returns:
     The zip's path.
 
   Raises:
-    UserError: a file of the run is missing.
+    UserError: a file of the run is missing, the run records another casing, or
+      the output cannot be written.
   """
   parts = {
     name: files.require_file(os.path.join(run_dir, name), '`run_dir`')
@@ -64,19 +85,46 @@ def pack(run_dir: str, output_dir: str, do_lower_case: bool) -> str:
       f'{prefix}{ending}', 'a file of the checkpoint'
     )
   config = BertConfig.from_json_file(parts['bert_config.json'])
-  name = release_name(config, do_lower_case)
+  is_uncased = _casing(Checkpoint(prefix), do_lower_case)
+  name = release_name(config, is_uncased)
+  local_files.require_local(output_dir)
   folder = os.path.join(output_dir, name)
-  os.makedirs(folder, exist_ok=True)
-  for part, path in parts.items():
-    shutil.copyfile(path, os.path.join(folder, part))
+  with folders.filled(folder) as temporary:
+    with file_systems.explained('write', folder):
+      for part, path in parts.items():
+        shutil.copyfile(path, os.path.join(temporary, part))
+    if not is_uncased:
+      recorded_casing.write(temporary, False)
   target = f'{folder}.zip'
+  _zip(folder, name, target)
+  return target
+
+
+def _casing(checkpoint: Checkpoint, do_lower_case: bool | None) -> bool:
+  """Returns whether a run's vocabulary is uncased."""
+  recorded = checkpoint.casing()
+  if recorded is None:
+    return do_lower_case is not False
+  path, is_uncased = recorded
+  if do_lower_case not in (None, is_uncased):
+    raise UserError(
+      f'`do_lower_case`={do_lower_case} contradicts {path}, which records '
+      f'{is_uncased}'
+    )
+  return is_uncased
+
+
+def _zip(folder: str, name: str, target: str) -> None:
+  """Packs the files of a folder under a name."""
   temporary = temporary_files.name_for(target)
   with file_systems.explained('write', target):
-    with zipfile.ZipFile(temporary, 'w', zipfile.ZIP_DEFLATED) as packed:
-      for part, path in parts.items():
-        packed.write(path, f'{name}/{part}')
-    os.replace(temporary, target)
-  return target
+    try:
+      with zipfile.ZipFile(temporary, 'w', zipfile.ZIP_DEFLATED) as packed:
+        for part in sorted(os.listdir(folder)):
+          packed.write(os.path.join(folder, part), f'{name}/{part}')
+      os.replace(temporary, target)
+    finally:
+      pathlib.Path(temporary).unlink(missing_ok=True)
 
 
 def _last_checkpoint(run_dir: str) -> str:

@@ -42,7 +42,8 @@ class Source:
     """Yields where a text stands, for messages, and the text or pair.
 
     Raises:
-      UserError: the input cannot be read, is not UTF-8, or lacks a column.
+      UserError: the input cannot be read, is not UTF-8, lacks a column, or has
+        a text that UTF-8 cannot hold.
     """
     if self.text_column:
       yield from self._rows()
@@ -64,7 +65,8 @@ class Source:
       where = tables.place(self.path or _STDIN, self.table_format, number)
       if isinstance(row, str):
         raise UserError(f'{where}: {row}')
-      first, *second = [row[column] for column in columns]
+      first, *second = texts = [row[column] for column in columns]
+      text_files.check_encodable(texts, where)
       yield where, (first, *second) if second else first
 
   def as_text(self, where: str, text: Text, takes_pairs: bool | None) -> Text:

@@ -30,7 +30,10 @@ def define_flags() -> None:
     'What the run stands for: NAME=VALUE,..., such as method=PD,seed=1.',
   )
   flags.DEFINE_string(
-    'name', None, "The file's name; by default made from the keys' values."
+    'name',
+    None,
+    "The file's name, with or without .json; by default made from the keys' "
+    'values.',
   )
   flags.DEFINE_float(
     'seconds', None, "The wall time of the run's commands.", lower_bound=0

@@ -14,6 +14,7 @@ from typing import Any
 
 from modeling.checkpoints.location import locate
 from modeling.configs import BertConfig, count_parameters
+from serving.exports import run_facts
 from system import files, local_files, machine
 from system.errors import UserError, shown
 from tools import result_schema
@@ -68,7 +69,7 @@ def make(
       'keys': dict(keys),
       'scores': scores,
       'confusion': _confusion(run_dir),
-      'split': split or _value(words, 'eval_split', 'dev'),
+      'split': split or run_facts.flag_values(words).get('eval_split', 'dev'),
       'parameters': count_parameters(config),
       'examples_per_second': speed.get('examples_per_second'),
       'seconds': seconds,
@@ -130,7 +131,7 @@ def write(results_dir: str, name: str, record: Mapping[str, Any]) -> str:
 
   Args:
     results_dir: a local folder, made if missing.
-    name: the file's name, see `file_name`.
+    name: the file's name, see `file_name`; '.json' is added if it lacks it.
     record: the result.
 
   Returns:
@@ -139,7 +140,7 @@ def write(results_dir: str, name: str, record: Mapping[str, Any]) -> str:
   Raises:
     UserError: the result is malformed, or the file holds one of other keys.
   """
-  path = os.path.join(results_dir, name)
+  path = os.path.join(results_dir, f'{name.removesuffix(".json")}.json')
   record = result_schema.check(record, path)
   if os.path.exists(path) and (old := read(path)['keys']) != record['keys']:
     raise UserError(
@@ -246,13 +247,6 @@ def _confusion(run_dir: str) -> dict[str, Any] | None:
 def _read_if_there(folder: str, name: str) -> dict[str, Any]:
   path = os.path.join(folder, name)
   return files.read_json(path) if files.exists(path) else {}
-
-
-def _value(words: Iterable[str], flag: str, default: str) -> str:
-  """Returns a flag's value in the words of a command."""
-  prefix = f'--{flag}='
-  given = [word[len(prefix) :] for word in words if word.startswith(prefix)]
-  return given[-1] if given else default
 
 
 def _crc(run_dir: str, step: int) -> str | None:

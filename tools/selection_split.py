@@ -14,6 +14,7 @@ drawn row, such as SST-2's phrases, are left out.
 """
 
 import os
+import pathlib
 import random
 import re
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from cli import flag_group, script
 from data.tasks import glue
 from data.tasks.examples import Example
 from data.tasks.task import Task
-from system import local_files, text_files
+from system import folders, local_files, text_files
 from system.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -112,8 +113,10 @@ def write(
   """Writes the files of both new splits.
 
   Raises:
-    UserError: a file is missing or malformed, or see `draw`.
+    UserError: a file is missing or malformed; see `draw`; or the folder holds
+      other files of these names, which stay.
   """
+  local_files.require_local(output_dir)
   paths = {split: task.locate(data_dir, split) for split in ('train', 'dev')}
   if paths['train'] == paths['dev']:
     raise UserError(
@@ -127,12 +130,18 @@ def write(
   train, dev = draw(examples, num_examples, seed)
   content = list(text_files.read_lines(paths['train']))
   header = content[: lines[0] - 1]
+  contents = {}
   for split, numbers in (('dev', dev), ('train', train)):
     rows = header + [content[lines[number] - 1] for number in numbers]
     name = os.path.basename(paths[split])
-    local_files.write(
-      os.path.join(output_dir, name), ''.join(f'{row}\n' for row in rows)
-    )
+    contents[name] = ''.join(f'{row}\n' for row in rows)
+  # A call that was cut off has written the same rows.
+  others = [x for x in contents if not _holds(output_dir, x, contents[x])]
+  folders.check_free(
+    output_dir, others, 'which have other rows than this command writes'
+  )
+  for name, text in contents.items():
+    local_files.write(os.path.join(output_dir, name), text)
   logging.info(
     '%d of %d training examples are the new dev split; %d are part of one of '
     'its texts and are left out',
@@ -140,6 +149,12 @@ def write(
     len(examples),
     len(examples) - len(train) - len(dev),
   )
+
+
+def _holds(folder: str, name: str, text: str) -> bool:
+  """Returns whether a file is there with this content."""
+  path = pathlib.Path(folder, name)
+  return path.exists() and path.read_bytes() == text.encode()
 
 
 def main(_: list[str]) -> None:

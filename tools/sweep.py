@@ -278,6 +278,7 @@ def main_metric(words: Sequence[str]) -> str | None:
 def main(arguments: list[str]) -> None:
   """Runs or collects the sweep."""
   flag_group.require('sweep_dir')
+  local_files.require_local(FLAGS.sweep_dir)
   planned = plan(
     FLAGS.sweep_dir, arguments[1:], parse_grid(FLAGS.grid, FLAGS.seeds)
   )

@@ -23,6 +23,7 @@ from absl import flags
 
 from cli import flag_group, script
 from system import local_files
+from system.errors import UserError
 from tools.sample_sentences import read_documents
 
 FLAGS = flags.FLAGS
@@ -38,7 +39,10 @@ def define_flags() -> None:
   )
   flags.DEFINE_list('other_files', None, 'The other texts.')
   flags.DEFINE_string(
-    'output_file', None, 'A JSON file to write: name of a file → similarity.'
+    'output_file',
+    None,
+    'A JSON file to write: name of a file, up to its first dot → similarity, '
+    'or null if it is undefined.',
   )
   flags.DEFINE_integer(
     'num_words', 5000, 'Words to compare: the most frequent of --input_file.', 2
@@ -59,7 +63,7 @@ def count(lines: Iterable[str]) -> collections.Counter[str]:
 
 def similarity(
   first: collections.Counter[str], second: Mapping[str, int], num_words: int
-) -> float:
+) -> float | None:
   """Returns Spearman's rank correlation of two texts' word frequencies.
 
   Args:
@@ -68,26 +72,49 @@ def similarity(
     num_words: how many of the most frequent words of `first` to compare.
 
   Returns:
-    -1 to 1; words of the same frequency share their mean rank.
+    -1 to 1; words of the same frequency share their mean rank. None if a text
+    has all words equally often: the correlation is undefined.
   """
-  from scipy import stats
-
   words = [word for word, _ in first.most_common(num_words)]
   counts = [[text.get(w, 0) for w in words] for text in (first, second)]
+  if any(len(set(own)) < 2 for own in counts):
+    return None
+  from scipy import stats
+
   return float(stats.spearmanr(*counts).statistic)
+
+
+def names_of(paths: Iterable[str]) -> dict[str, str]:
+  """Returns the name of each file, up to its first dot → its path.
+
+  Raises:
+    UserError: two files have one name.
+  """
+  found: dict[str, str] = {}
+  for path in paths:
+    name = os.path.basename(path).partition('.')[0]
+    if name in found:
+      raise UserError(
+        f'--other_files: {found[name]} and {path} are both named {name!r}, and '
+        'names tell the similarities apart'
+      )
+    found[name] = path
+  return found
 
 
 def main(_: list[str]) -> None:
   """Prints and writes the similarities."""
   flag_group.require('input_file', 'other_files')
+  local_files.require_local(FLAGS.output_file or '')
+  paths = names_of(FLAGS.other_files)
   first = count(read_documents(FLAGS.input_file, FLAGS.text_column))
   found = {}
-  for path in FLAGS.other_files:
+  for name, path in paths.items():
     lines = read_documents(path, None)
     counts = count(itertools.islice(lines, FLAGS.max_lines))
-    name = os.path.basename(path).partition('.')[0]
-    found[name] = round(similarity(first, counts, FLAGS.num_words), 4)
-    print(f'{name}\t{found[name]}')
+    value = similarity(first, counts, FLAGS.num_words)
+    found[name] = None if value is None else round(value, 4)
+    print(f'{name}\t{"undefined" if value is None else found[name]}')
   if FLAGS.output_file:
     local_files.write(FLAGS.output_file, json.dumps(found, indent=2) + '\n')
 

@@ -24,7 +24,7 @@ from absl import logging
 from data.tasks import table_split, tables
 from data.tasks.examples import Example
 from data.tasks.split_options import SplitOptions, Splits, make
-from system import files
+from system import files, folders
 from system.errors import UserError, shown
 
 MANIFEST = 'split.json'
@@ -53,7 +53,12 @@ def write(options: SplitOptions, folder: str) -> dict[str, Any]:
     logging.info('%s holds the splits already', folder)
     return found
   unfinished = set(found['files']) if found else set()
-  _check_free(folder, unfinished)
+  folders.check_free(
+    folder,
+    [name for name in _split_names() if name not in unfinished],
+    f'but no {MANIFEST} that names them: the splits would stand beside files '
+    'of another origin',
+  )
   splits = make(options)
   _log(splits.facts)
   ending = _ending(splits)
@@ -153,26 +158,14 @@ def _check_same(
         )
 
 
-def _check_free(folder: str, own: set[str]) -> None:
-  """Refuses a folder with splits, except those that a cut-off call wrote."""
-  if names := [name for name in _split_files(folder) if name not in own]:
-    raise UserError(
-      f'{folder} holds {", ".join(names)}, but no {MANIFEST} that names them: '
-      'the splits would stand beside files of another origin. Give another '
-      'folder.'
-    )
-
-
-def _split_files(folder: str) -> list[str]:
-  """Returns the names of the files in a folder that a custom task reads."""
-  known = {
+def _split_names() -> list[str]:
+  """Returns the names of the files that a custom task reads."""
+  return [
     f'{name}.{ending}{gz}'
     for name in table_split.SPLITS
     for ending in tables.FORMATS
     for gz in ('', '.gz')
-  }
-  names = files.list_folder(folder) if files.is_folder(folder) else []
-  return [name for name in names if name in known]
+  ]
 
 
 def _ending(splits: Splits) -> str:

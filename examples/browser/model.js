@@ -23,7 +23,7 @@ env.backends.onnx.wasm.wasmPaths =
  *   onnx/model_quantized.onnx.
  * @returns {Promise<function(string[]): Promise<object[]>>} A function that
  *   labels texts. Of a model of pairs, a tab separates the two texts of an
- *   input. For each input it returns
+ *   input; any other number of texts is an error. For each input it returns
  *   `label` and `probability`, or, of a regressor, `value`.
  */
 export async function load(folder, dtype = 'fp32') {
@@ -35,9 +35,9 @@ export async function load(folder, dtype = 'fp32') {
   ]);
   return async (texts) => {
     const pairs = texts.map(
-      (text) => record.takes_pairs ? text.split('\t') : [text]);
+      (text) => record.takes_pairs ? pairOf(text) : [text]);
     const {logits} = await model(tokenizer(pairs.map(([a]) => a), {
-      text_pair: record.takes_pairs ? pairs.map(([, b]) => b ?? '') : null,
+      text_pair: record.takes_pairs ? pairs.map(([, b]) => b) : null,
       padding: true,
       truncation: true,
       max_length: record.max_seq_length,
@@ -45,6 +45,14 @@ export async function load(folder, dtype = 'fp32') {
     return logits.tolist().map(
       (row) => answer(row, model.config.id2label, record.temperature));
   };
+}
+
+function pairOf(text) {
+  const pair = text.split('\t');
+  if (pair.length === 2) return pair;
+  throw new Error(
+    `found ${pair.length} texts in "${text}", expected two, ` +
+    'separated by a tab');
 }
 
 function answer(logits, labels, temperature) {

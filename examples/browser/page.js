@@ -13,21 +13,28 @@ if (given.length) texts.value = given.join('\n');
 
 try {
   const predict = await load(MODEL);
-  const show = async () => {
-    const lines = texts.value.split('\n').filter((line) => line.trim());
-    const start = performance.now();
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    show(predict);
+  });
+  form.querySelector('button').disabled = false;
+  await show(predict);
+} catch (error) {
+  state.value = `${error.message} Is there an export in ${MODEL}, and ` +
+    'transformers.js in node_modules? README.md has the commands.';
+}
+
+async function show(predict) {
+  const lines = texts.value.split('\n').filter((line) => line.trim());
+  const start = performance.now();
+  try {
     const answers = lines.length ? await predict(lines) : [];
     state.value = `${(performance.now() - start).toFixed(0)} ms`;
     rows.replaceChildren(...lines.map((line, i) => row(line, answers[i])));
-  };
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    show().catch(fail);
-  });
-  form.querySelector('button').disabled = false;
-  await show();
-} catch (error) {
-  fail(error);
+  } catch (error) {
+    state.value = error.message;
+    rows.replaceChildren();
+  }
 }
 
 function row(text, {label, probability, value}) {
@@ -37,9 +44,4 @@ function row(text, {label, probability, value}) {
   const element = document.createElement('tr');
   for (const cell of cells) element.insertCell().textContent = cell;
   return element;
-}
-
-function fail(error) {
-  state.value = `${error.message} Is there an export in ${MODEL}, and ` +
-    'transformers.js in node_modules? README.md has the commands.';
 }

@@ -10,7 +10,12 @@ import os
 import re
 from collections.abc import Sequence
 
-from modeling.checkpoints import hugging_face, model_file, recorded_casing
+from modeling.checkpoints import (
+  hugging_face,
+  location,
+  model_file,
+  recorded_casing,
+)
 from system import files, text_files
 from system.errors import UserError, shown
 
@@ -52,8 +57,11 @@ def unpack(encoder_dir: str, vocab_file: str, output_dir: str) -> None:
 
   Raises:
     UserError: a file is missing, or its checksum is another than the recorded
-      one; it is named. Nothing has been written.
+      one; it is named. Or the folder to write to holds another checkpoint.
+      Nothing has been written.
   """
+  prefix = os.path.join(output_dir, 'bert_model.ckpt')
+  location.check_no_other(output_dir, prefix)
   config_file = os.path.join(encoder_dir, hugging_face.CONFIG_FILE)
   weights_file = os.path.join(encoder_dir, _WEIGHTS)
   paths = {
@@ -70,7 +78,7 @@ def unpack(encoder_dir: str, vocab_file: str, output_dir: str) -> None:
   config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
   text_files.copy(vocab_file, os.path.join(output_dir, _VOCAB))
   recorded_casing.write(output_dir, do_lower_case=True)
-  exporting.write_released(os.path.join(output_dir, 'bert_model.ckpt'), weights)
+  exporting.write_released(prefix, weights)
 
 
 def _read_sums(path: str) -> dict[str, str]:

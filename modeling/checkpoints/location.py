@@ -6,6 +6,7 @@ checkpoint may also be a Hugging Face folder; then its prefix is the path of
 one of `hugging_face.WEIGHTS_FILES`.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import functools
@@ -250,25 +251,26 @@ def locate_latest(folder: str) -> Checkpoint:
 
 
 def check_no_other(folder: str, prefix: str) -> None:
-  """Checks that a folder will have one checkpoint of released BERT's form.
+  """Checks that a folder will have one checkpoint.
 
-  Otherwise `locate` might find the old one, beside the new one's vocabulary.
+  Otherwise `locate` might find the old one, beside the new one's vocabulary,
+  and the old one would lose its vocabulary and its other files.
 
   Args:
     folder: need not exist.
     prefix: the checkpoint to write, which may be there already.
 
   Raises:
-    UserError: there is another one.
+    UserError: there is another one, or a Hugging Face model.
   """
-  try:
-    found = locate(folder)
-  except UserError:
-    return
-  if found.prefix != prefix and not found.is_hugging_face:
+  other = hugging_face.find_weights(folder)
+  if other is None:
+    with contextlib.suppress(UserError):
+      other = _find(folder).prefix
+  if other not in (None, prefix):
     raise UserError(
-      f'`output_dir`={folder} holds another checkpoint, {found.prefix}: give '
-      'another folder'
+      f'`output_dir`={folder} holds another checkpoint, {other}: give another '
+      'folder'
     )
 
 

@@ -228,6 +228,7 @@ def make_plan() -> Plan:
   if name not in SCALES:
     raise UserError(f'SCALE={name}: expected one of {", ".join(SCALES)}')
   work_dir = FLAGS.work_dir or f'work/paper/{name}'
+  local_files.require_local(work_dir)
   stages = Stages(
     FLAGS.data_dir,
     work_dir,

@@ -7,7 +7,7 @@ Tested by `tests/serving/exports/model_card_test.py`.
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from absl import logging
@@ -75,7 +75,7 @@ def read(path: str) -> RunFacts:
     tuple(words),
     configuration,
     run.get('versions') or {},
-    _value(words, 'eval_split') or 'dev',
+    flag_values(words).get('eval_split') or 'dev',
     _scores(os.path.join(folder, 'eval_results.txt')),
     _defined(seeds.get('summary') or {}) if is_seed else {},
     len(seeds.get('scores') or {}) if is_seed else 0,
@@ -83,6 +83,15 @@ def read(path: str) -> RunFacts:
     tuple(_dumps(folder, words, configuration)),
     sum(files.size(x) for x in checkpoint.data_files()),
   )
+
+
+def flag_values(words: Iterable[str]) -> dict[str, str]:
+  """Returns the flags in the words of a recorded command, name → last value.
+
+  Flags without a value, such as --do_eval, are left out.
+  """
+  pairs = (word.partition('=') for word in words if word.startswith('--'))
+  return {name[2:]: value for name, equals, value in pairs if equals}
 
 
 def _defined(
@@ -97,7 +106,7 @@ def _dumps(
 ) -> list[Manifest]:
   """Returns the manifests of the dumps that are the run's still."""
   used = configuration.get('dumps') or []
-  given = (_value(words, 'logits_dir') or '').split(',')
+  given = flag_values(words).get('logits_dir', '').split(',')
   if len(given) > 1:
     # The merged dump lists its teachers.
     merged = os.path.join(folder, _MERGED_DUMP)
@@ -132,10 +141,3 @@ def _object(path: str) -> dict[str, Any]:
   if not isinstance(values, dict):
     raise UserError(f'{path}: expected a JSON object, found {shown(values)}')
   return values
-
-
-def _value(words: Sequence[str], flag: str) -> str | None:
-  """Returns a flag's last value in the words of a command."""
-  start = f'--{flag}='
-  given = [word[len(start) :] for word in words if word.startswith(start)]
-  return given[-1] if given else None

@@ -27,7 +27,7 @@ from serving.exports.parts import Parts
 VERSION = '1'
 
 
-class ServedModel(tf.Module):
+class SavedModule(tf.Module):
   """A classifier or regressor with its tokenizer, as it is saved.
 
   Attributes:
@@ -43,7 +43,7 @@ class ServedModel(tf.Module):
       parts: the model. Its Keras layers are called, but not tracked: Keras
         would save functions of its own for each of them.
     """
-    super().__init__(name='served_model')
+    super().__init__(name='saved_module')
     self.weights = released_variables(parts.model)
     self.tokenizer = parts.tokenizer
     names = ('text_a', 'text_b') if parts.takes_pairs else ('text',)
@@ -91,9 +91,9 @@ def _predictor(parts: Parts) -> Callable[..., dict[str, tf.Tensor]]:
 
 def write(parts: Parts, folder: str) -> None:
   """Writes a model with a head for a task into an existing folder."""
-  served = ServedModel(parts)
-  signatures = {'serving_default': served.predict, 'tokenize': served.tokenize}
-  tf.saved_model.save(served, os.path.join(folder, VERSION), signatures)
+  module = SavedModule(parts)
+  signatures = {'serving_default': module.predict, 'tokenize': module.tokenize}
+  tf.saved_model.save(module, os.path.join(folder, VERSION), signatures)
 
 
 FORMAT = Format(

@@ -3,15 +3,19 @@
 Tested by `tests/serving/exports/texts_test.py`.
 """
 
+import csv
 import dataclasses
 import os
 from collections.abc import Sequence
 from typing import Any
 
+from absl import logging
+
 from data.tasks.examples import Example
 from data.tasks.options import TaskOptions, make_task
 from data.tasks.task import Task
 from modeling.checkpoints import location, recorded_casing
+from serving.exports import run_facts
 from serving.exports.parts import Parts
 from serving.text_model import Text
 from system import files, settings, text_files
@@ -126,16 +130,17 @@ def dev_set(parts: Parts, data_dir: str | None = None) -> DevSet:
 
 
 def dev_set_at_hand(parts: Parts, data_dir: str | None = None) -> DevSet | None:
-  """Returns what `dev_set` does; None if it is not at hand.
+  """Returns what `dev_set` does; None, and warns, if it is not at hand.
 
   Raises:
     UserError: it is not in the given `data_dir`.
   """
   try:
     return dev_set(parts, data_dir)
-  except UserError:
+  except UserError as error:
     if data_dir:
       raise
+    logging.warning("The run's dev set is not used: %s", error)
     return None
 
 
@@ -144,10 +149,7 @@ def run_flags(parts: Parts) -> dict[str, str]:
 
   There are none if they are not recorded.
   """
-  pairs = (
-    str(x).lstrip('-').partition('=') for x in _recorded_flags(parts)[1] or ()
-  )
-  return {name: value for name, has_value, value in pairs if has_value}
+  return run_facts.flag_values(_recorded_flags(parts)[1] or ())
 
 
 def run_dumps(parts: Parts) -> list[Any]:
@@ -170,7 +172,7 @@ def _recorded_flags(parts: Parts) -> tuple[str, list[str] | None]:
   path, values = _run_json(parts)
   command = values.get('command')
   flags = command.get('flags') if isinstance(command, dict) else None
-  return path, flags if isinstance(flags, list) else None
+  return path, list(map(str, flags)) if isinstance(flags, list) else None
 
 
 def _task_settings(flags: Sequence[str]) -> dict[str, Any]:
@@ -178,11 +180,22 @@ def _task_settings(flags: Sequence[str]) -> dict[str, Any]:
   given: dict[str, Any] = {}
   kinds = {x.name: x.kind for x in settings.declared_in(TaskOptions)}
   for flag in flags:
-    name, has_value, value = str(flag).lstrip('-').partition('=')
+    name, has_value, value = flag.lstrip('-').partition('=')
     if has_value and kinds.get(name) is str:
       given[name] = value
     elif has_value and kinds.get(name) is tuple:
-      given[name] = tuple(value.split(','))
+      given[name] = _items(name, value)
     elif kinds.get(name) is bool:
       given[name] = True
   return given
+
+
+def _items(name: str, value: str) -> tuple[str, ...]:
+  """Reads a list as absl records it: '"no, thanks",yes' has two items."""
+  try:
+    items = next(csv.reader([value], strict=True))
+  except csv.Error as error:
+    raise UserError(
+      f'run.json: --{name}={value} is no list of values: {error}'
+    ) from error
+  return tuple(item.strip() for item in items)

@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from benchmarks import training_data
+from system.errors import UserError
+
 _KINDS = ('pretraining', 'fine_tuning', 'distillation', 'scoring')
 
 
@@ -31,6 +34,24 @@ def test_mistakes_are_explained_at_once(arguments, message):
   assert done.returncode == 1
   assert message in done.stderr
   assert 'Traceback' not in done.stderr
+
+
+def test_records_of_other_settings_are_refused(tmp_path):
+  path, made = tmp_path / 'sst_2.json', []
+
+  def make_once(**settings):
+    training_data.make_once(str(path), settings, lambda: made.append(settings))
+
+  make_once(num_examples=5, vocab_file=None)
+  make_once(num_examples=5, vocab_file=None)
+  assert made == [{'num_examples': 5, 'vocab_file': None}]
+  with pytest.raises(UserError, match='--num_examples=5, now it is 6. Give an'):
+    make_once(num_examples=6, vocab_file=None)
+  # A command that was cut off leaves no settings.
+  path.unlink()
+  with pytest.raises(ZeroDivisionError):
+    training_data.make_once(str(path), {}, lambda: 1 / 0)
+  assert not path.exists()
 
 
 @pytest.fixture

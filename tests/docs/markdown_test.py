@@ -41,7 +41,7 @@ _OTHER_FLAGS = {
   # Those of tf-models-official's `train`.
   *('experiment', 'mode', 'config_file', 'params_override'),
   # Those of npm and of Python's server.
-  *('prefix', 'directory'),
+  *('prefix', 'bind', 'directory'),
 }
 _FOLDERS = (
   'benchmarks|cli|data|devices|distillation|docs|modeling|pipeline|recipes|system|'

@@ -113,7 +113,7 @@ def test_too_little_space_is_refused(tmp_path):
 
 
 def test_a_remote_folder_is_refused(make_options):
-  with pytest.raises(UserError, match='expected a folder on this machine'):
+  with pytest.raises(UserError, match='expected a local path'):
     folder.check(make_options(output_dir='gs://bucket/out'))
 
 

@@ -171,6 +171,21 @@ def test_the_page_answers_as_python_does(
 
 
 @pytest.mark.slow
+def test_a_line_that_is_no_pair_is_refused(
+  browser, example, export_folder, needs, tmp_path
+):
+  needs('onnx')
+  folder, _ = export_folder('onnx', 'pairs')
+  shutil.rmtree(example / 'model', ignore_errors=True)
+  shutil.copytree(folder, example / 'model' / 'onnx')
+  page = _open(browser, example, ['nice\tdull', 'nice'], tmp_path)
+  assert page.said == (
+    'found 1 texts in "nice", expected two, separated by a tab'
+  )
+  assert not any(page.rows)
+
+
+@pytest.mark.slow
 def test_the_page_says_what_it_lacks(browser, example, tmp_path):
   shutil.rmtree(example / 'model', ignore_errors=True)
   page = _open(browser, example, ['x'], tmp_path)

@@ -88,5 +88,6 @@ def test_the_tool_labels_without_tensorflow(export_folder):
   )
   # A model with other inputs is refused.
   pathlib.Path(folder, 'config.json').write_text('{}')
+  pathlib.Path(folder, 'export.json').unlink()
   with pytest.raises(UserError, match='does not name the 3 labels'):
     litert_model.load(folder)

@@ -74,14 +74,31 @@ def test_without_export_json_the_tokenizer_says_where_to_cut(export_folder):
   assert len(model.predict([('a', 'b')])) == 1
 
 
+def test_labels_may_be_those_that_transformers_gives(export_folder):
+  folder, _ = export_folder('onnx', 'classifier')
+  labels = ['LABEL_0', 'LABEL_1', 'LABEL_2']
+  for name, key, value in (
+    ('config.json', 'id2label', dict(enumerate(labels))),
+    ('export.json', 'labels', labels),
+  ):
+    path = pathlib.Path(folder, name)
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+  assert onnx_model.load(folder).labels == tuple(labels)
+
+
 def test_what_is_missing_or_damaged_is_named(export_folder):
   folder, _ = export_folder('onnx', 'classifier')
   with pytest.raises(UserError, match='model_quantized.onnx is missing'):
     onnx_model.load(folder, 'dynamic')
+  record = pathlib.Path(folder, 'export.json')
+  record.write_text('{"labels": ["a", "b"]}')
+  with pytest.raises(UserError, match='3 outputs, but .*export.json names 2 l'):
+    onnx_model.load(folder)
+  record.unlink()
   path = pathlib.Path(folder, 'config.json')
   config = json.loads(path.read_text())
   path.write_text(json.dumps({**config, 'id2label': {'0': 'a', '1': 'b'}}))
-  with pytest.raises(UserError, match='has 3 outputs, but .* names 2 labels'):
+  with pytest.raises(UserError, match='3 outputs, but .*config.json names 2 l'):
     onnx_model.load(folder)
   del config['id2label'], config['architectures']
   path.write_text(json.dumps(config))

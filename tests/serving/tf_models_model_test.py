@@ -1,5 +1,7 @@
 """Tests for labelling texts with an export for tf-models-official."""
 
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,15 @@ def test_the_logits_are_ours(export_folder, kind):
   assert model.labels == parts.labels
   assert model.max_seq_length == parts.max_seq_length
   assert model.temperature == (1.0 if kind == 'regressor' else 2.0)
+
+
+def test_labels_of_another_number_are_refused(export_folder):
+  folder, _ = export_folder('tf_models', 'classifier')
+  pathlib.Path(folder, 'labels.txt').write_text('bad\ngood\n')
+  with pytest.raises(UserError, match='with 3 outputs, but 2 labels'):
+    runtimes.load(folder)
+  pathlib.Path(folder, 'labels.txt').unlink()
+  assert runtimes.load(folder).labels == ('bad', 'good', 'so so')
 
 
 def test_what_is_missing_is_named(export_folder, tmp_path):

@@ -1,5 +1,7 @@
 """Atomic writes of local files."""
 
+import pathlib
+
 import pytest
 
 from system import local_files
@@ -12,6 +14,15 @@ def test_write_creates_folders_and_replaces_files(tmp_path):
   local_files.write(path, b'two')
   assert path.read_bytes() == b'two'
   assert [p.name for p in path.parent.iterdir()] == ['b.txt']
+
+
+@pytest.mark.parametrize('kind', [str, pathlib.Path])
+def test_a_remote_path_is_refused(tmp_path, monkeypatch, kind):
+  monkeypatch.chdir(tmp_path)
+  with pytest.raises(UserError, match='gs:/.*/a.txt: expected a local path'):
+    local_files.write(kind('gs://bucket/a.txt'), 'new')
+  assert not list(tmp_path.iterdir())
+  local_files.write(kind('a:/b.txt'), 'new')
 
 
 def test_a_failed_write_keeps_the_earlier_file(tmp_path, monkeypatch):

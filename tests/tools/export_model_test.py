@@ -57,6 +57,8 @@ def test_mistakes_are_refused_before_anything_is_written(folder, tmp_path):
   assert "--calibration_file: there is no file '/no'" in message
   message = _fails(folder, out, '--max_metric_loss=0.1')
   assert '--max_metric_loss cannot take effect without --quantize' in message
+  message = _fails(folder, out, '--data_dir=task', '--text_file=texts')
+  assert '--data_dir cannot take effect with --text_file, unless' in message
   message = _fails(folder, out, '--checker_python=/none/python')
   assert '--checker_python=/none/python cannot be run' in message
   bare = tmp_path / 'bare'

@@ -55,6 +55,7 @@ def test_files_have_their_documented_format(installed, tmp_path):
     *['dev.tsv', 'labels.txt', 'manifest.json', 'test.tsv', 'text.txt'],
     *['train.tsv', 'transfer.txt'],
   ]
+  assert {*extract_docstrings._FILES, 'manifest.json'} == texts.keys()
   assert texts['labels.txt'] == 'exchanged\nown\n'
   rows = texts['test.tsv'].splitlines()
   assert rows[0] == 'sentence\tlabel'
@@ -104,6 +105,14 @@ def test_incomplete_output_is_made_again(installed, tmp_path, monkeypatch):
       extract_docstrings.extract(str(tmp_path), SIZES, seed=2)
   extract_docstrings.extract(str(tmp_path), SIZES, seed=1)
   assert _read(tmp_path) == whole
+
+
+@pytest.mark.parametrize('name', ['test.tsv', 'manifest.json'])
+def test_files_of_another_origin_are_kept(tmp_path, name):
+  (tmp_path / name).write_text('{"mine": 1}')
+  with pytest.raises(UserError, match=f'holds {name}, but no manifest.json of'):
+    extract_docstrings.extract(str(tmp_path), SIZES, seed=1)
+  assert _read(tmp_path) == {name: b'{"mine": 1}'}
 
 
 def test_too_little_text_is_reported(installed, tmp_path):

@@ -417,6 +417,10 @@ def test_labels_and_casing_come_with_the_weights(tmp_path):
     str(out / 'tokenizer_config.json'),
     False,
   )
+  # The user's own labels precede those of config.json.
+  (folder / 'labels.txt').write_text('no\nmaybe\nyes\n')
+  assert 'labels (3): no, maybe, yes' in imported(folder)[1]
+  assert (out / 'labels.txt').read_text().split() == ['no', 'maybe', 'yes']
   # Another import into the same folder leaves nothing of the first.
   (folder / 'tokenizer_config.json').unlink()
   write_folder(folder)
@@ -425,6 +429,16 @@ def test_labels_and_casing_come_with_the_weights(tmp_path):
     *('bert_config.json', 'bert_model.ckpt.data-00000-of-00001'),
     *('bert_model.ckpt.index', 'vocab.txt'),
   ]
+
+
+def test_the_folder_of_another_model_is_refused(folder, tmp_path):
+  write_json(folder / 'tokenizer_config.json', {'model_max_length': 7})
+  before = {path: path.read_bytes() for path in folder.iterdir()}
+  write_folder(tmp_path / 'other')
+  for source in (folder, tmp_path / 'other'):
+    with pytest.raises(UserError, match='holds another .*/model.safetensors'):
+      import_folder(str(source), str(folder))
+  assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_what_an_export_records_comes_with_the_weights(tmp_path):
@@ -475,7 +489,7 @@ def test_a_wrong_record_of_an_export_is_refused(tmp_path, record, message):
 def test_names_of_another_number_of_classes_are_refused(tmp_path):
   config = CONFIG | {'id2label': {'0': 'no', '1': 'yes'}}
   write_folder(tmp_path / 'hf', make_tensors() | CLASSIFIER, config)
-  with pytest.raises(UserError, match='id2label names 2 classes, .* have 3'):
+  with pytest.raises(UserError, match='config.json names 2 classes, .* have 3'):
     imported(tmp_path / 'hf')
 
 

@@ -301,6 +301,12 @@ def test_the_folder_of_another_checkpoint_is_refused(run):
   before = sorted(run.iterdir())
   with pytest.raises(UserError, match='holds another checkpoint, .*ckpt-1'):
     import_checkpoint(str(run), str(run))
+  for path in run.glob('ckpt-1.*'):
+    path.rename(run / path.name.replace('ckpt-1', 'bert_model.ckpt'))
+  (run / 'checkpoint').unlink()
+  before = sorted(run.iterdir())
+  with pytest.raises(UserError, match='is the folder to import'):
+    import_checkpoint(str(run), f'{run}/../{run.name}')
   assert sorted(run.iterdir()) == before
 
 

@@ -5,6 +5,7 @@ import zipfile
 import pytest
 
 from modeling import configs
+from modeling.checkpoints import recorded_casing
 from system.errors import UserError
 from tools import pack_release
 
@@ -54,3 +55,30 @@ def test_a_folder_without_checkpoint_is_refused(run, tmp_path):
     path.unlink()
   with pytest.raises(UserError, match='expected model.ckpt-<step> in it'):
     pack_release.pack(str(run), str(tmp_path / 'out'), True)
+
+
+def test_the_name_follows_the_casing_that_the_run_records(run, tmp_path):
+  (run / 'run.json').write_text('{"configuration": {"do_lower_case": false}}')
+  path = pack_release.pack(str(run), str(tmp_path / 'out'))
+  assert path == f'{tmp_path}/out/cased_L-2_H-128_A-2.zip'
+  folder = tmp_path / 'out' / 'cased_L-2_H-128_A-2'
+  assert recorded_casing.beside(f'{folder}/bert_model.ckpt')[1] is False
+  with zipfile.ZipFile(path) as packed:
+    assert f'{folder.name}/tokenizer_config.json' in packed.namelist()
+  with pytest.raises(UserError, match='do_lower_case`=True .*run.json.* False'):
+    pack_release.pack(str(run), str(tmp_path / 'other'), True)
+  assert not (tmp_path / 'other').exists()
+
+
+def test_a_failure_leaves_neither_folder_nor_zip(run, tmp_path, monkeypatch):
+  (tmp_path / 'file').write_text('')
+  with pytest.raises(UserError, match='cannot write to .*file'):
+    pack_release.pack(str(run), str(tmp_path / 'file'))
+
+  def fail(*_):
+    raise OSError('disk full')
+
+  monkeypatch.setattr('shutil.copyfile', fail)
+  with pytest.raises(UserError, match='cannot write .*uncased.*: disk full'):
+    pack_release.pack(str(run), str(tmp_path / 'out'))
+  assert not list((tmp_path / 'out').iterdir())

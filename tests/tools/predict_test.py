@@ -109,6 +109,11 @@ def test_a_file_is_read_as_its_format_says(tmp_path):
     (f'{path}, row 1', 'good'),
     (f'{path}, row 2', 'bad'),
   ]
+  path = tmp_path / 'a.jsonl'
+  path.write_text('{"review": "a \\ud83d"}\n')
+  source = predict_input.Source(str(path), 'jsonl', 'review')
+  with pytest.raises(UserError, match='a.jsonl, line 1: .*half of a surrogate'):
+    list(source.read())
   path = tmp_path / 'pairs.tsv'
   path.write_text('one\ttwo\n')
   source = predict_input.Source(str(path))

@@ -141,7 +141,8 @@ def test_results_are_read_as_written(tmp_path):
   (tmp_path / 'experiment.json').write_text('{}')
   other = RESULT | {'keys': KEYS | {'seed': 2}}
   result_record.write(str(tmp_path / 'r'), 'b.json', RESULT)
-  result_record.write(str(tmp_path / 'r'), 'a.json', other)
+  path = result_record.write(str(tmp_path / 'r'), 'a', other)
+  assert path == f'{tmp_path}/r/a.json'
   results = result_record.read_all(str(tmp_path / 'r'))
   assert [result['keys']['seed'] for result in results] == [2, 1]
   assert results[1]['scores'] == {'accuracy': 0.5}

@@ -66,5 +66,12 @@ def test_files_keep_their_form(tmp_path, name, header, row):
   assert [len(body) for body in bodies] == [3, 2]
   assert sorted(sum(bodies, [])) == rows
   assert len(task.read_split(str(target), 'train')) == 3
+  (target / 'train.tsv').unlink()  # As a call that was cut off leaves it.
+  selection_split.write(task, str(source), str(target), 2, seed=1)
+  assert (target / 'train.tsv').read_text() == texts['train']
+  (target / 'dev.tsv').write_text("the user's own")
+  with pytest.raises(UserError, match=r'target holds dev\.tsv, which have oth'):
+    selection_split.write(task, str(source), str(target), 2, seed=1)
+  assert (target / 'dev.tsv').read_text() == "the user's own"
   with pytest.raises(UserError, match='holds the files to split'):
     selection_split.write(task, str(source), str(source), 2, seed=1)

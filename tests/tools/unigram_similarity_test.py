@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from system.errors import UserError
 from tools import unigram_similarity as tool
 
 
@@ -35,3 +36,15 @@ def test_the_frequent_words_of_the_first_text_count_and_missing_ones_are_0():
   first, second = Counter(a=9, b=5, c=3, x=1), {'a': 1, 'b': 5, 'y': 7, 'x': 9}
   # a, b, c: ranks 3, 2, 1 and 2, 3, 1; 1 - 6 * 2 / (3 * 8) = 0.5.
   assert tool.similarity(first, second, 3) == pytest.approx(0.5)
+
+
+def test_a_text_of_equally_frequent_words_has_no_correlation():
+  first, second = Counter(a=2, b=1), {'a': 3, 'b': 3}
+  assert tool.similarity(first, second, 10) is None
+  assert tool.similarity(first, {}, 10) is None
+
+
+def test_texts_have_a_name_each():
+  assert tool.names_of(['x/a.txt.gz', 'b']) == {'a': 'x/a.txt.gz', 'b': 'b'}
+  with pytest.raises(UserError, match="x/a.txt and y/a.tsv are both named 'a'"):
+    tool.names_of(['x/a.txt', 'b.txt', 'y/a.tsv'])

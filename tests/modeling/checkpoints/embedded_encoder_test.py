@@ -75,6 +75,23 @@ def test_unpacked_folder_is_a_released_checkpoint(encoder):
   assert kernel[0].tolist() == [0, 4, 8, 12]
 
 
+def test_the_folder_of_another_checkpoint_is_refused(encoder):
+  output = encoder.parent / 'out'
+  output.mkdir()
+  for name in ('model.ckpt-9.index', 'model.ckpt-9.data-00000-of-00001'):
+    (output / name).write_text('weights')
+  (output / 'vocab.txt').write_text('others\n')
+  with pytest.raises(UserError, match='output_dir.*another .*out/model.ckpt-9'):
+    _unpack(encoder)
+  assert (output / 'vocab.txt').read_text() == 'others\n'
+  assert not (output / 'bert_config.json').exists()
+
+
+def test_an_encoder_is_unpacked_again(encoder):
+  before = (_unpack(encoder) / 'bert_model.ckpt.index').read_bytes()
+  assert (_unpack(encoder) / 'bert_model.ckpt.index').read_bytes() == before
+
+
 @pytest.mark.parametrize('name', ['config.json', 'model.safetensors'])
 def test_a_damaged_file_is_refused(encoder, name):
   content = bytearray((encoder / name).read_bytes())

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from absl import flags
 
 from serving.exports import parts, texts
 from system.errors import UserError
@@ -22,7 +23,9 @@ def test_the_dev_set_is_that_of_the_run(teacher, teacher_world):
   assert source == 'the dev set of SST-2' and chosen == dev.texts
 
 
-def test_data_that_has_moved_is_found_where_told(teacher, teacher_world):
+def test_data_that_has_moved_is_found_where_told(
+  teacher, teacher_world, caplog
+):
   path = teacher_world / 'teacher' / 'run.json'
   run = json.loads(path.read_text())
   run['command']['flags'] = ['--task_name=SST-2', '--data_dir=/none']
@@ -30,6 +33,8 @@ def test_data_that_has_moved_is_found_where_told(teacher, teacher_world):
   with pytest.raises(UserError, match='dev'):
     texts.dev_set(teacher)
   assert texts.dev_set_at_hand(teacher) is None
+  assert "The run's dev set is not used: " in caplog.text
+  assert '/none' in caplog.text
   with pytest.raises(UserError, match='/elsewhere'):
     texts.dev_set_at_hand(teacher, '/elsewhere')
   moved = texts.dev_set(teacher, str(teacher_world / 'task'))
@@ -74,3 +79,13 @@ def test_settings_of_the_task_are_read_from_recorded_flags():
     'regression': True,
     'task_name': 'custom',
   }
+
+
+def test_recorded_labels_may_hold_commas():
+  defined = flags.FlagValues()
+  flags.DEFINE_list('labels', [], '', flag_values=defined)
+  defined(['', '--labels="no, thanks",yes'])
+  recorded = defined['labels'].serialize()
+  assert texts._task_settings([recorded]) == {'labels': ('no, thanks', 'yes')}
+  with pytest.raises(UserError, match='--labels="no is no list of values'):
+    texts._task_settings(['--labels="no'])
