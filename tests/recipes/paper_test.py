@@ -200,6 +200,24 @@ def test_collecting_gives_results_the_keys_of_the_experiment(
   assert f'1 of {len(runs)} results' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+  ('name', 'has_chosen_rates'),
+  [('main_comparison', True), ('selection', False), ('release_sweep', False)],
+)
+def test_only_experiments_with_chosen_rates_say_where_these_come_from(
+  plan, name, has_chosen_rates, monkeypatch
+):
+  monkeypatch.setattr(sys, 'argv', ['main', '--scale=smoke'])
+  runs = _experiment(name).runs(plan)
+  _write(runs[0].student, accuracy=0.75)
+  folder = plan.stages.path('experiments', name)
+  experiment.collect(_experiment(name), runs, folder)
+  found = json.loads(pathlib.Path(folder, 'experiment.json').read_text())
+  assert any(x.startswith('The spread is') for x in found['notes'])
+  says = any('rates were chosen on SST-2' in x for x in found['notes'])
+  assert says == has_chosen_rates
+
+
 def test_the_sweep_plans_the_best_setting_once_all_are_tried(plan):
   runs = release_sweep.runs(plan)
   assert {run.keys['data'] for run in runs} == {'selection'}

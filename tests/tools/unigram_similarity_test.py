@@ -35,3 +35,15 @@ def test_the_frequent_words_of_the_first_text_count_and_missing_ones_are_0():
   first, second = Counter(a=9, b=5, c=3, x=1), {'a': 1, 'b': 5, 'y': 7, 'x': 9}
   # a, b, c: ranks 3, 2, 1 and 2, 3, 1; 1 - 6 * 2 / (3 * 8) = 0.5.
   assert tool.similarity(first, second, 3) == pytest.approx(0.5)
+
+
+def test_a_task_is_read_in_its_own_layout(tmp_path):
+  # CoLA's files have no header; STS-B has pairs.
+  (tmp_path / 'train.tsv').write_text('src\t1\t\tA film.\nsrc\t0\t*\tFilm a.\n')
+  found = tool.count(tool.task_texts('CoLA', str(tmp_path)))
+  assert found == {'a': 2, 'film': 2, '.': 2}
+  (tmp_path / 'train.tsv').write_text(
+    'sentence1\tsentence2\tscore\nA film.\tA plot.\t2.5\n'
+  )
+  found = tool.count(tool.task_texts('STS-B', str(tmp_path)))
+  assert found == {'a': 2, 'film': 1, 'plot': 1, '.': 2}
