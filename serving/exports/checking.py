@@ -116,7 +116,7 @@ def answers(
     _write_request(work, chosen, parts, reference, model_file)
     run_script(python, chosen.checker, folder, work, what='loaded')
     answer = json.loads(pathlib.Path(work, 'answer.json').read_text())
-    with np.load(os.path.join(work, 'outputs.npz')) as file:
+    with np.load(os.path.join(work, 'outputs.npz'), allow_pickle=False) as file:
       outputs = dict(file)
   refused = set(FOREIGN) - set(chosen.may_import)
   if foreign := sorted(refused & set(answer['modules'])):
