@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import replicas
 import tensorflow as tf
+import tiny_dump
 import tiny_world
 
 from devices import strategies
@@ -422,6 +423,11 @@ def test_a_job_with_other_flags_is_refused(dump_world):
     _run(*_dump_flags(dump_world, **flags))
 
 
+def test_a_dump_is_not_continued_in_another_precision(dump_world):
+  with pytest.raises(UserError, match="precision: 'float32' there, 'bfloat16'"):
+    _run(*_dump_flags(dump_world, precision='bfloat16'))
+
+
 def test_a_job_that_is_scoring_dev_has_claimed_the_folder(
   dump_world, monkeypatch
 ):
@@ -594,9 +600,11 @@ def test_invalid_flags_of_a_dump_are_refused(world, changes, message):
     _run(*_dump_flags(world, **changes))
 
 
-def test_hard_labels_that_a_dump_lacks_are_refused(teacher_world):
-  _run(*_dump_flags(teacher_world, transfer_split=None))
-  flags = _student_flags(teacher_world, hard_label_weight=0.5)
+def test_hard_labels_that_a_dump_lacks_are_refused(world):
+  rows = [row._replace(label=None) for row in tiny_dump.ROWS]
+  tokenizer = tiny_dump.make_tokenizer(world, tiny_dump.WORDS)
+  tiny_dump.write(world / 'dump', tokenizer, rows=rows)
+  flags = _student_flags(world, hard_label_weight=0.5)
   with pytest.raises(UserError, match='no text of the dump has a label'):
     _run(*flags, '--do_train')
 
