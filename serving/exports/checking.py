@@ -8,6 +8,8 @@ WORK holds request.json (the head, the texts or pairs, the longest input) and
 features.npz; the script adds answer.json (tokens' ids, labels, versions, and
 the modules that it imported) and outputs.npz. -I keeps this project's tree and
 the user's variables out of the process.
+
+Tested by `tests/serving/exports/exporting_test.py`.
 """
 
 import dataclasses
