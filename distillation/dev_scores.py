@@ -1,6 +1,7 @@
 """A teacher's scores on the task's dev split, and the check of its strength.
 
-Tested by `tests/scripts/run_distillation_test.py`.
+Tested by `tests/distillation/dev_scores_test.py` and
+`tests/scripts/run_distillation_test.py`.
 """
 
 from collections.abc import Sequence

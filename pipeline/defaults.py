@@ -8,7 +8,7 @@ import dataclasses
 import math
 
 from modeling.configs import BertConfig
-from pipeline.models import Models
+from pipeline.models import FINE_TUNED, Models
 from pipeline.options import ChoiceOptions
 from pipeline.texts import Texts
 from system.errors import UserError
@@ -92,11 +92,15 @@ def choose(
     is_pretrained: whether the student starts from an encoder.
 
   Raises:
-    UserError: `max_seq_length` does not fit a model or the dump.
+    UserError: `max_seq_length` does not fit a model or the dump, or a value is
+      for the training of a teacher that is fine-tuned already.
   """
+  teacher = models.teacher
+  if teacher.kind == FINE_TUNED:
+    _check_no_training(given, teacher.path)
   batch = _or(given.train_batch_size, Choice(_BATCH, "BERT's default"))
   num, size = texts.num, batch.value
-  student, teacher = models.student, models.teacher
+  student = models.student
   return Choices(
     _length(given.max_seq_length, texts, models),
     batch,
@@ -108,6 +112,15 @@ def choose(
     if teacher.is_trained_here
     else (),
   )
+
+
+def _check_no_training(given: ChoiceOptions, teacher: str) -> None:
+  for name in ('teacher_learning_rate', 'teacher_epochs'):
+    if (value := getattr(given, name)) is not None:
+      raise UserError(
+        f'`{name}`={value} cannot take effect: the teacher in {teacher} is '
+        'fine-tuned already'
+      )
 
 
 def _of_teacher(

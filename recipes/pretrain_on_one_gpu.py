@@ -9,8 +9,8 @@ documents. The files whose names begin with 'heldout' are for the evaluation.
 The recipe makes records. Then, for each size: a short pilot measures the speed,
 from which the number of steps follows; the model is trained and evaluated; and
 WORK_DIR/release gets it as Google packed its models, as a folder and as a zip.
-WORK_DIR/results gets a small JSON file. An interrupted recipe resumes when its
-command is given again.
+WORK_DIR/results gets a small JSON file, WORK_DIR/logs what the commands print.
+An interrupted recipe saves, and resumes when its command is given again.
 
 --pilots first chooses the learning rate: it trains briefly with each of
 --pilot_rates and keeps the one with the lowest loss on the held-out text.
@@ -25,27 +25,23 @@ import glob
 import json
 import os
 import re
-import shlex
-import shutil
-import subprocess
-import sys
-from collections.abc import Mapping
 from typing import Any
 
 from absl import flags
 
 from cli import script
 from modeling import configs
+from pipeline import steps
+from pipeline.steps import Step
 from system import files, machine
 from system.errors import UserError
 from tools import pack_release
+from training import eval_results
 
 FLAGS = flags.FLAGS
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _LENGTHS = {'max_seq_length': 128, 'max_predictions_per_seq': 20}
 _RATE = re.compile(r'([\d.]+) examples/s')
-_SPEED_INTERVALS = 3
 _EVAL_BATCH_SIZE = 256
 
 
@@ -103,10 +99,7 @@ def main(_: list[str]) -> None:
   """Makes the records; then trains, evaluates and packs each size."""
   for size in FLAGS.sizes:
     configs.check_size(size)
-  if not FLAGS.dry_run:
-    files.make_folder(f'{FLAGS.work_dir}/results')
-  for name, paths in _texts().items():
-    _make_records(name, paths)
+  _run(*(_records(name, paths) for name, paths in _texts().items()))
   for size in FLAGS.sizes:
     Recipe(size).run()
 
@@ -130,10 +123,9 @@ def _texts() -> dict[str, list[str]]:
   return found
 
 
-def _make_records(name: str, paths: list[str]) -> None:
-  records = f'{FLAGS.work_dir}/{name}.tfrecord'
-  if os.path.exists(f'{records}.manifest.json'):
-    return
+def _records(name: str, paths: list[str]) -> Step:
+  """Makes pre-training records of text files."""
+  records = _path(f'{name}.tfrecord')
   given = {
     'input_file': ','.join(paths),
     'output_file': records,
@@ -142,35 +134,24 @@ def _make_records(name: str, paths: list[str]) -> None:
     'dupe_factor': FLAGS.dupe_factor if name == 'train' else 1,
     **_LENGTHS,
   }
-  _run('data/create_pretraining_data.py', given)
+  return Step(
+    f'records/{name}',
+    ('data/create_pretraining_data.py', *steps.flag_words(given)),
+    f'{records}.manifest.json',
+    title=f'makes records of {len(paths)} files',
+  )
 
 
-def _run(
-  program: str, given: Mapping[str, Any], log_path: str | None = None
-) -> None:
-  """Runs one of the project's scripts, or prints its command.
+def _path(*names: str) -> str:
+  return os.path.join(FLAGS.work_dir, *names)
 
-  Args:
-    program: its path.
-    given: its flags.
-    log_path: the file for what it prints; None for this process's output.
 
-  Raises:
-    UserError: it failed.
-  """
-  values = [f'--{name}={value}' for name, value in given.items()]
-  print('+', shlex.join(['python', program, *values]), flush=True)
+def _run(*planned: Step) -> None:
+  """Runs steps, or prints their commands."""
   if FLAGS.dry_run:
-    return
-  command = [sys.executable, os.path.join(_ROOT, program), *values]
-  if log_path:
-    with open(log_path, 'w') as log:
-      status = subprocess.run(command, stdout=log, stderr=log).returncode
+    script.show(step.shell_command() for step in steps.to_run(planned))
   else:
-    status = subprocess.run(command).returncode
-  if status:
-    where = f'; see {log_path}' if log_path else ''
-    raise UserError(f'{program} ended with status {status}{where}')
+    steps.run(planned, _path('logs'), shows_output=True)
 
 
 class Recipe:
@@ -192,33 +173,31 @@ class Recipe:
         settings, batch_size=FLAGS.batch_size, was_piloted=False
       )
     self._settings = settings
-    self._folder = f'{FLAGS.work_dir}/{self._name}'
 
   def run(self) -> None:
     """Does what is left to do, and writes the result."""
-    result_path = f'{FLAGS.work_dir}/results/{self._name}.json'
+    result_path = _path('results', f'{self._name}.json')
     if os.path.exists(result_path):
       print(f'{self._size} is done: {result_path}', flush=True)
       return
     plan = self._plan()
-    given = self._training(
-      f'{self._folder}/run', plan['steps'], plan['learning_rate']
-    )
-    _run('run_pretraining.py', given)
-    heldout = self._evaluate(f'{self._folder}/run')
+    training = self._training('run', plan['steps'], plan['learning_rate'])
+    _run(training, self._evaluation('run'))
     if FLAGS.dry_run:
       return
     release = pack_release.pack(
-      f'{self._folder}/run', f'{FLAGS.work_dir}/release', FLAGS.do_lower_case
+      _path(self._name, 'run'), _path('release'), FLAGS.do_lower_case
     )
     device = self._gpus[0] if self._gpus else 'CPU'
+    heldout = eval_results.read(self._evaluation('run').done)
     result = {'size': self._size, **plan, 'device': device, 'heldout': heldout}
+    files.make_folder(_path('results'))
     files.write_json(result_path, result)
     print(f'{self._size}: {release}, {json.dumps(result)}', flush=True)
 
   def _plan(self) -> dict[str, Any]:
     """Returns the steps and the learning rate; the same in a resumed recipe."""
-    path = f'{self._folder}/plan.json'
+    path = _path(self._name, 'plan.json')
     if os.path.exists(path):
       return files.read_json(path)
     speed = self._speed()
@@ -238,22 +217,15 @@ class Recipe:
     return plan
 
   def _speed(self) -> float:
-    """Returns the examples per second of a pilot's last interval."""
-    steps = FLAGS.speed_steps
-    folder = f'{self._folder}/speed'
-    given = self._training(folder, steps, self._settings.learning_rate)
-    given['log_steps'] = max(1, steps // _SPEED_INTERVALS)
+    """Returns the examples per second in the last line of a pilot's log."""
+    rate = self._settings.learning_rate
+    step = self._training('speed', FLAGS.speed_steps, rate)
+    _run(step)
     if FLAGS.dry_run:
-      _run('run_pretraining.py', given)
       return self._settings.batch_size  # A step a second.
-    shutil.rmtree(folder, ignore_errors=True)
-    files.make_folder(self._folder)
-    log_path = f'{folder}.log'
-    _run('run_pretraining.py', given, log_path)
-    with open(log_path) as log:
-      rates = _RATE.findall(log.read())
-    if not rates:
-      raise UserError(f'{log_path} shows no speed')
+    log = _path('logs', f'{step.name}.log')
+    if not (rates := _RATE.findall(files.read_text(log))):
+      raise UserError(f'{log} shows no speed')
     return float(rates[-1])
 
   def _learning_rate(self, speed: float) -> tuple[float, str, dict[str, float]]:
@@ -265,67 +237,76 @@ class Recipe:
         'piloted on one H200' if self._settings.was_piloted else 'not piloted'
       )
       return self._settings.learning_rate, f'table, {tried}', {}
-    steps = self._num_steps(speed, FLAGS.pilot_minutes)
-    losses = {}
+    num_steps = self._num_steps(speed, FLAGS.pilot_minutes)
+    evaluations = {}
     for rate in FLAGS.pilot_rates:
-      folder = f'{self._folder}/pilot-{rate}'
-      _run('run_pretraining.py', self._training(folder, steps, float(rate)))
-      scores = self._evaluate(folder) or {'loss': 'inf'}
-      losses[rate] = float(scores['loss'])
+      pilot = f'pilot-{rate}'
+      evaluations[rate] = self._evaluation(pilot)
+      _run(self._training(pilot, num_steps, float(rate)), evaluations[rate])
+    if FLAGS.dry_run:
+      return float(FLAGS.pilot_rates[0]), 'pilots', {}
+    losses = {
+      rate: eval_results.read(evaluation.done)['loss']
+      for rate, evaluation in evaluations.items()
+    }
     best = min(losses, key=losses.get)
     device = 'a GPU' if self._gpus else 'a CPU'
-    return float(best), f'pilots of {steps} steps on {device}', losses
+    return float(best), f'pilots of {num_steps} steps on {device}', losses
 
   def _num_steps(self, speed: float, minutes: float) -> int:
     return max(1, round(minutes * 60 * speed / self._settings.batch_size))
 
+  def _training(self, name: str, num_steps: int, rate: float) -> Step:
+    """Trains a model."""
+    folder = _path(self._name, name)
+    given = {
+      'do_train': True,
+      **self._model(folder, 'train'),
+      'initializer_range': self._settings.initializer_range,
+      'train_batch_size': self._settings.batch_size,
+      'learning_rate': rate,
+      'num_train_steps': num_steps,
+      'num_warmup_steps': num_steps // _WARM_UP,
+      # Short runs see each record about once.
+      'dropout_rate': 0,
+      'log_steps': max(1, min(1000, num_steps // 20)),
+      'save_checkpoints_steps': max(1, num_steps // 5),
+      'keep_checkpoint_max': 1,
+    }
+    return Step(
+      f'{self._name}/{name}',
+      ('run_pretraining.py', *steps.flag_words(given)),
+      f'{folder}/model.ckpt-{num_steps}.index',
+      title=f'trains {num_steps} steps',
+    )
+
+  def _evaluation(self, name: str) -> Step:
+    """Evaluates a model on the held-out text."""
+    folder = _path(self._name, f'{name}-heldout')
+    given = {
+      'do_eval': True,
+      **self._model(folder, 'heldout'),
+      'init_checkpoint': _path(self._name, name),
+      'eval_batch_size': _EVAL_BATCH_SIZE,
+      'max_eval_steps': FLAGS.eval_steps,
+    }
+    return Step(
+      f'{self._name}/{name}-heldout',
+      ('run_pretraining.py', *steps.flag_words(given)),
+      f'{folder}/eval_results.txt',
+      title='evaluates on the held-out text',
+    )
+
   def _model(self, output_dir: str, records: str) -> dict[str, Any]:
     """Returns the flags that training and evaluation share."""
     return {
-      'input_file': f'{FLAGS.work_dir}/{records}.tfrecord',
+      'input_file': _path(f'{records}.tfrecord'),
       'bert_size': self._size,
       'vocab_file': FLAGS.vocab_file,
       'output_dir': output_dir,
       'precision': self._precision,
       **_LENGTHS,
     }
-
-  def _training(
-    self, output_dir: str, steps: int, rate: float
-  ) -> dict[str, Any]:
-    """Returns the flags of a training run."""
-    return {
-      'do_train': True,
-      **self._model(output_dir, 'train'),
-      'initializer_range': self._settings.initializer_range,
-      'train_batch_size': self._settings.batch_size,
-      'learning_rate': rate,
-      'num_train_steps': steps,
-      'num_warmup_steps': steps // _WARM_UP,
-      # Short runs see each record about once.
-      'dropout_rate': 0,
-      'log_steps': max(1, min(1000, steps // 20)),
-      'save_checkpoints_steps': max(1, steps // 5),
-      'keep_checkpoint_max': 1,
-    }
-
-  def _evaluate(self, run_dir: str) -> dict[str, str]:
-    """Returns the scores of a run on the held-out text; {} in a dry run."""
-    output_dir = f'{run_dir}-heldout'
-    path = f'{output_dir}/eval_results.txt'
-    if not os.path.exists(path):
-      given = {
-        'do_eval': True,
-        **self._model(output_dir, 'heldout'),
-        'init_checkpoint': run_dir,
-        'eval_batch_size': _EVAL_BATCH_SIZE,
-        'max_eval_steps': FLAGS.eval_steps,
-      }
-      _run('run_pretraining.py', given)
-    if FLAGS.dry_run:
-      return {}
-    lines = files.read_text(path).splitlines()
-    return dict(line.split(' = ', 1) for line in lines)
 
 
 if __name__ == '__main__':

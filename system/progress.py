@@ -25,6 +25,7 @@ def announced(
   work: str,
   first: float = _SECONDS_TO_FIRST,
   between: float = _SECONDS_BETWEEN,
+  clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[None]:
   """Logs what a block does if it takes long, and then how long it took.
 
@@ -32,14 +33,15 @@ def announced(
     work: such as 'Tracing the step'.
     first: seconds until the first line; a shorter block logs nothing.
     between: seconds between the lines after it.
+    clock: returns the seconds that the lines show.
   """
-  start, is_done = time.monotonic(), threading.Event()
+  start, is_done = clock(), threading.Event()
   has_begun = threading.Event()
 
   def say() -> None:
     wait = first
     while not is_done.wait(wait):
-      seconds = time.monotonic() - start
+      seconds = clock() - start
       so_far = f' ({seconds:.0f} s so far)' if has_begun.is_set() else ''
       logging.info('%s ...%s', work, so_far)
       has_begun.set()
@@ -53,7 +55,7 @@ def announced(
     is_done.set()
     speaker.join()
   if has_begun.is_set():
-    logging.info('%s: done in %.0f s.', work, time.monotonic() - start)
+    logging.info('%s: done in %.0f s.', work, clock() - start)
 
 
 class Progress:

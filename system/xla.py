@@ -6,6 +6,9 @@ then trains about three times as fast. A program is compiled for each shape of
 its inputs.
 
 The choice holds for the whole process, as the strategy does.
+
+Tested by `tests/training/fit_test.py` and
+`tests/training/compile_ahead_test.py`.
 """
 
 import contextlib

@@ -4,6 +4,7 @@
 #
 #   tests/on_gpu.sh RESULTS_DIR [FILE ...]
 #
+# Slow tests run, too: compiled steps, replicas and float16 are among them.
 # RESULTS_DIR gets a log and a JUnit file per test file, and summary.txt. A test
 # that passed before the time was up counts. Environment variables:
 #   PYTHON=python3  LIMIT=420 (seconds in all)  PROCESSES=4
@@ -24,15 +25,17 @@ python=${PYTHON:-python3}
 end=$(($(date +%s) + ${LIMIT:-420}))
 files=("$@")
 if [[ $# -eq 0 ]]; then
-  # The longest come first.
+  # The time may be up early, so what differs most on a GPU comes first.
   files=(
-    tests/training/{fit,train_loop,optimization,train_step,predictor}_test.py
-    tests/modeling/{encoder,precision,custom_gradients,models,dropout}_test.py
+    tests/training/{fit,train_loop}_test.py
+    tests/devices/{step_program,strategies}_test.py
+    tests/modeling/precision_test.py
+    tests/training/{train_step,optimization,compile_ahead,predictor}_test.py
+    tests/modeling/{encoder,custom_gradients,models,dropout}_test.py
     tests/modeling/{layers,attention,transformer_block,embeddings,heads}_test.py
-    tests/training/{compile_ahead,losses,metrics,step_statistics}_test.py
-    tests/training/{resuming,scoring,seeds,best_checkpoint}_test.py
+    tests/training/{losses,metrics,step_statistics,scoring,seeds}_test.py
+    tests/training/{resuming,best_checkpoint}_test.py
     tests/distillation/soft_labels_test.py
-    tests/devices/{strategies,step_program}_test.py
     tests/scripts/{run_pretraining,run_classifier,run_distillation}_test.py
   )
 fi
@@ -46,9 +49,9 @@ run() {  # file
     echo "NOT RUN $1: the time is up" > "$log"
     return
   fi
-  # addopts has -q.
-  timeout "$left" "$python" -m pytest -vv --tb=short --durations=5 \
-    --junitxml="${log%.log}.xml" "$1" > "$log" 2>&1
+  # addopts has -q, and -m 'not slow', which this -m replaces.
+  timeout "$left" "$python" -m pytest -vv -m 'not long' --tb=short \
+    --durations=5 --junitxml="${log%.log}.xml" "$1" > "$log" 2>&1
   local status=$?
   # 5: no tests were selected.
   ((status < 2 || status == 5)) || echo "ENDED $1: status $status" >> "$log"

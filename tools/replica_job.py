@@ -2,10 +2,13 @@
 
 Reads the model's configuration, the vocabulary and, for a custom task, its
 labels, but no weights and no records.
+
+Tested by `tests/tools/tpu_preflight_test.py`.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 from absl import flags
@@ -14,6 +17,7 @@ from cli import (
   classifier_flags,
   distillation_flags,
   flag_group,
+  model_flags,
   pretraining_flags,
 )
 from data.records import batch_signatures
@@ -67,7 +71,7 @@ def of_script(name: str, num_replicas: int) -> ReplicaJob:
     UserError: the flags describe neither, or contradict each other.
   """
   if name != 'run_pretraining':
-    flag_group.require('task_name', 'vocab_file')
+    flag_group.require('task_name')
   if FLAGS.do_train:
     make = {
       'run_pretraining': _pretraining,
@@ -86,7 +90,7 @@ def of_script(name: str, num_replicas: int) -> ReplicaJob:
 
 
 def _pretraining(num_replicas: int) -> ReplicaJob:
-  options = pretraining_flags.read()
+  options = model_flags.completed(pretraining_flags.read())
   config = model_setup.choose_config(
     options.model, _text(options.vocabulary.vocab_file)
   )
@@ -115,7 +119,7 @@ def _imitation(options: PretrainingOptions) -> Imitation | None:
 
 
 def _fine_tuning(num_replicas: int) -> ReplicaJob:
-  options = classifier_flags.read()
+  options = _task_options(classifier_flags)
   task = task_job.make_labelled_task(options)
   model = _classifier(task, options)
   job = fine_tuning.make_job(model, task, options.model.max_seq_length)
@@ -123,7 +127,7 @@ def _fine_tuning(num_replicas: int) -> ReplicaJob:
 
 
 def _distillation(num_replicas: int) -> ReplicaJob:
-  options = distillation_flags.read()
+  options = _task_options(distillation_flags)
   task = run.make_distillation_task(options)
   model = _classifier(task, options)
   dumps = {}
@@ -137,6 +141,14 @@ def _distillation(num_replicas: int) -> ReplicaJob:
     model, task, options.model.max_seq_length, options.student, patient
   )
   return _training(job, _settings(options), num_replicas)
+
+
+def _task_options(module: ModuleType) -> Any:
+  """Returns the options that the flags and the model's folder give."""
+  options = model_flags.completed(module.read())
+  if not options.tokenizer.vocab_file:
+    flag_group.require('vocab_file')
+  return options
 
 
 def _classifier(task, options: TaskJobOptions):
@@ -176,7 +188,7 @@ def _training(job: Job, settings: Settings, num_replicas: int) -> ReplicaJob:
 
 
 def _dump() -> ReplicaJob:
-  options = distillation_flags.read()
+  options = _task_options(distillation_flags)
   task = run.make_distillation_task(options)
   length, config_file = (
     options.model.max_seq_length,

@@ -11,10 +11,12 @@ skipped, unfinished ones resume; a folder with results of other words is
 refused. At the end the combinations are printed, the
 best first by --metric.
 
-For a cluster, --write_flagfiles writes the flags of each unfinished run to
-SWEEP_DIR/flags/<number>.txt, from 0, and runs nothing. The cluster's own
-scheduler then runs the script once for each file, with --flagfile and its path
-(docs/devices.md), and --collect reads what has finished.
+For a cluster, --write_flagfiles writes the flags of each run to
+SWEEP_DIR/flags/<number>.txt, from 0, and runs nothing; the log lists the
+numbers of the unfinished runs. The cluster's own scheduler then runs the script
+once for each of these, with --flagfile and the file's path (docs/devices.md),
+and --collect reads what has finished. Given again, --write_flagfiles leaves
+each run its number.
 """
 
 import csv
@@ -25,6 +27,7 @@ import json
 import math
 import os
 import statistics
+import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -151,6 +154,23 @@ def _given(words: Sequence[str]) -> dict[str, str]:
   return given
 
 
+def check_flags(
+  words: Sequence[str], grid: Mapping[str, Sequence[str]]
+) -> None:
+  """Lets the script parse the shared flags and every value of the grid.
+
+  Raises:
+    UserError: it has no such flag, or a flag does not take such a value.
+  """
+  # Absl parses every occurrence of a flag.
+  values = [f'--{name}={x}' for name, items in grid.items() for x in items]
+  step = Step('', (*words, *values, '--only_check_args'), '')
+  done = subprocess.run(step.words(), capture_output=True, text=True)
+  if done.returncode:
+    message = done.stderr.strip().removeprefix('ERROR: ')
+    raise UserError(f'{words[0]} does not take these flags: {message}')
+
+
 def check_words(sweep_dir: str, words: Sequence[str]) -> None:
   """Records the words that all runs of a sweep share.
 
@@ -189,18 +209,37 @@ def _step(
   return Step(name, (*words, *flag_words), result, finish=record)
 
 
-def write_flagfiles(sweep_dir: str, unfinished: Sequence[Step]) -> None:
-  """Writes the flags of each step, one per line, to flags/<number>.txt.
+def write_flagfiles(sweep_dir: str, planned: Sequence[Step]) -> None:
+  """Writes the flags of each run, one per line, to flags/<number>.txt.
 
-  Those of an earlier call are removed.
+  A run's number is its place in the plan. Files of an earlier, larger grid are
+  removed.
   """
-  for path in glob.glob(os.path.join(glob.escape(sweep_dir), 'flags/*.txt')):
-    os.remove(path)
-  for number, step in enumerate(unfinished):
-    local_files.write(
-      os.path.join(sweep_dir, 'flags', f'{number}.txt'),
-      ''.join(f'{word}\n' for word in step.command[1:]),
-    )
+  folder = os.path.join(sweep_dir, 'flags')
+  paths = [os.path.join(folder, f'{n}.txt') for n in range(len(planned))]
+  for path in glob.glob(os.path.join(glob.escape(folder), '*.txt')):
+    if path not in paths:
+      os.remove(path)
+  for path, step in zip(paths, planned, strict=True):
+    text = ''.join(f'{word}\n' for word in step.command[1:])
+    local_files.write(path, text)
+
+
+def unfinished_numbers(planned: Sequence[Step]) -> str:
+  """Returns the runs without a result as SLURM's --array takes them.
+
+  For example '0-2,5'; '' if all have one.
+  """
+  numbers = [n for n, step in enumerate(planned) if not step.is_done]
+  ranges: list[list[int]] = []
+  for number in numbers:
+    if ranges and ranges[-1][-1] == number - 1:
+      ranges[-1].append(number)
+    else:
+      ranges.append([number])
+  return ','.join(
+    f'{first}-{rest[-1]}' if rest else str(first) for first, *rest in ranges
+  )
 
 
 def collect(sweep_dir: str, planned: Sequence[Step]) -> int:
@@ -277,18 +316,21 @@ def main_metric(words: Sequence[str]) -> str | None:
 
 def main(arguments: list[str]) -> None:
   """Runs or collects the sweep."""
+  if FLAGS.collect and FLAGS.write_flagfiles:
+    raise UserError('--collect and --write_flagfiles exclude each other')
   flag_group.require('sweep_dir')
   local_files.require_local(FLAGS.sweep_dir)
-  planned = plan(
-    FLAGS.sweep_dir, arguments[1:], parse_grid(FLAGS.grid, FLAGS.seeds)
-  )
+  words, grid = arguments[1:], parse_grid(FLAGS.grid, FLAGS.seeds)
+  planned = plan(FLAGS.sweep_dir, words, grid)
   metric = FLAGS.metric or main_metric(arguments)
-  check_words(FLAGS.sweep_dir, arguments[1:])
+  if not FLAGS.collect:
+    check_flags(words, grid)
+  check_words(FLAGS.sweep_dir, words)
   collect(FLAGS.sweep_dir, planned)
   if FLAGS.write_flagfiles:
-    unfinished = steps.to_run(planned)
-    write_flagfiles(FLAGS.sweep_dir, unfinished)
-    logging.info('%d flagfiles in %s/flags', len(unfinished), FLAGS.sweep_dir)
+    write_flagfiles(FLAGS.sweep_dir, planned)
+    left = unfinished_numbers(planned) or 'none'
+    logging.info('%s/flags; unfinished: %s', FLAGS.sweep_dir, left)
     return
   try:
     if not FLAGS.collect:

@@ -1,6 +1,6 @@
 r"""Measures how similar two texts are, by the words that they use.
 
-  python -m tools.unigram_similarity --input_file=task.txt \
+  python -m tools.unigram_similarity --task_name=SST-2 --data_dir=glue/SST-2 \
     --other_files=films.txt,books.txt --output_file=similarity.json
 
 For choosing a transfer set: Turc et al. compare domains with their task by the
@@ -9,7 +9,8 @@ and punctuation marks, and correlates the ranks that the --num_words most
 frequent ones of --input_file have in both texts. A word that the other text
 lacks has the frequency 0 there. (With the other text's own words among them,
 the correlation becomes negative: most of these occur in one text only.) Files
-have one sentence per line; --input_file may be a table with --text_column.
+have one sentence per line. --input_file names a text instead of a task's; it
+may be a table with --text_column.
 """
 
 import collections
@@ -17,11 +18,12 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from absl import flags
 
 from cli import flag_group, script
+from data.tasks import glue
 from system import local_files
 from system.errors import UserError
 from tools.sample_sentences import read_documents
@@ -35,7 +37,11 @@ _WORD = re.compile(r'\w+|[^\w\s]')
 def define_flags() -> None:
   """Defines this script's flags."""
   flags.DEFINE_string(
-    'input_file', None, 'The text to compare the others with.'
+    'task_name', None, 'The task of GLUE to compare the others with.'
+  )
+  flags.DEFINE_string('data_dir', None, "The folder with the task's files.")
+  flags.DEFINE_string(
+    'input_file', None, "The text to compare the others with, if no task's."
   )
   flags.DEFINE_list('other_files', None, 'The other texts.')
   flags.DEFINE_string(
@@ -45,7 +51,7 @@ def define_flags() -> None:
     'or null if it is undefined.',
   )
   flags.DEFINE_integer(
-    'num_words', 5000, 'Words to compare: the most frequent of --input_file.', 2
+    'num_words', 5000, "Words to compare: the first text's most frequent.", 2
   )
   flags.DEFINE_integer(
     'max_lines', None, 'Lines to read of each other text; by default all.', 1
@@ -102,12 +108,26 @@ def names_of(paths: Iterable[str]) -> dict[str, str]:
   return found
 
 
+def task_texts(name: str, data_dir: str) -> Iterator[str]:
+  """Yields the texts of a task's training split."""
+  for _, example in glue.get_task(name).splits['train'].read(data_dir):
+    yield example.text_a
+    yield example.text_b or ''
+
+
 def main(_: list[str]) -> None:
   """Prints and writes the similarities."""
-  flag_group.require('input_file', 'other_files')
+  flag_group.require('other_files')
   local_files.require_local(FLAGS.output_file or '')
   paths = names_of(FLAGS.other_files)
-  first = count(read_documents(FLAGS.input_file, FLAGS.text_column))
+  if FLAGS.task_name:
+    if FLAGS.input_file:
+      raise UserError('give either --task_name or --input_file')
+    flag_group.require('data_dir')
+    first = count(task_texts(FLAGS.task_name, FLAGS.data_dir))
+  else:
+    flag_group.require('input_file')
+    first = count(read_documents(FLAGS.input_file, FLAGS.text_column))
   found = {}
   for name, path in paths.items():
     lines = read_documents(path, None)

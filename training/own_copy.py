@@ -4,6 +4,8 @@
 which an XLA program cannot contain. These functions write the copy of the
 calling replica alone, on every strategy. All replicas must assign the same
 value.
+
+Tested by `tests/training/fit_test.py`.
 """
 
 import tensorflow as tf

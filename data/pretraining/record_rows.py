@@ -5,6 +5,8 @@ batch must therefore be one call: with a call for each step, threads wait longer
 than they work.
 
 Letters: N records, S sequence, P predictions, W values of a record.
+
+Tested by `tests/data/pretraining/block_records_test.py`.
 """
 
 from typing import NamedTuple

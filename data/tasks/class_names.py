@@ -1,4 +1,7 @@
-"""The names of the classes that GLUE's files number."""
+"""The names of the classes that GLUE's files number.
+
+Tested by `tests/data/tasks/label_order_test.py`.
+"""
 
 # Task → the names of its classes → the labels of GLUE's files.
 CLASS_NAMES = {

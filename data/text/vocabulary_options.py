@@ -1,4 +1,7 @@
-"""The settings that name a vocabulary and say how text is normalised."""
+"""The settings that name a vocabulary and say how text is normalised.
+
+Tested by `tests/scripts/create_pretraining_data_test.py`.
+"""
 
 import dataclasses
 

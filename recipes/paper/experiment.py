@@ -41,9 +41,11 @@ flags.disclaim_key_flags()
 # What is true of every experiment that trains students.
 _OF_STUDENTS = (
   'The spread is that of training a student anew: the seeds share the encoder, '
-  'the teacher and the dev split.',
+  'the teacher and the dev split.'
+)
+_OF_RATES = (
   'The learning rates were chosen on SST-2 for BERT-Tiny with an encoder that '
-  'has read 6.6 million records. Other sizes and encoders may need others.',
+  'has read 6.6 million records. Other sizes and encoders may need others.'
 )
 
 
@@ -96,6 +98,8 @@ class Experiment:
     runs: plans the runs.
     sizes: the sizes whose encoders --encoders can give; None if the experiment
       pre-trains all its encoders itself.
+    varies_rates: whether the students' learning rates are what it compares,
+      instead of `students.LEARNING_RATES`.
     paper: the paper's numbers, as {'x', 'line', 'value'}.
     paper_source: where they stand.
     notes: sentences for the report.
@@ -108,6 +112,7 @@ class Experiment:
   figure: Mapping[str, Any]
   runs: Callable[[Plan], list[Run]]
   sizes: Callable[[Scale], Sequence[str]] | None = None
+  varies_rates: bool = False
   paper: Sequence[Mapping[str, Any]] = ()
   paper_source: str = ''
   notes: Sequence[str] = ()
@@ -368,7 +373,9 @@ def _description(
 ) -> dict[str, Any]:
   """Returns the content of experiment.json."""
   summary = experiment.summary(results) if experiment.summary else []
-  seeds = {record['keys'].get('seed') for record in results} - {None}
+  notes = [*experiment.notes, *summary]
+  if any(x['keys'].get('seed') is not None for x in results):
+    notes += [_OF_STUDENTS, *([] if experiment.varies_rates else [_OF_RATES])]
   # The command that makes the results anew, whichever collected them. With
   # --runs_dir it would skip those that are there.
   arguments, words = [], iter(sys.argv[1:])
@@ -388,7 +395,7 @@ def _description(
     'figure': dict(experiment.figure),
     'paper': list(experiment.paper),
     'paper_source': experiment.paper_source,
-    'notes': [*experiment.notes, *summary, *(_OF_STUDENTS if seeds else ())],
+    'notes': notes,
     'planned': _distinct(planned),
   }
 

@@ -142,6 +142,7 @@ EXPERIMENT = Experiment(
   },
   runs=runs,
   sizes=lambda scale: scale.sweep_sizes,
+  varies_rates=True,
   summary=summarise,
   notes=[
     'Settings are chosen on a split of the training data, and only then scored '

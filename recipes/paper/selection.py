@@ -69,6 +69,7 @@ EXPERIMENT = Experiment(
   },
   runs=runs,
   sizes=lambda scale: (scale.size,),
+  varies_rates=True,
   notes=[
     'The release instead chose among 20 settings by the dev split that it '
     'reports.'

@@ -101,7 +101,9 @@ def keep(dump_dir: str, texts: 'TransferSet', logits_file: str) -> None:
   rows = logits_dump.Dump(dump_dir, manifest).rows()
   tensors = {
     'logits': np.float16([row.teacher_logits for row in rows]),
-    'dev_logits': np.load(os.path.join(dump_dir, logits_dump.DEV_LOGITS)),
+    'dev_logits': np.load(
+      os.path.join(dump_dir, logits_dump.DEV_LOGITS), allow_pickle=False
+    ),
   }
   facts = {
     'texts': texts.checksum(),

@@ -144,8 +144,8 @@ class TransferSets:
     steps = [self.text(name) for name in texts]
     output = self.stages.path('text', f'similarity-{task}.json')
     flags = {
-      'input_file': os.path.join(self.stages.task_dir(task), 'train.tsv'),
-      'text_column': 'sentence',
+      'task_name': task,
+      'data_dir': self.stages.task_dir(task),
       'other_files': ','.join(step.done for step in steps),
       # All domains in the amount of the experiment, in which they are compared.
       'max_lines': self.stages.scale.domain_examples,

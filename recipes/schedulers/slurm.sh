@@ -9,14 +9,13 @@
 # --ntasks-per-node=8 --gpus-per-task=1.
 #
 # The elements of an array are jobs of their own. In the flags, %a stands for an
-# element's number. For example, eight jobs that make a dump together, and a
-# sweep over the files 0.txt to 11.txt, each of which holds the flags of a run:
+# element's number. For example, eight jobs that make a dump together, and 12
+# runs of a sweep, whose flagfiles `tools.sweep --write_flagfiles` has written:
 #
 #   sbatch --nodes=1 --array=0-7 recipes/schedulers/slurm.sh \
 #     run_distillation.py --do_dump_logits --num_shards=8 --shard_index=%a ...
 #   sbatch --nodes=1 --array=0-11 recipes/schedulers/slurm.sh \
-#     run_classifier.py --do_train --flagfile=sweep/%a.txt \
-#     --output_dir=/shared/sweep/%a ...
+#     run_classifier.py --flagfile=/shared/sweep/flags/%a.txt
 #
 # Three minutes before the time limit (#SBATCH --signal) the job saves and
 # requeues itself, as it does after a SIGTERM, the loss of a node, or a kill. It

@@ -8,6 +8,8 @@ WORK holds request.json (the head, the texts or pairs, the longest input) and
 features.npz; the script adds answer.json (tokens' ids, labels, versions, and
 the modules that it imported) and outputs.npz. -I keeps this project's tree and
 the user's variables out of the process.
+
+Tested by `tests/serving/exports/exporting_test.py`.
 """
 
 import dataclasses
@@ -116,7 +118,7 @@ def answers(
     _write_request(work, chosen, parts, reference, model_file)
     run_script(python, chosen.checker, folder, work, what='loaded')
     answer = json.loads(pathlib.Path(work, 'answer.json').read_text())
-    with np.load(os.path.join(work, 'outputs.npz')) as file:
+    with np.load(os.path.join(work, 'outputs.npz'), allow_pickle=False) as file:
       outputs = dict(file)
   refused = set(FOREIGN) - set(chosen.may_import)
   if foreign := sorted(refused & set(answer['modules'])):

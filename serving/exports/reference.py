@@ -1,4 +1,7 @@
-"""What our own model makes of texts: token ids, outputs, labels."""
+"""What our own model makes of texts: token ids, outputs, labels.
+
+Tested by `tests/serving/exports/exporting_test.py`.
+"""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence

@@ -7,7 +7,7 @@ import pytest
 
 from modeling import configs
 from pipeline import defaults
-from pipeline.models import DUMP, ENCODER, Models, Teacher
+from pipeline.models import DUMP, ENCODER, FINE_TUNED, Models, Teacher
 from pipeline.options import ChoiceOptions
 from pipeline.texts import Texts
 from system.errors import UserError
@@ -119,3 +119,13 @@ def test_a_dump_gives_its_length_and_its_teacher_is_not_trained():
   assert found.teacher_epochs is None
   with pytest.raises(UserError, match='does not fit the dump'):
     _choose(kind=DUMP, max_seq_length=64)
+
+
+@pytest.mark.parametrize('name', ['teacher_epochs', 'teacher_learning_rate'])
+def test_values_for_a_teacher_that_is_not_trained_are_refused(name):
+  assert _choose(kind=FINE_TUNED).teacher_epochs is None
+  with pytest.raises(
+    UserError,
+    match=f'`{name}`=2.0 cannot take effect: the teacher in teacher is fine-',
+  ):
+    _choose(kind=FINE_TUNED, **{name: 2.0})

@@ -123,7 +123,8 @@ def test_a_hugging_face_folder_is_imported_first(folder):
 
 
 def test_a_fine_tuned_teacher_is_only_scored(folder):
-  lines = _lines(_plan(folder, FINE_TUNED))
+  given = {'teacher_learning_rate': None, 'teacher_epochs': None}
+  lines = _lines(_plan(folder, FINE_TUNED, **given))
   assert '--init_checkpoint=large --do_eval' in lines[2]
   assert '--do_train' not in lines[2]
   assert '--run_dir=out/teacher --model_dir=large ' in lines[3]

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline import steps
 from system.errors import UserError
+from system.threads import num_cores
 
 _TOUCH = 'import pathlib, sys; pathlib.Path(sys.argv[1]).touch()'
 
@@ -59,12 +60,43 @@ def test_a_command_that_makes_nothing_failed(tmp_path):
     _run(tmp_path, _step(tmp_path, 'x', code='pass'))
 
 
+def test_shown_steps_are_numbered_and_print_what_they_write(tmp_path, capsys):
+  (tmp_path / 'first').touch()
+  code = f'print("a line"); {_TOUCH}'
+  later = [_step(tmp_path, x, code=code, title=f'makes {x}') for x in 'ab']
+  _run(tmp_path, _step(tmp_path, 'first'), *later, shows_output=True)
+  lines = capsys.readouterr().out.splitlines()
+  # Each begins with the time.
+  assert [
+    line[9:].rstrip('0123456789') for line in lines if line[0] != ' '
+  ] == [
+    *('stage 2 of 3, a: makes a', 'a took 00:'),
+    *('stage 3 of 3, b: makes b', 'b took 00:'),
+  ]
+  assert [line for line in lines if line[0] == ' '] == ['    a line'] * 2
+
+
+def test_shown_steps_end_with_the_first_failure(tmp_path, capsys):
+  code = 'raise SystemExit("no such thing")'
+  with pytest.raises(UserError, match=r'bad ended with status 1; its log is'):
+    _run(
+      tmp_path,
+      _step(tmp_path, 'bad', code=code),
+      _step(tmp_path, 'other'),
+      shows_output=True,
+    )
+  assert not (tmp_path / 'other').exists()
+  # It is shown once.
+  assert capsys.readouterr().out.count('no such thing') == 1
+
+
 def test_two_steps_of_one_name_must_be_the_same(tmp_path):
   with pytest.raises(ValueError, match='two steps are named x'):
     steps.to_run([_step(tmp_path, 'x'), _step(tmp_path, 'x', code='pass')])
 
 
-def test_jobs_run_side_by_side_and_share_the_cores(tmp_path):
+def test_jobs_run_side_by_side_and_share_the_cores(tmp_path, monkeypatch):
+  monkeypatch.delenv('TF_NUM_INTRAOP_THREADS', raising=False)
   # Each waits for the other's file.
   code = (
     'import os, pathlib, sys, time\n'
@@ -78,7 +110,9 @@ def test_jobs_run_side_by_side_and_share_the_cores(tmp_path):
     *(_step(tmp_path, name, code=code) for name in 'ab'),
     num_jobs=2,
   )
-  assert (tmp_path / 'logs' / 'a.log').read_text().splitlines()[-1].isdigit()
+  logs = [(tmp_path / 'logs' / f'{x}.log').read_text() for x in 'ab']
+  share = str(max(num_cores() // 2, 1))
+  assert [log.splitlines()[-1] for log in logs] == [share, share]
 
 
 def test_a_step_that_all_others_wait_for_has_all_cores(tmp_path, monkeypatch):
@@ -152,7 +186,9 @@ script.run(lambda _: steps.run(
   [step('x', {ending!r}), step('y', {_TOUCH!r})], {str(tmp_path / 'logs')!r}))
 """
   process = subprocess.Popen([sys.executable, '-c', script])
+  deadline = time.monotonic() + 60
   while not (tmp_path / 'x.begun').exists():
+    assert process.poll() is None and time.monotonic() < deadline
     time.sleep(0.05)
   process.send_signal(signal.SIGTERM)
   assert process.wait(timeout=30) == 75

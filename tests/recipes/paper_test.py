@@ -8,6 +8,7 @@ import pathlib
 import shlex
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -25,6 +26,10 @@ _EXPERIMENTS = (
   *('main_comparison', 'initialisation', 'depth_or_width', 'transfer_size'),
   *('transfer_domain', 'compound_effect', 'release_sweep'),
   *('elaborate_methods', 'selection', 'release', 'pretraining_steps'),
+)
+_FLAGS = (
+  *('data_dir', 'scale', 'work_dir', 'runs_dir', 'sizes', 'tasks'),
+  *('teacher_encoder', 'teacher_logits', 'list_commands', 'collect'),
 )
 _DATA = (
   *('wiki/train-00.txt.gz', 'wiki/heldout.txt.gz', 'vocab/uncased_vocab.txt'),
@@ -200,6 +205,24 @@ def test_collecting_gives_results_the_keys_of_the_experiment(
   assert f'1 of {len(runs)} results' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+  ('name', 'has_chosen_rates'),
+  [('main_comparison', True), ('selection', False), ('release_sweep', False)],
+)
+def test_only_experiments_with_chosen_rates_say_where_these_come_from(
+  plan, name, has_chosen_rates, monkeypatch
+):
+  monkeypatch.setattr(sys, 'argv', ['main', '--scale=smoke'])
+  runs = _experiment(name).runs(plan)
+  _write(runs[0].student, accuracy=0.75)
+  folder = plan.stages.path('experiments', name)
+  experiment.collect(_experiment(name), runs, folder)
+  found = json.loads(pathlib.Path(folder, 'experiment.json').read_text())
+  assert any(x.startswith('The spread is') for x in found['notes'])
+  says = any('rates were chosen on SST-2' in x for x in found['notes'])
+  assert says == has_chosen_rates
+
+
 def test_the_sweep_plans_the_best_setting_once_all_are_tried(plan):
   runs = release_sweep.runs(plan)
   assert {run.keys['data'] for run in runs} == {'selection'}
@@ -228,13 +251,31 @@ def test_glue_averages_metrics_then_tasks():
   ]
 
 
-def _command(name, *flags, **variables):
+def _command(name, *flags):
+  """Runs an experiment as a process."""
   return subprocess.run(
     [sys.executable, '-m', f'recipes.paper.{name}', *flags],
     capture_output=True,
     text=True,
-    env={**os.environ, **variables},
   )
+
+
+@pytest.fixture
+def run_main(monkeypatch):
+  """Returns a function that runs an experiment in this process.
+
+  It takes the experiment's name and the values of flags that are given.
+  """
+
+  def run(name, **given):
+    values = {'seeds': ['1'], 'encoders': [], 'jobs': 1, **given}
+    monkeypatch.setattr(sys, 'argv', ['main'])
+    # Another module of the tests may define flags of the same names.
+    flags = types.SimpleNamespace(**{**dict.fromkeys(_FLAGS), **values})
+    monkeypatch.setattr(experiment, 'FLAGS', flags)
+    experiment._main(_experiment(name))
+
+  return run
 
 
 def test_missing_data_is_named(tmp_path):
@@ -244,39 +285,47 @@ def test_missing_data_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-  ('flag', 'message'),
+  ('given', 'message'),
   [
-    ('--sizes=3/128', '3/128'),
-    ('--seeds=1,x', '--seeds=1,x: expected numbers'),
-    ('--encoders=2/128', 'expected size=checkpoint, got 2/128'),
-    ('--encoders=2/128=/no', '--encoders: there is no checkpoint /no'),
-    ('--teacher_encoder=/no', '--teacher_encoder: there is no checkpoint /no'),
+    ({'sizes': ['3/128']}, '3/128'),
+    ({'seeds': ['1', 'x']}, '--seeds=1,x: expected numbers'),
+    ({'encoders': ['2/128']}, 'expected size=checkpoint, got 2/128'),
+    ({'encoders': ['2/128=/no']}, '--encoders: there is no checkpoint /no'),
+    ({'teacher_encoder': '/no'}, '--teacher_encoder: there is no checkpoint'),
     (
-      '--encoders=mini=setup.cfg',
+      {'encoders': ['mini=setup.cfg']},
       '--encoders names 4/256, but the experiment has 2/128. Name an encoder',
     ),
   ],
 )
-def test_wrong_flags_are_refused_before_any_work(tmp_path, flag, message):
-  done = _command('release_sweep', f'--data_dir={tmp_path}', flag)
-  assert done.returncode == 1
-  assert done.stderr.startswith('ERROR: ') and message in done.stderr
+def test_wrong_flags_are_refused_before_any_work(
+  run_main, tmp_path, given, message
+):
+  with pytest.raises(UserError, match=message):
+    run_main('release_sweep', data_dir=str(tmp_path), **given)
 
 
-def test_encoders_are_refused_where_all_are_pre_trained_alike(tmp_path):
-  data = f'--data_dir={tmp_path}'
-  done = _command('depth_or_width', data, '--encoders=tiny=setup.cfg')
-  assert done.returncode == 1
-  assert 'ERROR: --encoders cannot take effect: depth_or_w' in done.stderr
+def test_encoders_are_refused_where_all_are_pre_trained_alike(
+  run_main, tmp_path
+):
+  given = {'data_dir': str(tmp_path), 'encoders': ['tiny=setup.cfg']}
+  with pytest.raises(UserError, match='--encoders cannot take effect: depth_o'):
+    run_main('depth_or_width', **given)
 
 
-def test_an_alias_is_a_size_and_runs_of_others_are_recorded(tmp_path):
+def test_an_alias_is_a_size_and_runs_of_others_are_recorded(
+  run_main, tmp_path, capsys
+):
   plan = _plan(tmp_path, 'smoke')
-  flags = [f'--data_dir={plan.stages.data_dir}', '--sizes=tiny', '--seeds=1']
-  flags += [f'--work_dir={plan.stages.work_dir}', '--list_commands']
-  first = _command('depth_or_width', *flags)
-  assert first.returncode == 0, first.stderr
-  assert '--bert_size=2/128' in first.stdout
+  given = {'data_dir': plan.stages.data_dir, 'sizes': ['tiny']}
+  given['work_dir'] = plan.stages.work_dir
+
+  def collected():
+    run_main('depth_or_width', collect=True, **given)
+    return capsys.readouterr().out
+
+  run_main('depth_or_width', list_commands=True, **given)
+  assert '--bert_size=2/128' in capsys.readouterr().out
   # What a cluster leaves that has run the listed commands.
   run = _experiment('depth_or_width').runs(plan)[0].student
   folder = pathlib.Path(run.folder)
@@ -288,9 +337,8 @@ def test_an_alias_is_a_size_and_runs_of_others_are_recorded(tmp_path):
   (folder / 'bert_config.json').write_text(
     json.dumps(dataclasses.asdict(configs.compact_config('tiny', 30522)))
   )
-  collect = [*flags[:-1], '--collect']
   # The encoder and the dump are not there yet.
-  assert '0 of 1 results' in _command('depth_or_width', *collect).stdout
+  assert '0 of 1 results' in collected()
   for need in run.step.needs:
     pathlib.Path(need.done).parent.mkdir(parents=True, exist_ok=True)
     pathlib.Path(need.done).touch()
@@ -298,17 +346,19 @@ def test_an_alias_is_a_size_and_runs_of_others_are_recorded(tmp_path):
   log = pathlib.Path(plan.stages.path('logs', f'{run.step.name}.seconds.json'))
   log.parent.mkdir(parents=True)
   log.write_text('null')
-  assert '0 of 1 results' in _command('depth_or_width', *collect).stdout
+  assert '0 of 1 results' in collected()
   log.unlink()
-  assert '1 of 1 results' in _command('depth_or_width', *collect).stdout
+  assert '1 of 1 results' in collected()
   result = result_record.read(run.result)
   assert result['seconds'] is result['hardware'] is None
 
 
-def test_an_unknown_scale_of_the_environment_is_refused(tmp_path):
-  done = _command('selection', f'--data_dir={tmp_path}', SCALE='huge')
-  assert done.returncode == 1
-  assert 'ERROR: SCALE=huge: expected one of smoke, cpu' in done.stderr
+def test_an_unknown_scale_of_the_environment_is_refused(
+  run_main, tmp_path, monkeypatch
+):
+  monkeypatch.setenv('SCALE', 'huge')
+  with pytest.raises(UserError, match='SCALE=huge: expected one of smoke, cpu'):
+    run_main('selection', data_dir=str(tmp_path))
 
 
 def test_tasks_replace_those_of_the_scale(tmp_path):
@@ -394,13 +444,13 @@ def test_the_scale_smoke_takes_no_kept_logits(plan, tmp_path):
   assert 'scored/SST-2-films-1' in [x.name for x in steps.to_run(needs)]
 
 
-def test_kept_logits_that_cannot_take_effect_are_refused(tmp_path):
-  folder = f'--teacher_logits={tmp_path}'
-  flags = [f'--data_dir={tmp_path}', '--list_commands', folder]
-  for more, message in (
-    ('--scale=smoke', 'ERROR: --teacher_logits cannot take effect: at this'),
-    ('--scale=cpu', f'ERROR: {folder}: there is no file *.safetensors'),
+def test_kept_logits_that_cannot_take_effect_are_refused(run_main, tmp_path):
+  folder = str(tmp_path)
+  for scale, message in (
+    ('smoke', '--teacher_logits cannot take effect: at this scale'),
+    ('cpu', f'--teacher_logits={folder}: there is no file '),
   ):
-    done = _command('transfer_size', *flags, more)
-    assert done.returncode == 1
-    assert message in done.stderr
+    with pytest.raises(UserError, match=message):
+      run_main(
+        'transfer_size', data_dir=folder, teacher_logits=folder, scale=scale
+      )

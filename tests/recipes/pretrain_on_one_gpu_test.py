@@ -2,8 +2,10 @@
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 
 import pytest
@@ -14,17 +16,17 @@ _MODULE = 'recipes.pretrain_on_one_gpu'
 
 def _run(folder, *arguments):
   return subprocess.run(
-    [sys.executable, '-m', _MODULE, *_flags(folder), *arguments],
-    capture_output=True,
-    text=True,
+    _command(folder, *arguments), capture_output=True, text=True
   )
 
 
-def _flags(folder):
+def _command(folder, *arguments):
   return [
+    *(sys.executable, '-m', _MODULE),
     f'--text_dir={folder}/text',
     f'--vocab_file={folder}/vocab.txt',
     f'--work_dir={folder}/work',
+    *arguments,
   ]
 
 
@@ -42,7 +44,7 @@ def test_a_dry_run_prints_legal_commands(text_world):
   done = _run(text_world, '--dry_run', '--pilots', '--pilot_rates=1e-3,2e-3')
   assert done.returncode == 0, done.stderr
   commands = [
-    shlex.split(line.removeprefix('+ python '))
+    shlex.split(line.removeprefix('python '))
     for line in done.stdout.splitlines()
   ]
   # The records of both; for each of three sizes the speed, two pilots with
@@ -68,7 +70,7 @@ def test_a_model_is_trained_evaluated_and_packed(text_world):
   name = 'uncased_L-2_H-128_A-2'
   result = json.loads((work / f'results/{name}.json').read_text())
   assert result['learning_rate_from'] == 'table, not piloted'
-  assert result['heldout']['global_step'] == str(result['steps'])
+  assert result['heldout']['global_step'] == result['steps']
   with zipfile.ZipFile(work / f'release/{name}.zip') as packed:
     packed.extractall(text_world / 'unpacked')
   folder = text_world / 'unpacked' / name
@@ -83,6 +85,27 @@ def test_a_model_is_trained_evaluated_and_packed(text_world):
   assert again.stdout.splitlines() == [
     f'2/128 is done: {work}/results/{name}.json'
   ]
+
+
+@pytest.mark.slow
+def test_a_signal_makes_the_training_save(text_world):
+  name = 'uncased_L-2_H-128_A-2'
+  run, log = (text_world / 'work' / x for x in (name, f'logs/{name}/run.log'))
+  run.mkdir(parents=True)
+  plan = {'steps': 100_000, 'learning_rate': 1e-3}
+  (run / 'plan.json').write_text(json.dumps(plan))
+  recipe = subprocess.Popen(
+    _command(text_world, '--sizes=2/128', '--batch_size=4')
+  )
+  deadline = time.monotonic() + 120
+  # Its first line comes after ten seconds of steps.
+  while not (log.exists() and ' examples/s' in log.read_text()):
+    assert recipe.poll() is None and time.monotonic() < deadline
+    time.sleep(0.1)
+  recipe.send_signal(signal.SIGTERM)
+  assert recipe.wait(timeout=60) == 75
+  assert 'STOPPED: saved at step ' in log.read_text()
+  assert [*(run / 'run' / 'checkpoints').glob('*.index')]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import pathlib
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -12,21 +11,6 @@ from data.records import record_index
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 AS_FILE = [str(ROOT / 'data' / 'create_pretraining_data.py')]
 AS_MODULE = ['-m', 'data.create_pretraining_data']
-FLAGS = [
-  'input_file',
-  'output_file',
-  'vocab_file',
-  'do_lower_case',
-  'do_whole_word_mask',
-  'max_seq_length',
-  'max_predictions_per_seq',
-  'random_seed',
-  'dupe_factor',
-  'masked_lm_prob',
-  'short_seq_prob',
-  *['input_format', 'num_shards', 'num_workers', 'dry_run', 'dynamic_masking'],
-  *['beam_runner', 'beam_pipeline_options'],
-]
 
 
 def run(*arguments: str, cwd=ROOT) -> subprocess.CompletedProcess:
@@ -69,17 +53,9 @@ def test_script_writes_records(tmp_path):
 
 
 @pytest.mark.parametrize('script', [AS_FILE, AS_MODULE])
-def test_help_shows_every_flag_within_seconds(script):
-  start = time.monotonic()
-  result = run(*script, '--help')
-  assert time.monotonic() - start < 2
-  for name in FLAGS:
-    assert f'--{name}' in result.stdout or f'--[no]{name}' in result.stdout
-
-
-def test_flags_come_from_a_file(tmp_path):
+def test_flags_come_from_a_file(tmp_path, script):
   (tmp_path / 'flags').write_text('--input_file=a\n--vocab_file=b\n')
-  result = run(*AS_FILE, f'--flagfile={tmp_path}/flags')
+  result = run(*script, f'--flagfile={tmp_path}/flags')
   assert result.stderr == 'ERROR: --output_file must be given\n'
 
 

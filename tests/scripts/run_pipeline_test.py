@@ -65,8 +65,10 @@ def test_mistakes_are_named_by_their_flags(tmp_path):
 
 
 def _wait_for(path: pathlib.Path, process: subprocess.Popen) -> None:
+  deadline = time.monotonic() + 600
   while not path.exists():
     assert process.poll() is None, process.communicate()[0]
+    assert time.monotonic() < deadline
     time.sleep(0.1)
 
 
@@ -95,9 +97,10 @@ def test_a_killed_pipeline_goes_on_and_ends_with_a_table(tmp_path):
   children = _children(process)
   process.kill()
   process.communicate(timeout=600)
-  for child in children:
-    while os.path.exists(f'/proc/{child}'):
-      time.sleep(0.1)
+  deadline = time.monotonic() + 60
+  while any(os.path.exists(f'/proc/{child}') for child in children):
+    assert time.monotonic() < deadline
+    time.sleep(0.1)
   status, output = _run(tmp_path)
   assert status == 0, output
   assert 'splits the table: train 128, dev 16, test 16 (done)' in output

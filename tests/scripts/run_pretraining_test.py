@@ -288,16 +288,12 @@ def test_an_empty_file_is_named_before_anything_is_written(world):
 
 
 @pytest.fixture(scope='module')
-def _pretrained(tmp_path_factory):
-  """A world with a pre-trained encoder in `teacher`."""
-  world = tiny_world.make(tmp_path_factory.mktemp('pretrained'))
+def _pretrained(_unmasked, tmp_path_factory):
+  """A world with a pre-trained encoder in `teacher`, and masked records."""
+  world = tmp_path_factory.mktemp('pretrained')
+  shutil.copytree(_unmasked, world, dirs_exist_ok=True)
+  (world / 'out').rename(world / 'teacher')
   tiny_world.make_records(world, f'{world}/records')
-  _run(
-    world,
-    '--do_train',
-    output_dir=world / 'teacher',
-    vocab_file=world / 'vocab.txt',
-  )
   return world
 
 

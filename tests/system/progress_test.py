@@ -1,6 +1,7 @@
 """Tests of system/progress.py."""
 
 import io
+import itertools
 import re
 import time
 
@@ -119,16 +120,19 @@ def _record(message):
 
 def test_work_that_takes_long_is_announced_while_it_lasts(caplog):
   caplog.set_level('INFO', logger='absl')
-  with announced('Tracing the step', first=0.05, between=0.2):
-    deadline = time.monotonic() + 10.0
+  # It is read at the start, for each line and at the end.
+  clock = itertools.count(0, 7).__next__
+  with announced('Tracing the step', first=0.0, between=0.01, clock=clock):
+    deadline = time.monotonic() + 60.0
     while len(caplog.messages) < 3 and time.monotonic() < deadline:
-      time.sleep(0.01)
-  assert caplog.messages == [
+      time.sleep(0.001)
+  *lines, end = caplog.messages
+  assert lines[:3] == [
     'Tracing the step ...',
-    'Tracing the step ... (0 s so far)',
-    'Tracing the step ... (0 s so far)',
-    'Tracing the step: done in 0 s.',
+    'Tracing the step ... (14 s so far)',
+    'Tracing the step ... (21 s so far)',
   ]
+  assert end == f'Tracing the step: done in {7 * (len(lines) + 1)} s.'
 
 
 def test_short_work_is_not_announced(caplog):

@@ -21,7 +21,7 @@ def test_the_page_is_up_to_date():
   'script',
   [
     *('data/create_pretraining_data.py', 'run_pretraining.py'),
-    *('run_classifier.py', 'run_distillation.py'),
+    *('run_classifier.py', 'run_distillation.py', 'run_pipeline.py'),
   ],
 )
 def test_every_flag_of_a_script_is_listed_and_help_needs_no_tensorflow(script):

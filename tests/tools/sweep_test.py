@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import shutil
+import types
 
 import pytest
 
@@ -86,15 +87,74 @@ def test_a_folder_belongs_to_one_command(tmp_path):
     sweep.check_words(str(tmp_path), [*_WORDS, '--freeze=1'])
 
 
-def test_flagfiles_are_numbered_from_0(tmp_path):
-  (tmp_path / 'flags').mkdir()
-  (tmp_path / 'flags' / '2.txt').write_text('of a run that has finished')
+def test_a_flagfile_has_the_number_of_its_run_in_the_plan(tmp_path):
+  flags = tmp_path / 'flags'
+  flags.mkdir()
+  (flags / '2.txt').write_text('of an earlier grid')
   planned = _plan(tmp_path, 'num_train_epochs=1,2')
   sweep.write_flagfiles(str(tmp_path), planned)
-  lines = (tmp_path / 'flags' / '1.txt').read_text().splitlines()
+  lines = (flags / '1.txt').read_text().splitlines()
   assert lines == list(planned[1].command[1:])
   assert '--num_train_epochs=2' in lines
-  assert not (tmp_path / 'flags' / '2.txt').exists()
+  (tmp_path / 'results').mkdir()
+  open(planned[0].done, 'w').close()
+  # The same after a run has finished.
+  sweep.write_flagfiles(str(tmp_path), planned)
+  assert (flags / '1.txt').read_text().splitlines() == lines
+  assert sorted(path.name for path in flags.iterdir()) == ['0.txt', '1.txt']
+
+
+def test_unfinished_runs_are_listed_as_slurm_takes_them(tmp_path):
+  planned = _plan(tmp_path, 'num_train_epochs=1,2,3,4,5,6,7')
+  (tmp_path / 'results').mkdir()
+  assert sweep.unfinished_numbers(planned) == '0-6'
+  for number in (1, 5):
+    open(planned[number].done, 'w').close()
+  assert sweep.unfinished_numbers(planned) == '0,2-4,6'
+  for step in planned:
+    open(step.done, 'w').close()
+  assert sweep.unfinished_numbers(planned) == ''
+
+
+@pytest.mark.parametrize(
+  ('words', 'grid', 'message'),
+  [
+    (_WORDS, {'learning_rat': ['1']}, "'learning_rat'. Did you mean: learning"),
+    ([*_WORDS, '--freez=1'], {'seed': ['1']}, "'freez'. Did you mean: freeze"),
+    (_WORDS, {'learning_rate': ['1e-4', 'x', '3e-4']}, 'learning_rate=x'),
+  ],
+)
+def test_what_the_script_does_not_take_is_refused(words, grid, message):
+  sweep.check_flags(_WORDS, {'learning_rate': ['1e-4', '3e-4']})
+  with pytest.raises(UserError, match='run_classifier.py does not') as raised:
+    sweep.check_flags(words, grid)
+  assert message in str(raised.value)
+
+
+def _main(monkeypatch, folder, *words, **flags):
+  values = {'sweep_dir': str(folder), 'grid': [], 'seeds': ['1', '2']}
+  values |= {'metric': None, 'collect': False, 'write_flagfiles': True}
+  monkeypatch.setattr(
+    sweep, 'FLAGS', types.SimpleNamespace(**{**values, **flags})
+  )
+  monkeypatch.setattr(sweep.flag_group, 'require', lambda *_: None)
+  sweep.main(['sweep', *words])
+
+
+def test_flagfiles_are_written_once_the_flags_are_checked(
+  tmp_path, monkeypatch, caplog
+):
+  with pytest.raises(UserError, match="'learning_rat'"):
+    _main(monkeypatch, tmp_path, *_WORDS, grid=['learning_rat=1'])
+  assert not [*tmp_path.iterdir()]
+  _main(monkeypatch, tmp_path, *_WORDS)
+  assert (tmp_path / 'flags' / '1.txt').exists()
+  assert 'unfinished: 0-1' in caplog.text
+
+
+def test_collecting_writes_no_flagfiles(tmp_path, monkeypatch):
+  with pytest.raises(UserError, match='--write_flagfiles exclude each other'):
+    _main(monkeypatch, tmp_path, *_WORDS, collect=True)
 
 
 def test_finished_runs_are_not_planned_again(tmp_path):

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 import tensorflow as tf
+import tiny_pipeline
 import tiny_world
 from absl import flags
 
@@ -187,6 +188,23 @@ def test_num_tpu_cores_must_be_that_of_the_topology(world, tmp_path):
   python = _python(tmp_path, topology=_TOPOLOGY)
   with pytest.raises(UserError, match='--num_tpu_cores=8, .*v0:2x2 has 4'):
     _run(world, python, '--use_tpu', num_tpu_cores=8)
+
+
+def test_the_folder_of_the_start_gives_vocabulary_and_length(world):
+  folder = world / 'encoder'
+  tiny_pipeline.checkpoint(folder)
+  (folder / 'model.json').write_text('{"max_seq_length": 16}')
+  given = ['--do_train', '--task_name=SST-2', '--train_batch_size=8']
+  with tiny_world.parsed(
+    'run_classifier', *given, f'--init_checkpoint={folder}'
+  ):
+    job = replica_job.of_script('run_classifier', 4)
+  assert job.signature(2)['input_ids'].shape == [2, 16]
+  with (
+    tiny_world.parsed('run_classifier', *given),
+    pytest.raises(UserError, match='--vocab_file must be given'),
+  ):
+    replica_job.of_script('run_classifier', 4)
 
 
 def test_the_tool_accepts_the_flags_of_the_script():

@@ -48,3 +48,15 @@ def test_texts_have_a_name_each():
   assert tool.names_of(['x/a.txt.gz', 'b']) == {'a': 'x/a.txt.gz', 'b': 'b'}
   with pytest.raises(UserError, match="x/a.txt and y/a.tsv are both named 'a'"):
     tool.names_of(['x/a.txt', 'b.txt', 'y/a.tsv'])
+
+
+def test_a_task_is_read_in_its_own_layout(tmp_path):
+  # CoLA's files have no header; STS-B has pairs.
+  (tmp_path / 'train.tsv').write_text('src\t1\t\tA film.\nsrc\t0\t*\tFilm a.\n')
+  found = tool.count(tool.task_texts('CoLA', str(tmp_path)))
+  assert found == {'a': 2, 'film': 2, '.': 2}
+  (tmp_path / 'train.tsv').write_text(
+    'sentence1\tsentence2\tscore\nA film.\tA plot.\t2.5\n'
+  )
+  found = tool.count(tool.task_texts('STS-B', str(tmp_path)))
+  assert found == {'a': 2, 'film': 1, 'plot': 1, '.': 2}

@@ -1,4 +1,7 @@
-"""The confusion matrix of a run, as an HTML table."""
+"""The confusion matrix of a run, as an HTML table.
+
+Tested by `tests/tools/reporting/page_test.py`.
+"""
 
 import html
 from collections.abc import Mapping

@@ -24,7 +24,7 @@ _CLASSES = {
 def main(folder: str, work: str) -> None:
   """Answers a request."""
   request = json.loads(pathlib.Path(work, 'request.json').read_text())
-  with np.load(pathlib.Path(work, 'features.npz')) as file:
+  with np.load(pathlib.Path(work, 'features.npz'), allow_pickle=False) as file:
     features = dict(file)
   tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
   model = _load(_CLASSES[request['head']], folder)

@@ -38,7 +38,7 @@ def main(source: str, target: str, kind: str, features: str = '') -> None:
 
 def _rows(features: str):
   """Yields the inputs of one text after the other."""
-  with np.load(features) as file:
+  with np.load(features, allow_pickle=False) as file:
     inputs = dict(file)
   for i in range(len(inputs['input_ids'])):
     yield {name: value[i : i + 1] for name, value in inputs.items()}

@@ -20,7 +20,7 @@ _MODEL = 'onnx/model.onnx'
 def main(folder: str, work: str) -> None:
   """Answers a request."""
   request = json.loads(pathlib.Path(work, 'request.json').read_text())
-  with np.load(pathlib.Path(work, 'features.npz')) as file:
+  with np.load(pathlib.Path(work, 'features.npz'), allow_pickle=False) as file:
     features = dict(file)
   path = pathlib.Path(folder, request['model_file'] or _MODEL)
   session = onnxruntime.InferenceSession(

@@ -53,7 +53,7 @@ def main(source: str, target: str, features: str = '') -> None:
   if not features:
     quantization.quantize_dynamic(source, target, **_WEIGHTS)
     return
-  with np.load(features) as file:
+  with np.load(features, allow_pickle=False) as file:
     batches = _Batches(dict(file))
   quantization.quantize_static(
     source,

@@ -39,7 +39,7 @@ _ALL = {'default', 'encoder_outputs', 'pooled_output', 'sequence_output'}
 def main(folder: str, work: str) -> None:
   """Answers a request."""
   request = json.loads(pathlib.Path(work, 'request.json').read_text())
-  with np.load(pathlib.Path(work, 'features.npz')) as file:
+  with np.load(pathlib.Path(work, 'features.npz'), allow_pickle=False) as file:
     features = dict(file)
   encoder = hub.load(os.path.join(folder, 'encoder'))
   outputs = _outputs(encoder, features, request['outputs'])

@@ -51,7 +51,7 @@ _OUTPUTS = {
 def main(folder: str, work: str) -> None:
   """Answers a request."""
   request = json.loads(pathlib.Path(work, 'request.json').read_text())
-  with np.load(pathlib.Path(work, 'features.npz')) as file:
+  with np.load(pathlib.Path(work, 'features.npz'), allow_pickle=False) as file:
     features = dict(file)
   model = _LOADERS[request['head']](folder)
   outputs = _outputs(model, features, request['outputs'])

@@ -69,7 +69,6 @@ def test_any_step_is_reached_without_those_before_it(two_files):
     assert _labels(two_files, order, step, 3) == whole[step : step + 3]
 
 
-@pytest.mark.slow
 def test_replicas_cut_their_rows_from_the_same_global_batch(two_files):
   order = tiny_records.order(two_files, batch_size=12)
   whole = _labels(two_files, order, 5, 4)
@@ -79,7 +78,6 @@ def test_replicas_cut_their_rows_from_the_same_global_batch(two_files):
   assert joined == whole
 
 
-@pytest.mark.slow
 def test_a_worker_feeds_its_own_replicas_alone(two_files):
   order = tiny_records.order(two_files, batch_size=12)
   parts = _labels(two_files, order, 5, 2, num_replicas=4)
