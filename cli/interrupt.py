@@ -1,6 +1,6 @@
 """Ends a process on Ctrl-C or SIGTERM, with one line and no traceback.
 
-A training run saves at its next step and ends (see `training.stop_request`); a
+A training run saves at its next step and ends (see `system.stop_request`); a
 second signal ends it at once. Other work saves nothing and ends soon.
 
 Schedulers send SIGTERM before they kill a process or take its machine away. The
@@ -19,8 +19,8 @@ import time
 from collections.abc import Callable
 
 from devices import restart
+from system import stop_request
 from system.errors import Stopped
-from training import stop_request
 
 # Signal → the exit status of a process that it ends.
 STATUSES = {

@@ -22,8 +22,8 @@ from absl import app, flags, logging
 
 from cli import flag_group, interrupt, run_flags
 from devices import restart
+from system import stop_request
 from system.errors import LostWorker, Stopped, UserError
-from training import stop_request
 
 FLAGS = flags.FLAGS
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from data.tasks.split_options import SplitOptions
 from pipeline.plan import BAG_OF_WORDS, Plan, Stage
-from pipeline.steps import Step, flag_words
 from system import local_files, settings
+from system.steps import Step, flag_words
 
 # These stages are mostly imports.
 SHORT_SECONDS = 15.0

@@ -17,8 +17,8 @@ from pipeline.defaults import Choices
 from pipeline.labelled import Labelled
 from pipeline.models import Models
 from pipeline.options import PipelineOptions
-from pipeline.steps import Step
 from pipeline.texts import Texts
+from system.steps import Step
 
 BAG_OF_WORDS, ON_LABELS = 'bag-of-words', 'labels-only'
 DISTILLED, TEACHER = 'distilled', 'teacher'

@@ -17,12 +17,11 @@ from pipeline import (
   labelled,
   models,
   stages,
-  steps,
   summary,
 )
 from pipeline.options import PipelineOptions
 from pipeline.plan import TEACHER, Plan, Stage
-from system import local_files, progress
+from system import local_files, progress, steps
 
 
 def run(

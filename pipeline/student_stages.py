@@ -5,7 +5,7 @@ Tested by `tests/pipeline/stages_test.py`.
 
 from pipeline import data_stages
 from pipeline.plan import DISTILLED, ON_LABELS, Plan, Stage, script
-from pipeline.steps import Step, flag_words
+from system.steps import Step, flag_words
 
 
 def distilled(plan: Plan, needs: tuple[Step, ...]) -> list[Stage]:

@@ -8,7 +8,7 @@ import os
 from pipeline import data_stages, models
 from pipeline.cost import Work
 from pipeline.plan import SCORED_BATCH, TEACHER, Plan, Stage, script
-from pipeline.steps import Step, flag_words
+from system.steps import Step, flag_words
 
 
 def make(plan: Plan, needs: tuple[Step, ...]) -> list[Stage]:

@@ -31,10 +31,9 @@ from absl import flags
 
 from cli import script
 from modeling import configs
-from pipeline import steps
-from pipeline.steps import Step
-from system import files, machine
+from system import files, machine, steps
 from system.errors import UserError
+from system.steps import Step
 from tools import pack_release
 from training import eval_results
 

@@ -158,7 +158,7 @@ def write_of_step(
   seconds: float | None,
   split: str | None = None,
 ) -> None:
-  """Records the run of a step (`pipeline.steps`) once it is done.
+  """Records the run of a step (`system.steps`) once it is done.
 
   Args:
     path: of the result's file.

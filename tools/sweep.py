@@ -35,10 +35,9 @@ from absl import flags, logging
 
 from cli import flag_group, script
 from data.tasks import glue
-from pipeline import steps
-from pipeline.steps import Step
-from system import files, local_files
+from system import files, local_files, steps
 from system.errors import UserError, listed, shown
+from system.steps import Step
 from tools import result_record
 
 FLAGS = flags.FLAGS

@@ -14,10 +14,10 @@ import tensorflow as tf
 from absl import logging
 
 from devices import workers
-from system import file_systems
+from system import file_systems, stop_request
 from system.errors import Stopped, UserError
 from system.progress import Progress
-from training import best_checkpoint, stop_request
+from training import best_checkpoint
 from training.options import Settings
 from training.pace import Pace
 from training.profiling import Profile, profiled_steps

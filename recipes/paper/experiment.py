@@ -23,13 +23,12 @@ from absl import flags
 
 from cli import script
 from modeling import configs
-from pipeline import steps
 from recipes.paper import scores
 from recipes.paper.scales import SCALES, Scale
 from recipes.paper.stages import Stages
 from recipes.paper.students import Student, Students
 from recipes.paper.transfer_sets import TransferSets
-from system import local_files
+from system import local_files, steps
 from system.errors import UserError
 from tools import result_record
 

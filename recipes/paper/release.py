@@ -11,10 +11,10 @@ import dataclasses
 import os
 
 from modeling import configs
-from pipeline.steps import Step, flag_words
 from recipes.paper import experiment
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.students import Student
+from system.steps import Step, flag_words
 from tools import pack_release, result_record
 
 

@@ -11,9 +11,9 @@ import glob
 import os
 from collections.abc import Mapping
 
-from pipeline.steps import Step, flag_words
 from recipes.paper.scales import Scale
 from system.errors import UserError
+from system.steps import Step, flag_words
 
 # Inputs of the tasks. 64 wordpieces hold the sentences of the transfer sets.
 LENGTHS = {'SST-2': 64, 'CoLA': 64, 'STS-B': 128}

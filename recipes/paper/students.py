@@ -12,9 +12,9 @@ import os
 import shutil
 from collections.abc import Mapping
 
-from pipeline.steps import Step, flag_words
 from recipes.paper.stages import Encoder, Stages
 from recipes.paper.transfer_sets import Dump
+from system.steps import Step, flag_words
 from tools import result_record
 
 METHODS = ('basic', 'distillation', 'PF', 'PD', 'PDF')

@@ -8,10 +8,10 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from data.tasks import glue
-from pipeline.steps import Step, flag_words
 from recipes.paper import teacher_logits
 from recipes.paper.stages import TEXTS, Stages
 from system.errors import UserError
+from system.steps import Step, flag_words
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,7 +21,7 @@ _RUN = """
 import hashlib, os, signal, threading, time
 from cli import interrupt, script
 from system.errors import Stopped
-from training import stop_request
+from system import stop_request
 
 interrupt._CLEANUP_SECONDS = 0.2
 

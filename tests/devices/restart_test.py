@@ -10,8 +10,8 @@ from absl import logging
 
 from cli import script
 from devices import restart
+from system import stop_request
 from system.errors import LostWorker, Stopped
-from training import stop_request
 
 _SCRIPT = """
 import os, pathlib, socket, sys, time

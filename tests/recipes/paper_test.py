@@ -13,12 +13,12 @@ import types
 import pytest
 
 from modeling import configs
-from pipeline import steps
 from recipes.paper import experiment, release_sweep
 from recipes.paper.scales import SCALES
 from recipes.paper.stages import Stages
 from recipes.paper.students import METHODS, Students
 from recipes.paper.transfer_sets import TransferSets
+from system import steps
 from system.errors import UserError
 from tools import result_record
 

@@ -111,7 +111,7 @@ def _has(group: type, name: str) -> bool:
 
 def words(folder: pathlib.Path, **changes) -> list[str]:
   """Returns the same as the words of a command line."""
-  from pipeline.steps import flag_words
+  from system.steps import flag_words
 
   values = {
     'input_file': folder / 'reviews.csv',

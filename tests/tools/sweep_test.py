@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from pipeline import step_runner, steps
+from system import step_runner, steps
 from system.errors import UserError
 from tools import sweep
 

@@ -12,9 +12,9 @@ import replicas
 from absl import logging
 from tiny_training import exported, make_settings, make_source, train
 
-from system import files
+from system import files, stop_request
 from system.errors import Stopped, UserError
-from training import stop_request, train_loop
+from training import train_loop
 from training.pace import Pace
 from training.profiling import profiled_steps
 from training.resuming import Checkpointer

@@ -11,7 +11,7 @@ steps, whose commands a cluster's own scheduler can run.
 A signal to the list is passed on to its commands, once: they save and end. If
 the list itself is killed, Linux sends SIGTERM to its commands.
 
-Tested by `tests/pipeline/steps_test.py`.
+Tested by `tests/system/steps_test.py`.
 """
 
 import dataclasses
@@ -20,9 +20,9 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable
 
-from pipeline.step_runner import Runner, ShownRunner, seconds_file
+from system import stop_request
 from system.errors import Stopped
-from training import stop_request
+from system.step_runner import Runner, ShownRunner, seconds_file
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Runs a list of steps: one process for each, with a log and a time.
 
-Tested by `tests/pipeline/steps_test.py`.
+Tested by `tests/system/steps_test.py`.
 """
 
 import concurrent.futures
@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING
 
 import tqdm
 
-from pipeline import child_process
-from pipeline.log_echo import LogEcho
-from system import local_files
+from system import child_process, local_files, stop_request
 from system.errors import UserError
+from system.log_echo import LogEcho
 from system.threads import num_cores
-from training import stop_request
 
 if TYPE_CHECKING:
-  from pipeline.steps import Step
+  from system.steps import Step
 
 _as_duration = tqdm.tqdm.format_interval
 

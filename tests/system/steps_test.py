@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pipeline import steps
+from system import steps
 from system.errors import UserError
 from system.threads import num_cores
 
@@ -178,7 +178,7 @@ def test_a_signal_stops_the_command_and_the_list(tmp_path):
   )
   script = f"""
 from cli import script
-from pipeline import steps
+from system import steps
 def step(name, code):
   done = {str(tmp_path)!r} + '/' + name
   return steps.Step(name, ('-c', code, done), done)

@@ -4,8 +4,8 @@ import io
 import subprocess
 import sys
 
-from pipeline import log_echo
-from pipeline.log_echo import LogEcho
+from system import log_echo
+from system.log_echo import LogEcho
 
 
 def test_the_prefix_of_absl_is_left_out():
