@@ -17,7 +17,7 @@ ROOMS = cli data/tasks data/text data/pretraining data/records devices \
 .PHONY: quickstart test lint format slow long gpu_tests coverage mutants clean
 
 quickstart: $(STAMP)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[report,onnx]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[onnx]'
 	PATH="$(abspath $(BIN)):$$PATH" bash recipes/quickstart.sh
 
 test: lint

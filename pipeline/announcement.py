@@ -30,7 +30,6 @@ def before(plan: Plan, planned: Sequence[Stage]) -> list[str]:
     *(f'  {line}' for line in stages.commands(plan, planned)),
     *('', 'Stages', *_stages(planned)),
     _total(plan, planned),
-    *_missing(plan),
     '',
   ]
 
@@ -82,15 +81,6 @@ def _total(plan: Plan, planned: Sequence[Stage]) -> str:
   )
 
 
-def _missing(plan: Plan) -> list[str]:
-  if plan.has_report:
-    return []
-  return [
-    'There will be no report page: Matplotlib is not installed (pip install '
-    "-e '.[report]')."
-  ]
-
-
 def after(plan: Plan) -> list[str]:
   """Returns the lines of the final table and what to do next."""
   lines = [
@@ -100,8 +90,7 @@ def after(plan: Plan) -> list[str]:
   ]
   if warning := summary.weaker_than_words(plan):
     lines += [f'WARNING: {warning}', '']
-  if plan.has_report:
-    lines += [f'Report: {plan.path("report", "index.html")}', '']
+  lines += [f'Report: {plan.path("report", "index.html")}', '']
   folder = shlex.quote(plan.folder(DISTILLED))
   return [
     *lines,

@@ -60,7 +60,6 @@ class Plan:
     models: the teacher and the student.
     choices: the values of the trainings.
     rate: operations per second, for the estimates.
-    has_report: whether Matplotlib is there, which the report page needs.
   """
 
   options: PipelineOptions
@@ -69,7 +68,6 @@ class Plan:
   models: Models
   choices: Choices
   rate: float
-  has_report: bool = True
 
   def path(self, *names: str) -> str:
     """Returns a path below the output folder."""

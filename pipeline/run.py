@@ -4,7 +4,6 @@ Tested by `tests/pipeline/run_test.py` and `tests/scripts/run_pipeline_test.py`.
 """
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 
 from absl import logging
@@ -77,7 +76,6 @@ def make_plan(options: PipelineOptions) -> Plan:
     found,
     defaults.choose(options.choices, measured, found, is_pretrained),
     cost.measured_rate(),
-    has_report=importlib.util.find_spec('matplotlib') is not None,
   )
 
 

@@ -33,10 +33,8 @@ def make(plan: Plan) -> list[Stage]:
     *student_stages.distilled(plan, (*ready, *dump)),
     *student_stages.on_labels(plan, ready),
   ]
-  if plan.has_report:
-    steps = tuple(stage.step for stage in stages)
-    stages.append(data_stages.report(plan, steps))
-  return stages
+  steps = tuple(stage.step for stage in stages)
+  return [*stages, data_stages.report(plan, steps)]
 
 
 def experiment(plan: Plan) -> str:
@@ -63,12 +61,10 @@ def experiment(plan: Plan) -> str:
 def commands(plan: Plan, stages: Sequence[Stage]) -> list[str]:
   """Returns lines of shell, each a command, that do what the stages do."""
   lines = [stage.step.shell_command() for stage in stages]
-  if plan.has_report:
-    folder = shlex.quote(plan.results_dir)
-    text, path = map(shlex.quote, (experiment(plan), plan.experiment_file))
-    write = f"mkdir -p {folder} && printf '%s\\n' {text} > {path}"
-    lines.insert(len(lines) - 1, write)
-  return lines
+  folder = shlex.quote(plan.results_dir)
+  text, path = map(shlex.quote, (experiment(plan), plan.experiment_file))
+  write = f"mkdir -p {folder} && printf '%s\\n' {text} > {path}"
+  return [*lines[:-1], write, lines[-1]]
 
 
 def total_seconds(stages: Sequence[Stage]) -> float:

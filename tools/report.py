@@ -37,8 +37,7 @@ def write(results_dir: str, output_dir: str) -> list[grid.Grid]:
     The experiments' results, arranged.
 
   Raises:
-    UserError: a file is malformed, Matplotlib is not installed, or the folder
-      to write to is not local.
+    UserError: a file is malformed, or the folder to write to is not local.
   """
   local_files.require_local(output_dir)
   grids = [grid.arrange(e) for e in experiments.read_all(results_dir)]

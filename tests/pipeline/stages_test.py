@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
   return tiny_pipeline.make_texts(tmp_path_factory.mktemp('texts'))
 
 
-def _plan(folder, kind=ENCODER, has_report=True, vocab_file='v', **changes):
+def _plan(folder, kind=ENCODER, vocab_file='v', **changes):
   dump = {'teacher': None, 'logits_dir': 'logits', 'transfer_file': ()}
   changes = {**(dump if kind == DUMP else {'teacher': 'large'}), **changes}
   given = {'output_dir': 'out', 'init_checkpoint': 'small', **changes}
@@ -45,7 +45,7 @@ def _plan(folder, kind=ENCODER, has_report=True, vocab_file='v', **changes):
   student = configs.compact_config('2/128', 100)
   models = Models(teacher, student, vocab_file, [], True)
   chosen = defaults.choose(options.choices, texts, models, True)
-  return Plan(options, data, texts, models, chosen, 1e11, has_report)
+  return Plan(options, data, texts, models, chosen, 1e11)
 
 
 def _lines(plan):
@@ -151,10 +151,9 @@ def test_own_splits_are_not_split(folder):
   assert '--data_dir=mine' in _lines(plan)[1]
 
 
-def test_the_student_on_labels_and_the_report_can_be_left_out(folder):
-  plan = _plan(folder, labels_only=False, has_report=False)
-  assert _names(plan)[-1] == 'distilled-result'
-  assert not any('experiment.json' in line for line in _lines(plan))
+def test_the_student_on_labels_can_be_left_out(folder):
+  plan = _plan(folder, labels_only=False)
+  assert _names(plan)[-2:] == ['distilled-result', 'report']
 
 
 def test_without_labels_in_test_dev_is_scored(folder):

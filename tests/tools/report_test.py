@@ -17,7 +17,6 @@ _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 @pytest.mark.slow
 def test_script_writes_the_report_of_each_experiment(tmp_path):
-  pytest.importorskip('matplotlib')
   for name in ('sizes', 'tasks'):
     tiny_results.write(tmp_path / 'results' / name)
   output = tmp_path / 'report'
@@ -41,7 +40,6 @@ def test_script_writes_the_report_of_each_experiment(tmp_path):
 
 
 def test_nothing_is_written_if_an_experiment_is_malformed(tmp_path):
-  pytest.importorskip('matplotlib')
   tiny_results.write(tmp_path / 'results' / 'a')
   broken = tiny_results.write(tmp_path / 'results' / 'b')
   (broken / 'experiment.json').write_text(json.dumps({'title': 'a'}))
@@ -52,7 +50,6 @@ def test_nothing_is_written_if_an_experiment_is_malformed(tmp_path):
 
 @pytest.mark.parametrize('name', ['quickstart', 'sst2'])
 def test_the_published_reports_are_those_of_their_results(tmp_path, name):
-  pytest.importorskip('matplotlib')
   published = _ROOT / 'recipes' / 'results' / name
   report.write(str(published), str(tmp_path))
   for written in tmp_path.iterdir():

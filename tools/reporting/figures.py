@@ -14,7 +14,6 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from system.errors import UserError
 from tools.reporting import marks
 from tools.reporting.grid import Cell, Grid, Value, value_text
 
@@ -49,9 +48,6 @@ def draw(grid: Grid) -> dict[str, bytes]:
 
   Returns:
     'svg' and 'png' → the content of the file.
-
-  Raises:
-    UserError: Matplotlib is not installed.
   """
   with styled() as figure_class:
     figure = build(grid, figure_class)
@@ -87,13 +83,10 @@ def build(grid: Grid, figure_class: Any) -> Any:
 @contextlib.contextmanager
 def styled() -> Iterator[Any]:
   """Yields Matplotlib's class `Figure`, with this module's style in force."""
-  try:
-    import matplotlib.style
-    from matplotlib.figure import Figure
-  except ImportError as error:
-    raise UserError(
-      "the figures need Matplotlib: pip install -e '.[report]'"
-    ) from error
+  # It takes half a second to import.
+  import matplotlib.style
+  from matplotlib.figure import Figure
+
   # The user's own style must not change the figures. pyplot is avoided: it
   # keeps global state and looks for a display.
   with matplotlib.style.context(['default', _STYLE]):

@@ -1,21 +1,13 @@
 """Figures: what is drawn where. How they look is checked by eye."""
 
 import itertools
-import sys
 from xml.etree import ElementTree
 
 import pytest
 import tiny_results
 from tiny_results import FIGURE, PAPER, result
 
-from system.errors import UserError
 from tools.reporting import figures
-
-
-@pytest.fixture(autouse=True)
-def _needs_matplotlib(request):
-  if 'without' not in request.node.name:
-    pytest.importorskip('matplotlib')
 
 
 def _size(svg: bytes) -> tuple[str, str]:
@@ -171,11 +163,3 @@ def test_limits_leave_room():
   assert figures.padded([0.5], False) == pytest.approx((0.45, 0.55))
   assert figures.padded([0.0], False) == (-0.01, 0.01)
   assert figures.padded([8], True) == (4, 16)
-
-
-def test_without_matplotlib_one_message_says_what_to_install(
-  tmp_path, monkeypatch
-):
-  monkeypatch.setitem(sys.modules, 'matplotlib.style', None)
-  with pytest.raises(UserError, match=r"pip install -e '\.\[report\]'"):
-    figures.draw(tiny_results.arrange(tmp_path))

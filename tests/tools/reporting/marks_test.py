@@ -2,6 +2,7 @@
 
 import pytest
 import tiny_results
+from matplotlib.figure import Figure
 from tiny_results import FIGURE, PAPER
 
 from tools.reporting import marks
@@ -33,7 +34,7 @@ def test_neighbours_differ_in_grey():
 
 @pytest.fixture(name='axes')
 def _axes():
-  figure = pytest.importorskip('matplotlib.figure').Figure()
+  figure = Figure()
   axes = figure.subplots()
   axes.set_xlim(-0.5, 1.5)
   return axes
@@ -91,7 +92,6 @@ def test_unordered_categories_are_not_connected(
 
 
 def test_the_legend_names_lines_seeds_and_paper(tmp_path):
-  pytest.importorskip('matplotlib')
   found = tiny_results.arrange(tmp_path, paper=PAPER)
   labels = [handle.get_label() for handle in marks.legend(found)]
   assert labels == [
