@@ -37,17 +37,16 @@ def check(options: Any) -> None:
 
 
 def check_model(options: Any, vocab_file: str | None) -> None:
-  """Checks the files that give a job's model and the run to evaluate.
+  """Checks the files that give a job's model.
 
   Args:
     options: all settings of a script.
     vocab_file: the vocabulary, if it is given.
   """
   # It imports NumPy, which --help does not need.
-  from training import model_setup, seed_folders
+  from training import model_setup
 
   model_setup.check_files(options.model, vocab_file)
-  model_setup.check_run(seed_folders.of_first_seed(options))
 
 
 def paths(value: Any) -> list[str]:

@@ -18,13 +18,22 @@ def completed(options: Any) -> Any:
 
   Args:
     options: all settings of a script.
+
+  Raises:
+    UserError: the run to evaluate is damaged, or the folder does not hold the
+      runs that the options describe; or as for `model_settings.filled`.
   """
+  # They import NumPy, which --help does not need.
+  from training import model_setup
+
+  seed_folders.check(options)
+  model_setup.check_run(seed_folders.of_first_seed(options))
+  is_evaluated = model_settings.run_to_evaluate(options) is not None
   given = [
     name
     for name in FLAGS
     if FLAGS[name].present
-    # A run that is evaluated has its own files.
-    and (options.training.do_train or not run_flags.is_inherited(name))
+    # A run that is evaluated has files of its own.
+    and not (is_evaluated and run_flags.is_inherited(name))
   ]
-  seed_folders.check(options)
   return model_settings.filled(options, given)

@@ -59,11 +59,13 @@ def _package_folder(function: Callable) -> pathlib.Path:
 @functools.cache
 def _stamp(folder: pathlib.Path) -> tuple[tuple[str, int, int], ...]:
   """Returns path, time of change and size of each module below a folder."""
-  stats = {str(path): path.stat() for path in folder.rglob('*.py')}
-  return tuple(
-    (path, stat.st_mtime_ns, stat.st_size)
-    for path, stat in sorted(stats.items())
-  )
+  stamps = []
+  for path in sorted(folder.rglob('*.py')):
+    # An editor's lock is a link to nothing.
+    with contextlib.suppress(OSError):
+      stat = path.stat()
+      stamps.append((str(path), stat.st_mtime_ns, stat.st_size))
+  return tuple(stamps)
 
 
 def compiled(function: _F) -> _F:

@@ -259,11 +259,11 @@ def _read() -> tuple[Splits, SplitOptions]:
     return read_table(options), options
   flag_group.refuse_if_given(_FOR_TABLES, '--data_dir has its splits')
   is_pair, is_regression = split_files.kind(data_dir)
-  if is_pair and not options.text_pair_column:
+  if is_pair and not FLAGS['text_pair_column'].present:
     options = dataclasses.replace(
       options, text_pair_column=split_files.PAIR_COLUMN
     )
-  if is_regression:
+  if is_regression and not FLAGS['regression'].present:
     options = dataclasses.replace(options, regression=True)
   return read_folder(data_dir, options), options
 

@@ -12,6 +12,7 @@ import os
 import pathlib
 import shutil
 import zipfile
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -26,7 +27,7 @@ from system import (
   local_files,
   temporary_files,
 )
-from system.errors import UserError
+from system.errors import UserError, listed
 
 FLAGS = flags.FLAGS
 
@@ -89,6 +90,7 @@ def pack(
   name = release_name(config, is_uncased)
   local_files.require_local(output_dir)
   folder = os.path.join(output_dir, name)
+  _check_replaceable(folder, [*parts, recorded_casing.FILE])
   with folders.filled(folder) as temporary:
     with file_systems.explained('write', folder):
       for part, path in parts.items():
@@ -98,6 +100,16 @@ def pack(
   target = f'{folder}.zip'
   _zip(folder, name, target)
   return target
+
+
+def _check_replaceable(folder: str, names: Sequence[str]) -> None:
+  """Raises a `UserError` if a folder holds more than an earlier package."""
+  found = os.listdir(folder) if os.path.isdir(folder) else []
+  if others := sorted(set(found) - set(names)):
+    raise UserError(
+      f'{folder} holds {listed(others)}, which are no part of a release, and '
+      'would be replaced. Give another `output_dir`'
+    )
 
 
 def _casing(checkpoint: Checkpoint, do_lower_case: bool | None) -> bool:

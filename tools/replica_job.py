@@ -27,6 +27,7 @@ from distillation import dump_manifest, patience, run, student
 from modeling.checkpoints.location import locate
 from modeling.models import PreTrainer
 from system.errors import UserError
+from system.file_systems import local_path
 from training import fine_tuning, fit, model_setup, pretraining, task_job
 from training.imitation import Imitation
 from training.job import Job
@@ -90,7 +91,7 @@ def of_script(name: str, num_replicas: int) -> ReplicaJob:
 
 
 def _pretraining(num_replicas: int) -> ReplicaJob:
-  options = model_flags.completed(pretraining_flags.read())
+  options = _completed(pretraining_flags.read())
   config = model_setup.choose_config(
     options.model, _text(options.vocabulary.vocab_file)
   )
@@ -143,9 +144,26 @@ def _distillation(num_replicas: int) -> ReplicaJob:
   return _training(job, _settings(options), num_replicas)
 
 
+def _completed(options: Any) -> Any:
+  """Returns options with what the model's folder knows, if it is local.
+
+  The tool needs no access to a bucket.
+  """
+  dump = getattr(options, 'dump', None)
+  paths = [options.model.init_checkpoint, dump and dump.teacher_checkpoint]
+  if any(path and local_path(path) is None for path in paths):
+    return options
+  # The steps are compiled for a new run.
+  training = options.training
+  options = dataclasses.replace(
+    options, training=dataclasses.replace(training, output_dir=None)
+  )
+  return dataclasses.replace(model_flags.completed(options), training=training)
+
+
 def _task_options(module: ModuleType) -> Any:
   """Returns the options that the flags and the model's folder give."""
-  options = model_flags.completed(module.read())
+  options = _completed(module.read())
   if not options.tokenizer.vocab_file:
     flag_group.require('vocab_file')
   return options

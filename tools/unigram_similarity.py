@@ -110,7 +110,10 @@ def names_of(paths: Iterable[str]) -> dict[str, str]:
 
 def task_texts(name: str, data_dir: str) -> Iterator[str]:
   """Yields the texts of a task's training split."""
-  for _, example in glue.get_task(name).splits['train'].read(data_dir):
+  splits = glue.get_task(name).splits
+  if 'train' not in splits:
+    raise UserError(f'--task_name={name} has no training split')
+  for _, example in splits['train'].read(data_dir):
     yield example.text_a
     yield example.text_b or ''
 
@@ -121,11 +124,13 @@ def main(_: list[str]) -> None:
   local_files.require_local(FLAGS.output_file or '')
   paths = names_of(FLAGS.other_files)
   if FLAGS.task_name:
-    if FLAGS.input_file:
-      raise UserError('give either --task_name or --input_file')
+    flag_group.refuse_if_given(
+      ['input_file', 'text_column'], '--task_name names the text'
+    )
     flag_group.require('data_dir')
     first = count(task_texts(FLAGS.task_name, FLAGS.data_dir))
   else:
+    flag_group.refuse_if_given(['data_dir'], '--task_name is not given')
     flag_group.require('input_file')
     first = count(read_documents(FLAGS.input_file, FLAGS.text_column))
   found = {}

@@ -22,6 +22,7 @@ _FILES_OF_MODEL = ('init_checkpoint', 'bert_config_file', 'bert_size')
 
 if TYPE_CHECKING:
   from modeling.checkpoints.location import Checkpoint
+  from modeling.checkpoints.model_file import TaskRecord
 
 
 def filled(options: Options, given: Collection[str]) -> Options:
@@ -33,14 +34,16 @@ def filled(options: Options, given: Collection[str]) -> Options:
   run to evaluate, of the teacher that makes a dump, of `init_checkpoint`.
 
   A custom task's `text_pair_column` and `regression` come from the model, too,
-  or from the tool that split its table.
+  or from the tool that split its table. A run that is evaluated also has its
+  own configuration; files that only its recorded command names are not used.
 
   Args:
     options: all settings of a script.
     given: the names of the settings that the user gave; they stay.
 
   Raises:
-    UserError: `text_pair_column` is given, but the model takes single texts.
+    UserError: a file beside the model is malformed, or `text_pair_column` is
+      given, but the model takes single texts.
   """
   reads_text = hasattr(options, 'tokenizer')
   group = 'tokenizer' if reads_text else 'vocabulary'
@@ -66,7 +69,21 @@ def filled(options: Options, given: Collection[str]) -> Options:
   task = getattr(options, 'task', None)
   if not task or not task.task_name or not task.is_custom:
     return options
-  return dataclasses.replace(options, task=_filled_task(task, options))
+  return dataclasses.replace(options, task=_filled_task(options, given))
+
+
+def run_to_evaluate(options: Any) -> 'Checkpoint | None':
+  """Returns the checkpoint of the run in `output_dir`, if it is not trained."""
+  # It imports NumPy, which --help does not need.
+  from modeling.checkpoints.location import locate
+
+  run = seed_folders.of_first_seed(options)
+  if run.do_train or not run.output_dir:
+    return None
+  try:
+    return locate(run.output_dir)
+  except UserError:
+    return None
 
 
 def _model_of_run(options: Any) -> ModelOptions:
@@ -75,66 +92,85 @@ def _model_of_run(options: Any) -> ModelOptions:
   The recorded command of the run may name files that are gone, or are not where
   the folder was copied to.
   """
-  # It imports NumPy, which --help does not need.
-  from modeling.checkpoints.location import locate
-
-  model, run = options.model, seed_folders.of_first_seed(options)
-  if run.do_train or not run.output_dir:
-    return model
-  try:
-    config = locate(run.output_dir).config()
-  except UserError:
+  model, run = options.model, run_to_evaluate(options)
+  if not run or not (config := run.config()):
     return model
   model = dataclasses.replace(
     model, **dict.fromkeys(model.inherited & set(_FILES_OF_MODEL))
   )
-  is_named = any(getattr(model, name) for name in _FILES_OF_MODEL)
-  if is_named or not config:
+  if any(getattr(model, name) for name in _FILES_OF_MODEL):
     return model
   return dataclasses.replace(model, bert_config_file=config[0])
 
 
-def _filled_task(task: TaskOptions, options: Any) -> TaskOptions:
+def _filled_task(options: Any, given: Collection[str]) -> TaskOptions:
   """Returns a custom task's settings, completed by the model or the data.
 
   A model that is not trained further decides whether texts are pairs and
   whether labels are numbers; else the tool that wrote the splits does.
-
-  Raises:
-    UserError: the model takes single texts, but a second column is named.
   """
+  # The start of a training may be a model for another task.
+  for checkpoint in _checkpoints(options, not options.training.do_train):
+    content = checkpoint.description()
+    if content and content.task:
+      return task_of_model(options.task, content.task, checkpoint.folder, given)
   from data.tasks import split_files
 
-  nothing = ('', False, False)
-  source, is_pair, is_regression = next(_tasks_of_models(options), nothing)
-  if source and task.text_pair_column and not is_pair:
+  task = options.task
+  if task.data_source != 'files' or not task.data_dir:
+    return task
+  kind = split_files.kind(task.data_dir)
+  return _of_kind(task, *kind, task.data_dir, given)
+
+
+def task_of_model(
+  task: TaskOptions,
+  record: 'TaskRecord',
+  source: str,
+  given: Collection[str] = (),
+) -> TaskOptions:
+  """Returns a custom task's settings, completed by the model for it.
+
+  Args:
+    task: the settings.
+    record: the model's.
+    source: the model's folder, for messages.
+    given: the names of the settings that the user gave; they stay.
+
+  Raises:
+    UserError: `text_pair_column` is given, but the model takes single texts.
+  """
+  if task.text_pair_column and not record.is_pair:
     raise UserError(
       f'`text_pair_column`={task.text_pair_column} does not fit the model in '
       f'{source}, which takes single texts'
     )
-  if not source and task.data_source == 'files' and task.data_dir:
-    source = task.data_dir
-    is_pair, is_regression = split_files.kind(source)
-  changes: dict[str, Any] = {}
-  if is_pair and not task.text_pair_column:
-    changes['text_pair_column'] = split_files.PAIR_COLUMN
-  if is_regression and not (task.regression or task.labels or task.labels_file):
-    changes['regression'] = True
+  if record.labels and task.labels_file and 'labels_file' not in given:
+    task = dataclasses.replace(task, labels_file=None)
+  return _of_kind(task, record.is_pair, not record.labels, source, given)
+
+
+def _of_kind(
+  task: TaskOptions,
+  is_pair: bool,
+  is_regression: bool,
+  source: str,
+  given: Collection[str],
+) -> TaskOptions:
+  from data.tasks import split_files
+
+  found = {
+    'text_pair_column': split_files.PAIR_COLUMN if is_pair else None,
+    'regression': is_regression and not (task.labels or task.labels_file),
+  }
+  changes = {
+    name: value
+    for name, value in found.items()
+    if value and not getattr(task, name) and name not in given
+  }
   for name, value in changes.items():
     logging.info('`%s`=%s, as %s says.', name, value, source)
   return dataclasses.replace(task, **changes)
-
-
-def _tasks_of_models(options: Any) -> Iterator[tuple[str, bool, bool]]:
-  """Yields whether a model in use takes pairs and predicts numbers.
-
-  The start of a training is left out: its head may be for another task.
-  """
-  for checkpoint in _checkpoints(options, not options.training.do_train):
-    content = checkpoint.description()
-    if content and content.task:
-      record = content.task
-      yield checkpoint.folder, record.is_pair, not record.labels
 
 
 def _first_known(options: Any, name: str, default: Any) -> tuple[str, Any]:

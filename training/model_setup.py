@@ -191,7 +191,9 @@ def check_run(training: TrainingOptions) -> None:
     UserError: as for `locate`.
   """
   output_dir = training.output_dir
-  if not training.do_train and _is_local(output_dir) and _has_run(output_dir):
+  if training.do_train or not output_dir:
+    return
+  if _is_local(output_dir) and _has_run(output_dir):
     locate(output_dir)
 
 

@@ -20,7 +20,8 @@ _RUN_FILE = 'run.json'
 # The final names of a run's files. The folder may hold other jobs' files, such
 # as records that data/create_pretraining_data.py is writing.
 _OWN_FILES = (
-  r'model\.ckpt-.*|checkpoint|best|\w+\.(json|jsonl|txt|tsv|tf_record(\..*)?)'
+  r'model\.ckpt-.*|checkpoint|best|\w+\.(json|jsonl|txt|tsv)|'
+  r'(train|eval|predict)\w*\.tf_record(\.index\.json)?'
 )
 _PACKAGES = ('tensorflow', 'tf_keras', 'tensorflow-text', 'tf-models-official')
 

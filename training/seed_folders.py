@@ -5,7 +5,7 @@ Does not import TensorFlow. Tested by `tests/cli/run_flags_test.py`.
 
 import dataclasses
 import os
-from typing import Any, TypeVar
+from typing import Any
 
 from system import files
 from system.errors import UserError
@@ -14,7 +14,6 @@ from training import options as training_options
 REPORT = 'seeds.json'
 # What a run has in its folder, and the folder of several seeds has not.
 _OF_SINGLE_RUN = ('checkpoint', 'checkpoints', 'best')
-Options = TypeVar('Options')
 
 
 def folder(output_dir: str, seed: int) -> str:

@@ -11,6 +11,7 @@ with others is refused. A call after one that was cut off starts again.
 Does not import TensorFlow before it writes.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -91,7 +92,11 @@ def kind(folder: str) -> tuple[bool, bool]:
   Both are False for files that `write` did not write.
   """
   path = os.path.join(folder, MANIFEST)
-  found = files.read_json(path) if files.exists(path) else None
+  found = None
+  if files.exists(path):
+    # Another program's file may not be JSON.
+    with contextlib.suppress(UserError):
+      found = files.read_json(path)
   settings = found.get('settings') if isinstance(found, dict) else None
   if not isinstance(settings, dict):
     return False, False

@@ -102,7 +102,7 @@ class DocumentMaker:
     before = '\n'.join(self._parts)
     made = self._build(before) if before.strip() else []
     self._parts, self._max_bytes = [], 0
-    self._piece += 1
+    self._piece += sum(isinstance(x, Document) for x in made)
     return [*made, Rejected(reason, f'{self._unit} {number}')]
 
   def end(self) -> list[Document | Rejected]:

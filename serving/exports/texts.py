@@ -20,6 +20,7 @@ from serving.exports.parts import Parts
 from serving.text_model import Text
 from system import files, settings, text_files
 from system.errors import UserError
+from training import model_settings
 
 # Used where neither a file nor the run's dev set is at hand.
 _BUILT_IN = (
@@ -125,6 +126,11 @@ def dev_set(parts: Parts, data_dir: str | None = None) -> DevSet:
     raise UserError(f'{path} names no task')
   options = TaskOptions(**given)
   options.check()
+  content = parts.checkpoint.description()
+  if options.is_custom and content and content.task:
+    options = model_settings.task_of_model(
+      options, content.task, os.path.dirname(path), given
+    )
   task = make_task(options, location.label_folders(parts.checkpoint.prefix))
   return DevSet(task, task.read_split(options.data_dir, 'dev'))
 

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from cli import classifier_flags, pretraining_flags
+from cli import classifier_flags, distillation_flags, pretraining_flags
 from system.errors import UserError
 from tests.support import tiny_world
 
@@ -140,5 +140,59 @@ def test_splits_of_a_table_decide_what_their_task_is(teacher_world):
   manifest.write_text(json.dumps({'settings': settings}))
   task = _options(*flags).task
   assert (task.text_pair_column, task.regression) == ('sentence2', True)
-  manifest.write_text('[]')  # Of another program.
-  assert _options(*flags).task.text_pair_column is None
+  given = ['--noregression', '--text_pair_column=']
+  task = _options(*flags, *given).task
+  assert (task.text_pair_column, task.regression) == ('', False)
+  for content in ('[]', '{}\n{}\n'):  # Of another program.
+    manifest.write_text(content)
+    assert _options(*flags).task.text_pair_column is None
+
+
+@pytest.mark.parametrize(
+  ('name', 'message'),
+  [
+    ('model.ckpt-60.data-00000-of-00001', 'cannot be read'),
+    ('model.json', 'model.json is not valid JSON'),
+    ('bert_config.json', 'bert_config.json is not valid JSON'),
+  ],
+)
+def test_a_damaged_run_is_named(teacher_world, name, message):
+  path = teacher_world / 'teacher' / name
+  path.write_bytes(path.read_bytes()[:50])
+  flags = _flags(teacher_world, f'--output_dir={teacher_world}/teacher')
+  with pytest.raises(UserError, match=message):
+    _options(*flags)
+
+
+def test_a_dump_is_made_again_with_its_own_length(teacher_world):
+  dump = teacher_world / 'dump'
+  dump.mkdir()
+  flags = ['--do_dump_logits', '--task_name=SST-2', '--max_seq_length=8']
+  flags += [f'--data_dir={teacher_world}/task', '--transfer_split=train']
+  flags += [f'--teacher_checkpoint={teacher_world}/teacher']
+  command = {'script': 'run_distillation', 'flags': flags}
+  (dump / 'run.json').write_text(json.dumps({'command': command}))
+  again = [f'--from_run={dump}', f'--logits_dir={teacher_world}/new']
+  with tiny_world.parsed('run_distillation', *again):
+    options = distillation_flags.options()
+  assert options.model.max_seq_length == 8
+
+
+def test_a_run_without_its_configuration_keeps_the_recorded_size(
+  teacher_world,
+):
+  folder = teacher_world / 'teacher'
+  content = json.loads((folder / 'run.json').read_text())
+  recorded = [
+    flag
+    for flag in content['command']['flags']
+    if not flag.startswith('--bert_config_file')
+  ]
+  content['command']['flags'] = [*recorded, '--bert_size=2/128']
+  (folder / 'run.json').write_text(json.dumps(content))
+  again = ['--nodo_train', '--do_eval', f'--output_dir={folder}']
+  options = _options(f'--from_run={folder}', *again)
+  assert options.model.bert_config_file == str(folder / 'bert_config.json')
+  (folder / 'bert_config.json').unlink()
+  options = _options(f'--from_run={folder}', *again)
+  assert options.model.bert_size == '2/128'

@@ -9,6 +9,7 @@ import numba
 import pytest
 from numba.core.caching import IndexDataCacheFile
 
+from system import compiled as system_compiled
 from system.compiled import compiled
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -54,6 +55,11 @@ def test_a_change_of_a_called_module_is_compiled(folder):
     )
     printed.append(done.stdout.strip())
   assert printed == ['4', '202'], done.stderr
+
+
+def test_a_link_to_nothing_is_no_module(folder):
+  (folder / '.#document.py').symlink_to(folder / 'nothing')
+  assert system_compiled._stamp(folder) == ()
 
 
 def test_a_full_disk_is_no_error(folder, monkeypatch):

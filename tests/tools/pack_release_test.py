@@ -43,6 +43,18 @@ def test_folder_and_zip_hold_the_last_checkpoint(run, tmp_path):
   ]
 
 
+def test_a_folder_with_other_files_is_kept(run, tmp_path):
+  folder = tmp_path / 'uncased_L-2_H-128_A-2'
+  moved = run.rename(folder.with_name('moved'))
+  folder.mkdir()
+  moved = moved.rename(folder / 'run')
+  with pytest.raises(UserError, match="holds 'run', which are no part of"):
+    pack_release.pack(str(moved), str(tmp_path))
+  assert (moved / 'model.ckpt-20.index').exists()
+  path = pack_release.pack(str(moved), str(tmp_path / 'out'))
+  assert pack_release.pack(str(moved), str(tmp_path / 'out')) == path
+
+
 def test_a_missing_part_is_named(run, tmp_path):
   (run / 'vocab.txt').unlink()
   with pytest.raises(UserError, match='vocab.txt'):

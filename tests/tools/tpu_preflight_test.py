@@ -16,9 +16,11 @@ import tiny_pipeline
 import tiny_world
 from absl import flags
 
+from cli import classifier_flags
 from devices import flops
 from modeling import configs
 from modeling.configs import BertConfig
+from system import files
 from system.errors import UserError
 from tools import replica_job, tpu_preflight
 from tools.tpu_compiler import Compiler, Cost
@@ -205,6 +207,18 @@ def test_the_folder_of_the_start_gives_vocabulary_and_length(world):
     pytest.raises(UserError, match='--vocab_file must be given'),
   ):
     replica_job.of_script('run_classifier', 4)
+
+
+def test_the_outputs_bucket_is_not_looked_at(world, monkeypatch):
+  monkeypatch.setattr(files, 'exists', None)
+  with tiny_world.parsed(
+    'run_classifier',
+    *('--do_train', '--task_name=SST-2', '--train_batch_size=8'),
+    *('--bert_size=2/128', f'--vocab_file={world}/vocab.txt'),
+    *('--output_dir=gs://none/run', '--init_checkpoint=gs://none/start'),
+  ):
+    options = replica_job._task_options(classifier_flags)
+  assert options.training.output_dir == 'gs://none/run'
 
 
 def test_the_tool_accepts_the_flags_of_the_script():

@@ -50,6 +50,11 @@ def test_texts_have_a_name_each():
     tool.names_of(['x/a.txt', 'b.txt', 'y/a.tsv'])
 
 
+def test_a_task_without_training_data_is_named():
+  with pytest.raises(UserError, match='--task_name=AX has no training split'):
+    next(tool.task_texts('AX', ''))
+
+
 def test_a_task_is_read_in_its_own_layout(tmp_path):
   # CoLA's files have no header; STS-B has pairs.
   (tmp_path / 'train.tsv').write_text('src\t1\t\tA film.\nsrc\t0\t*\tFilm a.\n')

@@ -44,6 +44,11 @@ def test_the_text_around_a_line_that_is_left_out_stays():
   assert maker.leave_out(TOO_LONG, 5) == [Rejected('too_long', 'line 5')]
   assert maker.end() == []
   assert maker.whole('cc', 6) == [Document('cc', 2)]
+  # Nothing of the document is kept, so its rest may not be short either.
+  maker.add('a', 7)
+  short = Rejected('too_short', 'line 7')
+  assert maker.leave_out(TOO_LONG, 8) == [short, Rejected('too_long', 'line 8')]
+  assert maker.whole('b', 9) == [Rejected('too_short', 'line 9')]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Tests for the texts that an export is compared on."""
 
 import json
+import pathlib
 
 import pytest
 from absl import flags
@@ -39,6 +40,23 @@ def test_data_that_has_moved_is_found_where_told(
     texts.dev_set_at_hand(teacher, '/elsewhere')
   moved = texts.dev_set(teacher, str(teacher_world / 'task'))
   assert len(moved.examples) == 11
+
+
+def test_the_model_says_that_a_custom_task_has_pairs(parts_of, tmp_path):
+  # No --text_pair_column was needed, as with splits of tools.split_table.
+  parts = parts_of('pairs')
+  (tmp_path / 'data').mkdir()
+  (tmp_path / 'data' / 'dev.tsv').write_text(
+    'sentence\tsentence2\tlabel\na\tb\tyes\n'
+  )
+  recorded = ['--task_name=custom', '--labels=no,yes']
+  recorded.append(f'--data_dir={tmp_path}/data')
+  folder = pathlib.Path(parts.checkpoint.prefix).parent
+  (folder / 'run.json').write_text(
+    json.dumps({'command': {'script': 'run_classifier', 'flags': recorded}})
+  )
+  dev = texts.dev_set(parts)
+  assert (dev.texts, dev.task.labels) == ([('a', 'b')], ('no', 'yes'))
 
 
 def test_a_model_without_a_run_has_no_dev_set(parts_of):
