@@ -31,6 +31,8 @@ def options() -> TaskJobOptions:
   flag_group.require('task_name', 'output_dir')
   chosen = model_flags.completed(read())
   if not chosen.tokenizer.vocab_file:
+    # A checkpoint that is missing would have given it.
+    input_paths.check(chosen)
     flag_group.require('vocab_file')
   chosen.check()
   input_paths.check(chosen)

@@ -36,6 +36,10 @@ def _options(world, script, flags, *arguments, **changes):
   ('changes', 'message'),
   [
     ({'vocab_file': '/none'}, "^`vocab_file`: there is no file '/none'"),
+    (
+      {'vocab_file': None, 'init_checkpoint': '/none'},
+      "^`init_checkpoint`: there is no checkpoint '/none'",
+    ),
     ({'vocab_file': '/'}, "^`vocab_file`: '/' is a folder, not a file"),
     ({'bert_config_file': '/none'}, '^`bert_config_file`: there is no file'),
     ({'init_checkpoint': '/none'}, '^`init_checkpoint`: there is no checkpoin'),
