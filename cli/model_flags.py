@@ -23,7 +23,7 @@ def completed(options: Any) -> Any:
     UserError: the run to evaluate is damaged, or the folder does not hold the
       runs that the options describe; or as for `model_settings.filled`.
   """
-  # They import NumPy, which --help does not need.
+  # It imports NumPy, which --help does not need.
   from training import model_setup
 
   seed_folders.check(options)

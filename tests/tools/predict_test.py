@@ -133,9 +133,13 @@ def test_a_file_is_read_as_its_format_says(tmp_path):
       ['--input_format=parquet', '--text_column=review'],
       '--input_format=parquet needs --input_file',
     ),
+    (['--compare_runtime=onnx'], 'cannot take effect without --compare'),
+    (['--compare=x', '--top_k=2'], '--top_k cannot take effect with --compare'),
   ],
 )
-def test_flags_that_do_not_fit_the_input_are_refused(tmp_path, flags, message):
+def test_flags_without_effect_are_refused_before_the_model_is_loaded(
+  tmp_path, flags, message
+):
   done = _run(tmp_path, *flags)
   assert done.returncode == 1
   assert message in done.stderr.decode()
@@ -155,20 +159,6 @@ def test_top_k_of_a_model_of_numbers_is_refused(world):
   done = _run(world / 'run', '--top_k=2', text='one\ttwo\n')
   assert done.returncode == 1
   assert done.stderr.startswith(b'ERROR: --top_k=2 cannot take effect: the mod')
-
-
-@pytest.mark.parametrize(
-  ('flags', 'message'),
-  [
-    (['--compare_runtime=onnx'], 'cannot take effect without --compare'),
-    (['--compare=x', '--top_k=2'], '--top_k cannot take effect with --compare'),
-  ],
-)
-@pytest.mark.slow
-def test_flags_of_a_comparison_are_checked_first(tmp_path, flags, message):
-  done = _run(tmp_path, *flags)
-  assert done.returncode == 1
-  assert message in done.stderr.decode()
 
 
 @pytest.mark.slow
