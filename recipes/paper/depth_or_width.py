@@ -11,7 +11,6 @@ All encoders are pre-trained here; --encoders is refused.
 from recipes.paper import experiment
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import main_dump
-from recipes.paper.students import Start
 
 
 def runs(plan: Plan) -> list[Run]:
@@ -21,7 +20,7 @@ def runs(plan: Plan) -> list[Run]:
   planned = []
   for size in plan.scale.grid:
     layers, hidden = map(int, size.split('/'))
-    start = Start('own', plan.stages.pretrained(size))
+    start = plan.students.start(size)
     planned += [
       Run(
         {

@@ -16,7 +16,7 @@ from recipes.paper import experiment
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import TEACHER_SEED
 from recipes.paper.stages import Encoder
-from recipes.paper.students import Start, Student
+from recipes.paper.students import OWN, Start, Student
 
 METHODS = ('PF', 'DistilBERT', 'MiniLM', 'PD', 'Patient KD')
 # The weights of the example that DistilBERT's authors give.
@@ -71,8 +71,7 @@ def runs(plan: Plan) -> list[Run]:
     dump_cls_layers=scale.cls_layer,
   )
   starts = {
-    # `initialisation` names it so, too: its student on labels is made once.
-    name: Start('own' if name == 'PF' else f'own-{name}', encoder)
+    name: Start(OWN if name == 'PF' else f'{OWN}-{name}', encoder)
     for name, encoder in encoders(plan, size).items()
   }
   planned = []

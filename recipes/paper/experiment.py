@@ -7,13 +7,16 @@ Every module of an experiment is a command:
 WORK_DIR/experiments/<name> gets experiment.json and one result for each run,
 for `tools.report`. RUNS_DIR keeps the results of all runs by their own names.
 Runs with a result are skipped; what is missing is made. The same command
-resumes what was interrupted. --list_commands only prints the commands.
+resumes what was interrupted. --list_commands only prints the commands. With
+--variant=WORD the folder is <name>-WORD, so that a report can have one
+experiment with two sets of sizes or encoders.
 """
 
 import dataclasses
 import glob
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -46,6 +49,7 @@ _OF_RATES = (
   'The learning rates were chosen on SST-2 for BERT-Tiny with an encoder that '
   'has read 6.6 million records. Other sizes and encoders may need others.'
 )
+_VARIANT = re.compile(r'[A-Za-z0-9][A-Za-z0-9.-]*')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,6 +168,12 @@ def define_flags() -> None:
     'recipes/results/paper/cpu/teacher_logits has those of the scale cpu for '
     'SST-2. A teacher without a file there is trained.',
   )
+  flags.DEFINE_string(
+    'variant',
+    None,
+    'Names these settings of the experiment, such as sizes, in its title and '
+    'its folder of results, so that a report can have others beside them.',
+  )
   flags.DEFINE_integer('jobs', 1, 'Commands to run at the same time.', 1)
   flags.DEFINE_bool(
     'list_commands',
@@ -199,8 +209,16 @@ def _main(experiment: Experiment) -> None:
     while not FLAGS.collect and (wanted := _wanted(experiment.runs(plan))):
       steps.run(wanted, plan.stages.path('logs'), FLAGS.jobs)
   finally:
-    folder = plan.stages.path('experiments', experiment.name)
-    collect(experiment, experiment.runs(plan), folder)
+    folder = plan.stages.path('experiments', _named(experiment.name, '-{}'))
+    titled = dataclasses.replace(
+      experiment, title=_named(experiment.title, ' ({})')
+    )
+    collect(titled, experiment.runs(plan), folder)
+
+
+def _named(text: str, ending: str) -> str:
+  """Returns a text with the --variant in an ending, if there is one."""
+  return text + ending.format(FLAGS.variant) if FLAGS.variant else text
 
 
 def _wanted(runs: Sequence[Run]) -> list[steps.Step]:
@@ -228,6 +246,11 @@ def make_plan() -> Plan:
   """
   if not FLAGS.data_dir:
     raise UserError('--data_dir is required; recipes/README.md lists its files')
+  if FLAGS.variant and not _VARIANT.fullmatch(FLAGS.variant):
+    raise UserError(
+      f'--variant={FLAGS.variant}: expected letters, digits, dots and hyphens; '
+      'it names a folder'
+    )
   name = _scale_name()
   if name not in SCALES:
     raise UserError(f'SCALE={name}: expected one of {", ".join(SCALES)}')

@@ -11,7 +11,7 @@ number of steps on the same text; --encoders is refused.
 from recipes.paper import experiment
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import main_dump
-from recipes.paper.students import RANDOM, Start
+from recipes.paper.students import OWN, RANDOM, Start
 
 STARTS = ('random', 'word embeddings', 'truncated', 'pre-trained')
 
@@ -26,9 +26,9 @@ def starts(plan: Plan, size: str) -> dict[str, Start]:
       STARTS,
       (
         RANDOM,
-        Start('own-words', own, 'word_embeddings'),
-        Start('own-truncated', deeper, 'bottom_layers'),
-        Start('own', own),
+        Start(f'{OWN}-words', own, 'word_embeddings'),
+        Start(f'{OWN}-truncated', deeper, 'bottom_layers'),
+        Start(OWN, own),
       ),
       strict=True,
     )

@@ -9,7 +9,7 @@ the task's own training text; for tasks with pairs, the training pairs alone.
 from data.tasks import glue
 from recipes.paper import experiment, published
 from recipes.paper.experiment import Experiment, Plan, Run
-from recipes.paper.students import LEARNING_RATES, METHODS, RANDOM, Start
+from recipes.paper.students import LEARNING_RATES, METHODS, RANDOM
 from recipes.paper.transfer_sets import Dump
 
 TEACHER_SEED = 1
@@ -45,7 +45,7 @@ def runs(plan: Plan) -> list[Run]:
 def methods(plan: Plan, task: str, size: str, seed: int) -> dict:
   """Returns method → student."""
   students, dump = plan.students, main_dump(plan, task)
-  encoder = Start('wiki', plan.stages.encoder(size))
+  encoder = students.start(size)
   on_labels, on_dump = {}, {}
   if task in plan.scale.task_films:
     _, on_dump['num_train_epochs'] = plan.scale.task_films[task]

@@ -9,7 +9,7 @@ pre-trained here; --encoders is refused.
 
 from recipes.paper import experiment
 from recipes.paper.experiment import Experiment, Plan, Run
-from recipes.paper.students import RANDOM, Start
+from recipes.paper.students import OWN, RANDOM, Start
 
 
 def runs(plan: Plan) -> list[Run]:
@@ -40,8 +40,8 @@ def _starts(plan: Plan, size: str) -> dict[int, Start]:
       num_train_steps=shorter,
       num_warmup_steps=whole['num_warmup_steps'] * shorter // steps,
     )
-    starts[shorter * batch] = Start(f'own-{shorter}-steps', encoder)
-  starts[steps * batch] = Start('own', plan.stages.pretrained(size))
+    starts[shorter * batch] = Start(f'{OWN}-{shorter}-steps', encoder)
+  starts[steps * batch] = Start(OWN, plan.stages.pretrained(size))
   return starts
 
 

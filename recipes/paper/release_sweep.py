@@ -15,7 +15,7 @@ from typing import Any
 
 from recipes.paper import experiment, scores
 from recipes.paper.experiment import Experiment, Plan, Run
-from recipes.paper.students import Start, Student
+from recipes.paper.students import Student
 from tools import result_record
 
 _SELECTION_SEED = 1
@@ -86,7 +86,7 @@ def _student(
     task,
     size,
     seed,
-    Start('wiki', plan.stages.encoder(size)),
+    plan.students.start(size),
     needs=needs,
     train_batch_size=setting['batch'],
     learning_rate=setting['rate'],

@@ -14,7 +14,7 @@ import itertools
 from recipes.paper import experiment
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import TEACHER_SEED
-from recipes.paper.students import RANDOM, Start
+from recipes.paper.students import RANDOM
 
 RATES = (1e-4, 3e-4, 1e-3)
 
@@ -23,7 +23,7 @@ def runs(plan: Plan) -> list[Run]:
   """Plans a run for each method, transfer set and rate."""
   students, scale = plan.students, plan.scale
   task, size = scale.tasks[0], scale.size
-  starts = {'random': RANDOM, 'wiki': Start('wiki', plan.stages.encoder(size))}
+  encoder = students.start(size)
   split = plan.stages.selection(task)
   sets = scale.selection_sets or ((scale.num_films, scale.distillation_epochs),)
   planned = []
@@ -34,19 +34,17 @@ def runs(plan: Plan) -> list[Run]:
       'data_dir': plan.stages.path('selection', task),
       'learning_rate': rate,
     }
-    for method, start in (('basic', 'random'), ('PF', 'wiki')):
-      student = students.on_labels(
-        *common, starts[start], needs=(split,), **changes
-      )
+    for method, start in (('basic', RANDOM), ('PF', encoder)):
+      student = students.on_labels(*common, start, needs=(split,), **changes)
       labels = {'method': method, 'learns from': 'labels'}
       planned.append(Run({**keys, **labels}, student))
     for films, epochs in sets:
       dump = plan.transfer_sets.dump(
         task, {'films': films}, (TEACHER_SEED,), (split,)
       )
-      for method, start in (('distillation', 'random'), ('PD', 'wiki')):
+      for method, start in (('distillation', RANDOM), ('PD', encoder)):
         student = students.on_dump(
-          *common, starts[start], dump, num_train_epochs=epochs, **changes
+          *common, start, dump, num_train_epochs=epochs, **changes
         )
         texts = {'method': method, 'learns from': f'{films} sentences'}
         planned.append(Run({**keys, **texts}, student))

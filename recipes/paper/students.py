@@ -72,6 +72,8 @@ class Start:
 
 
 RANDOM = Start('random')
+# The name of the start from an encoder that is pre-trained here, on `wiki/`.
+OWN = 'own'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +138,15 @@ class Students:
   stages: Stages
   runs_dir: str
   kept: set[str] = dataclasses.field(default_factory=set)
+
+  def start(self, size: str) -> Start:
+    """Returns the start from the pre-trained encoder of a size.
+
+    Its name tells encoders that were given from those that are pre-trained
+    here: they have read other texts, so their runs are not the same.
+    """
+    name = 'wiki' if size in self.stages.encoders else OWN
+    return Start(name, self.stages.encoder(size))
 
   def on_labels(
     self,

@@ -14,7 +14,7 @@ import os
 from recipes.paper import experiment, published
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import TEACHER_SEED
-from recipes.paper.students import RANDOM, Start
+from recipes.paper.students import RANDOM
 
 DOMAINS = ('films', 'dvd', 'books', 'electronics', 'kitchen')
 
@@ -23,7 +23,7 @@ def runs(plan: Plan) -> list[Run]:
   """Plans the students of each domain."""
   scale, students = plan.scale, plan.students
   task, size = scale.tasks[0], scale.size
-  encoder = Start('wiki', plan.stages.encoder(size))
+  encoder = plan.students.start(size)
   similarity = plan.transfer_sets.similarity(task, DOMAINS)
   planned = []
   for seed in plan.seeds:

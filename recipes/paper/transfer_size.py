@@ -12,14 +12,14 @@ import math
 from recipes.paper import experiment, published
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import TEACHER_SEED
-from recipes.paper.students import RANDOM, Start
+from recipes.paper.students import RANDOM
 
 
 def runs(plan: Plan) -> list[Run]:
   """Plans PD and distillation for each size of the transfer set, and PF."""
   scale, students = plan.scale, plan.students
   task, size = scale.tasks[0], scale.size
-  encoder = Start('wiki', plan.stages.encoder(size))
+  encoder = plan.students.start(size)
   planned = []
   for seed in plan.seeds:
     keys = {'task': task, 'size': size, 'seed': seed}

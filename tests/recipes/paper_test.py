@@ -29,7 +29,7 @@ _EXPERIMENTS = (
 )
 _FLAGS = (
   *('data_dir', 'scale', 'work_dir', 'runs_dir', 'sizes', 'tasks'),
-  *('teacher_encoder', 'teacher_logits', 'list_commands', 'collect'),
+  *('teacher_encoder', 'teacher_logits', 'list_commands', 'collect', 'variant'),
 )
 _DATA = (
   *('wiki/train-00.txt.gz', 'wiki/heldout.txt.gz', 'vocab/uncased_vocab.txt'),
@@ -288,6 +288,7 @@ def test_missing_data_is_named(tmp_path):
   ('given', 'message'),
   [
     ({'sizes': ['3/128']}, '3/128'),
+    ({'variant': '../x'}, '--variant=../x: expected letters, digits'),
     ({'seeds': ['1', 'x']}, '--seeds=1,x: expected numbers'),
     ({'encoders': ['2/128']}, 'expected size=checkpoint, got 2/128'),
     ({'encoders': ['2/128=/no']}, '--encoders: there is no checkpoint /no'),
@@ -351,6 +352,30 @@ def test_an_alias_is_a_size_and_runs_of_others_are_recorded(
   assert '1 of 1 results' in collected()
   result = result_record.read(run.result)
   assert result['seconds'] is result['hardware'] is None
+
+
+def test_a_variant_has_its_own_results_and_shares_its_runs(run_main, tmp_path):
+  plan = _plan(tmp_path, 'smoke')
+  shared = {'data_dir': plan.stages.data_dir, 'work_dir': plan.stages.work_dir}
+  run = _experiment('depth_or_width').runs(plan)[0].student
+  _write(run, accuracy=0.75)
+  for variant in (None, 'narrow'):
+    run_main('depth_or_width', collect=True, variant=variant, **shared)
+  for name, title in (
+    ('depth_or_width', 'Depth or width'),
+    ('depth_or_width-narrow', 'Depth or width (narrow)'),
+  ):
+    folder = pathlib.Path(plan.stages.path('experiments', name))
+    found = json.loads((folder / 'experiment.json').read_text())
+    assert found['title'] == title
+    [result] = result_record.read_all(str(folder))
+    assert result['scores']['score'] == 0.75
+
+
+def test_given_encoders_and_ours_give_runs_of_different_names(plan):
+  given = dataclasses.replace(plan.stages, encoders={'2/128': 'x'})
+  theirs = Students(given, plan.students.runs_dir).start('2/128')
+  assert (theirs.name, plan.students.start('2/128').name) == ('wiki', 'own')
 
 
 def test_an_unknown_scale_of_the_environment_is_refused(
