@@ -28,7 +28,7 @@ from distillation.patience import Patience
 from distillation.soft_labels import agreement, make_distillation_loss
 from modeling.models import Classifier
 from system.errors import UserError
-from training import evaluation, run_folder, task_job
+from training import evaluation, run_folder, scoring, task_job
 from training.evaluation import Splits
 from training.job import Job
 from training.model_setup import TextEncoding
@@ -228,7 +228,7 @@ def evaluate_student(
   options: DistillationOptions,
   text: TextEncoding,
 ) -> Scores:
-  """Evaluates a student, also on how well it agrees with its teachers.
+  """Evaluates a student, and its teachers beside it where dumps allow it.
 
   Args:
     model: takes the weights.
@@ -239,21 +239,25 @@ def evaluate_student(
     text: how the model's text is encoded.
 
   Returns:
-    As `task_job.evaluate`.
+    As `task_job.evaluate`, with the scores of `soft_labels.agreement` and
+    `eval_teacher_<metric>`, the teachers' own for each of the task's metrics.
 
   Raises:
     UserError: as for `task_job.evaluate`.
   """
+  task = folder.task
 
-  def agreement_with_teacher(
+  def of_teachers(
     examples: Sequence[Example], logits: np.ndarray
   ) -> dict[str, float]:
-    theirs = teacher_logits_on(dumps, examples, folder.task)
-    return {} if theirs is None else agreement(folder.task, theirs, logits)
+    theirs = teacher_logits_on(dumps, examples, task)
+    if theirs is None:
+      return {}
+    scores = scoring.score(task, examples, theirs)
+    own = {f'eval_teacher_{x}': scores[f'eval_{x}'] for x in task.metrics}
+    return own | agreement(task, theirs, logits)
 
-  return task_job.evaluate(
-    model, folder, splits, options, text, agreement_with_teacher
-  )
+  return task_job.evaluate(model, folder, splits, options, text, of_teachers)
 
 
 def teacher_logits_on(

@@ -6,8 +6,11 @@ The paper's main comparison. The transfer set is sentences of film reviews and
 the task's own training text; for tasks with pairs, the training pairs alone.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from data.tasks import glue
-from recipes.paper import experiment, published
+from recipes.paper import experiment, published, scores
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.students import LEARNING_RATES, METHODS, RANDOM
 from recipes.paper.transfer_sets import Dump
@@ -70,6 +73,16 @@ def methods(plan: Plan, task: str, size: str, seed: int) -> dict:
   }
 
 
+def summarise(results: Sequence[Mapping[str, Any]]) -> list[str]:
+  """Returns the teacher's score on each task, where the results have it."""
+  found = {
+    result['keys']['task']: score
+    for result in results
+    if (score := scores.teacher_score(result)) is not None
+  }
+  return [f'The teacher has {x:.3f} on {task}.' for task, x in found.items()]
+
+
 EXPERIMENT = Experiment(
   name='main_comparison',
   title='Main comparison',
@@ -89,6 +102,7 @@ EXPERIMENT = Experiment(
   sizes=lambda scale: (*scale.sizes, scale.size),
   paper=published.MAIN,
   paper_source=published.FIGURES,
+  summary=summarise,
   notes=[
     'The score is accuracy for SST-2, Matthews correlation for CoLA and '
     'Pearson correlation for STS-B.'

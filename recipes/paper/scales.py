@@ -30,6 +30,8 @@ class Scale:
     num_films: sentences of film reviews in the main transfer set, or 'all'.
     task_films: task → the same and the epochs over them, where they are not
       `num_films` and `distillation_epochs`.
+    ensemble_films: sentences of film reviews that each teacher of an ensemble
+      scores, and the epochs over them and the task's training text.
     transfer_sizes: sentences in the transfer sets of `transfer_size`. The
       unlabelled reviews of aclImdb have 558,330 different ones.
     transfer_steps: the steps of every run of `transfer_size`.
@@ -71,6 +73,7 @@ class Scale:
   task_films: Mapping[str, tuple[int, float]] = dataclasses.field(
     default_factory=dict
   )
+  ensemble_films: tuple[int, float] = (100_000, 3)
   sweep_sizes: tuple[str, ...] = ('2/128',)
   sweep_batch_sizes: tuple[int, ...] = (8, 16, 32, 64, 128)
   sweep_rates: tuple[float, ...] = (3e-4, 1e-4, 5e-5, 3e-5)
@@ -113,6 +116,7 @@ SCALES = {
     fine_tuning_epochs=0.01,
     distillation_epochs=0.2,
     num_films=300,
+    ensemble_films=(300, 0.2),
     transfer_sizes=(100, 300),
     transfer_steps=20,
     domain_examples=200,

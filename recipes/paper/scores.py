@@ -18,6 +18,15 @@ def main_score(result: Mapping[str, Any]) -> float:
   return result['scores'][name]
 
 
+def teacher_score(result: Mapping[str, Any]) -> float | None:
+  """Returns the main metric of a distilled student's teacher, if it is known.
+
+  The evaluation of a student from a dump computes it on the same split.
+  """
+  name = glue.get_task(result['keys']['task']).metrics[0]
+  return result['scores'].get(f'teacher_{name}')
+
+
 def glue_score(result: Mapping[str, Any]) -> float:
   """Returns a result's score as GLUE computes it.
 

@@ -13,7 +13,7 @@ import types
 import pytest
 
 from modeling import configs
-from recipes.paper import experiment, release_sweep
+from recipes.paper import experiment, release_sweep, teacher_ensemble
 from recipes.paper.scales import SCALES
 from recipes.paper.stages import Stages
 from recipes.paper.students import METHODS, Students
@@ -26,6 +26,7 @@ _EXPERIMENTS = (
   *('main_comparison', 'initialisation', 'depth_or_width', 'transfer_size'),
   *('transfer_domain', 'compound_effect', 'release_sweep'),
   *('elaborate_methods', 'selection', 'release', 'pretraining_steps'),
+  'teacher_ensemble',
 )
 _FLAGS = (
   *('data_dir', 'scale', 'work_dir', 'runs_dir', 'sizes', 'tasks'),
@@ -249,6 +250,22 @@ def test_glue_averages_metrics_then_tasks():
   assert release_sweep.summarise(results) == [
     'GLUE score of 2/128 on the dev splits of CoLA, STS-B: 40.0.'
   ]
+
+
+def test_the_ensemble_s_score_is_that_of_the_students_evaluations():
+  def of(teachers, **scores):
+    keys = {'task': 'SST-2', 'teachers': teachers}
+    return {'keys': keys, 'scores': scores}
+
+  alone = {'keys': {'task': 'SST-2'}, 'scores': {'accuracy': 0.5}}
+  assert teacher_ensemble.summarise([alone]) == []
+  assert teacher_ensemble.summarise(
+    [
+      alone,
+      of(3, accuracy=0.8, teacher_accuracy=0.9),
+      of(1, accuracy=0.8, teacher_accuracy=0.875),
+    ]
+  ) == ["The teachers' own score on dev, by their number: 1: 0.875, 3: 0.900."]
 
 
 def _command(name, *flags):

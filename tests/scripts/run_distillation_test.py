@@ -510,6 +510,7 @@ def test_the_teacher_agrees_with_itself(dump_world):
   _run(*flags, '--do_eval')
   lines = (dump_world / 'student' / 'eval_results.txt').read_text().split('\n')
   scores = dict(line.split(' = ') for line in lines if line)
+  assert scores['eval_teacher_accuracy'] == scores['eval_accuracy']
   assert float(scores['eval_teacher_agreement']) == 1.0
   assert abs(float(scores['eval_teacher_kl'])) < 1e-9
 
