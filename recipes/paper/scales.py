@@ -3,7 +3,7 @@
 smoke  minutes: shows that every command works; its scores mean nothing
 cpu    hours on 2 cores
 gpu    minutes to hours on one GPU
-full   a plan with the paper's sizes and steps; only its pre-training takes TPUs
+full   a plan with the paper's sizes and steps, on a TPU
 """
 
 import dataclasses
@@ -54,6 +54,7 @@ class Scale:
       that of `num_films`.
     train_batch_size: of all students.
     eval_batch_size: also of scoring.
+    device: flags of every command that trains, scores or evaluates.
   """
 
   sizes: tuple[str, ...]
@@ -88,6 +89,7 @@ class Scale:
   selection_sets: tuple[tuple[int, float], ...] = ()
   train_batch_size: int = 32
   eval_batch_size: int = 64
+  device: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
 
 _SMOKE_LENGTHS = {'max_seq_length': 32, 'max_predictions_per_seq': 5}
@@ -194,7 +196,6 @@ SCALES = {
     pretraining={
       'max_seq_length': 512,
       'max_predictions_per_seq': 77,
-      'use_tpu': True,
       'train_batch_size': 256,
       'num_train_steps': 1_000_000,
       'num_warmup_steps': 10_000,
@@ -215,5 +216,6 @@ SCALES = {
     sweep_sizes=('2/128', '4/256', '4/512', '8/512'),
     domain_examples=1_700_000,
     eval_batch_size=256,
+    device={'use_tpu': True},
   ),
 }

@@ -137,6 +137,7 @@ class Stages:
       'bert_size': size,
       'vocab_file': self.vocab_file,
       'keep_checkpoint_max': 1,
+      **self.scale.device,
       **self.scale.pretraining,
       **changes,
     }
@@ -160,6 +161,7 @@ class Stages:
       'vocab_file': self.vocab_file,
       'eval_batch_size': 32,
       'max_eval_steps': self.scale.heldout_steps,
+      **self.scale.device,
       **{name: self.scale.pretraining[name] for name in lengths},
     }
     return Step(
@@ -237,6 +239,7 @@ class Stages:
       'train_batch_size': 32,
       'eval_batch_size': self.scale.eval_batch_size,
       'keep_checkpoint_max': 1,
+      **self.scale.device,
     }
 
   def required(self, pattern: str) -> str:

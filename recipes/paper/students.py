@@ -229,6 +229,7 @@ class Students:
         'keep_checkpoint_max': 1,
         'output_dir': folder,
         'seed': origin.seed,
+        **scale.device,
         **flags,
         **settings,
       }

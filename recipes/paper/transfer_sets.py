@@ -113,6 +113,7 @@ class TransferSets:
       'teacher_checkpoint': self.stages.path(teacher),
       'predict_batch_size': self.stages.scale.eval_batch_size,
       'max_transfer_examples': self.stages.scale.max_scored,
+      **self.stages.scale.device,
       **changes,
     }
     if self.stages.scale.teacher_epochs < 1:

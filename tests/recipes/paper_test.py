@@ -156,10 +156,26 @@ def _check_flags(left):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', _EXPERIMENTS)
-def test_flags_exist_and_are_legal(plan, name):
-  runs = _experiment(name).runs(plan)
+@pytest.mark.parametrize(
+  ('name', 'scale'),
+  [*((name, 'smoke') for name in _EXPERIMENTS), ('main_comparison', 'full')],
+)
+def test_flags_exist_and_are_legal(tmp_path, name, scale):
+  runs = _experiment(name).runs(_plan(tmp_path, scale))
   _check_flags(steps.to_run([run.student.step for run in runs]))
+
+
+def test_at_the_scale_full_every_model_runs_on_a_tpu(tmp_path):
+  runs = _experiment('main_comparison').runs(_plan(tmp_path, 'full'))
+  scripts = {}
+  for step in steps.to_run([run.student.step for run in runs]):
+    if step.command[0].startswith('run_'):
+      script = scripts.setdefault(step.command[0], [])
+      script.append('--use_tpu' in step.command)
+  assert scripts.keys() == {
+    *('run_pretraining.py', 'run_classifier.py', 'run_distillation.py')
+  }
+  assert all(map(all, scripts.values()))
 
 
 def _result(student, **scores):
