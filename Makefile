@@ -11,7 +11,7 @@ STAMP = $(VENV)/.installed
 PARALLEL = -n 2 --dist loadfile
 
 # `make coverage` prints a line for each.
-ROOMS = cli data/tasks data/text data/pretraining data/records devices \
+PACKAGES = cli data/tasks data/text data/pretraining data/records devices \
   distillation modeling modeling/checkpoints pipeline serving system tools training
 
 .PHONY: quickstart test lint format slow long gpu_tests coverage mutants clean
@@ -47,9 +47,9 @@ gpu_tests: $(STAMP)
 coverage: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,coverage]'
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=
-	@for room in $(ROOMS); do printf '%-22s' $$room; \
-	  $(BIN)/coverage report --include="$$room/*.py" --format=total \
-	  $$(test $$room = modeling && echo --omit='modeling/checkpoints/*'); done
+	@for package in $(PACKAGES); do printf '%-22s' $$package; \
+	  $(BIN)/coverage report --include="$$package/*.py" --format=total \
+	  $$(test $$package = modeling && echo --omit='modeling/checkpoints/*'); done
 	@printf '%-22s' all; $(BIN)/coverage report --format=total
 
 # Changes one operator after another in the pure modules: does a test fail?

@@ -29,9 +29,9 @@ class ImportOptions(ScoreOptions):
   )
   teacher_dev_scores: tuple[str, ...] = setting(
     (),
-    'Added: tables with the scores of every text of dev, with the same '
-    "columns, by which the teacher is scored and the student's agreement with "
-    'it is measured. They may hold other texts, too.',
+    'Added: tables with the same columns that score every text of dev; other '
+    'texts in them are ignored. They are used to measure the teacher, and the '
+    "student's agreement with it.",
     reads='files',
     needs=('do_import_logits',),
   )

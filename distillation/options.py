@@ -42,14 +42,15 @@ class TransferOptions:
   transfer_text_column: str | None = setting(
     None,
     'Added: the column of the tables in --transfer_file or --teacher_scores '
-    "with the sentence, or the first of a pair, if the task's own data has "
-    'another one.',
+    'with the sentence, or the first of a pair, if its name differs from that '
+    "in the task's own data.",
     needs=('transfer_file|teacher_scores',),
   )
   transfer_text_pair_column: str | None = setting(
     None,
     'Added: the column of the tables in --transfer_file or --teacher_scores '
-    "with the second of a pair, if the task's own data has another one.",
+    'with the second of a pair, if its name differs from that in the '
+    "task's own data.",
     needs=('transfer_file|teacher_scores',),
   )
   transfer_split: str | None = setting(

@@ -1,4 +1,4 @@
-"""A student: trained on teachers' dumps, and evaluated beside them.
+"""A student: trained on teachers' dumps, and compared with the teachers.
 
 `soft_labels` defines the loss.
 

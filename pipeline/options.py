@@ -110,7 +110,7 @@ class ModelsOptions:
 
 @dataclasses.dataclass(frozen=True)
 class ChoiceOptions:
-  """Values that size and data choose unless they are given."""
+  """Values computed from the model's size and the data unless given."""
 
   max_seq_length: int | None = setting(
     None,

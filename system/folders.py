@@ -1,4 +1,4 @@
-"""Folders that are written as a whole, or hold files of another origin."""
+"""Folders that are written as a whole, and checks for foreign files in them."""
 
 import contextlib
 import os

@@ -3,7 +3,7 @@
 A recipe or a sweep is a list of steps. A step is done when its file exists; the
 scripts write these files last. So an interrupted list continues when it is run
 again: finished steps are skipped, and unfinished runs resume. A step that only
-unfinished steps need is skipped, too, if those are done.
+other steps need is skipped, too, if all of those are done.
 
 Several jobs share this machine's cores. For more machines, `to_run` lists the
 steps, whose commands a cluster's own scheduler can run.

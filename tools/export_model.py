@@ -59,7 +59,9 @@ def define_flags() -> None:
     "The folder of the model: a run's --output_dir, its best/, or a copy.",
   )
   flags.DEFINE_string(
-    'output_dir', None, 'The folder for one folder for each format.'
+    'output_dir',
+    None,
+    'The folder to write to; each format gets a folder in it.',
   )
   flags.DEFINE_list(
     'format', ['hugging_face'], f'What to write: {", ".join(formats.NAMES)}.'

@@ -4,8 +4,8 @@ r"""Makes the quickstart's data from the docstrings of installed packages.
 
 For trying out the whole pipeline without downloading data. The tool writes:
 
-  train.tsv dev.tsv test.tsv  the task "are the words in their own order?", with
-                              the columns sentence and label
+  train.tsv dev.tsv test.tsv  the task "are the words in their original order?",
+                              with the columns sentence and label
   transfer.txt                more sentences of the task, without labels
   text.txt                    text to pre-train on: the sentences of the modules
                               of train.tsv and transfer.txt, one a line, and a

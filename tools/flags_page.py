@@ -43,7 +43,7 @@ Every flag of the five scripts. `python -m tools.flags_page` writes this page
 from the declarations (`system/settings.py`). Flags whose meaning begins with
 "Added" are not google-research/bert's. A given flag is an error if one of the
 conditions under *needs* does not hold. A flag with a ● decides the weights by
-its value, so a run does not resume with another one. It does not resume either
+its value, so a run does not resume with another value. Nor does it resume
 with another model, starting checkpoint, vocabulary, task, labels or data,
 another number of training or warm-up steps (`--num_train_epochs`,
 `--warmup_proportion`), or, with `--eval_steps`, other settings of that

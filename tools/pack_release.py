@@ -39,7 +39,11 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'run_dir', None, 'The --output_dir of run_pretraining.py.'
   )
-  flags.DEFINE_string('output_dir', None, 'The folder for folder and zip.')
+  flags.DEFINE_string(
+    'output_dir',
+    None,
+    'The folder that takes the packed folder and the zip file.',
+  )
   flags.DEFINE_bool(
     'do_lower_case',
     None,

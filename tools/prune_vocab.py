@@ -16,9 +16,9 @@ labels.txt if there are labels, and prune.json, which holds the printed table:
 what the smaller vocabulary costs in pieces per word and in [UNK], on the text
 and on the held-out text.
 
-Prune a pre-trained model, then fine-tune or distil it; a fine-tuned one loses
-no training. A teacher with the whole vocabulary teaches a pruned student if its
-dump was made with --keep_text.
+Prune a pre-trained model, then fine-tune or distil it; a fine-tuned one needs
+no more training. A teacher with the whole vocabulary teaches a pruned student
+if its dump was made with --keep_text.
 """
 
 import dataclasses
@@ -56,7 +56,8 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'heldout_file',
     None,
-    'Text like --input_file, to measure the cost on text that chose no piece.',
+    'Text like --input_file, to measure the cost on text that does not decide '
+    'which pieces stay.',
   )
   flags.DEFINE_integer(
     'min_count', 1, 'How often a piece must occur to stay.', lower_bound=1

@@ -25,7 +25,7 @@ FLAGS = flags.FLAGS
 def define_flags() -> None:
   """Defines this script's flags."""
   flags.DEFINE_string(
-    'results_dir', None, 'The folder of one experiment, or of several folders.'
+    'results_dir', None, 'The folder of one experiment, or a folder of several.'
   )
   flags.DEFINE_string('output_dir', None, 'The folder to write the report to.')
 

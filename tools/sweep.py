@@ -7,9 +7,8 @@ r"""Runs a script with every combination of some flags' values.
 The words after `--` are a script and the flags that all runs share. Each run
 gets a folder of its own as --output_dir, SWEEP_DIR/runs/<values>, and a result
 in SWEEP_DIR/results. The same command continues a sweep: finished runs are
-skipped, unfinished ones resume; a folder with results of other words is
-refused. At the end the combinations are printed, the
-best first by --metric.
+skipped, unfinished ones resume; a folder with results of another command is
+refused. At the end the combinations are printed, the best first by --metric.
 
 For a cluster, --write_flagfiles writes the flags of each run to
 SWEEP_DIR/flags/<number>.txt, from 0, and runs nothing; the log lists the
@@ -52,7 +51,9 @@ def define_flags() -> None:
   flags.DEFINE_multi_string(
     'grid', [], "A flag and its values: 'learning_rate=1e-4,3e-4'. Repeatable."
   )
-  flags.DEFINE_list('seeds', [], 'Values of --seed, which each run repeats.')
+  flags.DEFINE_list(
+    'seeds', [], 'Values of --seed; each combination runs with each of them.'
+  )
   flags.DEFINE_integer('jobs', 1, 'Runs at the same time, on this machine.', 1)
   flags.DEFINE_string(
     'metric',

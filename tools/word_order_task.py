@@ -1,4 +1,4 @@
-"""Builds a classification task: are a sentence's words in their own order?
+"""Builds a classification task: are a sentence's words in their original order?
 
 Half of the sentences are cut in two and the parts exchanged, "in the list each
 word" for "each word in the list". The labels come with the text. The words of a
@@ -60,7 +60,7 @@ class Task:
 
 
 def make_text(sentence: str, label: str, rng: random.Random) -> str:
-  """Returns a sentence's words in their own order or with its parts exchanged.
+  """Returns a sentence, in its original order or with its parts exchanged.
 
   >>> make_text('Each word is in the list.', 'exchanged', random.Random(1))
   'in the list each word is'

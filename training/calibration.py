@@ -1,9 +1,10 @@
 """Calibrates a classifier: one temperature, fitted on dev.
 
-Trained classifiers are often too sure. Dividing their logits by a temperature T
-before the softmax changes how sure they are and never which label they predict
-(Guo et al. 2017, arXiv 1706.04599). T is the minimum of the log loss on dev,
-and is recorded in the model.json beside the weights; new weights drop it.
+Trained classifiers are often overconfident. Dividing their logits by a
+temperature T before the softmax changes how confident they are, but never which
+label they predict (Guo et al. 2017, arXiv 1706.04599). T minimises the log loss
+on dev, and is recorded in the model.json beside the weights; further training
+removes it.
 """
 
 from typing import NamedTuple

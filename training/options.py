@@ -78,10 +78,9 @@ class TaskEvaluationOptions(EvaluationOptions):
   )
   calibrate: bool = setting(
     False,
-    'Added: fits a temperature to the trained model, by which its logits are '
-    'divided, so that its probabilities fit the labels of dev. It lies beside '
-    'the weights; --do_eval and --do_predict use it. Predicted labels do not '
-    'change.',
+    'Added: fits a temperature to the trained model on dev, and stores it '
+    'beside the weights. --do_eval and --do_predict divide the logits by it, '
+    'so that the probabilities fit the labels. Predicted labels do not change.',
     needs=('do_train|do_eval|do_predict',),
   )
   predict_split: str = setting(
@@ -184,9 +183,9 @@ class TrainingOptions:
   log_steps: int = setting(
     100,
     'Added: the most steps between two lines of metrics.jsonl and two '
-    'TensorBoard points; multiples of save_checkpoints_steps, '
-    'iterations_per_loop and eval_steps have one, too. The log has a line '
-    'about every ten seconds, whatever it is.',
+    'TensorBoard points; both are also written at multiples of '
+    'save_checkpoints_steps, iterations_per_loop and eval_steps. The log has a '
+    'line about every ten seconds, whatever this flag is.',
     at_least=1,
     needs=('do_train',),
   )
@@ -297,7 +296,7 @@ class TrainingOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Settings(TrainingOptions):
-  """How one training run trains, including its number of steps.
+  """The settings of one training run, with its number of steps.
 
   Attributes:
     precision: the compute dtype of the model's matrix products.

@@ -1,4 +1,4 @@
-"""What a run does by the clock: its lines, and checkpoints between the others.
+"""A run's timed actions: progress lines, and checkpoints between regular ones.
 
 Nothing here decides a weight or a metric: a run's results do not depend on when
 its host looks at the clock.

@@ -59,9 +59,10 @@ class ImitationOptions(TeacherOptions):
   )
   relations: str = setting(
     'query,key,value',
-    "Added: the relations that --relation_weight compares: MiniLMv2's, the "
-    "products of queries, of keys and of values among themselves; or MiniLM's, "
-    'attention (queries and keys) and values.',
+    'Added: the relations that --relation_weight compares. query,key,value '
+    '(MiniLMv2): the products of queries with queries, keys with keys and '
+    'values with values. attention,value (MiniLM): queries with keys, and '
+    'values with values.',
     choices=('query,key,value', 'attention,value'),
     needs=('do_train', 'relation_weight>0'),
     decides_weights=True,

@@ -2,7 +2,7 @@
 
 checkpoints/ckpt-<step> holds the weights, the optimizer's slots, the step and
 the statistics of the current log interval. `model.ckpt-<step>`, the checkpoint
-that other programs load, is written after it if the interval is over.
+that other programs load, is written after it, except within a log interval.
 
 There is no checkpoint of step 0: a run that is killed before its first
 checkpoint starts again.

@@ -68,8 +68,8 @@ class TaskOptions:
     None,
     'Added: the column of --task_name=custom, or of the tables in '
     '--transfer_file or --teacher_scores, with the sentence, or the first of a '
-    "pair. A task's own files decide the default; that of custom is "
-    "'sentence'.",
+    "pair. The default is the column's name in the task's own files; for "
+    "custom, 'sentence'.",
     needs=(_TABLES,),
   )
   text_pair_column: str | None = setting(

@@ -1,4 +1,4 @@
-"""Reads the examples of one table of a user, without the rows that lack some.
+"""Reads a user's table of examples; leaves out rows without a text or label.
 
 Does not import TensorFlow.
 """

@@ -1,7 +1,7 @@
 """The languages of the sentence splitter, sentencex, and their codes.
 
-sentencex splits a language that it does not know like English, without a word;
-so it gets only codes from here. `docs/pretraining.md` lists them.
+sentencex silently splits an unknown language as English, so it gets only the
+codes that are listed here. `docs/pretraining.md` lists them.
 """
 
 import re

@@ -1,8 +1,11 @@
 """Checkpoints in released BERT's format: find, read, write, initialise from.
 
 location        which checkpoint a path names, and the files beside it
+model_file      model.json: how the model was trained, and checksums
+embedded_encoder  the encoder that comes with this project
 recorded_casing whether its text was lower-cased
 tensor_bundle   a TensorFlow checkpoint's two files
+bundle_files    whether both are complete
 hugging_face    the names, layout and configuration of Hugging Face's models
 object_graph    the graph of objects in a TensorFlow 2 checkpoint
 tf_models       the names, layout and settings of tf-models-official's BERT
@@ -15,4 +18,5 @@ stored_weights  checkpoint → weights by their released names
 load_report     which variables a checkpoint initialised
 loading         checkpoint → model
 exporting       model → checkpoint
+pruning         weights without the rows of some tokens
 """

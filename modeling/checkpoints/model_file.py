@@ -10,7 +10,8 @@ model. With it, a copied folder is still the same model:
    "temperature": 1.3,
    "files": {"bert_config.json": "<SHA-256>", "model.ckpt-9.index": ...}}
 
-Each key may be missing. The file is written last: what it vouches for exists.
+Each key may be missing. The file is written last, so all files that it lists
+exist.
 """
 
 import dataclasses

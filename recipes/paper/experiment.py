@@ -47,7 +47,8 @@ _OF_STUDENTS = (
 )
 _OF_RATES = (
   'The learning rates were chosen on SST-2 for BERT-Tiny with an encoder that '
-  'has read 6.6 million records. Other sizes and encoders may need others.'
+  'was pre-trained on 6.6 million records. Other sizes and encoders may need '
+  'others.'
 )
 _VARIANT = re.compile(r'[A-Za-z0-9][A-Za-z0-9.-]*')
 
@@ -311,7 +312,7 @@ def _encoders() -> dict[str, str]:
 def _check_encoders(experiment: Experiment, plan: Plan) -> None:
   """Raises a `UserError` unless --encoders gives all encoders or none.
 
-  Encoders that were pre-trained elsewhere have read another amount of text than
+  Encoders that were pre-trained elsewhere saw another amount of text than
   those that are pre-trained here, so they cannot be compared.
   """
   given = sorted(plan.stages.encoders)
@@ -327,7 +328,7 @@ def _check_encoders(experiment: Experiment, plan: Plan) -> None:
     raise UserError(
       f'--encoders names {", ".join(given)}, but the experiment has '
       f'{", ".join(expected)}. Name an encoder for each size, or choose sizes '
-      'with --sizes: encoders that are pre-trained here have read another '
+      'with --sizes: encoders that are pre-trained here see another '
       'amount of text'
     )
 

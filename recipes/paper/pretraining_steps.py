@@ -1,9 +1,9 @@
-r"""How much must a student have read before it is fine-tuned?
+r"""How many steps of pre-training does a student need before fine-tuning?
 
   python -m recipes.paper.pretraining_steps --data_dir=DATA --scale=cpu
 
 PF from encoders that were pre-trained for more and more steps, each with a
-schedule of its own, beside basic, which reads nothing. All encoders are
+schedule of its own, beside basic, which has no pre-training. All encoders are
 pre-trained here; --encoders is refused.
 """
 
@@ -29,7 +29,7 @@ def runs(plan: Plan) -> list[Run]:
 
 
 def _starts(plan: Plan, size: str) -> dict[int, Start]:
-  """Returns the number of records read → the encoder that has read them."""
+  """Returns the number of records → the encoder pre-trained on them."""
   whole = plan.scale.pretraining
   steps, batch = whole['num_train_steps'], whole['train_batch_size']
   starts = {}
@@ -48,14 +48,16 @@ def _starts(plan: Plan, size: str) -> dict[int, Start]:
 EXPERIMENT = Experiment(
   name='pretraining_steps',
   title='Length of pre-training',
-  question='How much must a student have read before it is fine-tuned?',
+  question=(
+    'How many steps of pre-training does a student need before fine-tuning?'
+  ),
   figure={
     'x': 'records',
     'line': 'method',
     'metric': 'score',
     'x_scale': 'log',
     'line_order': ['basic', 'PF'],
-    'x_label': 'records read in pre-training',
+    'x_label': 'records of pre-training',
     'y_label': 'dev score',
   },
   runs=runs,

@@ -21,7 +21,7 @@ METHODS = ('basic', 'distillation', 'PF', 'PD', 'PDF')
 
 # The best of 1e-4, 3e-4 and 1e-3 for BERT-Tiny on a split of SST-2's training
 # data, by `recipes.paper.selection` at scale cpu: one seed, 1,000 examples, the
-# encoder of encoders/, which has read 6.6 million records.
+# encoder of encoders/, pre-trained on 6.6 million records.
 #
 #                 1e-4   3e-4   1e-3
 #   basic         0.791  0.791  0.784
@@ -143,9 +143,9 @@ class Students:
     """Returns the start from the pre-trained encoder of a size.
 
     Its name tells encoders that were given from those that are pre-trained
-    here: they have read other texts, so their runs are not the same.
+    here: they saw other texts, so their runs are not the same.
     """
-    name = 'wiki' if size in self.stages.encoders else OWN
+    name = 'given' if size in self.stages.encoders else OWN
     return Start(name, self.stages.encoder(size))
 
   def on_labels(

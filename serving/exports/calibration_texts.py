@@ -1,7 +1,7 @@
 """The texts on which static quantization measures the ranges of activations.
 
-They are those of a file, else of the logits dump that the run was distilled on,
-which are what the model was trained for, else the run's dev set.
+They come from a given file, else from the logits dump that the run was
+distilled on, else from the run's dev set.
 
 Tested by `tests/serving/exports/calibration_texts_test.py`.
 """

@@ -1,8 +1,8 @@
 """The preprocessing model of a BERT as on TensorFlow Hub, from text to ids.
 
-The tokenizer is ours, for that of TensorFlow Hub's models (tensorflow_text's
-`BertTokenizer`) gives other ids than google-research/bert on some texts. The
-rest is that of tf-models-official.
+The tokenizer is this project's, because that of TensorFlow Hub's models
+(tensorflow_text's `BertTokenizer`) gives other ids than google-research/bert on
+some texts. The rest is that of tf-models-official.
 
 Tested by `tests/serving/exports/tf_hub_test.py`.
 """

@@ -8,13 +8,13 @@ import pytest
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _TESTS = _ROOT / 'tests'
-_ROOMS = (
+_PACKAGES = (
   *('benchmarks', 'cli', 'data', 'devices', 'distillation', 'modeling'),
   *('pipeline', 'recipes', 'serving', 'system', 'tools', 'training'),
 )
 _MODULES = [
   *_ROOT.glob('run_*.py'),
-  *(path for room in _ROOMS for path in (_ROOT / room).rglob('*.py')),
+  *(path for package in _PACKAGES for path in (_ROOT / package).rglob('*.py')),
 ]
 # It compares two versions of this project, for many minutes.
 _EXCEPTED = ('benchmarks/same_bytes.py',)

@@ -408,7 +408,7 @@ def test_a_variant_has_its_own_results_and_shares_its_runs(run_main, tmp_path):
 def test_given_encoders_and_ours_give_runs_of_different_names(plan):
   given = dataclasses.replace(plan.stages, encoders={'2/128': 'x'})
   theirs = Students(given, plan.students.runs_dir).start('2/128')
-  assert (theirs.name, plan.students.start('2/128').name) == ('wiki', 'own')
+  assert (theirs.name, plan.students.start('2/128').name) == ('given', 'own')
 
 
 def test_an_unknown_scale_of_the_environment_is_refused(

@@ -15,13 +15,13 @@ from distillation import logits_dump
 from system.errors import UserError
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
-_ROOMS = (
+_PACKAGES = (
   *('cli', 'data', 'devices', 'distillation', 'modeling', 'pipeline'),
   *('recipes', 'serving', 'system', 'tools', 'training'),
 )
 _SOURCES = [
   *_ROOT.glob('run_*.py'),
-  *(x for room in _ROOMS for x in (_ROOT / room).rglob('*.py')),
+  *(x for package in _PACKAGES for x in (_ROOT / package).rglob('*.py')),
 ]
 _EXCEPTED = (
   # Beam's workers read their task from a pickle that the pipeline itself writes

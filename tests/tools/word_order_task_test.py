@@ -1,4 +1,4 @@
-"""The task "are a sentence's words in their own order?"."""
+"""The task "are a sentence's words in their original order?"."""
 
 import collections
 import random
