@@ -44,7 +44,6 @@ def run(options: DistillationOptions, command: Command) -> None:
       first expensive step where possible.
     Stopped: the run was asked to stop, and has saved its state.
   """
-  _check_casing(options)
   strategy = strategies.make_strategy(options.devices)
   task = make_distillation_task(options)
   splits = evaluation.read_splits(
@@ -101,16 +100,6 @@ def _splits_of_teacher(
     logging.warning('The teacher is not scored: %s', error)
     return ()
   return ('dev',)
-
-
-def _check_casing(options: DistillationOptions) -> None:
-  for label, path in (
-    ('init_checkpoint', options.model.init_checkpoint),
-    ('teacher_checkpoint', options.dump.teacher_checkpoint),
-  ):
-    model_setup.check_casing_of_name(
-      path, options.tokenizer.do_lower_case, label
-    )
 
 
 def make_distillation_task(options: DistillationOptions) -> Task:

@@ -13,7 +13,6 @@ from distillation.dump_manifest import Manifest
 from modeling import configs
 from modeling.checkpoints import (
   embedded_encoder,
-  recorded_casing,
   tokenizer_files,
 )
 from modeling.checkpoints.location import Checkpoint, locate
@@ -149,7 +148,7 @@ def _find_teacher(options: ModelsOptions, labelled: Labelled) -> Teacher:
     found[1],
     _tokens(checkpoint),
     limit,
-    _casing_of(checkpoint, options.teacher),
+    checkpoint.casing(),
     note=note,
   )
 
@@ -242,16 +241,12 @@ def _check_equal(sizes: Mapping[str, int]) -> None:
     )
 
 
-def _casing_of(checkpoint: Checkpoint, path: str) -> tuple[str, bool] | None:
-  return checkpoint.casing() or recorded_casing.of_name(path)
-
-
 def _casing(
   options: PipelineOptions, teacher: Teacher, start: Checkpoint | None
 ) -> bool:
   """Returns whether text is lower-cased; raises a `UserError` if two differ."""
   found = dict(filter(None, [teacher.casing]))
-  if start and (own := _casing_of(start, options.models.start())):
+  if start and (own := start.casing()):
     found[own[0]] = own[1]
   if not options.tokenizer.do_lower_case:
     found['`do_lower_case`'] = False

@@ -89,7 +89,7 @@ def import_checkpoint(
   config_file, config = tf_models_reader.read_config(checkpoint.folder)
   vocab_file = vocab_file or os.path.join(checkpoint.folder, _VOCAB)
   _check_vocabulary(vocab_file, config, config_file)
-  casing = checkpoint.casing() or recorded_casing.of_name(checkpoint.folder)
+  casing = checkpoint.casing()
   weights, pooler, unused = tf_models_reader.read_weights(
     checkpoint.prefix, config
   )

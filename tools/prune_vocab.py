@@ -153,9 +153,7 @@ def _casing(checkpoint: 'Checkpoint', given: bool | None) -> bool:
   Raises:
     UserError: nothing says so, or what is given contradicts it.
   """
-  from modeling.checkpoints import recorded_casing
-
-  recorded = checkpoint.casing() or recorded_casing.of_name(checkpoint.prefix)
+  recorded = checkpoint.casing()
   if recorded is None and given is None:
     raise UserError(
       f'no file beside {checkpoint.prefix} says whether its text is '

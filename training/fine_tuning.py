@@ -61,11 +61,6 @@ def run(options: TaskJobOptions, command: Command) -> None:
       first expensive step where possible.
     Stopped: the run was asked to stop, and has saved its state.
   """
-  model_setup.check_casing_of_name(
-    options.model.init_checkpoint,
-    options.tokenizer.do_lower_case,
-    'init_checkpoint',
-  )
   strategy = strategies.make_strategy(options.devices)
   task = task_job.make_labelled_task(options)
   splits = evaluation.read_splits(

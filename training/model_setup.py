@@ -18,7 +18,6 @@ from modeling import configs
 from modeling.checkpoints import (
   hugging_face,
   initialisation,
-  recorded_casing,
   tokenizer_files,
 )
 from modeling.checkpoints.location import (
@@ -338,17 +337,6 @@ def check_text(checkpoint: Checkpoint, text: TextEncoding, label: str) -> None:
         f'{ours} is not the vocabulary of `{label}`: '
         f'{checkpoint.vocab_file} differs'
       )
-
-
-def check_casing_of_name(
-  path: str | None, do_lower_case: bool, label: str
-) -> None:
-  """Checks `do_lower_case` against the name of a checkpoint's folder.
-
-  Raises:
-    UserError: the folder is named as a released model of the other casing.
-  """
-  _check_lower_case(recorded_casing.of_name(path or ''), do_lower_case, label)
 
 
 def _check_lower_case(

@@ -17,7 +17,7 @@ from data.records import feature_spec, inference_input
 from data.records.record_source import RecordSource
 from data.text import tokenization
 from devices import flops, strategies, workers
-from modeling.checkpoints import loading, recorded_casing
+from modeling.checkpoints import loading
 from modeling.configs import BertConfig
 from modeling.dropout import DropoutKey
 from modeling.models import PreTrainer, released_variables
@@ -158,16 +158,12 @@ def _check_casing(
   options: PretrainingOptions, found: Any, teacher: Teacher | None
 ) -> None:
   """Raises a `UserError` if a checkpoint has not the records' casing."""
-  model, imitation = options.model, options.imitation
-  named = [('init_checkpoint', model.init_checkpoint, model.checkpoint)]
-  if teacher:
-    path = imitation.teacher_checkpoint
-    named.append(('teacher_checkpoint', path, teacher.checkpoint))
-  for setting, path, checkpoint in named:
-    recorded = checkpoint and (
-      checkpoint.casing() or recorded_casing.of_name(path)
-    )
-    if recorded:
+  theirs = teacher.checkpoint if teacher else None
+  for setting, checkpoint in (
+    ('init_checkpoint', options.model.checkpoint),
+    ('teacher_checkpoint', theirs),
+  ):
+    if checkpoint and (recorded := checkpoint.casing()):
       input_records.check_casing(found, setting, recorded)
 
 

@@ -92,10 +92,11 @@ class Checkpoint:
     """Reads whether the model's text was lower-cased.
 
     Returns:
-      The path of the file that records it, and its do_lower_case; None if no
-      file does.
+      The path of the file that records it, and its do_lower_case; else the name
+      of the folder, if it is that of a released model; else None.
     """
-    return recorded_casing.beside(self.prefix)
+    recorded = recorded_casing.beside(self.prefix)
+    return recorded or recorded_casing.of_name(self.folder)
 
   def data_files(self) -> list[str]:
     """Returns the sorted paths of the files that hold the weights.

@@ -16,25 +16,20 @@ BEST = 'best'
 FILE = tokenizer_files.CONFIG
 
 
-def of_name(path: str) -> tuple[str, bool] | None:
+def of_name(folder: str) -> tuple[str, bool] | None:
   """Returns the casing of a released model, from the name of its folder.
 
-  >>> of_name('models/uncased_L-2_H-128_A-2/bert_model.ckpt')
+  >>> of_name('models/uncased_L-2_H-128_A-2')
   ('uncased_L-2_H-128_A-2', True)
-
-  Args:
-    path: the folder, or a checkpoint in it; need not exist.
 
   Returns:
     The folder's name, and whether its text was lower-cased; None if the folder
     is not named as a released model.
   """
-  path = path.rstrip('/')
-  for part in (path, os.path.dirname(path)):
-    name = os.path.basename(part)
-    for pattern, is_lower in ((_UNCASED, True), (_CASED, False)):
-      if pattern.match(name):
-        return name, is_lower
+  name = os.path.basename(folder.rstrip('/'))
+  for pattern, is_lower in ((_UNCASED, True), (_CASED, False)):
+    if pattern.match(name):
+      return name, is_lower
   return None
 
 

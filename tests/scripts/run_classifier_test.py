@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -154,19 +155,18 @@ def test_mistakes_are_reported_in_one_message(
     _run(world, *arguments, **changes)
 
 
-def test_the_name_of_a_released_model_says_its_casing(world):
-  folder = world / 'cased_L-12_H-768_A-12'
-  folder.mkdir()
-  tf.raw_ops.SaveV2(
-    prefix=str(folder / 'bert_model.ckpt'),
-    tensor_names=['bert/pooler/dense/bias'],
-    shape_and_slices=[''],
-    tensors=[tf.zeros([8])],
-  )
+def test_the_name_of_a_released_model_says_its_casing(teacher_world, caplog):
+  folder = teacher_world / 'cased_L-12_H-768_A-12'
+  shutil.copytree(teacher_world / 'teacher', folder)
+  for name in ('model.json', 'run.json'):
+    (folder / name).unlink()
+  flags = {'init_checkpoint': folder, 'num_train_epochs': 0.25}
   with pytest.raises(
     UserError, match='--do_lower_case=True does not fit .* is a cased model'
   ):
-    _run(world, '--do_train', init_checkpoint=folder / 'bert_model.ckpt')
+    _run(teacher_world, '--do_train', **flags, do_lower_case=True)
+  _run(teacher_world, '--do_train', **flags)
+  assert f'`do_lower_case`=False, as {folder} says' in caplog.text
 
 
 def test_a_malformed_row_is_named_by_file_and_line(world):

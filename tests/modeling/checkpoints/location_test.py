@@ -29,6 +29,16 @@ def run(tmp_path):
   return tmp_path
 
 
+def test_what_files_record_of_the_casing_precedes_the_folder_s_name(tmp_path):
+  folder = tmp_path / 'cased_L-2_H-12_A-2'
+  folder.mkdir()
+  _write(folder / 'bert_model.ckpt')
+  found = location.locate(str(folder))
+  assert found.casing() == (folder.name, False)
+  (folder / 'tokenizer_config.json').write_text('{"do_lower_case": true}')
+  assert found.casing() == (str(folder / 'tokenizer_config.json'), True)
+
+
 def test_a_bare_checkpoint_has_no_descriptions(run):
   found = location.locate(str(run / 'best'))
   assert found == location.Checkpoint(str(run / 'best' / 'model.ckpt-8'))

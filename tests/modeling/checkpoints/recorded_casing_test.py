@@ -29,16 +29,10 @@ from system.errors import UserError
     ('bert-base-cased', None),
   ],
 )
-@pytest.mark.parametrize('path', ['{}', 'a/{}/', 'a/{}/bert_model.ckpt'])
+@pytest.mark.parametrize('path', ['{}', 'a/{}/'])
 def test_a_released_model_s_folder_tells_its_casing(path, name, is_lower):
   expected = None if is_lower is None else (name, is_lower)
   assert recorded_casing.of_name(path.format(name)) == expected
-
-
-def test_a_checkpoint_deeper_in_such_a_folder_is_unknown():
-  assert (
-    recorded_casing.of_name('cased_L-12_H-768_A-12/tuned/model.ckpt-3') is None
-  )
 
 
 @pytest.mark.parametrize(
