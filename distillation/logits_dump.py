@@ -190,7 +190,7 @@ def read_dev_logits(dump_dir: str, shape: tuple[int, int]) -> np.ndarray | None:
   path = os.path.join(dump_dir, DEV_LOGITS)
   if not files.exists(path):
     return None
-  with files.open_read(path, 'rb') as file:
+  with files.open_stream(path) as file:
     content = io.BytesIO(file.read())
   try:
     logits = np.lib.format.read_array(content, allow_pickle=False)

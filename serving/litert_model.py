@@ -136,7 +136,7 @@ def _runner(path: str):
   """
   from ai_edge_litert import interpreter
 
-  with files.open_read(path, 'rb') as file:
+  with files.open_stream(path) as file:
     content = file.read()
   try:
     runner = interpreter.Interpreter(

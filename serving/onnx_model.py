@@ -131,7 +131,7 @@ def _session(path: str):
 
   options = onnxruntime.SessionOptions()
   options.log_severity_level = _ERROR
-  with files.open_read(path, 'rb') as file:
+  with files.open_stream(path) as file:
     content = file.read()
   try:
     return onnxruntime.InferenceSession(

@@ -157,8 +157,7 @@ def _load_parts(
     loading.load_released(
       checkpoint,
       released_variables(classifier),
-      is_required=lambda name: True,
-      allow_mismatch=lambda name: False,
+      loading.everything,
       check_recorded=check.result,
     )
   return classifier, tokenizer

@@ -78,7 +78,7 @@ def crc_of_ends(path: str) -> str:
 
   It is a cheap fingerprint of files of any size.
   """
-  with open_read(path, 'rb') as file:
+  with open_stream(path) as file:
     crc = zlib.crc32(file.read(_END_BYTES))
     file.seek(max(0, size(path) - _END_BYTES))
     return f'{zlib.crc32(file.read(_END_BYTES), crc):08x}'
@@ -229,15 +229,6 @@ def make_folder(path: str) -> None:
     with gfile.GFile(probe, 'wb') as file:
       file.write(b'')
     gfile.remove(probe)
-
-
-@contextlib.contextmanager
-def open_read(path: str, mode: str = 'r') -> Iterator[Any]:
-  """Opens a file for reading: 'r' for UTF-8 text, 'rb' for bytes."""
-  with open_stream(path) as file:
-    if mode == 'r':
-      file = io.TextIOWrapper(file, encoding='utf-8', newline='\n')
-    yield file
 
 
 def open_stream(path: str) -> BinaryIO:

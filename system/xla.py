@@ -11,8 +11,7 @@ Tested by `tests/training/fit_test.py` and
 `tests/training/compile_ahead_test.py`.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -40,17 +39,6 @@ def is_on() -> bool:
 def compiles_each_shape() -> bool:
   """Returns whether each shape of a step's inputs costs a compilation."""
   return _is_on or bool(tf.config.list_logical_devices('TPU'))
-
-
-@contextlib.contextmanager
-def turned_on() -> Iterator[None]:
-  """Compiles the steps that are made in a block."""
-  global _is_on
-  before, _is_on = _is_on, True
-  try:
-    yield
-  finally:
-    _is_on = before
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

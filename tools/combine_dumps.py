@@ -163,7 +163,7 @@ def _copy_dev_logits(source: str, target: str) -> None:
 
   if files.exists(path := os.path.join(source, DEV_LOGITS)):
     with (
-      files.open_read(path, 'rb') as old,
+      files.open_stream(path) as old,
       files.open_write(os.path.join(target, DEV_LOGITS), 'wb') as new,
     ):
       new.write(old.read())

@@ -4,12 +4,12 @@ import functools
 import itertools
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
 
 import tensorflow as tf
 from absl import logging
 
 from data.records import dataset_options
+from data.records.training_input import TrainingBatches
 from devices import workers
 from modeling.checkpoints import (
   exporting,
@@ -32,24 +32,9 @@ from training.step_statistics import StepStatistics
 from training.train_step import Trainer
 
 
-class Batches(Protocol):
-  """Training data, such as `training_input.TrainingBatches`."""
-
-  def __call__(
-    self, start_step: int, num_replicas: int, own: range
-  ) -> tf.data.Dataset:
-    """Returns the batches from a step on, cut for the replicas."""
-
-  def lengths(self, step: int) -> Sequence[int]:
-    """Returns the lengths S' of the first batches that follow `step` steps."""
-
-  def describe(self, step: int) -> str:
-    """Names the records of the batch that follows `step` steps."""
-
-
 def fit(
   job: Job,
-  batches: Batches,
+  batches: TrainingBatches,
   settings: Settings,
   start: Start,
   vocab_file: str | None = None,
@@ -149,7 +134,7 @@ def _export(
 
 
 def _distributed(
-  batches: Batches, step: int
+  batches: TrainingBatches, step: int
 ) -> tf.distribute.DistributedDataset:
   """Returns the batches that follow `step` steps, for the strategy's replicas.
 

@@ -266,10 +266,7 @@ def load(teacher: Teacher, options: PretrainingOptions) -> Imitation:
     return name.startswith(('bert/embeddings/', 'bert/encoder/'))
 
   report = loading.load_released(
-    teacher.checkpoint,
-    released_variables(model),
-    is_required=is_used,
-    allow_mismatch=lambda name: not is_used(name),
+    teacher.checkpoint, released_variables(model), is_used
   )
   logging.info('The teacher: %s', report.summary())
   return Imitation(model, chosen, teacher.checkpoint.checksum())

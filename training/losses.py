@@ -19,12 +19,14 @@ def pretraining_losses(
   """Returns BERT's two losses: `masked_lm_loss` and `next_sentence_loss`.
 
   Args:
-    masked_lm_nats: as for `masked_lm_loss`.
+    masked_lm_nats: float32 [B, P], the masked tokens' cross-entropies, as
+      `models.PreTrainer.score` returns them.
     next_sentence_logits: as for `next_sentence_loss`.
-    batch: the labels, weights and denominators.
+    batch: the labels, weights and denominators. That of the masked tokens is
+      their number in the global batch plus 1e-5, as in google-research/bert.
   """
   return {
-    'masked_lm_loss': masked_lm_loss(
+    'masked_lm_loss': weighted_sum(
       masked_lm_nats, batch['masked_lm_weights'], batch['masked_lm_denominator']
     ),
     'next_sentence_loss': next_sentence_loss(
@@ -33,27 +35,6 @@ def pretraining_losses(
       batch['example_denominator'],
     ),
   }
-
-
-def masked_lm_loss(
-  nats: tf.Tensor, weights: tf.Tensor, denominator: tf.Tensor | float
-) -> tf.Tensor:
-  """Sums the masked tokens' cross-entropies over a denominator.
-
-  Args:
-    nats: float32 [B, P], the cross-entropies, as `models.PreTrainer.score`
-      returns them.
-    weights: float32 [B, P]; 1.0 for a masked token, 0.0 for padding.
-    denominator: in google-research/bert the global batch's sum of weights,
-      plus 1e-5.
-
-  Returns:
-    float32 scalar in nats.
-
-  Raises:
-    ValueError: the shapes don't match; they are shown.
-  """
-  return weighted_sum(nats, weights, denominator)
 
 
 def next_sentence_loss(

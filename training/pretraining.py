@@ -240,9 +240,7 @@ def _evaluate(
   with run_lock.shared(output_dir):
     checkpoint = model_setup.trained_checkpoint(output_dir, options.model, text)
     loading.load_released(
-      checkpoint,
-      released_variables(model),
-      is_required=lambda name: True,
+      checkpoint, released_variables(model), loading.everything
     )
     with source.explained():
       scores = evaluate(model, batches, max_batches)

@@ -183,7 +183,7 @@ def _has_key(key: str) -> Callable[[str], bool]:
 
 def _start(path: str) -> str:
   """Returns the first part of a file, whatever its encoding."""
-  with files.open_read(path, 'rb') as file:
+  with files.open_stream(path) as file:
     return file.read(_START_BYTES).decode(errors='replace')
 
 

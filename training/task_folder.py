@@ -273,8 +273,7 @@ def load_whole(
   report = loading.load_released(
     checkpoint,
     variables,
-    is_required=lambda name: True,
-    allow_mismatch=lambda name: False,
+    loading.everything,
     head_rows=label_order.head_rows(task, label_folders(checkpoint.prefix)),
   )
   logging.info('%s', report.summary())

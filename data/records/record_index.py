@@ -123,7 +123,7 @@ def _parse_index(path: str, stored: dict[str, Any]) -> Index:
 
 def _check_last_window(index: Index) -> None:
   """Raises a `UserError` if the last window is not as the index describes."""
-  with files.open_read(index.path, 'rb') as file:
+  with files.open_stream(index.path) as file:
     record_reader.read_from(
       file,
       index.path,

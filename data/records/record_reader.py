@@ -30,7 +30,7 @@ def read(path: str, count: int | None = None) -> Iterator[bytes]:
   files.require_file(path, 'a TFRecord file')
   chunk_bytes = _CHUNK_BYTES if count is None else _SMALL_CHUNK_BYTES
   num_read = 0
-  with files.open_read(path, 'rb') as file:
+  with files.open_stream(path) as file:
     for framed in _chunks(file, path, 0, chunk_bytes):
       for record in _unframed(framed):
         if num_read == count:
@@ -84,7 +84,7 @@ def read_framed(path: str) -> Iterator[Serialized]:
   Raises:
     UserError: the file cannot be read, or a record is damaged.
   """
-  with files.open_read(path, 'rb') as file:
+  with files.open_stream(path) as file:
     yield from _chunks(file, path, 0, _CHUNK_BYTES)
 
 

@@ -224,7 +224,7 @@ def _read_group(paths: Sequence[str], group: Group) -> list[bytes]:
   # Opens each file once, and one at a time: a group may span thousands.
   for number in np.unique(group.files).tolist():
     path = paths[number]
-    with files.open_read(path, 'rb') as file:
+    with files.open_stream(path) as file:
       for i in np.flatnonzero(group.files == number).tolist():
         windows[i] = record_reader.read_from(
           file,

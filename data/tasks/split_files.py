@@ -112,7 +112,7 @@ def _settings(options: SplitOptions) -> dict[str, Any]:
   settings['text_column'] = columns.text
   settings |= {f'{k}_fraction': v for k, v in options.fractions().items()}
   for name, path in options.sources().items():
-    with files.open_read(path, 'rb') as file:
+    with files.open_stream(path) as file:
       checksum = _sha256(iter(lambda: file.read(1 << 20), b''))
     settings[name] = {'sha256': checksum}
   return settings
@@ -155,7 +155,7 @@ def _check_same(
   for name, checksum in found['files'].items():
     path = os.path.join(folder, name)
     files.require_file(path, f'a split that {MANIFEST} names')
-    with files.open_read(path, 'rb') as file:
+    with files.open_stream(path) as file:
       if _sha256([file.read()]) != checksum:
         raise UserError(
           f'{path} was changed since it was written. Give another folder, or '

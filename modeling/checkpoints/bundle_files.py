@@ -41,7 +41,7 @@ def check(prefix: str) -> None:
     UserError: the index is damaged, or a data file is missing or cut off.
   """
   path = prefix + INDEX
-  with files.open_read(path, 'rb') as file:
+  with files.open_stream(path) as file:
     content = file.read()
   try:
     num_bytes = _data_sizes(content)

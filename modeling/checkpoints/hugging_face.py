@@ -318,7 +318,7 @@ def read_weights(
 
 def _read_safetensors(path: str) -> dict[str, np.ndarray]:
   """Returns name → values; bfloat16 becomes float32."""
-  with files.open_read(path, 'rb') as file:
+  with files.open_stream(path) as file:
     content = file.read()
   with _explained(path):
     tensors = safetensors.deserialize(content)

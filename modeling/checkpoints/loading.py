@@ -23,11 +23,15 @@ from modeling.checkpoints.stored_weights import (
 from system.errors import UserError
 
 
+def everything(_: str) -> bool:
+  """Says of each name that the checkpoint must hold it."""
+  return True
+
+
 def load_released(
   checkpoint: Checkpoint,
   variables: Mapping[str, tf.Variable],
-  is_required: Callable[[str], bool] = is_encoder,
-  allow_mismatch: Callable[[str], bool] = lambda name: not is_encoder(name),
+  is_needed: Callable[[str], bool] = is_encoder,
   init: str = initialisation.ALL,
   extends_positions: bool = False,
   head_rows: Sequence[int] | None = None,
@@ -40,11 +44,11 @@ def load_released(
   Args:
     checkpoint: see `location.locate`.
     variables: released name → variable.
-    is_required: returns whether the checkpoint must hold a name.
-    allow_mismatch: returns whether a name may have another shape in the
-      checkpoint; the variable then keeps its initial values. By default heads
-      may: the checkpoint of a classifier with three labels can initialise the
-      encoder of one with two.
+    is_needed: returns whether the checkpoint must hold a name, in the model's
+      shape; other variables that it lacks, or has in another shape, keep their
+      initial values. By default the encoder is needed and heads are not: the
+      checkpoint of a classifier with three labels can initialise the encoder
+      of one with two. `everything` is for a trained model.
     init: which weights to load, a value of the setting `init`.
     extends_positions: whether the checkpoint may have fewer positions than the
       model; the model's other positions keep their initial values.
@@ -57,14 +61,14 @@ def load_released(
     What was loaded, extended, missing, unused and of another shape.
 
   Raises:
-    UserError: the checkpoint is damaged, a required variable is missing, or
+    UserError: the checkpoint is damaged, a needed variable is missing, or
       shapes differ (the message names the variables), or model.json records
       other files.
   """
   opened = StoredWeights(checkpoint)
   stored = opened.variables
   report = _plan(checkpoint.prefix, variables, stored, init, extends_positions)
-  _check(report, is_required, allow_mismatch)
+  _check(report, is_needed)
   source = initialisation.sources(init, variables, stored)
   wanted = [*report.loaded, *report.extended]
   # Checksums leave Python's lock to the reader, so the two run side by side.
@@ -142,12 +146,8 @@ def _selected_layers(
   )
 
 
-def _check(
-  report: LoadReport,
-  is_required: Callable[[str], bool],
-  allow_mismatch: Callable[[str], bool],
-) -> None:
-  if missing := [name for name in report.missing if is_required(name)]:
+def _check(report: LoadReport, is_needed: Callable[[str], bool]) -> None:
+  if missing := [name for name in report.missing if is_needed(name)]:
     held = report.loaded + list(report.mismatched) + report.unused
     raise UserError(
       f'{report.prefix} lacks variables that the model needs:'
@@ -157,7 +157,7 @@ def _check(
   wrong = [
     f'{name} is {list(theirs)} in the checkpoint, {list(ours)} in the model'
     for name, (theirs, ours) in report.mismatched.items()
-    if not allow_mismatch(name)
+    if is_needed(name)
   ]
   if wrong:
     advice = (

@@ -283,7 +283,7 @@ def _recorded_latest(path: str) -> str:
   """
   if not files.exists(path):
     return ''
-  with files.open_read(path, 'rb') as file:
+  with files.open_stream(path) as file:
     match = _LATEST.search(file.read().decode(errors='replace'))
   try:
     return text_encoding.CUnescape(match[1]).decode() if match else ''

@@ -158,7 +158,7 @@ def checksum(*paths: str) -> str:
   """Returns the SHA-256 of files, one after the other, in hexadecimal."""
   digest = hashlib.sha256()
   for path in paths:
-    with files.open_read(path, 'rb') as file:
+    with files.open_stream(path) as file:
       while block := file.read(_BLOCK_BYTES):
         digest.update(block)
   return digest.hexdigest()

@@ -71,7 +71,7 @@ def read(path: str) -> dict[str, np.ndarray]:
   Raises:
     UserError: the file is missing or damaged, or reading it would run code.
   """
-  with files.open_read(path, 'rb') as file:
+  with files.open_stream(path) as file:
     content = file.read()
   read_format = _read_legacy
   if zipfile.is_zipfile(io.BytesIO(content)):

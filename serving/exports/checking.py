@@ -76,7 +76,6 @@ def compare(
   parts: Parts,
   reference: Reference,
   python: str,
-  model_file: str = '',
 ) -> Comparison:
   """Loads an export in a fresh process, and compares.
 
@@ -86,16 +85,13 @@ def compare(
     parts: the model that was exported.
     reference: our own outputs.
     python: the interpreter that runs the checker.
-    model_file: the file in the folder to load, if a format has several.
 
   Raises:
     UserError: the checker fails; the end of its output is shown.
     RuntimeError: the checker imported this project, or TensorFlow without
       need.
   """
-  outputs, answer = answers(
-    chosen, folder, parts, reference, python, model_file
-  )
+  outputs, answer = answers(chosen, folder, parts, reference, python)
   names = chosen.outputs[parts.head]
   ours = {name: reference.outputs[name] for name in names}
   return _compared(reference, ours, outputs, answer)
@@ -109,7 +105,10 @@ def answers(
   python: str,
   model_file: str = '',
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-  """Runs the checker; arguments and errors are those of `compare`.
+  """Runs the checker; other arguments, and errors, are those of `compare`.
+
+  Args:
+    model_file: the file in the folder to load, if a format has several.
 
   Returns:
     The outputs by name, and the content of answer.json.

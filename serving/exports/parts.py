@@ -87,7 +87,7 @@ def read(path: str, head: str = heads.AUTO) -> Parts:
   of_task = text_model.load(path) if head == heads.TASK else None
   model = _model(head, config, checkpoint)
   variables = released_variables(model)
-  loading.load_released(checkpoint, variables, is_required=lambda name: True)
+  loading.load_released(checkpoint, variables, loading.everything)
   recorded = checkpoint.description()
   longest = recorded and recorded.max_seq_length
   return Parts(

@@ -41,11 +41,6 @@ class Reference:
   outputs: Mapping[str, np.ndarray]
   labels: Sequence[str] | None
 
-  @property
-  def are_pairs(self) -> bool:
-    """Whether each of the texts is a pair."""
-    return not isinstance(self.texts[0], str)
-
 
 def compute(parts: Parts, texts: Sequence[Text]) -> Reference:
   """Runs our own model on texts.

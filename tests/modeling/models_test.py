@@ -85,7 +85,7 @@ def test_pretraining_losses_are_those_of_the_original(reference):
     ids = tf.constant(expected['masked_lm_ids'])
     outputs = model.score({**read_features(folder), 'masked_lm_ids': ids})
     weights = tf.constant(expected['masked_lm_weights'], tf.float32)
-    masked_lm = losses.masked_lm_loss(
+    masked_lm = losses.weighted_sum(
       outputs['masked_lm_nats'], weights, tf.reduce_sum(weights) + 1e-5
     )
     labels = tf.constant(expected['next_sentence_labels'])

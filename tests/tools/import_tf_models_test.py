@@ -110,7 +110,7 @@ def _imported(folder, model):
   loading.load_released(
     location.locate(f'{folder}.out'),
     released_variables(model),
-    is_required=lambda name: True,
+    loading.everything,
   )
   return model, lines
 

@@ -8,6 +8,7 @@ import pytest
 import replicas
 import tensorflow as tf
 import tf_keras
+import xla_on
 from tiny_training import exported, make_settings, make_source, train
 
 from data.records import length_buckets
@@ -15,7 +16,6 @@ from modeling import layers
 from modeling.checkpoints import exporting, loading, location
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
-from system import xla
 from system.errors import UserError
 from training import fit, pretraining, train_loop
 from training.loss_scale import LossScale
@@ -65,7 +65,7 @@ def compiled_steps(monkeypatch):
   monkeypatch.setattr(
     length_buckets, 'few_lengths', length_buckets.bucket_lengths
   )
-  with xla.turned_on():
+  with xla_on.compiled_steps():
     yield
 
 

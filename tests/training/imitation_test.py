@@ -8,12 +8,12 @@ import pytest
 import replicas
 import tensorflow as tf
 import tiny_training
+import xla_on
 from tiny_training import make_settings, make_source
 
 from data.records import length_buckets
 from modeling import hidden_states
 from modeling.models import PreTrainer, released_variables
-from system import xla
 from training import intermediate_losses, losses, pretraining
 from training.imitation import Imitation
 from training.pretraining_options import ImitationOptions
@@ -205,7 +205,7 @@ def test_compiled_steps_train_like_others(source, whole, tmp_path, monkeypatch):
   monkeypatch.setattr(
     length_buckets, 'few_lengths', length_buckets.bucket_lengths
   )
-  with xla.turned_on():
+  with xla_on.compiled_steps():
     found = _train(source, tmp_path)
   for name, value in found.items():
     np.testing.assert_allclose(value, whole[1][name], atol=1e-5, err_msg=name)

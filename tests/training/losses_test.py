@@ -21,7 +21,7 @@ def floats(values):
 def test_masked_lm_loss_sums_real_predictions_over_the_denominator():
   nats = floats([[LOG4 - math.log(3), LOG4], [LOG2, 9]])
   weights = floats([[1, 1], [1, 0]])
-  loss = losses.masked_lm_loss(nats, weights, 3 + 1e-5)
+  loss = losses.weighted_sum(nats, weights, 3 + 1e-5)
   expected = (LOG4 - math.log(3) + LOG4 + LOG2) / (3 + 1e-5)
   assert loss.dtype == tf.float32
   np.testing.assert_allclose(loss, expected, rtol=1e-6)
@@ -143,7 +143,7 @@ def test_batch_of_padding_only_has_loss_zero():
   ('call', 'shapes'),
   [
     (
-      lambda: losses.masked_lm_loss(tf.zeros([2, 3]), tf.zeros([2, 4]), 1),
+      lambda: losses.weighted_sum(tf.zeros([2, 3]), tf.zeros([2, 4]), 1),
       ['(2, 3)', '(2, 4)'],
     ),
     (

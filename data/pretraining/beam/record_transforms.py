@@ -133,7 +133,7 @@ class _Worker(beam.DoFn):
 
 
 def _load(path: str) -> Task:
-  with files.open_read(path, 'rb') as file:
+  with files.open_stream(path) as file:
     return pickle.loads(file.read())
 
 

@@ -1,9 +1,9 @@
 """Buckets, and the batches that are cut from them."""
 
 import tensorflow as tf
+import xla_on
 
 from data.records import length_buckets
-from system import xla
 
 
 def test_buckets_grow_with_the_length_and_end_at_the_maximum():
@@ -16,7 +16,7 @@ def test_buckets_grow_with_the_length_and_end_at_the_maximum():
 
 def test_where_a_length_costs_a_compilation_there_are_at_most_three():
   assert length_buckets.padded_lengths(24) == (8, 16, 24)
-  with xla.turned_on():
+  with xla_on.compiled_steps():
     assert length_buckets.padded_lengths(4) == (4,)
     assert length_buckets.padded_lengths(9) == (8, 9)
     assert length_buckets.padded_lengths(24) == (8, 16, 24)

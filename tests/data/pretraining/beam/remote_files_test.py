@@ -28,7 +28,7 @@ def test_what_is_written_is_read(remote, tmp_path):
   with files.open_write(f'{folder}/y', 'wb') as file:
     file.write(b'12')
     file.write(b'3')
-  with files.open_read(f'{folder}/y', 'rb') as file:
+  with files.open_stream(f'{folder}/y') as file:
     file.seek(1)
     assert file.read() == b'23'
   assert files.size(f'{folder}/y') == 3
