@@ -8,6 +8,7 @@ once its flags are parsed.
 import dataclasses
 import re
 import typing
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from absl import flags
@@ -148,7 +149,7 @@ def is_given(name: str) -> bool:
   return FLAGS[name].present and not run_flags.is_inherited(name)
 
 
-def refuse_if_given(names: list[str], reason: str) -> None:
+def refuse_if_given(names: Iterable[str], reason: str) -> None:
   """Raises a `UserError` if one of these flags is given; `reason` says why."""
   given = [f'--{name}' for name in names if is_given(name)]
   if given:

@@ -6,7 +6,8 @@ Tested by `tests/scripts/run_pipeline_test.py`.
 from absl import flags
 
 from cli import flag_group, input_paths
-from pipeline.options import FOR_TABLES, PipelineOptions
+from data.tasks.split_options import FOR_TABLES
+from pipeline.options import PipelineOptions
 
 FLAGS = flags.FLAGS
 
@@ -31,7 +32,7 @@ def options() -> PipelineOptions:
   flag_group.require_one_of('input_file', 'data_dir')
   flag_group.require_one_of('teacher', 'logits_dir')
   if FLAGS.data_dir:
-    flag_group.refuse_if_given([*FOR_TABLES], '--data_dir has its splits')
+    flag_group.refuse_if_given(FOR_TABLES, '--data_dir has its splits')
   flag_group.refuse_without_effect(*_GROUPS)
   chosen = flag_group.read_all(PipelineOptions)
   chosen.check()

@@ -128,9 +128,8 @@ def _find_teacher(options: ModelsOptions, labelled: Labelled) -> Teacher:
     length = manifest.max_seq_length
     return Teacher(DUMP, path, None, None, length, casing, manifest)
   checkpoint = locate(options.teacher)
-  if not (found := checkpoint.config()):
-    raise UserError(f'there is no bert_config.json beside {checkpoint.prefix}')
-  kind, note, limit = ENCODER, '', found[1].max_position_embeddings
+  config = checkpoint.required_config()
+  kind, note, limit = ENCODER, '', config.max_position_embeddings
   if checkpoint.is_hugging_face:
     kind = HUGGING_FACE
   elif (description := checkpoint.description()) and description.task:
@@ -145,7 +144,7 @@ def _find_teacher(options: ModelsOptions, labelled: Labelled) -> Teacher:
   return Teacher(
     kind,
     options.teacher,
-    found[1],
+    config,
     _tokens(checkpoint),
     limit,
     checkpoint.casing(),
@@ -172,8 +171,7 @@ def _find_start(options: ModelsOptions) -> Checkpoint | None:
     configs.check_size(options.bert_size)
     return None
   checkpoint = locate(options.start())
-  if not checkpoint.config():
-    raise UserError(f'there is no bert_config.json beside {checkpoint.prefix}')
+  checkpoint.required_config()
   return checkpoint
 
 

@@ -11,12 +11,6 @@ from system import files
 from system.errors import UserError
 from system.settings import MAX_SEED, setting
 
-# What splits a table. A folder has its splits.
-FOR_TABLES = (
-  *('input_file', 'dev_file', 'test_file', 'dev_fraction', 'test_fraction'),
-  'split_seed',
-)
-
 
 @dataclasses.dataclass(frozen=True)
 class SourceOptions(SplitOptions):

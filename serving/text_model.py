@@ -112,7 +112,7 @@ def load(path: str) -> TextModel:
   """
   checkpoint = location.locate(path)
   num_outputs = num_outputs_of(checkpoint)
-  config = config_of(checkpoint)
+  config = checkpoint.required_config()
   recorded = checkpoint.description() or ModelFile()
   task = recorded.task
   labels = labels_of(checkpoint, task, num_outputs)
@@ -168,17 +168,6 @@ def _export_record(checkpoint: Checkpoint) -> ExportRecord:
   if not checkpoint.is_hugging_face:
     return ExportRecord()
   return export_record.read(checkpoint.folder)
-
-
-def config_of(checkpoint: Checkpoint) -> BertConfig:
-  """Returns the model's configuration.
-
-  Raises:
-    UserError: there is none beside the checkpoint.
-  """
-  if (found := checkpoint.config()) is None:
-    raise UserError(f'there is no bert_config.json beside {checkpoint.prefix}')
-  return found[1]
 
 
 def num_outputs_of(checkpoint: Checkpoint) -> int:

@@ -1,7 +1,7 @@
 """Exceptions that end a script without a traceback."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 # Messages show this many characters of a value, and values of a list.
@@ -55,7 +55,14 @@ def shown(value: Any) -> str:
 
 def listed(values: Iterable[Any]) -> str:
   """Returns the first values of a list for a message, each as `shown`."""
-  values = list(values)
-  text = ', '.join(map(shown, values[:_MAX_VALUES]))
-  num_more = len(values) - _MAX_VALUES
+  return few([shown(value) for value in values], _MAX_VALUES)
+
+
+def few(items: Sequence[str], most: int = 5, separator: str = ', ') -> str:
+  """Joins the first items for a message, and counts the rest.
+
+  >>> few(['a', 'b', 'c', 'd'], most=2)
+  'a, b and 2 more'
+  """
+  text, num_more = separator.join(items[:most]), len(items) - most
   return f'{text} and {num_more:,} more' if num_more > 0 else text

@@ -44,12 +44,6 @@ Row = tuple[str, str]
 # Rows of 'train', 'dev' and perhaps 'test'.
 Splits = Mapping[str, Sequence[Row]]
 
-# What splits a table. A folder has its splits.
-_FOR_TABLES = [
-  *['input_file', 'dev_file', 'test_file', 'dev_fraction', 'test_fraction'],
-  'split_seed',
-]
-
 
 def define_flags() -> None:
   """Defines this script's flags."""
@@ -257,7 +251,9 @@ def _read() -> tuple[Splits, SplitOptions]:
   if not (data_dir := FLAGS.data_dir):
     flag_group.refuse_without_effect(SplitOptions)
     return read_table(options), options
-  flag_group.refuse_if_given(_FOR_TABLES, '--data_dir has its splits')
+  flag_group.refuse_if_given(
+    split_options.FOR_TABLES, '--data_dir has its splits'
+  )
   is_pair, is_regression = split_files.kind(data_dir)
   if is_pair and not FLAGS['text_pair_column'].present:
     options = dataclasses.replace(

@@ -36,7 +36,6 @@ from tools import prune_output
 if TYPE_CHECKING:
   from data.text.corpus import Corpus
   from modeling.checkpoints.location import Checkpoint
-  from modeling.configs import BertConfig
 
 FLAGS = flags.FLAGS
 
@@ -99,10 +98,10 @@ def prune(
   from data.text.tokenization import BertTokenizer, Vocabulary
   from modeling.checkpoints import pruning, stored_weights
 
-  config = _config(checkpoint)
-  before = BertTokenizer(
-    checkpoint.vocab_file, _casing(checkpoint, do_lower_case)
-  )
+  config = checkpoint.required_config()
+  if (vocab_file := checkpoint.vocab_file) is None:
+    raise UserError(f'there is no {_VOCAB} beside {checkpoint.prefix}')
+  before = BertTokenizer(vocab_file, _casing(checkpoint, do_lower_case))
   weights = stored_weights.read_weights(checkpoint)
   first, *others = corpora
   fit, counts = vocabulary_fit.check_and_count(corpora[first], before)
@@ -132,19 +131,6 @@ def prune(
     prune_output.write(folder, checkpoint, smaller, config, after)
     files.write_json(os.path.join(folder, REPORT), report)
   return report
-
-
-def _config(checkpoint: 'Checkpoint') -> 'BertConfig':
-  """Returns the model's configuration.
-
-  Raises:
-    UserError: it is missing, or the vocabulary is.
-  """
-  if (found := checkpoint.config()) is None:
-    raise UserError(f'there is no bert_config.json beside {checkpoint.prefix}')
-  if checkpoint.vocab_file is None:
-    raise UserError(f'there is no {_VOCAB} beside {checkpoint.prefix}')
-  return found[1]
 
 
 def _casing(checkpoint: 'Checkpoint', given: bool | None) -> bool:

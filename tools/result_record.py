@@ -213,10 +213,7 @@ def as_time(seconds: float) -> str:
 def _config(run_dir: str, model_dir: str | None) -> BertConfig:
   if not model_dir:
     return BertConfig.from_json_file(os.path.join(run_dir, 'bert_config.json'))
-  checkpoint = locate(model_dir)
-  if not (found := checkpoint.config()):
-    raise UserError(f'there is no bert_config.json beside {checkpoint.prefix}')
-  return found[1]
+  return locate(model_dir).required_config()
 
 
 def _scores(run_dir: str) -> tuple[dict[str, float | None], int]:

@@ -25,7 +25,7 @@ from modeling.dropout import DropoutKey
 from modeling.heads import MaskedLmHead
 from modeling.layers import WeightInit
 from modeling.models import PreTrainer, released_variables
-from system.errors import UserError
+from system.errors import UserError, few
 from system.settings import weights_decided_by
 from training import intermediate_losses, losses, model_setup
 from training.model_setup import TextEncoding
@@ -243,7 +243,7 @@ def _check_head(checkpoint: Checkpoint, config: BertConfig) -> None:
     raise UserError(
       '`soft_masked_lm_weight` needs a teacher with a masked-LM head, as '
       f'run_pretraining.py makes it: {checkpoint.prefix} lacks '
-      f'{location.first_few(missing)}'
+      f'{few(missing)}'
     )
 
 

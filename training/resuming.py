@@ -20,7 +20,7 @@ from devices import restart, workers
 from modeling.checkpoints import location, tensor_bundle
 from modeling.checkpoints.location import INDEX
 from system import files, temporary_files
-from system.errors import UserError
+from system.errors import UserError, few
 from training import run_lock
 from training.optimization import AdamW
 from training.step_statistics import StepStatistics
@@ -281,6 +281,5 @@ def _check_fit(
     if found.get(name) != expected.get(name)
   ]
   if differences:
-    raise UserError(
-      f'{prefix} does not belong to this run: {location.first_few(differences)}'
-    )
+    named = few(differences, separator='; ')
+    raise UserError(f'{prefix} does not belong to this run: {named}')

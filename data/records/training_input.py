@@ -16,7 +16,7 @@ from data.records.dataset_options import OPTIONS, traced_as_written
 from data.records.record_source import RecordSource
 from data.records.training_order import Group, TrainingOrder
 from system import files, threads
-from system.errors import UserError
+from system.errors import UserError, few
 
 # A message lists this many records of a file and counts the rest.
 _MAX_LISTED_RECORDS = 64
@@ -61,15 +61,10 @@ class TrainingBatches:
     for path, number in records_of_batch(self.source, self.order, step):
       numbers.setdefault(path, []).append(number)
     return '; '.join(
-      f'{path}, records (counted from 0) {_list_records(sorted(found))}'
+      f'{path}, records (counted from 0) '
+      f'{few(list(map(str, sorted(found))), _MAX_LISTED_RECORDS)}'
       for path, found in sorted(numbers.items())
     )
-
-
-def _list_records(numbers: Sequence[int]) -> str:
-  num_more = len(numbers) - _MAX_LISTED_RECORDS
-  text = ', '.join(map(str, numbers[:_MAX_LISTED_RECORDS]))
-  return f'{text} and {num_more} more' if num_more > 0 else text
 
 
 def records_of_batch(

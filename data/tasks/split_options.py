@@ -17,6 +17,8 @@ from system.errors import UserError, shown
 from system.settings import MAX_SEED, setting
 
 _SOURCES = ('input_file', 'dev_file', 'test_file')
+# The settings that split a table. A folder has its splits.
+FOR_TABLES = (*_SOURCES, 'dev_fraction', 'test_fraction', 'split_seed')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ import safetensors
 from modeling.checkpoints import pytorch_file
 from modeling.configs import BertConfig, check_fixed
 from system import files
-from system.errors import UserError, shown
+from system.errors import UserError, few, shown
 from system.file_systems import local_path
 
 CONFIG_FILE = 'config.json'
@@ -101,7 +101,6 @@ _DTYPES = {
 _BFLOAT16 = 'BF16'
 # What programs that wrap a model put before its names.
 _WRAPPERS = re.compile(r'((module|model|_orig_mod)\.)*(bert\.)?')
-_NUM_SHOWN = 5  # tensors in a message
 _BUFFERS = ('embeddings.position_ids', 'embeddings.token_type_ids')
 _MODULE = re.compile(
   r'(?P<module>(embeddings|encoder|pooler|cls\.predictions\.transform)\..+)'
@@ -308,10 +307,9 @@ def read_weights(
     tensors |= read(part)
   weights, unused = released_weights(tensors)
   if not weights:
-    more = f' and {len(unused) - _NUM_SHOWN} more' * (len(unused) > _NUM_SHOWN)
     raise UserError(
       f'{path} has no weights of a BERT, such as embeddings.word_embeddings.'
-      f'weight: it holds {", ".join(unused[:_NUM_SHOWN]) or "nothing"}{more}'
+      f'weight: it holds {few(unused) or "nothing"}'
     )
   return weights, unused
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from absl import logging
 
+from system.errors import few
+
 _MAX_NAMED = 4  # In a line.
 
 
@@ -58,7 +60,7 @@ class LoadReport:
       parts.append(f'from its layers {", ".join(map(str, self.layers))}')
     parts += self._extensions()
     if fresh:
-      parts.append(f'fresh: {_few(compact(fresh))}')
+      parts.append(f'fresh: {few(compact(fresh), _MAX_NAMED)}')
     if self.unused:
       parts.append(f'unused: {len(self.unused)}')
     return '; '.join(parts)
@@ -106,12 +108,6 @@ def _section(title: str, names: list[str]) -> list[str]:
   if not names:
     return []
   return [f'  {title} ({len(names)}):'] + [f'    {n}' for n in compact(names)]
-
-
-def _few(names: list[str]) -> str:
-  more = len(names) - _MAX_NAMED
-  text = ', '.join(names[:_MAX_NAMED])
-  return f'{text} and {more} more' if more > 0 else text
 
 
 def compact(names: Iterable[str]) -> list[str]:

@@ -13,14 +13,14 @@ import tensorflow as tf
 from modeling.checkpoints import initialisation
 from modeling.checkpoints.initialisation import POSITIONS
 from modeling.checkpoints.load_report import LoadReport, compact
-from modeling.checkpoints.location import Checkpoint, first_few
+from modeling.checkpoints.location import Checkpoint
 from modeling.checkpoints.stored_weights import (
   CLASSIFIER_HEAD,
   StoredWeights,
   Variables,
   is_encoder,
 )
-from system.errors import UserError
+from system.errors import UserError, few
 
 
 def everything(_: str) -> bool:
@@ -152,7 +152,7 @@ def _check(report: LoadReport, is_needed: Callable[[str], bool]) -> None:
     raise UserError(
       f'{report.prefix} lacks variables that the model needs:'
       f' {", ".join(compact(missing))}. It holds'
-      f' {first_few(compact(held)) or "no weights"}. {_advice(missing)}'
+      f' {few(compact(held)) or "no weights"}. {_advice(missing)}'
     )
   wrong = [
     f'{name} is {list(theirs)} in the checkpoint, {list(ours)} in the model'
@@ -160,6 +160,7 @@ def _check(report: LoadReport, is_needed: Callable[[str], bool]) -> None:
     if is_needed(name)
   ]
   if wrong:
+    named = few(wrong, separator='; ')
     advice = (
       'Do the bert_config.json and the vocabulary given belong to this'
       ' checkpoint?'
@@ -169,7 +170,7 @@ def _check(report: LoadReport, is_needed: Callable[[str], bool]) -> None:
       theirs, ours = shapes[0]
       advice = f'Its head has {theirs[0]} classes, the task {ours[0]}.'
     raise UserError(
-      f'{report.prefix} does not fit the model: {first_few(wrong)}. {advice}'
+      f'{report.prefix} does not fit the model: {named}. {advice}'
     )
 
 

@@ -25,14 +25,13 @@ from modeling.checkpoints import (
 from modeling.checkpoints.bundle_files import DATA, INDEX
 from modeling.configs import BertConfig
 from system import files
-from system.errors import UserError
+from system.errors import UserError, few
 
 STATE_FILE = 'checkpoint'
 # Its line that names the latest checkpoint, a text in the form of C.
 _LATEST = re.compile(r'^model_checkpoint_path:\s*"((?:[^"\\\n]|\\.)*)"', re.M)
 
 _DATA_FILE = re.compile(r'\.data-\d{5}-of-\d{5}')
-_MAX_SHOWN = 5  # items of a list in an error message
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +78,16 @@ class Checkpoint:
     if self.is_hugging_face and files.exists(path):
       return path, hugging_face.read_config(path)
     return None
+
+  def required_config(self) -> BertConfig:
+    """Returns the configuration of `config`.
+
+    Raises:
+      UserError: as for `config`, or there is no file.
+    """
+    if (found := self.config()) is None:
+      raise UserError(f'there is no bert_config.json beside {self.prefix}')
+    return found[1]
 
   def description(self) -> model_file.ModelFile | None:
     """Reads the model.json beside it; None if there is no such file.
@@ -310,15 +319,4 @@ def _candidates(folder: str, wanted: str) -> str:
   near = difflib.get_close_matches(
     os.path.basename(wanted), names, len(names), cutoff=0.0
   )
-  return f'in {folder!r} there are: {first_few(near)}'
-
-
-def first_few(items: list[str]) -> str:
-  """Joins the first five items for a message, and counts the rest.
-
-  >>> first_few(['a', 'b', 'c', 'd', 'e', 'f', 'g'])
-  'a; b; c; d; e; and 2 more'
-  """
-  num_more = len(items) - _MAX_SHOWN
-  more = f'; and {num_more} more' if num_more > 0 else ''
-  return '; '.join(items[:_MAX_SHOWN]) + more
+  return f'in {folder!r} there are: {few(near, separator="; ")}'

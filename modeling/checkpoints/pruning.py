@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from modeling.checkpoints.initialisation import WORDS
 from system.errors import UserError
 
-WORD_EMBEDDINGS = 'bert/embeddings/word_embeddings'
 # The masked-LM head multiplies by the word embeddings, and adds this bias.
 OUTPUT_BIAS = 'cls/predictions/output_bias'
 
@@ -26,9 +26,9 @@ def prune(
       masked-LM head's biases, is not V.
   """
   result = dict(weights)
-  if WORD_EMBEDDINGS not in weights:
-    raise UserError(f'the checkpoint has no {WORD_EMBEDDINGS}')
-  for name in (WORD_EMBEDDINGS, OUTPUT_BIAS):
+  if WORDS not in weights:
+    raise UserError(f'the checkpoint has no {WORDS}')
+  for name in (WORDS, OUTPUT_BIAS):
     if name not in weights:
       continue
     if (found := len(weights[name])) != vocab_size:

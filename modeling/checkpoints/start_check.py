@@ -6,14 +6,14 @@ Tested by `tests/modeling/checkpoints/loading_test.py`.
 from modeling.checkpoints import initialisation
 from modeling.checkpoints.initialisation import POSITIONS, SEGMENTS
 from modeling.checkpoints.load_report import compact
-from modeling.checkpoints.location import Checkpoint, first_few
+from modeling.checkpoints.location import Checkpoint
 from modeling.checkpoints.stored_weights import (
   StoredWeights,
   Variables,
   is_encoder,
 )
 from modeling.configs import BertConfig
-from system.errors import UserError
+from system.errors import UserError, few
 
 
 def check(
@@ -40,7 +40,7 @@ def check(
   if initialisation.WORDS not in stored:
     raise UserError(
       f'{prefix} lacks {initialisation.WORDS}. It holds'
-      f' {first_few(compact(stored)) or "no weights"}'
+      f' {few(compact(stored)) or "no weights"}'
     )
   vocab_size, width = stored[initialisation.WORDS][0]
   for name, theirs, ours in (

@@ -9,22 +9,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from modeling.checkpoints import hugging_face
+from modeling.checkpoints import hugging_face, object_graph
 from modeling.checkpoints.load_report import compact
-from modeling.checkpoints.location import INDEX, Checkpoint, first_few
+from modeling.checkpoints.location import INDEX, Checkpoint
 from modeling.checkpoints.tensor_bundle import damage_explained
-from system.errors import UserError
+from system.errors import UserError, few
 
 CLASSIFIER_HEAD = ('output_weights', 'output_bias')
 
 # Name → (shape, name of the dtype).
 Variables = Mapping[str, tuple[tuple[int, ...], str]]
 
-_OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 # Variables that google-research/bert's training saves besides the weights; and
 # those of TensorFlow 2, whose keys name no weight.
 _TRAINING_STATE = re.compile(
-  rf'(.*/(adam|lamb)_[mv]|global_step|{_OBJECT_GRAPH}|.*/\.ATTRIBUTES/.*)$'
+  rf'(.*/(adam|lamb)_[mv]|global_step|{object_graph.GRAPH}|.*/\.ATTRIBUTES/.*)$'
 )
 
 
@@ -109,7 +108,7 @@ def check_finite(path: str, values: Mapping[str, np.ndarray]) -> None:
   if wrong:
     raise UserError(
       f'{path} holds weights that are NaN or infinite:'
-      f' {first_few(compact(sorted(wrong)))}'
+      f' {few(compact(sorted(wrong)))}'
     )
 
 
@@ -159,7 +158,7 @@ def _open(checkpoint: Checkpoint):
   with damage_explained(checkpoint.prefix + INDEX):
     # `tf.train.load_checkpoint` mistakes a prefix on ram:// for a folder.
     reader = tf.compat.v1.train.NewCheckpointReader(checkpoint.prefix)
-  if reader.has_tensor(_OBJECT_GRAPH) and not _variables(reader):
+  if reader.has_tensor(object_graph.GRAPH) and not _variables(reader):
     raise UserError(
       f'{checkpoint.prefix} is a TensorFlow 2 checkpoint, without released '
       'names. If it is of tf-models-official, `python -m '

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from modeling.checkpoints import tf_models
+from modeling.checkpoints import initialisation, tf_models
 from modeling.checkpoints.object_graph import ObjectGraph
 from modeling.checkpoints.tf_models import (
   CLASSIFIER,
@@ -30,7 +30,6 @@ _ENCODERS = (
   *(ENCODER, MODEL, f'{MODEL}/_network', f'{MODEL}/encoder_network'),
   f'{MODEL}/layer_with_weights-0',
 )
-_WORDS = 'bert/embeddings/word_embeddings'
 _QUERY = 'bert/encoder/layer_0/attention/self/query/kernel'
 
 
@@ -130,7 +129,7 @@ def _encoder(
         ).items()
       }
       # A classifier, too, has a layer_with_weights-0; it is no table.
-      if graph.key(paths[_WORDS]):
+      if graph.key(paths[initialisation.WORDS]):
         _check_layers(graph, prefix, paths, num_layers)
         return at, paths
   raise UserError(

@@ -80,7 +80,7 @@ def read(path: str, head: str = heads.AUTO) -> Parts:
       the head are missing or contradict each other; they are named.
   """
   checkpoint = location.locate(path)
-  config = text_model.config_of(checkpoint)
+  config = checkpoint.required_config()
   stored = stored_weights.read_variables(checkpoint)
   head = _head(head, stored, checkpoint)
   tokenizer = _tokenizer(checkpoint, config)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from modeling.checkpoints import pruning
+from modeling.checkpoints.initialisation import WORDS
 from system.errors import UserError
 
 _WEIGHTS = {
-  pruning.WORD_EMBEDDINGS: np.arange(8, dtype=np.float32).reshape(4, 2),
+  WORDS: np.arange(8, dtype=np.float32).reshape(4, 2),
   pruning.OUTPUT_BIAS: np.arange(4, dtype=np.float32),
   'output_bias': np.arange(4, dtype=np.float32),
 }
@@ -15,7 +16,7 @@ _WEIGHTS = {
 
 def test_embeddings_and_bias_keep_the_same_rows_and_others_stay():
   pruned = pruning.prune(_WEIGHTS, np.array([0, 3]), 4)
-  assert pruned[pruning.WORD_EMBEDDINGS].tolist() == [[0, 1], [6, 7]]
+  assert pruned[WORDS].tolist() == [[0, 1], [6, 7]]
   assert pruned[pruning.OUTPUT_BIAS].tolist() == [0, 3]
   assert pruned['output_bias'] is _WEIGHTS['output_bias']
 
