@@ -6,10 +6,12 @@ Tested by `tests/distillation/transfer_set_test.py` and
 
 import dataclasses
 import math
+import os
 import re
 
 from distillation import dump_manifest
 from distillation.import_options import ImportOptions
+from system import files
 from system.errors import UserError
 from system.file_systems import local_path
 from system.settings import MAX_SEED, setting
@@ -352,6 +354,8 @@ class DistillationOptions(TaskJobOptions):
     """
     super().check()
     self.student.layers()
+    if self.training.do_train and self.training.output_dir:
+      self._check_folders()
     if self.dump.do_dump_logits:
       self._check_dump()
       return
@@ -361,6 +365,19 @@ class DistillationOptions(TaskJobOptions):
     for folder in self.dump.logits_dir:
       if local_path(folder) is not None:
         dump_manifest.read(folder)
+
+  def _check_folders(self) -> None:
+    """Refuses a dump in a folder that the student writes to."""
+    output_dir = self.training.output_dir
+    own = {
+      files.real_path(os.path.join(output_dir, name)) for name in ('', 'dump')
+    }
+    for folder in self.dump.logits_dir:
+      if files.real_path(folder) in own:
+        raise UserError(
+          f'`logits_dir`={folder} is a folder that the student in '
+          f'`output_dir`={output_dir} writes to: give another one'
+        )
 
   def splits(self) -> list[str]:
     """Returns the names of the splits that the jobs read."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from absl import logging
 
-from data.tasks import data_report
+from data.tasks import data_report, label_order
 from data.tasks.examples import Example
 from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
@@ -19,11 +19,11 @@ from devices import strategies, workers
 from distillation import (
   imported_dump,
   logits_dump,
+  student,
   teacher,
   transfer_set,
 )
 from distillation.options import DistillationOptions, no_dev
-from distillation.student import evaluate_student, train_student
 from modeling.checkpoints import location
 from modeling.configs import BertConfig
 from system.errors import UserError
@@ -57,7 +57,7 @@ def run(options: DistillationOptions, command: Command) -> None:
   if options.has_student:
     config = model_setup.choose_config(options.model, text, task)
     model_setup.check_start(options.model, config, text)
-    if options.training.do_train:  # Before a teacher works for hours.
+    if options.training.do_train:
       options.training.check_fits(
         strategy.num_replicas_in_sync, config.num_hidden_layers
       )
@@ -68,10 +68,12 @@ def run(options: DistillationOptions, command: Command) -> None:
     folder = task_job.make_task_folder(task, tokenizer, options)
     model = task_job.make_classifier(config, task, options)
     if options.training.do_train:
-      train_student(model, folder, splits, dumps, options, command)
-    return evaluate_student(model, folder, splits, dumps, options, text)
+      student.train_student(model, folder, splits, dumps, options, command)
+    return student.evaluate_student(model, folder, splits, dumps, options, text)
 
   with workers.running(strategy):
+    if options.makes_dump and options.training.do_train:
+      student.check_before_dump(task, config, options)
     if options.dump.do_dump_logits:
       _dump_logits(task, tokenizer, splits.get('dev', ()), options, command())
     if options.imported.do_import_logits:
@@ -110,14 +112,13 @@ def make_distillation_task(options: DistillationOptions) -> Task:
       numbers.
   """
   dump = options.dump
-  teachers = []
   if dump.do_dump_logits:
-    teachers += location.label_folders(dump.teacher_checkpoint)
-  task = task_job.make_labelled_task(
-    options,
-    *teachers,
-    dump_folders=() if options.makes_dump else dump.logits_dir,
-  )
+    teachers = location.label_folders(dump.teacher_checkpoint)
+    task = task_job.make_labelled_task(options, teachers)
+    label_order.check(task, teachers)
+  else:
+    dumps = () if options.imported.do_import_logits else dump.logits_dir
+    task = task_job.make_labelled_task(options, dumps)
   temperature = options.student.temperature
   is_own = 'temperature' not in options.student.inherited
   if task.is_regression and temperature != 1.0 and is_own:
@@ -151,6 +152,8 @@ def _dump_logits(
     transfer_set.columns_of(task, options.task, options.transfer),
     tfds_dir=data_dir if options.task.data_source == 'tfds' else None,
   )
+  if options.training.do_train:
+    student.check_texts(transfer.texts, options)
   _show_data(folder, transfer, dev, config)
   teacher.dump(
     teacher.DumpJob(

@@ -17,6 +17,7 @@ from data.records.record_source import RecordSource
 from data.tasks import classifier_records, label_order
 from data.tasks.examples import Example
 from data.tasks.task import Task
+from devices import workers
 from distillation import (
   dump_shards,
   merged_dump,
@@ -26,9 +27,19 @@ from distillation.logits_dump import Dump
 from distillation.options import DistillationOptions, StudentOptions
 from distillation.patience import Patience
 from distillation.soft_labels import agreement, make_distillation_loss
+from distillation.transfer_text import Text
+from modeling.configs import BertConfig
 from modeling.models import Classifier
+from system import files
 from system.errors import UserError
-from training import evaluation, run_folder, scoring, task_job
+from training import (
+  evaluation,
+  foreign_files,
+  run_folder,
+  scoring,
+  seed_folders,
+  task_job,
+)
 from training.evaluation import Splits
 from training.job import Job
 from training.model_setup import TextEncoding
@@ -71,6 +82,60 @@ def make_job(
   return dataclasses.replace(job, unexported_variables=more)
 
 
+def check_before_dump(
+  task: Task, config: BertConfig, options: DistillationOptions
+) -> None:
+  """Checks what a student needs besides its dump, before the dump is made.
+
+  A teacher may work for hours on it.
+
+  Args:
+    task: the task.
+    config: the student's.
+    options: all settings of the script.
+
+  Raises:
+    UserError: the student's folder cannot be written to, or holds files of
+      another program; or the student has too few layers for the dump's states.
+  """
+  student = options.student
+  if student.patient_weight:
+    patience.student_layers(
+      student.layers(), len(options.dump.cls_layers()), config.num_hidden_layers
+    )
+
+  def check_folder() -> None:
+    foreign_files.check_run(
+      seed_folders.of_first_seed(options).output_dir,
+      config.to_dict(),
+      options.tokenizer.vocab_file,
+      task.labels,
+    )
+    files.make_folder(options.training.output_dir)
+
+  workers.chief_does(check_folder)
+
+
+def check_texts(texts: Sequence[Text], options: DistillationOptions) -> None:
+  """Checks that a student can be trained on texts, before they are scored.
+
+  Raises:
+    UserError: its epochs are less than one step, or no text has a label and
+      `hard_label_weight` needs some.
+  """
+  options.settings(len(texts))
+  num_labelled = sum(text.label is not None for text in texts)
+  _check_hard_labels(options.student.hard_label_weight, num_labelled)
+
+
+def _check_hard_labels(weight: float, num_labelled: int) -> None:
+  if weight and not num_labelled:
+    raise UserError(
+      f'`hard_label_weight`={weight} cannot take effect: no text of the dump '
+      'has a label (`transfer_split`=train adds some)'
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class SoftLabels:
   """A student's training data: the dumps of one or several teachers.
@@ -96,12 +161,7 @@ class SoftLabels:
       UserError: they do not, or `hard_label_weight` cannot take effect.
     """
     merged_dump.check(self.dumps, self.student)
-    weight = self.options.hard_label_weight
-    if weight and not self.num_labelled:
-      raise UserError(
-        f'`hard_label_weight`={weight} cannot take effect: no text of the dump '
-        'has a label (`transfer_split`=train adds some)'
-      )
+    _check_hard_labels(self.options.hard_label_weight, self.num_labelled)
 
   @property
   def num_examples(self) -> int:

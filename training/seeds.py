@@ -49,11 +49,18 @@ def run(
   # Each seed's run has its own folder; this one holds the report.
   with run_lock.held(output_dir):
     workers.chief_does(lambda: foreign_files.check_seeds(output_dir))
-    if training.do_train and not resuming.has_progress(output_dir):
+    folders = {
+      seed: seed_folders.folder(output_dir, seed)
+      for seed in range(training.seed, training.seed + num_seeds)
+    }
+    # A seed's run may refuse a command, which must not be recorded then.
+    if training.do_train and not any(
+      map(resuming.has_progress, folders.values())
+    ):
       run_folder.claim(output_dir, {}, False, command=command())
     scores = {}
-    for seed in range(training.seed, training.seed + num_seeds):
-      own = {'seed': seed, 'output_dir': seed_folders.folder(output_dir, seed)}
+    for seed, folder in folders.items():
+      own = {'seed': seed, 'output_dir': folder}
       logging.info('Seed %d, in %s', seed, own['output_dir'])
       with gradient_registry.freeing_graphs():
         scores[seed] = job(
@@ -62,6 +69,8 @@ def run(
           ),
           command(**own, num_seeds=1),
         )
+    if training.do_train:
+      run_folder.claim(output_dir, {}, False, command=command())
     workers.chief_does(lambda: report(output_dir, scores))
 
 

@@ -1,14 +1,16 @@
 """One task in one folder: its records, evaluations and predictions."""
 
+import contextlib
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from data.records import inference_input
+from data.records.file_names import index_path
 from data.records.record_source import RecordSource
 from data.tasks import classifier_records, label_order
 from data.tasks.examples import Example
@@ -18,6 +20,7 @@ from devices import workers
 from modeling.checkpoints import loading, recorded_casing, stored_weights
 from modeling.checkpoints.location import Checkpoint, label_folders
 from modeling.models import Classifier, released_variables
+from system import files, temporary_files
 from system.errors import UserError
 from training import calibration, class_scores, result_files, scoring
 from training.predictor import Predictor
@@ -61,6 +64,11 @@ class TaskFolder:
     The chief writes; the other workers only open the file.
     """
     path = os.path.join(self.output_dir, f'{name}.tf_record')
+    return self._write_records(path, examples)
+
+  def _write_records(
+    self, path: str, examples: Sequence[Example]
+  ) -> RecordSource:
     if workers.is_chief():
       classifier_records.write_records(
         path, examples, self.task, self.tokenizer, self.max_seq_length
@@ -217,6 +225,26 @@ class TaskFolder:
       outputs,
     )
 
+  @contextlib.contextmanager
+  def _own_records(
+    self, name: str, examples: Sequence[Example]
+  ) -> Iterator[RecordSource]:
+    """Writes `<name>.tf_record` as `write_records`; has it after the block.
+
+    In the block its name is a temporary one: another evaluation in the same
+    folder may write a file of this name for another split.
+    """
+    path = os.path.join(self.output_dir, f'{name}.tf_record')
+    own = temporary_files.name_for(path)
+    try:
+      yield self._write_records(own, examples)
+      files.rename(index_path(own), index_path(path))
+      files.rename(own, path)
+    finally:
+      for left in (own, index_path(own)):
+        if files.exists(left):
+          files.remove(left)
+
   def _logits(
     self,
     model: Classifier,
@@ -236,10 +264,9 @@ class TaskFolder:
       if scored is examples:
         return logits
     load_whole(checkpoint, released_variables(model), self.task)
-    source = self.write_records(name, examples)
-    batches = inference_input.inference_batches(source, batch_size)
     predictor = Predictor(model)
-    with source.explained():
+    with self._own_records(name, examples) as source, source.explained():
+      batches = inference_input.inference_batches(source, batch_size)
       logits = predictor.predict(batches, len(examples))
     rate = predictor.examples_per_second
     result_files.write_speed(self.output_dir, name, rate)

@@ -37,17 +37,14 @@ from training.train_step import LossFunction
 
 
 def make_labelled_task(
-  options: TaskJobOptions,
-  *more_label_folders: str,
-  dump_folders: Sequence[str] = (),
+  options: TaskJobOptions, teacher_folders: Sequence[str] = ()
 ) -> Task:
   """Returns the task, with its labels in the order of the models in use.
 
   Args:
     options: which task, and which models.
-    *more_label_folders: folders whose labels take precedence over those of
-      `label_folders`.
-    dump_folders: folders of the logits dumps to train on.
+    teacher_folders: folders of the teacher, or of the dumps to train on, whose
+      labels take precedence over those of `label_folders`.
 
   Raises:
     UserError: as for `make_task`, or a requested job needs labels that the task
@@ -55,8 +52,8 @@ def make_labelled_task(
   """
   task = make_task(
     options.task,
-    [*more_label_folders, *label_folders(options)],
-    dump_folders,
+    label_folders(options),
+    teacher_folders,
     options.training.do_train,
   )
   jobs = options.jobs_on_labels()

@@ -161,14 +161,15 @@ class TaskOptions:
 def make_task(
   options: TaskOptions,
   label_folders: Sequence[str],
-  dump_folders: Sequence[str] = (),
+  teacher_folders: Sequence[str] = (),
   is_training: bool = False,
 ) -> Task:
   """Returns the task that the options describe.
 
   A custom task takes its labels from the first of these that applies:
     1. the settings `regression`, `labels_file` and `labels`;
-    2. the logits dumps that a student is trained on;
+    2. the teacher that makes a logits dump, or the dumps that a student is
+       trained on;
     3. the model, if it is evaluated or predicts but is not trained. The data
        may spell them in another case;
     4. the training split. If training starts from a model with the same labels,
@@ -178,7 +179,7 @@ def make_task(
     options: the task, its data and its labels.
     label_folders: folders of the models in use; `labels.txt` gives the order of
       a model's labels.
-    dump_folders: folders of the logits dumps to train on.
+    teacher_folders: folders of the teacher, or of the dumps to train on.
     is_training: whether the job trains a model on the task.
 
   Raises:
@@ -186,7 +187,7 @@ def make_task(
       the model.
   """
   if options.is_custom:
-    task = _custom_task(options, label_folders, dump_folders, is_training)
+    task = _custom_task(options, label_folders, teacher_folders, is_training)
   else:
     task = glue.get_task(options.task_name)
     if task.name == 'XNLI':
@@ -200,7 +201,7 @@ def make_task(
 def _custom_task(
   options: TaskOptions,
   label_folders: Sequence[str],
-  dump_folders: Sequence[str],
+  teacher_folders: Sequence[str],
   is_training: bool,
 ) -> Task:
   splits = _custom_splits(options)
@@ -210,9 +211,8 @@ def _custom_task(
     return custom.classification(label_order.read(options.labels_file), splits)
   if options.labels:
     return custom.classification(options.labels, splits)
-  folders = [*dump_folders, *label_folders]
-  is_binding = bool(dump_folders) or not is_training
-  if is_binding and (known := label_order.find(folders)):
+  binding = [*teacher_folders, *([] if is_training else label_folders)]
+  if known := label_order.find(binding):
     logging.info('The labels are those of %s.', known[0])
     return custom.classification(known[1], splits, ignores_case=True)
   if options.data_source == 'files' and not options.data_dir:
@@ -221,7 +221,7 @@ def _custom_task(
       '`labels`, `labels_file` or `data_dir`.'
     )
   return custom.classification(
-    _labels_of_train(splits['train'], options.data_dir, folders), splits
+    _labels_of_train(splits['train'], options.data_dir, label_folders), splits
   )
 
 

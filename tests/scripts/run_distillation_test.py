@@ -127,6 +127,15 @@ def test_script_dumps_and_distils(teacher_world):
   [
     ({'train_batch_size': 7, 'gradient_accumulation_steps': 2}, 'train_batch'),
     ({'freeze': 9}, 'freeze'),
+    ({'num_train_epochs': 0.001}, 'num_train_epochs'),
+    (
+      {
+        **{'patient_weight': 1, 'dump_cls_layers': '1,2'},
+        **{'bert_config_file': None, 'bert_size': '2/128'},
+      },
+      'patient_layers',
+    ),
+    ({'transfer_split': 'test', 'hard_label_weight': 0.5}, 'hard_label_weight'),
   ],
 )
 def test_a_student_that_cannot_train_is_refused_before_the_dump(
@@ -134,9 +143,53 @@ def test_a_student_that_cannot_train_is_refused_before_the_dump(
 ):
   flags = [*_dump_flags(teacher_world), *_student_flags(teacher_world)]
   changed = tiny_world.named_flags(changes)
+  if 'bert_size' in changes:
+    flags = [x for x in flags if not x.startswith('--bert_config_file')]
   with pytest.raises(UserError, match=f'--{message}'):
     _run(*flags, '--do_train', *changed)
   assert not (teacher_world / 'dump').exists()
+
+
+def test_a_student_s_folder_is_checked_before_the_dump(teacher_world):
+  (teacher_world / 'student').mkdir()
+  (teacher_world / 'student' / 'metrics.jsonl').write_text('mine')
+  flags = [*_dump_flags(teacher_world), *_student_flags(teacher_world)]
+  with pytest.raises(UserError, match='metrics.jsonl, which this run would'):
+    _run(*flags, '--do_train')
+  assert not (teacher_world / 'dump').exists()
+
+
+@pytest.mark.parametrize('name', ['student', 'student/dump'])
+def test_a_dump_lies_in_no_folder_of_its_student(teacher_world, name):
+  dump = {'logits_dir': teacher_world / name}
+  flags = _dump_flags(teacher_world, **dump)
+  flags += _student_flags(teacher_world, **dump)
+  with pytest.raises(UserError, match='--logits_dir=.* the student in --outp'):
+    _run(*flags, '--do_train')
+
+
+def test_the_teacher_of_a_student_in_the_same_command_gives_the_labels(
+  teacher_world,
+):
+  for name in ('labels.txt', 'model.json'):
+    path = teacher_world / 'teacher' / name
+    if path.exists():
+      path.unlink()
+  (teacher_world / 'teacher' / 'labels.txt').write_text('No\nYes\n')
+  for split in ('train', 'dev'):
+    path = teacher_world / 'task' / f'{split}.tsv'
+    head, *rows = path.read_text().splitlines()
+    rows = [x.replace('\t0', '\tno').replace('\t1', '\tyes') for x in rows]
+    path.write_text('\n'.join([head, *rows]) + '\n')
+  custom = {'task_name': 'custom', 'transfer_split': None}
+  flags = _dump_flags(teacher_world, **custom)
+  flags += _student_flags(teacher_world, **custom, num_train_epochs=1)
+  (teacher_world / 'task' / 'train.tsv').unlink()
+  _run(*flags, '--do_train')
+  manifest = json.loads((teacher_world / 'dump' / 'manifest.json').read_text())
+  assert manifest['labels'] == ['No', 'Yes']
+  labels = (teacher_world / 'student' / 'labels.txt').read_text()
+  assert labels == 'No\nYes\n'
 
 
 def test_a_dump_leaves_out_dev_and_test_and_has_a_manifest(teacher_world):

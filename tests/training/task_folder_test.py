@@ -12,6 +12,8 @@ import pytest
 import tensorflow as tf
 import tiny_world
 
+from data.records import record_reader
+from data.tasks import classifier_records
 from modeling.checkpoints import exporting, location, tensor_bundle
 from system import files
 from system.errors import UserError
@@ -378,6 +380,27 @@ def test_another_evaluation_in_the_same_folder_is_refused(
     _run(world, '--do_train')
 
 
+def test_two_evaluations_at_the_same_time_read_their_own_records(
+  evaluated_world, tmp_path, monkeypatch
+):
+  world = shutil.copytree(evaluated_world, tmp_path, dirs_exist_ok=True)
+  expected = _scores(world / 'out')
+  write = classifier_records.write_records
+  written = []
+
+  def write_beside_another(path, examples, *more):
+    write(path, examples, *more)
+    written.append(path)
+    # The other process evaluates as many texts, in another order.
+    write(str(world / 'out' / 'eval.tf_record'), examples[::-1], *more)
+
+  monkeypatch.setattr(classifier_records, 'write_records', write_beside_another)
+  _run(world, '--do_eval')
+  assert _scores(world / 'out') == expected
+  assert not files.exists(written[0])
+  assert sum(1 for _ in record_reader.read(f'{world}/out/eval.tf_record')) == 11
+
+
 @pytest.mark.parametrize('split', ['dev', 'test'])
 def test_predictions_of_a_labelled_split_agree_with_evaluation(
   evaluated_world, tmp_path, split
@@ -479,6 +502,12 @@ def test_each_of_several_seeds_equals_a_run_of_that_seed(world, caplog):
   assert _results(out / 'seed-3') == before
   report = json.loads((out / 'seeds.json').read_text())
   assert list(report['scores']) == ['3', '4', '5']
+  recorded = json.loads((out / 'run.json').read_text())['command']['flags']
+  assert '--num_seeds=3' in recorded
+  with pytest.raises(UserError, match='learning_rate: .* there, 0.5 now'):
+    _run(world, *jobs, '--num_seeds=3', **changes, learning_rate=0.5)
+  again = json.loads((out / 'run.json').read_text())['command']['flags']
+  assert again == recorded
 
 
 def test_a_checkpoint_without_a_head_is_not_scored(teacher_world):
