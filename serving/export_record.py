@@ -49,7 +49,7 @@ def read(folder: str) -> ExportRecord:
   path = os.path.join(folder, FILE)
   if not files.exists(path):
     return ExportRecord()
-  values = _object(path)
+  values = files.read_object(path)
   pairs = values.get('takes_pairs')
   length = values.get('max_seq_length')
   temperature = values.get('temperature', 1.0)
@@ -171,15 +171,8 @@ def longest_input(folder: str) -> int:
 
 def _number(folder: str, name: str, key: str) -> int | None:
   path = os.path.join(folder, name)
-  value = _object(path).get(key) if files.exists(path) else None
+  value = files.read_object_if_there(path).get(key)
   return int(value) if _is_positive(value, (int, float)) else None
-
-
-def _object(path: str) -> dict[str, Any]:
-  values = files.read_json(path)
-  if not isinstance(values, dict):
-    raise UserError(f'{path}: expected a JSON object, found {shown(values)}')
-  return values
 
 
 def _is_positive(value: Any, kind: Any) -> bool:

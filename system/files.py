@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, TextIO
 
 from system import json_text, temporary_files
-from system.errors import UserError
+from system.errors import UserError, shown
 from system.file_systems import (
   RemoteSink,
   RemoteStream,
@@ -267,6 +267,23 @@ def read_json(path: str) -> Any:
     return json_text.parse(text)
   except ValueError as error:
     raise UserError(f'{path} is not valid JSON: {error}') from error
+
+
+def read_object(path: str) -> dict[str, Any]:
+  """Reads a JSON object.
+
+  Raises:
+    UserError: as for `read_json`, or the file holds another JSON value.
+  """
+  value = read_json(path)
+  if not isinstance(value, dict):
+    raise UserError(f'{path}: expected a JSON object, found {shown(value)}')
+  return value
+
+
+def read_object_if_there(path: str) -> dict[str, Any]:
+  """Reads a JSON object as `read_object`; {} if there is no such file."""
+  return read_object(path) if exists(path) else {}
 
 
 @contextlib.contextmanager

@@ -222,9 +222,7 @@ def read_config(path: str) -> BertConfig:
   Raises:
     UserError: as for `released_config`; the message names the file.
   """
-  values = files.read_json(path)
-  if not isinstance(values, dict):
-    raise UserError(f'{path} is not a JSON object')
+  values = files.read_object(path)
   try:
     return released_config(values)
   except UserError as error:

@@ -176,7 +176,4 @@ def _whole(folder: str) -> tuple[str, dict[str, Any]]:
 def _object(folder: str, name: str) -> tuple[str, dict[str, Any]]:
   """Returns a file's path and its JSON object; {} if there is no file."""
   path = os.path.join(folder, name)
-  values = files.read_json(path) if files.exists(path) else {}
-  if not isinstance(values, dict):
-    raise UserError(f'{path} is not a JSON object')
-  return path, values
+  return path, files.read_object_if_there(path)

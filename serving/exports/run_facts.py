@@ -16,7 +16,6 @@ from distillation import dump_manifest
 from distillation.dump_manifest import Manifest
 from modeling.checkpoints import location, recorded_casing
 from system import files
-from system.errors import UserError, shown
 from training import eval_results
 
 _MERGED_DUMP = 'dump'  # Of several dumps, in the folder of the run.
@@ -64,13 +63,15 @@ def read(path: str) -> RunFacts:
   """
   checkpoint = location.locate(path)
   folder = recorded_casing.run_folder(checkpoint.folder)
-  run = _object(os.path.join(folder, 'run.json'))
+  run = files.read_object_if_there(os.path.join(folder, 'run.json'))
   command = run.get('command') or {}
   words = [f'{command["script"]}.py', *command['flags']] if command else []
   configuration = run.get('configuration') or {}
-  seeds = _object(os.path.join(os.path.dirname(folder), 'seeds.json'))
+  seeds = files.read_object_if_there(
+    os.path.join(os.path.dirname(folder), 'seeds.json')
+  )
   is_seed = os.path.basename(folder).startswith('seed-')
-  speed = _object(os.path.join(folder, 'eval_speed.json'))
+  speed = files.read_object_if_there(os.path.join(folder, 'eval_speed.json'))
   return RunFacts(
     tuple(words),
     configuration,
@@ -134,10 +135,3 @@ def _scores(path: str) -> dict[str, float]:
   scores = eval_results.read(path)
   scores.pop('global_step', None)
   return scores
-
-
-def _object(path: str) -> dict[str, Any]:
-  values = files.read_json(path) if files.exists(path) else {}
-  if not isinstance(values, dict):
-    raise UserError(f'{path}: expected a JSON object, found {shown(values)}')
-  return values

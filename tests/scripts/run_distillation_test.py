@@ -130,8 +130,10 @@ def test_script_dumps_and_distils(teacher_world):
     ({'num_train_epochs': 0.001}, 'num_train_epochs'),
     (
       {
-        **{'patient_weight': 1, 'dump_cls_layers': '1,2'},
-        **{'bert_config_file': None, 'bert_size': '2/128'},
+        'patient_weight': 1,
+        'dump_cls_layers': '1,2',
+        'bert_config_file': None,
+        'bert_size': '2/128',
       },
       'patient_layers',
     ),
