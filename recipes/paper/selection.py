@@ -16,7 +16,7 @@ from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import TEACHER_SEED
 from recipes.paper.students import RANDOM
 
-RATES = (1e-4, 3e-4, 1e-3)
+RATES = (1e-4, 3e-4, 1e-3, 3e-3)
 
 
 def runs(plan: Plan) -> list[Run]:
