@@ -30,7 +30,7 @@ from system import files, temporary_files
 from system.errors import UserError, shown
 
 _CHUNK = 4096  # Examples in memory at a time.
-# Of a dump's examples, to tell whether it has pairs.
+# Of a dump's examples, for a task of single texts.
 _NUM_LOOKED_AT = 100
 
 
@@ -71,13 +71,13 @@ def check(dumps: Sequence[Dump], student: StudentInput) -> bool:
 
   Raises:
     UserError: the student can use neither the ids nor the text of the dumps, or
-      the dumps have pairs but the task has single texts, or two dumps cannot be
+      only one of a dump and the task has pairs of texts, or two dumps cannot be
       compared, or a dump says another size of the student's vocabulary; the
       reason is named.
   """
   for dump in dumps:
     _check_vocab_size(dump, student.tokenizer)
-    _check_single(dump, student.task)
+    _check_pairing(dump, student.task)
   if all(map(student.misfits, dumps)) and not any(
     dump.manifest.keeps_text for dump in dumps
   ):
@@ -98,16 +98,24 @@ def check(dumps: Sequence[Dump], student: StudentInput) -> bool:
   return len(dumps) > 1 or bool(student.misfits(dumps[0]))
 
 
-def _check_single(dump: Dump, task: Task) -> None:
-  """Raises a `UserError` if a dump has pairs and a task single texts.
+def _check_pairing(dump: Dump, task: Task) -> None:
+  """Raises a `UserError` if only one of a dump and a task has pairs of texts.
 
-  The manifest does not say it; the first examples do.
+  The manifest does not say it; the examples do. A second text without tokens
+  looks like none, so a dump for pairs is read up to the first second text.
   """
-  first = itertools.islice(dump.rows(), _NUM_LOOKED_AT)
-  if not task.is_pair and any(np.any(row.segment_ids) for row in first):
+  num_looked_at = None if task.is_pair else _NUM_LOOKED_AT
+  first = itertools.islice(dump.rows(), num_looked_at)
+  has_pairs = any(np.any(row.segment_ids) for row in first)
+  if has_pairs and not task.is_pair:
     raise UserError(
       f'the dump in {dump.folder} has pairs of texts, {task.name} single ones: '
       'give `text_pair_column` as to the command that made the dump'
+    )
+  if task.is_pair and not has_pairs:
+    raise UserError(
+      f'the dump in {dump.folder} has single texts, {task.name} pairs of '
+      'texts: expected a dump of pairs, made with a teacher that takes them'
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from data.tasks import custom
 from distillation import dump_manifest
+from modeling.checkpoints import model_file
 from modeling.checkpoints.location import locate
 from pipeline.options import PipelineOptions
 from system import files, local_files, settings
@@ -35,17 +36,23 @@ def settings_of(options: PipelineOptions) -> dict[str, Any]:
 
 
 def _identity(options: PipelineOptions) -> dict[str, Any]:
-  """Returns the settings, and sizes and checksums of the ends of the inputs."""
-  contents = {
-    f'{_CONTENT}{path}': [files.size(path), files.crc_of_ends(path)]
-    for path in _inputs(options)
+  """Returns the settings, and what identifies the contents of the inputs.
+
+  Texts are hashed whole: all of them are read in any case. Weights are large,
+  so they have their sizes and the checksums of their ends.
+  """
+  contents: dict[str, Any] = {
+    path: model_file.checksum(path) for path in _texts(options)
   }
-  return {**settings_of(options), **contents}
+  for path in _weights(options):
+    contents[path] = [files.size(path), files.crc_of_ends(path)]
+  named = {f'{_CONTENT}{path}': value for path, value in contents.items()}
+  return {**settings_of(options), **named}
 
 
-def _inputs(options: PipelineOptions) -> list[str]:
-  """Returns the paths of the texts, the weights and the vocabulary."""
-  source, models = options.source, options.models
+def _texts(options: PipelineOptions) -> list[str]:
+  """Returns the paths of the texts, the vocabulary and a dump's manifest."""
+  source = options.source
   paths = [*source.sources().values(), *files.expand(source.transfer_file)]
   if source.data_dir:
     task = custom.regression(custom.in_files())  # Any: only its files count.
@@ -54,13 +61,17 @@ def _inputs(options: PipelineOptions) -> list[str]:
       for split in task.splits
       if task.has_split(source.data_dir, split)
     ]
-  for path in filter(None, (models.teacher, models.init_checkpoint)):
-    paths += locate(path).data_files()
-  if models.logits_dir:
-    paths.append(os.path.join(models.logits_dir, dump_manifest.FILE_NAME))
+  if logits_dir := options.models.logits_dir:
+    paths.append(os.path.join(logits_dir, dump_manifest.FILE_NAME))
   if options.tokenizer.vocab_file:
     paths.append(options.tokenizer.vocab_file)
   return paths
+
+
+def _weights(options: PipelineOptions) -> list[str]:
+  models = options.models
+  given = filter(None, (models.teacher, models.init_checkpoint))
+  return [file for path in given for file in locate(path).data_files()]
 
 
 def check(options: PipelineOptions) -> None:

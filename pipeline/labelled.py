@@ -83,11 +83,14 @@ def _table(source: SourceOptions) -> Labelled:
 def _folder(source: SourceOptions) -> Labelled:
   train = custom.regression(custom.in_files()).locate(source.data_dir, 'train')
   columns = source.columns.found_in(train)
+  # The commands obey `split.json`, so the plan does, too.
+  is_pair, is_regression = split_files.kind(source.data_dir)
+  pair_column = split_files.PAIR_COLUMN if is_pair else None
   given = {
     'text_column': columns.text,
-    'text_pair_column': columns.pair,
+    'text_pair_column': columns.pair or pair_column,
     'label_column': columns.label,
-    'regression': source.regression,
+    'regression': source.regression or is_regression,
   }
   options = TaskOptions(data_dir=source.data_dir, task_name='custom', **given)
   task = task_options.make_task(options, (), is_training=True)

@@ -16,6 +16,7 @@ from modeling.checkpoints import (
   tokenizer_files,
 )
 from modeling.checkpoints.location import Checkpoint, locate
+from modeling.checkpoints.model_file import TaskRecord
 from modeling.configs import BertConfig
 from pipeline.labelled import Labelled
 from pipeline.options import ModelsOptions, PipelineOptions
@@ -133,14 +134,10 @@ def _find_teacher(options: ModelsOptions, labelled: Labelled) -> Teacher:
   if checkpoint.is_hugging_face:
     kind = HUGGING_FACE
   elif (description := checkpoint.description()) and description.task:
-    labels = description.task.labels
-    if _folded(labels) == _folded(labelled.labels):
-      kind, limit = FINE_TUNED, description.max_seq_length or limit
+    if misfit := _misfit(description.task, labelled):
+      note = f'{misfit}, so it is fine-tuned again'
     else:
-      note = (
-        f'its labels are {listed(labels) or "numbers"}, those of the data '
-        f'{listed(labelled.labels) or "numbers"}, so it is fine-tuned again'
-      )
+      kind, limit = FINE_TUNED, description.max_seq_length or limit
   return Teacher(
     kind,
     options.teacher,
@@ -150,6 +147,20 @@ def _find_teacher(options: ModelsOptions, labelled: Labelled) -> Teacher:
     checkpoint.casing(),
     note=note,
   )
+
+
+def _misfit(task: TaskRecord, labelled: Labelled) -> str:
+  """Says why a fine-tuned model cannot score the data; '' if it can."""
+  if _folded(task.labels) != _folded(labelled.labels):
+    return (
+      f'its labels are {listed(task.labels) or "numbers"}, those of the data '
+      f'{listed(labelled.labels) or "numbers"}'
+    )
+  if task.is_pair != labelled.is_pair:
+    kinds = ('single texts', 'pairs of texts')
+    takes, has = kinds[task.is_pair], kinds[labelled.is_pair]
+    return f'it takes {takes}, the data has {has}'
+  return ''
 
 
 def _folded(labels: tuple[str, ...]) -> set[str]:

@@ -3,10 +3,12 @@
 Tested by `tests/pipeline/texts_test.py`.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from data.tasks import data_report, text_rows
 from data.tasks.examples import Example
@@ -66,6 +68,7 @@ def measure(source: SourceOptions, labelled: Labelled, models: Models) -> Texts:
     UserError: a file of the transfer set is malformed, or has single sentences
       where the labelled texts are pairs, or the other way round.
   """
+  _leave_gpus_to_commands()
   tokenizer = BertTokenizer(
     Vocabulary([token.strip() for token in models.tokens]),
     models.do_lower_case,
@@ -83,6 +86,16 @@ def measure(source: SourceOptions, labelled: Labelled, models: Models) -> Texts:
   num['transfer'] = num['train'] + len(unlabelled)
   joined = [*labelled.splits['train'], *unlabelled]
   return Texts(num, {**lengths, 'transfer': _lengths(joined, count)}, columns)
+
+
+def _leave_gpus_to_commands() -> None:
+  """Hides the GPUs from this process, which lives on while its commands run.
+
+  TensorFlow would reserve nearly all memory of the GPUs. Has no effect once
+  TensorFlow has run an op.
+  """
+  with contextlib.suppress(RuntimeError):
+    tf.config.set_visible_devices([], 'GPU')
 
 
 def _lengths(

@@ -290,3 +290,23 @@ def test_labels_are_those_of_the_dump_whose_ids_are_used(tmp_path, tokenizer):
   merged.check_labels(glue.get_task('SST-2'))
   assert merged.manifest.num_labelled == 2
   assert [row.label for row in merged.rows()] == [1, None, 0]
+
+
+def test_a_dump_of_single_texts_is_refused_for_a_task_of_pairs(
+  tmp_path, tokenizer
+):
+  dump = tiny_dump.write(tmp_path / 'a', tokenizer)
+  with pytest.raises(UserError, match='/a has single texts, MRPC pairs of te'):
+    merged_dump.check([dump], _student(tokenizer, task='MRPC'))
+
+
+def test_a_dump_of_pairs_is_refused_for_a_task_of_single_texts(
+  tmp_path, tokenizer
+):
+  # The other rows are pairs whose second text has no tokens.
+  last = tiny_dump.ROWS[2]._replace(segment_ids=np.array([0, 0, 1, 1]))
+  rows = [*tiny_dump.ROWS[:2], last]
+  dump = tiny_dump.write(tmp_path / 'a', tokenizer, rows=rows)
+  assert not merged_dump.check([dump], _student(tokenizer, task='MRPC'))
+  with pytest.raises(UserError, match='/a has pairs of texts, SST-2 single on'):
+    merged_dump.check([dump], _student(tokenizer))

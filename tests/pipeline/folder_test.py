@@ -47,6 +47,19 @@ def test_a_changed_table_is_refused(tmp_path, make_options):
     folder.check(options)
 
 
+def test_a_label_changed_in_the_middle_of_a_large_table_is_refused(
+  tmp_path, make_options
+):
+  table = tmp_path / 'reviews.csv'
+  rows = ['review,stars', *['the film is good,up'] * 150_000]  # 3 MB.
+  table.write_text('\n'.join(rows))
+  folder.claim(make_options())
+  rows[75_000] = 'the film is good,no'
+  table.write_text('\n'.join(rows))
+  with pytest.raises(UserError, match=r'another `the content of .*reviews.csv'):
+    folder.check(make_options())
+
+
 def test_changed_weights_are_refused(tmp_path, make_options):
   folder.claim(make_options())
   for name in ('teacher', 'encoder'):

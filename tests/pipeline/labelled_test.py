@@ -3,6 +3,8 @@
 import pytest
 import tiny_pipeline
 
+from data.tasks import split_files
+from data.tasks.split_options import SplitOptions
 from pipeline import labelled
 from system.errors import UserError
 
@@ -39,6 +41,28 @@ def test_own_splits_keep_their_columns(tmp_path):
   assert found.columns == {'text_column': 'text'}
   assert found.labels == ('0', '1')
   assert found.scored_split == 'dev'
+
+
+def test_the_tool_that_split_a_table_says_that_it_has_pairs_and_numbers(
+  tmp_path,
+):
+  table, data = tmp_path / 'a.tsv', str(tmp_path / 'data')
+  rows = [f'text {n}\tmore {n}\t{n}.5\n' for n in range(40)]
+  table.write_text('q\tp\ty\n' + ''.join(rows))
+  columns = {
+    'text_column': 'q',
+    'text_pair_column': 'p',
+    'label_column': 'y',
+    'regression': True,
+  }
+  split_files.write(SplitOptions(str(table), **columns), data)
+  own = {'input_file': None, 'text_column': None, 'label_column': 'label'}
+  found = labelled.read(
+    tiny_pipeline.options(tmp_path, data_dir=data, **own).source
+  )
+  assert found.is_pair and found.is_regression and found.metric == 'pearson'
+  # The commands get flags, so that they agree.
+  assert found.columns == {'text_pair_column': 'sentence2', 'regression': True}
 
 
 def test_a_test_split_without_labels_is_not_scored(tmp_path):

@@ -30,9 +30,9 @@ def _find(folder, data, **changes):
   return models.find(tiny_pipeline.options(folder, **changes), data)
 
 
-def _fine_tuned(folder, labels):
+def _fine_tuned(folder, labels, is_pair=False):
   tiny_pipeline.checkpoint(folder)
-  task = TaskRecord('custom', labels, False)
+  task = TaskRecord('custom', labels, is_pair)
   model_file.write(str(folder), ModelFile(task, True, 16), ['vocab.txt'])
   return str(folder)
 
@@ -62,6 +62,30 @@ def test_a_model_of_other_labels_is_fine_tuned_again(folder, data, tmp_path):
     "its labels are 'a', 'b', those of the data 'down', 'up', so it is "
     'fine-tuned again'
   )
+
+
+def test_a_model_for_pairs_is_fine_tuned_again_for_single_texts(
+  folder, data, tmp_path
+):
+  path = _fine_tuned(tmp_path / 'pairs', ('down', 'up'), is_pair=True)
+  teacher = _find(folder, data, teacher=path).teacher
+  assert teacher.kind == models.ENCODER and teacher.limit == 32
+  assert teacher.note == (
+    'it takes pairs of texts, the data has single texts, so it is fine-tuned '
+    'again'
+  )
+  pairs = dataclasses.replace(data, is_pair=True)
+  assert _find(folder, pairs, teacher=path).teacher.kind == models.FINE_TUNED
+
+
+def test_a_model_for_single_texts_is_fine_tuned_again_for_pairs(
+  folder, data, tmp_path
+):
+  path = _fine_tuned(tmp_path / 'single', ('down', 'up'))
+  pairs = dataclasses.replace(data, is_pair=True)
+  teacher = _find(folder, pairs, teacher=path).teacher
+  assert teacher.kind == models.ENCODER
+  assert teacher.note.startswith('it takes single texts, the data has pairs')
 
 
 def test_a_hugging_face_folder_is_imported(folder, data, tmp_path):

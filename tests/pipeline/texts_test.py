@@ -72,3 +72,21 @@ def test_pairs_among_the_unlabelled_texts_are_refused(folder):
   pairs.write_text('a film\ta plot\n')
   with pytest.raises(UserError, match='`transfer_file` has pairs, the'):
     _measure(folder, transfer_file=(str(pairs),))
+
+
+def test_gpus_are_hidden_before_tensorflow_runs_an_op(folder, monkeypatch):
+  calls = []
+
+  def hide(devices, kind):
+    calls.append((devices, kind))
+    raise RuntimeError('As if TensorFlow had run an op.')
+
+  class Tokenizer(texts.BertTokenizer):
+    def __init__(self, *args):
+      calls.append('op')
+      super().__init__(*args)
+
+  monkeypatch.setattr(texts.tf.config, 'set_visible_devices', hide)
+  monkeypatch.setattr(texts, 'BertTokenizer', Tokenizer)
+  assert _measure(folder).num['train'] == 128
+  assert calls == [([], 'GPU'), 'op']
