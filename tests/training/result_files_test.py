@@ -1,5 +1,7 @@
 """Result files: their layout, and reading back exactly what was written."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -149,7 +151,7 @@ def test_tabs_newlines_and_numbers_are_read_back_exactly(tmp_path):
     Example(f'{label}{i}', 'x', None, label) for i, label in enumerate(labels)
   ]
   path = tmp_path / 'p'
-  task = custom.classification(labels)
+  task = dataclasses.replace(custom.classification(('a', 'b')), labels=labels)
   rows = _write(path, task, examples, [3, 2, 1, 0], probabilities)
   assert [row['example_id'] for row in rows] == [e.example_id for e in examples]
   assert [row['label'] for row in rows] == list(labels)

@@ -202,6 +202,13 @@ def test_minus_one_is_no_label_in_test(tmp_path):
   assert numbers.read_split(str(tmp_path), 'test')[0].label == '-1'
 
 
+@pytest.mark.parametrize('wrong', ['', ' ', 'c\r', 'c\nd'])
+def test_labels_that_labels_txt_cannot_hold_are_refused(wrong):
+  with pytest.raises(UserError, match='`labels`.*one line of text') as error:
+    custom.classification(('a', 'b', wrong))
+  assert f'found {wrong!r},' in str(error.value)
+
+
 def test_labels_that_differ_in_space_or_case_alone_are_named(caplog):
   custom.classification(('good', 'bad', 'good ', 'BAD', '1', '01'))
   assert caplog.messages == [
