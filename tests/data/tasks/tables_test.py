@@ -117,6 +117,21 @@ def test_test_may_lack_labels_and_files_may_be_gzip(tmp_path, name, content):
       "there is no 'label'",
     ),
     ('train.jsonl', '{"sentence": "a", "label": 3}\n', "line 1: unknown .*'3'"),
+    (
+      'train.jsonl',
+      '{"sentence": ["a", "b"], "label": "yes"}\n',
+      r"line 1: 'sentence' is \['a', 'b'\], expected text, a n",
+    ),
+    (
+      'train.jsonl',
+      '{"sentence": "a", "label": {"yes": 1}}\n',
+      "line 1: 'label' is {'yes': 1}, expected text, a n",
+    ),
+    (
+      'train.jsonl',
+      '{"sentence": "a", "label": "yes", "index": [1]}\n',
+      r"line 1: 'index' is \[1\], expected text, a n",
+    ),
   ],
 )
 def test_a_mistake_is_named_by_file_and_line(tmp_path, name, content, message):
