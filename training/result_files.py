@@ -32,7 +32,7 @@ from system.errors import UserError
 # Characters that would break a row, and the backslash that escapes them.
 _ESCAPES = {'\\': r'\\', '\t': r'\t', '\n': r'\n', '\r': r'\r'}
 _UNESCAPES = {escape: text for text, escape in _ESCAPES.items()}
-# Enough for all lines of an evaluation, and for the first line of a prediction.
+# Enough for all lines of an evaluation, and for a part of a prediction.
 _START_BYTES = 1 << 16
 
 
@@ -138,8 +138,12 @@ def _is_evaluation(path: str) -> bool:
 
 
 def _is_test_result(path: str) -> bool:
+  line = _start(path).split('\n')[0]
+  cells = line.split('\t')
+  if len(line) == _START_BYTES:
+    cells.pop()  # It may be cut off: the line goes on, as with 3,000 labels.
   try:
-    return bool([*map(float, _start(path).split('\n')[0].split('\t'))])
+    return bool([*map(float, cells)])
   except ValueError:
     return False
 

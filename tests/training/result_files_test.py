@@ -90,6 +90,21 @@ def test_test_results_of_another_program_are_kept(tmp_path):
   assert path.read_text() == 'mine\n'
 
 
+@pytest.mark.parametrize('end', ['0.5\t', '1e-', '12'])
+def test_test_results_of_thousands_of_labels_are_replaced(tmp_path, end):
+  # The check reads 64 KiB, which end inside of the first line.
+  start = '0.5\t' * 16_000
+  start += '1' * ((1 << 16) - len(start + end) - 1) + '\t' + end
+  line = start + '05\t0.25\n'
+  path = tmp_path / 'test_results.tsv'
+  path.write_text(2 * line)
+  result_files.write_test_results(str(tmp_path), np.float32([[0.5, 0.5]]))
+  assert path.read_text() == '0.5\t0.5\n'
+  path.write_text('text' + line)
+  with pytest.raises(UserError, match='its first line is not numbers'):
+    result_files.write_test_results(str(tmp_path), np.float32([[0.5, 0.5]]))
+
+
 def test_results_of_another_program_are_kept(tmp_path):
   path = tmp_path / 'eval_results.txt'
   for _ in range(2):
