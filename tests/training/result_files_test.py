@@ -1,6 +1,7 @@
 """Result files: their layout, and reading back exactly what was written."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -131,6 +132,18 @@ def test_predictions_have_a_header_ids_labels_and_probabilities(tmp_path):
     'a7\tyes\tyes\t0.25\t0.75\n'
     'a8\tno\tyes\t0.5\t0.5\n'
   )
+
+
+def test_a_rate_that_is_unknown_is_null(tmp_path, caplog):
+  result_files.write_speed(str(tmp_path), 'eval', 1234.56)
+  path = tmp_path / 'eval_speed.json'
+  assert json.loads(path.read_text()) == {'examples_per_second': 1234.6}
+  assert caplog.messages == ['Scored 1235 examples/s']
+  result_files.write_speed(str(tmp_path), 'eval', None)
+  assert json.loads(path.read_text()) == {'examples_per_second': None}
+  assert len(caplog.messages) == 1
+  # It is a result, which the next run replaces.
+  result_files.check_replaceable(str(tmp_path), True, False)
 
 
 def test_examples_without_labels_have_no_label_column(tmp_path):
