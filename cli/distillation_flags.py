@@ -3,10 +3,15 @@
 Tested by `tests/scripts/run_distillation_test.py`.
 """
 
+import dataclasses
+
 from absl import flags
 
 from cli import device_flags, flag_group, input_paths, model_flags, run_flags
+from distillation import dump_manifest
 from distillation.options import STUDENT_SETTINGS, DistillationOptions
+from system.errors import UserError
+from training import model_settings
 
 FLAGS = flags.FLAGS
 
@@ -45,7 +50,7 @@ def options() -> DistillationOptions:
       'there is no student: none of --do_train, --do_eval and --do_predict is '
       'given',
     )
-  chosen = model_flags.completed(read())
+  chosen = _with_kind_of_dump(model_flags.completed(read()))
   if not chosen.tokenizer.vocab_file:
     # A checkpoint that is missing would have given it.
     input_paths.check(chosen)
@@ -57,6 +62,23 @@ def options() -> DistillationOptions:
   if chosen.has_student:
     input_paths.check_model(chosen, chosen.tokenizer.vocab_file)
   return chosen
+
+
+def _with_kind_of_dump(chosen: DistillationOptions) -> DistillationOptions:
+  """Returns options with `regression` if the student's dump is a regressor's.
+
+  One that is missing or damaged is left out: later checks refuse it.
+  """
+  task, folders = chosen.task, chosen.dump.logits_dir
+  if chosen.makes_dump or not folders or not task.is_custom:
+    return chosen
+  try:
+    is_regression = not dump_manifest.read(folders[0]).labels
+  except UserError:
+    return chosen
+  given = ['regression'] if FLAGS['regression'].present else []
+  task = model_settings.of_kind(task, False, is_regression, folders[0], given)
+  return dataclasses.replace(chosen, task=task)
 
 
 def _check_teacher(chosen: DistillationOptions) -> None:

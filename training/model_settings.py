@@ -120,7 +120,7 @@ def _filled_task(options: Any, given: Collection[str]) -> TaskOptions:
   if task.data_source != 'files' or not task.data_dir:
     return task
   kind = split_files.kind(task.data_dir)
-  return _of_kind(task, *kind, task.data_dir, given)
+  return of_kind(task, *kind, task.data_dir, given)
 
 
 def task_of_model(
@@ -147,16 +147,25 @@ def task_of_model(
     )
   if record.labels and task.labels_file and 'labels_file' not in given:
     task = dataclasses.replace(task, labels_file=None)
-  return _of_kind(task, record.is_pair, not record.labels, source, given)
+  return of_kind(task, record.is_pair, not record.labels, source, given)
 
 
-def _of_kind(
+def of_kind(
   task: TaskOptions,
   is_pair: bool,
   is_regression: bool,
   source: str,
   given: Collection[str],
 ) -> TaskOptions:
+  """Returns a custom task's settings, completed by the kind of its data.
+
+  Args:
+    task: the settings; given labels are no numbers.
+    is_pair: whether texts are pairs.
+    is_regression: whether labels are numbers.
+    source: what says so, for messages.
+    given: the names of the settings that the user gave; they stay.
+  """
   from data.tasks import split_files
 
   found = {

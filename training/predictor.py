@@ -27,7 +27,7 @@ class Predictor:
 
   Attributes:
     examples_per_second: the rate of the last `predict`, without batches that
-      traced or compiled the function; 0.0 if unknown.
+      traced or compiled the function; None if there were no others.
   """
 
   def __init__(self, model: Classifier, score: Score | None = None):
@@ -37,7 +37,7 @@ class Predictor:
       model: the model.
       score: computes other outputs than the model's logits, float32 [B, C].
     """
-    self.examples_per_second = 0.0
+    self.examples_per_second: float | None = None
     self._strategy = strategy = tf.distribute.get_strategy()
     # Other workers' replicas don't count: each worker computes every row.
     local = strategy.experimental_distribute_values_from_function(lambda _: 0)
@@ -126,7 +126,7 @@ class Predictor:
         seen.add(traced)
         num_done += len(rows[-1])
         on_progress(min(num_done, num_examples))
-    self.examples_per_second = timed / seconds if seconds else 0.0
+    self.examples_per_second = timed / seconds if seconds else None
     rows, outputs = np.concatenate(rows), np.concatenate(outputs)
     logits = np.empty([num_examples, outputs.shape[1]], np.float32)
     real = rows >= 0

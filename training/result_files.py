@@ -8,7 +8,7 @@ test_results.tsv    one example's probabilities per line, as in
 predictions.tsv     the same with a header, ids, labels and their names; see
                     `write_predictions`
 <job>.tf_record     the examples that are evaluated or predicted
-<job>_speed.json    the scoring rate
+<job>_speed.json    the scoring rate; null if unknown
 
 MNLI's mismatched splits have files of their own beside those of the matched
 splits, such as eval_results_mismatched.txt.
@@ -32,7 +32,7 @@ from system.errors import UserError
 # Characters that would break a row, and the backslash that escapes them.
 _ESCAPES = {'\\': r'\\', '\t': r'\t', '\n': r'\n', '\r': r'\r'}
 _UNESCAPES = {escape: text for text, escape in _ESCAPES.items()}
-# Enough for all lines of an evaluation, and for the first line of a prediction.
+# Enough for all lines of an evaluation, and for a part of a prediction.
 _START_BYTES = 1 << 16
 
 
@@ -138,8 +138,12 @@ def _is_evaluation(path: str) -> bool:
 
 
 def _is_test_result(path: str) -> bool:
+  line = _start(path).split('\n')[0]
+  cells = line.split('\t')
+  if len(line) == _START_BYTES:
+    cells.pop()  # It may be cut off: the line goes on, as with 3,000 labels.
   try:
-    return bool([*map(float, _start(path).split('\n')[0].split('\t'))])
+    return bool([*map(float, cells)])
   except ValueError:
     return False
 
@@ -328,10 +332,17 @@ def _unescape(text: str) -> str:
   return re.sub(r'\\[\\tnr]', lambda match: _UNESCAPES[match[0]], text)
 
 
-def write_speed(output_dir: str, name: str, examples_per_second: float) -> None:
-  """Logs the scoring rate and writes it to `<name>_speed.json`."""
-  logging.info('Scored %.0f examples/s', examples_per_second)
+def write_speed(
+  output_dir: str, name: str, examples_per_second: float | None
+) -> None:
+  """Logs the scoring rate and writes it to `<name>_speed.json`.
+
+  A rate that is unknown, as that of a single batch, is null in the file.
+  """
+  rate = examples_per_second
+  if rate is not None:
+    logging.info('Scored %.0f examples/s', rate)
   files.write_json(
     os.path.join(output_dir, f'{name}_speed.json'),
-    {'examples_per_second': round(examples_per_second, 1)},
+    {'examples_per_second': rate and round(rate, 1)},
   )

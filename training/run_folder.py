@@ -183,6 +183,9 @@ class MetricsLog:
   def resume(self, step: int) -> None:
     """Cuts the log back to the lines up to `step`.
 
+    A last line without its end is dropped, too: a run that is killed while it
+    writes a line has not saved that step.
+
     Raises:
       UserError: one of these is damaged. It is not dropped silently, because
         the lines decide the best checkpoint and early stopping.
@@ -190,7 +193,8 @@ class MetricsLog:
     if not files.exists(self._path):
       return
     self._lines, last = [], 0
-    for number, line in enumerate(files.read_text(self._path).splitlines(), 1):
+    *lines, _ = files.read_text(self._path).split('\n')
+    for number, line in enumerate(lines, 1):
       # Steps ascend, so all further lines are cut off, even damaged ones.
       if last >= step:
         break

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from absl import logging
 
-from data.tasks import tables
+from data.tasks import label_order, tables
 from data.tasks.examples import Fields
 from data.tasks.file_splits import FileSplit, Layout
 from data.tasks.task import Split, Task
@@ -61,8 +61,14 @@ def classification(
     ignores_case: as for `Task`.
 
   Raises:
-    UserError: there are fewer than two labels, or duplicates.
+    UserError: there are fewer than two labels, or duplicates; or one is blank
+      or not one line.
   """
+  if wrong := [label for label in labels if not label_order.is_line(label)]:
+    raise UserError(
+      f'the labels (`labels`) are {listed(labels)}: found {shown(wrong[0])}, '
+      'expected one line of text each, not blank'
+    )
   if len(labels) < 2 or len(set(labels)) < len(labels):
     raise UserError(
       f'expected two or more different labels, got {listed(labels)}'

@@ -50,6 +50,11 @@ def read(path: str) -> tuple[str, ...]:
   return tuple(labels)
 
 
+def is_line(label: str) -> bool:
+  """Returns whether `labels.txt` can hold a label: one line, not blank."""
+  return bool(label.strip()) and not re.search(r'[\r\n]', label)
+
+
 def find(folders: Iterable[str]) -> tuple[str, tuple[str, ...]] | None:
   """Returns the labels of the first folder that names them.
 
@@ -94,8 +99,7 @@ def _of_hugging_face(path: str) -> tuple[str, ...]:
     return ('LABEL_0', 'LABEL_1') if is_classifier else ()
   count = len(names)
   labels = isinstance(names, dict) and [names.get(str(i)) for i in range(count)]
-  is_text = labels and all(isinstance(x, str) and x.strip() for x in labels)
-  is_text = is_text and not any('\n' in label for label in labels)
+  is_text = labels and all(isinstance(x, str) and is_line(x) for x in labels)
   if not is_text or len(set(labels)) < count:
     raise UserError(
       f'{path}: id2label is {str(names)[:200]}, expected another name for each '
@@ -246,15 +250,15 @@ def labels_in(train: Split, data_dir: str | None) -> tuple[str, ...]:
     if all are integers.
 
   Raises:
-    UserError: the split is missing or malformed, a label is empty or has
-      several lines, or all labels are equal.
+    UserError: the split is missing or malformed, a label is blank or not one
+      line, or all labels are equal.
   """
   location = train.locate(data_dir)
   if (declared := train.declared_labels(data_dir)) is not None:
     return declared
   labels = set()
   for where, example in train.read(data_dir):
-    if not example.label or '\n' in example.label:
+    if not is_line(example.label or ''):
       raise UserError(
         f'{where}: found the label {shown(example.label)}, expected one line '
         'of text'

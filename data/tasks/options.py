@@ -110,7 +110,7 @@ class TaskOptions:
   regression: bool = setting(
     False,
     'Added: whether the labels of --task_name=custom are numbers to predict. '
-    'The model or split.json may say so, too.',
+    'The model, the dump of a student or split.json may say so, too.',
     needs=(_CUSTOM,),
   )
 

@@ -94,6 +94,7 @@ def read(
     table_format,
     wanted,
     allows_missing=True,
+    json_columns=columns.all(),
   )
   placed = (
     (number, tables.place(path, table_format, number), row)

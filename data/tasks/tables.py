@@ -62,6 +62,7 @@ def read_rows(
   has_header: bool = True,
   optional: Sequence[str] = (),
   allows_missing: bool = False,
+  json_columns: Sequence[str] = (),
 ) -> Iterator[tuple[int, dict[str, str] | str]]:
   """Yields a file's rows.
 
@@ -75,6 +76,8 @@ def read_rows(
     optional: columns to read from Parquet if it has them; of the other formats
       all columns are read.
     allows_missing: whether a row of JSON or Parquet may lack a required column.
+    json_columns: those of `required` whose values may be lists and objects in
+      jsonl, which become JSON text.
 
   Yields:
     The line in which a row begins, or the number of Parquet's row, from 1; and
@@ -84,8 +87,8 @@ def read_rows(
 
   Raises:
     UserError: the file is empty or not UTF-8, a column is missing or occurs
-      twice, or a row is not valid CSV or JSON; the message names the file and
-      the line.
+      twice, a row is not valid CSV or JSON, or a column that is read holds a
+      list or an object; the message names the file and the line.
   """
   if file_format == 'parquet':
     rows = parquet.read_rows(Input(path), required, optional)
@@ -95,7 +98,9 @@ def read_rows(
   else:
     lines = text_files.read_lines(path)
     return rows_in(lines, path, file_format, required, columns, has_header)
-  return _spelt(records, path, file_format, () if allows_missing else required)
+  scalars = [x for x in (*required, *optional) if x not in json_columns]
+  required = () if allows_missing else required
+  return _spelt(records, path, file_format, required, scalars)
 
 
 def rows_in(
@@ -108,7 +113,8 @@ def rows_in(
 ) -> Iterator[tuple[int, dict[str, str] | str]]:
   """Yields the rows in the lines of a text file; see `read_rows`."""
   if file_format == 'jsonl':
-    return _spelt(_json_records(lines, path), path, file_format, required)
+    records = _json_records(lines, path)
+    return _spelt(records, path, file_format, required, required)
   lines = text_files.without_blank_end(lines)
   if file_format == 'csv':
     records = _csv_records(lines, path)
@@ -221,9 +227,22 @@ def _spelt(
   path: str,
   file_format: str,
   required: Sequence[str],
+  scalars: Sequence[str],
 ) -> Iterator[tuple[int, dict[str, str]]]:
-  """Yields records with their values as text."""
+  """Yields records with their values as text.
+
+  Raises:
+    UserError: a column of `required` is missing, or one of `scalars` holds a
+      list or an object.
+  """
   for number, values in records:
+    for name in scalars:
+      if isinstance(value := values.get(name), (list, dict)):
+        where = place(path, file_format, number)
+        raise UserError(
+          f'{where}: {shown(name)} is {shown(value)}, expected text, a number '
+          'or a boolean'
+        )
     row = {k: _text(v) for k, v in values.items() if v is not None}
     for name in required:
       if name not in row:

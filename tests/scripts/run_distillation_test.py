@@ -12,6 +12,7 @@ import tensorflow as tf
 import tiny_dump
 import tiny_world
 
+from cli import distillation_flags
 from devices import strategies
 from distillation import dump_shards, teacher
 from modeling import hidden_states
@@ -663,6 +664,27 @@ def test_hard_labels_that_a_dump_lacks_are_refused(world):
   flags = _student_flags(world, hard_label_weight=0.5)
   with pytest.raises(UserError, match='no text of the dump has a label'):
     _run(*flags, '--do_train')
+
+
+def test_a_dump_of_numbers_says_that_its_task_is_regression(world, caplog):
+  tokenizer = tiny_dump.make_tokenizer(world, tiny_dump.WORDS)
+  tiny_dump.write(world / 'classes', tokenizer)
+  numbers = tiny_dump.LOGITS[:, :1]
+  tiny_dump.write(world / 'numbers', tokenizer, numbers, labels=[])
+
+  def is_regression(dump, *given):
+    values = {'task_name': 'custom', 'data_dir': None, 'logits_dir': dump}
+    flags = [*_student_flags(world, **values), '--do_train', *given]
+    with tiny_world.parsed('run_distillation', *flags):
+      return distillation_flags.options().task.regression
+
+  assert is_regression(world / 'numbers')
+  message = f'`regression`=True, as {world}/numbers says.'
+  assert caplog.messages.count(message) == 1
+  assert not is_regression(world / 'classes')
+  for given in ('--noregression', '--labels=a,b'):
+    assert not is_regression(world / 'numbers', given)
+  assert caplog.messages.count(message) == 1
 
 
 def _write_pairs(folder):

@@ -86,6 +86,12 @@ def test_what_a_run_does_not_say_is_null(run_dir):
   assert result_record.make(str(run_dir), KEYS, split='test')['split'] == 'test'
 
 
+def test_a_rate_that_is_unknown_is_null(run_dir):
+  (run_dir / 'eval_speed.json').write_text('{"examples_per_second": null}')
+  record = result_record.make(str(run_dir), KEYS)
+  assert record['examples_per_second'] is None
+
+
 def test_mnli_s_mismatched_scores_have_names_of_their_own(run_dir):
   path = run_dir / 'eval_results_mismatched.txt'
   path.write_text('eval_accuracy = 0.5\nglobal_step = 3\n')

@@ -104,10 +104,10 @@ def test_a_run_killed_while_the_best_is_written_evaluates_again(tmp_path):
 @pytest.mark.parametrize('damage', ['{"step": 20, "eval_', '[20]', '{}'])
 def test_a_damaged_line_is_named_unless_it_is_cut_off(tmp_path, damage):
   log = tmp_path / 'eval_metrics.jsonl'
-  log.write_text('{"step": 10, "eval_accuracy": 0.5}\n' + damage)
+  log.write_text('{"step": 10, "eval_accuracy": 0.5}\n' + damage + '\n')
   with pytest.raises(UserError, match='eval_metrics.jsonl, line 2 is dam'):
     _Run(tmp_path, []).resume(20)
-  assert log.read_text().endswith(damage)
+  assert log.read_text().endswith(damage + '\n')
   _Run(tmp_path, []).resume(10)
   assert log.read_text() == '{"step": 10, "eval_accuracy": 0.5}\n'
 

@@ -104,6 +104,12 @@ def test_the_rate_is_by_the_clock_if_several_batches_run_at_once(monkeypatch):
   assert used.examples_per_second == 36  # 18 examples in 0.5 s.
 
 
+def test_the_rate_of_a_single_batch_is_unknown():
+  used = Predictor(Classifier(BertConfig(**tiny_world.CONFIG), 3, seed=5))
+  used.predict(_batches(21), 21, lambda _: None)
+  assert used.examples_per_second is None
+
+
 @pytest.mark.slow
 def test_a_deleted_predictor_frees_its_graph():
   used = Predictor(Classifier(BertConfig(**tiny_world.CONFIG), 3, seed=5))

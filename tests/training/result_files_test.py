@@ -1,5 +1,8 @@
 """Result files: their layout, and reading back exactly what was written."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 
@@ -88,6 +91,21 @@ def test_test_results_of_another_program_are_kept(tmp_path):
   assert path.read_text() == 'mine\n'
 
 
+@pytest.mark.parametrize('end', ['0.5\t', '1e-', '12'])
+def test_test_results_of_thousands_of_labels_are_replaced(tmp_path, end):
+  # The check reads 64 KiB, which end inside of the first line.
+  start = '0.5\t' * 16_000
+  start += '1' * ((1 << 16) - len(start + end) - 1) + '\t' + end
+  line = start + '05\t0.25\n'
+  path = tmp_path / 'test_results.tsv'
+  path.write_text(2 * line)
+  result_files.write_test_results(str(tmp_path), np.float32([[0.5, 0.5]]))
+  assert path.read_text() == '0.5\t0.5\n'
+  path.write_text('text' + line)
+  with pytest.raises(UserError, match='its first line is not numbers'):
+    result_files.write_test_results(str(tmp_path), np.float32([[0.5, 0.5]]))
+
+
 def test_results_of_another_program_are_kept(tmp_path):
   path = tmp_path / 'eval_results.txt'
   for _ in range(2):
@@ -114,6 +132,18 @@ def test_predictions_have_a_header_ids_labels_and_probabilities(tmp_path):
     'a7\tyes\tyes\t0.25\t0.75\n'
     'a8\tno\tyes\t0.5\t0.5\n'
   )
+
+
+def test_a_rate_that_is_unknown_is_null(tmp_path, caplog):
+  result_files.write_speed(str(tmp_path), 'eval', 1234.56)
+  path = tmp_path / 'eval_speed.json'
+  assert json.loads(path.read_text()) == {'examples_per_second': 1234.6}
+  assert caplog.messages == ['Scored 1235 examples/s']
+  result_files.write_speed(str(tmp_path), 'eval', None)
+  assert json.loads(path.read_text()) == {'examples_per_second': None}
+  assert len(caplog.messages) == 1
+  # It is a result, which the next run replaces.
+  result_files.check_replaceable(str(tmp_path), True, False)
 
 
 def test_examples_without_labels_have_no_label_column(tmp_path):
@@ -149,7 +179,7 @@ def test_tabs_newlines_and_numbers_are_read_back_exactly(tmp_path):
     Example(f'{label}{i}', 'x', None, label) for i, label in enumerate(labels)
   ]
   path = tmp_path / 'p'
-  task = custom.classification(labels)
+  task = dataclasses.replace(custom.classification(('a', 'b')), labels=labels)
   rows = _write(path, task, examples, [3, 2, 1, 0], probabilities)
   assert [row['example_id'] for row in rows] == [e.example_id for e in examples]
   assert [row['label'] for row in rows] == list(labels)

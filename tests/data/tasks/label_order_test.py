@@ -27,11 +27,21 @@ def test_labels_are_found_in_the_training_file(tmp_path, labels, expected):
   assert _found(tmp_path, *labels) == expected
 
 
-def test_an_empty_label_and_a_single_one_are_refused(tmp_path):
-  with pytest.raises(UserError, match="line 3: found the label ''"):
-    _found(tmp_path, 'a', '')
+def test_a_single_label_is_refused(tmp_path):
   with pytest.raises(UserError, match="has one label, 'a'; .*`regression`"):
     _found(tmp_path, 'a', 'a')
+
+
+@pytest.mark.parametrize('label', ['', ' ', 'b\r', 'b\nc'])
+def test_a_label_that_labels_txt_cannot_hold_is_refused(tmp_path, label):
+  rows = [{'sentence': 'a', 'label': each} for each in ('a', label)]
+  lines = [json.dumps(row) + '\n' for row in rows]
+  (tmp_path / 'train.jsonl').write_text(''.join(lines))
+  with pytest.raises(
+    UserError, match='line 2: found the label .*, exp'
+  ) as error:
+    label_order.labels_in(custom.in_files()['train'], str(tmp_path))
+  assert repr(label) in str(error.value)
 
 
 def test_labels_are_read_as_written(tmp_path):
@@ -125,7 +135,13 @@ def test_classes_without_names_are_said_once(tmp_path, caplog):
 
 @pytest.mark.parametrize(
   'names',
-  [['a', 'b'], {'0': 'a', '2': 'b'}, {'0': 'a', '1': 3}, {'0': 'a', '1': 'a'}],
+  [
+    ['a', 'b'],
+    {'0': 'a', '2': 'b'},
+    {'0': 'a', '1': 3},
+    {'0': 'a', '1': 'a'},
+    {'0': 'a', '1': 'b\r'},
+  ],
 )
 def test_a_malformed_id2label_is_named(tmp_path, names):
   (tmp_path / 'config.json').write_text(json.dumps({'id2label': names}))

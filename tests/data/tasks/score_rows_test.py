@@ -60,6 +60,22 @@ def test_an_object_of_a_json_row_is_read(tmp_path):
   assert found.unused == ['id']
 
 
+def test_a_list_is_no_text(tmp_path):
+  path = tmp_path / 'a.jsonl'
+  path.write_text(
+    '{"sentence": "x", "prediction": "1"}\n'
+    '{"sentence": ["x", "y"], "prediction": "1"}\n'
+  )
+  with pytest.raises(UserError, match=r"line 2: 'sentence' is \['x', 'y'\], e"):
+    _read(path)
+
+
+def test_a_list_is_no_label(tmp_path):
+  path = tmp_path / 'a.jsonl'
+  path.write_text('{"sentence": "x", "prediction": ["1"]}\n')
+  assert _read(path).bad == {'an unknown label': ['line 1 (\'["1"]\')']}
+
+
 def test_a_column_that_later_rows_have_is_found(tmp_path):
   path = tmp_path / 'a.jsonl'
   path.write_text(

@@ -117,6 +117,21 @@ def test_test_may_lack_labels_and_files_may_be_gzip(tmp_path, name, content):
       "there is no 'label'",
     ),
     ('train.jsonl', '{"sentence": "a", "label": 3}\n', "line 1: unknown .*'3'"),
+    (
+      'train.jsonl',
+      '{"sentence": ["a", "b"], "label": "yes"}\n',
+      r"line 1: 'sentence' is \['a', 'b'\], expected text, a n",
+    ),
+    (
+      'train.jsonl',
+      '{"sentence": "a", "label": {"yes": 1}}\n',
+      "line 1: 'label' is {'yes': 1}, expected text, a n",
+    ),
+    (
+      'train.jsonl',
+      '{"sentence": "a", "label": "yes", "index": [1]}\n',
+      r"line 1: 'index' is \[1\], expected text, a n",
+    ),
   ],
 )
 def test_a_mistake_is_named_by_file_and_line(tmp_path, name, content, message):
@@ -200,6 +215,13 @@ def test_minus_one_is_no_label_in_test(tmp_path):
   numbers = custom.regression(custom.in_files())
   (tmp_path / 'test.csv').write_text('sentence,label\na,-1\n')
   assert numbers.read_split(str(tmp_path), 'test')[0].label == '-1'
+
+
+@pytest.mark.parametrize('wrong', ['', ' ', 'c\r', 'c\nd'])
+def test_labels_that_labels_txt_cannot_hold_are_refused(wrong):
+  with pytest.raises(UserError, match='`labels`.*one line of text') as error:
+    custom.classification(('a', 'b', wrong))
+  assert f'found {wrong!r},' in str(error.value)
 
 
 def test_labels_that_differ_in_space_or_case_alone_are_named(caplog):

@@ -47,3 +47,10 @@ def test_the_columns_are_those_of_the_task(tmp_path):
 def test_rows_that_do_not_fit_are_refused(tmp_path, content, task, message):
   with pytest.raises(UserError, match=message):
     _read(tmp_path, 'x.txt', content, task)
+
+
+def test_a_list_is_no_text(tmp_path):
+  with pytest.raises(
+    UserError, match=r"line 1: 'sentence' is \['a'\], expected"
+  ):
+    _read(tmp_path, 'x.jsonl', '{"sentence": ["a"]}\n', SINGLE)

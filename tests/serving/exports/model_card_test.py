@@ -112,6 +112,11 @@ def test_what_is_unknown_is_left_out(run_dir):
   assert facts == RunFacts(num_bytes=size)
 
 
+def test_a_rate_that_is_unknown_is_left_out(run_dir):
+  (run_dir / 'eval_speed.json').write_text('{"examples_per_second": null}')
+  assert '## Speed' not in model_card.full_card(str(run_dir), Notes())
+
+
 def test_a_dump_that_has_changed_is_left_out(run_dir, tmp_path):
   path = tmp_path / 'a dump' / 'manifest.json'
   values = json.loads(path.read_text())
