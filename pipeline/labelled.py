@@ -6,7 +6,7 @@ Does not import TensorFlow. Tested by `tests/pipeline/labelled_test.py`.
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from data.tasks import custom, split_files, split_options
+from data.tasks import custom, split_folder, split_options
 from data.tasks import options as task_options
 from data.tasks.examples import Example
 from data.tasks.options import TaskOptions
@@ -72,7 +72,7 @@ def _table(source: SourceOptions) -> Labelled:
   splits = split_options.make(source).examples
   is_pair = source.text_pair_column is not None
   columns = {
-    'text_pair_column': split_files.PAIR_COLUMN if is_pair else None,
+    'text_pair_column': split_folder.PAIR_COLUMN if is_pair else None,
     'regression': source.regression or None,
   }
   labels = {e.label for e in splits['train']}
@@ -84,8 +84,8 @@ def _folder(source: SourceOptions) -> Labelled:
   train = custom.regression(custom.in_files()).locate(source.data_dir, 'train')
   columns = source.columns.found_in(train)
   # The commands obey `split.json`, so the plan does, too.
-  is_pair, is_regression = split_files.kind(source.data_dir)
-  pair_column = split_files.PAIR_COLUMN if is_pair else None
+  is_pair, is_regression = split_folder.kind(source.data_dir)
+  pair_column = split_folder.PAIR_COLUMN if is_pair else None
   given = {
     'text_column': columns.text,
     'text_pair_column': columns.pair or pair_column,

@@ -29,13 +29,13 @@ from typing import Any
 from absl import flags, logging
 
 from cli import flag_group, script
-from data.tasks import custom, split_files, split_options
+from data.tasks import custom, split_folder, split_options
 from data.tasks.examples import Example, Fields
 from data.tasks.split_options import SplitOptions
 from data.tasks.task import UNKNOWN_LABEL, Task
 from system import local_files, machine
 from system.errors import UserError
-from tools import result_record, result_schema
+from tools import result_schema, run_result
 
 FLAGS = flags.FLAGS
 
@@ -222,7 +222,7 @@ def _rows(examples: Iterable[Example]) -> list[Row]:
 
 def main(_: list[str]) -> None:
   """Writes the result to --results_dir, or prints it."""
-  keys = result_record.parse_keys(FLAGS.keys)
+  keys = run_result.parse_keys(FLAGS.keys)
   local_files.require_local(FLAGS.results_dir or '')
   splits, options = _read()
   sizes = [f'{name} {len(rows):,}' for name, rows in splits.items()]
@@ -233,15 +233,15 @@ def main(_: list[str]) -> None:
     'command': ['-m', 'tools.bag_of_words', *sys.argv[1:]],
     'versions': machine.versions(('scikit-learn',)),
     'hardware': machine.hardware(),
-    'finished': result_record.as_time(time.time()),
+    'finished': run_result.as_time(time.time()),
   }
   record = result_schema.check(fields, 'the result')
   if not FLAGS.results_dir:
     print(json.dumps(record, indent=2))
     return
-  name = result_record.file_name(keys)
-  path = result_record.write(FLAGS.results_dir, name, record)
-  logging.info('%s: %s', path, result_record.scores_line(record))
+  name = run_result.file_name(keys)
+  path = run_result.write(FLAGS.results_dir, name, record)
+  logging.info('%s: %s', path, run_result.scores_line(record))
 
 
 def _read() -> tuple[Splits, SplitOptions]:
@@ -254,10 +254,10 @@ def _read() -> tuple[Splits, SplitOptions]:
   flag_group.refuse_if_given(
     split_options.FOR_TABLES, '--data_dir has its splits'
   )
-  is_pair, is_regression = split_files.kind(data_dir)
+  is_pair, is_regression = split_folder.kind(data_dir)
   if is_pair and not FLAGS['text_pair_column'].present:
     options = dataclasses.replace(
-      options, text_pair_column=split_files.PAIR_COLUMN
+      options, text_pair_column=split_folder.PAIR_COLUMN
     )
   if is_regression and not FLAGS['regression'].present:
     options = dataclasses.replace(options, regression=True)

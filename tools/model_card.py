@@ -20,7 +20,7 @@ from modeling.checkpoints import location
 from serving.exports import model_card
 from system import files, local_files
 from system.errors import UserError
-from tools import result_record
+from tools import run_result
 
 FLAGS = flags.FLAGS
 
@@ -64,7 +64,7 @@ def main(_: list[str]) -> None:
   if files.exists(path) and not FLAGS.overwrite:
     raise UserError(f'{path} exists: give --overwrite to replace it')
   notes = model_card.Notes(FLAGS.language, FLAGS.license, FLAGS.limits)
-  results = [result_record.read(each) for each in FLAGS.results]
+  results = [run_result.read(each) for each in FLAGS.results]
   card = model_card.full_card(FLAGS.model_dir, notes, results, FLAGS.split)
   local_files.write(path, card)
   logging.info('Wrote %s', path)

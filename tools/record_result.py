@@ -6,13 +6,13 @@ r"""Records the result of a finished run as one small JSON file.
 For recipes that compare runs; `tools.report` makes tables and figures of such
 files. The file holds the keys, the scores, the size and the speed of the model,
 the command, the versions, the hardware and the time. Record a run on the
-machine that ran it. `tools/result_record.py` describes the fields.
+machine that ran it. `tools/run_result.py` describes the fields.
 """
 
 from absl import flags, logging
 
 from cli import flag_group, script
-from tools import result_record
+from tools import run_result
 
 FLAGS = flags.FLAGS
 
@@ -48,13 +48,13 @@ def define_flags() -> None:
 def main(_: list[str]) -> None:
   """Writes the file."""
   flag_group.require('run_dir', 'results_dir', 'keys')
-  keys = result_record.parse_keys(FLAGS.keys)
-  record = result_record.make(
+  keys = run_result.parse_keys(FLAGS.keys)
+  record = run_result.make(
     FLAGS.run_dir, keys, FLAGS.seconds, FLAGS.split, FLAGS.model_dir
   )
-  name = FLAGS.name or result_record.file_name(keys)
-  path = result_record.write(FLAGS.results_dir, name, record)
-  logging.info('%s: %s', path, result_record.scores_line(record))
+  name = FLAGS.name or run_result.file_name(keys)
+  path = run_result.write(FLAGS.results_dir, name, record)
+  logging.info('%s: %s', path, run_result.scores_line(record))
 
 
 if __name__ == '__main__':

@@ -13,7 +13,7 @@ split.json, which counts examples, labels, duplicates and rows left out.
 from absl import flags
 
 from cli import flag_group, script
-from data.tasks import split_files
+from data.tasks import split_folder
 from data.tasks.split_options import SplitOptions
 
 FLAGS = flags.FLAGS
@@ -29,7 +29,7 @@ def main(_: list[str]) -> None:
   """Splits the table."""
   flag_group.require('input_file', 'output_dir')
   flag_group.refuse_without_effect(SplitOptions)
-  split_files.write(flag_group.read(SplitOptions), FLAGS.output_dir)
+  split_folder.write(flag_group.read(SplitOptions), FLAGS.output_dir)
 
 
 if __name__ == '__main__':

@@ -37,7 +37,7 @@ from data.tasks import glue
 from system import files, local_files, steps
 from system.errors import UserError, listed, shown
 from system.steps import Step
-from tools import result_record
+from tools import run_result
 
 FLAGS = flags.FLAGS
 
@@ -195,15 +195,15 @@ def check_words(sweep_dir: str, words: Sequence[str]) -> None:
 def _step(
   sweep_dir: str, words: Sequence[str], values: Mapping[str, str]
 ) -> Step:
-  keys = result_record.parse_keys(
+  keys = run_result.parse_keys(
     [f'{name}={value}' for name, value in values.items()]
   )
-  name = result_record.file_name(keys).removesuffix('.json')
+  name = run_result.file_name(keys).removesuffix('.json')
   folder = os.path.join(sweep_dir, 'runs', name)
   result = os.path.join(sweep_dir, 'results', f'{name}.json')
 
   def record(seconds: float | None) -> None:
-    result_record.write_of_step(result, folder, keys, seconds)
+    run_result.write_of_step(result, folder, keys, seconds)
 
   flag_words = steps.flag_words({**values, 'output_dir': folder})
   return Step(name, (*words, *flag_words), result, finish=record)
@@ -341,7 +341,7 @@ def main(arguments: list[str]) -> None:
 
 def _report(planned: Sequence[Step], metric: str | None) -> None:
   unfinished = collect(FLAGS.sweep_dir, planned)
-  results = [result_record.read(x.done) for x in planned if x.is_done]
+  results = [run_result.read(x.done) for x in planned if x.is_done]
   if unfinished:
     logging.warning('%d of %d runs have no result', unfinished, len(planned))
   if not results:

@@ -114,12 +114,12 @@ def _filled_task(options: Any, given: Collection[str]) -> TaskOptions:
     content = checkpoint.description()
     if content and content.task:
       return task_of_model(options.task, content.task, checkpoint.folder, given)
-  from data.tasks import split_files
+  from data.tasks import split_folder
 
   task = options.task
   if task.data_source != 'files' or not task.data_dir:
     return task
-  kind = split_files.kind(task.data_dir)
+  kind = split_folder.kind(task.data_dir)
   return of_kind(task, *kind, task.data_dir, given)
 
 
@@ -166,10 +166,10 @@ def of_kind(
     source: what says so, for messages.
     given: the names of the settings that the user gave; they stay.
   """
-  from data.tasks import split_files
+  from data.tasks import split_folder
 
   found = {
-    'text_pair_column': split_files.PAIR_COLUMN if is_pair else None,
+    'text_pair_column': split_folder.PAIR_COLUMN if is_pair else None,
     'regression': is_regression and not (task.labels or task.labels_file),
   }
   changes = {

@@ -1,6 +1,6 @@
 """The settings that split a user's table, and the splits that they describe.
 
-Does not import TensorFlow. Tested by `tests/data/tasks/split_files_test.py`.
+Does not import TensorFlow. Tested by `tests/data/tasks/split_folder_test.py`.
 """
 
 import collections

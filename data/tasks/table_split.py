@@ -5,7 +5,7 @@ split. Each label has its share in dev and in test. Which texts these are is
 computed from the examples and the seed: the order of the rows and the name of
 the file change nothing.
 
-`split_options` has the settings, `split_files` writes the splits.
+`split_options` has the settings, `split_folder` writes the splits.
 
 Does not import TensorFlow.
 """

@@ -33,7 +33,7 @@ from recipes.paper.students import Student, Students
 from recipes.paper.transfer_sets import TransferSets
 from system import local_files, steps
 from system.errors import UserError
-from tools import result_record
+from tools import run_result
 
 FLAGS = flags.FLAGS
 # They are the flags of the module that is the command, for its --help.
@@ -366,10 +366,10 @@ def collect(experiment: Experiment, runs: Sequence[Run], folder: str) -> None:
   found = [_result(run) for run in runs if os.path.exists(run.student.result)]
   planned = [_without_seed(run) for run in runs]
   for record in found:
-    name = result_record.file_name(record['keys'])
-    result_record.write(folder, name, record)
+    name = run_result.file_name(record['keys'])
+    run_result.write(folder, name, record)
   local_files.write(
-    os.path.join(folder, result_record.EXPERIMENT_FILE),
+    os.path.join(folder, run_result.EXPERIMENT_FILE),
     json.dumps(_description(experiment, found, planned), indent=2) + '\n',
   )
   print(f'{folder}: {len(found)} of {len(runs)} results')
@@ -377,7 +377,7 @@ def collect(experiment: Experiment, runs: Sequence[Run], folder: str) -> None:
 
 def _result(run: Run) -> dict[str, Any]:
   """Returns a run's result under the experiment's keys."""
-  record = result_record.read(run.student.result)
+  record = run_result.read(run.student.result)
   record['keys'] = dict(run.keys() if callable(run.keys) else run.keys)
   record['scores']['score'] = scores.main_score(record)
   return record

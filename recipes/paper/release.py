@@ -15,7 +15,7 @@ from recipes.paper import experiment
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.students import Student
 from system.steps import Step, flag_words
-from tools import pack_release, result_record
+from tools import pack_release, run_result
 
 
 def runs(plan: Plan) -> list[Run]:
@@ -36,7 +36,7 @@ def _encoder(plan: Plan, size: str) -> Student:
 
   def record(seconds: float | None) -> None:
     keys = {'run': name, 'size': size}
-    result_record.write_of_step(result, folder, keys, seconds, 'heldout')
+    run_result.write_of_step(result, folder, keys, seconds, 'heldout')
 
   step = dataclasses.replace(
     evaluated,

@@ -16,7 +16,7 @@ from typing import Any
 from recipes.paper import experiment, scores
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.students import Student
-from tools import result_record
+from tools import run_result
 
 _SELECTION_SEED = 1
 
@@ -102,7 +102,7 @@ def _best(
   if not all(os.path.exists(student.result) for _, student in tried):
     return None
   scored = [
-    (scores.main_score(result_record.read(student.result)), setting)
+    (scores.main_score(run_result.read(student.result)), setting)
     for setting, student in tried
   ]
   return max(scored, key=lambda x: x[0])[1]

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from recipes.paper.stages import Encoder, Stages
 from recipes.paper.transfer_sets import Dump
 from system.steps import Step, flag_words
-from tools import result_record
+from tools import run_result
 
 METHODS = ('basic', 'distillation', 'PF', 'PD', 'PDF')
 
@@ -240,7 +240,7 @@ class Students:
     keys = {'run': name, 'task': task, 'size': size, 'seed': origin.seed}
 
     def record(seconds: float | None) -> None:
-      result_record.write_of_step(result, folder, keys, seconds, split)
+      run_result.write_of_step(result, folder, keys, seconds, split)
       if name not in self.kept:
         shutil.rmtree(folder)
 

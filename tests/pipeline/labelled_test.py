@@ -3,7 +3,7 @@
 import pytest
 import tiny_pipeline
 
-from data.tasks import split_files
+from data.tasks import split_folder
 from data.tasks.split_options import SplitOptions
 from pipeline import labelled
 from system.errors import UserError
@@ -55,7 +55,7 @@ def test_the_tool_that_split_a_table_says_that_it_has_pairs_and_numbers(
     'label_column': 'y',
     'regression': True,
   }
-  split_files.write(SplitOptions(str(table), **columns), data)
+  split_folder.write(SplitOptions(str(table), **columns), data)
   own = {'input_file': None, 'text_column': None, 'label_column': 'label'}
   found = labelled.read(
     tiny_pipeline.options(tmp_path, data_dir=data, **own).source

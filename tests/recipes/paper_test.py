@@ -20,7 +20,7 @@ from recipes.paper.students import METHODS, Students
 from recipes.paper.transfer_sets import TransferSets
 from system import steps
 from system.errors import UserError
-from tools import result_record
+from tools import run_result
 
 _EXPERIMENTS = (
   *('main_comparison', 'initialisation', 'depth_or_width', 'transfer_size'),
@@ -88,7 +88,7 @@ def test_what_chooses_settings_is_recorded_as_another_split(plan, monkeypatch):
   def record(path, *arguments):
     splits[os.path.basename(path)] = arguments[-1]
 
-  monkeypatch.setattr(result_record, 'write_of_step', record)
+  monkeypatch.setattr(run_result, 'write_of_step', record)
   monkeypatch.setattr('shutil.rmtree', lambda folder: None)
   for name in ('selection', 'main_comparison'):
     student = _experiment(name).runs(plan)[0].student
@@ -197,7 +197,7 @@ def _result(student, **scores):
 
 def _write(student, **scores):
   folder, name = os.path.split(student.result)
-  result_record.write(folder, name, _result(student, **scores))
+  run_result.write(folder, name, _result(student, **scores))
 
 
 def test_collecting_gives_results_the_keys_of_the_experiment(
@@ -211,7 +211,7 @@ def test_collecting_gives_results_the_keys_of_the_experiment(
   folder = plan.stages.path('experiments', main.name)
   for _ in range(2):  # The second time replaces the first.
     experiment.collect(main, runs, folder)
-  [result] = result_record.read_all(folder)
+  [result] = run_result.read_all(folder)
   assert result['keys'] == dict(runs[0].keys)
   assert result['scores']['score'] == 0.75
   found = json.loads(pathlib.Path(folder, 'experiment.json').read_text())
@@ -383,7 +383,7 @@ def test_an_alias_is_a_size_and_runs_of_others_are_recorded(
   assert '0 of 1 results' in collected()
   log.unlink()
   assert '1 of 1 results' in collected()
-  result = result_record.read(run.result)
+  result = run_result.read(run.result)
   assert result['seconds'] is result['hardware'] is None
 
 
@@ -401,7 +401,7 @@ def test_a_variant_has_its_own_results_and_shares_its_runs(run_main, tmp_path):
     folder = pathlib.Path(plan.stages.path('experiments', name))
     found = json.loads((folder / 'experiment.json').read_text())
     assert found['title'] == title
-    [result] = result_record.read_all(str(folder))
+    [result] = run_result.read_all(str(folder))
     assert result['scores']['score'] == 0.75
 
 
@@ -446,7 +446,7 @@ def test_the_smoke_scale_runs(shared_data, tmp_path):
   done = _command('main_comparison', *flags)
   assert done.returncode == 0, done.stdout + done.stderr
   folder = tmp_path / 'work' / 'experiments' / 'main_comparison'
-  results = result_record.read_all(str(folder))
+  results = run_result.read_all(str(folder))
   assert {result['keys']['method'] for result in results} == {*METHODS}
   # Nothing is left to do.
   again = _command('main_comparison', *flags, '--list_commands')

@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from tools import result_record
+from tools import run_result
 from tools.reporting import experiments, grid
 
 FIGURE = {
@@ -51,10 +51,10 @@ def write(
 ) -> pathlib.Path:
   """Writes an experiment; `content` changes its experiment.json."""
   for each in results:
-    name = result_record.file_name(each['keys'])
-    result_record.write(str(folder), name, each)
+    name = run_result.file_name(each['keys'])
+    run_result.write(str(folder), name, each)
   folder.mkdir(parents=True, exist_ok=True)
-  path = folder / result_record.EXPERIMENT_FILE
+  path = folder / run_result.EXPERIMENT_FILE
   path.write_text(json.dumps(CONTENT | content))
   return folder
 

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from data.tasks import split_files
+from data.tasks import split_folder
 from data.tasks.split_options import SplitOptions
 from system.errors import UserError
-from tools import bag_of_words, result_record
+from tools import bag_of_words, run_result
 
 CATS = [(f'the cat purrs {word}', 'cat') for word in ('now', 'then', 'here')]
 DOGS = [(f'the dog barks {word}', 'dog') for word in ('now', 'then', 'here')]
@@ -127,7 +127,7 @@ def test_the_columns_of_a_split_table_need_no_flags(tmp_path):
     label_column='y',
     regression=True,
   )
-  split_files.write(options, str(tmp_path / 'data'))
+  split_folder.write(options, str(tmp_path / 'data'))
   command = [sys.executable, '-m', 'tools.bag_of_words']
   done = subprocess.run(
     [*command, f'--data_dir={tmp_path}/data'], capture_output=True, text=True
@@ -154,7 +154,7 @@ def test_script_writes_its_result(tmp_path):
   arguments += ['--keys=method=words,seed=3']
   command = [sys.executable, '-m', 'tools.bag_of_words', *arguments]
   done = subprocess.run(command, check=True, capture_output=True, text=True)
-  (result,) = result_record.read_all(str(folder))
+  (result,) = run_result.read_all(str(folder))
   assert done.stdout == ''
   assert 'words_seed3.json: test: dev_accuracy 1, accuracy 1' in done.stderr
   assert [path.name for path in folder.iterdir()] == ['words_seed3.json']

@@ -1,4 +1,4 @@
-"""The script that records a run's result. See also result_record_test.py."""
+"""The script that records a run's result. See also run_result_test.py."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import tiny_world
 
-from tools import result_record
+from tools import run_result
 
 
 def test_the_script_writes_the_result_under_its_keys(tmp_path):
@@ -22,7 +22,7 @@ def test_the_script_writes_the_result_under_its_keys(tmp_path):
     check=True,
   )
   assert [path.name for path in results.iterdir()] == ['2-128_PD_seed1.json']
-  (result,) = result_record.read_all(str(results))
+  (result,) = run_result.read_all(str(results))
   assert result['keys'] == {'size': '2/128', 'method': 'PD', 'seed': 1}
   assert (result['seconds'], result['split']) == (1.5, 'test')
   assert result['hardware']['cores'] > 0

@@ -10,7 +10,7 @@ import pytest
 import tiny_results
 
 from system.errors import UserError
-from tools import report, result_record
+from tools import report, run_result
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -66,7 +66,7 @@ _PAPER = _ROOT / 'recipes' / 'results' / 'paper' / 'cpu'
 )
 def test_the_papers_report_has_the_scores_of_kept_runs(table):
   """The plan that arranges these runs needs the data; their scores do not."""
-  kept = map(result_record.read, map(str, (_PAPER / 'runs').glob('*.json')))
+  kept = map(run_result.read, map(str, (_PAPER / 'runs').glob('*.json')))
   # Equal trainings give equal weights, which may have other dev sets.
   scores = {
     (run['checkpoint'], str(run['scores']['loss'])): run['scores'].values()

@@ -1,4 +1,4 @@
-"""Tests for tools/split_table.py; `split_files_test.py` tests the splits."""
+"""Tests for tools/split_table.py; `split_folder_test.py` tests the splits."""
 
 import json
 import subprocess

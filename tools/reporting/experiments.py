@@ -1,7 +1,7 @@
 """Reads an experiment: what its report shows, and the results of its runs.
 
 A folder with an experiment.json is an experiment; the other JSON files in it
-are the results of its runs (`tools.result_record`). The folder's name is the
+are the results of its runs (`tools.run_result`). The folder's name is the
 experiment's. The keys of experiment.json:
 
 title, question  the heading, and one or two sentences below it
@@ -24,7 +24,7 @@ from typing import Any
 
 from system import files
 from system.errors import UserError, shown
-from tools import result_record
+from tools import run_result
 
 _SCALES = ('category', 'log', 'linear')
 Value = str | int | float
@@ -86,7 +86,7 @@ class Experiment:
     name: the name of its folder and its files.
     rows: the keys of the table's rows.
     columns: the key of the table's columns; None if there is a single line.
-    results: as `result_record.read_all` returns them.
+    results: as `run_result.read_all` returns them.
     planned: the keys of the planned runs; None for all combinations.
   """
 
@@ -115,11 +115,11 @@ def read_all(results_dir: str) -> list[Experiment]:
   found = [
     read(str(path))
     for path in folders
-    if (path / result_record.EXPERIMENT_FILE).exists()
+    if (path / run_result.EXPERIMENT_FILE).exists()
   ]
   if not found:
     raise UserError(
-      f'--results_dir: no {result_record.EXPERIMENT_FILE} in {results_dir} or '
+      f'--results_dir: no {run_result.EXPERIMENT_FILE} in {results_dir} or '
       'a folder in it'
     )
   return found
@@ -131,7 +131,7 @@ def read(folder: str) -> Experiment:
   Raises:
     UserError: a file is malformed; the message names it.
   """
-  path = pathlib.Path(folder).resolve() / result_record.EXPERIMENT_FILE
+  path = pathlib.Path(folder).resolve() / run_result.EXPERIMENT_FILE
   content = _object(files.read_json(str(path)), str(path))
   where = str(path)
   allowed = {'title', 'question', 'command', 'figure'}
@@ -150,7 +150,7 @@ def read(folder: str) -> Experiment:
     paper=_paper(content.get('paper', []), figure, where),
     paper_source=_text(content, 'paper_source', where, default=''),
     notes=_texts(content.get('notes', []), 'notes', where),
-    results=tuple(result_record.read_all(folder)),
+    results=tuple(run_result.read_all(folder)),
     planned=_planned(content.get('planned'), where),
   )
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from data.tasks import custom, split_files
+from data.tasks import custom, split_folder
 from data.tasks.examples import Fields
 from data.tasks.split_options import SplitOptions, make
 from data.tasks.text_key import text_key
@@ -40,7 +40,7 @@ def _read(folder, fields=None, is_regression=False):
 
 def test_the_splits_are_a_custom_task(tmp_path):
   path, folder = _table(tmp_path), tmp_path / 'out'
-  manifest = split_files.write(SplitOptions(path), str(folder))
+  manifest = split_folder.write(SplitOptions(path), str(folder))
   assert sorted(p.name for p in folder.iterdir()) == [
     *['dev.tsv', 'split.json', 'test.tsv', 'train.tsv']
   ]
@@ -63,8 +63,8 @@ def test_texts_with_tabs_and_line_ends_become_jsonl(tmp_path):
   options = SplitOptions(
     str(path), text_column='q', text_pair_column='p', label_column='y'
   )
-  split_files.write(options, str(folder))
-  fields = Fields(split_files.TEXT_COLUMN, split_files.PAIR_COLUMN)
+  split_folder.write(options, str(folder))
+  fields = Fields(split_folder.TEXT_COLUMN, split_folder.PAIR_COLUMN)
   task = custom.classification(('0', '1'), custom.in_files(fields))
   found = task.read_split(str(folder), 'train')
   assert len(found) == 16 and (folder / 'train.jsonl').exists()
@@ -77,7 +77,7 @@ def test_texts_with_tabs_and_line_ends_become_jsonl(tmp_path):
 def test_numbers(tmp_path):
   path = tmp_path / 'a.csv'
   path.write_text('text,label\n' + ''.join(f'{n},{n / 8}\n' for n in range(30)))
-  manifest = split_files.write(
+  manifest = split_folder.write(
     SplitOptions(str(path), regression=True), str(tmp_path / 'out')
   )
   assert manifest['num_examples'] == {'train': 24, 'dev': 3, 'test': 3}
@@ -112,7 +112,7 @@ def test_own_tables_of_dev_and_test(tmp_path):
   only_test = dataclasses.replace(options, dev_file=None)
   splits = make(only_test)
   assert splits.facts['num_examples'] == {'train': 36, 'dev': 4, 'test': 1}
-  split_files.write(only_test, str(tmp_path / 'out'))
+  split_folder.write(only_test, str(tmp_path / 'out'))
   assert [e.label for e in _read(tmp_path / 'out')['test']] == [None]
 
 
@@ -146,7 +146,7 @@ def test_duplicates_and_lacking_values_are_counted(tmp_path):
 
 def test_a_second_call_changes_nothing(tmp_path):
   path, folder = _table(tmp_path), tmp_path / 'out'
-  first = split_files.write(SplitOptions(path), str(folder))
+  first = split_folder.write(SplitOptions(path), str(folder))
   times = [p.stat().st_mtime_ns for p in sorted(folder.iterdir())]
   moved = tmp_path / 'moved.tsv'
   moved.write_text(pathlib.Path(path).read_text())
@@ -154,13 +154,13 @@ def test_a_second_call_changes_nothing(tmp_path):
     SplitOptions(str(moved)),
     SplitOptions(path, text_column='sentence'),
   ):
-    assert split_files.write(options, str(folder)) == first
+    assert split_folder.write(options, str(folder)) == first
   assert times == [p.stat().st_mtime_ns for p in sorted(folder.iterdir())]
 
 
 def test_other_settings_are_refused_by_name(tmp_path):
   path, folder = _table(tmp_path), str(tmp_path / 'out')
-  split_files.write(SplitOptions(path), folder)
+  split_folder.write(SplitOptions(path), folder)
   for changes, message in (
     ({'dev_fraction': 0.2}, '`dev_fraction` had 0.1, now 0.2'),
     ({'split_seed': 1}, '`split_seed` had 12345, now 1'),
@@ -170,19 +170,19 @@ def test_other_settings_are_refused_by_name(tmp_path):
   ):
     options = dataclasses.replace(SplitOptions(path), **changes)
     with pytest.raises(UserError, match=message):
-      split_files.write(options, folder)
+      split_folder.write(options, folder)
 
 
 def test_changed_and_missing_splits_are_refused(tmp_path):
   path, folder = _table(tmp_path), tmp_path / 'out'
-  split_files.write(SplitOptions(path), str(folder))
+  split_folder.write(SplitOptions(path), str(folder))
   with open(folder / 'dev.tsv', 'a') as file:
     file.write('more\tyes\t1\n')
   with pytest.raises(UserError, match='dev.tsv was changed since'):
-    split_files.write(SplitOptions(path), str(folder))
+    split_folder.write(SplitOptions(path), str(folder))
   (folder / 'dev.tsv').unlink()
   with pytest.raises(UserError, match='there is no file .*dev.tsv'):
-    split_files.write(SplitOptions(path), str(folder))
+    split_folder.write(SplitOptions(path), str(folder))
 
 
 def test_files_of_another_origin_are_kept(tmp_path):
@@ -190,17 +190,17 @@ def test_files_of_another_origin_are_kept(tmp_path):
   folder.mkdir()
   (folder / 'dev.csv').write_text('mine')
   with pytest.raises(UserError, match='out holds dev.csv, but no split.json'):
-    split_files.write(SplitOptions(path), str(folder))
+    split_folder.write(SplitOptions(path), str(folder))
   assert [p.name for p in folder.iterdir()] == ['dev.csv']
   (folder / 'split.json').write_text('{"mine": 1}')
   with pytest.raises(UserError, match='split.json does not describe splits'):
-    split_files.write(SplitOptions(path), str(folder))
+    split_folder.write(SplitOptions(path), str(folder))
 
 
 @pytest.mark.parametrize('num_writes', range(5))
 def test_a_call_that_was_cut_off_is_repeated(tmp_path, monkeypatch, num_writes):
   path, folder = _table(tmp_path), tmp_path / 'out'
-  expected = split_files.write(SplitOptions(path), str(tmp_path / 'whole'))
+  expected = split_folder.write(SplitOptions(path), str(tmp_path / 'whole'))
   left, rename = [num_writes], files.rename
 
   def fail_later(source, target):
@@ -212,15 +212,15 @@ def test_a_call_that_was_cut_off_is_repeated(tmp_path, monkeypatch, num_writes):
   with monkeypatch.context() as patch:
     patch.setattr(files, 'rename', fail_later)
     with pytest.raises(KeyboardInterrupt):
-      split_files.write(SplitOptions(path), str(folder))
+      split_folder.write(SplitOptions(path), str(folder))
   # The table may have changed in the meantime, and with it the format.
   other = tmp_path / 'other.csv'
   other.write_text('text,label\n' + '"a\nb",no\nc,yes\nd,yes\ne,yes\n')
   if num_writes % 2:
-    split_files.write(SplitOptions(str(other)), str(folder))
+    split_folder.write(SplitOptions(str(other)), str(folder))
     assert len(list(folder.iterdir())) == 4
     return
-  assert split_files.write(SplitOptions(path), str(folder)) == expected
+  assert split_folder.write(SplitOptions(path), str(folder)) == expected
   for file in folder.iterdir():
     assert file.read_bytes() == (tmp_path / 'whole' / file.name).read_bytes()
   assert len(list(folder.iterdir())) == 4

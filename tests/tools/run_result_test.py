@@ -8,7 +8,7 @@ import tiny_world
 
 from system import machine
 from system.errors import UserError
-from tools import result_record
+from tools import run_result
 from training import class_scores
 
 KEYS = {'method': 'PD', 'size': '2/128', 'task': 'SST-2', 'seed': 1}
@@ -42,7 +42,7 @@ def test_a_run_is_described(run_dir):
   config = tiny_world.CONFIG
   embeddings = (config['vocab_size'] + 32 + 2) * 8 + 2 * 8
   layer = 4 * (8 * 8 + 8) + (8 * 16 + 16) + (16 * 8 + 8) + 4 * 8
-  assert result_record.make(str(run_dir), KEYS | {'domain': None}, 312.4) == {
+  assert run_result.make(str(run_dir), KEYS | {'domain': None}, 312.4) == {
     'keys': KEYS,
     'scores': {'accuracy': 0.75, 'f1': None},
     'confusion': {'labels': ['no', 'yes'], 'counts': [[1, 0], [1, 2]]},
@@ -62,7 +62,7 @@ def test_a_run_is_described(run_dir):
 
 def test_a_line_shows_the_scores():
   scores = {'accuracy': 0.8149, 'pearson': None}
-  line = result_record.scores_line({'split': 'dev', 'scores': scores})
+  line = run_result.scores_line({'split': 'dev', 'scores': scores})
   assert line == 'dev: accuracy 0.8149, pearson undefined'
 
 
@@ -70,7 +70,7 @@ def test_a_large_confusion_matrix_is_left_out(run_dir):
   for number, is_there in ((20, True), (21, False)):
     labels = [str(i) for i in range(number)]
     class_scores.write(str(run_dir), labels, [0], [1])
-    record = result_record.make(str(run_dir), KEYS)
+    record = run_result.make(str(run_dir), KEYS)
     assert (record['confusion'] is not None) == is_there
 
 
@@ -78,24 +78,24 @@ def test_what_a_run_does_not_say_is_null(run_dir):
   for name in ('run.json', 'eval_speed.json'):
     (run_dir / name).unlink()
   (run_dir / 'model.ckpt-3.data-00000-of-00001').unlink()
-  record = result_record.make(str(run_dir), KEYS)
+  record = run_result.make(str(run_dir), KEYS)
   assert record['split'] == 'dev'
   for name in ('command', 'versions', 'seconds', 'checkpoint'):
     assert record[name] is None
   assert record['examples_per_second'] is None
-  assert result_record.make(str(run_dir), KEYS, split='test')['split'] == 'test'
+  assert run_result.make(str(run_dir), KEYS, split='test')['split'] == 'test'
 
 
 def test_a_rate_that_is_unknown_is_null(run_dir):
   (run_dir / 'eval_speed.json').write_text('{"examples_per_second": null}')
-  record = result_record.make(str(run_dir), KEYS)
+  record = run_result.make(str(run_dir), KEYS)
   assert record['examples_per_second'] is None
 
 
 def test_mnli_s_mismatched_scores_have_names_of_their_own(run_dir):
   path = run_dir / 'eval_results_mismatched.txt'
   path.write_text('eval_accuracy = 0.5\nglobal_step = 3\n')
-  scores = result_record.make(str(run_dir), KEYS)['scores']
+  scores = run_result.make(str(run_dir), KEYS)['scores']
   assert scores == {'accuracy': 0.75, 'f1': None, 'mismatched_accuracy': 0.5}
 
 
@@ -113,12 +113,12 @@ def test_a_run_without_scores_is_refused(run_dir, text, message):
   if text is not None:
     path.write_text(text)
   with pytest.raises(UserError, match=message):
-    result_record.make(str(run_dir), KEYS)
+    run_result.make(str(run_dir), KEYS)
 
 
 def test_keys_are_parsed():
   texts = ['size=2/128', 'seed=1', 'similarity=0.5', 'method=a=b', 'x=nan']
-  assert result_record.parse_keys(texts) == {
+  assert run_result.parse_keys(texts) == {
     'size': '2/128',
     'seed': 1,
     'similarity': 0.5,
@@ -132,13 +132,13 @@ def test_keys_are_parsed():
 )
 def test_malformed_keys_are_refused(texts):
   with pytest.raises(UserError, match=f'--keys .* got {texts[-1]!r}'):
-    result_record.parse_keys(texts)
+    run_result.parse_keys(texts)
 
 
 def test_a_file_is_named_by_its_keys():
-  assert result_record.file_name(KEYS) == 'SST-2_2-128_PD_seed1.json'
+  assert run_result.file_name(KEYS) == 'SST-2_2-128_PD_seed1.json'
   others = {'transfer_examples': 20000, 'domain': 'a b/é', 'size': None}
-  assert result_record.file_name({'seed': 0, 'method': 'PD', **others}) == (
+  assert run_result.file_name({'seed': 0, 'method': 'PD', **others}) == (
     'PD_domain-a-b-_transfer-examples-20000_seed0.json'
   )
 
@@ -146,27 +146,27 @@ def test_a_file_is_named_by_its_keys():
 def test_results_are_read_as_written(tmp_path):
   (tmp_path / 'experiment.json').write_text('{}')
   other = RESULT | {'keys': KEYS | {'seed': 2}}
-  result_record.write(str(tmp_path / 'r'), 'b.json', RESULT)
-  path = result_record.write(str(tmp_path / 'r'), 'a', other)
+  run_result.write(str(tmp_path / 'r'), 'b.json', RESULT)
+  path = run_result.write(str(tmp_path / 'r'), 'a', other)
   assert path == f'{tmp_path}/r/a.json'
-  results = result_record.read_all(str(tmp_path / 'r'))
+  results = run_result.read_all(str(tmp_path / 'r'))
   assert [result['keys']['seed'] for result in results] == [2, 1]
   assert results[1]['scores'] == {'accuracy': 0.5}
   assert results[1]['command'] is None
 
 
 def test_a_result_replaces_one_of_the_same_keys_only(tmp_path):
-  result_record.write(str(tmp_path), 'a.json', RESULT)
+  run_result.write(str(tmp_path), 'a.json', RESULT)
   again = RESULT | {'scores': {'accuracy': 0.75}}
-  result_record.write(str(tmp_path), 'a.json', again)
-  assert result_record.read_all(str(tmp_path))[0]['scores'] == again['scores']
+  run_result.write(str(tmp_path), 'a.json', again)
+  assert run_result.read_all(str(tmp_path))[0]['scores'] == again['scores']
   other = RESULT | {'keys': KEYS | {'size': '2-128'}}
   with pytest.raises(UserError, match='size 2/128.*, not of .*size 2-128'):
-    result_record.write(str(tmp_path), 'a.json', other)
+    run_result.write(str(tmp_path), 'a.json', other)
 
 
 def test_two_results_of_the_same_keys_are_refused(tmp_path):
   for name in ('a.json', 'b.json'):
-    result_record.write(str(tmp_path), name, RESULT)
+    run_result.write(str(tmp_path), name, RESULT)
   with pytest.raises(UserError, match='b.json and .*a.json are both of '):
-    result_record.read_all(str(tmp_path))
+    run_result.read_all(str(tmp_path))
