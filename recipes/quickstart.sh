@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From text to a distilled model in 8.5 minutes on 2 CPU cores, without
+# From text to a distilled model in 9 minutes on 2 CPU cores, without
 # downloading data: are the words of a sentence in their original order?
 #
 #   make quickstart, or: recipes/quickstart.sh [WORK_DIR]

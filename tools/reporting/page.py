@@ -9,7 +9,7 @@ import html
 import importlib.resources
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tools.reporting import confusion, tables
@@ -43,7 +43,7 @@ def build(grids: Sequence[Grid], figures: Mapping[str, bytes]) -> str:
 
 def summary(grids: Sequence[Grid]) -> str:
   """Returns a sentence about the number of runs, and their time."""
-  runs = [run for grid in grids for run in grid.experiment.results]
+  runs = _distinct(run for grid in grids for run in grid.experiment.results)
   timed = [run['seconds'] for run in runs if run['seconds'] is not None]
   text = f'{_number(len(runs), "run")} in {_number(len(grids), "experiment")}'
   if timed:
@@ -54,6 +54,16 @@ def summary(grids: Sequence[Grid]) -> str:
   if missing:
     text += f'; {_number(missing, "result")} missing'
   return text + '.'
+
+
+def _distinct(runs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+  """Returns the runs, once each: experiments may share some."""
+  found = {}
+  for run in runs:
+    is_known = run['command'] and run['finished']
+    key = (*run['command'], run['finished']) if is_known else object()
+    found.setdefault(key, run)
+  return list(found.values())
 
 
 def wrapped(command: str) -> str:

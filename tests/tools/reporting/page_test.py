@@ -137,6 +137,14 @@ def test_the_summary_counts_runs_and_time(tmp_path):
   )
 
 
+def test_the_summary_counts_a_run_of_two_experiments_once(tmp_path):
+  shared = {'command': ['run.py'], 'finished': '2026-11-28T10:58:28Z'}
+  found = tiny_results.arrange(
+    tmp_path, [RESULTS[0] | shared, RESULTS[1] | shared | {'command': ['x.py']}]
+  )
+  assert page.summary([found, found]).startswith('2 runs in 2 experiments; ')
+
+
 def test_a_run_shows_its_confusion_matrix(tmp_path):
   confusion = {'labels': ['<a>', 'b'], 'counts': [[1000, 3000], [0, 0]]}
   run = RESULTS[0] | {'confusion': confusion}
