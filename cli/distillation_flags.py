@@ -50,7 +50,7 @@ def options() -> DistillationOptions:
       'there is no student: none of --do_train, --do_eval and --do_predict is '
       'given',
     )
-  chosen = _with_kind_of_dump(model_flags.completed(read()))
+  chosen = with_kind_of_dump(model_flags.completed(read()))
   if not chosen.tokenizer.vocab_file:
     # A checkpoint that is missing would have given it.
     input_paths.check(chosen)
@@ -64,10 +64,10 @@ def options() -> DistillationOptions:
   return chosen
 
 
-def _with_kind_of_dump(chosen: DistillationOptions) -> DistillationOptions:
+def with_kind_of_dump(chosen: DistillationOptions) -> DistillationOptions:
   """Returns options with `regression` if the student's dump is a regressor's.
 
-  One that is missing or damaged is left out: later checks refuse it.
+  Ignores a missing or damaged dump: later checks refuse it.
   """
   task, folders = chosen.task, chosen.dump.logits_dir
   if chosen.makes_dump or not folders or not task.is_custom:

@@ -28,9 +28,10 @@ from distillation.dump_shards import Row
 from distillation.logits_dump import Dump
 from system import files, temporary_files
 from system.errors import UserError, shown
+from system.progress import announced
 
 _CHUNK = 4096  # Examples in memory at a time.
-# Of a dump's examples, for a task of single texts.
+# A dump for single texts is checked for pairs in this many examples.
 _NUM_LOOKED_AT = 100
 
 
@@ -106,7 +107,8 @@ def _check_pairing(dump: Dump, task: Task) -> None:
   """
   num_looked_at = None if task.is_pair else _NUM_LOOKED_AT
   first = itertools.islice(dump.rows(), num_looked_at)
-  has_pairs = any(np.any(row.segment_ids) for row in first)
+  with announced(f'Looking for pairs in {dump.folder}'):
+    has_pairs = any(np.any(row.segment_ids) for row in first)
   if has_pairs and not task.is_pair:
     raise UserError(
       f'the dump in {dump.folder} has pairs of texts, {task.name} single ones: '

@@ -15,6 +15,7 @@ from system import files
 from system.errors import UserError
 from system.file_systems import local_path
 from system.settings import MAX_SEED, setting
+from training import seed_folders
 from training.options import TaskJobOptions, TeacherOptions
 
 # name[:version]:split:column or name[:version]:split:column_a+column_b
@@ -298,6 +299,21 @@ class StudentOptions:
     """
     return _layers('patient_layers', self.patient_layers)
 
+  def check_hard_labels(self, has_labels: bool) -> None:
+    """Checks that `hard_label_weight` can take effect.
+
+    Args:
+      has_labels: whether a text of the dump has a label.
+
+    Raises:
+      UserError: it cannot.
+    """
+    if (weight := self.hard_label_weight) and not has_labels:
+      raise UserError(
+        f'`hard_label_weight`={weight} cannot take effect: no text of the dump '
+        'has a label (`transfer_split`=train adds some)'
+      )
+
 
 # Settings of other groups that only a student can use.
 STUDENT_SETTINGS = (
@@ -369,11 +385,12 @@ class DistillationOptions(TaskJobOptions):
   def _check_folders(self) -> None:
     """Refuses a dump in a folder that the student writes to."""
     output_dir = self.training.output_dir
-    own = {
-      files.real_path(os.path.join(output_dir, name)) for name in ('', 'dump')
-    }
+    first, count = self.training.seed, self.evaluation.num_seeds
+    seeds = range(first, first + count) if count > 1 else ()
+    runs = [output_dir, *(seed_folders.folder(output_dir, n) for n in seeds)]
+    own = {_real(x) for run in runs for x in (run, os.path.join(run, 'dump'))}
     for folder in self.dump.logits_dir:
-      if files.real_path(folder) in own:
+      if _real(folder) in own:
         raise UserError(
           f'`logits_dir`={folder} is a folder that the student in '
           f'`output_dir`={output_dir} writes to: give another one'
@@ -432,12 +449,8 @@ class DistillationOptions(TaskJobOptions):
       raise UserError(
         f'`shard_index`={dump.job} must be below `num_shards`={dump.num_shards}'
       )
-    weight = self.student.hard_label_weight
-    if self.training.do_train and weight and not self.transfer.transfer_split:
-      raise UserError(
-        f'`hard_label_weight`={weight} cannot take effect: no text of the dump '
-        'has a label (`transfer_split`=train adds some)'
-      )
+    if self.training.do_train:
+      self.student.check_hard_labels(self.transfer.transfer_split is not None)
     patient_weight = self.student.patient_weight
     if self.training.do_train and patient_weight and not layers:
       raise UserError(
@@ -449,3 +462,7 @@ class DistillationOptions(TaskJobOptions):
         'a student needs the whole dump: with `num_shards`, dump first, and '
         'train when all jobs are done'
       )
+
+
+def _real(path: str) -> str:
+  return files.real_path(path.rstrip('/'))

@@ -31,7 +31,6 @@ from distillation.transfer_text import Text
 from modeling.configs import BertConfig
 from modeling.models import Classifier
 from system import files
-from system.errors import UserError
 from training import (
   evaluation,
   foreign_files,
@@ -43,7 +42,7 @@ from training import (
 from training.evaluation import Splits
 from training.job import Job
 from training.model_setup import TextEncoding
-from training.run import Run, train, with_bias_correction
+from training.run import Run, check_batch_size, train, with_bias_correction
 from training.seeds import Scores
 from training.task_folder import TaskFolder
 
@@ -104,14 +103,17 @@ def check_before_dump(
       student.layers(), len(options.dump.cls_layers()), config.num_hidden_layers
     )
 
+  output_dir = options.training.output_dir
+  run_dir = seed_folders.of_first_seed(options).output_dir
+
   def check_folder() -> None:
+    if run_dir != output_dir:
+      foreign_files.check_seeds(output_dir)
     foreign_files.check_run(
-      seed_folders.of_first_seed(options).output_dir,
-      config.to_dict(),
-      options.tokenizer.vocab_file,
-      task.labels,
+      run_dir, config.to_dict(), options.tokenizer.vocab_file, task.labels
     )
-    files.make_folder(options.training.output_dir)
+    task_job.check_results(run_dir, task, options.evaluation)
+    files.make_folder(output_dir)
 
   workers.chief_does(check_folder)
 
@@ -120,20 +122,12 @@ def check_texts(texts: Sequence[Text], options: DistillationOptions) -> None:
   """Checks that a student can be trained on texts, before they are scored.
 
   Raises:
-    UserError: its epochs are less than one step, or no text has a label and
-      `hard_label_weight` needs some.
+    UserError: its epochs are less than one step, a batch has more examples than
+      there are, or no text has a label and `hard_label_weight` needs some.
   """
-  options.settings(len(texts))
-  num_labelled = sum(text.label is not None for text in texts)
-  _check_hard_labels(options.student.hard_label_weight, num_labelled)
-
-
-def _check_hard_labels(weight: float, num_labelled: int) -> None:
-  if weight and not num_labelled:
-    raise UserError(
-      f'`hard_label_weight`={weight} cannot take effect: no text of the dump '
-      'has a label (`transfer_split`=train adds some)'
-    )
+  settings = options.settings(len(texts))
+  check_batch_size(settings.train_batch_size, len(texts))
+  options.student.check_hard_labels(any(x.label is not None for x in texts))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +155,7 @@ class SoftLabels:
       UserError: they do not, or `hard_label_weight` cannot take effect.
     """
     merged_dump.check(self.dumps, self.student)
-    _check_hard_labels(self.options.hard_label_weight, self.num_labelled)
+    self.options.check_hard_labels(self.num_labelled > 0)
 
   @property
   def num_examples(self) -> int:
@@ -288,7 +282,7 @@ def evaluate_student(
   options: DistillationOptions,
   text: TextEncoding,
 ) -> Scores:
-  """Evaluates a student, and its teachers beside it where dumps allow it.
+  """Evaluates a student, and its teachers if the dumps have their dev logits.
 
   Args:
     model: takes the weights.

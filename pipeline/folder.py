@@ -9,7 +9,7 @@ import os
 import shutil
 from typing import Any
 
-from data.tasks import custom
+from data.tasks import custom, split_folder
 from distillation import dump_manifest
 from modeling.checkpoints import model_file
 from modeling.checkpoints.location import locate
@@ -55,6 +55,8 @@ def _texts(options: PipelineOptions) -> list[str]:
   source = options.source
   paths = [*source.sources().values(), *files.expand(source.transfer_file)]
   if source.data_dir:
+    manifest = os.path.join(source.data_dir, split_folder.MANIFEST)
+    paths += [manifest] if files.exists(manifest) else []
     task = custom.regression(custom.in_files())  # Any: only its files count.
     paths += [
       task.locate(source.data_dir, split)

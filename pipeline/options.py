@@ -64,7 +64,7 @@ class ModelsOptions:
     None,
     'Added: the teacher: a Hugging Face folder or a BERT checkpoint, which is '
     'fine-tuned; or the folder of a model that was fine-tuned on these labels, '
-    'which is used as it is.',
+    'and on pairs if the data has pairs, which is used as it is.',
     reads='checkpoint',
   )
   logits_dir: str | None = setting(

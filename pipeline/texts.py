@@ -62,7 +62,7 @@ class Texts:
 
 
 def measure(source: SourceOptions, labelled: Labelled, models: Models) -> Texts:
-  """Counts and measures the texts; writes nothing.
+  """Counts and measures the texts; hides the GPUs from this process.
 
   Raises:
     UserError: a file of the transfer set is malformed, or has single sentences

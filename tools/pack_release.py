@@ -48,7 +48,7 @@ def define_flags() -> None:
     'do_lower_case',
     None,
     'Whether the vocabulary is uncased, for the name. The default is what the '
-    'run records, else true.',
+    "run or its folder's name says, else true.",
   )
 
 
@@ -124,7 +124,7 @@ def _casing(checkpoint: Checkpoint, do_lower_case: bool | None) -> bool:
   path, is_uncased = recorded
   if do_lower_case not in (None, is_uncased):
     raise UserError(
-      f'`do_lower_case`={do_lower_case} contradicts {path}, which records '
+      f'`do_lower_case`={do_lower_case} contradicts {path}, which says '
       f'{is_uncased}'
     )
   return is_uncased

@@ -128,7 +128,9 @@ def _fine_tuning(num_replicas: int) -> ReplicaJob:
 
 
 def _distillation(num_replicas: int) -> ReplicaJob:
-  options = _task_options(distillation_flags)
+  options = distillation_flags.with_kind_of_dump(
+    _task_options(distillation_flags)
+  )
   task = run.make_distillation_task(options)
   model = _classifier(task, options)
   dumps = {}

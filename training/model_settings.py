@@ -160,7 +160,7 @@ def of_kind(
   """Returns a custom task's settings, completed by the kind of its data.
 
   Args:
-    task: the settings; given labels are no numbers.
+    task: the settings; if they give labels, the task is a classification.
     is_pair: whether texts are pairs.
     is_regression: whether labels are numbers.
     source: what says so, for messages.

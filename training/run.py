@@ -152,7 +152,7 @@ def _train_on(
     with announced(f'Reading {path}{of_all}'):
       indexes.append(record_index.load_index(path))
   order = TrainingOrder(indexes, settings.train_batch_size, settings.seed)
-  _check_batch_size(settings.train_batch_size, order.num_records)
+  check_batch_size(settings.train_batch_size, order.num_records)
   logging.info(
     'Trains on %s examples: %s steps of %d',
     f'{order.num_records:,}',
@@ -171,7 +171,7 @@ def _train_on(
     )
 
 
-def _check_batch_size(batch_size: int, num_examples: int) -> None:
+def check_batch_size(batch_size: int, num_examples: int) -> None:
   """Refuses a batch that repeats its examples, unless it is small.
 
   A few examples may try out a command that is meant for many.

@@ -6,6 +6,7 @@ metrics.jsonl  one line per log interval, without wall-clock times, so that a
                resumed run writes the same bytes as an undisturbed one
 """
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -183,8 +184,8 @@ class MetricsLog:
   def resume(self, step: int) -> None:
     """Cuts the log back to the lines up to `step`.
 
-    A last line without its end is dropped, too: a run that is killed while it
-    writes a line has not saved that step.
+    A torn last line is dropped, too: a run that is killed while it writes a
+    line has not saved that step.
 
     Raises:
       UserError: one of these is damaged. It is not dropped silently, because
@@ -193,7 +194,10 @@ class MetricsLog:
     if not files.exists(self._path):
       return
     self._lines, last = [], 0
-    *lines, _ = files.read_text(self._path).split('\n')
+    *lines, end = files.read_text(self._path).split('\n')
+    with contextlib.suppress(UserError):  # It is empty, or torn.
+      self._step_of(end, len(lines) + 1)
+      lines.append(end)
     for number, line in enumerate(lines, 1):
       # Steps ascend, so all further lines are cut off, even damaged ones.
       if last >= step:

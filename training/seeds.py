@@ -53,11 +53,14 @@ def run(
       seed: seed_folders.folder(output_dir, seed)
       for seed in range(training.seed, training.seed + num_seeds)
     }
-    # A seed's run may refuse a command, which must not be recorded then.
-    if training.do_train and not any(
-      map(resuming.has_progress, folders.values())
-    ):
-      run_folder.claim(output_dir, {}, False, command=command())
+
+    def record_command() -> None:
+      if training.do_train:
+        run_folder.claim(output_dir, {}, False, command=command())
+
+    # A run with progress may refuse the command, which is then not recorded.
+    if not any(map(resuming.has_progress, folders.values())):
+      record_command()
     scores = {}
     for seed, folder in folders.items():
       own = {'seed': seed, 'output_dir': folder}
@@ -69,8 +72,7 @@ def run(
           ),
           command(**own, num_seeds=1),
         )
-    if training.do_train:
-      run_folder.claim(output_dir, {}, False, command=command())
+    record_command()
     workers.chief_does(lambda: report(output_dir, scores))
 
 

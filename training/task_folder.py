@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -229,17 +230,26 @@ class TaskFolder:
   def _own_records(
     self, name: str, examples: Sequence[Example]
   ) -> Iterator[RecordSource]:
-    """Writes `<name>.tf_record` as `write_records`; has it after the block.
+    """Writes records under a temporary name; renames them after the block.
 
-    In the block its name is a temporary one: another evaluation in the same
-    folder may write a file of this name for another split.
+    Then they are `<name>.tf_record`. Another evaluation in the same folder may
+    write a file of this name for another split meanwhile.
     """
-    path = os.path.join(self.output_dir, f'{name}.tf_record')
+    target = f'{name}.tf_record'
+    path = os.path.join(self.output_dir, target)
+    temporary_files.remove_abandoned(
+      self.output_dir, rf'{re.escape(target)}(\.index\.json)?'
+    )
     own = temporary_files.name_for(path)
     try:
       yield self._write_records(own, examples)
-      files.rename(index_path(own), index_path(path))
-      files.rename(own, path)
+      # After more than an hour, another evaluation takes them for abandoned.
+      if files.exists(own) and files.exists(index_path(own)):
+        # As `RecordWriter`: a file without an index is scanned.
+        if files.exists(index_path(path)):
+          files.remove(index_path(path))
+        files.rename(own, path)
+        files.rename(index_path(own), index_path(path))
     finally:
       for left in (own, index_path(own)):
         if files.exists(left):

@@ -30,7 +30,7 @@ from training import (
 from training.evaluation import Splits
 from training.job import Job
 from training.model_setup import TextEncoding
-from training.options import TaskJobOptions
+from training.options import TaskEvaluationOptions, TaskJobOptions
 from training.seeds import Scores
 from training.task_folder import MoreScores, TaskFolder
 from training.train_step import LossFunction
@@ -106,19 +106,28 @@ def make_task_folder(
     UserError: the folder holds another program's file under the name of a
       result.
   """
-  output_dir, jobs = options.training.output_dir, options.evaluation
+  output_dir = options.training.output_dir
 
   def prepare() -> None:
     files.make_folder(output_dir)
-    result_files.check_replaceable(
-      output_dir,
-      bool(jobs.do_eval or jobs.eval_steps or jobs.calibrate),
-      jobs.do_predict,
-      ('', '_mismatched') if 'dev_mismatched' in task.splits else ('',),
-    )
+    check_results(output_dir, task, options.evaluation)
 
   workers.chief_does(prepare)
   return TaskFolder(task, tokenizer, options.model.max_seq_length, output_dir)
+
+
+def check_results(folder: str, task: Task, jobs: TaskEvaluationOptions) -> None:
+  """Checks that a job's results replace no file of another program.
+
+  Raises:
+    UserError: they would; the file is named.
+  """
+  result_files.check_replaceable(
+    folder,
+    bool(jobs.do_eval or jobs.eval_steps or jobs.calibrate),
+    jobs.do_predict,
+    ('', '_mismatched') if 'dev_mismatched' in task.splits else ('',),
+  )
 
 
 def report_on_data(

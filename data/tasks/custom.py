@@ -66,7 +66,7 @@ def classification(
   """
   if wrong := [label for label in labels if not label_order.is_line(label)]:
     raise UserError(
-      f'the labels (`labels`) are {listed(labels)}: found {shown(wrong[0])}, '
+      f'the labels are {listed(labels)}: found {shown(wrong[0])}, '
       'expected one line of text each, not blank'
     )
   if len(labels) < 2 or len(set(labels)) < len(labels):

@@ -41,8 +41,10 @@ def read(path: str) -> tuple[str, ...]:
   files.require_file(path, 'the labels, one per line')
   labels = []
   for number, label in enumerate(text_files.read_list(path), 1):
-    if not label or label in labels:
-      found = f'{shown(label)} a second time' if label else 'a blank line'
+    if not is_line(label) or label in labels:
+      found = 'a blank line'
+      if label.strip():
+        found = shown(label) + ' a second time' * (label in labels)
       raise UserError(
         f'{path}, line {number}: found {found}, expected another label'
       )

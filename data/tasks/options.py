@@ -96,8 +96,9 @@ class TaskOptions:
     (),
     'Added: the labels of --task_name=custom, in the order of the logits, '
     'separated by commas. The default is the labels of the model in use '
-    '(labels.txt beside it), or, in training, the labels found in the '
-    'training data: sorted, by value if all are integers; in '
+    '(labels.txt beside it); for a student, those of its dump or of the '
+    'teacher that makes the dump; otherwise, in training, the labels found in '
+    'the training data: sorted, by value if all are integers; in '
     "tensorflow-datasets' own order if it has one.",
     needs=(_CUSTOM, '!regression'),
   )
@@ -110,7 +111,8 @@ class TaskOptions:
   regression: bool = setting(
     False,
     'Added: whether the labels of --task_name=custom are numbers to predict. '
-    'The model, the dump of a student or split.json may say so, too.',
+    'The model, the dump that a student learns from, or split.json can also '
+    'set it.',
     needs=(_CUSTOM,),
   )
 

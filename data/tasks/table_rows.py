@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from absl import logging
 
-from data.tasks import tables
+from data.tasks import label_order, tables
 from data.tasks.examples import Example
 from system import files, text_files
 from system.errors import UserError, listed, shown
@@ -49,7 +49,12 @@ class Columns:
       return self
     files.require_file(path, 'the table')
     rows = tables.read_rows(
-      path, tables.format_of(path), (), optional=_TEXT_COLUMNS
+      path,
+      tables.format_of(path),
+      (),
+      optional=_TEXT_COLUMNS,
+      # The column that is not taken may hold anything.
+      json_columns=_TEXT_COLUMNS,
     )
     number, first = next(rows, (0, {}))
     if isinstance(first, str):
@@ -160,7 +165,7 @@ def _check(example: Example, where: str, is_regression: bool) -> None:
   if label is None:
     return
   if not is_regression:
-    if '\n' in label or '\r' in label:
+    if not label_order.is_line(label):
       raise UserError(
         f'{where}: found the label {shown(label)}, expected one line of text'
       )

@@ -76,8 +76,8 @@ def read_rows(
     optional: columns to read from Parquet if it has them; of the other formats
       all columns are read.
     allows_missing: whether a row of JSON or Parquet may lack a required column.
-    json_columns: those of `required` whose values may be lists and objects in
-      jsonl, which become JSON text.
+    json_columns: those of `required` and `optional` whose values may be lists
+      and objects in jsonl, which become JSON text.
 
   Yields:
     The line in which a row begins, or the number of Parquet's row, from 1; and

@@ -24,7 +24,7 @@ from system.errors import UserError, few
 
 
 def everything(_: str) -> bool:
-  """Says of each name that the checkpoint must hold it."""
+  """Returns True: the checkpoint must hold every variable."""
   return True
 
 

@@ -180,9 +180,7 @@ def _some(labels: tuple[str, ...]) -> str:
 
 
 def _parse(path: str) -> ModelFile:
-  values = files.read_json(path)
-  if not isinstance(values, dict):
-    raise UserError(f'{path}: expected a JSON object, found {shown(values)}')
+  values = files.read_object(path)
   task = _value(path, values, 'task', dict)
   checksums = _value(path, values, 'files', dict) or {}
   for name, value in checksums.items():

@@ -398,6 +398,7 @@ def test_two_evaluations_at_the_same_time_read_their_own_records(
   _run(world, '--do_eval')
   assert _scores(world / 'out') == expected
   assert not files.exists(written[0])
+  assert not list((world / 'out').glob('.*.tmp*'))
   assert sum(1 for _ in record_reader.read(f'{world}/out/eval.tf_record')) == 11
 
 
