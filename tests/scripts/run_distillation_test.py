@@ -153,20 +153,24 @@ def test_a_student_that_cannot_train_is_refused_before_the_dump(
   assert not (teacher_world / 'dump').exists()
 
 
-def test_a_student_s_folder_is_checked_before_the_dump(teacher_world):
+@pytest.mark.parametrize('name', ['metrics.jsonl', 'eval_results.txt'])
+def test_a_student_s_folder_is_checked_before_the_dump(teacher_world, name):
   (teacher_world / 'student').mkdir()
-  (teacher_world / 'student' / 'metrics.jsonl').write_text('mine')
+  (teacher_world / 'student' / name).write_text('mine')
   flags = [*_dump_flags(teacher_world), *_student_flags(teacher_world)]
-  with pytest.raises(UserError, match='metrics.jsonl, which this run would'):
-    _run(*flags, '--do_train')
+  with pytest.raises(UserError, match=name):
+    _run(*flags, '--do_train', '--do_eval')
   assert not (teacher_world / 'dump').exists()
 
 
-@pytest.mark.parametrize('name', ['student', 'student/dump'])
+@pytest.mark.parametrize(
+  'name', ['student/', 'student/dump', 'student/seed-8/dump']
+)
 def test_a_dump_lies_in_no_folder_of_its_student(teacher_world, name):
-  dump = {'logits_dir': teacher_world / name}
+  dump = {'logits_dir': f'{teacher_world}/{name}'}
   flags = _dump_flags(teacher_world, **dump)
-  flags += _student_flags(teacher_world, **dump)
+  seeds = {'seed': 7, 'num_seeds': 2, 'do_eval': True}
+  flags += _student_flags(teacher_world, **dump, **seeds)
   with pytest.raises(UserError, match='--logits_dir=.* the student in --outp'):
     _run(*flags, '--do_train')
 

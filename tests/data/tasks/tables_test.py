@@ -219,7 +219,8 @@ def test_minus_one_is_no_label_in_test(tmp_path):
 
 @pytest.mark.parametrize('wrong', ['', ' ', 'c\r', 'c\nd'])
 def test_labels_that_labels_txt_cannot_hold_are_refused(wrong):
-  with pytest.raises(UserError, match='the labels are .*one line of text') as error:
+  message = 'the labels are .*one line of text'
+  with pytest.raises(UserError, match=message) as error:
     custom.classification(('a', 'b', wrong))
   assert f'found {wrong!r},' in str(error.value)
 
