@@ -150,8 +150,8 @@ def test_a_malformed_id2label_is_named(tmp_path, names):
 
 
 def test_empty_lines_at_the_end_are_no_labels(tmp_path):
-  (tmp_path / 'mine.txt').write_text('a\n \n\n\r\n')
-  assert label_order.read(str(tmp_path / 'mine.txt')) == ('a', ' ')
+  (tmp_path / 'mine.txt').write_text('a\nb\n\n\r\n')
+  assert label_order.read(str(tmp_path / 'mine.txt')) == ('a', 'b')
 
 
 @pytest.mark.parametrize(
