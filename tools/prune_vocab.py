@@ -17,8 +17,8 @@ what the smaller vocabulary costs in pieces per word and in [UNK], on the text
 and on the held-out text.
 
 Prune a pre-trained model, then fine-tune or distil it; a fine-tuned one needs
-no more training. A teacher with the whole vocabulary teaches a pruned student
-if its dump was made with --keep_text.
+no more training. A pruned student can learn from a teacher with the whole
+vocabulary if the dump keeps its texts (--keep_text).
 """
 
 import dataclasses

@@ -128,9 +128,10 @@ def _fine_tuning(num_replicas: int) -> ReplicaJob:
 
 
 def _distillation(num_replicas: int) -> ReplicaJob:
-  options = distillation_flags.with_kind_of_dump(
-    _task_options(distillation_flags)
-  )
+  options = _task_options(distillation_flags)
+  # The tool needs no access to a bucket.
+  if all(local_path(x) is not None for x in options.dump.logits_dir):
+    options = distillation_flags.with_kind_of_dump(options)
   task = run.make_distillation_task(options)
   model = _classifier(task, options)
   dumps = {}

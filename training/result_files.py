@@ -141,7 +141,7 @@ def _is_test_result(path: str) -> bool:
   line = _start(path).split('\n')[0]
   cells = line.split('\t')
   if len(line) == _START_BYTES:
-    cells.pop()  # It may be cut off: the line goes on, as with 3,000 labels.
+    cells.pop()  # The line is longer than what was read: this cell is cut.
   try:
     return bool([*map(float, cells)])
   except ValueError:
