@@ -29,6 +29,7 @@ from absl import flags, logging
 from cli import flag_group, script
 from serving import comparison, runtimes
 from serving.model import Model
+from system import files
 from system.errors import UserError
 from tools.predict_input import Source, in_background
 from tools.predict_output import Style
@@ -155,6 +156,8 @@ def _check_flags() -> None:
     raise UserError('--compare_runtime cannot take effect without --compare')
   if FLAGS.compare and FLAGS.top_k:
     raise UserError('--top_k cannot take effect with --compare')
+  if FLAGS.input_file:
+    files.require_file(FLAGS.input_file, '--input_file')
 
 
 def _table_format() -> str:
@@ -171,9 +174,12 @@ def _labelled(
 ) -> Iterator[str]:
   """Yields the lines to print, those of a group at once."""
   for group in groups:
-    texts = [source.as_text(*each, model.takes_pairs) for each in group]
-    predictions = model.predict(texts, FLAGS.batch_size)
-    yield '\n'.join(map(style.line, texts, predictions))
+    texts, error = source.as_texts(group, model.takes_pairs)
+    if texts:
+      predictions = model.predict(texts, FLAGS.batch_size)
+      yield '\n'.join(map(style.line, texts, predictions))
+    if error:
+      raise error
 
 
 def _compared(
@@ -187,11 +193,14 @@ def _compared(
   found = comparison.start(first, second)
   takes_pairs = comparison.take_pairs(first, second)
   for group in groups:
-    texts = [source.as_text(*each, takes_pairs) for each in group]
-    a = first.predict(texts, FLAGS.batch_size)
-    b = second.predict(texts, FLAGS.batch_size)
-    for i in found.add(a, b):
-      yield style.difference(texts[i], a[i], b[i])
+    texts, error = source.as_texts(group, takes_pairs)
+    if texts:
+      a = first.predict(texts, FLAGS.batch_size)
+      b = second.predict(texts, FLAGS.batch_size)
+      for i in found.add(a, b):
+        yield style.difference(texts[i], a[i], b[i])
+    if error:
+      raise error
   yield style.summary(found)
 
 

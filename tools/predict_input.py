@@ -4,11 +4,12 @@ Tested by `tests/tools/predict_test.py`.
 """
 
 import codecs
+import contextlib
 import dataclasses
 import queue
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from serving.model import Text
@@ -69,41 +70,60 @@ class Source:
       text_files.check_encodable(texts, where)
       yield where, (first, *second) if second else first
 
-  def as_text(self, where: str, text: Text, takes_pairs: bool | None) -> Text:
+  def as_texts(
+    self, items: Sequence[tuple[str, Text]], takes_pairs: bool | None
+  ) -> tuple[list[Text], UserError | None]:
     """Returns what a model takes: the texts of a line are separated by a tab.
 
     Args:
-      where: as `read` yields it.
-      text: as `read` yields it.
+      items: as `read` yields them.
       takes_pairs: the model's.
 
-    Raises:
-      UserError: there are two texts and the model takes one, or the reverse.
+    Returns:
+      The texts up to the first that the model does not take, because it is a
+      pair and the model takes one text, or the reverse; and the error that says
+      so, None if there is no such text.
     """
     is_pair = bool(takes_pairs)
     if takes_pairs is None and self.text_pair_column:
       is_pair = True
-    if isinstance(text, str) and is_pair and not self.text_column:
-      text = tuple(text.split('\t'))
-    num_texts = 1 if isinstance(text, str) else len(text)
-    if num_texts != 1 + is_pair:
-      expected = 'two, separated by a tab' if is_pair else 'one'
-      raise UserError(f'{where}: found {num_texts} texts, expected {expected}')
-    return text
+    texts: list[Text] = []
+    for where, text in items:
+      if isinstance(text, str) and is_pair and not self.text_column:
+        text = tuple(text.split('\t'))
+      num_texts = 1 if isinstance(text, str) else len(text)
+      if num_texts != 1 + is_pair:
+        expected = self._expected_texts(is_pair)
+        error = f'{where}: found {num_texts} texts, expected {expected}'
+        return texts, UserError(error)
+      texts.append(text)
+    return texts, None
+
+  def _expected_texts(self, is_pair: bool) -> str:
+    if not is_pair:
+      return 'one'
+    if self.text_column:
+      return 'two: name the column of the second as --text_pair_column'
+    return 'two, separated by a tab'
 
 
 def _stdin_lines() -> Iterator[str]:
-  for number, line in enumerate(sys.stdin.buffer, 1):
-    text = line.removesuffix(b'\n')
-    if number == 1:
-      text = text.removeprefix(codecs.BOM_UTF8)
-    yield text_files.decode(text, _STDIN, number)
+  # A thread that waits in `sys.stdin` holds its lock, and Python's exit needs
+  # the lock.
+  with open(sys.stdin.fileno(), 'rb', closefd=False) as file:
+    for number, line in enumerate(file, 1):
+      text = line.removesuffix(b'\n')
+      if number == 1:
+        text = text.removeprefix(codecs.BOM_UTF8)
+      yield text_files.decode(text, _STDIN, number)
 
 
 def in_background(items: Iterable[Any]) -> Iterator[list[Any]]:
-  """Yields lists of those items that have arrived, at least one in a list.
+  """Starts to read, and returns an iterator over what has arrived.
 
-  An exception in `items` is raised after the items before it.
+  Returns:
+    Yields lists of the items that have arrived since, at least one in a list.
+    An exception in `items` is raised after the items before it.
   """
   arrived: queue.Queue = queue.Queue(2 * _MAX_LINES)
 
@@ -116,20 +136,21 @@ def in_background(items: Iterable[Any]) -> Iterator[list[Any]]:
       arrived.put(error)
 
   threading.Thread(target=read, daemon=True).start()
-  end = None
-  while not end:
-    group = []
-    try:
-      group.append(arrived.get())
+  return _groups(arrived)
+
+
+def _groups(arrived: queue.Queue) -> Iterator[list[Any]]:
+  last = ()
+  while not _is_end(last):
+    group = [arrived.get()]
+    with contextlib.suppress(queue.Empty):
       while len(group) < _MAX_LINES and not _is_end(group[-1]):
         group.append(arrived.get_nowait())
-    except queue.Empty:
-      pass
-    end = [group.pop()] if _is_end(group[-1]) else None
-    if group:
-      yield group
-  if isinstance(end[0], Exception):
-    raise end[0]
+    last = group[-1]
+    if items := group[:-1] if _is_end(last) else group:
+      yield items
+  if isinstance(last, Exception):
+    raise last
 
 
 def _is_end(item: Any) -> bool:

@@ -103,12 +103,6 @@ def num_layers(names: Collection[str]) -> int:
   return 1 + max((int(match[2]) for match in matches if match), default=-1)
 
 
-def within_layers(names: Collection[str], count: int) -> list[str]:
-  """Returns the released names without those of layers from `count` on."""
-  matches = ((name, _LAYER.fullmatch(name)) for name in names)
-  return [name for name, found in matches if not found or int(found[2]) < count]
-
-
 def layer_sources(init: str, num_ours: int, num_theirs: int) -> list[int]:
   """Returns the layer of a checkpoint that each layer of a model starts from.
 

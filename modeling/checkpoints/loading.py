@@ -67,8 +67,9 @@ def load_released(
   """
   opened = StoredWeights(checkpoint)
   stored = opened.variables
-  report = _plan(checkpoint.prefix, variables, stored, init, extends_positions)
-  _check(report, is_needed)
+  report = plan(
+    checkpoint.prefix, variables, stored, is_needed, init, extends_positions
+  )
   source = initialisation.sources(init, variables, stored)
   wanted = [*report.loaded, *report.extended]
   # Checksums leave Python's lock to the reader, so the two run side by side.
@@ -87,14 +88,25 @@ def load_released(
   return report
 
 
-def _plan(
+def plan(
   prefix: str,
   variables: Mapping[str, tf.Variable],
   stored: Variables,
+  is_needed: Callable[[str], bool],
   init: str,
   extends_positions: bool,
 ) -> LoadReport:
-  """Decides which variables to load, without reading weights."""
+  """Decides which variables to load, without reading or assigning weights.
+
+  Args:
+    prefix: the checkpoint's, for messages.
+    variables: released name → variable; only its shape is used.
+    stored: the checkpoint's weights.
+    is_needed: as for `load_released`, as are the others.
+
+  Raises:
+    UserError: a needed variable is missing, or shapes differ.
+  """
   try:
     source = initialisation.sources(init, variables, stored)
   except UserError as error:
@@ -109,7 +121,7 @@ def _plan(
   extended = {}
   if extends_positions and _is_longer(mismatched.get(POSITIONS)):
     extended[POSITIONS] = mismatched.pop(POSITIONS)
-  return LoadReport(
+  report = LoadReport(
     prefix=prefix,
     loaded=loaded,
     extended=extended,
@@ -119,6 +131,8 @@ def _plan(
     left_fresh=sorted(set(variables) - set(source)),
     layers=_selected_layers(init, variables, stored),
   )
+  _check(report, is_needed)
+  return report
 
 
 def _is_longer(shapes: tuple[tuple[int, ...], tuple[int, ...]] | None) -> bool:
@@ -175,6 +189,11 @@ def _check(report: LoadReport, is_needed: Callable[[str], bool]) -> None:
 
 
 def _advice(missing: list[str]) -> str:
+  if all(name.startswith('bert/pooler/') for name in missing):
+    return (
+      'It has no pooler: `python -m tools.import_hugging_face --fresh_pooler` '
+      'gives a Hugging Face model one with random weights.'
+    )
   if any(map(is_encoder, missing)):
     return 'Do its bert_config.json and the given one agree?'
   return 'Its head was never trained: fine-tune it first, with `do_train`.'

@@ -3,7 +3,9 @@
 Tested by `tests/modeling/checkpoints/loading_test.py`.
 """
 
-from modeling.checkpoints import initialisation
+import tensorflow as tf
+
+from modeling.checkpoints import initialisation, loading
 from modeling.checkpoints.initialisation import POSITIONS, SEGMENTS
 from modeling.checkpoints.load_report import compact
 from modeling.checkpoints.location import Checkpoint
@@ -13,6 +15,8 @@ from modeling.checkpoints.stored_weights import (
   is_encoder,
 )
 from modeling.configs import BertConfig
+from modeling.encoder import BertEncoder
+from modeling.models import released_variables
 from system.errors import UserError, few
 
 
@@ -33,7 +37,8 @@ def check(
   Raises:
     UserError: the number of layers, the hidden size, the vocabulary's size or
       the number of positions or segments does not fit, and the message shows
-      both; or weights of the encoder cannot be read, or are not finite.
+      both; or weights of the encoder are missing, have another shape, cannot be
+      read, or are not finite.
   """
   opened, prefix = StoredWeights(checkpoint), checkpoint.prefix
   stored = opened.variables
@@ -54,25 +59,13 @@ def check(
       )
   if init != initialisation.WORD_EMBEDDINGS:
     _check_tables(prefix, stored, config, extends_positions)
-    try:
-      initialisation.layer_sources(
-        init, config.num_hidden_layers, initialisation.num_layers(stored)
-      )
-    except UserError as error:
-      raise UserError(f'{prefix}: {error}') from error
+  # In a graph, variables take no memory.
+  with tf.Graph().as_default():
+    ours = released_variables(BertEncoder(config, seed=None))
+  loading.plan(prefix, ours, stored, is_encoder, init, extends_positions)
   # One at a time: a model's weights may fill the memory.
-  for name in _starting_points(config, init, stored):
+  for name in sorted(set(initialisation.sources(init, ours, stored).values())):
     opened.read([name])
-
-
-def _starting_points(
-  config: BertConfig, init: str, stored: Variables
-) -> list[str]:
-  """Returns the stored weights that the model's encoder starts from."""
-  encoder = list(filter(is_encoder, stored))
-  ours = initialisation.within_layers(encoder, config.num_hidden_layers)
-  sources = initialisation.sources(init, ours, stored)
-  return sorted(set(sources.values()) & stored.keys())
 
 
 def _check_tables(

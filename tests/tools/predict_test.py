@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 
 import pyarrow
 import pyarrow.parquet
@@ -117,8 +119,37 @@ def test_a_file_is_read_as_its_format_says(tmp_path):
   path = tmp_path / 'pairs.tsv'
   path.write_text('one\ttwo\n')
   source = predict_input.Source(str(path))
-  (found,) = source.read()
-  assert source.as_text(*found, takes_pairs=True) == ('one', 'two')
+  texts, error = source.as_texts([*source.read()], takes_pairs=True)
+  assert (texts, error) == ([('one', 'two')], None)
+
+
+@pytest.mark.parametrize(
+  ('source', 'expected'),
+  [
+    (predict_input.Source(), 'two, separated by a tab'),
+    (
+      predict_input.Source(text_column='review'),
+      'two: name the column of the second as --text_pair_column',
+    ),
+  ],
+)
+def test_the_texts_before_a_wrong_one_are_kept(source, expected):
+  items = [('line 1', ('one', 'two')), ('line 2', 'oops'), ('line 3', 'x\ty')]
+  texts, error = source.as_texts(items, takes_pairs=True)
+  assert texts == [('one', 'two')]
+  assert str(error) == f'line 2: found 1 texts, expected {expected}'
+
+
+def test_reading_starts_before_the_first_group_is_asked_for():
+  begun = threading.Event()
+
+  def items():
+    begun.set()
+    yield 1
+
+  groups = predict_input.in_background(items())
+  assert begun.wait(timeout=30)
+  assert list(groups) == [[1]]
 
 
 @pytest.mark.parametrize(
@@ -219,6 +250,43 @@ def test_a_closed_pipe_and_bad_input_end_without_a_traceback(teacher_world):
   label, p, other, q = done.stdout.decode().strip().split('\t')
   assert {label, other} == {'0', '1'}
   assert float(p) + float(q) == pytest.approx(1, abs=2e-6)
+
+
+@pytest.mark.slow
+def test_bad_input_ends_the_process_while_its_input_stays_open(teacher_world):
+  command = [sys.executable, '-m', 'tools.predict', '--top_k=1']
+  command.append(f'--model_dir={teacher_world / "teacher"}')
+  with subprocess.Popen(
+    command,
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+  ) as process:
+    process.stdin.write(b'the film is good .\n\xff\n')
+    process.stdin.flush()
+    # The reading thread still waits for the next line.
+    printed, messages = process.stdout.read(), process.stderr.read()
+    assert process.wait() == 1
+  assert printed.startswith(b'1\t')
+  assert messages.startswith(b'ERROR: standard input, line 2: expected UTF')
+  assert messages.count(b'\n') == 1
+
+
+@pytest.mark.slow
+def test_an_interrupted_tool_ends_while_its_input_stays_open(teacher_world):
+  folder = teacher_world / 'teacher'
+  with subprocess.Popen(
+    [sys.executable, '-m', 'tools.predict', f'--model_dir={folder}'],
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+  ) as process:
+    process.stdin.write(b'the film is good .\n')
+    process.stdin.flush()
+    assert process.stdout.readline().startswith(b'1\t')
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert b'Fatal' not in process.stderr.read()
 
 
 @pytest.mark.slow

@@ -16,11 +16,28 @@ from modeling.checkpoints import (
 )
 from modeling.checkpoints.initialisation import POSITIONS
 from modeling.configs import BertConfig
+from modeling.encoder import BertEncoder
+from modeling.models import released_variables
 from system.errors import UserError
 
 INDEX, DATA = '.index', '.data-00000-of-00001'
 CONFIG = BertConfig(vocab_size=3, hidden_size=12)
 WORDS = 'bert/embeddings/word_embeddings'
+
+
+TINY = {
+  'vocab_size': 3,
+  'hidden_size': 2,
+  'num_hidden_layers': 2,
+  'num_attention_heads': 1,
+}
+
+
+def encoder_values(num_layers):
+  """Returns all values of an encoder that has the width of `TINY`."""
+  config = BertConfig(**TINY | {'num_hidden_layers': num_layers})
+  variables = released_variables(BertEncoder(config))
+  return {name: variable.numpy() for name, variable in variables.items()}
 
 
 def make_values(num_labels=2):
@@ -325,20 +342,48 @@ def test_only_word_embeddings_are_loaded(tmp_path):
 def test_an_unfit_checkpoint_is_refused_before_a_model_is_built(
   tmp_path, changes, init, message
 ):
-  fits = {
-    'vocab_size': 3,
-    'hidden_size': 2,
-    'num_hidden_layers': 2,
-    'num_attention_heads': 1,
-  }
-  prefix = deeper(tmp_path)
+  prefix = str(tmp_path / 'deeper')
+  exporting.write_released(prefix, encoder_values(4))
   start_check.check(
-    location.locate(prefix), BertConfig(**fits), 'bottom_layers'
+    location.locate(prefix), BertConfig(**TINY), 'bottom_layers'
   )
   with pytest.raises(UserError, match=f'deeper.*{message}'):
     start_check.check(
-      location.locate(prefix), BertConfig(**fits | changes), init
+      location.locate(prefix), BertConfig(**TINY | changes), init
     )
+
+
+@pytest.mark.parametrize(
+  ('without', 'message'),
+  [
+    ('bert/pooler', 'no pooler: .*import_hugging_face --fresh_pooler'),
+    ('bert/encoder/layer_1/output/dense', 'lacks .*layer_1/output/dense/bias'),
+  ],
+)
+def test_a_checkpoint_without_weights_of_the_encoder_is_refused_before_a_model(
+  tmp_path, without, message
+):
+  values = {
+    name: value
+    for name, value in encoder_values(2).items()
+    if not name.startswith(without)
+  }
+  prefix = str(tmp_path / 'part')
+  exporting.write_released(prefix, values)
+  checkpoint, config = location.locate(prefix), BertConfig(**TINY)
+  start_check.check(checkpoint, config, 'word_embeddings')
+  with pytest.raises(UserError, match=message):
+    start_check.check(checkpoint, config, 'all')
+
+
+def test_another_width_of_the_feed_forward_network_is_refused_before_a_model(
+  tmp_path,
+):
+  prefix = str(tmp_path / 'wide')
+  exporting.write_released(prefix, encoder_values(2))
+  config = BertConfig(**TINY, intermediate_size=8)
+  with pytest.raises(UserError, match=r'is \[2, 3072\] in the .*, \[2, 8\] in'):
+    start_check.check(location.locate(prefix), config, 'all')
 
 
 def test_rows_for_more_positions_follow_those_of_the_checkpoint(tmp_path):
@@ -393,13 +438,11 @@ def test_fewer_or_narrower_positions_are_never_cut_to_fit(tmp_path):
 def test_the_weights_to_start_from_are_read_before_a_model_is_built(
   tmp_path, init, name, is_read
 ):
-  values = make_values()
+  values = {**make_values(), **encoder_values(2)}
   values[name] = np.full_like(values[name], np.nan)
   prefix = str(tmp_path / 'nan')
   exporting.write_released(prefix, values)
-  config = BertConfig(
-    vocab_size=3, hidden_size=2, num_hidden_layers=1, num_attention_heads=1
-  )
+  config = BertConfig(**TINY | {'num_hidden_layers': 1})
   if not is_read:
     start_check.check(location.locate(prefix), config, init)
     return
