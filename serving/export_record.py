@@ -164,9 +164,13 @@ def longest_input(folder: str) -> int:
   if recorded := read(folder).max_seq_length:
     return recorded
   positions = _number(folder, CONFIG, 'max_position_embeddings')
-  longest = _number(folder, _TOKENIZER_CONFIG, 'model_max_length')
   positions = positions or _MAX_SEQ_LENGTH
-  return min(positions, longest or positions)
+  return min(positions, of_tokenizer(folder) or positions)
+
+
+def of_tokenizer(folder: str) -> int | None:
+  """Returns the longest input of a folder's tokenizer; None if unknown."""
+  return _number(folder, _TOKENIZER_CONFIG, 'model_max_length')
 
 
 def _number(folder: str, name: str, key: str) -> int | None:

@@ -19,7 +19,13 @@ import tensorflow as tf
 from data.records import memory_batches
 from data.tasks import label_order, text_encoding
 from data.text.tokenization import BertTokenizer
-from modeling.checkpoints import loading, location, stored_weights
+from modeling.checkpoints import (
+  hugging_face,
+  loading,
+  location,
+  stored_weights,
+  tokenizer_files,
+)
 from modeling.checkpoints.location import Checkpoint
 from modeling.checkpoints.model_file import ModelFile, TaskRecord
 from modeling.configs import BertConfig
@@ -28,6 +34,7 @@ from serving import export_record
 from serving.direct_ops import direct_ops
 from serving.export_record import ExportRecord
 from serving.model import Model, Text
+from system import files
 from system.errors import UserError
 from training import calibration
 from training.predictor import Predictor
@@ -133,9 +140,11 @@ def load(path: str) -> TextModel:
 
 def longest_input(checkpoint: Checkpoint, config: BertConfig) -> int:
   """Returns the longest input of a checkpoint without a model.json."""
-  longest = _MAX_SEQ_LENGTH
+  folder = checkpoint.folder
   if checkpoint.is_hugging_face:
-    longest = export_record.longest_input(checkpoint.folder)
+    longest = export_record.longest_input(folder)
+  else:
+    longest = export_record.of_tokenizer(folder) or _MAX_SEQ_LENGTH
   return min(longest, config.max_position_embeddings)
 
 
@@ -150,7 +159,7 @@ def _load_parts(
     # wasted.
     classifier = Classifier(config, num_outputs, seed=None)
     try:
-      tokenizer = tokenizer_of(checkpoint)
+      tokenizer = tokenizer_of(checkpoint, config)
     except UserError:
       check.result()  # A file that was changed is the better explanation.
       raise
@@ -179,6 +188,12 @@ def num_outputs_of(checkpoint: Checkpoint) -> int:
   bias = stored_weights.CLASSIFIER_HEAD[1]
   shapes = stored_weights.read_variables(checkpoint)
   if bias not in shapes:
+    folder = checkpoint.folder
+    reason = checkpoint.is_hugging_face and hugging_face.other_head(folder)
+    if reason:
+      raise UserError(
+        f'{checkpoint.prefix} has no head that labels a whole text: {reason}'
+      )
     raise UserError(
       f'{checkpoint.prefix} has no head for a task ({bias}): it was '
       'pre-trained only. Fine-tune or distil it first.'
@@ -226,15 +241,29 @@ def _labels_beside(checkpoint: Checkpoint, num_outputs: int) -> tuple[str, ...]:
   )
 
 
-def tokenizer_of(checkpoint: Checkpoint) -> BertTokenizer:
+def tokenizer_of(checkpoint: Checkpoint, config: BertConfig) -> BertTokenizer:
   """Returns the tokenizer of the files beside a checkpoint.
 
   Raises:
-    UserError: the vocabulary is missing.
+    UserError: the vocabulary is missing or larger than the model's, or a file
+      says that text is split otherwise than by BERT.
   """
+  folder = checkpoint.folder
   if not (vocab_file := checkpoint.vocab_file):
-    raise UserError(
-      f'there is no {os.path.join(checkpoint.folder, "vocab.txt")}'
-    )
+    advice = ''
+    if files.exists(os.path.join(folder, tokenizer_files.WHOLE)):
+      advice = (
+        f', only {tokenizer_files.WHOLE}, which `python -m '
+        'tools.import_hugging_face` reads'
+      )
+    raise UserError(f'there is no {os.path.join(folder, "vocab.txt")}{advice}')
   casing = checkpoint.casing()
-  return BertTokenizer(vocab_file, casing[1] if casing else True)
+  do_lower_case = casing[1] if casing else True
+  tokenizer_files.check(folder, do_lower_case)
+  tokenizer = BertTokenizer(vocab_file, do_lower_case)
+  if tokenizer.vocab_size > config.vocab_size:
+    raise UserError(
+      f'{vocab_file} has {tokenizer.vocab_size} tokens, but the model has '
+      f'{config.vocab_size} ids'
+    )
+  return tokenizer

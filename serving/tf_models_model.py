@@ -57,7 +57,7 @@ def load(folder: str, kind: str = 'float32') -> Model:
   labels = text_model.labels_of(checkpoint, None, len(weights[_HEAD]))
   return text_model.TextModel(
     classifier,
-    text_model.tokenizer_of(checkpoint),
+    text_model.tokenizer_of(checkpoint, config),
     labels=labels,
     takes_pairs=recorded.takes_pairs,
     max_seq_length=recorded.max_seq_length or config.max_position_embeddings,

@@ -6,6 +6,7 @@ The folder is one of `tools.export_model --format=hugging_face`, or any that
 Tested by `tests/serving/transformers_model_test.py`.
 """
 
+import inspect
 import os
 from collections.abc import Sequence
 
@@ -42,6 +43,8 @@ class TransformersModel(Model):
     super().__init__(**attributes)
     self._network = network
     self._tokenizer = tokenizer
+    # Some architectures, such as DistilBERT, have no segments.
+    self._inputs = inspect.signature(network.forward).parameters
 
   def _logits(
     self, texts: Sequence[Text], are_pairs: bool, batch_size: int
@@ -66,7 +69,11 @@ class TransformersModel(Model):
   def _run(self, features: dict[str, np.ndarray]) -> np.ndarray:
     import torch
 
-    inputs = {name: torch.from_numpy(x) for name, x in features.items()}
+    inputs = {
+      name: torch.from_numpy(x)
+      for name, x in features.items()
+      if name in self._inputs
+    }
     with torch.inference_mode():
       return self._network(**inputs).logits.numpy()
 
@@ -89,6 +96,8 @@ def load(folder: str) -> TransformersModel:
       for a task, or the names of its labels are unknown.
   """
   check(folder)
+  if reason := hugging_face.other_head(folder):
+    raise UserError(f'{folder} has no head that labels a whole text: {reason}')
   network, tokenizer = _loaded(folder)
   name = type(network).__name__
   if not any(_CLASSIFIER in x for x in network.config.architectures or ()):

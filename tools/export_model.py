@@ -144,7 +144,7 @@ def main(_: list[str]) -> None:
     formats.check_quantizer(name, FLAGS.quantize, limits.checker_python)
   model = parts.read(FLAGS.model_dir, FLAGS.head)
   for name in names:
-    exporting.check_head(formats.get(name), model)
+    exporting.check_model(formats.get(name), model)
   dev = _dev_set(model)
   source, chosen = texts.choose(model, FLAGS.text_file, dev)
   ours = reference.compute(model, chosen)

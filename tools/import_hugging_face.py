@@ -7,9 +7,9 @@ For a teacher or a warm start from the Hugging Face hub. The input folder holds
 config.json, vocab.txt or tokenizer.json, and model.safetensors or
 pytorch_model.bin, in one file or with an index. The tool writes
 bert_config.json, vocab.txt and bert_model.ckpt; labels.txt if a labels.txt or
-config.json names a classifier's classes; tokenizer_config.json if the casing is
-known; and, of an export of this project, model.json with the longest input and
-the temperature.
+config.json names a classifier's classes; tokenizer_config.json with the casing,
+if it is known, and a classifier's longest input; and, of an export of this
+project, model.json with the longest input and the temperature.
 """
 
 import itertools
@@ -26,6 +26,7 @@ from modeling.checkpoints import (
   tokenizer_files,
 )
 from modeling.configs import BertConfig
+from serving import export_record
 from system import files, text_files
 from system.errors import UserError, listed, shown
 from tools import imported_folder
@@ -95,7 +96,12 @@ def import_folder(
   labels = imported_folder.read_labels(input_dir, weights)
   content = imported_folder.recorded(input_dir, labels, casing)
   files.make_folder(output_dir)
-  recorded = imported_folder.describe(output_dir, labels, casing, content)
+  longest = None
+  if 'output_bias' in weights:
+    longest = export_record.longest_input(input_dir)
+  recorded = imported_folder.describe(
+    output_dir, labels, casing, content, longest
+  )
   _write(output_dir, weights, config, tokens)
   imported_folder.complete(_prefix(output_dir), content)
   return [
@@ -115,6 +121,7 @@ def import_folder(
       'added tokens that no text has here', _unmatched(added, casing)
     ),
     *imported_folder.listed('labels', list(labels)),
+    *imported_folder.unnamed(weights, labels),
     *recorded,
     *([f'use --do_lower_case={casing[1]}'] if casing else []),
   ]
@@ -250,7 +257,9 @@ def _check_weights(
   from modeling import models
   from modeling.checkpoints import stored_weights
 
-  expected = models.released_variables(models.PreTrainer(config))
+  # Random weights take a while: only a fresh pooler needs them.
+  seed = 0 if fresh_pooler else None
+  expected = models.released_variables(models.PreTrainer(config, seed=seed))
   missing = [
     name
     for name in expected

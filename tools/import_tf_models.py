@@ -111,6 +111,7 @@ def import_checkpoint(
     ),
     *imported_folder.listed('unused', unused),
     *imported_folder.listed('labels', list(labels)),
+    *imported_folder.unnamed(weights, labels),
     *recorded,
     *([f'use --do_lower_case={casing[1]}'] if casing else []),
   ]

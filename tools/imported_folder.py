@@ -43,6 +43,18 @@ def read_labels(
   return names
 
 
+def unnamed(
+  weights: 'Mapping[str, np.ndarray]', labels: tuple[str, ...]
+) -> list[str]:
+  """Returns the line of a report that says that classes have no names."""
+  if labels or len(weights.get('output_bias', ())) < 2:
+    return []
+  return [
+    'the classes have no names: write labels.txt beside the checkpoint, one '
+    'label a line, in the order of the logits'
+  ]
+
+
 def listed(title: str, names: Sequence[str]) -> list[str]:
   """Returns the line of a report that lists names; none if there are none."""
   return [f'{title} ({len(names)}): {", ".join(names)}'] if names else []
@@ -83,10 +95,18 @@ def describe(
   labels: tuple[str, ...],
   casing: tuple[str, bool] | None,
   content: ModelFile,
+  longest_input: int | None = None,
 ) -> list[str]:
   """Writes what belongs to the weights, before them.
 
   What an earlier import wrote is removed.
+
+  Args:
+    output_dir: the folder to write to.
+    labels: as for `recorded`.
+    casing: as for `recorded`.
+    content: from `recorded`.
+    longest_input: of a classifier, in tokens; None if unknown.
 
   Returns:
     A line for the report if there is a model.json.
@@ -97,8 +117,7 @@ def describe(
     if files.exists(path := os.path.join(output_dir, name)):
       files.remove(path)
   label_order.write(output_dir, labels)
-  if casing:
-    recorded_casing.write(output_dir, casing[1])
+  recorded_casing.write(output_dir, casing and casing[1], longest_input)
   if content == model_file.UNKNOWN:
     return []
   model_file.write(output_dir, content, ())

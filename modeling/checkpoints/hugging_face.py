@@ -86,6 +86,9 @@ _LAYER_NORM = {
   'gamma': 'gamma',
   'beta': 'beta',
 }
+CLASSIFIER_HEAD = ('output_weights', 'output_bias')
+_OTHER_HEADS = ('ForTokenClassification', 'ForMultipleChoice')
+_MULTI_LABEL = 'multi_label_classification'
 # safetensors' names of numbers, except bfloat16, which NumPy lacks.
 _DTYPES = {
   'F16': '<f2',
@@ -146,8 +149,8 @@ def released_weights(
     of the tensors that released BERT lacks.
 
   Raises:
-    UserError: two tensors differ that must be equal, such as the masked-LM
-      decoder and the word embeddings.
+    UserError: a weight is no floating-point number, or two tensors differ that
+      must be equal, such as the masked-LM decoder and the word embeddings.
   """
   weights: dict[str, np.ndarray] = {}
   unused = []
@@ -158,6 +161,11 @@ def released_weights(
     if (released := _released_name(plain)) is None:
       unused.append(name)
       continue
+    if not np.issubdtype(tensors[name].dtype, np.floating):
+      raise UserError(
+        f'{name} holds numbers of the type {tensors[name].dtype}, expected '
+        'floating-point numbers: a quantized model cannot be read'
+      )
     value = np.asarray(tensors[name], np.float32)
     if released.endswith('/kernel'):
       value = value.T
@@ -293,7 +301,8 @@ def read_weights(
   """Reads one of `WEIGHTS_FILES`.
 
   Returns:
-    As `released_weights`.
+    As `released_weights`. A classifier's head is unused if `other_head` says
+    that it is of another kind.
 
   Raises:
     UserError: a file is missing or damaged, it has no weights of a BERT, or as
@@ -303,13 +312,43 @@ def read_weights(
   for part in data_files(path):
     read = pytorch_file.read if _is_pytorch(path) else _read_safetensors
     tensors |= read(part)
-  weights, unused = released_weights(tensors)
+  try:
+    weights, unused = released_weights(tensors)
+  except UserError as error:
+    raise UserError(f'{path}: {error}') from error
+  if other_head(os.path.dirname(path)):
+    weights = {k: x for k, x in weights.items() if k not in CLASSIFIER_HEAD}
+    unused += sorted(filter(_is_of_classifier, tensors))
   if not weights:
     raise UserError(
       f'{path} has no weights of a BERT, such as embeddings.word_embeddings.'
       f'weight: it holds {few(unused) or "nothing"}'
     )
   return weights, unused
+
+
+def _is_of_classifier(name: str) -> bool:
+  return _HEADS.get(_WRAPPERS.sub('', name, count=1)) in CLASSIFIER_HEAD
+
+
+def other_head(folder: str) -> str:
+  """Says how a folder's classifier differs from one that labels whole texts.
+
+  Such a head has the names of a text classifier's, but labels tokens, compares
+  choices, or gives independent probabilities.
+
+  Returns:
+    '' if config.json names no other kind, or is missing.
+  """
+  path = os.path.join(folder, CONFIG_FILE)
+  values = files.read_object_if_there(path)
+  kinds = values.get('architectures') or ()
+  other = [str(x) for x in kinds if str(x).endswith(_OTHER_HEADS)]
+  if other:
+    return f'{path} says that the model is a {other[0]}'
+  if values.get('problem_type') == _MULTI_LABEL:
+    return f'{path} says problem_type {_MULTI_LABEL}'
+  return ''
 
 
 def _read_safetensors(path: str) -> dict[str, np.ndarray]:

@@ -65,18 +65,21 @@ class Checkpoint:
   def config(self) -> tuple[str, BertConfig] | None:
     """Reads the model's configuration: bert_config.json or config.json.
 
+    In a Hugging Face folder config.json comes first: 'gelu' has another meaning
+    in each file.
+
     Returns:
       The file's path and the configuration; None if there is no such file.
 
     Raises:
       UserError: the file is malformed, or the model is not a BERT.
     """
-    path = os.path.join(self.folder, 'bert_config.json')
-    if files.exists(path):
-      return path, BertConfig.from_json_file(path)
     path = os.path.join(self.folder, hugging_face.CONFIG_FILE)
     if self.is_hugging_face and files.exists(path):
       return path, hugging_face.read_config(path)
+    path = os.path.join(self.folder, 'bert_config.json')
+    if files.exists(path):
+      return path, BertConfig.from_json_file(path)
     return None
 
   def required_config(self) -> BertConfig:

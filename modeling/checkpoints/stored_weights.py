@@ -15,7 +15,7 @@ from modeling.checkpoints.location import INDEX, Checkpoint
 from modeling.checkpoints.tensor_bundle import damage_explained
 from system.errors import UserError, few
 
-CLASSIFIER_HEAD = ('output_weights', 'output_bias')
+CLASSIFIER_HEAD = hugging_face.CLASSIFIER_HEAD
 
 # Name → (shape, name of the dtype).
 Variables = Mapping[str, tuple[tuple[int, ...], str]]

@@ -11,7 +11,7 @@ from serving.exports.checking import Comparison
 from serving.exports.format import Format
 from serving.exports.parts import Parts
 from serving.exports.reference import Reference
-from system import files, folders
+from system import files, folders, local_files
 from system.errors import UserError
 
 REPORT = export_record.FILE
@@ -154,8 +154,8 @@ def lines_of(report: dict[str, Any], target: str) -> list[str]:
   return lines
 
 
-def check_head(chosen: Format, parts: Parts) -> None:
-  """Checks that a format can hold the head of a model.
+def check_model(chosen: Format, parts: Parts) -> None:
+  """Checks that a format can hold a model.
 
   Raises:
     UserError: it cannot.
@@ -166,6 +166,10 @@ def check_head(chosen: Format, parts: Parts) -> None:
       f'{" or ".join(chosen.heads)}: {parts.checkpoint.prefix} has '
       f'`head`={parts.head}'
     )
+  try:
+    chosen.check(parts)
+  except UserError as error:
+    raise UserError(f'`format`={chosen.name}: {error}') from error
 
 
 def check_request(
@@ -174,8 +178,10 @@ def check_request(
   """Checks what can be checked before the model is read.
 
   Raises:
-    UserError: a package is missing, or an output exists.
+    UserError: a package is missing, the output folder is remote, or an output
+      exists.
   """
+  local_files.require_local(output_dir)
   for name in names:
     check_target(output_dir, name, overwrite)
     formats.check_packages(name, limits.checker_python)

@@ -69,6 +69,7 @@ class Format:
       relative to the largest output, or absolute if that is below 1.
     write: writes the files of a model into an existing empty folder.
     heads: the kinds of heads that it can hold.
+    check: raises a `UserError` if the format cannot hold a model.
     variants: the smaller models that may stand beside its own.
     may_import: the packages of `checking.FOREIGN` that belong to the ecosystem.
     outputs: the outputs that are compared, as in `heads.OUTPUTS`.
@@ -81,6 +82,7 @@ class Format:
   bound: float
   write: Callable[['Parts', str], None]
   heads: tuple[str, ...] = KINDS
+  check: Callable[['Parts'], object] = lambda _: None
   variants: tuple[Variant, ...] = ()
   may_import: tuple[str, ...] = ()
   outputs: Mapping[str, Mapping[str, bool]] = dataclasses.field(

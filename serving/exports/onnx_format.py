@@ -20,18 +20,18 @@ from system.errors import UserError
 _MAX_BYTES = 2**31 - 1
 
 
-def write(parts: Parts, folder: str) -> None:
-  """Writes a model into an existing folder.
-
-  Raises:
-    UserError: the weights are too large for one file.
-  """
+def check(parts: Parts) -> None:
+  """Raises a `UserError` if the weights are too large for one file."""
   size = sum(value.nbytes for value in parts.weights.values())
   if size > _MAX_BYTES:
     raise UserError(
-      f'onnx: the weights have {size / 1e9:.1f} GB, expected at most '
+      f'the weights have {size / 1e9:.1f} GB, expected at most '
       f'{_MAX_BYTES / 1e9:.1f}'
     )
+
+
+def write(parts: Parts, folder: str) -> None:
+  """Writes a model into an existing folder."""
   # The import takes a second and needs the package.
   from serving.exports import onnx_bert
 
@@ -51,5 +51,6 @@ FORMAT = Format(
   checker='onnx_runtime.py',
   bound=1e-5,
   write=write,
+  check=check,
   variants=onnx_int8.VARIANTS,
 )

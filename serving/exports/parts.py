@@ -83,8 +83,10 @@ def read(path: str, head: str = heads.AUTO) -> Parts:
   config = checkpoint.required_config()
   stored = stored_weights.read_variables(checkpoint)
   head = _head(head, stored, checkpoint)
-  tokenizer = _tokenizer(checkpoint, config)
-  of_task = text_model.load(path) if head == heads.TASK else None
+  tokenizer = text_model.tokenizer_of(checkpoint, config)
+  of_task = None
+  if head == heads.TASK:
+    of_task = text_model.load(checkpoint.prefix)
   model = _model(head, config, checkpoint)
   variables = released_variables(model)
   loading.load_released(checkpoint, variables, loading.everything)
@@ -132,16 +134,6 @@ def _head(wanted: str, stored: Mapping, checkpoint: Checkpoint) -> str:
       f'({", ".join(names[wanted])}); it has {kinds}'
     )
   return wanted
-
-
-def _tokenizer(checkpoint: Checkpoint, config: BertConfig) -> BertTokenizer:
-  tokenizer = text_model.tokenizer_of(checkpoint)
-  if tokenizer.vocab_size > config.vocab_size:
-    raise UserError(
-      f'{checkpoint.vocab_file} has {tokenizer.vocab_size} tokens, but the '
-      f'model has {config.vocab_size} ids'
-    )
-  return tokenizer
 
 
 def _model(head: str, config: BertConfig, checkpoint: Checkpoint):

@@ -138,9 +138,14 @@ def dev_set(parts: Parts, data_dir: str | None = None) -> DevSet:
 def dev_set_at_hand(parts: Parts, data_dir: str | None = None) -> DevSet | None:
   """Returns what `dev_set` does; None, and warns, if it is not at hand.
 
+  A pre-training run has none, which is no reason for a warning.
+
   Raises:
     UserError: it is not in the given `data_dir`.
   """
+  flags = _recorded_flags(parts)[1]
+  if not data_dir and flags and 'task_name' not in _task_settings(flags):
+    return None
   try:
     return dev_set(parts, data_dir)
   except UserError as error:

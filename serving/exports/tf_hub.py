@@ -111,6 +111,7 @@ FORMAT = Format(
   checker='tf_hub.py',
   bound=1e-5,
   write=write,
+  check=lambda parts: their.their_config(parts.config),
   heads=(heads.PRETRAINING, heads.NONE),
   may_import=('keras', 'tensorflow', 'tensorflow_text', 'tf_keras'),
   outputs={

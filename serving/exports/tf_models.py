@@ -61,11 +61,7 @@ OUTPUTS = {
 
 
 def write(parts: Parts, folder: str) -> None:
-  """Writes a model into an existing folder.
-
-  Raises:
-    UserError: tf-models-official lacks the model's activation.
-  """
+  """Writes a model into an existing folder."""
   settings = params_of(parts)
   object_graph.write(
     os.path.join(folder, CHECKPOINT), variables_of(parts), _ALIASES[parts.head]
@@ -168,6 +164,7 @@ FORMAT = Format(
   checker='tf_models.py',
   bound=1e-5,
   write=write,
+  check=params_of,
   may_import=('keras', 'official', 'tensorflow', 'tensorflow_text', 'tf_keras'),
   outputs=OUTPUTS,
 )

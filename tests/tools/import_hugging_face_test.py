@@ -24,6 +24,7 @@ from modeling.checkpoints import (
   stored_weights,
 )
 from modeling.configs import BertConfig
+from serving import text_model
 from system.errors import UserError
 from tools.import_hugging_face import import_folder
 
@@ -429,6 +430,64 @@ def test_labels_and_casing_come_with_the_weights(tmp_path):
     *('bert_config.json', 'bert_model.ckpt.data-00000-of-00001'),
     *('bert_model.ckpt.index', 'vocab.txt'),
   ]
+
+
+def test_a_classifier_keeps_its_longest_input_and_names_no_classes(tmp_path):
+  folder = tmp_path / 'hf'
+  write_folder(folder, make_tensors() | CLASSIFIER)
+  write_json(folder / 'tokenizer_config.json', {'model_max_length': 6})
+  _, lines = imported(folder)
+  assert any(x.startswith('the classes have no names: write') for x in lines)
+  config = hugging_face.released_config(CONFIG)
+  for path in (folder, tmp_path / 'hf.out'):
+    assert text_model.longest_input(location.locate(str(path)), config) == 6
+
+
+@pytest.mark.parametrize(
+  ('changes', 'reason'),
+  [
+    (
+      {'architectures': ['BertForTokenClassification']},
+      'says that the model is a BertForTokenClassification',
+    ),
+    (
+      {'problem_type': 'multi_label_classification'},
+      'says problem_type multi_label_classification',
+    ),
+  ],
+)
+def test_a_head_that_does_not_label_whole_texts_is_not_used(
+  tmp_path, changes, reason
+):
+  folder = tmp_path / 'hf'
+  write_folder(folder, make_tensors() | CLASSIFIER, CONFIG | changes)
+  weights, lines = imported(folder)
+  assert 'output_bias' not in weights
+  assert any(x.startswith('unused (2): classifier.') for x in lines)
+  with pytest.raises(
+    UserError, match=f'no head that labels a whole .*{reason}'
+  ):
+    text_model.num_outputs_of(location.locate(str(folder)))
+
+
+def test_integers_are_no_weights(tmp_path):
+  tensors = make_tensors()
+  name = 'pooler.dense.weight'
+  tensors[name] = tensors[name].astype(np.int8)
+  write_folder(tmp_path / 'hf', tensors)
+  message = (
+    'model.safetensors: pooler.dense.weight holds .* type int8, expected'
+  )
+  with pytest.raises(UserError, match=message):
+    imported(tmp_path / 'hf')
+
+
+def test_a_bert_config_beside_a_hugging_face_model_is_not_taken(folder):
+  other = CONFIG | {'hidden_act': 'relu'}
+  write_json(folder / 'bert_config.json', other)
+  path, config = location.locate(str(folder)).config()
+  assert path == str(folder / 'config.json')
+  assert config.hidden_act == 'gelu_erf'
 
 
 def test_the_folder_of_another_model_is_refused(folder, tmp_path):

@@ -203,7 +203,7 @@ def test_other_activations_add_one_op(parts_of, tmp_path, hidden_act):
 def test_a_model_without_a_head_for_a_task_is_refused(parts_of):
   parts = parts_of('pretraining')
   with pytest.raises(UserError, match='needs a head of the kind task.*pretrai'):
-    exporting.check_head(saved_model.FORMAT, parts)
+    exporting.check_model(saved_model.FORMAT, parts)
   assert saved_model.FORMAT.heads == (heads.TASK,)
 
 

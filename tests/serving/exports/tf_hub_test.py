@@ -108,7 +108,7 @@ def test_a_head_for_a_task_is_refused(parts_of):
   with pytest.raises(
     UserError, match='needs a head of the kind pretraining or'
   ):
-    exporting.check_head(tf_hub.FORMAT, parts)
+    exporting.check_model(tf_hub.FORMAT, parts)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import tensorflow as tf
 import yaml
 
 from modeling.checkpoints import location
-from serving.exports import heads, reference, texts, tf_models
+from serving.exports import exporting, heads, reference, texts, tf_models
 from serving.exports import parts as model_parts
 from system.errors import UserError
 from tools.import_tf_models import import_checkpoint
@@ -151,10 +151,10 @@ def test_a_regressor_has_float_labels(parts_of):
   assert task['train_data'] == {'seq_length': 16, 'label_type': 'float'}
 
 
-def test_an_activation_without_a_name_is_refused(parts_of, tmp_path):
+def test_an_activation_without_a_name_is_refused(parts_of):
   parts = parts_of('classifier', hidden_act='gelu_erf')
   with pytest.raises(UserError, match='hidden_act is gelu_erf: tf-models-offi'):
-    tf_models.write(parts, str(tmp_path))
+    exporting.check_model(tf_models.FORMAT, parts)
 
 
 @pytest.mark.slow
