@@ -120,7 +120,8 @@ class AdamW(tf.Module):
 
     Args:
       gradients: the gradients of `scale_loss`'s result, one for each variable,
-        dense and of its shape.
+        dense and of its shape; None for a variable that the loss does not
+        depend on, which then does not change and does not decay, as in BERT.
       are_losses_finite: bool scalar. With a loss scale, the step is skipped if
         this is false or the gradients are not finite.
 
@@ -128,26 +129,18 @@ class AdamW(tf.Module):
       `gradient_norm`, float32 scalar, the global norm before clipping. With a
       loss scale also `loss_scale`, and `skipped_steps`, 1 if this step is
       skipped, else 0. A skipped step has a `gradient_norm` of 0.
-
-    Raises:
-      ValueError: a variable has no gradient; it is named.
     """
-    missing = [
-      variable.name
-      for variable, gradient in zip(self._variables, gradients, strict=True)
-      if gradient is None
-    ]
-    if missing:
-      raise ValueError(f'no gradient for {", ".join(missing)}')
     if not self.loss_scale:
       clipped, norm = tf.clip_by_global_norm(list(gradients), self.clip_norm)
       self._update_all(clipped)
       return {'gradient_norm': norm}
     scale = tf.identity(self.loss_scale.value)  # Before `update` changes it.
-    unscaled = [gradient / scale for gradient in gradients]
+    unscaled = [None if x is None else x / scale for x in gradients]
     clipped, norm = tf.clip_by_global_norm(unscaled, self.clip_norm)
     is_finite = tf.math.is_finite(norm) & are_losses_finite
-    clipped = [tf.where(is_finite, x, 0.0) for x in clipped]
+    clipped = [
+      None if x is None else tf.where(is_finite, x, 0.0) for x in clipped
+    ]
     self._update_all(clipped, is_finite)
     return {
       'gradient_norm': tf.where(is_finite, norm, 0.0),
@@ -158,14 +151,16 @@ class AdamW(tf.Module):
   def _update_all(self, gradients, is_finite=None) -> None:
     """Updates this replica's copy of every variable."""
     scalars = self._scalars(is_finite)
-    for variable, gradient, m, v, factor in zip(
-      self._variables,
-      gradients,
-      self._m,
-      self._v,
-      self._rate_factors,
-      strict=True,
-    ):
+    # All at once: a wrong number of gradients is an error before any update.
+    rows = [
+      *zip(
+        *(self._variables, gradients, self._m, self._v, self._rate_factors),
+        strict=True,
+      )
+    ]
+    for variable, gradient, m, v, factor in rows:
+      if gradient is None:
+        continue
       decay = self.weight_decay_rate if has_weight_decay(variable.name) else 0.0
       own = scalars
       if factor != 1.0:

@@ -16,8 +16,10 @@ import tensorflow as tf
 
 from training import own_copy
 
-# Means over all steps; the other values are means over the good steps.
-_OF_ALL_STEPS = ('loss_scale', 'skipped_steps')
+_NORM, _SKIPPED = 'gradient_norm', 'skipped_steps'
+# Means over all steps; the other values are means over the good steps, the
+# gradients' norm over those of them that were not skipped.
+_OF_ALL_STEPS = ('loss_scale', _SKIPPED)
 
 
 class UnitLossScale:
@@ -119,11 +121,11 @@ class StepStatistics:
     """Returns the means of the interval that ends with `step`."""
     num_all = step - self.start
     num_bad = sum(bad > self.start for bad in self.bad_steps)
-    num_good = max(1, num_all - num_bad)
-    return {
-      name: total / (num_all if name in _OF_ALL_STEPS else num_good)
-      for name, total in self.sums.items()
-    }
+    counts = dict.fromkeys(self.sums, max(1, num_all - num_bad))
+    counts |= dict.fromkeys(_OF_ALL_STEPS, num_all)
+    if _SKIPPED in self.sums:  # All bad steps are skipped.
+      counts[_NORM] = max(1, num_all - round(self.sums[_SKIPPED]))
+    return {name: total / counts[name] for name, total in self.sums.items()}
 
   def to_json(self) -> str:
     """Returns the state that a resumed run needs."""

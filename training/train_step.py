@@ -236,13 +236,15 @@ class Trainer(orbit.StandardTrainer):
     if requests is not None:
       # A copy, because the reduction needs it on the replica's device.
       summed[_REQUESTS] = tf.identity(requests)
+    known = [gradient for gradient in gradients if gradient is not None]
     # One reduction for everything: with a second one beside the optimizer's,
     # runs were seen to abort.
     results = tf.distribute.get_replica_context().all_reduce(
-      tf.distribute.ReduceOp.SUM, [*gradients, *summed.values()]
+      tf.distribute.ReduceOp.SUM, [*known, *summed.values()]
     )
-    gradients = results[: len(gradients)]
-    summed = dict(zip(summed, results[len(gradients) :], strict=True))
+    reduced = iter(results[: len(known)])
+    gradients = [None if x is None else next(reduced) for x in gradients]
+    summed = dict(zip(summed, results[len(known) :], strict=True))
     losses = {name: summed.pop(name) for name in losses}
     with tf.name_scope('optimizer'):  # For profiles.
       measures = self._apply(gradients, losses)
@@ -273,19 +275,20 @@ class Trainer(orbit.StandardTrainer):
     return measures
 
   def _gradients(self, batch):
-    """Returns the scaled gradients of some rows, dense, and their losses."""
+    """Returns the scaled gradients of some rows, dense, and their losses.
+
+    The gradient of a variable that the loss does not depend on is None.
+    """
     key = self._dropout._replace(first_example=batch['first_example'])
     # The tape records nothing below the lowest trained variable.
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(self._variables)
       losses = self._loss_function(batch, key)
       minimised = self.optimizer.scale_loss(losses['loss'])
-    gradients = tape.gradient(
-      minimised,
-      self._variables,
-      unconnected_gradients=tf.UnconnectedGradients.ZERO,
-    )
-    return [tf.convert_to_tensor(gradient) for gradient in gradients], losses
+    gradients = tape.gradient(minimised, self._variables)
+    return [
+      None if x is None else tf.convert_to_tensor(x) for x in gradients
+    ], losses
 
   def _accumulated_gradients(self, batch):
     """As `_gradients`, with the activations of one part in memory at a time.
@@ -295,13 +298,18 @@ class Trainer(orbit.StandardTrainer):
     """
     parts = cut_rows(batch, self._num_micro_batches)
     names: list[str] = []
+    is_known: list[bool] = []
 
     def add_part(index, sums, losses):
       gradients, values = self._gradients(
         {name: value[index] for name, value in parts.items()}
       )
       names[:] = values
-      sums = [total + x for total, x in zip(sums, gradients, strict=True)]
+      is_known[:] = [x is not None for x in gradients]
+      sums = [
+        total if x is None else total + x
+        for total, x in zip(sums, gradients, strict=True)
+      ]
       losses = losses.write(index, tf.stack(list(values.values())))
       return index + 1, sums, losses
 
@@ -318,6 +326,9 @@ class Trainer(orbit.StandardTrainer):
     )
     total = tf.reduce_sum(losses.stack(), axis=0)
     values = tf.unstack(total, num=len(names))
+    sums = [
+      x if known else None for x, known in zip(sums, is_known, strict=True)
+    ]
     return sums, dict(zip(names, values, strict=True))
 
 

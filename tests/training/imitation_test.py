@@ -1,5 +1,6 @@
 """Pre-training beside a teacher: the sum of losses, and replicas."""
 
+import contextlib
 import dataclasses
 import json
 
@@ -198,6 +199,41 @@ def test_replicas_and_parts_train_like_the_whole_batch(
   assert _last_metrics(tmp_path) == pytest.approx(
     _last_metrics(folder), rel=1e-4
   )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  ('num_replicas', 'parts', 'steps'),
+  [
+    (2, 1, contextlib.nullcontext),
+    (1, 2, contextlib.nullcontext),
+    (1, 1, xla_on.compiled_steps),
+  ],
+)
+def test_what_the_loss_does_not_reach_keeps_its_weights(
+  source, tmp_path, num_replicas, parts, steps
+):
+  strategy = replicas.mirrored() if num_replicas > 1 else None
+  relations = ImitationOptions(relation_weight=1.0, hard_loss_weight=0.0)
+  settings = make_settings(
+    tmp_path, num_steps=2, gradient_accumulation_steps=parts
+  )
+  with steps():
+    trained = tiny_training.train(
+      source,
+      settings,
+      strategy,
+      None,
+      lambda: Imitation(PreTrainer(TEACHER, seed=3), relations),
+    )
+  fresh = released_variables(PreTrainer(tiny_training.CONFIG, seed=7))
+  changed = {
+    name
+    for name, value in trained.items()
+    if not np.array_equal(value, fresh[name].numpy())
+  }
+  reached = ('bert/embeddings/', 'bert/encoder/layer_0/attention/self/')
+  assert changed == {name for name in trained if name.startswith(reached)}
 
 
 @pytest.mark.slow

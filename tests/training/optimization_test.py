@@ -12,6 +12,7 @@ from training.optimization import (
   has_weight_decay,
   learning_rate_at,
 )
+from training.step_statistics import UnitLossScale
 
 
 @pytest.mark.parametrize(
@@ -135,10 +136,20 @@ def test_gradients_are_clipped_by_their_joint_norm():
   np.testing.assert_allclose(clipped[1], small[1], rtol=1e-5)
 
 
-def test_a_variable_without_gradient_is_named():
-  variable = tf.Variable([1.0], name='a/kernel')
-  with pytest.raises(ValueError, match='no gradient for a/kernel'):
-    AdamW([variable], 0.1, 10, 0).apply([None])
+@pytest.mark.parametrize('make', [AdamW, Lamb])
+@pytest.mark.parametrize('scale', [None, UnitLossScale])
+def test_a_variable_without_gradient_does_not_change(make, scale):
+  alone, beside, unused = (
+    tf.Variable([1.0], name=f'{name}/kernel') for name in 'aab'
+  )
+  options = {'loss_scale': scale and scale(), 'bias_correction': True}
+  gradient = tf.constant([3.0])
+  make([alone], 0.1, 10, 0, **options).apply([gradient])
+  both = make([beside, unused], 0.1, 10, 0, **options)
+  measures = both.apply([gradient, None])
+  assert float(measures['gradient_norm']) == 3.0
+  assert float(unused[0]) == 1.0
+  assert float(beside[0]) == float(alone[0]) != 1.0
 
 
 def test_a_rate_factor_multiplies_the_whole_update():

@@ -63,6 +63,17 @@ def test_skipped_steps_are_a_mean_over_all_steps():
   assert statistics.means(2) == {'loss': 3.0, 'skipped_steps': 0.5}
 
 
+def test_a_skipped_step_has_no_gradient_norm():
+  statistics = StepStatistics()
+  for step, norm in ((1, 2.0), (2, 0.0), (3, 4.0)):
+    skipped = float(norm == 0.0)
+    _add(statistics, step, loss=3.0, gradient_norm=norm, skipped_steps=skipped)
+  statistics.collect()
+  means = statistics.means(3)
+  assert (means['loss'], means['gradient_norm']) == (3.0, 3.0)
+  assert means['skipped_steps'] == pytest.approx(1 / 3)
+
+
 def test_a_resumed_interval_continues():
   stopped = StepStatistics(budget=2)
   _add(stopped, 1, loss=1.0)
