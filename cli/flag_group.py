@@ -101,6 +101,11 @@ def names_of_inputs() -> list[str]:
   return [name for name, each in _declared.items() if each.setting.reads]
 
 
+def kind_of_input(name: str) -> str:
+  """Returns what a flag declares that it `reads`; '' if nothing."""
+  return _declared[name].setting.reads if name in _declared else ''
+
+
 def groups_in(options: type) -> list[type]:
   """Returns the groups that a dataclass of groups consists of, in order."""
   return [

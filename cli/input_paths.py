@@ -31,7 +31,7 @@ def check(options: Any) -> None:
     for each in settings.declared_in(type(group)):
       kind = each.setting.reads
       if kind and not settings.unmet(each.setting.needs, values):
-        for path in paths(getattr(group, each.name)):
+        for path in paths(getattr(group, each.name), kind):
           if local_path(path) is not None:
             _require(kind, path, f'`{each.name}`')
 
@@ -49,10 +49,18 @@ def check_model(options: Any, vocab_file: str | None) -> None:
   model_setup.check_files(options.model, vocab_file)
 
 
-def paths(value: Any) -> list[str]:
-  """Returns the paths in a setting: a sequence, or a text with commas."""
-  texts = [value or ''] if isinstance(value, str | None) else value
-  return [path for path in ','.join(texts).split(',') if path]
+def paths(value: Any, kind: str) -> list[str]:
+  """Returns the paths in a setting.
+
+  Args:
+    value: a path, or a sequence of paths. A text of the kind 'files' has commas
+      between them; other paths may contain commas.
+    kind: what the setting declares that it `reads`.
+  """
+  texts = [value] if isinstance(value, str | None) else value
+  if kind == 'files':
+    texts = ','.join(filter(None, texts)).split(',')
+  return [path for path in texts if path]
 
 
 def _require(kind: str, path: str, label: str) -> None:

@@ -20,14 +20,17 @@ def completed(options: Any) -> Any:
     options: all settings of a script.
 
   Raises:
-    UserError: the run to evaluate is damaged, or the folder does not hold the
-      runs that the options describe; or as for `model_settings.filled`.
+    UserError: the run to evaluate is damaged, the folder does not hold the runs
+      that the options describe, or the run would remove its own start; or as
+      for `model_settings.filled`.
   """
   # It imports NumPy, which --help does not need.
   from training import model_setup
 
   seed_folders.check(options)
-  model_setup.check_run(seed_folders.of_first_seed(options))
+  run = seed_folders.of_first_seed(options)
+  model_setup.check_run(run)
+  model_setup.check_start_folder(run, options.model)
   is_evaluated = model_settings.run_to_evaluate(options) is not None
   given = [
     name

@@ -70,5 +70,6 @@ def _paths(*names: str) -> Iterator[tuple[str, str]]:
   Flags that the script does not define are skipped.
   """
   for name in names:
-    for path in input_paths.paths(FLAGS[name].value if name in FLAGS else None):
+    value = FLAGS[name].value if name in FLAGS else None
+    for path in input_paths.paths(value, flag_group.kind_of_input(name)):
       yield name, path

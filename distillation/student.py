@@ -30,7 +30,7 @@ from distillation.soft_labels import agreement, make_distillation_loss
 from distillation.transfer_text import Text
 from modeling.configs import BertConfig
 from modeling.models import Classifier
-from system import files
+from system import files, text_files
 from training import (
   evaluation,
   foreign_files,
@@ -106,12 +106,12 @@ def check_before_dump(
   output_dir = options.training.output_dir
   run_dir = seed_folders.of_first_seed(options).output_dir
 
+  vocabulary = [*text_files.read_lines(options.tokenizer.vocab_file)]
+
   def check_folder() -> None:
     if run_dir != output_dir:
       foreign_files.check_seeds(output_dir)
-    foreign_files.check_run(
-      run_dir, config.to_dict(), options.tokenizer.vocab_file, task.labels
-    )
+    foreign_files.check_run(run_dir, config.to_dict(), vocabulary, task.labels)
     task_job.check_results(run_dir, task, options.evaluation)
     files.make_folder(output_dir)
 

@@ -14,6 +14,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, TextIO
 
+from absl import logging
+
 from system import json_text, temporary_files
 from system.errors import UserError, shown
 from system.file_systems import (
@@ -110,7 +112,8 @@ def expand(patterns: str | Iterable[str]) -> list[str]:
       one pattern are sorted.
 
   Returns:
-    Paths, each once; an empty list if there is no pattern.
+    Paths, each once, with a warning for one that occurs again; an empty list if
+    there is no pattern.
 
   Raises:
     UserError: a pattern matches no file, or the name of a file is not UTF-8;
@@ -125,6 +128,8 @@ def expand(patterns: str | Iterable[str]) -> list[str]:
       raise UserError(f'no file matches {pattern!r}')
     for path in matches:
       _require_utf8(path)
+      if path in paths:
+        logging.warning('%s is named twice, and is read once', path)
     paths.update(dict.fromkeys(matches))
   return list(paths)
 

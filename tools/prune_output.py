@@ -4,11 +4,8 @@ Tested by `tests/tools/prune_vocab_test.py`.
 """
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-from system import files
 
 if TYPE_CHECKING:
   from data.text.tokenization import BertTokenizer
@@ -39,10 +36,6 @@ def write(
   from modeling.checkpoints import exporting, location, recorded_casing
 
   labels = label_order.find(location.label_folders(checkpoint.prefix))
-  files.write_text(
-    os.path.join(folder, 'vocab.txt'),
-    ''.join(f'{token}\n' for token in tokenizer.tokens),
-  )
   recorded_casing.write(folder, tokenizer.do_lower_case)
   label_order.write(folder, labels[1] if labels else ())
   step = checkpoint.prefix.rpartition('-')[2]
@@ -51,6 +44,7 @@ def write(
     int(step) if step.isdigit() else 0,
     weights,
     config,
+    tokenizer.tokens,
     content=dataclasses.replace(
       _recorded(checkpoint), do_lower_case=tokenizer.do_lower_case
     ),

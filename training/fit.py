@@ -37,7 +37,7 @@ def fit(
   batches: TrainingBatches,
   settings: Settings,
   start: Start,
-  vocab_file: str | None = None,
+  vocabulary: Sequence[str] | None = None,
   evaluation: best_checkpoint.Evaluation | None = None,
   description: ModelFile = model_file.UNKNOWN,
 ) -> None:
@@ -52,7 +52,8 @@ def fit(
     settings: how the run trains.
     start: the first weights of a run that is not resumed; the checkpoint may
       lack the heads.
-    vocab_file: exported beside the weights if given.
+    vocabulary: the lines of the vocab.txt beside the weights; None for no such
+      file.
     evaluation: runs every `settings.eval_steps`; it may end the run early.
     description: goes beside the weights, as model.json.
 
@@ -63,7 +64,7 @@ def fit(
   trainer = make_trainer(job, settings)
   # Before the start, so that a resumed run finds the programs of the first one.
   compiler = trainer.compiler(lambda: batches(0, 1, range(1)))
-  export = functools.partial(_export, job, settings, vocab_file, description)
+  export = functools.partial(_export, job, settings, vocabulary, description)
   checkpointer = Checkpointer(
     settings.output_dir,
     job.all_variables,
@@ -112,7 +113,7 @@ def fit(
 def _export(
   job: Job,
   settings: Settings,
-  vocab_file: str | None,
+  vocabulary: Sequence[str] | None,
   description: ModelFile,
   step: int,
   folder: str | None = None,
@@ -127,7 +128,7 @@ def _export(
     step,
     job.variables,
     job.model.config,
-    vocab_file,
+    vocabulary,
     settings.keep_checkpoint_max if keep is None else keep,
     description,
   )

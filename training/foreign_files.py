@@ -32,7 +32,7 @@ _OF_TASK = (
 def check_run(
   folder: str,
   config: Mapping[str, Any],
-  vocab_file: str | None,
+  vocabulary: Sequence[str] | None,
   labels: Sequence[str] | None,
 ) -> None:
   """Checks that a run replaces no file that another program wrote.
@@ -40,7 +40,7 @@ def check_run(
   Args:
     folder: the run's; need not exist.
     config: the content of its bert_config.json.
-    vocab_file: the vocabulary that it copies; None if it copies none.
+    vocabulary: the lines of its vocab.txt; None if it writes none.
     labels: the content of its labels.txt; empty if it writes none; None if the
       run has no task.
 
@@ -57,9 +57,8 @@ def check_run(
     foreign += _present(folder, _OF_TASK)
   if files.exists(config_file) and files.read_json(config_file) != config:
     foreign.append(config_file)
-  if vocab_file and files.exists(vocab_copy):
-    lines = text_files.read_lines(vocab_file)
-    foreign += [] if _has_lines(vocab_copy, lines) else [vocab_copy]
+  if vocabulary is not None and files.exists(vocab_copy):
+    foreign += [] if _has_lines(vocab_copy, vocabulary) else [vocab_copy]
   _refuse(folder, foreign + _other_labels(folder, labels or ()), 'output_dir')
 
 

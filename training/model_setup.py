@@ -23,6 +23,7 @@ from modeling.checkpoints import (
 from modeling.checkpoints.location import (
   STATE_FILE,
   Checkpoint,
+  best_folder,
   has_best,
   locate,
 )
@@ -194,6 +195,34 @@ def check_run(training: TrainingOptions) -> None:
     return
   if _is_local(output_dir) and _has_run(output_dir):
     locate(output_dir)
+
+
+def check_start_folder(training: TrainingOptions, model: ModelOptions) -> None:
+  """Refuses a start from a checkpoint that the run itself would remove.
+
+  Args:
+    training: whether the job trains, and the folder.
+    model: names a checkpoint, or none.
+
+  Raises:
+    UserError: `init_checkpoint` is an export in the run's folder or its best/.
+  """
+  output_dir, start = training.output_dir, model.init_checkpoint
+  if not (training.do_train and output_dir and start):
+    return
+  if not (_is_local(output_dir) and _is_local(start)):
+    return
+  try:
+    prefix = locate(start).prefix
+  except UserError:
+    return  # It is refused later, by its name.
+  folder, name = os.path.split(prefix)
+  own = map(files.real_path, (output_dir, best_folder(output_dir)))
+  if name.startswith('model.ckpt-') and files.real_path(folder) in own:
+    raise UserError(
+      f'`init_checkpoint` is {prefix}, which a run in '
+      f'`output_dir`={output_dir} would remove: give another `output_dir`'
+    )
 
 
 def _is_local(path: str) -> bool:

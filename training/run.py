@@ -5,7 +5,7 @@ Tested by `tests/scripts/run_classifier_test.py` and
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -21,6 +21,7 @@ from modeling.checkpoints.initialisation import Start
 from modeling.checkpoints.location import label_folders
 from modeling.checkpoints.model_file import ModelFile, TaskRecord
 from modeling.options import ModelOptions
+from system import text_files
 from system.errors import UserError
 from system.progress import announced
 from training import (
@@ -105,12 +106,14 @@ def train(
   settings.check_fits(
     tf.distribute.get_strategy().num_replicas_in_sync, job.num_layers
   )
+  # The file may change while the run trains.
+  vocabulary = run.vocab_file and [*text_files.read_lines(run.vocab_file)]
   with run_lock.held(settings.output_dir):
     workers.chief_does(
       lambda: foreign_files.check_run(
         settings.output_dir,
         job.model.config.to_dict(),
-        run.vocab_file,
+        vocabulary,
         run.task.labels if run.task else None,
       )
     )
@@ -123,7 +126,7 @@ def train(
     with workers.chief_first(), announced('Preparing the training records'):
       source = make_source()
       source.check()
-    _train_on(source, job, run, evaluation)
+    _train_on(source, job, run, vocabulary, evaluation)
 
 
 def _identity(job: Job, run: Run) -> dict[str, Any]:
@@ -143,6 +146,7 @@ def _train_on(
   source: RecordSource,
   job: Job,
   run: Run,
+  vocabulary: Sequence[str] | None,
   evaluation: best_checkpoint.Evaluation | None,
 ) -> None:
   settings = run.settings
@@ -165,7 +169,7 @@ def _train_on(
       training_input.TrainingBatches(source, order),
       settings,
       _start(run),
-      run.vocab_file,
+      vocabulary,
       evaluation,
       run.description(),
     )

@@ -82,23 +82,51 @@ def _claim(
     )
   if (has_progress or not workers.is_chief()) and files.exists(path):
     found = _recorded(path)
-    differences = [
-      f'{key}: {found.get(key)!r} there, {wanted.get(key)!r} now'
-      for key in sorted(found.keys() | wanted.keys())
-      if found.get(key) != wanted.get(key)
-    ]
-    if differences:
-      raise UserError(
-        f'{output_dir} holds a run with another configuration '
-        f'({"; ".join(differences)}). Give another `{label}`, or remove '
-        'this one to start from the beginning.'
-      )
+    _compare(output_dir, found, wanted, found.keys() | wanted.keys(), label)
     return
   versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
   content = {'configuration': wanted, 'versions': versions}
   if command:
     content['command'] = command
   files.write_json(path, content)
+
+
+def _compare(
+  output_dir: str,
+  found: Mapping[str, Any],
+  wanted: Mapping[str, Any],
+  names: Iterable[str],
+  label: str,
+) -> None:
+  differences = [
+    f'{key}: {found.get(key)!r} there, {wanted.get(key)!r} now'
+    for key in sorted(names)
+    if found.get(key) != wanted.get(key)
+  ]
+  if differences:
+    raise UserError(
+      f'{output_dir} holds a run with another configuration '
+      f'({"; ".join(differences)}). Give another `{label}`, or remove '
+      'this one to start from the beginning.'
+    )
+
+
+def check_settings(output_dir: str, settings: Mapping[str, Any]) -> None:
+  """Checks a folder before a run claims it, by the settings known so far.
+
+  Args:
+    output_dir: the folder of a run with progress.
+    settings: those that decide the weights, by name. None is a value that the
+      run chooses later.
+
+  Raises:
+    UserError: the folder's run has another value of one.
+  """
+  path = os.path.join(output_dir, _RUN_FILE)
+  found = _recorded(path) if files.exists(path) else {}
+  wanted = json.loads(json.dumps(settings))
+  names = [x for x in found.keys() & wanted.keys() if wanted[x] is not None]
+  _compare(output_dir, found, wanted, names, 'output_dir')
 
 
 def is_claimed(output_dir: str) -> bool:

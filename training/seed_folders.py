@@ -5,6 +5,7 @@ Does not import TensorFlow. Tested by `tests/cli/run_flags_test.py`.
 
 import dataclasses
 import os
+import re
 from typing import Any
 
 from system import files
@@ -12,6 +13,7 @@ from system.errors import UserError
 from training import options as training_options
 
 REPORT = 'seeds.json'
+_OF_SEED = re.compile(r'seed-\d+')
 # What a run has in its folder, and the folder of several seeds has not.
 _OF_SINGLE_RUN = ('checkpoint', 'checkpoints', 'best')
 
@@ -37,13 +39,10 @@ def check(options: Any) -> None:
   is_one = of_first_seed(options) == training
   # A checkpoint that is named may lie elsewhere.
   uses_folder = training.do_train or options.model.init_checkpoint is None
-  # The report is written last.
-  signs = (os.path.join(output_dir, REPORT), folder(output_dir, training.seed))
-  if is_one and uses_folder and any(map(files.exists, signs)):
+  if is_one and uses_folder and (seeds := _seeds_in(output_dir)):
     raise UserError(
       f'{output_dir} holds the runs of several seeds. Give `num_seeds` as in '
-      'training, or the folder of one run, as '
-      f'`output_dir`={folder(output_dir, training.seed)}'
+      f'training, or the folder of one run, as `output_dir`={seeds[0]}'
     )
   of_single = (os.path.join(output_dir, name) for name in _OF_SINGLE_RUN)
   if not is_one and any(map(files.exists, of_single)):
@@ -51,6 +50,14 @@ def check(options: Any) -> None:
       f'{output_dir} holds a single run. Give another `output_dir` for those '
       'of several seeds'
     )
+
+
+def _seeds_in(output_dir: str) -> list[str]:
+  """Returns the paths of the seeds' runs, which may be unfinished."""
+  if not files.is_folder(output_dir):
+    return []
+  names = filter(_OF_SEED.fullmatch, files.list_folder(output_dir))
+  return [os.path.join(output_dir, name) for name in names]
 
 
 def of_first_seed(options: Any) -> training_options.TrainingOptions:

@@ -10,7 +10,7 @@ from typing import Any
 from absl import logging
 
 from devices import workers
-from system import files
+from system import files, settings
 from training import (
   foreign_files,
   gradient_registry,
@@ -54,12 +54,19 @@ def run(
       for seed in range(training.seed, training.seed + num_seeds)
     }
 
+    begun = [x for x in folders.values() if resuming.has_progress(x)]
+    if training.do_train:
+      # Before the first seed, which may train for hours.
+      decided = {**settings.weights_decided_by(training), 'seed': None}
+      for folder in begun:
+        run_folder.check_settings(folder, decided)
+
     def record_command() -> None:
       if training.do_train:
         run_folder.claim(output_dir, {}, False, command=command())
 
     # A run with progress may refuse the command, which is then not recorded.
-    if not any(map(resuming.has_progress, folders.values())):
+    if not begun:
       record_command()
     scores = {}
     for seed, folder in folders.items():

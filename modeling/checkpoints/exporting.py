@@ -6,7 +6,7 @@ names. Programs that load the checkpoints in Google's zip files can load it.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +15,7 @@ from modeling.checkpoints import model_file, tensor_bundle
 from modeling.checkpoints.location import STATE_FILE
 from modeling.checkpoints.model_file import ModelFile
 from modeling.configs import BertConfig
-from system import files, temporary_files, text_files
+from system import files, temporary_files
 
 Variables = Mapping[str, tf.Variable | np.ndarray]
 
@@ -48,7 +48,7 @@ def export(
   step: int,
   variables: Variables,
   config: BertConfig,
-  vocab_file: str | None = None,
+  vocabulary: Sequence[str] | None = None,
   keep: int | None = KEEP_CHECKPOINTS,
   content: ModelFile = model_file.UNKNOWN,
 ) -> str:
@@ -62,7 +62,7 @@ def export(
     step: the number of training steps done.
     variables: released name → variable.
     config: the model's.
-    vocab_file: copied to `vocab.txt` as plain text; None for no vocabulary.
+    vocabulary: the lines of `vocab.txt`; None for no such file.
     keep: the number of checkpoints to keep, the latest ones; 0 or None keeps
       all.
     content: of `model.json`, which gets the checksums of the other files.
@@ -76,8 +76,9 @@ def export(
   prefix = os.path.join(output_dir, f'model.ckpt-{step}')
   write_released(prefix, variables)
   config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
-  if vocab_file:
-    text_files.copy(vocab_file, os.path.join(output_dir, 'vocab.txt'))
+  if vocabulary is not None:
+    lines = ''.join(f'{line}\n' for line in vocabulary)
+    files.write_text(os.path.join(output_dir, 'vocab.txt'), lines)
   # Later steps remain from before the run was set back to an earlier step.
   by_step = {s: n for s, n in _exported(output_dir).items() if s <= step}
   kept = sorted(by_step)[-keep if keep else 0 :]

@@ -32,6 +32,21 @@ def _options(world, script, flags, *arguments, **changes):
     return flags.options()
 
 
+def test_paths_may_contain_commas(teacher_world):
+  from cli import classifier_flags, input_paths
+
+  world = teacher_world
+  folder = world / 'rate=1e-4,seed=1'
+  (world / 'teacher').rename(folder)
+  start = {'vocab_file': folder / 'vocab.txt', 'init_checkpoint': folder}
+  options = _options(
+    world, 'run_classifier', classifier_flags, '--do_train', **start
+  )
+  assert options.model.init_checkpoint == str(folder)
+  assert input_paths.paths('a,b', 'files') == ['a', 'b']
+  assert input_paths.paths(('a,b', 'c'), '') == ['a,b', 'c']
+
+
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [

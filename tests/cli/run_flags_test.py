@@ -386,6 +386,22 @@ def test_runs_of_several_seeds_are_evaluated_with_the_files_of_the_first(
   )
 
 
+def test_a_run_does_not_start_from_a_checkpoint_that_it_removes(teacher_world):
+  from cli import classifier_flags
+
+  folder = teacher_world / 'teacher'
+  start = {'output_dir': folder, 'init_checkpoint': folder}
+  flags = tiny_world.task_flags(teacher_world, **start)
+  message = r'is .*/model.ckpt-60, which a run in `output_dir`=.* would remove'
+  with (
+    tiny_world.parsed('run_classifier', *flags, '--do_train'),
+    pytest.raises(UserError, match=message),
+  ):
+    classifier_flags.options()
+  with tiny_world.parsed('run_classifier', *flags, '--do_eval'):
+    classifier_flags.options()
+
+
 def test_a_folder_has_a_single_run_or_several_seeds(world):
   from cli import classifier_flags
 
@@ -399,7 +415,7 @@ def test_a_folder_has_a_single_run_or_several_seeds(world):
     classifier_flags.options()
   (world / 'out' / 'seeds.json').unlink()  # Not written yet.
   with (
-    tiny_world.parsed('run_classifier', *flags, *jobs),
+    tiny_world.parsed('run_classifier', *flags, *jobs, '--seed=9'),
     pytest.raises(UserError, match='/out holds the runs of several seeds'),
   ):
     classifier_flags.options()

@@ -44,7 +44,7 @@ def _make(world, kind, hidden_act='gelu'):
     1,
     released_variables(model),
     config,
-    str(world / 'vocab.txt'),
+    (world / 'vocab.txt').read_text().splitlines(),
     content=ModelFile(task, True, 16 if task else None),
   )
   return str(folder)

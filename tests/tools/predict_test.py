@@ -184,7 +184,7 @@ def test_top_k_of_a_model_of_numbers_is_refused(world):
     1,
     released_variables(Classifier(config, 1)),
     config,
-    str(world / 'vocab.txt'),
+    (world / 'vocab.txt').read_text().splitlines(),
     content=ModelFile(TaskRecord('STS-B', (), True), True, 16),
   )
   done = _run(world / 'run', '--top_k=2', text='one\ttwo\n')

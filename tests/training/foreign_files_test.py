@@ -9,13 +9,7 @@ from training import foreign_files, run_folder
 
 _CONFIG = {'hidden_size': 8}
 _LABELS = ('no', 'yes')
-
-
-@pytest.fixture
-def vocab_file(tmp_path):
-  path = tmp_path / 'words.txt'
-  path.write_text('[PAD]\nfilm\n')
-  return str(path)
+_VOCABULARY = ('[PAD]', 'film')
 
 
 @pytest.fixture
@@ -25,8 +19,8 @@ def folder(tmp_path):
   return path
 
 
-def _check(folder, vocab_file):
-  foreign_files.check_run(str(folder), _CONFIG, vocab_file, _LABELS)
+def _check(folder):
+  foreign_files.check_run(str(folder), _CONFIG, _VOCABULARY, _LABELS)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +32,7 @@ def _check(folder, vocab_file):
     'eval_metrics.jsonl',
   ],
 )
-def test_a_run_keeps_files_of_other_programs(folder, vocab_file, name):
+def test_a_run_keeps_files_of_other_programs(folder, name):
   path = folder / name
   path.parent.mkdir(exist_ok=True)
   path.write_text('{"mine": 1}')
@@ -46,33 +40,33 @@ def test_a_run_keeps_files_of_other_programs(folder, vocab_file, name):
   with pytest.raises(
     UserError, match=f'/out holds no run, but {named}/?, which this run would'
   ):
-    _check(folder, vocab_file)
+    _check(folder)
   run_folder.claim(str(folder), {}, has_progress=False)
-  _check(folder, vocab_file)
+  _check(folder)
 
 
-def test_pretraining_may_read_records_in_its_folder(folder, vocab_file):
+def test_pretraining_may_read_records_in_its_folder(folder):
   for name in ('train.tf_record', 'train.tf_record.index.json'):
     (folder / name).write_text('mine')
-  foreign_files.check_run(str(folder), _CONFIG, vocab_file, labels=None)
+  foreign_files.check_run(str(folder), _CONFIG, _VOCABULARY, labels=None)
 
 
-def test_files_that_a_run_would_write_the_same_are_accepted(folder, vocab_file):
+def test_files_that_a_run_would_write_the_same_are_accepted(folder):
   (folder / 'bert_config.json').write_text(json.dumps(_CONFIG))
   (folder / 'vocab.txt').write_text('[PAD]\r\nfilm')
   (folder / 'labels.txt').write_text('no\nyes\n')
   (folder / 'checkpoints').mkdir()
   (folder / 'notes.txt').write_text('mine')
-  _check(folder, vocab_file)
+  _check(folder)
   (folder / 'labels.txt').write_text('no\nyes\nperhaps\n')
   with pytest.raises(UserError, match='/labels.txt, which this run would'):
-    _check(folder, vocab_file)
+    _check(folder)
 
 
-def test_a_run_file_of_another_program_is_kept(folder, vocab_file):
+def test_a_run_file_of_another_program_is_kept(folder):
   (folder / 'run.json').write_text('{"mine": 1}')
   with pytest.raises(UserError, match='run.json has no configuration'):
-    _check(folder, vocab_file)
+    _check(folder)
   with pytest.raises(UserError, match='run.json has no configuration'):
     foreign_files.check_seeds(str(folder))
 

@@ -509,6 +509,11 @@ def test_each_of_several_seeds_equals_a_run_of_that_seed(world, caplog):
     _run(world, *jobs, '--num_seeds=3', **changes, learning_rate=0.5)
   again = json.loads((out / 'run.json').read_text())['command']['flags']
   assert again == recorded
+  # Seed 2 has no folder yet, and does not train before seed 3 is refused.
+  changes['seed'] = 2
+  with pytest.raises(UserError, match='seed-3 holds .*learning_rate: .*5 now'):
+    _run(world, *jobs, '--num_seeds=2', **changes, learning_rate=0.5)
+  assert not (out / 'seed-2').exists()
 
 
 def test_a_checkpoint_without_a_head_is_not_scored(teacher_world):

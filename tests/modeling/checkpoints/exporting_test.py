@@ -1,6 +1,5 @@
 """Tests of modeling/checkpoints/exporting.py."""
 
-import gzip
 import pathlib
 
 import numpy as np
@@ -105,11 +104,9 @@ def test_an_unwritable_folder_is_a_user_error(tmp_path):
 
 
 def test_export_writes_a_released_folder(tmp_path):
-  vocab_file = tmp_path / 'somewhere.txt'
-  vocab_file.write_text('[PAD]\n')
   output_dir = tmp_path / 'out'
   output_dir.mkdir()
-  prefix = exporting.export(str(output_dir), 7, VALUES, CONFIG, str(vocab_file))
+  prefix = exporting.export(str(output_dir), 7, VALUES, CONFIG, ['[PAD]'])
   assert prefix == str(output_dir / 'model.ckpt-7')
   assert sorted(p.name for p in output_dir.iterdir()) == [
     'bert_config.json',
@@ -181,9 +178,6 @@ def test_export_removes_files_of_killed_runs(tmp_path):
   assert other.exists()
 
 
-def test_export_unpacks_the_vocabulary(tmp_path):
-  text = 'a\n\u2028\nb\n'
-  vocab_file = tmp_path / 'vocab.txt.gz'
-  vocab_file.write_bytes(gzip.compress(text.encode()))
-  exporting.export(str(tmp_path), 1, VALUES, CONFIG, str(vocab_file))
-  assert (tmp_path / 'vocab.txt').read_bytes() == text.encode()
+def test_export_writes_the_lines_of_the_vocabulary(tmp_path):
+  exporting.export(str(tmp_path), 1, VALUES, CONFIG, ['a', '\u2028', 'b'])
+  assert (tmp_path / 'vocab.txt').read_bytes() == 'a\n\u2028\nb\n'.encode()

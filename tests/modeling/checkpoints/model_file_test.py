@@ -27,11 +27,9 @@ _CONFIG = BertConfig(
 
 def _export(folder, step=1, keep=None, value=1.0, content=_CONTENT):
   folder.mkdir(exist_ok=True)
-  vocab = folder.parent / 'words.txt'
-  vocab.write_text('[PAD]\na\nb\n')
   variables = {'output_bias': np.array([value, 2], np.float32)}
   prefix = exporting.export(
-    str(folder), step, variables, _CONFIG, str(vocab), keep, content
+    str(folder), step, variables, _CONFIG, ['[PAD]', 'a', 'b'], keep, content
   )
   (folder / 'labels.txt').write_text('bad\ngood\n')
   return prefix
