@@ -19,6 +19,13 @@ from system.settings import setting
 FLAGS = flags.FLAGS
 
 _RUN_FILE = 'run.json'
+# A flag of the command replaces its alternative in the recorded ones.
+_ALTERNATIVES = {
+  'bert_config_file': 'bert_size',
+  'bert_size': 'bert_config_file',
+  'labels': 'labels_file',
+  'labels_file': 'labels',
+}
 _FLAGFILE = re.compile('--?flagfile=(.+)', re.DOTALL)
 
 
@@ -70,7 +77,11 @@ def parse(arguments: list[str]) -> list[str]:
   _command = _Command(script)
   # Mistakes in the command's own flags are reported before those in run.json.
   if 'from_run' in given and (path := FLAGS.from_run):
-    recorded = _recorded_flags(path, script)
+    recorded = [
+      flag
+      for flag in _recorded_flags(path, script)
+      if not given & {_ALTERNATIVES.get(_name_of(flag))}
+    ]
     try:
       _parse([arguments[0], *recorded, *arguments[1:]])
     except UserError as error:
@@ -78,6 +89,10 @@ def parse(arguments: list[str]) -> list[str]:
     now = {name for name in FLAGS if FLAGS[name].present}
     _command = _Command(script, frozenset(now - given))
   return rest
+
+
+def _name_of(flag: str) -> str:
+  return flag.lstrip('-').partition('=')[0]
 
 
 def _parse(arguments: list[str]) -> list[str]:

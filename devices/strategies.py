@@ -46,6 +46,11 @@ def make_strategy(options: DeviceOptions) -> tf.distribute.Strategy:
     with _sigterm_handler_kept():
       return _multi_worker_strategy(cluster.required())
   gpus = tf.config.list_physical_devices('GPU')
+  if gpus and options.num_cpu_devices > 1:
+    raise UserError(
+      f'`num_cpu_devices`={options.num_cpu_devices} cannot take effect: this '
+      f'machine has GPUs ({len(gpus)}). CUDA_VISIBLE_DEVICES=-1 hides them.'
+    )
   if name == 'mirrored' or (name == 'auto' and len(gpus) > 1):
     devices = (
       [f'/gpu:{i}' for i in range(len(gpus))]

@@ -79,8 +79,17 @@ def _locked(path: str, kind: int) -> TextIO | None:
     return None
   with explained('write', path):
     # A symbolic link is refused: it might lead out of the folder.
+    # Another user of the group may lock the file, too, as the umask allows.
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-    file = os.fdopen(os.open(path, flags, 0o644), 'r+', encoding='utf-8')
+    try:
+      number = os.open(path, flags, 0o666)
+    except PermissionError:
+      if kind != fcntl.LOCK_SH or not os.path.exists(path):
+        raise
+      # Sharing writes nothing.
+      number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    mode = 'r' if kind == fcntl.LOCK_SH else 'r+'
+    file = os.fdopen(number, mode, encoding='utf-8')
   try:
     fcntl.flock(file, kind | fcntl.LOCK_NB)
   except OSError as error:

@@ -56,6 +56,8 @@ class TaskFolder:
     self.output_dir = output_dir
     # The arguments and the result of the last `_logits`.
     self._scored: tuple[str, str, Sequence[Example], np.ndarray] | None = None
+    # One for each model: all splits share its traced function.
+    self._predictor = functools.cache(Predictor)
 
   def write_records(
     self, name: str, examples: Sequence[Example]
@@ -178,7 +180,7 @@ class TaskFolder:
       batch_size: B.
       class_metric: as for `scoring.score`.
     """
-    predictor = Predictor(model)
+    predictor = self._predictor(model)
 
     @functools.cache
     def make_batches() -> tf.data.Dataset:
@@ -274,7 +276,7 @@ class TaskFolder:
       if scored is examples:
         return logits
     load_whole(checkpoint, released_variables(model), self.task)
-    predictor = Predictor(model)
+    predictor = self._predictor(model)
     with self._own_records(name, examples) as source, source.explained():
       batches = inference_input.inference_batches(source, batch_size)
       logits = predictor.predict(batches, len(examples))

@@ -60,6 +60,15 @@ def again(_teacher_world, tmp_path_factory):
   return world
 
 
+def test_a_flag_replaces_the_recorded_one_that_excludes_it(teacher_world):
+  folder = teacher_world / 'teacher'
+  with flagsaver.flagsaver():
+    run_flags.parse(
+      ['/x/run_classifier.py', f'--from_run={folder}', '--bert_size=2/128']
+    )
+    assert flags.FLAGS.bert_config_file is None
+
+
 def test_a_run_starts_again_with_its_flags_except_those_given(again):
   first, second = (
     _configuration(again / name) for name in ('teacher', 'again')

@@ -116,6 +116,12 @@ def test_more_cpus_than_the_process_has_are_refused():
     _make('mirrored', num_cpu_devices=3)
 
 
+def test_cpu_devices_have_no_effect_beside_gpus(monkeypatch):
+  monkeypatch.setattr(tf.config, 'list_physical_devices', lambda _: ['gpu'])
+  with pytest.raises(UserError, match='`num_cpu_devices`=2 cannot .*GPUs'):
+    _make('mirrored', num_cpu_devices=2)
+
+
 def test_a_process_that_lost_its_tpu_retries(monkeypatch):
   def no_such_tpu(**arguments):
     raise tf.errors.UnavailableError(None, None, 'connection refused')

@@ -1,5 +1,6 @@
 """Locks of this process's own open files, which exclude each other as well."""
 
+import os
 import threading
 
 import pytest
@@ -19,6 +20,15 @@ def test_one_owner_at_a_time(tmp_path):
   lock.close()
   file_locks.acquire(path, 'new').close()
   assert (tmp_path / 'run.lock').read_text() == 'new'
+
+
+def test_the_umask_decides_who_may_lock(tmp_path):
+  before = os.umask(0o002)
+  try:
+    file_locks.acquire(str(tmp_path / 'run.lock'), 'first').close()
+  finally:
+    os.umask(before)
+  assert (tmp_path / 'run.lock').stat().st_mode & 0o777 == 0o664
 
 
 def test_a_shared_lock_keeps_owners_out_and_the_content(tmp_path):
