@@ -44,7 +44,11 @@ _MAX_SEQ_LENGTH = 128
 
 
 class TextModel(Model):
-  """A classifier or regressor that TensorFlow computes; `load` makes it."""
+  """A classifier or regressor that TensorFlow computes; `load` makes it.
+
+  Attributes:
+    classifier: the model with its weights.
+  """
 
   def __init__(
     self, classifier: Classifier, tokenizer: BertTokenizer, **attributes
@@ -58,7 +62,7 @@ class TextModel(Model):
     """
     super().__init__(**attributes)
     self._tokenizer = tokenizer
-    self._classifier = classifier
+    self.classifier = classifier
     self._predictor = Predictor(classifier)
     strings = tf.TensorSpec([None], tf.string)
     # By the number of texts in an input. Traced when they are first called.
@@ -95,7 +99,7 @@ class TextModel(Model):
       'input_mask': tf.sequence_mask(ids.row_lengths(), dtype=tf.int32),
       'segment_ids': segments.to_tensor(),
     }
-    return self._classifier(features)['logits'].numpy()
+    return self.classifier(features)['logits'].numpy()
 
   def _encode(
     self, first: tf.Tensor, second: tf.Tensor | None = None

@@ -50,10 +50,14 @@ def filled(options: Options, given: Collection[str]) -> Options:
   names = _NAMES if reads_text else _NAMES[:1]
   options = dataclasses.replace(options, model=_model_of_run(options))
   groups = {'model': options.model, group: getattr(options, group)}
+  known = [(each.folder, _known(each)) for each in _checkpoints(options)]
   for name in names:
     changed = 'model' if name == _LENGTH else group
     old = getattr(groups[changed], name)
-    folder, value = _first_known(options, name, old)
+    found = (
+      (x, values[name]) for x, values in known if values[name] is not None
+    )
+    folder, value = next(found, ('', old))
     if value == old:
       continue
     if name not in given:
@@ -180,15 +184,6 @@ def of_kind(
   for name, value in changes.items():
     logging.info('`%s`=%s, as %s says.', name, value, source)
   return dataclasses.replace(task, **changes)
-
-
-def _first_known(options: Any, name: str, default: Any) -> tuple[str, Any]:
-  """Returns the first folder that knows a setting, and its value."""
-  for checkpoint in _checkpoints(options):
-    value = _known(checkpoint)[name]
-    if value is not None:
-      return checkpoint.folder, value
-  return '', default
 
 
 def _known(checkpoint: 'Checkpoint') -> dict[str, Any]:

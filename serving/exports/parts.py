@@ -11,7 +11,7 @@ from modeling.checkpoints import loading, location, stored_weights
 from modeling.checkpoints.location import Checkpoint
 from modeling.configs import BertConfig
 from modeling.encoder import BertEncoder
-from modeling.models import Classifier, PreTrainer, released_variables
+from modeling.models import PreTrainer, released_variables
 from serving import text_model
 from serving.exports import heads
 from serving.text_model import TextModel
@@ -87,9 +87,15 @@ def read(path: str, head: str = heads.AUTO) -> Parts:
   of_task = None
   if head == heads.TASK:
     of_task = text_model.load(checkpoint.prefix)
-  model = _model(head, config, checkpoint)
+    model = of_task.classifier
+  else:
+    model = {heads.PRETRAINING: PreTrainer, heads.NONE: BertEncoder}[head](
+      config, seed=None
+    )
+    loading.load_released(
+      checkpoint, released_variables(model), loading.everything
+    )
   variables = released_variables(model)
-  loading.load_released(checkpoint, variables, loading.everything)
   recorded = checkpoint.description()
   longest = recorded and recorded.max_seq_length
   return Parts(
@@ -134,11 +140,3 @@ def _head(wanted: str, stored: Mapping, checkpoint: Checkpoint) -> str:
       f'({", ".join(names[wanted])}); it has {kinds}'
     )
   return wanted
-
-
-def _model(head: str, config: BertConfig, checkpoint: Checkpoint):
-  if head == heads.TASK:
-    num_outputs = text_model.num_outputs_of(checkpoint)
-    return Classifier(config, num_outputs, seed=None)
-  model = {heads.PRETRAINING: PreTrainer, heads.NONE: BertEncoder}[head]
-  return model(config, seed=None)

@@ -13,6 +13,7 @@ from modeling.configs import BertConfig
 from modeling.models import Classifier, PreTrainer, released_variables
 from serving.exports import exporting as exporting_job
 from serving.exports import formats, parts, reference, texts
+from system import text_files
 from system.errors import UserError
 
 TASKS = {
@@ -44,7 +45,7 @@ def _make(world, kind, hidden_act='gelu'):
     1,
     released_variables(model),
     config,
-    (world / 'vocab.txt').read_text().splitlines(),
+    text_files.read_list(str(world / 'vocab.txt')),
     content=ModelFile(task, True, 16 if task else None),
   )
   return str(folder)

@@ -19,6 +19,7 @@ from modeling.configs import BertConfig
 from modeling.models import Classifier, released_variables
 from serving.comparison import Comparison
 from serving.model import Prediction
+from system import text_files
 from system.errors import UserError
 from tools import predict_input
 from tools.predict_output import Style
@@ -184,7 +185,7 @@ def test_top_k_of_a_model_of_numbers_is_refused(world):
     1,
     released_variables(Classifier(config, 1)),
     config,
-    (world / 'vocab.txt').read_text().splitlines(),
+    text_files.read_list(str(world / 'vocab.txt')),
     content=ModelFile(TaskRecord('STS-B', (), True), True, 16),
   )
   done = _run(world / 'run', '--top_k=2', text='one\ttwo\n')
