@@ -19,8 +19,8 @@ from system.errors import UserError, listed, shown
 UNKNOWN_LABEL = '-1'
 
 
-class SeveralFiles(UserError):
-  """A split could be any of several files."""
+class MissingSplit(UserError):
+  """The data is there, but not this split."""
 
 
 class Split(Protocol):
@@ -38,7 +38,8 @@ class Split(Protocol):
     """Returns the data's path or name, for messages.
 
     Raises:
-      UserError: the data is missing.
+      MissingSplit: the data has no such split.
+      UserError: the data is missing or cannot be opened.
     """
 
   def declared_labels(self, data_dir: str | None) -> tuple[str, ...] | None:
@@ -114,13 +115,12 @@ class Task:
     """Returns whether a split's data exists.
 
     Raises:
-      UserError: there are several files that could be the split's.
+      UserError: the folder or the data set is missing or cannot be opened; or
+        there are several files that could be the split's.
     """
     try:
       self.locate(data_dir, split)
-    except UserError as error:
-      if isinstance(error.__cause__, SeveralFiles):
-        raise
+    except MissingSplit:
       return False
     return True
 
@@ -128,15 +128,17 @@ class Task:
     """Returns the path of a split's file, or the name of its data set.
 
     Raises:
-      UserError: the task has no such split, or its data is missing.
+      MissingSplit: the task or its data has no such split.
+      UserError: the data is missing or cannot be opened.
     """
     if split not in self.splits:
       known = ', '.join(self.splits)
-      raise UserError(f'{self.name} has no split {split!r}; it has {known}')
+      raise MissingSplit(f'{self.name} has no split {split!r}; it has {known}')
     try:
       return self.splits[split].locate(data_dir)
     except UserError as error:
-      raise UserError(f'the {split} split of {self.name}: {error}') from error
+      kind = MissingSplit if isinstance(error, MissingSplit) else UserError
+      raise kind(f'the {split} split of {self.name}: {error}') from error
 
   def read_split(self, data_dir: str | None, split: str) -> list[Example]:
     """Reads a split's examples in the data's order.
