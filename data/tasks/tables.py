@@ -110,10 +110,19 @@ def rows_in(
   required: Sequence[str],
   columns: Sequence[str] | None = None,
   has_header: bool = True,
+  nulls_are_blank: bool = False,
 ) -> Iterator[tuple[int, dict[str, str] | str]]:
-  """Yields the rows in the lines of a text file; see `read_rows`."""
+  """Yields the rows in the lines of a text file; see `read_rows`.
+
+  `nulls_are_blank` turns the nulls of jsonl into ''.
+  """
   if file_format == 'jsonl':
     records = _json_records(lines, path)
+    if nulls_are_blank:
+      records = (
+        (number, {k: '' if v is None else v for k, v in values.items()})
+        for number, values in records
+      )
     return _spelt(records, path, file_format, required, required)
   lines = text_files.without_blank_end(lines)
   if file_format == 'csv':

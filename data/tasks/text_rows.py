@@ -52,7 +52,9 @@ class Row(NamedTuple):
 
   number: int  # Of the line in which it begins, or of Parquet's row; from 1.
   where: str  # The file and the line, for messages.
-  texts: tuple[str, ...]  # One, or two for a pair; they may be blank.
+  # One, or two for a pair; they may be blank. A single text that is null in
+  # JSON or Parquet is blank.
+  texts: tuple[str, ...]
 
 
 def read_examples(path: str, task: Task) -> list[Example]:
@@ -136,7 +138,11 @@ def _plain_rows(lines: Iterable[str], path: str) -> Iterator[Row]:
 def _table_rows(
   lines: Iterable[str], path: str, table_format: str, names: tuple[str, ...]
 ) -> Iterator[Row]:
-  for number, row in tables.rows_in(lines, path, table_format, names):
+  is_single = len(names) == 1
+  rows = tables.rows_in(
+    lines, path, table_format, names, nulls_are_blank=is_single
+  )
+  for number, row in rows:
     where = f'{path}, line {number}'
     if isinstance(row, str):
       raise UserError(f'{where}: {row}')
@@ -150,9 +156,11 @@ def _parquet_rows(path: str, names: tuple[str, ...]) -> Iterator[Row]:
   for number, values in enumerate(rows, 1):
     where = f'{path}, row {number}'
     for name, value in zip(names, values, strict=True):
-      if value is None:
+      if value is None and len(names) > 1:
         raise UserError(f'{where}: there is no {name!r}')
     try:
-      yield Row(number, where, tuple(value.decode() for value in values))
+      yield Row(
+        number, where, tuple((value or b'').decode() for value in values)
+      )
     except UnicodeDecodeError as error:
       raise UserError(f'{where}: expected UTF-8 text: {error}') from error
