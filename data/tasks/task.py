@@ -151,7 +151,8 @@ class Task:
 
     Returns:
       One example per row. Labels are checked but not encoded, and spelt as in
-      `labels`. In test the label '-1' is none, unless it is one of the task's.
+      `labels`. In test the label '-1' is none, unless it is one of the task's
+      or the task is a regression.
 
     Raises:
       UserError: the data is missing or malformed (see `FileSplit.read`), or
