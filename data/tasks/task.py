@@ -6,6 +6,7 @@ Tested by `tests/data/tasks/glue_test.py`.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -85,6 +86,17 @@ class Task:
     """Returns the number of logits C: one for each label, 1 for regression."""
     return len(self.labels) or 1
 
+  @functools.cached_property
+  def _ids(self) -> dict[str, int]:
+    return {label: number for number, label in enumerate(self.labels)}
+
+  @functools.cached_property
+  def _labels_by_casefold(self) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for label in self.labels:
+      found.setdefault(label.casefold(), []).append(label)
+    return found
+
   def encode_label(self, label: str) -> int | float:
     """Returns a label's position in `labels`, or the number that it spells.
 
@@ -92,11 +104,11 @@ class Task:
       UserError: the label is unknown or not a finite number.
     """
     if self.labels:
-      if label not in self.labels:
+      if label not in self._ids:
         raise UserError(
           f'unknown label {shown(label)}; {self.name} has {listed(self.labels)}'
         )
-      return self.labels.index(label)
+      return self._ids[label]
     try:
       value = float(label)
     except ValueError:
@@ -187,10 +199,10 @@ class Task:
     if not self.ignores_case:
       return example
     found = example.label
-    if found in self.labels:
+    if found in self._ids:
       label = found
     else:
-      same = [x for x in self.labels if x.casefold() == found.casefold()]
+      same = self._labels_by_casefold.get(found.casefold(), ())
       label = same[0] if len(same) == 1 else found
     if (other := spellings.setdefault(label, found)) != found:
       raise UserError(
