@@ -154,6 +154,8 @@ def make(options: SplitOptions) -> Splits:
     for name in table_split.SPLITS
   }
   facts = _facts(splits, examples, options.regression)
+  if not options.regression and any(options.fractions().values()):
+    facts['small_classes'] = table_split.small_classes(examples)
   return Splits(
     splits, {**facts, 'left_out': {k: n for k, n in left_out.items() if n}}
   )
@@ -258,5 +260,4 @@ def _facts(
       )
       for name, own in splits.items()
     }
-    facts['small_classes'] = table_split.small_classes(examples)
   return facts

@@ -106,6 +106,7 @@ def test_own_tables_of_dev_and_test(tmp_path):
     'dev_in_other_split': 2,
     'input_in_other_split': 5,
   }
+  assert 'small_classes' not in splits.facts  # Nothing is split.
   # Without labels, test is for predictions.
   path = tmp_path / 't.tsv'
   path.write_text('sentence\nnew\n')
