@@ -230,7 +230,7 @@ def _check_labels(
   for name, own in others.items():
     for example in own:
       if example.label is not None and example.label not in labels:
-        where = f'{tables[name].path}, line {example.example_id}'
+        where = table_rows.place(tables[name].path, example)
         raise UserError(
           f'{where}: the label {shown(example.label)} is not in {path}'
         )

@@ -110,6 +110,11 @@ class TableRows:
       )
 
 
+def place(path: str, example: Example) -> str:
+  """Names an example's file, and its line or row, for messages."""
+  return tables.place(path, tables.format_of(path), int(example.example_id))
+
+
 def read(
   path: str,
   columns: Columns,
