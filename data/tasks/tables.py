@@ -63,6 +63,7 @@ def read_rows(
   optional: Sequence[str] = (),
   allows_missing: bool = False,
   json_columns: Sequence[str] = (),
+  ignorable: Sequence[str] = (),
 ) -> Iterator[tuple[int, dict[str, str] | str]]:
   """Yields a file's rows.
 
@@ -78,6 +79,8 @@ def read_rows(
     allows_missing: whether a row of JSON or Parquet may lack a required column.
     json_columns: those of `required` and `optional` whose values may be lists
       and objects in jsonl, which become JSON text.
+    ignorable: columns of `optional` to leave out where they hold other values
+      than text, numbers and booleans.
 
   Yields:
     The line in which a row begins, or the number of Parquet's row, from 1; and
@@ -91,10 +94,11 @@ def read_rows(
       list or an object; the message names the file and the line.
   """
   if file_format == 'parquet':
-    rows = parquet.read_rows(Input(path), required, optional)
+    rows = parquet.read_rows(Input(path), required, optional, ignorable)
     records = enumerate(rows, 1)
   elif file_format == 'jsonl':
     records = _json_records(text_files.read_lines(path), path)
+    records = _without_lists(records, ignorable)
   else:
     lines = text_files.read_lines(path)
     return rows_in(lines, path, file_format, required, columns, has_header)
@@ -229,6 +233,17 @@ def _json_records(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
   for number, line in enumerate(text_files.without_blank_end(lines), 1):
     yield number, json_text.parse_object(line, f'{path}, line {number}')
+
+
+def _without_lists(
+  records: Iterable[tuple[int, dict[str, Any]]], columns: Sequence[str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+  """Leaves out the lists and objects in some columns."""
+  for number, values in records:
+    for name in columns:
+      if isinstance(values.get(name), (list, dict)):
+        del values[name]
+    yield number, values
 
 
 def _spelt(
