@@ -1,6 +1,7 @@
 """Readers of Parquet files: the text column of a corpus, and tables."""
 
 import contextlib
+import decimal
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -79,7 +80,7 @@ def read_rows(
 ) -> Iterator[dict[str, Any]]:
   """Yields rows of text, numbers and booleans, column → value.
 
-  Nulls and NaN are left out.
+  Nulls and NaN are left out. Decimal numbers become text, with all digits.
 
   Args:
     source: the file.
@@ -141,6 +142,8 @@ def _present(
         raise UserError(
           f'{where}: expected UTF-8 text in {column!r}: {error}'
         ) from error
+    if isinstance(value, decimal.Decimal):
+      value = str(value)
     if value is not None and not (
       isinstance(value, float) and math.isnan(value)
     ):
@@ -207,6 +210,7 @@ def _check_scalar(
     _is_text(kind)
     or types.is_integer(value)
     or types.is_floating(value)
+    or types.is_decimal(value)
     or types.is_boolean(value)
     or types.is_null(value)
   )

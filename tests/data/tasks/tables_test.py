@@ -1,6 +1,7 @@
 """Rows of a user's own files, and the messages about broken ones."""
 
 import datetime
+import decimal
 import gzip
 
 import pyarrow as pa
@@ -278,6 +279,11 @@ def test_parquet_has_texts_numbers_and_booleans(tmp_path):
     Example('x', 'a\nb', None, '1'),
     Example('1', 'é', None, '0'),
   ]
+  scores = pa.array([decimal.Decimal('4.5'), decimal.Decimal('3')])
+  _write_parquet(path, sentence=['a', 'b'], label=scores)
+  numbers = custom.regression(custom.in_files())
+  found = numbers.read_split(str(tmp_path), 'train')
+  assert [example.label for example in found] == ['4.5', '3.0']
   kinds = {'b': [True, None], 'f': [0.5, float('nan')], 'd': ['z', 'z']}
   kinds['d'] = pa.array(kinds['d']).dictionary_encode()
   _write_parquet(path, **kinds)
