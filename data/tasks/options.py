@@ -131,7 +131,10 @@ class TaskOptions:
       UserError: the task is unknown, or a setting is missing.
     """
     if not self.is_custom:
-      glue.get_task(self.task_name)
+      try:
+        glue.get_task(self.task_name)
+      except UserError as error:
+        raise UserError(f'{error}, and custom, for your own data') from error
     elif self.data_source == 'tfds' and not self.tfds_name:
       raise UserError('`tfds_name` must be given')
     if needs_data and self.data_source == 'files' and not self.data_dir:

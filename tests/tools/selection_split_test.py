@@ -58,6 +58,8 @@ def test_pairs_of_symmetric_tasks_are_compared_in_both_orders():
 def test_a_task_whose_files_differ_is_refused(tmp_path):
   with pytest.raises(UserError, match='training and dev files of XNLI have'):
     selection_split.write(glue.xnli('zh'), 'a', str(tmp_path), 1, seed=1)
+  with pytest.raises(UserError, match="unknown task 'custom'.* XNLI$"):
+    glue.get_task('custom')
   for name in glue.task_names():
     if name not in ('AX', 'XNLI'):
       selection_split._check_layouts(glue.get_task(name))
