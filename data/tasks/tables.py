@@ -267,7 +267,7 @@ def _spelt(
           f'{where}: {shown(name)} is {shown(value)}, expected text, a number '
           'or a boolean'
         )
-    row = {k: _text(v) for k, v in values.items() if v is not None}
+    row = {k: spelt(v) for k, v in values.items() if v is not None}
     for name in required:
       if name not in row:
         where = place(path, file_format, number)
@@ -277,5 +277,6 @@ def _spelt(
     yield number, row
 
 
-def _text(value: Any) -> str:
+def spelt(value: Any) -> str:
+  """Returns text as it is, and other values as JSON spells them."""
   return value if isinstance(value, str) else json.dumps(value)
