@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 64
 _TABLE_BATCH_ROWS = 1024
 _TEXT_TYPES = (
-  *['string', 'large_string', 'string_view', 'binary', 'large_binary'],
+  'string',
+  'large_string',
+  'string_view',
+  'binary',
+  'large_binary',
 )
 
 
