@@ -9,6 +9,7 @@ import math
 import os
 import re
 
+from data.tasks.task import MissingSplit
 from distillation import dump_manifest
 from distillation.import_options import ImportOptions
 from system import files
@@ -412,7 +413,7 @@ class DistillationOptions(TaskJobOptions):
   def _check_dev(self) -> None:
     try:
       self.task.check_splits(['dev'])
-    except UserError as error:
+    except MissingSplit as error:
       raise no_dev(error) from error
 
   def _check_import(self) -> None:

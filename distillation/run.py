@@ -13,7 +13,7 @@ from absl import logging
 
 from data.tasks import data_report, label_order
 from data.tasks.examples import Example
-from data.tasks.task import Task
+from data.tasks.task import MissingSplit, Task
 from data.text.tokenization import BertTokenizer
 from devices import strategies, workers
 from distillation import (
@@ -89,14 +89,15 @@ def _splits_of_teacher(
   """Returns the split that the teacher is scored on, or none.
 
   Raises:
-    UserError: a teacher makes a dump, but there is no dev split.
+    UserError: a teacher makes a dump, but there is no dev split, and the
+      teacher must be scored; or the data is missing.
   """
   is_scored = options.imported.teacher_dev_scores or options.dump.do_dump_logits
   if not is_scored:
     return ()
   try:
     task.locate(options.task.data_dir, 'dev')
-  except UserError as error:
+  except MissingSplit as error:
     if not options.dump.allow_weak_teacher:
       raise no_dev(error) from error
     logging.warning('The teacher is not scored: %s', error)

@@ -29,7 +29,7 @@ from typing import Any
 from absl import flags, logging
 
 from cli import flag_group, script
-from data.tasks import custom, split_folder, split_options
+from data.tasks import custom, split_folder, split_options, table_rows
 from data.tasks.examples import Example, Fields
 from data.tasks.split_options import SplitOptions
 from data.tasks.task import UNKNOWN_LABEL, Task
@@ -209,8 +209,8 @@ def read_table(options: SplitOptions) -> Splits:
     logging.info('%s has no labels: dev is scored', options.test_file)
     del examples['test']
   elif unlabelled:
-    line = unlabelled[0].example_id
-    raise UserError(f'{options.test_file}, line {line}: expected a label')
+    where = table_rows.place(options.test_file, unlabelled[0])
+    raise UserError(f'{where}: expected a label')
   return {name: _rows(own) for name, own in examples.items()}
 
 

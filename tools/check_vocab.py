@@ -7,7 +7,6 @@ For choosing a vocabulary. The tool tokenises the text and prints the share of
 used, and examples. `data/text/vocabulary_fit.py` measures them.
 """
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +35,8 @@ def main(_: list[str]) -> None:
   flag_group.refuse_if_given(['language'], 'sentences are not split')
   corpus = corpus_flags.corpus()
   if FLAGS.output_file:
-    files.make_folder(os.path.dirname(FLAGS.output_file) or '.')
+    inputs = [*corpus.paths, FLAGS.vocab_file]
+    files.check_output_file(FLAGS.output_file, inputs)
   from data.text.tokenization import BertTokenizer
   from data.text.vocabulary_fit import check
 

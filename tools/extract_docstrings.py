@@ -92,7 +92,7 @@ def extract(
       [_MANIFEST, *_FILES],
       f'but no {_MANIFEST} of this tool: they would be replaced',
     )
-  elif manifest.get('asked') == request:
+  elif manifest.get('asked') == request and _is_whole(folder, manifest):
     print(f'{folder} is complete, nothing to do')
     return manifest
   # Fails before the packages are read if the folder cannot be written.
@@ -161,6 +161,14 @@ def _manifest(path: pathlib.Path) -> dict | None:
     isinstance(manifest, dict) and 'asked' in manifest
   )
   return manifest if is_ours else None
+
+
+def _is_whole(folder: pathlib.Path, manifest: dict) -> bool:
+  """Returns whether each file is there, with its recorded size."""
+  paths = ((folder / name, size) for name, size in manifest['bytes'].items())
+  return all(
+    path.is_file() and path.stat().st_size == size for path, size in paths
+  )
 
 
 def _task_files(task: Task) -> dict[str, str]:

@@ -179,11 +179,12 @@ def _corpora() -> 'dict[str, Corpus]':
 
 
 def _check_output(folder: str) -> None:
-  """Raises a `UserError` if a folder is neither new nor empty."""
+  """Raises a `UserError` if a folder is not new or empty, or not writable."""
   if files.exists(folder) and (
     not files.is_folder(folder) or files.list_folder(folder)
   ):
     raise UserError(f'--output_dir={folder} exists; give a new folder')
+  files.make_folder(os.path.dirname(files.real_path(folder).rstrip('/')))
 
 
 def main(_: Sequence[str]) -> None:

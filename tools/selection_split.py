@@ -10,9 +10,11 @@ training split. It is a --data_dir for all scripts.
 
 No text of the new dev split is part of another row, so drawn rows of SST-2 are
 whole sentences, as in its own dev split. Training rows whose text is part of a
-drawn row, such as SST-2's phrases, are left out.
+drawn row, such as SST-2's phrases, are left out. The pairs of symmetric tasks,
+such as MRPC, are compared in both orders.
 """
 
+import dataclasses
 import os
 import pathlib
 import random
@@ -46,7 +48,10 @@ def define_flags() -> None:
 
 
 def draw(
-  examples: Sequence[Example], num_examples: int, seed: int
+  examples: Sequence[Example],
+  num_examples: int,
+  seed: int,
+  is_symmetric: bool = False,
 ) -> tuple[list[int], list[int]]:
   """Draws a dev split whose texts are not part of other texts.
 
@@ -54,6 +59,7 @@ def draw(
     examples: N training examples.
     num_examples: the size of the dev split.
     seed: of the draw.
+    is_symmetric: whether the texts of a pair may change places.
 
   Returns:
     The positions in `examples` of the new training split and of the new dev
@@ -63,14 +69,15 @@ def draw(
   Raises:
     UserError: there are not so many such texts, or no training example is left.
   """
-  texts = [_normalized(example) for example in examples]
+  orders = [_normalized(example, is_symmetric) for example in examples]
+  texts = [text for text, *_ in orders]
   everything = '\n'.join(['', *texts, ''])
   order = random.Random(seed).sample(range(len(texts)), len(texts))
   dev: list[int] = []
   for number in order:
     if len(dev) == num_examples:
       break
-    if _occurs_once(texts[number], everything):
+    if _occurs_once(orders[number], everything):
       dev.append(number)
   if len(dev) < num_examples:
     raise UserError(
@@ -78,7 +85,11 @@ def draw(
       'training texts are not part of another one'
     )
   held_out = '\n'.join(texts[number] for number in dev)
-  train = [n for n, text in enumerate(texts) if text not in held_out]
+  train = [
+    number
+    for number, own in enumerate(orders)
+    if not any(text in held_out for text in own)
+  ]
   if not train:
     raise UserError(
       f'--num_examples={num_examples} of {len(texts)} leaves no training '
@@ -87,15 +98,24 @@ def draw(
   return train, sorted(dev)
 
 
-def _normalized(example: Example) -> str:
-  """Returns the example's words in lower case, each between single spaces."""
-  words = f'{example.text_a} {example.text_b or ""}'.lower().split()
-  return f' {" ".join(words)} '
+def _normalized(example: Example, is_symmetric: bool) -> list[str]:
+  """Returns an example's words in lower case, each between single spaces.
+
+  The words of a symmetric task are also returned in the pair's other order, if
+  they differ.
+  """
+  texts = [example.text_a, example.text_b or '']
+  orders = [texts, texts[::-1]] if is_symmetric else [texts]
+  words = (' '.join(own).lower().split() for own in orders)
+  return list(dict.fromkeys(f' {" ".join(own)} ' for own in words))
 
 
-def _occurs_once(text: str, everything: str) -> bool:
+def _occurs_once(orders: Sequence[str], everything: str) -> bool:
+  """Returns whether a text is part of its own row alone, in any order."""
+  text, *others = orders
   first = everything.find(text)
-  return everything.find(text, first + 1) < 0
+  is_repeated = everything.find(text, first + 1) >= 0
+  return not is_repeated and not any(x in everything for x in others)
 
 
 def read_rows(task: Task, data_dir: str) -> tuple[list[int], list[Example]]:
@@ -113,10 +133,12 @@ def write(
   """Writes the files of both new splits.
 
   Raises:
-    UserError: a file is missing or malformed; see `draw`; or the folder holds
-      other files of these names, which stay.
+    UserError: the task's files have different columns; a file is missing or
+      malformed; see `draw`; or the folder holds other files of these names,
+      which stay.
   """
   local_files.require_local(output_dir)
+  _check_layouts(task)
   paths = {split: task.locate(data_dir, split) for split in ('train', 'dev')}
   if paths['train'] == paths['dev']:
     raise UserError(
@@ -127,7 +149,7 @@ def write(
   ):
     raise UserError(f'--output_dir={output_dir} holds the files to split')
   lines, examples = read_rows(task, data_dir)
-  train, dev = draw(examples, num_examples, seed)
+  train, dev = draw(examples, num_examples, seed, task.is_symmetric)
   content = list(text_files.read_lines(paths['train']))
   header = content[: lines[0] - 1]
   contents = {}
@@ -149,6 +171,19 @@ def write(
     len(examples),
     len(examples) - len(train) - len(dev),
   )
+
+
+def _check_layouts(task: Task) -> None:
+  """Raises a `UserError` if training rows cannot be rows of the dev file."""
+  train, dev = (
+    dataclasses.replace(task.splits[name].layouts[0], file='', selection=None)
+    for name in ('train', 'dev')
+  )
+  if train != dev:
+    raise UserError(
+      f'the training and dev files of {task.name} have different columns; '
+      'expected a task with the same ones, as rows move from one to the other'
+    )
 
 
 def _holds(folder: str, name: str, text: str) -> bool:

@@ -24,7 +24,7 @@ from absl import flags
 
 from cli import flag_group, script
 from data.tasks import glue
-from system import local_files
+from system import files, local_files
 from system.errors import UserError
 from tools.sample_sentences import read_documents
 
@@ -110,10 +110,9 @@ def names_of(paths: Iterable[str]) -> dict[str, str]:
 
 def task_texts(name: str, data_dir: str) -> Iterator[str]:
   """Yields the texts of a task's training split."""
-  splits = glue.get_task(name).splits
-  if 'train' not in splits:
-    raise UserError(f'--task_name={name} has no training split')
-  for _, example in splits['train'].read(data_dir):
+  task = glue.get_task(name)
+  task.locate(data_dir, 'train')
+  for _, example in task.splits['train'].read(data_dir):
     yield example.text_a
     yield example.text_b or ''
 
@@ -121,18 +120,23 @@ def task_texts(name: str, data_dir: str) -> Iterator[str]:
 def main(_: list[str]) -> None:
   """Prints and writes the similarities."""
   flag_group.require('other_files')
-  local_files.require_local(FLAGS.output_file or '')
   paths = names_of(FLAGS.other_files)
   if FLAGS.task_name:
     flag_group.refuse_if_given(
       ['input_file', 'text_column'], '--task_name names the text'
     )
     flag_group.require('data_dir')
-    first = count(task_texts(FLAGS.task_name, FLAGS.data_dir))
+    first_path = glue.get_task(FLAGS.task_name).locate(FLAGS.data_dir, 'train')
+    texts = task_texts(FLAGS.task_name, FLAGS.data_dir)
   else:
     flag_group.refuse_if_given(['data_dir'], '--task_name is not given')
     flag_group.require('input_file')
-    first = count(read_documents(FLAGS.input_file, FLAGS.text_column))
+    first_path = FLAGS.input_file
+    texts = read_documents(first_path, FLAGS.text_column)
+  if FLAGS.output_file:
+    local_files.require_local(FLAGS.output_file)
+    files.check_output_file(FLAGS.output_file, [first_path, *paths.values()])
+  first = count(texts)
   found = {}
   for name, path in paths.items():
     lines = read_documents(path, None)

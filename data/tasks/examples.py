@@ -25,7 +25,8 @@ class Fields:
     text_a: the column of the sentence, or of a pair's first text.
     text_b: the column of a pair's second text; None for single sentences.
     label: the column of the label; None for a split without labels.
-    index: the column of the id; a row without it gets its number as id.
+    index: the column of the id; a row without it gets its number as id. It is
+      ignored where it holds a list or a date, unless it is needed.
     needs_index: whether a missing `index` is an error.
     has_optional_label: whether a row may lack its label, or leave it empty.
     renamed_labels: a label in the data → the task's label.

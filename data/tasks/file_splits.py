@@ -11,7 +11,7 @@ from absl import logging
 
 from data.tasks import tables
 from data.tasks.examples import Example, Fields
-from data.tasks.task import SeveralFiles
+from data.tasks.task import MissingSplit
 from system import files, text_files
 from system.errors import UserError
 
@@ -121,7 +121,8 @@ class FileSplit:
     """Returns the path of the split's file.
 
     Raises:
-      UserError: there is no such file, or there are several.
+      MissingSplit: the folder has no such file.
+      UserError: there is no such folder, or there are several files.
     """
     return self._find(data_dir)[1]
 
@@ -143,6 +144,7 @@ class FileSplit:
       layout.columns,
       layout.has_header,
       fields.not_text(),
+      ignorable=() if fields.needs_index else (fields.index,),
     )
     for line, row in rows:
       where = tables.place(path, layout.format, line)
@@ -169,14 +171,16 @@ class FileSplit:
       if files.exists(os.path.join(folder, layout.file))
     ]
     if not found:
+      if not files.is_folder(data_dir):
+        raise UserError(f'there is no folder {data_dir!r} (`data_dir`)')
       first = os.path.join(data_dir, self.layouts[0].file)
       others = ', '.join(layout.file for layout in self.layouts[1:])
-      raise UserError(
+      raise MissingSplit(
         f'there is no file {first!r}' + (f', nor {others}' if others else '')
       )
     if self.is_unique and len(found) > 1:
       paths = ' and '.join(path for _, path in found)
-      raise SeveralFiles(
+      raise UserError(
         f'{paths} exist: keep one of them, or choose one with `file_format`'
       )
     layout, path = found[0]

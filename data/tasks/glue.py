@@ -194,8 +194,5 @@ def get_task(name: str) -> Task:
   """
   if key(name) not in _TASK_OF_KEY:
     known = ', '.join(task_names())
-    raise UserError(
-      f'unknown task {name!r}; known tasks: {known}, and custom, for your own '
-      'data'
-    )
+    raise UserError(f'unknown task {name!r}; known tasks: {known}')
   return _TASK_OF_KEY[key(name)]

@@ -131,7 +131,10 @@ class TaskOptions:
       UserError: the task is unknown, or a setting is missing.
     """
     if not self.is_custom:
-      glue.get_task(self.task_name)
+      try:
+        glue.get_task(self.task_name)
+      except UserError as error:
+        raise UserError(f'{error}, and custom, for your own data') from error
     elif self.data_source == 'tfds' and not self.tfds_name:
       raise UserError('`tfds_name` must be given')
     if needs_data and self.data_source == 'files' and not self.data_dir:
@@ -151,10 +154,8 @@ class TaskOptions:
       return
     if self.is_custom:
       task = custom.regression(_custom_splits(self))
-    elif self.task_name.lower() == 'xnli':
-      task = glue.xnli(self.xnli_language)
     else:
-      task = glue.get_task(self.task_name)
+      task = _glue_task(self)
     for name in names:
       if name in task.splits:
         task.locate(self.data_dir, name)
@@ -191,13 +192,17 @@ def make_task(
   if options.is_custom:
     task = _custom_task(options, label_folders, teacher_folders, is_training)
   else:
-    task = glue.get_task(options.task_name)
-    if task.name == 'XNLI':
-      task = glue.xnli(options.xnli_language)
+    task = _glue_task(options)
     if options.data_source == 'tfds':
       task = tfds_splits.from_tfds(task)
   label_order.check(task, label_folders, is_training)
   return task
+
+
+def _glue_task(options: TaskOptions) -> Task:
+  """Returns a task of GLUE, or XNLI in its language, in files."""
+  task = glue.get_task(options.task_name)
+  return glue.xnli(options.xnli_language) if task.name == 'XNLI' else task
 
 
 def _custom_task(

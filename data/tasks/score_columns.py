@@ -236,5 +236,7 @@ def _missing(
 
 
 _NAMED_BY_USER = (
-  *('teacher_score_prefix', 'teacher_score_column', 'teacher_label_column'),
+  'teacher_score_prefix',
+  'teacher_score_column',
+  'teacher_label_column',
 )

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from data.tasks import tables
 from data.tasks.score_columns import ScoreColumns
 from system import json_text
 from system.errors import shown
@@ -128,7 +129,7 @@ def _by_label(text: str) -> dict[str, Any]:
   try:
     value = json_text.parse(text, allows_nan=True)
     if isinstance(value, list):
-      pairs = [(each['label'], each['score']) for each in value]
+      pairs = [(tables.spelt(each['label']), each['score']) for each in value]
       value = dict(pairs)
       if len(value) < len(pairs):
         raise BadScore('a label with two scores', shown(text))

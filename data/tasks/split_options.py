@@ -154,6 +154,8 @@ def make(options: SplitOptions) -> Splits:
     for name in table_split.SPLITS
   }
   facts = _facts(splits, examples, options.regression)
+  if not options.regression and any(options.fractions().values()):
+    facts['small_classes'] = table_split.small_classes(examples)
   return Splits(
     splits, {**facts, 'left_out': {k: n for k, n in left_out.items() if n}}
   )
@@ -228,7 +230,7 @@ def _check_labels(
   for name, own in others.items():
     for example in own:
       if example.label is not None and example.label not in labels:
-        where = f'{tables[name].path}, line {example.example_id}'
+        where = table_rows.place(tables[name].path, example)
         raise UserError(
           f'{where}: the label {shown(example.label)} is not in {path}'
         )
@@ -258,5 +260,4 @@ def _facts(
       )
       for name, own in splits.items()
     }
-    facts['small_classes'] = table_split.small_classes(examples)
   return facts

@@ -11,6 +11,8 @@ from absl import logging
 
 from data.tasks import label_order, tables
 from data.tasks.examples import Example
+from data.text import parquet
+from data.text.text_formats import Input
 from system import files, text_files
 from system.errors import UserError, listed, shown
 
@@ -48,25 +50,34 @@ class Columns:
     if self.text:
       return self
     files.require_file(path, 'the table')
-    rows = tables.read_rows(
-      path,
-      tables.format_of(path),
-      (),
-      optional=_TEXT_COLUMNS,
-      # The column that is not taken may hold anything.
-      json_columns=_TEXT_COLUMNS,
-    )
-    number, first = next(rows, (0, {}))
-    if isinstance(first, str):
-      raise UserError(f'{path}, line {number}: {first}')
-    found = [name for name in _TEXT_COLUMNS if name in first]
+    names = _names_in(path)
+    found = [name for name in _TEXT_COLUMNS if name in names]
     if not found:
-      columns = f'the columns {listed(first)}' if first else 'no row with one'
+      columns = f'the columns {listed(names)}' if names else 'no row with one'
       raise UserError(
         f'{path}: expected a column {" or ".join(map(shown, _TEXT_COLUMNS))}, '
         f'found {columns}. Name the column of the texts with `text_column`.'
       )
     return dataclasses.replace(self, text=found[0])
+
+
+def _names_in(path: str) -> list[str]:
+  """Returns a table's columns.
+
+  Those of JSONL are the first row's that has a text in one of `_TEXT_COLUMNS`;
+  if none has one, those of the first row.
+  """
+  table_format = tables.format_of(path)
+  if table_format == 'parquet':
+    return parquet.column_names(Input(path))
+  first: list[str] = []
+  for number, row in tables.read_rows(path, table_format, ()):
+    if isinstance(row, str):
+      raise UserError(f'{path}, line {number}: {row}')
+    first = first or list(row)
+    if table_format != 'jsonl' or not row.keys().isdisjoint(_TEXT_COLUMNS):
+      return list(row)
+  return first
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +108,11 @@ class TableRows:
         ', '.join(places[:_NUM_PLACES]),
         ', ...' * (len(places) > _NUM_PLACES),
       )
+
+
+def place(path: str, example: Example) -> str:
+  """Names an example's file, and its line or row, for messages."""
+  return tables.place(path, tables.format_of(path), int(example.example_id))
 
 
 def read(

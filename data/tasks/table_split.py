@@ -1,9 +1,9 @@
 """Splits the examples of one table into train, dev and test, without leaks.
 
 All rows with the same text (`text_key`; a pair may be turned round) are in one
-split. Each label has its share in dev and in test. Which texts these are is
-computed from the examples and the seed: the order of the rows and the name of
-the file change nothing.
+split. Each label has its share in dev and in test, and train has all labels.
+Which texts these are is computed from the examples and the seed: the order of
+the rows and the name of the file change nothing.
 
 `split_options` has the settings, `split_folder` writes the splits.
 
@@ -12,6 +12,7 @@ Does not import TensorFlow.
 
 import collections
 import hashlib
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -44,7 +45,9 @@ def split(
 
   Each class with `MIN_TEXTS` texts or more has its share of dev and of test,
   rounded up or down and at least one; train has the rest. Where many examples
-  share a text, a share can differ by their number.
+  share a text, a share can differ by their number. A text with several labels
+  belongs to the class of the rarest; it is in train if train would lack one of
+  its labels.
 
   Args:
     examples: with labels.
@@ -64,14 +67,17 @@ def split(
   order = _order(keys, seed)
   fractions = {'dev': dev_fraction, 'test': test_fraction}
   fractions = {name: share for name, share in fractions.items() if share}
-  found: dict[str, list[int]] = {name: [] for name in SPLITS}
+  placed: dict[str, list[_Group]] = {name: [] for name in SPLITS}
   classes = _classes(examples, keys, order, is_regression)
   large = {k: v for k, v in classes.items() if len(v) >= MIN_TEXTS}
   shares = _quotas({k: sum(map(len, v)) for k, v in large.items()}, fractions)
   for label, groups in classes.items():
     quotas = shares.get(label, {'train': len(groups)})
     for name, group in _place(groups, quotas):
-      found[name] += group
+      placed[name].append(group)
+  if not is_regression:
+    placed = _with_all_labels_in_train(placed, examples)
+  found = {name: list(itertools.chain(*own)) for name, own in placed.items()}
   for name in ('train', *fractions):
     if not found[name]:
       raise UserError(
@@ -89,12 +95,17 @@ def split(
 def small_classes(examples: Iterable[Example]) -> dict[str, int]:
   """Returns the labels with fewer than `MIN_TEXTS` texts → their texts.
 
-  A text with several labels counts for the most frequent one.
+  A text with several labels counts for each of them.
   """
-  examples = list(examples)
-  keys = [group_key(example) for example in examples]
-  classes = _classes(examples, keys, range(len(examples)), is_regression=False)
-  return {k: len(v) for k, v in classes.items() if len(v) < MIN_TEXTS}
+  counts = _num_texts((e.label, group_key(e)) for e in examples)
+  return {label: n for label, n in counts.items() if n < MIN_TEXTS}
+
+
+def _num_texts(
+  labelled: Iterable[tuple[str, TextKey]],
+) -> collections.Counter[str]:
+  """Returns each label → the number of different texts that have it."""
+  return collections.Counter(label for label, _ in dict.fromkeys(labelled))
 
 
 def _order(keys: Sequence[TextKey], seed: int) -> list[int]:
@@ -114,25 +125,21 @@ def _classes(
 ) -> dict[str, list[_Group]]:
   """Returns each label's texts, the most frequent text first, then in order.
 
-  A text with several labels belongs to the most frequent one.
+  A text with several labels belongs to the one with the fewest texts. So all
+  texts of a label with fewer than `MIN_TEXTS` are in classes of as few.
   """
   groups: dict[TextKey, _Group] = collections.defaultdict(list)
   for position in order:
     groups[keys[position]].append(position)
+  labels = ['' if is_regression else example.label for example in examples]
+  counts = _num_texts(zip(labels, keys, strict=True))
   classes: dict[str, list[_Group]] = collections.defaultdict(list)
   for group in groups.values():
-    label = '' if is_regression else _most_frequent(examples, group)
-    classes[label].append(group)
+    own = {labels[position] for position in group}
+    classes[min(own, key=lambda x: (counts[x], x))].append(group)
   for texts in classes.values():
     texts.sort(key=len, reverse=True)
   return dict(classes)
-
-
-def _most_frequent(examples: Sequence[Example], group: _Group) -> str:
-  if len(group) == 1:
-    return examples[group[0]].label
-  counts = collections.Counter(examples[position].label for position in group)
-  return min(counts, key=lambda label: (-counts[label], label))
 
 
 def _quotas(
@@ -179,3 +186,20 @@ def _place(
     lacking[name] -= len(group)
     empty.pop(name, None)
     yield name, group
+
+
+def _with_all_labels_in_train(
+  placed: Mapping[str, Sequence[_Group]], examples: Sequence[Example]
+) -> dict[str, list[_Group]]:
+  """Moves texts to train until it has each label of dev and test.
+
+  Train can lack a label whose texts all have rarer labels, too.
+  """
+  own: dict[str, list[_Group]] = {name: [] for name in placed}
+  known = {examples[i].label for group in placed['train'] for i in group}
+  for name, groups in placed.items():
+    for group in groups:
+      labels = {examples[position].label for position in group}
+      own[name if labels <= known else 'train'].append(group)
+      known |= labels
+  return own

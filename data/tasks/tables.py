@@ -63,6 +63,7 @@ def read_rows(
   optional: Sequence[str] = (),
   allows_missing: bool = False,
   json_columns: Sequence[str] = (),
+  ignorable: Sequence[str] = (),
 ) -> Iterator[tuple[int, dict[str, str] | str]]:
   """Yields a file's rows.
 
@@ -78,6 +79,8 @@ def read_rows(
     allows_missing: whether a row of JSON or Parquet may lack a required column.
     json_columns: those of `required` and `optional` whose values may be lists
       and objects in jsonl, which become JSON text.
+    ignorable: columns of `optional` to leave out where they hold other values
+      than text, numbers and booleans.
 
   Yields:
     The line in which a row begins, or the number of Parquet's row, from 1; and
@@ -91,10 +94,11 @@ def read_rows(
       list or an object; the message names the file and the line.
   """
   if file_format == 'parquet':
-    rows = parquet.read_rows(Input(path), required, optional)
+    rows = parquet.read_rows(Input(path), required, optional, ignorable)
     records = enumerate(rows, 1)
   elif file_format == 'jsonl':
     records = _json_records(text_files.read_lines(path), path)
+    records = _without_lists(records, ignorable)
   else:
     lines = text_files.read_lines(path)
     return rows_in(lines, path, file_format, required, columns, has_header)
@@ -110,10 +114,19 @@ def rows_in(
   required: Sequence[str],
   columns: Sequence[str] | None = None,
   has_header: bool = True,
+  nulls_are_blank: bool = False,
 ) -> Iterator[tuple[int, dict[str, str] | str]]:
-  """Yields the rows in the lines of a text file; see `read_rows`."""
+  """Yields the rows in the lines of a text file; see `read_rows`.
+
+  `nulls_are_blank` turns the nulls of jsonl into ''.
+  """
   if file_format == 'jsonl':
     records = _json_records(lines, path)
+    if nulls_are_blank:
+      records = (
+        (number, {k: '' if v is None else v for k, v in values.items()})
+        for number, values in records
+      )
     return _spelt(records, path, file_format, required, required)
   lines = text_files.without_blank_end(lines)
   if file_format == 'csv':
@@ -222,6 +235,17 @@ def _json_records(
     yield number, json_text.parse_object(line, f'{path}, line {number}')
 
 
+def _without_lists(
+  records: Iterable[tuple[int, dict[str, Any]]], columns: Sequence[str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+  """Leaves out the lists and objects in some columns."""
+  for number, values in records:
+    for name in columns:
+      if isinstance(values.get(name), (list, dict)):
+        del values[name]
+    yield number, values
+
+
 def _spelt(
   records: Iterable[tuple[int, dict[str, Any]]],
   path: str,
@@ -243,7 +267,7 @@ def _spelt(
           f'{where}: {shown(name)} is {shown(value)}, expected text, a number '
           'or a boolean'
         )
-    row = {k: _text(v) for k, v in values.items() if v is not None}
+    row = {k: spelt(v) for k, v in values.items() if v is not None}
     for name in required:
       if name not in row:
         where = place(path, file_format, number)
@@ -253,5 +277,6 @@ def _spelt(
     yield number, row
 
 
-def _text(value: Any) -> str:
+def spelt(value: Any) -> str:
+  """Returns text as it is, and other values as JSON spells them."""
   return value if isinstance(value, str) else json.dumps(value)

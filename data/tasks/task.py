@@ -6,6 +6,7 @@ Tested by `tests/data/tasks/glue_test.py`.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -19,8 +20,8 @@ from system.errors import UserError, listed, shown
 UNKNOWN_LABEL = '-1'
 
 
-class SeveralFiles(UserError):
-  """A split could be any of several files."""
+class MissingSplit(UserError):
+  """The data is there, but not this split."""
 
 
 class Split(Protocol):
@@ -38,7 +39,8 @@ class Split(Protocol):
     """Returns the data's path or name, for messages.
 
     Raises:
-      UserError: the data is missing.
+      MissingSplit: the data has no such split.
+      UserError: the data is missing or cannot be opened.
     """
 
   def declared_labels(self, data_dir: str | None) -> tuple[str, ...] | None:
@@ -84,6 +86,17 @@ class Task:
     """Returns the number of logits C: one for each label, 1 for regression."""
     return len(self.labels) or 1
 
+  @functools.cached_property
+  def _ids(self) -> dict[str, int]:
+    return {label: number for number, label in enumerate(self.labels)}
+
+  @functools.cached_property
+  def _labels_by_casefold(self) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for label in self.labels:
+      found.setdefault(label.casefold(), []).append(label)
+    return found
+
   def encode_label(self, label: str) -> int | float:
     """Returns a label's position in `labels`, or the number that it spells.
 
@@ -91,11 +104,11 @@ class Task:
       UserError: the label is unknown or not a finite number.
     """
     if self.labels:
-      if label not in self.labels:
+      if label not in self._ids:
         raise UserError(
           f'unknown label {shown(label)}; {self.name} has {listed(self.labels)}'
         )
-      return self.labels.index(label)
+      return self._ids[label]
     try:
       value = float(label)
     except ValueError:
@@ -114,13 +127,12 @@ class Task:
     """Returns whether a split's data exists.
 
     Raises:
-      UserError: there are several files that could be the split's.
+      UserError: the folder or the data set is missing or cannot be opened; or
+        there are several files that could be the split's.
     """
     try:
       self.locate(data_dir, split)
-    except UserError as error:
-      if isinstance(error.__cause__, SeveralFiles):
-        raise
+    except MissingSplit:
       return False
     return True
 
@@ -128,15 +140,17 @@ class Task:
     """Returns the path of a split's file, or the name of its data set.
 
     Raises:
-      UserError: the task has no such split, or its data is missing.
+      MissingSplit: the task or its data has no such split.
+      UserError: the data is missing or cannot be opened.
     """
     if split not in self.splits:
       known = ', '.join(self.splits)
-      raise UserError(f'{self.name} has no split {split!r}; it has {known}')
+      raise MissingSplit(f'{self.name} has no split {split!r}; it has {known}')
     try:
       return self.splits[split].locate(data_dir)
     except UserError as error:
-      raise UserError(f'the {split} split of {self.name}: {error}') from error
+      kind = MissingSplit if isinstance(error, MissingSplit) else UserError
+      raise kind(f'the {split} split of {self.name}: {error}') from error
 
   def read_split(self, data_dir: str | None, split: str) -> list[Example]:
     """Reads a split's examples in the data's order.
@@ -149,7 +163,8 @@ class Task:
 
     Returns:
       One example per row. Labels are checked but not encoded, and spelt as in
-      `labels`. In test the label '-1' is none, unless it is one of the task's.
+      `labels`. In test the label '-1' is none, unless it is one of the task's
+      or the task is a regression.
 
     Raises:
       UserError: the data is missing or malformed (see `FileSplit.read`), or
@@ -184,10 +199,10 @@ class Task:
     if not self.ignores_case:
       return example
     found = example.label
-    if found in self.labels:
+    if found in self._ids:
       label = found
     else:
-      same = [x for x in self.labels if x.casefold() == found.casefold()]
+      same = self._labels_by_casefold.get(found.casefold(), ())
       label = same[0] if len(same) == 1 else found
     if (other := spellings.setdefault(label, found)) != found:
       raise UserError(

@@ -12,7 +12,7 @@ Tested by `tests/data/tasks/text_rows_test.py` and
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from absl import logging
@@ -52,7 +52,9 @@ class Row(NamedTuple):
 
   number: int  # Of the line in which it begins, or of Parquet's row; from 1.
   where: str  # The file and the line, for messages.
-  texts: tuple[str, ...]  # One, or two for a pair; they may be blank.
+  # One, or two for a pair; they may be blank. A single text that is null in
+  # JSON or Parquet is blank.
+  texts: tuple[str, ...]
 
 
 def read_examples(path: str, task: Task) -> list[Example]:
@@ -105,30 +107,34 @@ def open_file(path: str, columns: TextColumns) -> tuple[bool, Iterator[Row]]:
     if not set(columns.names) <= set(header) and not (
       table_format and columns.are_given
     ):
-      _refuse_header(header, path)
-      return False, _plain_rows(lines, path)
+      _refuse_header(header, columns.names, path)
+      return False, _plain_rows(lines, columns.names, path)
     logging.info('%s is read as a table in TSV', path)
     table_format = 'tsv'
   return True, _table_rows(lines, path, table_format, columns.names)
 
 
-def _refuse_header(header: list[str], path: str) -> None:
+def _refuse_header(
+  header: Sequence[str], names: Sequence[str], path: str
+) -> None:
   if header and set(header) <= _COLUMN_NAMES:
     raise UserError(
-      f'{path}, line 1: found the header {listed(header)}, expected a text. '
-      'Name the columns of the texts with `text_column` and, for pairs, '
-      '`text_pair_column`; or remove the line.'
+      f'{path}, line 1: found the header {listed(header)}, expected a text, or '
+      f'a header with {listed(names)}. Rename the columns, or remove the line. '
+      'For `transfer_file`, `text_column` and, for pairs, `text_pair_column` '
+      'also name the columns.'
     )
 
 
-def _plain_rows(lines: Iterable[str], path: str) -> Iterator[Row]:
+def _plain_rows(
+  lines: Iterable[str], names: Sequence[str], path: str
+) -> Iterator[Row]:
   for number, line in enumerate(lines, 1):
     where, texts = f'{path}, line {number}', tuple(line.split('\t'))
     if len(texts) > 2:
       raise UserError(
         f'{where}: found {len(texts)} columns, expected a sentence or a '
-        'tab-separated pair, or a header with the columns of `text_column` and '
-        '`text_pair_column`'
+        f'tab-separated pair, or a header with {listed(names)}'
       )
     yield Row(number, where, texts)
 
@@ -136,7 +142,11 @@ def _plain_rows(lines: Iterable[str], path: str) -> Iterator[Row]:
 def _table_rows(
   lines: Iterable[str], path: str, table_format: str, names: tuple[str, ...]
 ) -> Iterator[Row]:
-  for number, row in tables.rows_in(lines, path, table_format, names):
+  is_single = len(names) == 1
+  rows = tables.rows_in(
+    lines, path, table_format, names, nulls_are_blank=is_single
+  )
+  for number, row in rows:
     where = f'{path}, line {number}'
     if isinstance(row, str):
       raise UserError(f'{where}: {row}')
@@ -150,9 +160,11 @@ def _parquet_rows(path: str, names: tuple[str, ...]) -> Iterator[Row]:
   for number, values in enumerate(rows, 1):
     where = f'{path}, row {number}'
     for name, value in zip(names, values, strict=True):
-      if value is None:
+      if value is None and len(names) > 1:
         raise UserError(f'{where}: there is no {name!r}')
     try:
-      yield Row(number, where, tuple(value.decode() for value in values))
+      yield Row(
+        number, where, tuple((value or b'').decode() for value in values)
+      )
     except UnicodeDecodeError as error:
       raise UserError(f'{where}: expected UTF-8 text: {error}') from error

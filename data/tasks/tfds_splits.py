@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from data.tasks.class_names import CLASS_NAMES
 from data.tasks.examples import Example, Fields
-from data.tasks.task import Task
+from data.tasks.task import MissingSplit, Task
 from data.text.tfds_rows import TfdsSource
 from system.errors import UserError, listed, shown
 
@@ -43,7 +43,8 @@ class TfdsSplit:
     """Returns the names of the data set and the split.
 
     Raises:
-      UserError: as for `TfdsSource`, or the data set has no such split.
+      MissingSplit: the data set has no such split.
+      UserError: as for `TfdsSource`.
     """
     return f'{self.dataset}, {self._name(data_dir)}'
 
@@ -77,7 +78,7 @@ class TfdsSplit:
     for name in self.names:
       if name in found:
         return name
-    raise UserError(
+    raise MissingSplit(
       f'{self.dataset} has no split {" or ".join(map(repr, self.names))}; it '
       f'has {", ".join(found)}'
     )

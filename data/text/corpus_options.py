@@ -11,7 +11,13 @@ from system.errors import UserError
 from system.settings import setting
 
 FORMATS = (
-  *['bert', 'text', 'text_file', 'jsonl', 'wikiextractor', 'parquet', 'tfds'],
+  'bert',
+  'text',
+  'text_file',
+  'jsonl',
+  'wikiextractor',
+  'parquet',
+  'tfds',
 )
 
 

@@ -1,6 +1,7 @@
 """Readers of Parquet files: the text column of a corpus, and tables."""
 
 import contextlib
+import decimal
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 64
 _TABLE_BATCH_ROWS = 1024
 _TEXT_TYPES = (
-  *['string', 'large_string', 'string_view', 'binary', 'large_binary'],
+  'string',
+  'large_string',
+  'string_view',
+  'binary',
+  'large_binary',
 )
 
 
@@ -72,16 +77,21 @@ def read_columns(
 
 
 def read_rows(
-  source: Input, required: Sequence[str], optional: Sequence[str] = ()
+  source: Input,
+  required: Sequence[str],
+  optional: Sequence[str] = (),
+  ignorable: Sequence[str] = (),
 ) -> Iterator[dict[str, Any]]:
   """Yields rows of text, numbers and booleans, column → value.
 
-  Nulls and NaN are left out.
+  Nulls and NaN are left out. Decimal numbers become text, with all digits.
 
   Args:
     source: the file.
     required: columns that the file must have.
     optional: columns to read if the file has them.
+    ignorable: columns of `optional` to leave out if they have values of another
+      kind.
 
   Raises:
     UserError: the file is damaged or cannot be read, a required column is
@@ -92,9 +102,11 @@ def read_rows(
   with _opened(source) as (table, _):
     found = table.schema_arrow.names
     present = (name for name in optional if name in found)
-    columns = list(dict.fromkeys([*required, *present]))
-    for column in columns:
-      _check_scalar(table, column, source.path)
+    columns = [
+      column
+      for column in dict.fromkeys([*required, *present])
+      if _check_scalar(table, column, source.path, column in ignorable)
+    ]
     number = 1
     for batch in table.iter_batches(_TABLE_BATCH_ROWS, columns=columns):
       values = [_scalars(batch.column(column)) for column in columns]
@@ -134,6 +146,8 @@ def _present(
         raise UserError(
           f'{where}: expected UTF-8 text in {column!r}: {error}'
         ) from error
+    if isinstance(value, decimal.Decimal):
+      value = str(value)
     if value is not None and not (
       isinstance(value, float) and math.isnan(value)
     ):
@@ -182,24 +196,34 @@ def _check_column(
     )
 
 
-def _check_scalar(table: 'ParquetFile', column: str, path: str) -> None:
-  """Raises a `UserError` if a file has no such column of scalar values."""
+def _check_scalar(
+  table: 'ParquetFile', column: str, path: str, is_ignorable: bool
+) -> bool:
+  """Returns whether a column has scalar values.
+
+  Raises:
+    UserError: it has not, and is not ignorable; or there is no such column, or
+      several.
+  """
   from pyarrow import types
 
   _check_name(table, column, path)
   kind = table.schema_arrow.field(column).type
   value = kind.value_type if types.is_dictionary(kind) else kind
-  if not (
+  is_scalar = (
     _is_text(kind)
     or types.is_integer(value)
     or types.is_floating(value)
+    or types.is_decimal(value)
     or types.is_boolean(value)
     or types.is_null(value)
-  ):
+  )
+  if not is_scalar and not is_ignorable:
     raise UserError(
       f'{path}: the column {column!r} has type {kind}, expected text, numbers '
       'or booleans'
     )
+  return is_scalar
 
 
 def _check_name(

@@ -58,7 +58,10 @@ def test_paths_may_contain_commas(teacher_world):
     ({'vocab_file': '/'}, "^`vocab_file`: '/' is a folder, not a file"),
     ({'bert_config_file': '/none'}, '^`bert_config_file`: there is no file'),
     ({'init_checkpoint': '/none'}, '^`init_checkpoint`: there is no checkpoin'),
-    ({'data_dir': '/none'}, "train split of SST-2: there is no file '/none/tr"),
+    (
+      {'data_dir': '/none'},
+      "train split of SST-2: there is no folder '/none' .`data_dir`.",
+    ),
     (
       {'bert_config_file': None, 'bert_size': '3/100'},
       "^`bert_size`='3/100' is unknown",

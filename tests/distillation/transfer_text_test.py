@@ -121,6 +121,20 @@ def test_the_columns_of_a_table_are_read(tmp_path, name, content, lines):
   ]
 
 
+@pytest.mark.parametrize(
+  ('name', 'content'),
+  [
+    ('t.jsonl', '{"a": null}\n{"a": "x"}\n'),
+    ('t.parquet', _parquet({'a': [None, 'x']})),
+  ],
+  ids=['jsonl', 'parquet'],
+)
+def test_a_null_is_a_blank_text(tmp_path, caplog, name, content):
+  columns = TextColumns(('a',), are_given=True)
+  assert _texts(tmp_path, name, content, columns) == [(f'{name}:2', 'x', None)]
+  assert f'{name}: left out 1 blank lines' in caplog.text
+
+
 def test_a_table_may_be_compressed_and_its_ending_in_capitals(tmp_path):
   content = gzip.compress(b'a,y,b\nUno,1,One\n')
   expected = [('T.CSV.GZ:2', 'Uno', 'One')]

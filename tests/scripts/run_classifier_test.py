@@ -130,7 +130,7 @@ def test_a_head_of_another_task_is_initialised_and_named(teacher_world, caplog):
     ([], {}, 'at least one of --do_train, --do_eval'),
     (['--do_train'], {'task_name': None}, '--task_name must be given'),
     (['--do_train'], {'task_name': 'sst'}, "unknown task 'sst'; .*custom"),
-    (['--do_train'], {'data_dir': '/none'}, "no file '/none/train.tsv'"),
+    (['--do_train'], {'data_dir': '/none'}, "no folder '/none'"),
     (['--do_train'], {'vocab_file': '/none'}, "no file '/none'"),
     (['--do_train'], {'bert_config_file': '/none'}, '/none'),
     (['--do_train'], {'bert_size': 'tiny'}, 'either --bert_config_file or'),

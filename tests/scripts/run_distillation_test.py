@@ -367,6 +367,9 @@ def test_a_dump_is_made_without_dev_if_the_teacher_need_not_be_scored(
     'scored on it, unless --allow_weak_teacher is given',
   ):
     _run(*flags)
+  misspelt = _dump_flags(teacher_world, data_dir='/none')
+  with pytest.raises(UserError, match="SST-2: there is no folder '/none'"):
+    _run(*misspelt, '--allow_weak_teacher')
   _run(*flags, '--allow_weak_teacher')
   assert 'The teacher is not scored: the dev split' in caplog.text
   manifest = json.loads((teacher_world / 'dump' / 'manifest.json').read_text())

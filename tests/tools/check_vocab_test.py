@@ -1,5 +1,8 @@
 """Statistics of a tokenised text, counted by hand."""
 
+import subprocess
+import sys
+
 import pytest
 
 from data.text import vocabulary_fit, word_counts
@@ -91,6 +94,21 @@ def test_render_formats_the_numbers(tmp_path, tokenizer):
   assert 'tokens used               58.3 % (7 of 12)' in lines
   assert '          2  zz' in lines
   assert '          1  unaffable: un ##aff ##able' in lines
+
+
+@pytest.mark.parametrize('name', ['text', 'vocab.txt'])
+def test_an_input_is_no_output(tmp_path, tokenizer, name):
+  _check(tmp_path, tokenizer, 'the\n')
+  flags = {'input_file': 'text', 'vocab_file': 'vocab.txt', 'output_file': name}
+  done = subprocess.run(
+    [
+      *[sys.executable, '-m', 'tools.check_vocab'],
+      *[f'--{flag}={tmp_path / value}' for flag, value in flags.items()],
+    ],
+    capture_output=True,
+    text=True,
+  )
+  assert f"--output_file: '{tmp_path}/{name}' is also an input" in done.stderr
 
 
 def test_a_text_without_words_is_rejected(tmp_path, tokenizer):

@@ -105,6 +105,10 @@ def test_incomplete_output_is_made_again(installed, tmp_path, monkeypatch):
       extract_docstrings.extract(str(tmp_path), SIZES, seed=2)
   extract_docstrings.extract(str(tmp_path), SIZES, seed=1)
   assert _read(tmp_path) == whole
+  (tmp_path / 'dev.tsv').unlink()
+  (tmp_path / 'text.txt').write_text('cut off')
+  extract_docstrings.extract(str(tmp_path), SIZES, seed=1)
+  assert _read(tmp_path) == whole
 
 
 @pytest.mark.parametrize('name', ['test.tsv', 'manifest.json'])

@@ -175,11 +175,15 @@ def test_what_an_export_records_is_kept(teacher_world, text):
   assert content['task']['is_pair']
 
 
-def test_the_command_keeps_an_existing_folder(world, text):
+def test_the_command_checks_its_folder_first(world, text):
   last = _command(
-    init_checkpoint=world, input_file=text, output_dir=world / 'task'
+    init_checkpoint='/none', input_file=text, output_dir=world / 'task'
   )
   assert last == f'ERROR: --output_dir={world}/task exists; give a new folder'
+  last = _command(
+    init_checkpoint='/none', input_file=text, output_dir=text / 'pruned'
+  )
+  assert last.startswith(f'ERROR: cannot write to {text}: ')
 
 
 @pytest.mark.slow

@@ -40,6 +40,31 @@ def test_both_texts_of_a_pair_count():
     selection_split.draw(pairs, 1, seed=1)
 
 
+def test_pairs_of_symmetric_tasks_are_compared_in_both_orders():
+  texts = [('a', 'b'), ('B', 'A'), ('c', 'd'), ('x', 'x'), ('e f', 'g')]
+  pairs = [Example(str(n), *own, '1') for n, own in enumerate(texts)]
+  drawn = set()
+  for seed in range(20):
+    train, dev = selection_split.draw(pairs, 1, seed, is_symmetric=True)
+    assert sorted(train + dev) == [0, 1, 2, 3, 4]
+    drawn |= set(dev)
+  assert drawn == {2, 3, 4}
+  # The turned-round ' f g ' is part of ' e f g '.
+  pairs.append(Example('5', 'g', 'F', '1'))
+  found = [selection_split.draw(pairs, 1, s, True) for s in range(20)]
+  assert ([0, 1, 2, 3], [4]) in found and all(dev != [5] for _, dev in found)
+
+
+def test_a_task_whose_files_differ_is_refused(tmp_path):
+  with pytest.raises(UserError, match='training and dev files of XNLI have'):
+    selection_split.write(glue.xnli('zh'), 'a', str(tmp_path), 1, seed=1)
+  with pytest.raises(UserError, match="unknown task 'custom'.* XNLI$"):
+    glue.get_task('custom')
+  for name in glue.task_names():
+    if name not in ('AX', 'XNLI'):
+      selection_split._check_layouts(glue.get_task(name))
+
+
 def test_too_many_examples_are_refused():
   with pytest.raises(UserError, match='=5, but only 4 of 6 training texts'):
     selection_split.draw(_examples(_SENTENCES), 5, seed=1)

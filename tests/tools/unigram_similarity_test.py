@@ -1,5 +1,7 @@
 """The similarity of two texts' word frequencies."""
 
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -50,8 +52,22 @@ def test_texts_have_a_name_each():
     tool.names_of(['x/a.txt', 'b.txt', 'y/a.tsv'])
 
 
+def test_an_input_is_no_output(tmp_path):
+  (tmp_path / 'a').write_text('x\n')
+  done = subprocess.run(
+    [
+      *[sys.executable, '-m', 'tools.unigram_similarity', '--input_file=none'],
+      *[f'--{name}={tmp_path}/a' for name in ('other_files', 'output_file')],
+    ],
+    capture_output=True,
+    text=True,
+  )
+  assert f"--output_file: '{tmp_path}/a' is also an input" in done.stderr
+  assert (tmp_path / 'a').read_text() == 'x\n'
+
+
 def test_a_task_without_training_data_is_named():
-  with pytest.raises(UserError, match='--task_name=AX has no training split'):
+  with pytest.raises(UserError, match="AX has no split 'train'; it has test"):
     next(tool.task_texts('AX', ''))
 
 

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
   from data.pretraining.beam.pipeline import BeamEngine
 
 RUNNERS = (
-  *['DirectRunner', 'FlinkRunner', 'SparkRunner', 'DataflowRunner'],
+  'DirectRunner',
+  'FlinkRunner',
+  'SparkRunner',
+  'DataflowRunner',
   'PortableRunner',
 )
 

@@ -252,6 +252,8 @@ def test_glue_s_diagnostic_set_is_found_in_its_own_folder(tmp_path):
   content = _table('index|sentence1|sentence2', '0|A|B')
   ax = glue.get_task('AX')
   assert not ax.has_split(str(tmp_path), 'test')
+  with pytest.raises(UserError, match="no folder '.*none' .`data_dir`"):
+    ax.has_split(str(tmp_path / 'none'), 'test')
   with pytest.raises(UserError, match='diagnostic.tsv.*, nor .*test.tsv'):
     ax.read_split(str(tmp_path), 'test')
   for folder, name in (('diagnostic', 'diagnostic.tsv'), ('AX', 'test.tsv')):

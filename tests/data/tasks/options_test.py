@@ -144,7 +144,7 @@ def test_named_tasks_have_labels_and_language_of_their_own(tmp_path):
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [
-    ({'task_name': 'squad'}, "unknown task 'squad'"),
+    ({'task_name': 'squad'}, "unknown task 'squad'.* and custom"),
     ({'data_dir': None}, '`data_dir` must be given'),
     ({'data_source': 'tfds'}, '`tfds_name` must be given'),
     (

@@ -1,5 +1,6 @@
 """The scores of one row become logits, or a reason why they cannot."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -50,6 +51,13 @@ def test_rounded_probabilities_are_scaled_to_the_sum_1():
 )
 def test_labels_of_an_object_may_have_any_order(text):
   score = _score({'all': text}, _OBJECT)
+  np.testing.assert_allclose(_probabilities(score), [0.25, 0.75], rtol=1e-5)
+
+
+def test_a_label_of_an_object_may_be_a_number():
+  columns = dataclasses.replace(_OBJECT, labels=('0', '1'))
+  text = '[{"label": 1, "score": 0.75}, {"label": 0, "score": 0.25}]'
+  score = _score({'all': text}, columns)
   np.testing.assert_allclose(_probabilities(score), [0.25, 0.75], rtol=1e-5)
 
 

@@ -106,6 +106,7 @@ def test_own_tables_of_dev_and_test(tmp_path):
     'dev_in_other_split': 2,
     'input_in_other_split': 5,
   }
+  assert 'small_classes' not in splits.facts  # Nothing is split.
   # Without labels, test is for predictions.
   path = tmp_path / 't.tsv'
   path.write_text('sentence\nnew\n')
@@ -122,6 +123,12 @@ def test_labels_of_dev_must_be_known(tmp_path):
   options = SplitOptions(_table(tmp_path), dev_file=str(path))
   with pytest.raises(UserError, match="d.tsv, line 3: the label 'maybe' is"):
     make(options)
+  rows = {'sentence': ['new'], 'label': ['maybe']}
+  parquet.write_table(pa.table(rows), str(tmp_path / 'd.parquet'))
+  options = dataclasses.replace(options, dev_file=str(tmp_path / 'd.parquet'))
+  with pytest.raises(UserError, match="d.parquet, row 1: the label 'maybe' is"):
+    make(options)
+  options = dataclasses.replace(options, dev_file=str(path))
   path.write_text((tmp_path / 'table.tsv').read_text())
   with pytest.raises(UserError, match='table.tsv: each of its texts is also'):
     make(options)

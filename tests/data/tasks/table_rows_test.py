@@ -2,7 +2,9 @@
 
 import gzip
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
 from data.tasks import table_rows
 from data.tasks.examples import Example
@@ -42,6 +44,17 @@ def test_json_may_lack_values(tmp_path):
   assert rows.examples[1:] == [Example('3', 'b', None, None)]
 
 
+def test_the_first_text_may_be_null(tmp_path):
+  values = {'text': [None, 'a'], 'label': ['0', '1']}
+  pq.write_table(pa.table(values), str(tmp_path / 'a.parquet'))
+  rows = [table_rows.read(str(tmp_path / 'a.parquet'), Columns())]
+  content = '{"text": null, "label": 0}\n{"text": "a", "label": 1}\n'
+  rows.append(_read(tmp_path, 'a.jsonl', content))
+  for each in rows:
+    assert each.examples == [Example('2', 'a', None, '1')]
+    assert list(each.left_out) == ["a text in 'text'"]
+
+
 def test_pairs_need_both_texts(tmp_path):
   content = 'q,p,label\nx,"y\nz",1\nx,,0\n'
   rows = _read(tmp_path, 'a.csv', content, Columns('q', 'p'))
@@ -65,6 +78,7 @@ def test_pairs_need_both_texts(tmp_path):
     ('a.jsonl', '{"text": "a", "y": 1}\n', '1 rows lack a label'),
     ('a.jsonl', '{"text": "a", "label": "1\\n"}\n', 'line 1: .* one line of'),
     ('a.jsonl', '{"text": "\\ud83d", "label": 1}\n', 'line 1: .* surrogate'),
+    ('a.jsonl', '{"y": 1}\n{"z": 1}\n', "found the columns 'y'. Name the"),
     ('a.txt', 'a', 'a.txt: expected a table whose name ends'),
   ],
 )

@@ -134,6 +134,32 @@ def test_labels_of_few_texts_are_in_train_alone():
     assert [rows[i][1] for i in own].count('c') == 1
 
 
+def _labels(rows, part):
+  return {rows[i][1] for i in part}
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_train_has_every_label_where_texts_have_several(seed):
+  """Three annotators label each text; 'unsure' is never the majority."""
+  rows = [(f'{n}', 'good' if n < 30 else 'bad') for n in range(60)] * 2
+  rows += [
+    (f'{n}', 'unsure' if n in (7, 44) else label)
+    for n, (_, label) in enumerate(rows[:60])
+  ]
+  assert table_split.small_classes(_examples(rows)) == {'unsure': 2}
+  parts = table_split.split(_examples(rows), 0.1, 0.1, seed)
+  assert _labels(rows, parts['train']) == {'good', 'bad', 'unsure'}
+  for name in ('dev', 'test'):
+    assert _labels(rows, parts[name]) == {'good', 'bad'}
+    assert len(parts[name]) in (15, 18)
+  # Each text with 'x' has a rarer label, too.
+  rows = [(f'{n // 2}', 'ax'[n % 2]) for n in range(4)] + [('p', 'a')] * 3
+  rows += [(f'{n // 2}', 'bx'[n % 2]) for n in range(4, 8)] + [('q', 'b')] * 3
+  rows += [(f'c {n}', 'c') for n in range(9)]
+  parts = table_split.split(_examples(rows), 0.1, 0.1, seed)
+  assert _labels(rows, parts['train']) == set('abcx')
+
+
 def test_three_texts_of_many_rows_are_in_three_splits():
   rows = [(text, label) for text in 'xyz' for label in 'aa' * 10]
   parts = table_split.split(_examples(rows), 0.1, 0.1, 1)

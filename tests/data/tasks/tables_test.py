@@ -1,5 +1,7 @@
 """Rows of a user's own files, and the messages about broken ones."""
 
+import datetime
+import decimal
 import gzip
 
 import pyarrow as pa
@@ -127,11 +129,6 @@ def test_test_may_lack_labels_and_files_may_be_gzip(tmp_path, name, content):
       '{"sentence": "a", "label": {"yes": 1}}\n',
       "line 1: 'label' is {'yes': 1}, expected text, a n",
     ),
-    (
-      'train.jsonl',
-      '{"sentence": "a", "label": "yes", "index": [1]}\n',
-      r"line 1: 'index' is \[1\], expected text, a n",
-    ),
   ],
 )
 def test_a_mistake_is_named_by_file_and_line(tmp_path, name, content, message):
@@ -148,6 +145,25 @@ def test_a_given_id_column_must_exist(tmp_path):
   assert found.example_id == 'k1'
   with pytest.raises(UserError, match="a header with a column 'id'"):
     _read(tmp_path, 'train.csv', content, index='id', needs_index=True)
+
+
+def test_an_id_column_that_nobody_named_may_hold_anything(tmp_path):
+  content = '{"sentence": "a", "label": "yes", "index": [1]}\n'
+  (found,) = _read(tmp_path, 'train.jsonl', content)
+  assert found.example_id == '0'
+  with pytest.raises(UserError, match=r"line 1: 'index' is \[1\], expected"):
+    _read(tmp_path, 'train.jsonl', content, needs_index=True)
+  (tmp_path / 'train.jsonl').unlink()
+  columns = {'sentence': ['a'], 'label': ['yes'], 'index': [datetime.date.max]}
+  _write_parquet(tmp_path / 'train.parquet', **columns)
+  for needs_index in (False, True):
+    fields = Fields(needs_index=needs_index)
+    task = custom.classification(('no', 'yes'), custom.in_files(fields))
+    if needs_index:
+      with pytest.raises(UserError, match="'index' has type date32.*expected"):
+        task.read_split(str(tmp_path), 'train')
+    else:
+      assert task.read_split(str(tmp_path), 'train') == [found]
 
 
 def test_files_of_two_formats_side_by_side_are_refused(tmp_path):
@@ -263,6 +279,11 @@ def test_parquet_has_texts_numbers_and_booleans(tmp_path):
     Example('x', 'a\nb', None, '1'),
     Example('1', 'é', None, '0'),
   ]
+  scores = pa.array([decimal.Decimal('4.5'), decimal.Decimal('3')])
+  _write_parquet(path, sentence=['a', 'b'], label=scores)
+  numbers = custom.regression(custom.in_files())
+  found = numbers.read_split(str(tmp_path), 'train')
+  assert [example.label for example in found] == ['4.5', '3.0']
   kinds = {'b': [True, None], 'f': [0.5, float('nan')], 'd': ['z', 'z']}
   kinds['d'] = pa.array(kinds['d']).dictionary_encode()
   _write_parquet(path, **kinds)

@@ -42,6 +42,9 @@ def test_the_columns_are_those_of_the_task(tmp_path):
     ('a\n \n', SINGLE, 'line 2: a text is blank'),
     ('a\t\n', PAIR, 'line 1: a text is blank'),
     ('', SINGLE, 'holds no text'),
+    ('text\tlabel\na\t1\n', SINGLE, "a header with 'sentence'. Rename the c"),
+    ('id\ttext\n', glue.xnli('de'), "a header with 'premise', 'hypothesis'. "),
+    ('a\tb\tc\n', PAIR, "or a header with 'question1', 'question2'$"),
   ],
 )
 def test_rows_that_do_not_fit_are_refused(tmp_path, content, task, message):
