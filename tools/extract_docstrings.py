@@ -65,6 +65,8 @@ def extract(
 ) -> dict[str, object]:
   """Extracts, splits and writes everything, unless the output is complete.
 
+  It is complete with data of other versions of the packages, too.
+
   Args:
     output_dir: a local folder, created if missing.
     sizes: numbers of sentences.
@@ -92,8 +94,10 @@ def extract(
       [_MANIFEST, *_FILES],
       f'but no {_MANIFEST} of this tool: they would be replaced',
     )
-  elif manifest.get('asked') == request and _is_whole(folder, manifest):
+  elif _is_of(manifest, request) and _is_whole(folder, manifest):
     print(f'{folder} is complete, nothing to do')
+    if manifest['asked'] != request:
+      print('Its packages had other versions. Remove it to read these.')
     return manifest
   # Fails before the packages are read if the folder cannot be written.
   local_files.write(folder / _MANIFEST, '{}\n')
@@ -161,6 +165,15 @@ def _manifest(path: pathlib.Path) -> dict | None:
     isinstance(manifest, dict) and 'asked' in manifest
   )
   return manifest if is_ours else None
+
+
+def _is_of(manifest: dict, request: dict) -> bool:
+  """Returns whether data was asked for with the same arguments.
+
+  Data of other versions of the packages stays: models may be trained on it.
+  """
+  asked = manifest.get('asked', {})
+  return request == {**asked, 'versions': request['versions']}
 
 
 def _is_whole(folder: pathlib.Path, manifest: dict) -> bool:
