@@ -7,7 +7,7 @@ r"""Runs a script with every combination of some flags' values.
 The words after `--` are a script and the flags that all runs share. Each run
 gets a folder of its own as --output_dir, SWEEP_DIR/runs/<values>, and a result
 in SWEEP_DIR/results. The same command continues a sweep: finished runs are
-skipped, unfinished ones resume; a folder with results of another command is
+skipped, unfinished ones resume; a folder with runs of another command is
 refused. At the end the combinations are printed, the best first by --metric.
 
 For a cluster, --write_flagfiles writes the flags of each run to
@@ -42,6 +42,8 @@ from tools import run_result
 FLAGS = flags.FLAGS
 
 _WORDS_FILE = 'words.json'
+# Files of a sweep that has made something: a result, a run in progress, scores.
+_TRACES = ('results/*', 'runs/*/run.json', 'runs/*/eval_results.txt')
 _SCRIPTS = ('run_classifier.py', 'run_distillation.py', 'run_pretraining.py')
 
 
@@ -175,12 +177,12 @@ def check_words(sweep_dir: str, words: Sequence[str]) -> None:
   """Records the words that all runs of a sweep share.
 
   Raises:
-    UserError: the folder has results that were made with others.
+    UserError: the folder has runs or results that were made with others.
   """
   path = os.path.join(sweep_dir, _WORDS_FILE)
   earlier = list(words)
-  if os.path.exists(path) and os.path.exists(
-    os.path.join(sweep_dir, 'results')
+  if os.path.exists(path) and any(
+    glob.glob(os.path.join(glob.escape(sweep_dir), x)) for x in _TRACES
   ):
     earlier = files.read_json(path)
   if earlier != list(words):

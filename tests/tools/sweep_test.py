@@ -76,12 +76,18 @@ def test_values_that_would_share_a_folder_are_refused(tmp_path):
     _plan(tmp_path, 'learning_rate=1e-4,0.0001')
 
 
-def test_a_folder_belongs_to_one_command(tmp_path):
+# A result, a run that a cluster has begun, and one without training.
+@pytest.mark.parametrize(
+  'made', ['results/a.json', 'runs/a/run.json', 'runs/a/eval_results.txt']
+)
+def test_a_folder_belongs_to_one_command(tmp_path, made):
   sweep.check_words(str(tmp_path), _WORDS)
+  path = tmp_path / made
+  path.parent.mkdir(parents=True)
   # Nothing was made yet: a mistake can be mended.
   sweep.check_words(str(tmp_path), [*_WORDS, '--freez=1'])
   sweep.check_words(str(tmp_path), _WORDS)
-  (tmp_path / 'results').mkdir()
+  path.touch()
   sweep.check_words(str(tmp_path), _WORDS)
   with pytest.raises(UserError, match="other words after --: '--freeze=1'"):
     sweep.check_words(str(tmp_path), [*_WORDS, '--freeze=1'])
