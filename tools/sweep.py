@@ -276,13 +276,13 @@ def as_table(
       raise UserError(
         f'--metric={metric}: a run has {listed(result["scores"])} alone'
       )
+  # Each file has the keys in the order that --grid had when it was written.
+  names = [name for name in results[0]['keys'] if name != 'seed']
   groups: dict[tuple, list[float]] = {}
   for result in results:
-    keys = {k: v for k, v in result['keys'].items() if k != 'seed'}
+    keys = tuple(result['keys'][name] for name in names)
     value = result['scores'][metric]
-    groups.setdefault(tuple(keys.items()), []).append(
-      float('nan') if value is None else value
-    )
+    groups.setdefault(keys, []).append(float('nan') if value is None else value)
   sign = 1 if _is_loss(metric) else -1
 
   def place(group: tuple[tuple, list[float]]) -> tuple[bool, float]:
@@ -290,12 +290,11 @@ def as_table(
     return math.isnan(mean), sign * mean
 
   rows = sorted(groups.items(), key=place)
-  names = [name for name, _ in rows[0][0]]
   return [
     [*names, metric, 'lowest', 'highest', 'seeds'],
     *(
       [
-        *(str(value) for _, value in keys),
+        *map(str, keys),
         *(f'{x:.4f}' for x in (statistics.mean(v), min(v), max(v))),
         str(len(v)),
       ]

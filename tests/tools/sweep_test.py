@@ -193,6 +193,16 @@ def test_the_best_mean_over_seeds_comes_first():
     sweep.as_table(results, 'f1')
 
 
+def test_seeds_of_one_combination_form_a_row_in_any_order_of_keys():
+  scores = {'accuracy': 0.5}
+  results = [
+    {'keys': {'rate': 1, 'size': 8, 'seed': 1}, 'scores': scores},
+    {'keys': {'size': 8, 'rate': 1, 'seed': 2}, 'scores': scores},
+  ]
+  header, row = sweep.as_table(results, None)
+  assert (header[:2], row[:2], row[-1]) == (['rate', 'size'], ['1', '8'], '2')
+
+
 def test_lower_divergences_and_defined_scores_come_first():
   results = [
     {'keys': {'rate': rate}, 'scores': {'teacher_kl': score}}
