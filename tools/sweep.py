@@ -35,15 +35,18 @@ from absl import flags, logging
 from cli import flag_group, script
 from data.tasks import glue
 from system import files, local_files, steps
-from system.errors import UserError, listed, shown
+from system.errors import Stopped, UserError, listed, shown
 from system.steps import Step
 from tools import run_result
+from training.metrics import METRIC_NAMES
 
 FLAGS = flags.FLAGS
 
 _WORDS_FILE = 'words.json'
 # Files of a sweep that has made something: a result, a run in progress, scores.
 _TRACES = ('results/*', 'runs/*/run.json', 'runs/*/eval_results.txt')
+# Scores besides a task's metrics; the last three begin with 'teacher_'.
+_OTHER_SCORES = ('loss', 'expected_calibration_error', 'agreement', 'kl', 'mse')
 _SCRIPTS = ('run_classifier.py', 'run_distillation.py', 'run_pretraining.py')
 
 
@@ -315,6 +318,25 @@ def main_metric(words: Sequence[str]) -> str | None:
   return glue.get_task(task).metrics[0] if is_glue else None
 
 
+def check_metric(metric: str, words: Sequence[str]) -> None:
+  """Refuses a score that no run of the command can have.
+
+  The scores of pre-training are not checked.
+
+  Raises:
+    UserError: there is no such score.
+  """
+  name = metric.removeprefix('mismatched_').removeprefix('teacher_')
+  known = (*METRIC_NAMES, *_OTHER_SCORES)
+  is_of_task = os.path.basename(words[0]) != 'run_pretraining.py'
+  # 'f1:spam' is the score of one label.
+  if is_of_task and name.partition(':')[0] not in known:
+    raise UserError(
+      f'--metric={metric}: expected a score of {words[0]}, such as '
+      f'{listed(METRIC_NAMES)} or loss'
+    )
+
+
 def main(arguments: list[str]) -> None:
   """Runs or collects the sweep."""
   if FLAGS.collect and FLAGS.write_flagfiles:
@@ -324,6 +346,8 @@ def main(arguments: list[str]) -> None:
   words, grid = arguments[1:], parse_grid(FLAGS.grid, FLAGS.seeds)
   planned = plan(FLAGS.sweep_dir, words, grid)
   metric = FLAGS.metric or main_metric(arguments)
+  if metric:
+    check_metric(metric, words)
   if not FLAGS.collect:
     check_flags(words, grid)
   check_words(FLAGS.sweep_dir, words)
@@ -336,8 +360,14 @@ def main(arguments: list[str]) -> None:
   try:
     if not FLAGS.collect:
       steps.run(planned, os.path.join(FLAGS.sweep_dir, 'logs'), FLAGS.jobs)
-  finally:
-    _report(planned, metric)
+  except (Stopped, UserError):
+    # A table that cannot be made must not hide why the runs ended.
+    try:
+      _report(planned, metric)
+    except UserError as error:
+      logging.warning('there is no table: %s', error)
+    raise
+  _report(planned, metric)
 
 
 def _report(planned: Sequence[Step], metric: str | None) -> None:

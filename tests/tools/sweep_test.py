@@ -8,7 +8,7 @@ import types
 import pytest
 
 from system import step_runner, steps
-from system.errors import UserError
+from system.errors import Stopped, UserError
 from tools import sweep
 
 _WORDS = ('run_classifier.py', '--do_train', '--do_eval')
@@ -140,6 +140,7 @@ def test_what_the_script_does_not_take_is_refused(words, grid, message):
 def _main(monkeypatch, folder, *words, **flags):
   values = {'sweep_dir': str(folder), 'grid': [], 'seeds': ['1', '2']}
   values |= {'metric': None, 'collect': False, 'write_flagfiles': True}
+  values |= {'jobs': 1}
   monkeypatch.setattr(
     sweep, 'FLAGS', types.SimpleNamespace(**{**values, **flags})
   )
@@ -219,6 +220,32 @@ def test_the_main_metric_is_that_of_the_task():
   assert sweep.main_metric(['--task_name', 'SST-2', *_WORDS]) == 'accuracy'
   assert sweep.main_metric([*_WORDS, '--task_name=custom']) is None
   assert sweep.main_metric(_WORDS) is None
+
+
+def test_a_score_that_no_run_can_have_is_refused():
+  for name in ('auc', 'f1:spam', 'mismatched_loss', 'teacher_agreement'):
+    sweep.check_metric(name, _WORDS)
+  sweep.check_metric('next_sentence_loss', ['run_pretraining.py'])
+  with pytest.raises(
+    UserError, match="--metric=acuracy: expected .*'accuracy'"
+  ):
+    sweep.check_metric('acuracy', _WORDS)
+
+
+def test_runs_without_the_score_do_not_hide_that_the_sweep_was_stopped(
+  tmp_path, monkeypatch, caplog
+):
+  def stop(planned, *_):
+    run = {'keys': {'seed': 1}, 'scores': {'accuracy': 0.5}}
+    monkeypatch.setattr(sweep.run_result, 'read', lambda _: run)
+    pathlib.Path(planned[0].done).parent.mkdir()
+    pathlib.Path(planned[0].done).touch()
+    raise Stopped('saved')
+
+  monkeypatch.setattr(sweep.steps, 'run', stop)
+  with pytest.raises(Stopped):
+    _main(monkeypatch, tmp_path, *_WORDS, metric='f1', write_flagfiles=False)
+  assert "--metric=f1: a run has 'accuracy' alone" in caplog.text
 
 
 def test_every_run_must_have_the_score():
