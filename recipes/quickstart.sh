@@ -11,8 +11,9 @@
 # It ends with an export. An interrupted recipe resumes when its command is given
 # again.
 set -euo pipefail
+work=${1:+$(realpath -ms "$1")}
 cd "$(dirname "$0")/.."
-work=${1:-quickstart}
+work=${work:-quickstart}
 python=${PYTHON:-python}
 results=$work/results/quickstart
 begin=$SECONDS
