@@ -10,7 +10,8 @@ The recipe makes records. Then, for each size: a short pilot measures the speed,
 from which the number of steps follows; the model is trained and evaluated; and
 WORK_DIR/release gets it as Google packed its models, as a folder and as a zip.
 WORK_DIR/results gets a small JSON file, WORK_DIR/logs what the commands print.
-An interrupted recipe saves, and resumes when its command is given again.
+An interrupted recipe saves, and resumes when its command is given again. A
+WORK_DIR has one text and, for each size, one set of flags; others are refused.
 
 --pilots first chooses the learning rate: it trains briefly with each of
 --pilot_rates and keeps the one with the lowest loss on the held-out text.
@@ -31,7 +32,7 @@ from absl import flags
 
 from cli import script
 from modeling import configs
-from system import files, machine, steps
+from system import files, kept_settings, machine, steps
 from system.errors import UserError
 from system.steps import Step
 from tools import pack_release
@@ -70,6 +71,8 @@ SIZES = {
   '12/768': Settings(256, 2e-4),
 }
 _OTHER = Settings(256, 5e-4)
+_SETTINGS = 'settings.json'
+_ADVICE = 'Give another --work_dir, or that value.'
 # One step in 12 is warm-up, as for 2/128.
 _WARM_UP = 12
 
@@ -96,11 +99,16 @@ def define_flags() -> None:
 
 def main(_: list[str]) -> None:
   """Makes the records; then trains, evaluates and packs each size."""
-  for size in FLAGS.sizes:
-    configs.check_size(size)
-  _run(*(_records(name, paths) for name, paths in _texts().items()))
-  for size in FLAGS.sizes:
-    Recipe(size).run()
+  recipes = [Recipe(configs.check_size(size)) for size in FLAGS.sizes]
+  texts = _texts()
+  kept_settings.check(_path(_SETTINGS), _text_settings(), _ADVICE)
+  for recipe in recipes:
+    recipe.check_settings()
+  for name, paths in texts.items():
+    _run(_records(name, paths))
+    _keep(_text_settings(), _SETTINGS)
+  for recipe in recipes:
+    recipe.run()
 
 
 def _texts() -> dict[str, list[str]]:
@@ -120,6 +128,22 @@ def _texts() -> dict[str, list[str]]:
     if not found[name]:
       raise UserError(f'--text_dir={FLAGS.text_dir}: expected {expected} in it')
   return found
+
+
+def _text_settings() -> dict[str, Any]:
+  """Returns the settings that decide the records."""
+  return {
+    'text_dir': os.path.realpath(FLAGS.text_dir),
+    'vocab_file': os.path.realpath(FLAGS.vocab_file),
+    'do_lower_case': FLAGS.do_lower_case,
+    'dupe_factor': FLAGS.dupe_factor,
+  }
+
+
+def _keep(settings: dict[str, Any], *names: str) -> None:
+  """Records settings below WORK_DIR once something was made with them."""
+  if not FLAGS.dry_run:
+    kept_settings.keep(_path(*names), settings)
 
 
 def _records(name: str, paths: list[str]) -> Step:
@@ -173,6 +197,21 @@ class Recipe:
       )
     self._settings = settings
 
+  def check_settings(self) -> None:
+    """Refuses other settings than those that the size was begun with."""
+    path = _path(self._name, _SETTINGS)
+    kept_settings.check(path, self._deciding(), _ADVICE)
+
+  def _deciding(self) -> dict[str, Any]:
+    """Returns the settings that decide the model."""
+    names = ['minutes', 'learning_rate', 'pilots']
+    names += ['pilot_rates', 'pilot_minutes'] * FLAGS.pilots
+    return {
+      'batch_size': self._settings.batch_size,
+      'precision': self._precision,
+      **{name: getattr(FLAGS, name) for name in names},
+    }
+
   def run(self) -> None:
     """Does what is left to do, and writes the result."""
     result_path = _path('results', f'{self._name}.json')
@@ -200,6 +239,7 @@ class Recipe:
     if os.path.exists(path):
       return files.read_json(path)
     speed = self._speed()
+    _keep(self._deciding(), self._name, _SETTINGS)
     rate, origin, losses = self._learning_rate(speed)
     plan = {
       'steps': self._num_steps(speed, FLAGS.minutes),
