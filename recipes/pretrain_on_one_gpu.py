@@ -14,7 +14,8 @@ An interrupted recipe saves, and resumes when its command is given again. A
 WORK_DIR has one text and, for each size, one set of flags; others are refused.
 
 --pilots first chooses the learning rate: it trains briefly with each of
---pilot_rates and keeps the one with the lowest loss on the held-out text.
+--pilot_rates and keeps the one with the lowest loss on the held-out text. A
+rate whose training diverges is not chosen.
 Without it the rates of `SIZES` are used, and the result says whether they were
 ever piloted. --dry_run prints the commands.
 
@@ -24,6 +25,7 @@ Without a GPU everything runs on the CPU, in float32.
 import dataclasses
 import glob
 import json
+import math
 import os
 import re
 from typing import Any
@@ -32,8 +34,8 @@ from absl import flags
 
 from cli import script
 from modeling import configs
-from system import files, kept_settings, machine, steps
-from system.errors import UserError
+from system import files, json_text, kept_settings, machine, steps
+from system.errors import UserError, shown
 from system.steps import Step
 from tools import pack_release
 from training import eval_results
@@ -101,6 +103,7 @@ def main(_: list[str]) -> None:
   """Makes the records; then trains, evaluates and packs each size."""
   recipes = [Recipe(configs.check_size(size)) for size in FLAGS.sizes]
   texts = _texts()
+  _check_rates()
   kept_settings.check(_path(_SETTINGS), _text_settings(), _ADVICE)
   for recipe in recipes:
     recipe.check_settings()
@@ -109,6 +112,19 @@ def main(_: list[str]) -> None:
     _keep(_text_settings(), _SETTINGS)
   for recipe in recipes:
     recipe.run()
+
+
+def _check_rates() -> None:
+  """Raises a `UserError` unless --pilot_rates are positive numbers."""
+  for text in FLAGS.pilot_rates or ['']:
+    try:
+      is_rate = 0 < float(text) < math.inf
+    except ValueError:
+      is_rate = False
+    if not is_rate:
+      raise UserError(
+        f'--pilot_rates: expected positive numbers, got {shown(text)}'
+      )
 
 
 def _texts() -> dict[str, list[str]]:
@@ -175,6 +191,13 @@ def _run(*planned: Step) -> None:
     script.show(step.shell_command() for step in steps.to_run(planned))
   else:
     steps.run(planned, _path('logs'), shows_output=True)
+
+
+def _diverged(log: str) -> bool:
+  """Returns whether the last error in a log is a loss that is not finite."""
+  lines = files.read_text(log).splitlines() if os.path.exists(log) else []
+  errors = [line for line in lines if line.startswith('ERROR: ')]
+  return bool(errors) and 'not finite' in errors[-1]
 
 
 class Recipe:
@@ -267,7 +290,7 @@ class Recipe:
       raise UserError(f'{log} shows no speed')
     return float(rates[-1])
 
-  def _learning_rate(self, speed: float) -> tuple[float, str, dict[str, float]]:
+  def _learning_rate(self, speed: float) -> tuple[float, str, dict[str, Any]]:
     """Returns the rate, where it comes from, and the pilots' losses by rate."""
     if FLAGS.learning_rate:
       return FLAGS.learning_rate, 'flag', {}
@@ -277,20 +300,28 @@ class Recipe:
       )
       return self._settings.learning_rate, f'table, {tried}', {}
     num_steps = self._num_steps(speed, FLAGS.pilot_minutes)
-    evaluations = {}
-    for rate in FLAGS.pilot_rates:
-      pilot = f'pilot-{rate}'
-      evaluations[rate] = self._evaluation(pilot)
-      _run(self._training(pilot, num_steps, float(rate)), evaluations[rate])
-    if FLAGS.dry_run:
-      return float(FLAGS.pilot_rates[0]), 'pilots', {}
-    losses = {
-      rate: eval_results.read(evaluation.done)['loss']
-      for rate, evaluation in evaluations.items()
-    }
+    losses = {x: self._pilot_loss(x, num_steps) for x in FLAGS.pilot_rates}
     best = min(losses, key=losses.get)
+    if not FLAGS.dry_run and losses[best] == math.inf:
+      raise UserError('--pilot_rates: the training diverged with each of them')
     device = 'a GPU' if self._gpus else 'a CPU'
-    return float(best), f'pilots of {num_steps} steps on {device}', losses
+    origin = f'pilots of {num_steps} steps on {device}'
+    return float(best), origin, json_text.strict(losses)
+
+  def _pilot_loss(self, rate: str, num_steps: int) -> float:
+    """Returns a pilot's loss on the held-out text; infinite if it diverged."""
+    training = self._training(f'pilot-{rate}', num_steps, float(rate))
+    evaluation = self._evaluation(f'pilot-{rate}')
+    try:
+      _run(training, evaluation)
+    except UserError:
+      if not _diverged(_path('logs', f'{training.name}.log')):
+        raise
+      return math.inf
+    if FLAGS.dry_run:
+      return math.inf
+    loss = eval_results.read(evaluation.done)['loss']
+    return loss if math.isfinite(loss) else math.inf
 
   def _num_steps(self, speed: float, minutes: float) -> int:
     return max(1, round(minutes * 60 * speed / self._settings.batch_size))
