@@ -200,7 +200,7 @@ def _main(experiment: Experiment) -> None:
   _check_encoders(experiment, plan)
   if FLAGS.collect:
     # Another program may have run the commands.
-    _record_finished(experiment.runs(plan), plan.stages.path('logs'))
+    _record_finished(plan, experiment.runs(plan))
   if FLAGS.list_commands:
     left = steps.to_run(_wanted(experiment.runs(plan)))
     script.show(step.shell_command() for step in left)
@@ -227,15 +227,18 @@ def _wanted(runs: Sequence[Run]) -> list[steps.Step]:
   return [run.student.step for run in runs if not run.student.step.is_done]
 
 
-def _record_finished(runs: Sequence[Run], log_dir: str) -> None:
+def _record_finished(plan: Plan, runs: Sequence[Run]) -> None:
   """Records runs that were not run by a list of steps and have no result yet.
 
-  Those of a list are left to it: one may run at this moment.
+  Those of a list are left to it: one may run at this moment. The folders stay:
+  listed commands of other experiments may start from them.
   """
+  log_dir = plan.stages.path('logs')
   for student in (run.student for run in runs):
     step = student.step
     is_ready = student.trained.is_done and all(n.is_done for n in step.needs)
     if is_ready and not step.is_done and not steps.was_begun(step, log_dir):
+      plan.students.kept.add(student.name)
       step.finish(None)
 
 

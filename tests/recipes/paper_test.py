@@ -385,6 +385,8 @@ def test_an_alias_is_a_size_and_runs_of_others_are_recorded(
   assert '1 of 1 results' in collected()
   result = run_result.read(run.result)
   assert result['seconds'] is result['hardware'] is None
+  # Another experiment's listed commands may start from it.
+  assert folder.is_dir()
 
 
 def test_a_variant_has_its_own_results_and_shares_its_runs(run_main, tmp_path):
