@@ -34,7 +34,8 @@ from absl import flags
 
 from cli import script
 from modeling import configs
-from system import files, json_text, kept_settings, machine, steps
+from recipes import kept_flags
+from system import files, json_text, machine, steps
 from system.errors import UserError, shown
 from system.steps import Step
 from tools import pack_release
@@ -104,7 +105,7 @@ def main(_: list[str]) -> None:
   recipes = [Recipe(configs.check_size(size)) for size in FLAGS.sizes]
   texts = _texts()
   _check_rates()
-  kept_settings.check(_path(_SETTINGS), _text_settings(), _ADVICE)
+  kept_flags.check(_path(_SETTINGS), _text_settings(), _ADVICE)
   for recipe in recipes:
     recipe.check_settings()
   for name, paths in texts.items():
@@ -159,7 +160,7 @@ def _text_settings() -> dict[str, Any]:
 def _keep(settings: dict[str, Any], *names: str) -> None:
   """Records settings below WORK_DIR once something was made with them."""
   if not FLAGS.dry_run:
-    kept_settings.keep(_path(*names), settings)
+    kept_flags.keep(_path(*names), settings)
 
 
 def _records(name: str, paths: list[str]) -> Step:
@@ -223,7 +224,7 @@ class Recipe:
   def check_settings(self) -> None:
     """Refuses other settings than those that the size was begun with."""
     path = _path(self._name, _SETTINGS)
-    kept_settings.check(path, self._deciding(), _ADVICE)
+    kept_flags.check(path, self._deciding(), _ADVICE)
 
   def _deciding(self) -> dict[str, Any]:
     """Returns the settings that decide the model."""
