@@ -120,13 +120,12 @@ def as_markdown(rows: Sequence[Mapping[str, object]]) -> str:
 def main(_: list[str]) -> None:
   """Measures, prints the table and writes the JSON file."""
   load = os.getloadavg()
-  for size in FLAGS.sizes:
-    configs.check_size(size)
+  sizes = [configs.check_size(size) for size in FLAGS.sizes]
   times: dict[str, dict[str, list[float]]] = {
-    batch: {size: [] for size in FLAGS.sizes} for batch in FLAGS.batch_sizes
+    batch: {size: [] for size in sizes} for batch in FLAGS.batch_sizes
   }
   for number in range(FLAGS.num_rounds):
-    for size in FLAGS.sizes:
+    for size in sizes:
       for batch, of_size in times.items():
         # Made anew: all 24 models in memory are 4 GB with their functions.
         run = make_scorer(size, int(batch), FLAGS.max_seq_length)

@@ -16,15 +16,15 @@
 # PARTS='ratios tests' runs some of them. PYTHON names the interpreter. With
 # DRY_RUN=1 the commands are printed only.
 set -uo pipefail
-cd "$(dirname "$0")/.."
 
 if [[ $# -ne 2 ]]; then
   echo "usage: $0 DATA_DIR RESULTS_DIR" >&2
   exit 1
 fi
-data=$(realpath "$1")
-mkdir -p "$2"
-results=$(cd "$2" && pwd)
+data=$(realpath -m "$1")
+results=$(realpath -m "$2")
+cd "$(dirname "$0")/.."
+mkdir -p "$results"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python=${PYTHON:-python}

@@ -150,7 +150,8 @@ _WORK_DIR = flags.DEFINE_string(
 _PROFILE = flags.DEFINE_bool(
   'profile',
   False,
-  "Show where this project's time goes instead, without peers and rounds.",
+  "Show where this project's time goes instead, without peers and rounds. "
+  'Starts are left out.',
 )
 _OUTPUT_JSON = flags.DEFINE_string(
   'output_json', None, 'The JSON file for all numbers and the machine.'
@@ -243,6 +244,8 @@ def _items(plan: Plan) -> list[Item]:
   if _PREDICT_BATCH_SIZE.value:
     batch_sizes['scoring'] = _PREDICT_BATCH_SIZE.value
   jobs = plan.jobs if _JOBS.value is None else _JOBS.value
+  if _PROFILE.value:  # It profiles steps, and a start has none.
+    jobs = [job for job in jobs if job.partition(':')[0] != 'start']
   return training_plan.items(jobs, _SIZES.value or plan.sizes, batch_sizes)
 
 
@@ -302,12 +305,12 @@ def _summary(
   if left < _MIN_JOB_SECONDS:
     return {'job': job.title, 'failure': 'no time left'}
   limit = min(plan.job_seconds or math.inf, left)
-  if _PROFILE.value:
-    return training_profile.measure(job, folder)
-  if job.kind == 'start':
-    seconds = 0.0 if limit == math.inf else limit / 2
-    return training_start.measure(job, folder, seconds)
   try:
+    if _PROFILE.value:
+      return training_profile.measure(job, folder)
+    if job.kind == 'start':
+      seconds = 0.0 if limit == math.inf else limit / 2
+      return training_start.measure(job, folder, seconds)
     return _measure(job, folder, plan, contestants[job.kind], limit)
   except UserError as error:
     return {'job': job.title, 'failure': str(error)}

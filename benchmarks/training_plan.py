@@ -139,8 +139,7 @@ def items(
         f'--jobs={text}: expected {", ".join(KINDS)}, each alone, with a size '
         'or with a size and a batch size, such as pretraining:2/128:1024'
       )
-    for size in rest[:1] or sizes:
-      configs.check_size(size)
+    for size in map(configs.check_size, rest[:1] or sizes):
       default = batch_sizes.get(f'{kind} {size}') or batch_sizes.get(kind)
       found.append(Item(kind, size, _batch_size(rest, text) or default))
   return found

@@ -63,12 +63,16 @@ class StudentInput:
     return misfits
 
 
-def check(dumps: Sequence[Dump], student: StudentInput) -> bool:
-  """Checks that a student can be trained on dumps.
+def needs_own(dumps: Sequence[Dump], student: StudentInput) -> bool:
+  """Returns whether a student needs a dump of its own.
 
-  Returns:
-    Whether the student needs a dump of its own; False if there is one dump and
-    the student can use it as it is.
+  It does not if there is one dump and the student can use it as it is.
+  """
+  return len(dumps) > 1 or bool(student.misfits(dumps[0]))
+
+
+def check(dumps: Sequence[Dump], student: StudentInput) -> None:
+  """Checks that a student can be trained on dumps; reads a part of them.
 
   Raises:
     UserError: the student can use neither the ids nor the text of the dumps, or
@@ -96,7 +100,6 @@ def check(dumps: Sequence[Dump], student: StudentInput) -> bool:
         'length, and do not both keep their text (`keep_text`): they cannot be '
         'compared'
       )
-  return len(dumps) > 1 or bool(student.misfits(dumps[0]))
 
 
 def _check_pairing(dump: Dump, task: Task) -> None:

@@ -184,11 +184,11 @@ class SoftLabels:
   def make_source(self) -> RecordSource:
     """Returns the records; merges or tokenizes them first if needed.
 
-    Writes `labels.txt` beside the student.
+    Call `check` first. Writes `labels.txt` beside the student.
     """
     label_order.write(self.output_dir, self.student.task.labels)
     dump = self.dumps[0]
-    if merged_dump.check(self.dumps, self.student):
+    if merged_dump.needs_own(self.dumps, self.student):
       dump = merged_dump.make(
         self.dumps,
         self.identity()['dumps'],

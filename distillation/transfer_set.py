@@ -103,7 +103,9 @@ def make(
     for name, texts in zip(options.names(), drawn, strict=False):
       logging.info('%s: %d texts', name, len(texts))
   else:
-    drawn = draw([[x for group in kept for x in group]], (1.0,), count, seed)
+    drawn = [[x for group in kept for x in group]]
+    if count is not None:
+      drawn = draw(drawn, (1.0,), count, seed)
   result = TransferSet([x for texts in drawn for x in texts], num_held_out)
   logging.info(
     'The transfer set has %d of %d texts; left out %d that are in dev or test.',

@@ -28,7 +28,8 @@ def split(plan: Plan) -> Stage:
   sizes = ', '.join(
     f'{name} {plan.texts.num[name]:,}' for name in plan.labelled.splits
   )
-  done = plan.path('logs', 'split.done')
+  # If the folder is removed, the table is split again.
+  done = os.path.join(plan.data_dir, 'split.done')
   title = f'splits the table: {sizes}'
   step = Step('split', command, done, finish=_marker(done), title=title)
   return Stage(step, SHORT_SECONDS)

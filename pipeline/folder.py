@@ -81,7 +81,8 @@ def check(options: PipelineOptions) -> None:
 
   Raises:
     UserError: it belongs to another command; the first setting that differs is
-      named with both values. Or it holds something else, or is not local.
+      named with both values. Or its splits were changed. Or it holds something
+      else, or is not local.
   """
   folder = options.job.output_dir
   local_files.require_local(folder)
@@ -111,6 +112,7 @@ def check(options: PipelineOptions) -> None:
         f'{shown(earlier.get(name))}, now {shown(value)}. Give another folder, '
         'or that value.'
       )
+  split_folder.check_unchanged(os.path.join(folder, 'data'))
 
 
 def _content(folder: str) -> list[str]:

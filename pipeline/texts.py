@@ -16,7 +16,7 @@ from data.tasks.table_rows import Columns
 from data.tasks.text_rows import TextColumns
 from data.text.tokenization import BertTokenizer, Vocabulary
 from distillation import transfer_text
-from distillation.transfer_text import Text
+from distillation.transfer_text import SentenceFilter, Text
 from pipeline.labelled import Labelled
 from pipeline.models import Models
 from pipeline.options import SourceOptions
@@ -36,7 +36,8 @@ class Texts:
 
   Attributes:
     num: of examples: 'train', 'dev', 'test' if there is one, and 'transfer',
-      the unlabelled texts with those of train, or the texts of a dump.
+      the unlabelled texts with those of train, without those of dev and test;
+      or the texts of a dump.
     lengths: 'train' and 'transfer' → the lengths of their texts in tokens,
       ascending, with [CLS] and [SEP]; of a sample if there are many. Those of
       a dump are taken to be those of train.
@@ -66,7 +67,8 @@ def measure(source: SourceOptions, labelled: Labelled, models: Models) -> Texts:
 
   Raises:
     UserError: a file of the transfer set is malformed, or has single sentences
-      where the labelled texts are pairs, or the other way round.
+      where the labelled texts are pairs, or the other way round. Or all texts
+      stand in dev or test.
   """
   _leave_gpus_to_commands()
   tokenizer = BertTokenizer(
@@ -83,9 +85,23 @@ def measure(source: SourceOptions, labelled: Labelled, models: Models) -> Texts:
   unlabelled = [
     Example(*text[:3], None) for text in _transfer(source, labelled, columns)
   ]
-  num['transfer'] = num['train'] + len(unlabelled)
-  joined = [*labelled.splits['train'], *unlabelled]
+  joined = _without_held_out([*labelled.splits['train'], *unlabelled], labelled)
+  num['transfer'] = len(joined)
   return Texts(num, {**lengths, 'transfer': _lengths(joined, count)}, columns)
+
+
+def _without_held_out(
+  examples: Sequence[Example], labelled: Labelled
+) -> list[Example]:
+  """Returns the texts that are neither in dev nor in test, as the dump does."""
+  splits = labelled.splits.items()
+  held_out = SentenceFilter(
+    example for name, own in splits if name != 'train' for example in own
+  )
+  kept = [e for e in examples if not held_out.is_held_out(e.text_a, e.text_b)]
+  if not kept:
+    raise UserError('the transfer set has no text outside of dev and test')
+  return kept
 
 
 def _leave_gpus_to_commands() -> None:

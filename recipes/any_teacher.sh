@@ -10,9 +10,10 @@ if [[ $# -lt 1 ]]; then
   echo "usage: $0 DATA_DIR [WORK_DIR]" >&2
   exit 1
 fi
+data=$(realpath -ms "$1")
+work=${2:+$(realpath -ms "$2")}
 cd "$(dirname "$0")/.."
-data=$1
-work=${2:-work/any_teacher}
+work=${work:-work/any_teacher}
 python=${PYTHON:-python}
 sst2=$data/glue/SST-2
 vocab=$data/vocab/uncased_vocab.txt

@@ -10,10 +10,12 @@ The recipe makes records. Then, for each size: a short pilot measures the speed,
 from which the number of steps follows; the model is trained and evaluated; and
 WORK_DIR/release gets it as Google packed its models, as a folder and as a zip.
 WORK_DIR/results gets a small JSON file, WORK_DIR/logs what the commands print.
-An interrupted recipe saves, and resumes when its command is given again.
+An interrupted recipe saves, and resumes when its command is given again. A
+WORK_DIR has one text and, for each size, one set of flags; others are refused.
 
 --pilots first chooses the learning rate: it trains briefly with each of
---pilot_rates and keeps the one with the lowest loss on the held-out text.
+--pilot_rates and keeps the one with the lowest loss on the held-out text. A
+rate whose training diverges is not chosen.
 Without it the rates of `SIZES` are used, and the result says whether they were
 ever piloted. --dry_run prints the commands.
 
@@ -23,6 +25,7 @@ Without a GPU everything runs on the CPU, in float32.
 import dataclasses
 import glob
 import json
+import math
 import os
 import re
 from typing import Any
@@ -31,8 +34,9 @@ from absl import flags
 
 from cli import script
 from modeling import configs
-from system import files, machine, steps
-from system.errors import UserError
+from recipes import kept_flags
+from system import files, json_text, machine, steps
+from system.errors import UserError, shown
 from system.steps import Step
 from tools import pack_release
 from training import eval_results
@@ -70,6 +74,8 @@ SIZES = {
   '12/768': Settings(256, 2e-4),
 }
 _OTHER = Settings(256, 5e-4)
+_SETTINGS = 'settings.json'
+_ADVICE = 'Give another --work_dir, or that value.'
 # One step in 12 is warm-up, as for 2/128.
 _WARM_UP = 12
 
@@ -96,11 +102,30 @@ def define_flags() -> None:
 
 def main(_: list[str]) -> None:
   """Makes the records; then trains, evaluates and packs each size."""
-  for size in FLAGS.sizes:
-    configs.check_size(size)
-  _run(*(_records(name, paths) for name, paths in _texts().items()))
-  for size in FLAGS.sizes:
-    Recipe(size).run()
+  recipes = [Recipe(configs.check_size(size)) for size in FLAGS.sizes]
+  texts = _texts()
+  _check_rates()
+  kept_flags.check(_path(_SETTINGS), _text_settings(), _ADVICE)
+  for recipe in recipes:
+    recipe.check_settings()
+  for name, paths in texts.items():
+    _run(_records(name, paths))
+    _keep(_text_settings(), _SETTINGS)
+  for recipe in recipes:
+    recipe.run()
+
+
+def _check_rates() -> None:
+  """Raises a `UserError` unless --pilot_rates are positive numbers."""
+  for text in FLAGS.pilot_rates or ['']:
+    try:
+      is_rate = 0 < float(text) < math.inf
+    except ValueError:
+      is_rate = False
+    if not is_rate:
+      raise UserError(
+        f'--pilot_rates: expected positive numbers, got {shown(text)}'
+      )
 
 
 def _texts() -> dict[str, list[str]]:
@@ -120,6 +145,22 @@ def _texts() -> dict[str, list[str]]:
     if not found[name]:
       raise UserError(f'--text_dir={FLAGS.text_dir}: expected {expected} in it')
   return found
+
+
+def _text_settings() -> dict[str, Any]:
+  """Returns the settings that decide the records."""
+  return {
+    'text_dir': os.path.realpath(FLAGS.text_dir),
+    'vocab_file': os.path.realpath(FLAGS.vocab_file),
+    'do_lower_case': FLAGS.do_lower_case,
+    'dupe_factor': FLAGS.dupe_factor,
+  }
+
+
+def _keep(settings: dict[str, Any], *names: str) -> None:
+  """Records settings below WORK_DIR once something was made with them."""
+  if not FLAGS.dry_run:
+    kept_flags.keep(_path(*names), settings)
 
 
 def _records(name: str, paths: list[str]) -> Step:
@@ -153,6 +194,13 @@ def _run(*planned: Step) -> None:
     steps.run(planned, _path('logs'), shows_output=True)
 
 
+def _diverged(log: str) -> bool:
+  """Returns whether the last error in a log is a loss that is not finite."""
+  lines = files.read_text(log).splitlines() if os.path.exists(log) else []
+  errors = [line for line in lines if line.startswith('ERROR: ')]
+  return bool(errors) and 'not finite' in errors[-1]
+
+
 class Recipe:
   """The runs of one size."""
 
@@ -172,6 +220,21 @@ class Recipe:
         settings, batch_size=FLAGS.batch_size, was_piloted=False
       )
     self._settings = settings
+
+  def check_settings(self) -> None:
+    """Refuses other settings than those that the size was begun with."""
+    path = _path(self._name, _SETTINGS)
+    kept_flags.check(path, self._deciding(), _ADVICE)
+
+  def _deciding(self) -> dict[str, Any]:
+    """Returns the settings that decide the model."""
+    names = ['minutes', 'learning_rate', 'pilots']
+    names += ['pilot_rates', 'pilot_minutes'] * FLAGS.pilots
+    return {
+      'batch_size': self._settings.batch_size,
+      'precision': self._precision,
+      **{name: getattr(FLAGS, name) for name in names},
+    }
 
   def run(self) -> None:
     """Does what is left to do, and writes the result."""
@@ -200,6 +263,7 @@ class Recipe:
     if os.path.exists(path):
       return files.read_json(path)
     speed = self._speed()
+    _keep(self._deciding(), self._name, _SETTINGS)
     rate, origin, losses = self._learning_rate(speed)
     plan = {
       'steps': self._num_steps(speed, FLAGS.minutes),
@@ -227,7 +291,7 @@ class Recipe:
       raise UserError(f'{log} shows no speed')
     return float(rates[-1])
 
-  def _learning_rate(self, speed: float) -> tuple[float, str, dict[str, float]]:
+  def _learning_rate(self, speed: float) -> tuple[float, str, dict[str, Any]]:
     """Returns the rate, where it comes from, and the pilots' losses by rate."""
     if FLAGS.learning_rate:
       return FLAGS.learning_rate, 'flag', {}
@@ -237,20 +301,28 @@ class Recipe:
       )
       return self._settings.learning_rate, f'table, {tried}', {}
     num_steps = self._num_steps(speed, FLAGS.pilot_minutes)
-    evaluations = {}
-    for rate in FLAGS.pilot_rates:
-      pilot = f'pilot-{rate}'
-      evaluations[rate] = self._evaluation(pilot)
-      _run(self._training(pilot, num_steps, float(rate)), evaluations[rate])
-    if FLAGS.dry_run:
-      return float(FLAGS.pilot_rates[0]), 'pilots', {}
-    losses = {
-      rate: eval_results.read(evaluation.done)['loss']
-      for rate, evaluation in evaluations.items()
-    }
+    losses = {x: self._pilot_loss(x, num_steps) for x in FLAGS.pilot_rates}
     best = min(losses, key=losses.get)
+    if not FLAGS.dry_run and losses[best] == math.inf:
+      raise UserError('--pilot_rates: the training diverged with each of them')
     device = 'a GPU' if self._gpus else 'a CPU'
-    return float(best), f'pilots of {num_steps} steps on {device}', losses
+    origin = f'pilots of {num_steps} steps on {device}'
+    return float(best), origin, json_text.strict(losses)
+
+  def _pilot_loss(self, rate: str, num_steps: int) -> float:
+    """Returns a pilot's loss on the held-out text; infinite if it diverged."""
+    training = self._training(f'pilot-{rate}', num_steps, float(rate))
+    evaluation = self._evaluation(f'pilot-{rate}')
+    try:
+      _run(training, evaluation)
+    except UserError:
+      if not _diverged(_path('logs', f'{training.name}.log')):
+        raise
+      return math.inf
+    if FLAGS.dry_run:
+      return math.inf
+    loss = eval_results.read(evaluation.done)['loss']
+    return loss if math.isfinite(loss) else math.inf
 
   def _num_steps(self, speed: float, minutes: float) -> int:
     return max(1, round(minutes * 60 * speed / self._settings.batch_size))

@@ -12,9 +12,10 @@ if [[ $# -lt 1 ]]; then
   echo "usage: $0 DATA_DIR [WORK_DIR]" >&2
   exit 1
 fi
+data=$(realpath -ms "$1")
+work=${2:+$(realpath -ms "$2")}
 cd "$(dirname "$0")/.."
-data=$1
-work=${2:-work/pruned_vocabulary}
+work=${work:-work/pruned_vocabulary}
 python=${PYTHON:-python}
 sst2=$data/glue/SST-2
 whole=$work/uncased_L-2_H-128_A-2

@@ -11,8 +11,9 @@
 # It ends with an export. An interrupted recipe resumes when its command is given
 # again.
 set -euo pipefail
+work=${1:+$(realpath -ms "$1")}
 cd "$(dirname "$0")/.."
-work=${1:-quickstart}
+work=${work:-quickstart}
 python=${PYTHON:-python}
 results=$work/results/quickstart
 begin=$SECONDS
@@ -44,8 +45,10 @@ stop_beside() {  # when the recipe ends early: what was begun saves and ends
 }
 trap stop_beside EXIT
 from_docstrings() {
-  "$python" -m tools.extract_docstrings --output_dir="$work/data" --seed=1 \
-    --transfer_sentences=17000
+  # Complete data stays when packages change: the results are of these texts.
+  grep -qs '"asked"' "$work/data/manifest.json" ||
+    "$python" -m tools.extract_docstrings --output_dir="$work/data" --seed=1 \
+      --transfer_sentences=17000
   "$python" -m tools.bag_of_words --data_dir="$work/data" \
     --results_dir="$results"
 }

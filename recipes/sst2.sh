@@ -14,10 +14,12 @@ if [[ $# -lt 1 ]]; then
   echo "usage: $0 DATA_DIR [WORK_DIR [RESULTS_DIR]]" >&2
   exit 1
 fi
+data=$(realpath -ms "$1")
+work=${2:+$(realpath -ms "$2")}
+results=${3:+$(realpath -ms "$3")}
 cd "$(dirname "$0")/.."
-data=$1
-work=${2:-work/sst2}
-results=${3:-$work/results/sst2}
+work=${work:-work/sst2}
+results=${results:-$work/results/sst2}
 python=${PYTHON:-python}
 vocab=$data/vocab/uncased_vocab.txt
 task=(--task_name=SST-2 "--data_dir=$data/glue/SST-2" "--vocab_file=$vocab")

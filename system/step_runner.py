@@ -50,6 +50,9 @@ class Runner:
     self._num_done = 0
     self._failed: list[str] = []
     self._processes: set[subprocess.Popen] = set()
+    # Set: no other command begins.
+    self._is_ending = threading.Event()
+    # Set: the commands in progress were asked to end.
     self._is_stopping = threading.Event()
     self._begin = time.monotonic()
 
@@ -84,6 +87,7 @@ class Runner:
 
   def stop(self) -> None:
     """Asks the commands in progress to end, and starts no others."""
+    self._is_ending.set()
     if not self._is_stopping.is_set():
       self._is_stopping.set()
       for process in list(self._processes):
@@ -91,7 +95,7 @@ class Runner:
 
   def _next(self, num_free: int) -> 'list[Step]':
     """Takes the next steps whose needs are done from the waiting ones."""
-    if self._is_stopping.is_set():
+    if self._is_ending.is_set():
       self._waiting = []
     ready = [
       step for step in self._waiting if all(need.is_done for need in step.needs)
@@ -109,8 +113,8 @@ class Runner:
     begin = time.monotonic()
     status = self._run_command(step, log, is_alone)
     seconds = tries.end(time.monotonic() - begin)
-    if status in _STOPPED or self._is_stopping.is_set():
-      self._is_stopping.set()
+    if status in _STOPPED or (status and self._is_stopping.is_set()):
+      self._is_ending.set()
       self._failed.append(f'{step.name} was stopped')
       return
     reason = f'ended with status {status}' if status else ''
@@ -209,7 +213,7 @@ class ShownRunner(Runner):
 
   def _report_failure(self, step: 'Step', log: str, reason: str) -> None:
     super()._report_failure(step, log, reason)
-    self._is_stopping.set()
+    self._is_ending.set()
 
   def _end_of(self, log: str) -> list[str]:
     return []  # It was shown.

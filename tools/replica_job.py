@@ -121,7 +121,7 @@ def _imitation(options: PretrainingOptions) -> Imitation | None:
 
 def _fine_tuning(num_replicas: int) -> ReplicaJob:
   options = _task_options(classifier_flags)
-  task = task_job.make_labelled_task(options)
+  task = task_job.make_labelled_task(_without_remote(options))
   model = _classifier(task, options)
   job = fine_tuning.make_job(model, task, options.model.max_seq_length)
   return _training(job, _settings(options), num_replicas)
@@ -130,9 +130,9 @@ def _fine_tuning(num_replicas: int) -> ReplicaJob:
 def _distillation(num_replicas: int) -> ReplicaJob:
   options = _task_options(distillation_flags)
   # The tool needs no access to a bucket.
-  if all(local_path(x) is not None for x in options.dump.logits_dir):
+  if not any(map(_is_remote, options.dump.logits_dir)):
     options = distillation_flags.with_kind_of_dump(options)
-  task = run.make_distillation_task(options)
+  task = run.make_distillation_task(_without_remote(options))
   model = _classifier(task, options)
   dumps = {}
   if options.student.patient_weight:
@@ -154,7 +154,7 @@ def _completed(options: Any) -> Any:
   """
   dump = getattr(options, 'dump', None)
   paths = [options.model.init_checkpoint, dump and dump.teacher_checkpoint]
-  if any(path and local_path(path) is None for path in paths):
+  if any(map(_is_remote, paths)):
     return options
   # The steps are compiled for a new run.
   training = options.training
@@ -170,6 +170,28 @@ def _task_options(module: ModuleType) -> Any:
   if not options.tokenizer.vocab_file:
     flag_group.require('vocab_file')
   return options
+
+
+def _without_remote(options: Any) -> Any:
+  """Returns options that name no remote folder of a model or dump.
+
+  These folders may name the task's labels, but the tool needs no access to a
+  bucket.
+  """
+  model, training = options.model, options.training
+  changes: dict[str, Any] = {}
+  if _is_remote(model.init_checkpoint):
+    changes['model'] = dataclasses.replace(model, init_checkpoint=None)
+  if _is_remote(training.output_dir):
+    changes['training'] = dataclasses.replace(training, output_dir=None)
+  dump = getattr(options, 'dump', None)
+  if dump and any(map(_is_remote, [*dump.logits_dir, dump.teacher_checkpoint])):
+    changes['dump'] = type(dump)()
+  return dataclasses.replace(options, **changes)
+
+
+def _is_remote(path: str | None) -> bool:
+  return bool(path) and local_path(path) is None
 
 
 def _classifier(task, options: TaskJobOptions):
@@ -210,7 +232,7 @@ def _training(job: Job, settings: Settings, num_replicas: int) -> ReplicaJob:
 
 def _dump() -> ReplicaJob:
   options = _task_options(distillation_flags)
-  task = run.make_distillation_task(options)
+  task = run.make_distillation_task(_without_remote(options))
   length, config_file = (
     options.model.max_seq_length,
     options.dump.teacher_config_file,

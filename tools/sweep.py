@@ -7,7 +7,7 @@ r"""Runs a script with every combination of some flags' values.
 The words after `--` are a script and the flags that all runs share. Each run
 gets a folder of its own as --output_dir, SWEEP_DIR/runs/<values>, and a result
 in SWEEP_DIR/results. The same command continues a sweep: finished runs are
-skipped, unfinished ones resume; a folder with results of another command is
+skipped, unfinished ones resume; a folder with runs of another command is
 refused. At the end the combinations are printed, the best first by --metric.
 
 For a cluster, --write_flagfiles writes the flags of each run to
@@ -35,13 +35,18 @@ from absl import flags, logging
 from cli import flag_group, script
 from data.tasks import glue
 from system import files, local_files, steps
-from system.errors import UserError, listed, shown
+from system.errors import Stopped, UserError, listed, shown
 from system.steps import Step
 from tools import run_result
+from training.metrics import METRIC_NAMES
 
 FLAGS = flags.FLAGS
 
 _WORDS_FILE = 'words.json'
+# Files of a sweep that has made something: a result, a run in progress, scores.
+_TRACES = ('results/*', 'runs/*/run.json', 'runs/*/eval_results.txt')
+# Scores besides a task's metrics; the last three begin with 'teacher_'.
+_OTHER_SCORES = ('loss', 'expected_calibration_error', 'agreement', 'kl', 'mse')
 _SCRIPTS = ('run_classifier.py', 'run_distillation.py', 'run_pretraining.py')
 
 
@@ -175,12 +180,12 @@ def check_words(sweep_dir: str, words: Sequence[str]) -> None:
   """Records the words that all runs of a sweep share.
 
   Raises:
-    UserError: the folder has results that were made with others.
+    UserError: the folder has runs or results that were made with others.
   """
   path = os.path.join(sweep_dir, _WORDS_FILE)
   earlier = list(words)
-  if os.path.exists(path) and os.path.exists(
-    os.path.join(sweep_dir, 'results')
+  if os.path.exists(path) and any(
+    glob.glob(os.path.join(glob.escape(sweep_dir), x)) for x in _TRACES
   ):
     earlier = files.read_json(path)
   if earlier != list(words):
@@ -274,13 +279,13 @@ def as_table(
       raise UserError(
         f'--metric={metric}: a run has {listed(result["scores"])} alone'
       )
+  # Each file has the keys in the order that --grid had when it was written.
+  names = [name for name in results[0]['keys'] if name != 'seed']
   groups: dict[tuple, list[float]] = {}
   for result in results:
-    keys = {k: v for k, v in result['keys'].items() if k != 'seed'}
+    keys = tuple(result['keys'][name] for name in names)
     value = result['scores'][metric]
-    groups.setdefault(tuple(keys.items()), []).append(
-      float('nan') if value is None else value
-    )
+    groups.setdefault(keys, []).append(float('nan') if value is None else value)
   sign = 1 if _is_loss(metric) else -1
 
   def place(group: tuple[tuple, list[float]]) -> tuple[bool, float]:
@@ -288,12 +293,11 @@ def as_table(
     return math.isnan(mean), sign * mean
 
   rows = sorted(groups.items(), key=place)
-  names = [name for name, _ in rows[0][0]]
   return [
     [*names, metric, 'lowest', 'highest', 'seeds'],
     *(
       [
-        *(str(value) for _, value in keys),
+        *map(str, keys),
         *(f'{x:.4f}' for x in (statistics.mean(v), min(v), max(v))),
         str(len(v)),
       ]
@@ -314,6 +318,25 @@ def main_metric(words: Sequence[str]) -> str | None:
   return glue.get_task(task).metrics[0] if is_glue else None
 
 
+def check_metric(metric: str, words: Sequence[str]) -> None:
+  """Refuses a score that no run of the command can have.
+
+  The scores of pre-training are not checked.
+
+  Raises:
+    UserError: there is no such score.
+  """
+  name = metric.removeprefix('mismatched_').removeprefix('teacher_')
+  known = (*METRIC_NAMES, *_OTHER_SCORES)
+  is_of_task = os.path.basename(words[0]) != 'run_pretraining.py'
+  # 'f1:spam' is the score of one label.
+  if is_of_task and name.partition(':')[0] not in known:
+    raise UserError(
+      f'--metric={metric}: expected a score of {words[0]}, such as '
+      f'{listed(METRIC_NAMES)} or loss'
+    )
+
+
 def main(arguments: list[str]) -> None:
   """Runs or collects the sweep."""
   if FLAGS.collect and FLAGS.write_flagfiles:
@@ -323,6 +346,8 @@ def main(arguments: list[str]) -> None:
   words, grid = arguments[1:], parse_grid(FLAGS.grid, FLAGS.seeds)
   planned = plan(FLAGS.sweep_dir, words, grid)
   metric = FLAGS.metric or main_metric(arguments)
+  if metric:
+    check_metric(metric, words)
   if not FLAGS.collect:
     check_flags(words, grid)
   check_words(FLAGS.sweep_dir, words)
@@ -335,8 +360,14 @@ def main(arguments: list[str]) -> None:
   try:
     if not FLAGS.collect:
       steps.run(planned, os.path.join(FLAGS.sweep_dir, 'logs'), FLAGS.jobs)
-  finally:
-    _report(planned, metric)
+  except (Stopped, UserError):
+    # A table that cannot be made must not hide why the runs ended.
+    try:
+      _report(planned, metric)
+    except UserError as error:
+      logging.warning('there is no table: %s', error)
+    raise
+  _report(planned, metric)
 
 
 def _report(planned: Sequence[Step], metric: str | None) -> None:

@@ -86,6 +86,17 @@ def write(options: SplitOptions, folder: str) -> dict[str, Any]:
   return manifest
 
 
+def check_unchanged(folder: str) -> None:
+  """Checks that splits which `write` has completed are as it wrote them.
+
+  Raises:
+    UserError: one was changed or removed.
+  """
+  found = _read_manifest(os.path.join(folder, MANIFEST))
+  if found and found['is_complete']:
+    _check_files(found, folder)
+
+
 def kind(folder: str) -> tuple[bool, bool]:
   """Returns whether a folder's splits hold pairs, and numbers to predict.
 
@@ -152,6 +163,10 @@ def _check_same(
         f'{folder} holds the splits of other settings: `{name}` had {both}. '
         'Give another folder, or remove it.'
       )
+  _check_files(found, folder)
+
+
+def _check_files(found: Mapping[str, Any], folder: str) -> None:
   for name, checksum in found['files'].items():
     path = os.path.join(folder, name)
     files.require_file(path, f'a split that {MANIFEST} names')

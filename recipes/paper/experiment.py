@@ -26,6 +26,7 @@ from absl import flags
 
 from cli import script
 from modeling import configs
+from recipes import kept_flags
 from recipes.paper import scores
 from recipes.paper.scales import SCALES, Scale
 from recipes.paper.stages import Stages
@@ -49,6 +50,10 @@ _OF_RATES = (
   'The learning rates were chosen on SST-2 for BERT-Tiny with an encoder that '
   'was pre-trained on 6.6 million records. Other sizes and encoders may need '
   'others.'
+)
+_ADVICE = (
+  'Give another --work_dir and --runs_dir; or, if it is the same in another '
+  'place, remove it from that file.'
 )
 _VARIANT = re.compile(r'[A-Za-z0-9][A-Za-z0-9.-]*')
 
@@ -198,9 +203,13 @@ def run(experiment: Experiment) -> None:
 def _main(experiment: Experiment) -> None:
   plan = make_plan()
   _check_encoders(experiment, plan)
-  if FLAGS.collect:
-    # Another program may have run the commands.
-    _record_finished(experiment.runs(plan), plan.stages.path('logs'))
+  settings, deciding = plan.stages.path('settings.json'), _deciding(plan.stages)
+  kept_flags.check(settings, deciding, _ADVICE)
+  runs = experiment.runs(plan)  # Fails if files of the data are missing.
+  # Another program may have run the commands.
+  has_new = FLAGS.collect and _record_finished(plan, runs)
+  if has_new or not (FLAGS.collect or FLAGS.list_commands):
+    kept_flags.keep(settings, deciding)
   if FLAGS.list_commands:
     left = steps.to_run(_wanted(experiment.runs(plan)))
     script.show(step.shell_command() for step in left)
@@ -217,6 +226,24 @@ def _main(experiment: Experiment) -> None:
     collect(titled, experiment.runs(plan), folder)
 
 
+def _deciding(stages: Stages) -> dict[str, Any]:
+  """Returns the flags that decide what WORK_DIR gets, but are in no run's name.
+
+  --encoders and --teacher_logits are left out if they are not given: the names
+  of runs tell given encoders from others, and the logits are the teacher's.
+  """
+  given = {f'encoders={size}': x for size, x in stages.encoders.items()}
+  given['data_dir'] = stages.data_dir
+  if stages.teacher_logits:
+    given['teacher_logits'] = stages.teacher_logits
+  values = {name: os.path.realpath(path) for name, path in given.items()}
+  values['scale'] = _scale_name()
+  values['teacher_encoder'] = stages.teacher_encoder and os.path.realpath(
+    stages.teacher_encoder
+  )
+  return values
+
+
 def _named(text: str, ending: str) -> str:
   """Returns a text with the --variant in an ending, if there is one."""
   return text + ending.format(FLAGS.variant) if FLAGS.variant else text
@@ -227,16 +254,25 @@ def _wanted(runs: Sequence[Run]) -> list[steps.Step]:
   return [run.student.step for run in runs if not run.student.step.is_done]
 
 
-def _record_finished(runs: Sequence[Run], log_dir: str) -> None:
+def _record_finished(plan: Plan, runs: Sequence[Run]) -> bool:
   """Records runs that were not run by a list of steps and have no result yet.
 
-  Those of a list are left to it: one may run at this moment.
+  Those of a list are left to it: one may run at this moment. The folders stay:
+  listed commands of other experiments may start from them.
+
+  Returns:
+    Whether there was such a run.
   """
+  log_dir = plan.stages.path('logs')
+  has_recorded = False
   for student in (run.student for run in runs):
     step = student.step
     is_ready = student.trained.is_done and all(n.is_done for n in step.needs)
     if is_ready and not step.is_done and not steps.was_begun(step, log_dir):
+      plan.students.kept.add(student.name)
       step.finish(None)
+      has_recorded = True
+  return has_recorded
 
 
 def make_plan() -> Plan:

@@ -88,7 +88,7 @@ class Student:
     trained: the same step, done while the run's folder exists.
     result: the path of the result's file.
     folder: the run's folder. It is removed when its result is recorded, unless
-      a later run starts from it.
+      a later run starts from it or --collect records it.
   """
 
   name: str
@@ -134,7 +134,8 @@ class Students:
   Attributes:
     stages: the shared stages.
     runs_dir: takes a result file for each run.
-    kept: the names of the runs whose folders stay, for runs that start there.
+    kept: the names of the runs whose folders stay, as other runs start there or
+      may do so.
   """
 
   stages: Stages

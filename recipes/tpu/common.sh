@@ -117,16 +117,27 @@ install_and_start() {  # as start
     echo \$! > project/pid"
 }
 
+# Prints the status of the job on worker 0, or running, or killed; fails if the
+# worker cannot be reached. A job that ends writes its status first.
+job_status() {
+  on_worker_0 'cat project/status 2> /dev/null ||
+    { kill -0 "$(cat project/pid)" && echo running; } 2> /dev/null ||
+    cat project/status 2> /dev/null || echo killed'
+}
+
 # Polls the job until it ends; a broken connection does not matter. Returns the
-# job's status, or 75 if the machine is gone. 75 is also the status of a script
-# that can be started again.
+# job's status, or 75 if the machine is gone or has killed the job, as it does
+# when it reboots. 75 is also the status of a script that can be started again.
 wait_for_job() {
   local status
   while sleep "$patience"; do
-    if status=$(on_worker_0 'cat project/status 2> /dev/null || echo running')
-    then
+    if status=$(job_status); then
       on_worker_0 'tail -n 2 project/log' || true
-      [ "$status" = running ] || return "$status"
+      case $status in
+        running) ;;
+        killed) say 'The job was killed; did the machine reboot?'; return 75 ;;
+        *) return "$status" ;;
+      esac
     elif is_gone; then
       say 'The TPU was preempted'
       return 75

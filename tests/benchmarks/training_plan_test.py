@@ -14,7 +14,7 @@ def _items(plan, *texts, sizes=('2/128', '4/256')):
 
 
 def test_a_job_without_a_size_is_measured_with_each_size():
-  assert _items(CPU, 'scoring', 'pretraining:12/768') == [
+  assert _items(CPU, 'scoring', 'pretraining:base') == [
     Item('scoring', '2/128', 64),
     Item('scoring', '4/256', 64),
     Item('pretraining', '12/768', 32),

@@ -112,7 +112,7 @@ def test_every_contestant_finishes_its_rounds(
 @pytest.mark.slow
 @pytest.mark.parametrize('kind', ['pretraining', 'scoring'])
 def test_a_profile_shares_out_the_time(world, small_flags, kind):
-  done = _run(*small_flags, f'--jobs={kind}', '--profile')
+  done = _run(*small_flags, f'--jobs=start,{kind}', '--profile')
   assert done.returncode == 0, done.stderr
   assert '  matrix products' in done.stdout
   (profile,) = json.loads((world / 'numbers.json').read_text())['jobs']

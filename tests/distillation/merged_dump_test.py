@@ -32,7 +32,8 @@ def _without_text(rows):
 
 def _make(dumps, tokenizer, folder, temperature=1.0, **student):
   student = _student(tokenizer, **student)
-  assert merged_dump.check(dumps, student)
+  merged_dump.check(dumps, student)
+  assert merged_dump.needs_own(dumps, student)
   fingerprints = [dump.folder for dump in dumps]
   return merged_dump.make(
     dumps, fingerprints, student, temperature, str(folder)
@@ -192,7 +193,8 @@ def test_a_dump_without_text_fits_its_own_vocabulary_only(tmp_path, tokenizer):
   dump = tiny_dump.write(
     tmp_path / 'a', tokenizer, tiny_dump.LOGITS, _without_text(tiny_dump.ROWS)
   )
-  assert not merged_dump.check([dump], _student(tokenizer))
+  merged_dump.check([dump], _student(tokenizer))
+  assert not merged_dump.needs_own([dump], _student(tokenizer))
   other = tiny_dump.make_tokenizer(tmp_path, [*tiny_dump.WORDS, 'plot'])
   with pytest.raises(UserError, match='vocabulary is .*`keep_text`'):
     merged_dump.check([dump], _student(other))
@@ -307,6 +309,6 @@ def test_a_dump_of_pairs_is_refused_for_a_task_of_single_texts(
   last = tiny_dump.ROWS[2]._replace(segment_ids=np.array([0, 0, 1, 1]))
   rows = [*tiny_dump.ROWS[:2], last]
   dump = tiny_dump.write(tmp_path / 'a', tokenizer, rows=rows)
-  assert not merged_dump.check([dump], _student(tokenizer, task='MRPC'))
+  merged_dump.check([dump], _student(tokenizer, task='MRPC'))
   with pytest.raises(UserError, match='/a has pairs of texts, SST-2 single on'):
     merged_dump.check([dump], _student(tokenizer))

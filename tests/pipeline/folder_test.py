@@ -5,6 +5,8 @@ import shutil
 import pytest
 import tiny_pipeline
 
+from data.tasks import split_folder
+from data.tasks.split_options import SplitOptions
 from pipeline import folder
 from system.errors import UserError
 
@@ -143,6 +145,21 @@ def test_a_changed_test_split_of_a_folder_is_refused(tmp_path, make_options):
   (data / 'test.tsv').write_text('sentence\tlabel\n')
   with pytest.raises(UserError, match=r'another `the content of .*test.tsv'):
     folder.check(make_options(**given))
+
+
+def test_changed_splits_of_the_pipeline_are_refused(tmp_path, make_options):
+  options = make_options()
+  folder.claim(options)
+  data = tmp_path / 'out' / 'data'
+  table = SplitOptions(
+    options.source.input_file, text_column='review', label_column='stars'
+  )
+  split_folder.write(table, str(data))
+  folder.check(options)
+  with (data / 'test.tsv').open('a') as file:
+    file.write('the plot is bad\tdown\t1\n')
+  with pytest.raises(UserError, match=r'out/data/test.tsv was changed since'):
+    folder.check(options)
 
 
 def test_a_comma_in_the_name_of_the_folder_is_refused(make_options):

@@ -188,8 +188,8 @@ def test_finished_stages_take_no_time(folder, tmp_path):
   plan = _plan(folder, output_dir=str(tmp_path))
   planned = stages.make(plan)
   before = stages.total_seconds(planned)
-  (tmp_path / 'logs').mkdir()
-  (tmp_path / 'logs' / 'split.done').touch()
+  (tmp_path / 'data').mkdir()
+  (tmp_path / 'data' / 'split.done').touch()
   assert stages.total_seconds(planned) == before - planned[0].seconds
 
 

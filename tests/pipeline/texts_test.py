@@ -35,6 +35,15 @@ def test_without_unlabelled_texts_those_of_train_are_left(folder):
   assert _measure(folder, transfer_file=()).num['transfer'] == 128
 
 
+def test_texts_of_dev_and_test_do_not_count(folder):
+  splits = labelled.read(tiny_pipeline.options(folder).source).splits
+  held_out = [splits[name][0].text_a for name in ('dev', 'test')]
+  path = folder / 'leak.txt'
+  path.write_text('\n'.join([*held_out, 'a film that nobody knows']))
+  found = _measure(folder, transfer_file=(str(path),))
+  assert found.num['transfer'] == 129
+
+
 def test_the_column_of_the_labelled_table_counts_for_transfer_tables(folder):
   table = folder / 'more.csv'
   table.write_text('id,review\n1,a good film\n2,a bad film\n')

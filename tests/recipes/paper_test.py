@@ -385,6 +385,31 @@ def test_an_alias_is_a_size_and_runs_of_others_are_recorded(
   assert '1 of 1 results' in collected()
   result = run_result.read(run.result)
   assert result['seconds'] is result['hardware'] is None
+  # Another experiment's listed commands may start from it.
+  assert folder.is_dir()
+
+
+def test_a_folder_has_runs_of_one_teacher_and_encoder(
+  run_main, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(experiment, '_wanted', lambda runs: [])
+  plan = _plan(tmp_path, 'smoke')
+  shared = {'data_dir': plan.stages.data_dir, 'work_dir': plan.stages.work_dir}
+  for name in 'ab':
+    (tmp_path / name).touch()
+  first = {'sizes': ['tiny'], 'encoders': [f'tiny={tmp_path}/a'], **shared}
+
+  other = {**first, 'encoders': [f'tiny={tmp_path}/b']}
+  # Nothing is made of them.
+  run_main('main_comparison', collect=True, **other)
+  run_main('main_comparison', list_commands=True, **other)
+  run_main('main_comparison', **first)
+  run_main('main_comparison', **first)
+  run_main('depth_or_width', **shared)  # It pre-trains its encoders.
+  with pytest.raises(UserError, match='--encoders=2/128: .*/a.*, now .*/b'):
+    run_main('main_comparison', list_commands=True, **other)
+  with pytest.raises(UserError, match='--teacher_encoder: .* has None, now'):
+    run_main('selection', teacher_encoder=f'{tmp_path}/a', **shared)
 
 
 def test_a_variant_has_its_own_results_and_shares_its_runs(run_main, tmp_path):

@@ -62,7 +62,7 @@ def test_a_dry_run_prints_legal_commands(text_world):
 
 @pytest.mark.slow
 def test_a_model_is_trained_evaluated_and_packed(text_world):
-  arguments = ['--sizes=2/128', '--minutes=0.02', '--batch_size=4']
+  arguments = ['--sizes=tiny', '--minutes=0.02', '--batch_size=4']
   arguments += ['--speed_steps=6', '--eval_steps=1']
   done = _run(text_world, *arguments)
   assert done.returncode == 0, done.stdout + done.stderr
@@ -85,6 +85,22 @@ def test_a_model_is_trained_evaluated_and_packed(text_world):
   assert again.stdout.splitlines() == [
     f'2/128 is done: {work}/results/{name}.json'
   ]
+  for other in ('--batch_size=8', '--dupe_factor=2'):
+    refused = _run(text_world, *arguments, other)
+    assert refused.returncode == 1
+    assert f'ERROR: {other.partition("=")[0]}: {work}/' in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_rate_that_diverges_is_not_chosen(text_world):
+  arguments = ['--sizes=tiny', '--minutes=0.02', '--batch_size=4', '--pilots']
+  arguments += ['--speed_steps=6', '--eval_steps=1', '--pilot_minutes=0.02']
+  done = _run(text_world, *arguments, '--pilot_rates=1e30,1e-3')
+  assert done.returncode == 0, done.stdout + done.stderr
+  plan = text_world / 'work' / 'uncased_L-2_H-128_A-2' / 'plan.json'
+  plan = json.loads(plan.read_text())
+  assert plan['learning_rate'] == 1e-3
+  assert plan['pilot_losses']['1e30'] is None
 
 
 @pytest.mark.slow
@@ -106,6 +122,24 @@ def test_a_signal_makes_the_training_save(text_world):
   assert recipe.wait(timeout=60) == 75
   assert 'STOPPED: saved at step ' in log.read_text()
   assert [*(run / 'run' / 'checkpoints').glob('*.index')]
+
+
+def test_other_settings_of_a_size_are_refused(text_world):
+  path = text_world / 'work' / 'uncased_L-2_H-128_A-2' / 'settings.json'
+  path.parent.mkdir(parents=True)
+  path.write_text('{"minutes": 10.0, "learning_rate": null}')
+  done = _run(text_world, '--dry_run', '--sizes=tiny', '--learning_rate=1e-3')
+  assert done.returncode == 1
+  assert f'ERROR: --learning_rate: {path} has None, now 0.001.' in done.stderr
+
+
+@pytest.mark.parametrize('rate', ['5e4x', '0', 'nan'])
+def test_a_pilot_rate_that_is_none_is_refused(text_world, rate):
+  done = _run(text_world, '--dry_run', f'--pilot_rates=1e-3,{rate}')
+  assert done.returncode == 1
+  assert f"ERROR: --pilot_rates: expected positive numbers, got '{rate}'" in (
+    done.stderr
+  )
 
 
 @pytest.mark.parametrize(

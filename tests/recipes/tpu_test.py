@@ -205,6 +205,20 @@ def test_a_preempted_spot_machine_is_replaced(cloud):
   assert not (cloud / 'state').exists()
 
 
+def test_a_job_that_a_reboot_has_killed_is_started_again(cloud):
+  _job(
+    cloud,
+    'echo start >> "$FAKE/starts"\n'
+    # Kills the shell that would write the status, too.
+    '[ "$(wc -l < "$FAKE/starts")" = 2 ] || kill -9 0',
+  )
+  done = _run(cloud, 'spot.sh')
+  assert done.returncode == 0, done.stderr
+  assert 'The job was killed' in done.stderr
+  assert (cloud / 'starts').read_text() == 'start\n' * 2
+  assert len(_calls(cloud, 'queued-resources create')) == 1
+
+
 def test_a_mistake_ends_a_spot_job(cloud):
   _job(cloud, 'exit 1')
   assert _run(cloud, 'spot.sh').returncode == 1
@@ -219,7 +233,9 @@ def test_a_running_job_is_found_again(cloud):
   _job(
     cloud,
     'echo start >> "$FAKE/starts"\n'
-    'until [ "$(grep -c "kill -0" "$FAKE/calls")" = 2 ]; do sleep 0.05; done\n'
+    'until [ "$(grep -c "else echo none" "$FAKE/calls")" = 2 ]; do\n'
+    '  sleep 0.05\n'
+    'done\n'
     'sleep 1',
   )
   first = _start(cloud, 'one_host.sh')

@@ -3,11 +3,12 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from system import steps
+from system import step_runner, steps
 from system.errors import UserError
 from system.threads import num_cores
 
@@ -193,6 +194,48 @@ script.run(lambda _: steps.run(
   process.send_signal(signal.SIGTERM)
   assert process.wait(timeout=30) == 75
   assert not (tmp_path / 'y').exists()
+
+
+def test_one_that_stops_by_itself_leaves_the_others_their_work(tmp_path):
+  # `a` stops once `b` has begun; `b` ends after the list has seen that.
+  stops = (
+    'import pathlib, sys, time\n'
+    'begun = pathlib.Path(sys.argv[1]).with_name("begun")\n'
+    'while not begun.exists(): time.sleep(0.01)\n'
+    'sys.exit(75)'
+  )
+  works = (
+    'import pathlib, sys, time\n'
+    'own = pathlib.Path(sys.argv[1]); own.with_name("begun").touch()\n'
+    'time.sleep(1); own.touch()'
+  )
+  with pytest.raises(UserError, match='^a was stopped$'):
+    _run(
+      tmp_path,
+      _step(tmp_path, 'a', code=stops),
+      _step(tmp_path, 'b', code=works),
+      _step(tmp_path, 'c'),
+      num_jobs=2,
+    )
+  assert (tmp_path / 'b').exists() and not (tmp_path / 'c').exists()
+  assert not (tmp_path / 'logs' / 'b.seconds.json').exists()
+
+
+def test_a_list_stops_its_commands_after_one_has_stopped_by_itself(tmp_path):
+  sleeps = 'import time; time.sleep(60)'
+  runner = step_runner.Runner(
+    [
+      _step(tmp_path, 'a', code='raise SystemExit(75)'),
+      _step(tmp_path, 'b', code=sleeps),
+    ],
+    str(tmp_path / 'logs'),
+    2,
+  )
+  threading.Timer(2, runner.stop).start()
+  begin = time.monotonic()
+  with pytest.raises(UserError, match='a was stopped; b was stopped'):
+    runner.run()
+  assert time.monotonic() - begin < 30
 
 
 def test_flag_words():

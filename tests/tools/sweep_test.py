@@ -8,7 +8,7 @@ import types
 import pytest
 
 from system import step_runner, steps
-from system.errors import UserError
+from system.errors import Stopped, UserError
 from tools import sweep
 
 _WORDS = ('run_classifier.py', '--do_train', '--do_eval')
@@ -76,12 +76,18 @@ def test_values_that_would_share_a_folder_are_refused(tmp_path):
     _plan(tmp_path, 'learning_rate=1e-4,0.0001')
 
 
-def test_a_folder_belongs_to_one_command(tmp_path):
+# A result, a run that a cluster has begun, and one without training.
+@pytest.mark.parametrize(
+  'made', ['results/a.json', 'runs/a/run.json', 'runs/a/eval_results.txt']
+)
+def test_a_folder_belongs_to_one_command(tmp_path, made):
   sweep.check_words(str(tmp_path), _WORDS)
+  path = tmp_path / made
+  path.parent.mkdir(parents=True)
   # Nothing was made yet: a mistake can be mended.
   sweep.check_words(str(tmp_path), [*_WORDS, '--freez=1'])
   sweep.check_words(str(tmp_path), _WORDS)
-  (tmp_path / 'results').mkdir()
+  path.touch()
   sweep.check_words(str(tmp_path), _WORDS)
   with pytest.raises(UserError, match="other words after --: '--freeze=1'"):
     sweep.check_words(str(tmp_path), [*_WORDS, '--freeze=1'])
@@ -134,6 +140,7 @@ def test_what_the_script_does_not_take_is_refused(words, grid, message):
 def _main(monkeypatch, folder, *words, **flags):
   values = {'sweep_dir': str(folder), 'grid': [], 'seeds': ['1', '2']}
   values |= {'metric': None, 'collect': False, 'write_flagfiles': True}
+  values |= {'jobs': 1}
   monkeypatch.setattr(
     sweep, 'FLAGS', types.SimpleNamespace(**{**values, **flags})
   )
@@ -187,6 +194,16 @@ def test_the_best_mean_over_seeds_comes_first():
     sweep.as_table(results, 'f1')
 
 
+def test_seeds_of_one_combination_form_a_row_in_any_order_of_keys():
+  scores = {'accuracy': 0.5}
+  results = [
+    {'keys': {'rate': 1, 'size': 8, 'seed': 1}, 'scores': scores},
+    {'keys': {'size': 8, 'rate': 1, 'seed': 2}, 'scores': scores},
+  ]
+  header, row = sweep.as_table(results, None)
+  assert (header[:2], row[:2], row[-1]) == (['rate', 'size'], ['1', '8'], '2')
+
+
 def test_lower_divergences_and_defined_scores_come_first():
   results = [
     {'keys': {'rate': rate}, 'scores': {'teacher_kl': score}}
@@ -203,6 +220,32 @@ def test_the_main_metric_is_that_of_the_task():
   assert sweep.main_metric(['--task_name', 'SST-2', *_WORDS]) == 'accuracy'
   assert sweep.main_metric([*_WORDS, '--task_name=custom']) is None
   assert sweep.main_metric(_WORDS) is None
+
+
+def test_a_score_that_no_run_can_have_is_refused():
+  for name in ('auc', 'f1:spam', 'mismatched_loss', 'teacher_agreement'):
+    sweep.check_metric(name, _WORDS)
+  sweep.check_metric('next_sentence_loss', ['run_pretraining.py'])
+  with pytest.raises(
+    UserError, match="--metric=acuracy: expected .*'accuracy'"
+  ):
+    sweep.check_metric('acuracy', _WORDS)
+
+
+def test_runs_without_the_score_do_not_hide_that_the_sweep_was_stopped(
+  tmp_path, monkeypatch, caplog
+):
+  def stop(planned, *_):
+    run = {'keys': {'seed': 1}, 'scores': {'accuracy': 0.5}}
+    monkeypatch.setattr(sweep.run_result, 'read', lambda _: run)
+    pathlib.Path(planned[0].done).parent.mkdir()
+    pathlib.Path(planned[0].done).touch()
+    raise Stopped('saved')
+
+  monkeypatch.setattr(sweep.steps, 'run', stop)
+  with pytest.raises(Stopped):
+    _main(monkeypatch, tmp_path, *_WORDS, metric='f1', write_flagfiles=False)
+  assert "--metric=f1: a run has 'accuracy' alone" in caplog.text
 
 
 def test_every_run_must_have_the_score():

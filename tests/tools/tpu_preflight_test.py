@@ -221,6 +221,41 @@ def test_the_outputs_bucket_is_not_looked_at(world, monkeypatch):
   assert options.training.output_dir == 'gs://none/run'
 
 
+@pytest.mark.parametrize(
+  'flags',
+  [
+    ['run_classifier', '--do_train', '--init_checkpoint=gs://none/start'],
+    ['run_distillation', '--do_train', '--logits_dir=gs://none/dump'],
+    [
+      *('run_distillation', '--do_dump_logits', '--logits_dir=gs://none/dump'),
+      '--teacher_checkpoint=gs://none/teacher',
+    ],
+  ],
+)
+def test_folders_in_a_bucket_are_not_asked_for_labels(
+  world, monkeypatch, flags
+):
+  for ask in (files.exists, files.is_folder):
+
+    def ask_local(path, ask=ask):
+      assert not path.startswith('gs://'), path
+      return ask(path)
+
+    monkeypatch.setattr(files, ask.__name__, ask_local)
+  size = '--bert_size=2/128'
+  if '--do_dump_logits' in flags:
+    size = f'--teacher_config_file={world}/bert_config.json'
+  with tiny_world.parsed(
+    *(*flags, size, '--task_name=SST-2', f'--vocab_file={world}/vocab.txt'),
+    *(
+      '--max_seq_length=16',
+      '--train_batch_size=8',
+      '--output_dir=gs://none/run',
+    ),
+  ):
+    assert replica_job.of_script(flags[0], 4).num_parts == 1
+
+
 def test_the_tool_accepts_the_flags_of_the_script():
   command = [sys.executable, '-m', 'tools.tpu_preflight']
   done = subprocess.run(
