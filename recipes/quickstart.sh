@@ -45,10 +45,8 @@ stop_beside() {  # when the recipe ends early: what was begun saves and ends
 }
 trap stop_beside EXIT
 from_docstrings() {
-  # Complete data stays when packages change: the results are of these texts.
-  grep -qs '"asked"' "$work/data/manifest.json" ||
-    "$python" -m tools.extract_docstrings --output_dir="$work/data" --seed=1 \
-      --transfer_sentences=17000
+  "$python" -m tools.extract_docstrings --output_dir="$work/data" --seed=1 \
+    --transfer_sentences=17000
   "$python" -m tools.bag_of_words --data_dir="$work/data" \
     --results_dir="$results"
 }
