@@ -20,7 +20,6 @@ from data.records import memory_batches
 from data.tasks import label_order, text_encoding
 from data.text.tokenization import BertTokenizer
 from modeling.checkpoints import (
-  hugging_face,
   loading,
   location,
   stored_weights,
@@ -192,15 +191,9 @@ def num_outputs_of(checkpoint: Checkpoint) -> int:
   bias = stored_weights.CLASSIFIER_HEAD[1]
   shapes = stored_weights.read_variables(checkpoint)
   if bias not in shapes:
-    folder = checkpoint.folder
-    reason = checkpoint.is_hugging_face and hugging_face.other_head(folder)
-    if reason:
-      raise UserError(
-        f'{checkpoint.prefix} has no head that labels a whole text: {reason}'
-      )
     raise UserError(
-      f'{checkpoint.prefix} has no head for a task ({bias}): it was '
-      'pre-trained only. Fine-tune or distil it first.'
+      f'{checkpoint.prefix} has no head for a task ({bias}): '
+      f'{stored_weights.why_no_head(checkpoint)}.'
     )
   return shapes[bias][0][0]
 

@@ -78,7 +78,8 @@ def extract(
 
   Raises:
     UserError: the folder cannot be written or holds files of another origin,
-      or too little text is installed.
+      or a file of other versions of the packages is damaged, or too little text
+      is installed.
   """
   local_files.require_local(output_dir)
   request = {
@@ -94,11 +95,23 @@ def extract(
       [_MANIFEST, *_FILES],
       f'but no {_MANIFEST} of this tool: they would be replaced',
     )
-  elif _is_of(manifest, request) and _is_whole(folder, manifest):
-    print(f'{folder} is complete, nothing to do')
-    if manifest['asked'] != request:
-      print('Its packages had other versions. Remove it to read these.')
-    return manifest
+  elif _is_of(manifest, request):
+    is_same = manifest['asked'] == request
+    damaged = _damaged(folder, manifest)
+    if damaged and not is_same:
+      raise UserError(
+        f'{damaged[0]} is gone or cut off, and cannot be made again: other '
+        'versions of the packages are installed. Restore it, or give another '
+        'folder.'
+      )
+    if not damaged:
+      print(f'{folder} is complete, nothing to do')
+      if not is_same:
+        print(
+          'It was made from other versions of the packages. Remove the folder '
+          'to extract the text of the installed ones.'
+        )
+      return manifest
   # Fails before the packages are read if the folder cannot be written.
   local_files.write(folder / _MANIFEST, '{}\n')
   task = _build_task(read_modules(), sizes, seed)
@@ -176,12 +189,14 @@ def _is_of(manifest: dict, request: dict) -> bool:
   return request == {**asked, 'versions': request['versions']}
 
 
-def _is_whole(folder: pathlib.Path, manifest: dict) -> bool:
-  """Returns whether each file is there, with its recorded size."""
+def _damaged(folder: pathlib.Path, manifest: dict) -> list[pathlib.Path]:
+  """Returns the files that are gone, or have another size than recorded."""
   paths = ((folder / name, size) for name, size in manifest['bytes'].items())
-  return all(
-    path.is_file() and path.stat().st_size == size for path, size in paths
-  )
+  return [
+    path
+    for path, size in paths
+    if not path.is_file() or path.stat().st_size != size
+  ]
 
 
 def _task_files(task: Task) -> dict[str, str]:

@@ -113,6 +113,7 @@ def import_folder(
     ),
     *imported_folder.listed('freshly initialised', fresh),
     *imported_folder.listed('unused', unused),
+    *_unused_head(input_dir),
     *imported_folder.listed(
       f'added to {_VOCAB} because the model has more ids', padding
     ),
@@ -132,6 +133,11 @@ def main(_: list[str]) -> None:
   flag_group.require('input_dir', 'output_dir')
   lines = import_folder(FLAGS.input_dir, FLAGS.output_dir, FLAGS.fresh_pooler)
   print('\n'.join(lines))
+
+
+def _unused_head(input_dir: str) -> list[str]:
+  reason = hugging_face.other_head(input_dir)
+  return [f'the head is unused: {reason}'] if reason else []
 
 
 def _activation(name: str) -> list[str]:

@@ -152,13 +152,8 @@ class AdamW(tf.Module):
     """Updates this replica's copy of every variable."""
     scalars = self._scalars(is_finite)
     # All at once: a wrong number of gradients is an error before any update.
-    rows = [
-      *zip(
-        *(self._variables, gradients, self._m, self._v, self._rate_factors),
-        strict=True,
-      )
-    ]
-    for variable, gradient, m, v, factor in rows:
+    columns = self._variables, gradients, self._m, self._v, self._rate_factors
+    for variable, gradient, m, v, factor in list(zip(*columns, strict=True)):
       if gradient is None:
         continue
       decay = self.weight_decay_rate if has_weight_decay(variable.name) else 0.0

@@ -107,7 +107,9 @@ def train(
     tf.distribute.get_strategy().num_replicas_in_sync, job.num_layers
   )
   # The file may change while the run trains.
-  vocabulary = run.vocab_file and [*text_files.read_lines(run.vocab_file)]
+  vocabulary = None
+  if run.vocab_file:
+    vocabulary = [*text_files.read_lines(run.vocab_file)]
   with run_lock.held(settings.output_dir):
     workers.chief_does(
       lambda: foreign_files.check_run(

@@ -39,16 +39,19 @@ def check(options: Any) -> None:
   is_one = of_first_seed(options) == training
   # A checkpoint that is named may lie elsewhere.
   uses_folder = training.do_train or options.model.init_checkpoint is None
-  if is_one and uses_folder and (seeds := _seeds_in(output_dir)):
-    raise UserError(
-      f'{output_dir} holds the runs of several seeds. Give `num_seeds` as in '
-      f'training, or the folder of one run, as `output_dir`={seeds[0]}'
-    )
   of_single = (os.path.join(output_dir, name) for name in _OF_SINGLE_RUN)
-  if not is_one and any(map(files.exists, of_single)):
+  has_single = any(map(files.exists, of_single))
+  if not is_one and has_single:
     raise UserError(
       f'{output_dir} holds a single run. Give another `output_dir` for those '
       'of several seeds'
+    )
+  # A single run may have folders inside that have the names of seeds.
+  seeds = [] if has_single else _seeds_in(output_dir)
+  if is_one and uses_folder and seeds:
+    raise UserError(
+      f'{output_dir} holds the runs of several seeds. Give `num_seeds` as in '
+      f'training, or the folder of one run, as `output_dir`={seeds[0]}'
     )
 
 

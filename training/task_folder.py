@@ -306,8 +306,7 @@ def load_whole(
   if _HEAD_BIAS not in stored_weights.read_variables(checkpoint):
     raise UserError(
       f'{checkpoint.prefix} holds no head for a task (output_weights, '
-      f'{_HEAD_BIAS}): it was pre-trained only. Fine-tune it first, with '
-      '`do_train`.'
+      f'{_HEAD_BIAS}): {stored_weights.why_no_head(checkpoint)}.'
     )
   report = loading.load_released(
     checkpoint,

@@ -56,6 +56,11 @@ class Fields:
     """Returns the columns of the label and the id, whether required or not."""
     return tuple(filter(None, (self.label, self.index)))
 
+  def ignorable(self) -> tuple[str, ...]:
+    """Returns the column of the id if nothing else needs it."""
+    needed = (*self.required(), self.label)
+    return () if self.index in (None, *needed) else (self.index,)
+
   def without_label(self) -> 'Fields':
     """Returns the columns of a split without labels."""
     return dataclasses.replace(self, label=None)

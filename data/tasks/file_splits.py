@@ -144,7 +144,7 @@ class FileSplit:
       layout.columns,
       layout.has_header,
       fields.not_text(),
-      ignorable=() if fields.needs_index else (fields.index,),
+      ignorable=fields.ignorable(),
     )
     for line, row in rows:
       where = tables.place(path, layout.format, line)

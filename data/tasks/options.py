@@ -88,8 +88,8 @@ class TaskOptions:
   id_column: str | None = setting(
     None,
     'Added: the column of --task_name=custom with the id. The default is '
-    "'index' ('idx' with --data_source=tfds) if it exists, else the number of "
-    'the row.',
+    "'index' ('idx' with --data_source=tfds) if it exists and holds text or "
+    'numbers, else the number of the row.',
     needs=(_CUSTOM,),
   )
   labels: tuple[str, ...] = setting(

@@ -64,6 +64,14 @@ class StoredWeights:
     return values
 
 
+def why_no_head(checkpoint: Checkpoint) -> str:
+  """Says why a checkpoint has no head that labels texts, for messages."""
+  is_theirs = checkpoint.is_hugging_face
+  if is_theirs and (reason := hugging_face.other_head(checkpoint.folder)):
+    return f'{reason}, whose head does not label whole texts'
+  return 'it was pre-trained only. Fine-tune or distil it first'
+
+
 def read_variables(checkpoint: Checkpoint) -> Variables:
   """Lists a checkpoint's weights, as `StoredWeights.variables`."""
   return StoredWeights(checkpoint).variables

@@ -208,17 +208,23 @@ def _main(experiment: Experiment) -> None:
   runs = experiment.runs(plan)  # Fails if files of the data are missing.
   # Another program may have run the commands.
   has_new = FLAGS.collect and _record_finished(plan, runs)
-  if has_new or not (FLAGS.collect or FLAGS.list_commands):
+  keeps = has_new or not (FLAGS.collect or FLAGS.list_commands)
+  is_first = keeps and not os.path.exists(settings)
+  if keeps:
     kept_flags.keep(settings, deciding)
   if FLAGS.list_commands:
     left = steps.to_run(_wanted(experiment.runs(plan)))
     script.show(step.shell_command() for step in left)
     return
+  planned = steps.to_run(_wanted(runs))
   try:
     # Later runs may depend on the results of earlier ones.
     while not FLAGS.collect and (wanted := _wanted(experiment.runs(plan))):
       steps.run(wanted, plan.stages.path('logs'), FLAGS.jobs)
   finally:
+    is_made = has_new or any(step.is_done for step in planned)
+    if is_first and planned and not is_made:
+      os.remove(settings)  # A corrected command may follow.
     folder = plan.stages.path('experiments', _named(experiment.name, '-{}'))
     titled = dataclasses.replace(
       experiment, title=_named(experiment.title, ' ({})')

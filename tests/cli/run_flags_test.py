@@ -428,6 +428,9 @@ def test_a_folder_has_a_single_run_or_several_seeds(world):
     pytest.raises(UserError, match='/out holds the runs of several seeds'),
   ):
     classifier_flags.options()
+  (world / 'out' / 'checkpoints').mkdir()  # Of a run with folders inside.
+  with tiny_world.parsed('run_classifier', *flags, *jobs):
+    classifier_flags.options()
   shutil.rmtree(world / 'out')
   for name, given in (('checkpoints', jobs), ('best', ['--do_eval'])):
     (world / 'out' / name).mkdir(parents=True)

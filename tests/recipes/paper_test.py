@@ -412,6 +412,20 @@ def test_a_folder_has_runs_of_one_teacher_and_encoder(
     run_main('selection', teacher_encoder=f'{tmp_path}/a', **shared)
 
 
+def test_a_command_that_made_nothing_leaves_no_settings(
+  run_main, tmp_path, monkeypatch
+):
+  def fail(*_):
+    raise UserError('failed')
+
+  monkeypatch.setattr(experiment.steps, 'run', fail)
+  plan = _plan(tmp_path, 'smoke')
+  shared = {'data_dir': plan.stages.data_dir, 'work_dir': plan.stages.work_dir}
+  with pytest.raises(UserError, match='failed'):
+    run_main('depth_or_width', **shared)
+  assert not (tmp_path / 'work' / 'settings.json').exists()
+
+
 def test_a_variant_has_its_own_results_and_shares_its_runs(run_main, tmp_path):
   plan = _plan(tmp_path, 'smoke')
   shared = {'data_dir': plan.stages.data_dir, 'work_dir': plan.stages.work_dir}

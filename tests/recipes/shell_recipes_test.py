@@ -36,18 +36,14 @@ def calls_of(tmp_path):
   return run
 
 
-def test_the_quickstart_keeps_complete_data(calls_of, tmp_path):
-  work = tmp_path / 'work'
-  assert 'tools.extract_docstrings' in calls_of('recipes/quickstart.sh', work)
-  (tmp_path / 'calls').unlink()
-  (work / 'data').mkdir()
-  (work / 'data' / 'manifest.json').write_text('{"asked": {}}')
-  calls = calls_of('recipes/quickstart.sh', 'work')
-  assert 'tools.extract_docstrings' not in calls
-  assert 'tools.bag_of_words' in calls
-
-
 @pytest.mark.parametrize('name', ['sst2', 'any_teacher', 'pruned_vocabulary'])
 def test_relative_folders_are_those_of_the_caller(calls_of, tmp_path, name):
   calls = calls_of(f'recipes/{name}.sh', 'data', 'work')
   assert f'={tmp_path}/data/' in calls and f'={tmp_path}/work/' in calls
+
+
+def test_the_work_folder_of_the_quickstart_is_in_that_of_the_caller(
+  calls_of, tmp_path
+):
+  calls = calls_of('recipes/quickstart.sh', 'work')
+  assert f'--output_dir={tmp_path}/work/data ' in calls

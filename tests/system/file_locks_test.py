@@ -31,6 +31,24 @@ def test_the_umask_decides_who_may_lock(tmp_path):
   assert (tmp_path / 'run.lock').stat().st_mode & 0o777 == 0o664
 
 
+def test_a_lock_of_another_user_can_be_shared(tmp_path, monkeypatch):
+  path = str(tmp_path / 'run.lock')
+  file_locks.acquire(path, 'first').close()
+  open_file = os.open
+
+  def refuse_writing(name, flags, *mode):
+    if flags & os.O_RDWR:
+      raise PermissionError(13, 'Permission denied', name)
+    return open_file(name, flags, *mode)
+
+  monkeypatch.setattr(os, 'open', refuse_writing)
+  shared = file_locks.share(path)
+  assert file_locks.is_alone(shared)
+  shared.close()
+  with pytest.raises(UserError, match='cannot write .*Permission denied'):
+    file_locks.acquire(path, 'second')
+
+
 def test_a_shared_lock_keeps_owners_out_and_the_content(tmp_path):
   path = str(tmp_path / 'run.lock')
   file_locks.acquire(path, 'first').close()

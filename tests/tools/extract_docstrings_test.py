@@ -96,6 +96,13 @@ def test_complete_output_is_not_made_again(installed, tmp_path, monkeypatch):
   monkeypatch.setattr(docstring_corpus, 'installed_versions', lambda: {'a': 2})
   again = extract_docstrings.extract(str(tmp_path), SIZES, seed=1)
   assert again == manifest
+  (tmp_path / 'text.txt').unlink()
+  before = _read(tmp_path)
+  with pytest.raises(
+    UserError, match='text.txt is gone or cut off, and cannot'
+  ):
+    extract_docstrings.extract(str(tmp_path), SIZES, seed=1)
+  assert _read(tmp_path) == before
   with pytest.raises(TypeError):
     extract_docstrings.extract(str(tmp_path), SIZES, seed=2)
 

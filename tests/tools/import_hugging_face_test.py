@@ -464,8 +464,9 @@ def test_a_head_that_does_not_label_whole_texts_is_not_used(
   weights, lines = imported(folder)
   assert 'output_bias' not in weights
   assert any(x.startswith('unused (2): classifier.') for x in lines)
+  assert f'the head is unused: {folder}/config.json {reason}' in lines
   with pytest.raises(
-    UserError, match=f'no head that labels a whole .*{reason}'
+    UserError, match=f'no head for a .*{reason}, whose head does not'
   ):
     text_model.num_outputs_of(location.locate(str(folder)))
 
