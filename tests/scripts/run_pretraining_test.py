@@ -73,7 +73,10 @@ def test_the_casing_of_the_records_stays_with_the_encoder(world, records):
     tiny_world.run(
       'run_classifier',
       *tiny_world.task_flags(
-        world, do_lower_case=False, init_checkpoint=world / 'out'
+        world,
+        do_lower_case=False,
+        init_checkpoint=world / 'out',
+        output_dir=world / 'tuned',
       ),
       '--do_train',
     )
