@@ -14,7 +14,7 @@ methods.
 
 from recipes.paper import experiment
 from recipes.paper.experiment import Experiment, Plan, Run
-from recipes.paper.main_comparison import TEACHER_SEED
+from recipes.paper.main_comparison import TEACHER_SEED, main_dump
 from recipes.paper.stages import Encoder
 from recipes.paper.students import OWN, Start, Student
 
@@ -64,7 +64,7 @@ def runs(plan: Plan) -> list[Run]:
   """Plans the students of each method."""
   scale, students = plan.scale, plan.students
   task, size = scale.tasks[0], scale.size
-  dump = plan.transfer_sets.dump(
+  with_states = plan.transfer_sets.dump(
     task,
     {'films': scale.num_films, 'train': 'all'},
     (TEACHER_SEED,),
@@ -81,9 +81,12 @@ def runs(plan: Plan) -> list[Run]:
       name: students.on_labels(*common, start, method='PF')
       for name, start in starts.items()
     }
-    trained['PD'] = students.on_dump(*common, starts['PF'], dump)
+    # Other experiments have this run, too.
+    trained['PD'] = students.on_dump(
+      *common, starts['PF'], main_dump(plan, task)
+    )
     trained['Patient KD'] = students.on_dump(
-      *common, starts['PF'], dump, patient_weight=scale.patient_weight
+      *common, starts['PF'], with_states, patient_weight=scale.patient_weight
     )
     planned += [
       Run({'task': task, 'size': size, 'method': name, 'seed': seed}, student)
