@@ -34,7 +34,7 @@ def check(path: str, values: Mapping[str, object], advice: str) -> None:
 
 
 def keep(path: str, values: Mapping[str, object]) -> None:
-  """Adds flags to a folder's file, once something is made with them."""
+  """Adds flags to a folder's file."""
   content = {**_read(path), **values}
   local_files.write(path, json.dumps(content, indent=2) + '\n')
 

@@ -16,8 +16,8 @@ labels.txt if there are labels, and prune.json, which holds the printed table:
 what the smaller vocabulary costs in pieces per word and in [UNK], on the text
 and on the held-out text.
 
-Prune a pre-trained model, then fine-tune or distil it; a fine-tuned one needs
-no more training. A pruned student can learn from a teacher with the whole
+Fine-tune or distil a pre-trained model after pruning it. A fine-tuned model can
+be used as it is. A pruned student can learn from a teacher with the whole
 vocabulary if the dump keeps its texts (--keep_text).
 """
 

@@ -342,8 +342,9 @@ def other_head(folder: str) -> str:
   """
   path = os.path.join(folder, CONFIG_FILE)
   values = files.read_object_if_there(path)
-  kinds = values.get('architectures') or ()
-  other = [str(x) for x in kinds if str(x).endswith(_OTHER_HEADS)]
+  kinds = values.get('architectures')
+  names = map(str, kinds) if isinstance(kinds, list) else ()
+  other = [name for name in names if name.endswith(_OTHER_HEADS)]
   if other:
     return f'{path} says that the model is a {other[0]}'
   if values.get('problem_type') == _MULTI_LABEL:

@@ -253,16 +253,16 @@ def test_a_closed_pipe_and_bad_input_end_without_a_traceback(teacher_world):
   assert float(p) + float(q) == pytest.approx(1, abs=2e-6)
 
 
+def _begun(folder):
+  """Starts the tool with an input that stays open."""
+  command = [sys.executable, '-m', 'tools.predict', f'--model_dir={folder}']
+  pipes = dict.fromkeys(('stdin', 'stdout', 'stderr'), subprocess.PIPE)
+  return subprocess.Popen(command, **pipes)
+
+
 @pytest.mark.slow
 def test_bad_input_ends_the_process_while_its_input_stays_open(teacher_world):
-  command = [sys.executable, '-m', 'tools.predict', '--top_k=1']
-  command.append(f'--model_dir={teacher_world / "teacher"}')
-  with subprocess.Popen(
-    command,
-    stdin=subprocess.PIPE,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
-  ) as process:
+  with _begun(teacher_world / 'teacher') as process:
     process.stdin.write(b'the film is good .\n\xff\n')
     process.stdin.flush()
     # The reading thread still waits for the next line.
@@ -275,13 +275,7 @@ def test_bad_input_ends_the_process_while_its_input_stays_open(teacher_world):
 
 @pytest.mark.slow
 def test_an_interrupted_tool_ends_while_its_input_stays_open(teacher_world):
-  folder = teacher_world / 'teacher'
-  with subprocess.Popen(
-    [sys.executable, '-m', 'tools.predict', f'--model_dir={folder}'],
-    stdin=subprocess.PIPE,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
-  ) as process:
+  with _begun(teacher_world / 'teacher') as process:
     process.stdin.write(b'the film is good .\n')
     process.stdin.flush()
     assert process.stdout.readline().startswith(b'1\t')
