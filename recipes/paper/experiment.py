@@ -63,12 +63,11 @@ class Run:
   """A run of an experiment.
 
   Attributes:
-    keys: what it stands for in the experiment, or a function that returns it
-      once the run is done.
+    keys: what it stands for in the experiment.
     student: the run.
   """
 
-  keys: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+  keys: Mapping[str, Any]
   student: Student
 
 
@@ -174,6 +173,13 @@ def define_flags() -> None:
     'recipes/results/paper/cpu/teacher_logits has those of the scale cpu for '
     'SST-2. A teacher without a file there is trained.',
   )
+  flags.DEFINE_list(
+    'only',
+    [],
+    'Makes only the runs with these values in the table of the report: '
+    'column=value, such as method=PD,seed=1. Several values of a column are '
+    'alternatives.',
+  )
   flags.DEFINE_string(
     'variant',
     None,
@@ -206,6 +212,7 @@ def _main(experiment: Experiment) -> None:
   settings, deciding = plan.stages.path('settings.json'), _deciding(plan.stages)
   kept_flags.check(settings, deciding, _ADVICE)
   runs = experiment.runs(plan)  # Fails if files of the data are missing.
+  _check_only(runs)
   # Another program may have run the commands.
   has_new = FLAGS.collect and _record_finished(plan, runs)
   keeps = has_new or not (FLAGS.collect or FLAGS.list_commands)
@@ -256,8 +263,48 @@ def _named(text: str, ending: str) -> str:
 
 
 def _wanted(runs: Sequence[Run]) -> list[steps.Step]:
-  """Returns the steps of the runs without a result."""
-  return [run.student.step for run in runs if not run.student.step.is_done]
+  """Returns the steps of the runs of --only that have no result."""
+  return [
+    run.student.step
+    for run in _chosen_runs(runs)
+    if not run.student.step.is_done
+  ]
+
+
+def _chosen_runs(runs: Sequence[Run]) -> list[Run]:
+  """Returns the runs of --only."""
+  columns = _only().items()
+  return [
+    run
+    for run in runs
+    if all(str(run.keys.get(column)) in values for column, values in columns)
+  ]
+
+
+def _only() -> dict[str, set[str]]:
+  """Returns column → the values that --only gives it."""
+  columns: dict[str, set[str]] = {}
+  for text in FLAGS.only:
+    column, equals, value = text.partition('=')
+    if not equals:
+      raise UserError(f'--only: expected column=value, got {text}')
+    columns.setdefault(column, set()).add(value)
+  return columns
+
+
+def _check_only(runs: Sequence[Run]) -> None:
+  """Raises a `UserError` if no run has a value of --only."""
+  for column, given in _only().items():
+    values = {str(run.keys[column]): None for run in runs if column in run.keys}
+    if not values:
+      columns = dict.fromkeys(column for run in runs for column in run.keys)
+      raise UserError(f'--only={column}: expected one of {", ".join(columns)}')
+    if unknown := given - values.keys():
+      raise UserError(
+        f'--only={column}={min(unknown)}: expected one of {", ".join(values)}'
+      )
+  if not _chosen_runs(runs):
+    raise UserError(f'--only={",".join(FLAGS.only)}: no run has all of these')
 
 
 def _record_finished(plan: Plan, runs: Sequence[Run]) -> bool:
@@ -420,15 +467,14 @@ def collect(experiment: Experiment, runs: Sequence[Run], folder: str) -> None:
 def _result(run: Run) -> dict[str, Any]:
   """Returns a run's result under the experiment's keys."""
   record = run_result.read(run.student.result)
-  record['keys'] = dict(run.keys() if callable(run.keys) else run.keys)
+  record['keys'] = dict(run.keys)
   record['scores']['score'] = scores.main_score(record)
   return record
 
 
 def _without_seed(run: Run) -> dict[str, Any]:
   """Returns the run's keys, as the report names what is missing."""
-  keys = run.keys() if callable(run.keys) else run.keys
-  return {name: value for name, value in keys.items() if name != 'seed'}
+  return {name: value for name, value in run.keys.items() if name != 'seed'}
 
 
 def _description(

@@ -301,7 +301,7 @@ def run_main(monkeypatch):
   """
 
   def run(name, **given):
-    values = {'seeds': ['1'], 'encoders': [], 'jobs': 1, **given}
+    values = {'seeds': ['1'], 'encoders': [], 'only': [], 'jobs': 1, **given}
     monkeypatch.setattr(sys, 'argv', ['main'])
     # Another module of the tests may define flags of the same names.
     flags = types.SimpleNamespace(**{**dict.fromkeys(_FLAGS), **values})
@@ -442,6 +442,34 @@ def test_a_variant_has_its_own_results_and_shares_its_runs(run_main, tmp_path):
     assert found['title'] == title
     [result] = run_result.read_all(str(folder))
     assert result['scores']['score'] == 0.75
+
+
+def test_only_some_runs_are_made(run_main, tmp_path, capsys):
+  plan = _plan(tmp_path, 'smoke')
+  shared = {'data_dir': plan.stages.data_dir, 'work_dir': plan.stages.work_dir}
+
+  def listed(*only):
+    run_main('selection', list_commands=True, only=list(only), **shared)
+    lines = capsys.readouterr().out.splitlines()
+    return [
+      line for line in lines if '--learning_rate' in line and '/runs/' in line
+    ]
+
+  assert len(listed()) == 4 * 4
+  assert len(listed('rate=0.001')) == 4
+  [line] = listed('rate=0.001', 'method=basic')
+  assert '--learning_rate=0.001' in line and '--init_checkpoint' not in line
+  assert len(listed('rate=0.001', 'method=basic', 'method=PF')) == 2
+  with pytest.raises(UserError, match='expected column=value, got PF'):
+    listed('PF')
+  with pytest.raises(UserError, match='--only=way: expected one of task, size'):
+    listed('way=PF')
+  with pytest.raises(
+    UserError, match='--only=rate=1: expected one of 0.0001, '
+  ):
+    listed('rate=1')
+  with pytest.raises(UserError, match='no run has all of these'):
+    listed('method=PF', 'learns from=300 sentences')
 
 
 def test_given_encoders_and_ours_give_runs_of_different_names(plan):
