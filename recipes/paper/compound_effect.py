@@ -7,7 +7,7 @@ transfer set (D_LM = D_T). PD is compared with either alone: PF and
 distillation. The encoder is pre-trained here; --encoders is refused.
 """
 
-from recipes.paper import experiment
+from recipes.paper import command
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import TEACHER_SEED
 from recipes.paper.students import RANDOM, Start
@@ -54,4 +54,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  experiment.run(EXPERIMENT)
+  command.run(EXPERIMENT)

@@ -8,7 +8,7 @@ its score: compare sizes of about the same number, or, with the times of
 All encoders are pre-trained here; --encoders is refused.
 """
 
-from recipes.paper import experiment
+from recipes.paper import command
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import main_dump
 
@@ -54,4 +54,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  experiment.run(EXPERIMENT)
+  command.run(EXPERIMENT)

@@ -12,7 +12,7 @@ in their last stage; --encoders is refused. docs/distillation.md describes the
 methods.
 """
 
-from recipes.paper import experiment
+from recipes.paper import command
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import TEACHER_SEED, main_dump
 from recipes.paper.stages import Encoder
@@ -120,4 +120,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  experiment.run(EXPERIMENT)
+  command.run(EXPERIMENT)

@@ -8,7 +8,7 @@ each fine-tuned and distilled. Both encoders are pre-trained here, for the same
 number of steps on the same text; --encoders is refused.
 """
 
-from recipes.paper import experiment
+from recipes.paper import command
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import main_dump
 from recipes.paper.students import OWN, RANDOM, Start
@@ -75,4 +75,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  experiment.run(EXPERIMENT)
+  command.run(EXPERIMENT)

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data.tasks import glue
-from recipes.paper import experiment, published, scores
+from recipes.paper import command, published, scores
 from recipes.paper.experiment import Experiment, Plan, Run
-from recipes.paper.students import LEARNING_RATES, METHODS, RANDOM
+from recipes.paper.students import METHODS, RANDOM, learning_rate
 from recipes.paper.transfer_sets import Dump
 
 TEACHER_SEED = 1
@@ -57,7 +57,7 @@ def methods(plan: Plan, task: str, size: str, seed: int) -> dict:
     on_labels = {'adam_bias_correction': True}
     on_dump = {
       'num_train_epochs': plan.scale.fine_tuning_epochs,
-      'learning_rate': LEARNING_RATES['PF'],
+      'learning_rate': learning_rate('PF', size),
       'adam_bias_correction': True,
     }
   common = (task, size, seed)
@@ -110,4 +110,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  experiment.run(EXPERIMENT)
+  command.run(EXPERIMENT)

@@ -7,7 +7,7 @@ schedule of its own, beside basic, which has no pre-training. All encoders are
 pre-trained here; --encoders is refused.
 """
 
-from recipes.paper import experiment
+from recipes.paper import command
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.students import OWN, RANDOM, Start
 
@@ -68,4 +68,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  experiment.run(EXPERIMENT)
+  command.run(EXPERIMENT)

@@ -11,7 +11,7 @@ import dataclasses
 import os
 
 from modeling import configs
-from recipes.paper import experiment
+from recipes.paper import command
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.students import Student
 from system.steps import Step, flag_words
@@ -77,4 +77,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  experiment.run(EXPERIMENT)
+  command.run(EXPERIMENT)

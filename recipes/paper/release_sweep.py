@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recipes.paper import experiment, scores
+from recipes.paper import command, scores
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.students import Student
 from tools import run_result
@@ -151,4 +151,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  experiment.run(EXPERIMENT)
+  command.run(EXPERIMENT)

@@ -5,13 +5,13 @@ r"""Chooses the students' learning rates, on a split of the training data.
 Trains each method with several rates. Students on labels leave out the new dev
 split (tools/selection_split.py); students on a dump see film reviews only,
 though their teacher has seen that split. The dev split that the other
-experiments report chooses nothing. Write the choice to
-`students.LEARNING_RATES`.
+experiments report chooses nothing. Write the choice to the table of
+students.py.
 """
 
 import itertools
 
-from recipes.paper import experiment
+from recipes.paper import command
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import TEACHER_SEED
 from recipes.paper.students import RANDOM
@@ -75,4 +75,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  experiment.run(EXPERIMENT)
+  command.run(EXPERIMENT)

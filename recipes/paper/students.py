@@ -35,13 +35,23 @@ METHODS = ('basic', 'distillation', 'PF', 'PD', 'PDF')
 # times: distillation 0.737, 0.750, 0.703, PD 0.757, 0.776, 0.773.
 #
 # PDF starts from weights that are trained already; its rate was not compared.
-LEARNING_RATES = {
-  'basic': 3e-4,
-  'PF': 3e-4,
-  'distillation': 3e-4,
-  'PD': 1e-3,
-  'PDF': 1e-4,
+_LEARNING_RATES = {
+  '2/128': {
+    'basic': 3e-4,
+    'PF': 3e-4,
+    'distillation': 3e-4,
+    'PD': 1e-3,
+    'PDF': 1e-4,
+  },
 }
+
+
+def learning_rate(method: str, size: str) -> float:
+  """Returns the learning rate of a method for a size.
+
+  Sizes that `selection` has not compared have the rates of 2/128.
+  """
+  return _LEARNING_RATES.get(size, _LEARNING_RATES['2/128'])[method]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +186,7 @@ class Students:
     method = method or ('basic' if start.encoder is None else 'PF')
     settings = {
       'num_train_epochs': self.stages.scale.fine_tuning_epochs,
-      'learning_rate': LEARNING_RATES[method],
+      'learning_rate': learning_rate(method, size),
       **changes,
     }
     return self._student(
@@ -192,7 +202,7 @@ class Students:
     method = 'distillation' if start.encoder is None else 'PD'
     settings = {
       'num_train_epochs': self.stages.scale.distillation_epochs,
-      'learning_rate': LEARNING_RATES[method],
+      'learning_rate': learning_rate(method, size),
       **changes,
     }
     return self._student(

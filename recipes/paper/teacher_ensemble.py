@@ -10,7 +10,7 @@ students read as many examples of either dump.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recipes.paper import experiment, scores
+from recipes.paper import command, scores
 from recipes.paper.experiment import Experiment, Plan, Run
 
 TEACHER_SEEDS = (1, 2, 3)
@@ -77,4 +77,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  experiment.run(EXPERIMENT)
+  command.run(EXPERIMENT)

@@ -11,7 +11,7 @@ import functools
 import json
 import os
 
-from recipes.paper import experiment, published
+from recipes.paper import command, published
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import TEACHER_SEED
 from recipes.paper.students import RANDOM
@@ -88,4 +88,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  experiment.run(EXPERIMENT)
+  command.run(EXPERIMENT)

@@ -9,7 +9,7 @@ larger one.
 
 import math
 
-from recipes.paper import experiment, published
+from recipes.paper import command, published
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import TEACHER_SEED
 from recipes.paper.students import RANDOM
@@ -74,4 +74,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  experiment.run(EXPERIMENT)
+  command.run(EXPERIMENT)

@@ -13,7 +13,14 @@ import types
 import pytest
 
 from modeling import configs
-from recipes.paper import experiment, release_sweep, teacher_ensemble
+from recipes.paper import (
+  collection,
+  command,
+  experiment,
+  plan_flags,
+  release_sweep,
+  teacher_ensemble,
+)
 from recipes.paper.scales import SCALES
 from recipes.paper.stages import Stages
 from recipes.paper.students import METHODS, Students
@@ -210,7 +217,7 @@ def test_collecting_gives_results_the_keys_of_the_experiment(
   _write(runs[0].student, accuracy=0.75, loss=0.5)
   folder = plan.stages.path('experiments', main.name)
   for _ in range(2):  # The second time replaces the first.
-    experiment.collect(main, runs, folder)
+    collection.collect(main, runs, folder)
   [result] = run_result.read_all(folder)
   assert result['keys'] == dict(runs[0].keys)
   assert result['scores']['score'] == 0.75
@@ -233,7 +240,7 @@ def test_only_experiments_with_chosen_rates_say_where_these_come_from(
   runs = _experiment(name).runs(plan)
   _write(runs[0].student, accuracy=0.75)
   folder = plan.stages.path('experiments', name)
-  experiment.collect(_experiment(name), runs, folder)
+  collection.collect(_experiment(name), runs, folder)
   found = json.loads(pathlib.Path(folder, 'experiment.json').read_text())
   assert any(x.startswith('The spread is') for x in found['notes'])
   says = any('rates were chosen on SST-2' in x for x in found['notes'])
@@ -305,8 +312,9 @@ def run_main(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['main'])
     # Another module of the tests may define flags of the same names.
     flags = types.SimpleNamespace(**{**dict.fromkeys(_FLAGS), **values})
-    monkeypatch.setattr(experiment, 'FLAGS', flags)
-    experiment._main(_experiment(name))
+    for module in (command, plan_flags):
+      monkeypatch.setattr(module, 'FLAGS', flags)
+    command._main(_experiment(name))
 
   return run
 
@@ -392,7 +400,7 @@ def test_an_alias_is_a_size_and_runs_of_others_are_recorded(
 def test_a_folder_has_runs_of_one_teacher_and_encoder(
   run_main, tmp_path, monkeypatch
 ):
-  monkeypatch.setattr(experiment, '_wanted', lambda runs: [])
+  monkeypatch.setattr(command, '_wanted', lambda runs: [])
   plan = _plan(tmp_path, 'smoke')
   shared = {'data_dir': plan.stages.data_dir, 'work_dir': plan.stages.work_dir}
   for name in 'ab':
@@ -418,7 +426,7 @@ def test_a_command_that_made_nothing_leaves_no_settings(
   def fail(*_):
     raise UserError('failed')
 
-  monkeypatch.setattr(experiment.steps, 'run', fail)
+  monkeypatch.setattr(command.steps, 'run', fail)
   plan = _plan(tmp_path, 'smoke')
   shared = {'data_dir': plan.stages.data_dir, 'work_dir': plan.stages.work_dir}
   with pytest.raises(UserError, match='failed'):

@@ -1,0 +1,101 @@
+"""Collects the results of an experiment's runs, for `tools.report`.
+
+WORK_DIR/experiments/<name> gets experiment.json and one result for each run.
+With --variant=WORD the folder is <name>-WORD, so that a report can have one
+experiment with two sets of sizes or encoders.
+"""
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recipes.paper import plan_flags, scores
+from recipes.paper.experiment import Experiment, Run
+from system import local_files
+from tools import run_result
+
+# What is true of every experiment that trains students.
+_OF_STUDENTS = (
+  'The spread is that of training a student anew: the seeds share the encoder, '
+  'the teacher and the dev split.'
+)
+_OF_RATES = (
+  'The learning rates were chosen on SST-2 for BERT-Tiny with an encoder that '
+  'was pre-trained on 6.6 million records. Other sizes and encoders may need '
+  'others.'
+)
+
+
+def collect(experiment: Experiment, runs: Sequence[Run], folder: str) -> None:
+  """Writes experiment.json and the results that there are, with their keys.
+
+  Results of an earlier plan are removed.
+  """
+  os.makedirs(folder, exist_ok=True)
+  for name in os.listdir(folder):
+    if name.endswith('.json'):
+      os.remove(os.path.join(folder, name))
+  found = [_result(run) for run in runs if os.path.exists(run.student.result)]
+  planned = [_without_seed(run) for run in runs]
+  for record in found:
+    name = run_result.file_name(record['keys'])
+    run_result.write(folder, name, record)
+  local_files.write(
+    os.path.join(folder, run_result.EXPERIMENT_FILE),
+    json.dumps(_description(experiment, found, planned), indent=2) + '\n',
+  )
+  print(f'{folder}: {len(found)} of {len(runs)} results')
+
+
+def _result(run: Run) -> dict[str, Any]:
+  """Returns a run's result under the experiment's keys."""
+  record = run_result.read(run.student.result)
+  record['keys'] = dict(run.keys)
+  record['scores']['score'] = scores.main_score(record)
+  return record
+
+
+def _without_seed(run: Run) -> dict[str, Any]:
+  """Returns the run's keys, as the report names what is missing."""
+  return {name: value for name, value in run.keys.items() if name != 'seed'}
+
+
+def _description(
+  experiment: Experiment,
+  results: Sequence[Mapping[str, Any]],
+  planned: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+  """Returns the content of experiment.json."""
+  summary = experiment.summary(results) if experiment.summary else []
+  notes = [*experiment.notes, *summary]
+  if any(x['keys'].get('seed') is not None for x in results):
+    notes += [_OF_STUDENTS, *([] if experiment.varies_rates else [_OF_RATES])]
+  # The command that makes all results anew, whichever collected them. With
+  # --runs_dir it would skip those that are there.
+  arguments, words = [], iter(sys.argv[1:])
+  for word in words:
+    if word in ('--runs_dir', '--only'):
+      next(words)
+    elif not word.startswith(('--collect', '--runs_dir=', '--only=')):
+      arguments.append(word)
+  if not any(x.startswith('--scale') for x in arguments):
+    arguments.append(f'--scale={plan_flags.scale_name()}')
+  return {
+    'title': experiment.title,
+    'question': experiment.question,
+    'command': shlex.join(
+      ['python', '-m', f'recipes.paper.{experiment.name}', *arguments]
+    ),
+    'figure': dict(experiment.figure),
+    'paper': list(experiment.paper),
+    'paper_source': experiment.paper_source,
+    'notes': notes,
+    'planned': _distinct(planned),
+  }
+
+
+def _distinct(keys: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+  return list({json.dumps(each): each for each in keys}.values())
