@@ -8,7 +8,7 @@ Tested by `tests/serving/runtimes_test.py`.
 
 import abc
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -59,12 +59,13 @@ class Model(abc.ABC):
     self.temperature = temperature
 
   def predict(
-    self, texts: Sequence[Text], batch_size: int = 64
+    self, texts: Iterable[Text], batch_size: int = 64
   ) -> list[Prediction]:
     """Labels texts.
 
     Args:
-      texts: texts, or pairs of texts; see `takes_pairs`.
+      texts: a list or another iterable of texts, or of pairs of texts; see
+        `takes_pairs`.
       batch_size: texts scored at once; texts of similar length share a batch.
 
     Returns:
@@ -72,7 +73,7 @@ class Model(abc.ABC):
 
     Raises:
       UserError: the model takes pairs and a single text was given, or the
-        reverse.
+        reverse; or `texts` is one text instead of a list.
     """
     logits = self.logits(texts, batch_size)
     if not self.labels:
@@ -86,8 +87,11 @@ class Model(abc.ABC):
       for row in rows
     ]
 
-  def logits(self, texts: Sequence[Text], batch_size: int = 64) -> np.ndarray:
+  def logits(self, texts: Iterable[Text], batch_size: int = 64) -> np.ndarray:
     """Computes the logits of texts, float32 [N, C]; see `predict`."""
+    if isinstance(texts, str):
+      raise UserError(f'expected a list of texts, received {shown(texts)}')
+    texts = list(texts)
     if not texts:
       return np.zeros([0, len(self.labels) or 1], np.float32)
     are_pairs = self.takes_pairs

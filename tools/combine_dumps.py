@@ -58,6 +58,8 @@ def sizes(
     UserError: there is not one count for each dump, or a count is not 'all' or
       a number that the dump has.
   """
+  if list(counts) == ['all']:
+    counts = ['all'] * len(manifests)
   if len(counts) != len(manifests):
     raise UserError(
       f'--num_examples has {len(counts)} entries, --logits_dir '

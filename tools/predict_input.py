@@ -87,10 +87,14 @@ class Source:
     is_pair = bool(takes_pairs)
     if takes_pairs is None and self.text_pair_column:
       is_pair = True
+    from data.tasks import tables
+
+    is_tsv = self.path is not None and tables.is_table(self.path)
     texts: list[Text] = []
     for where, text in items:
-      if isinstance(text, str) and is_pair and not self.text_column:
-        text = tuple(text.split('\t'))
+      if isinstance(text, str) and (is_pair or is_tsv) and not self.text_column:
+        first, *others = text.split('\t')
+        text = (first, *others) if is_pair or others else first
       num_texts = 1 if isinstance(text, str) else len(text)
       if num_texts != 1 + is_pair:
         expected = self._expected_texts(is_pair)
@@ -100,8 +104,10 @@ class Source:
     return texts, None
 
   def _expected_texts(self, is_pair: bool) -> str:
-    if not is_pair:
+    if not is_pair and self.text_column:
       return 'one'
+    if not is_pair:
+      return 'one: name the column with the text as --text_column'
     if self.text_column:
       return 'two: name the column of the second as --text_pair_column'
     return 'two, separated by a tab'

@@ -1,8 +1,8 @@
 r"""Splits one table of labelled texts into train, dev and test.
 
   python -m tools.split_table --input_file=reviews.csv --text_column=review \
-    --label_column=stars --output_dir=data
-  python run_classifier.py --task_name=custom --data_dir=data ...
+    --label_column=stars --output_dir=splits
+  python run_classifier.py --task_name=custom --data_dir=splits ...
 
 dev and test get each label's share. No text stands in two splits. The same
 tables, columns and --split_seed give the same splits. The folder holds train,

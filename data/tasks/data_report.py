@@ -33,6 +33,9 @@ _MAX_CHARACTERS = 20_000_000
 _CHUNK = 2000
 # A label of a larger share leaves little to learn.
 _MAX_SHARE = 0.95
+# The outputs of a new head are near 0, and the clipped gradients move them
+# slowly: STS-B's 0 to 5 are learned, numbers of hundreds are not.
+_MAX_NUMBER = 10
 # Messages list so many labels.
 _MAX_LABELS = 10
 
@@ -125,7 +128,17 @@ def find_faults(report: Mapping[str, Any]) -> list[str]:
           f'{count:,} of {split["num_examples"]:,} texts of {name} are also in '
           f'{other}: scores on {name} will be too good.'
         )
-  if not (train := splits.get('train')) or 'labels' not in train:
+  if not (train := splits.get('train')):
+    return faults
+  if numbers := train.get('numbers'):
+    mean, deviation = numbers['mean'], numbers['deviation']
+    if max(abs(mean), deviation) > _MAX_NUMBER:
+      faults.append(
+        f'The numbers of train have the mean {mean:.4g} and the standard '
+        f'deviation {deviation:.4g}. A model learns numbers near 0 (STS-B: 0 '
+        'to 5): subtract the mean and divide by the deviation, in all splits.'
+      )
+  if 'labels' not in train:
     return faults
   known = {label for label, count in train['labels'].items() if count}
   for name, split in splits.items():
@@ -155,6 +168,7 @@ def _labels(task: 'Task', examples: Sequence[Example]) -> dict[str, Any]:
     if values:
       found['numbers'] = {
         'mean': statistics.fmean(values),
+        'deviation': statistics.pstdev(values),
         'lowest': min(values),
         'highest': max(values),
       }

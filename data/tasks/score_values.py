@@ -97,11 +97,13 @@ def _of_label(
   given = row.get(columns.confidence, '') if columns.confidence else ''
   is_bare = not given.strip()
   confidence = bare_confidence if is_bare else _probability(given)
-  if not is_bare and confidence < 1 / len(labels):
+  lowest = 1 / len(labels)
+  if not is_bare and confidence < lowest - _ROUNDING:
     raise BadScore(
       f'a confidence below 1/{len(labels)}, so that another label is likelier',
       shown(given),
     )
+  confidence = max(confidence, lowest)
   rest = (1 - confidence) / (len(labels) - 1)
   score = from_probabilities(
     [confidence if each == label else rest for each in labels]

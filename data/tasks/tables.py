@@ -271,8 +271,10 @@ def _spelt(
     for name in required:
       if name not in row:
         where = place(path, file_format, number)
+        if name in values:
+          raise UserError(f'{where}: {shown(name)} is null, expected a value')
         raise UserError(
-          f'{where}: there is no {shown(name)}, found {listed(row)}'
+          f'{where}: there is no {shown(name)}, found {listed(values)}'
         )
     yield number, row
 

@@ -4,10 +4,12 @@ import importlib.util
 import json
 import pathlib
 
+import numpy as np
 import pytest
 
 from serving import export_record, runtimes
 from serving.export_record import ExportRecord
+from serving.model import Model
 from system.errors import UserError
 
 
@@ -39,6 +41,20 @@ def test_a_hugging_face_export_answers_as_its_run(export_folder):
   pairs = [('the film', 'good'), ('a plot ' * 20, 'dull')]
   ours = parts.text_model.logits(pairs)
   assert model.logits(pairs).tolist() == ours.tolist()
+
+
+def test_any_iterable_of_texts_is_taken_but_not_one_text():
+  class Lengths(Model):
+    def _logits(self, texts, are_pairs, batch_size):
+      return np.float32([[0, len(text)] for text in texts])
+
+  model = Lengths(('no', 'yes'), takes_pairs=False, max_seq_length=8)
+  texts = np.array(['a', 'bc'])
+  assert [x.label for x in model.predict(texts)] == ['yes', 'yes']
+  assert [*model.logits(x for x in texts)[:, 1]] == [1, 2]
+  assert model.predict([]) == []
+  with pytest.raises(UserError, match="a list of texts, received 'a film'"):
+    model.predict('a film')
 
 
 def test_missing_packages_are_named_with_their_extra(tmp_path, monkeypatch):

@@ -61,8 +61,9 @@ def test_sizes_must_fit_the_dumps(dumps):
     combine_dumps.sizes(['4', '1'], manifests)
   with pytest.raises(UserError, match="'²', expected 'all' or 1 to 3"):
     combine_dumps.sizes(['²', '1'], manifests)
+  assert combine_dumps.sizes(['all'], manifests) == [3, 3]
   with pytest.raises(UserError, match='1 entries, --logits_dir 2'):
-    combine_dumps.sizes(['all'], manifests)
+    combine_dumps.sizes(['2'], manifests)
 
 
 def test_dumps_of_other_teachers_are_refused(tmp_path, dumps):

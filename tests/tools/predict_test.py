@@ -124,6 +124,21 @@ def test_a_file_is_read_as_its_format_says(tmp_path):
   assert (texts, error) == ([('one', 'two')], None)
 
 
+def test_a_table_is_not_taken_for_lines(tmp_path):
+  path = tmp_path / 'table.tsv'
+  path.write_text('a title\nid\treview\n1\tgood\n')
+  source = predict_input.Source(str(path))
+  texts, error = source.as_texts([*source.read()], takes_pairs=False)
+  assert texts == ['a title']
+  assert str(error) == (
+    f'{path}, line 2: found 2 texts, expected one: name the column with the '
+    'text as --text_column'
+  )
+  # In a file of lines, tabs are white space.
+  lines = predict_input.Source()
+  assert lines.as_texts([('line 1', 'a\tb')], False) == (['a\tb'], None)
+
+
 @pytest.mark.parametrize(
   ('source', 'expected'),
   [

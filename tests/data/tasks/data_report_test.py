@@ -106,6 +106,7 @@ def test_numbers_and_missing_labels():
   report = _make(NUMBERS, {'train': train, 'test': test})
   assert report['splits']['train']['numbers'] == {
     'mean': 0.5,
+    'deviation': pytest.approx(3.5**0.5),  # Of 0.5, -2.5 and 2.
     'lowest': -2.0,
     'highest': 2.5,
   }
@@ -117,6 +118,25 @@ def test_numbers_and_missing_labels():
   unlabelled = _make(LABELS, {'test': _split(('a', None, None))})
   assert 'labels' not in unlabelled['splits']['test']
   assert 'Labels of test: none.' in describe(unlabelled)[0]
+
+
+@pytest.mark.parametrize(
+  ('numbers', 'words'),
+  [
+    (('0', '5', '2.5'), None),
+    (('80', '920'), 'the mean 500 and the standard deviation 420'),
+    (('-30', '30'), 'the mean 0 and the standard deviation 30'),
+    (('2019', '2021'), 'the mean 2020 and the standard deviation 1'),
+  ],
+)
+def test_numbers_that_a_model_cannot_learn_are_a_fault(numbers, words):
+  train = _split(*((f'text {x}', None, x) for x in numbers))
+  faults = _make(NUMBERS, {'train': train})['faults']
+  if words:
+    [fault] = faults
+    assert words in fault and 'subtract the mean' in fault
+  else:
+    assert faults == []
 
 
 def test_of_many_labels_the_largest_and_smallest_are_listed():

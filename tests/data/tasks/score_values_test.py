@@ -68,6 +68,13 @@ def test_logits_stay_as_they_are():
   ]
 
 
+def test_a_tie_may_be_rounded_to_two_decimals():
+  score = _score({'label': 'a', 'confidence': '0.33'}, _LABEL)
+  np.testing.assert_allclose(np.exp(score.logits), [1 / 3] * 3, rtol=1e-6)
+  with pytest.raises(BadScore, match='a confidence below 1/3'):
+    _score({'label': 'a', 'confidence': '0.32'}, _LABEL)
+
+
 def test_other_labels_share_what_a_confidence_leaves():
   score = _score({'label': 'b', 'confidence': '0.8'}, _LABEL)
   np.testing.assert_allclose(_probabilities(score), [0.1, 0.8, 0.1], rtol=1e-5)

@@ -116,7 +116,7 @@ def test_test_may_lack_labels_and_files_may_be_gzip(tmp_path, name, content):
     (
       'train.jsonl',
       '{"sentence": "a", "label": null}\n',
-      "there is no 'label'",
+      "line 1: 'label' is null, expected a value",
     ),
     ('train.jsonl', '{"sentence": "a", "label": 3}\n', "line 1: unknown .*'3'"),
     (
