@@ -23,7 +23,7 @@ from absl import app, flags, logging
 from cli import flag_group, interrupt, run_flags
 from devices import restart
 from system import stop_request
-from system.errors import LostWorker, Stopped, UserError
+from system.errors import LostWorker, Stopped, Unavailable, UserError
 
 FLAGS = flags.FLAGS
 
@@ -54,6 +54,9 @@ def set_environment() -> None:
   # The Keras that the models use. Otherwise TensorFlow imports Keras 3 as well,
   # which takes long.
   os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
+  # Training reads small parts of record files. By default, TensorFlow fetches
+  # 64 MiB of a file of gs:// for each of them.
+  os.environ.setdefault('GCS_READ_CACHE_BLOCK_SIZE_MB', '1')
 
 
 def run(main: Callable[[list[str]], None], takes_words: bool = False) -> None:
@@ -65,8 +68,8 @@ def run(main: Callable[[list[str]], None], takes_words: bool = False) -> None:
 
   The process ends with one of these statuses: 0 if the job is done or help was
   requested; 1 for the user's mistake, which one message explains; 130 on
-  Ctrl-C; 75, which asks for a restart, on SIGTERM or if another worker is lost
-  for good.
+  Ctrl-C; 75, which asks for a restart, on SIGTERM, if another worker is lost
+  for good, or if storage does not answer.
   """
   set_environment()
   gc.set_threshold(*_GC_THRESHOLDS)
@@ -82,6 +85,8 @@ def run(main: Callable[[list[str]], None], takes_words: bool = False) -> None:
       fail(f'these arguments are not flags: {" ".join(arguments[1:])}')
     try:
       main(arguments)
+    except Unavailable as error:
+      fail(f'{error}; the same command resumes', restart.EXIT_STATUS)
     except UserError as error:
       fail(str(error))
     except LostWorker as lost:
@@ -129,8 +134,8 @@ def show(lines: Iterable[str], flushes: bool = False) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def fail(message: str) -> NoReturn:
-  """Prints one message and ends the process with status 1.
+def fail(message: str, status: int = 1) -> NoReturn:
+  """Prints one message and ends the process with a status.
 
   Long values of the command line, words of 400 characters or more and the
   message itself are cut: a value may have a million characters.
@@ -139,7 +144,7 @@ def fail(message: str) -> NoReturn:
   text = flag_group.as_flags(_with_short_values(message))
   text = _cut(_LONG_WORD.sub(lambda match: _cut(match[0]), text), _MAX_MESSAGE)
   print(f'ERROR: {text}', file=sys.stderr, flush=True)
-  sys.exit(1)
+  sys.exit(status)
 
 
 def _with_short_values(message: str) -> str:

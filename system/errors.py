@@ -19,6 +19,13 @@ class UserError(ValueError):
   """
 
 
+class Unavailable(UserError):
+  """Storage does not answer now; the message names the file.
+
+  Scripts exit with a status that asks for a restart, see `devices.restart`.
+  """
+
+
 class LostWorker(Exception):
   """Another worker of the job, or its TPU, is lost; the message says how.
 

@@ -10,6 +10,7 @@ Tested by `tests/system/files_test.py`.
 """
 
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -17,9 +18,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from system import cloud_storage
-from system.errors import UserError, reason_of
+from system.errors import Unavailable, UserError, reason_of
 
 _remote: Any = None  # Set by `use_for_remote`.
+# What servers of files cause that restart or are busy.
+_PASSING_ERRNOS = (
+  *(errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNREFUSED),
+  *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH),
+)
+_PASSING_ERRORS = ('UnavailableError', 'DeadlineExceededError', 'AbortedError')
 
 
 def use_for_remote(gfile: Any) -> None:
@@ -64,6 +71,10 @@ def explained(action: str, path: str) -> Iterator[None]:
   Args:
     action: a verb for the message, as in 'cannot read <path>: <reason>'.
     path: the file or folder.
+
+  Raises:
+    Unavailable: the file system does not answer, but may do so later.
+    UserError: another of its exceptions.
   """
   try:
     yield
@@ -71,7 +82,16 @@ def explained(action: str, path: str) -> Iterator[None]:
     if not isinstance(error, errors()):
       raise
     reason = reason_of(error) + cloud_storage.remedy(path, reason_of(error))
-    raise UserError(f'cannot {action} {path}: {reason}') from error
+    kind = Unavailable if _may_pass(error) else UserError
+    raise kind(f'cannot {action} {path}: {reason}') from error
+
+
+def _may_pass(error: Exception) -> bool:
+  """Returns whether the same access may succeed later."""
+  if isinstance(error, OSError):
+    return error.errno in _PASSING_ERRNOS
+  # TensorFlow has tried again already. Its classes need its import.
+  return type(error).__name__ in _PASSING_ERRORS
 
 
 class RemoteStream(io.RawIOBase):

@@ -11,7 +11,7 @@ from absl import logging
 from data.records import record_index, record_reader
 from data.records.feature_spec import Field
 from system import files
-from system.errors import UserError, reason_of
+from system.errors import Unavailable, UserError, reason_of
 
 # TensorFlow quotes the bytes that it cannot parse in its message; if they are
 # not UTF-8, Python cannot decode the message.
@@ -47,6 +47,8 @@ class RecordSource:
     type_vocab_size: T.
     complete: adds computed fields; maps the parsed fields [G, ...] and the
       records' numbers, int64 [G], to all fields.
+    failures: takes the errors of reading in TensorFlow's threads, which hands
+      on their texts only.
   """
 
   paths: tuple[str, ...]
@@ -57,6 +59,9 @@ class RecordSource:
   complete: (
     Callable[[dict[str, tf.Tensor], tf.Tensor], dict[str, tf.Tensor]] | None
   ) = None
+  failures: list[UserError] = dataclasses.field(
+    default_factory=list, repr=False, compare=False
+  )
 
   def check(self) -> None:
     """Checks the first record of every file against the fields.
@@ -130,12 +135,16 @@ class RecordSource:
         them from the beginning.
 
     Raises:
+      Unavailable: a file could not be read, but may be later.
       UserError: the message names the record that is damaged or does not fit,
         or the file that is missing or has changed.
     """
     try:
       yield
     except _DATA_ERRORS as error:
+      failure = next(iter(self.failures), None)
+      if isinstance(failure, Unavailable):
+        raise failure from None
       # It takes hours for hundreds of gigabytes.
       logging.warning(
         'Looks for the cause in %d files of records: %s',
@@ -148,7 +157,7 @@ class RecordSource:
       for index in indexes:
         record_index.check_index(index)
       self._check_all()
-      raise
+      raise failure or error from None
 
   def _check_all(self) -> None:
     """Checks every record: batches first, one by one where a batch fails."""

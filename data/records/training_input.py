@@ -7,6 +7,7 @@ B rows [B, S'], which are divided among the replicas.
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
+from concurrent import futures
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,7 @@ from data.records import length_buckets, record_reader
 from data.records.dataset_options import OPTIONS, traced_as_written
 from data.records.record_source import RecordSource
 from data.records.training_order import Group, TrainingOrder
-from system import files, threads
+from system import file_systems, files, threads
 from system.errors import UserError, few
 
 # A message lists this many records of a file and counts the rest.
@@ -24,6 +25,8 @@ _MAX_LISTED_RECORDS = 64
 # Of this many cores one parses records. On a CPU the others train; beside a GPU
 # they have little else to do.
 _CORES_PER_THREAD = 4
+# Remote storage takes long to answer, but serves many at once.
+_REMOTE_READS = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +166,7 @@ def training_batches(
     fields = source.examples(serialized, positions)
     return _sort(fields, source, order), batch_order
 
-  groups = _groups_from(source.paths, order, start_step)
+  groups = _groups_from(source, order, start_step)
   groups = groups.map(parse, num_parallel_calls=num_threads, deterministic=True)
   dataset = length_buckets.batches_of(
     groups.prefetch(1), order.batch_size, num_threads
@@ -188,7 +191,7 @@ def training_batches(
 
 
 def _groups_from(
-  paths: Sequence[str], order: TrainingOrder, start_step: int
+  source: RecordSource, order: TrainingOrder, start_step: int
 ) -> tf.data.Dataset:
   """Yields the records of each group, beginning with the group of `start_step`.
 
@@ -203,7 +206,11 @@ def _groups_from(
     for number in itertools.count(first_group):
       group = order.group(number)
       first = skip if number == first_group else 0
-      serialized = _read_group(paths, group)
+      try:
+        serialized = _read_group(source.paths, group)
+      except UserError as error:
+        source.failures.append(error)
+        raise
       yield serialized, group.positions, group.batch_order[first:]
 
   dtypes = (tf.string, tf.int64, tf.int64)
@@ -216,8 +223,8 @@ def _groups_from(
 def _read_group(paths: Sequence[str], group: Group) -> list[bytes]:
   """Returns a group's serialized records, in the order of `take`."""
   windows: list[list[bytes]] = [[] for _ in group.files]
-  # Opens each file once, and one at a time: a group may span thousands.
-  for number in np.unique(group.files).tolist():
+
+  def read(number: int) -> None:
     path = paths[number]
     with files.open_stream(path) as file:
       for i in np.flatnonzero(group.files == number).tolist():
@@ -228,6 +235,15 @@ def _read_group(paths: Sequence[str], group: Group) -> list[bytes]:
           int(group.counts[i]),
           int(group.ends[i]),
         )
+
+  # Each file is opened once, and few at a time: a group may span thousands.
+  numbers = np.unique(group.files).tolist()
+  if all(file_systems.local_path(paths[number]) for number in numbers):
+    for number in numbers:
+      read(number)
+  else:
+    with futures.ThreadPoolExecutor(_REMOTE_READS) as pool:
+      list(pool.map(read, numbers))
   records = list(itertools.chain.from_iterable(windows))
   return [records[i] for i in group.take.tolist()]
 

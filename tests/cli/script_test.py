@@ -1,12 +1,15 @@
 """What scripts print on standard output."""
 
+import errno
 import logging
 import os
 import sys
+import types
 
 import pytest
 
 from cli import script
+from system import file_systems
 
 
 def test_a_long_word_of_a_message_is_cut(capsys):
@@ -17,6 +20,26 @@ def test_a_long_word_of_a_message_is_cut(capsys):
   assert capsys.readouterr().err == (
     f"ERROR: no file '{'a' * 299}...{'b' * 28}', (100,003 characters) not "
     f'{"c" * 399}\n'
+  )
+
+
+def test_storage_that_does_not_answer_asks_for_a_restart(capsys, monkeypatch):
+  def main(_):
+    with file_systems.explained('read', 'a.tfrecord'):
+      raise TimeoutError(errno.ETIMEDOUT, 'timed out')
+
+  # The rest of the process is that of the tests.
+  monkeypatch.setattr(
+    script, 'app', types.SimpleNamespace(run=lambda f, **_: f(['x']))
+  )
+  monkeypatch.setattr(script.interrupt, 'run', lambda f: f())
+  monkeypatch.setattr(script.gc, 'set_threshold', lambda *_: None)
+  monkeypatch.setattr(script.atexit, 'register', lambda *_: None)
+  with pytest.raises(SystemExit) as exit_:
+    script.run(main)
+  assert exit_.value.code == 75
+  assert capsys.readouterr().err == (
+    'ERROR: cannot read a.tfrecord: timed out; the same command resumes\n'
   )
 
 

@@ -1,7 +1,11 @@
 """Training batches: their order, and how replicas divide them."""
 
+import dataclasses
+import errno
 import itertools
+import os
 import pathlib
+import re
 import time
 
 import numpy as np
@@ -9,7 +13,7 @@ import pytest
 import tensorflow as tf
 import tiny_records
 
-from data.records import record_index
+from data.records import record_index, record_reader
 from data.records.file_names import index_path
 from data.records.training_input import (
   TrainingBatches,
@@ -17,7 +21,7 @@ from data.records.training_input import (
   training_batches,
 )
 from data.records.training_order import TrainingOrder
-from system.errors import UserError
+from system.errors import Unavailable, UserError
 
 
 def _labels(source, order, start_step, num_steps, num_replicas=1):
@@ -45,6 +49,36 @@ def test_epochs_and_seeds_differ_in_their_order(two_files):
     two_files, tiny_records.order(two_files, 10, seed=2), 0, 15
   )
   assert first == _labels(two_files, tiny_records.order(two_files, 10), 0, 15)
+
+
+def test_remote_files_are_read_in_the_same_order(two_files):
+  order = tiny_records.order(two_files, batch_size=10)
+  paths = tuple(f'ram://same_order/{i}' for i in range(2))
+  for path, local in zip(paths, two_files.paths, strict=True):
+    tf.io.gfile.copy(local, path)
+  remote = dataclasses.replace(two_files, paths=paths)
+  assert _labels(remote, order, 0, 15) == _labels(two_files, order, 0, 15)
+
+
+def test_storage_that_does_not_answer_is_named_without_a_scan(
+  two_files, monkeypatch
+):
+  order = tiny_records.order(two_files, batch_size=10)
+
+  def fail(*_):
+    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+  def scan(_):
+    pytest.fail('scans the files')
+
+  monkeypatch.setattr(record_reader.framing, 'ends_of', fail)
+  monkeypatch.setattr(record_index, 'scan', scan)
+  path = '|'.join(map(re.escape, two_files.paths))
+  with (
+    pytest.raises(Unavailable, match=f'^cannot read ({path}): Stale'),
+    two_files.explained(),
+  ):
+    _labels(two_files, order, 0, 15)
 
 
 def test_records_that_fill_no_batch_move_to_the_next_epoch(two_files):
