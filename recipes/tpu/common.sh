@@ -55,12 +55,22 @@ delete() {
   tpus queued-resources delete "$name" --force --quiet
 }
 
-create() {  # more flags, such as --spot; fails if no machine is available
+# Makes sure that there is a machine; fails if none is available. A request that
+# still waits, perhaps for hours, keeps its place.
+obtain() {  # more flags of a new request, such as --spot
   local now
-  say "Requesting $accelerator"
-  tpus queued-resources create "$name" --node-id="$name" \
-    --accelerator-type="$accelerator" --runtime-version="$runtime" "$@" ||
-    exit 1
+  now=$(state) || return 1
+  case $now in
+    ACTIVE) return ;;
+    ACCEPTED | WAITING_FOR_RESOURCES | CREATING | PROVISIONING)
+      say "There is a request already; it is $now" ;;
+    *)
+      delete || return 1
+      say "Requesting $accelerator"
+      tpus queued-resources create "$name" --node-id="$name" \
+        --accelerator-type="$accelerator" --runtime-version="$runtime" "$@" ||
+        exit 1 ;;
+  esac
   while true; do
     now=$(state) || now=unknown
     case $now in
@@ -89,7 +99,8 @@ start() {  # environment, script, its flags
     sleep "$patience"
   done
   if [ "$found" = running ]; then
-    say 'A job is already running there'
+    refuse_other_job "${@:2}" || return 75
+    say 'The job is already running there'
     return
   fi
   install_and_start "$@" && return
@@ -98,12 +109,25 @@ start() {  # environment, script, its flags
   return 1
 }
 
+# Ends the recipe if the running job is not the one that is wanted. The machine
+# stays.
+refuse_other_job() {  # script, its flags
+  local running
+  running=$(on_worker_0 'cat project/job.sh') || return 1
+  [ "$running" != "$(job_words "$@")" ] || return 0
+  say "Another job is running on $name: $running
+Wait for its end, delete the TPU, or choose another TPU_NAME"
+  exit 1
+}
+
+job_words() { printf '%q ' .venv/bin/python "$@"; }  # script, its flags
+
 install_and_start() {  # as start
   local folder
   say 'Copying and installing the project'
   folder=$(mktemp -d)
   git -C "$repository" archive --format=tar.gz -o "$folder/project.tar.gz" HEAD
-  printf '%q ' .venv/bin/python "${@:2}" > "$folder/job.sh"
+  job_words "${@:2}" > "$folder/job.sh"
   tpus tpu-vm scp "$folder/project.tar.gz" "$folder/job.sh" "$name:" \
     --worker=0 || return 1
   rm -r "$folder"
@@ -163,13 +187,9 @@ again, or run: gcloud compute tpus queued-resources delete $name --force"
 
 # The whole recipe for a machine that is not preempted.
 run_once() {  # environment, script, its flags
-  local now status=0
+  local status=0
   check_offline "${@:2}"
-  now=$(state)
-  if [ "$now" != ACTIVE ]; then
-    delete
-    create
-  fi
+  obtain
   run_job "$@" || status=$?
   finish "$status"
 }

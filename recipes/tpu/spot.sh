@@ -12,8 +12,7 @@ check_offline "$@"
 state > /dev/null  # A wrong project ends the recipe here.
 status=75
 while [ "$status" = 75 ]; do
-  until now=$(state); do sleep "$patience"; done
-  if [ "$now" != ACTIVE ] && ! { delete && create --spot; }; then
+  if ! obtain --spot; then
     sleep "$patience"
     continue
   fi

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import time
 
@@ -94,7 +95,8 @@ def _run(cloud, recipe, *flags, **environment):
 
 
 def _calls(cloud, command):
-  lines = (cloud / 'calls').read_text().splitlines()
+  path = cloud / 'calls'
+  lines = path.read_text().splitlines() if path.exists() else []
   return [line for line in lines if f' {command} ' in line]
 
 
@@ -247,6 +249,39 @@ def test_a_running_job_is_found_again(cloud):
   assert done.returncode == 0, done.stderr
   assert 'already running there' in done.stderr
   assert (cloud / 'starts').read_text() == 'start\n'
+
+
+def test_another_job_is_not_taken_for_the_wanted_one(cloud):
+  _job(cloud, 'echo start >> "$FAKE/starts"\nsleep 30')
+  first = _start(cloud, 'one_host.sh', '--learning_rate=1e-3')
+  while not (cloud / 'starts').exists() and first.poll() is None:
+    time.sleep(0.05)
+  first.kill()
+  first.communicate()
+  for recipe in ('one_host.sh', 'spot.sh'):
+    done = _run(cloud, recipe, '--learning_rate=5e-4')
+    assert done.returncode == 1
+    assert 'Another job is running on well-read-bert: ' in done.stderr
+    assert '--learning_rate=1e-3' in done.stderr
+  assert (cloud / 'state').read_text() == 'ACTIVE\n'
+  pid = int((cloud / 'vm' / 'project' / 'pid').read_text())
+  os.killpg(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize('recipe', ['one_host.sh', 'spot.sh'])
+def test_a_request_that_waits_keeps_its_place(cloud, recipe):
+  _job(cloud, 'exit 0')
+  (cloud / 'vm').mkdir()
+  (cloud / 'state').write_text('WAITING_FOR_RESOURCES\n')
+  process = _start(cloud, recipe)
+  while len(_calls(cloud, 'queued-resources describe')) < 3:
+    time.sleep(0.05)
+  (cloud / 'state').write_text('ACTIVE\n')
+  _, stderr = process.communicate(timeout=60)
+  assert process.returncode == 0, stderr
+  assert 'it is WAITING_FOR_RESOURCES' in stderr
+  assert _calls(cloud, 'queued-resources create') == []
+  assert len(_calls(cloud, 'queued-resources delete')) == 1  # At the end.
 
 
 def test_the_job_is_first_checked_offline(cloud):
