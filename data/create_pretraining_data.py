@@ -11,9 +11,11 @@ workers. A stopped command resumes when it is started again: it keeps the files
 that are complete.
 """
 
+import functools
 import os
 
 from cli import flag_group, input_paths, script
+from data.pretraining import output_files
 from data.pretraining.beam import beam_options
 from data.pretraining.job_options import JobOptions
 from system import threads
@@ -30,20 +32,26 @@ def main(_: list[str]) -> None:
 
   from data.text.corpus import Corpus
 
-  corpus = Corpus(options.corpus)
-
-  from data.pretraining import creation, dry_run
-
   tokenizer, records, output = (
     options.tokenizer,
     options.records,
     options.output,
   )
+  paths = (
+    output_files.paths_of(output.output_file, output.num_shards)
+    if output.output_file
+    else []
+  )
+  corpus = Corpus(
+    options.corpus, is_own=functools.partial(output_files.is_own, paths)
+  )
+
+  from data.pretraining import creation, dry_run
+
   num_workers = output.num_workers or threads.num_cores()
   if output.dry_run:
     script.show(dry_run.run(corpus, tokenizer, records, num_workers))
   else:
-    paths = creation.output_paths(output.output_file, output.num_shards)
     creation.create_records(
       corpus, paths, tokenizer, records, num_workers, engine
     )

@@ -121,17 +121,17 @@ def expand(patterns: str | Iterable[str]) -> list[str]:
   """
   if isinstance(patterns, str):
     patterns = [patterns]
-  paths: dict[str, None] = {}
+  paths: dict[str, str] = {}  # Real path → the first spelling.
   for pattern in (p for text in patterns for p in text.split(',') if p):
     matches = _matches(pattern)
     if not matches:
       raise UserError(f'no file matches {pattern!r}')
     for path in matches:
       _require_utf8(path)
-      if path in paths:
+      if (real := real_path(path)) in paths:
         logging.warning('%s is named twice, and is read once', path)
-    paths.update(dict.fromkeys(matches))
-  return list(paths)
+      paths.setdefault(real, path)
+  return list(paths.values())
 
 
 def _matches(pattern: str) -> list[str]:

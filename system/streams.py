@@ -11,6 +11,7 @@ import functools
 import gzip
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
@@ -26,6 +27,8 @@ BLOCK_BYTES = 1 << 17
 MAX_LINE_BYTES = 16 << 20
 
 _COMPRESSED = ('.gz', '.bz2', '.xz', '.zst')
+# A frame of Zstandard, or one to skip; pzstd begins with one.
+_ZSTANDARD = re.compile(rb'\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18')
 _BYTE_ORDER_MARK = b'\xef\xbb\xbf'
 _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
@@ -93,7 +96,7 @@ def open_compressed(
     return bz2.BZ2File(stream)
   if start.startswith(b'\xfd7zXZ\0'):
     return lzma.LZMAFile(stream)
-  if start.startswith(b'\x28\xb5\x2f\xfd'):
+  if _ZSTANDARD.match(start):
     return _zstandard(stream)
   if path.endswith(_COMPRESSED):
     _warn_of_name(path)

@@ -10,19 +10,22 @@ The same text, vocabulary and flags give the same bytes, for any number of
 threads, and whether or not a run was killed in between.
 """
 
-import os
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
-from data.pretraining import manifest, output_lock, shard_writer
+from data.pretraining import (
+  manifest,
+  output_files,
+  output_lock,
+  shard_writer,
+)
 from data.pretraining.job import Job
 from data.pretraining.options import RecordOptions
 from data.pretraining.partitioning import Partitioning
 from data.pretraining.record_statistics import RecordStatistics
-from data.records import file_names
 from data.text import survey, survey_report
 from data.text.corpus import Corpus
 from data.text.tokenization import BertTokenizer
@@ -48,7 +51,7 @@ def create_records(
 
   Args:
     corpus: the text.
-    outputs: the TFRecord files to write, as `output_paths` returns them.
+    outputs: the TFRecord files to write, see `output_files.paths_of`.
     vocabulary: the vocabulary, and how text is normalised.
     options: the settings of the records.
     num_workers: how many cores of this machine to use.
@@ -64,7 +67,7 @@ def create_records(
   options.check()
   options.warn_of_few_predictions()
   corpus.options.log_missing_rules()
-  _check_outputs(outputs, [*corpus.paths, vocabulary.vocab_file])
+  output_files.check(outputs, [*corpus.paths, vocabulary.vocab_file])
   with output_lock.held(outputs):
     job = _prepare_job(
       corpus, outputs, vocabulary, options, num_workers, engine
@@ -145,53 +148,6 @@ def _require_finished_index(job: Job, shard: int) -> dict[str, Any]:
     f'{job.outputs[shard]} has changed since this job wrote it: is another '
     'job writing it, too?'
   )
-
-
-def output_paths(output_files: str, num_shards: int | None) -> list[str]:
-  """Returns the paths of the record files to write.
-
-  Args:
-    output_files: names, separated by commas; a single one with `num_shards`.
-    num_shards: into how many files to divide it; None for the names as given.
-
-  Raises:
-    UserError: there is no name, or more than one with `num_shards`.
-  """
-  outputs = [path for path in output_files.split(',') if path]
-  if not outputs:
-    raise UserError(f'`output_file`={output_files!r} names no file')
-  if not num_shards:
-    return outputs
-  if len(outputs) > 1:
-    raise UserError(
-      f'`num_shards`={num_shards} takes one name in `output_file`, which names '
-      f'{len(outputs)}'
-    )
-  return file_names.shard_names(outputs[0], num_shards)
-
-
-def _check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:
-  """Checks that the output files can be written; makes their folders."""
-  real_inputs = set(map(files.real_path, inputs))
-  seen: dict[str, str] = {}
-  for path in outputs:
-    if not os.path.basename(file_names.shard_stem(path)).strip('.'):
-      raise UserError(
-        f'`output_file`: expected a file, found the folder {path!r}'
-      )
-    real = files.real_path(path)
-    if real in seen:
-      raise UserError(
-        f'`output_file` names the file {real!r} twice: as {seen[real]!r} and '
-        f'as {path!r}'
-      )
-    seen[real] = path
-    if real in real_inputs:
-      raise UserError(f'`output_file`: {path!r} is an input file, too')
-    if files.is_folder(path):
-      raise UserError(f'`output_file`: {path!r} is a folder, not a file')
-  for folder in dict.fromkeys(os.path.dirname(path) for path in outputs):
-    files.make_folder(folder or '.')
 
 
 def _summary(paths: Sequence[str]) -> str:

@@ -52,8 +52,7 @@ class Job:
   @property
   def manifest_name(self) -> str:
     """The name of the manifest beside the shards."""
-    name = os.path.basename(file_names.shard_stem(self.outputs[0]))
-    return f'{name}.manifest.json'
+    return os.path.basename(file_names.manifest_path(self.outputs[0]))
 
   @property
   def parts_folder(self) -> str:
@@ -114,6 +113,10 @@ class Job:
 
   def empty_shard_error(self, shard: int) -> UserError:
     """Returns the error to raise if no record goes to a shard."""
+    if len(self.outputs) == 1:
+      return UserError(
+        'the text gives no record: no sentence of it has a token'
+      )
     return UserError(
       f'the text is too short for {len(self.outputs)} output files: '
       f'{self.outputs[shard]} would have no record; give fewer '

@@ -18,6 +18,11 @@ def shard_stem(path: str) -> str:
   return re.sub(r'-\d{5,}-of-\d{5,}$', '', path)
 
 
+def manifest_path(path: str) -> str:
+  """Returns the path of the manifest of a file and its shards."""
+  return shard_stem(path) + '.manifest.json'
+
+
 def index_path(path: str) -> str:
   """Returns the path of a TFRecord file's index."""
   return path + '.index.json'

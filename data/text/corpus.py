@@ -1,6 +1,8 @@
 """A corpus: input files of one format, read as documents."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+
+from absl import logging
 
 from data.text import languages, sentences, text_formats, tfds_text
 from data.text.corpus_options import CorpusOptions
@@ -10,7 +12,7 @@ from data.text.parquet import read_parquet
 from data.text.tfds_text import read_tfds
 from data.text.wikiextractor import read_wikiextractor
 from system import files, streams
-from system.errors import UserError
+from system.errors import UserError, few
 
 _READERS: dict[str, text_formats.Reader] = {
   'bert': text_formats.read_bert,
@@ -38,6 +40,7 @@ class Corpus:
     options: CorpusOptions,
     paths: Sequence[str] | None = None,
     open_file: streams.Open = files.open_stream,
+    is_own: Callable[[str], bool] = lambda path: False,
   ):
     """Lists the inputs.
 
@@ -45,13 +48,15 @@ class Corpus:
       options: the settings.
       paths: the inputs; None finds those that `input_file` names.
       open_file: opens a path for reading bytes.
+      is_own: whether the job wrote a file itself; a wildcard in `input_file`
+        leaves these out.
 
     Raises:
       UserError: an option is wrong, or an input is missing.
     """
     options.check()
     self.options = options
-    self.paths = _find_inputs(options) if paths is None else list(paths)
+    self.paths = _find_inputs(options, is_own) if paths is None else list(paths)
     self._open_file = open_file
 
   def sizes(self) -> list[int]:
@@ -134,15 +139,29 @@ def split_sentences(options: CorpusOptions, texts: list[str]) -> list[str]:
   return ['\n'.join(split(text, language)) for text in texts]
 
 
-def _find_inputs(options: CorpusOptions) -> list[str]:
+def _find_inputs(
+  options: CorpusOptions, is_own: Callable[[str], bool]
+) -> list[str]:
   """Returns the inputs that `input_file` names."""
   names = options.input_file or ''
   if options.input_format == 'tfds':
     paths = tfds_text.expand(names, options.tfds_data_dir)
   else:
-    paths = files.expand(names)
+    paths = _not_own(files.expand(names), names.split(','), is_own)
     for path in paths:
       files.require_file(path, '`input_file`')
   if not paths:
     raise UserError(f'`input_file`={names!r} names no file')
   return paths
+
+
+def _not_own(
+  paths: Sequence[str], names: Sequence[str], is_own: Callable[[str], bool]
+) -> list[str]:
+  """Leaves out files that the job wrote, unless they are among `names`."""
+  own = [path for path in paths if path not in names and is_own(path)]
+  if own:
+    logging.info(
+      '`input_file` matches files that this job wrote; leaves out %s', few(own)
+    )
+  return [path for path in paths if path not in own]

@@ -72,6 +72,13 @@ def test_comma_lists_and_globs_expand_in_their_order(folder):
     files.expand(f'{folder}/a,{folder}/none*')
 
 
+def test_a_file_in_two_spellings_is_found_once(tmp_path):
+  (tmp_path / 'a').write_text('a')
+  (tmp_path / 'b').symlink_to(tmp_path / 'a')
+  first = f'{tmp_path}/./a'
+  assert files.expand(f'{first},{tmp_path}/a,{tmp_path}/*') == [first]
+
+
 def test_a_name_that_looks_like_a_glob_is_found(tmp_path):
   (tmp_path / 'a[1]').write_text('a')
   (tmp_path / '.a.tmp').write_text('half')

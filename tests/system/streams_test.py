@@ -54,6 +54,14 @@ def test_the_first_bytes_decide_the_compression(compress):
   assert b''.join(block.content for block in blocks) == _TEXT + b'end'
 
 
+def test_zstandard_may_begin_with_a_frame_to_skip():
+  # pzstd writes the size of the frame that follows.
+  frame = _zstd(_TEXT)
+  content = b'\x50\x2a\x4d\x18\x04\0\0\0' + len(frame).to_bytes(4, 'little')
+  blocks = _read(content + frame + content + frame)
+  assert b''.join(block.content for block in blocks) == _TEXT + _TEXT
+
+
 def test_plain_text_with_the_name_of_a_compressed_file_gives_one_warning(
   tmp_path, caplog
 ):

@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import apache_beam as beam
 from absl import logging
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
@@ -64,6 +65,8 @@ class BeamEngine:
     if not logging.level_debug():
       _silence_beam()
     self._flags = pipeline_options.check_options(runner, options)
+    # Those of s3:// and hdfs:// need them, before there is a pipeline.
+    FileSystems.set_options(PipelineOptions(self._flags))
     file_systems.use_for_remote(remote_files)
 
   def survey(self, corpus: Corpus, outputs: Sequence[str]) -> list[FileSurvey]:

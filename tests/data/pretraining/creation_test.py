@@ -14,6 +14,7 @@ from data.pretraining import (
   block_records,
   blocks,
   creation,
+  output_files,
   partitioning,
   shard_writer,
 )
@@ -67,7 +68,7 @@ def create(
 
   return creation.create_records(
     Corpus(CorpusOptions(paths(text), **corpus_options)),
-    creation.output_paths(paths(output), num_shards),
+    output_files.paths_of(paths(output), num_shards),
     TokenizerOptions(str(folder / 'vocab.txt')),
     options,
     num_workers,
@@ -485,6 +486,28 @@ def test_a_file_is_recognised_under_any_name(folder, monkeypatch, other):
   with pytest.raises(UserError, match='names the file .* twice'):
     create(folder, text='vocab.txt', output=f'text.txt,{other}')
   assert (folder / 'text.txt').read_text() == TEXT
+
+
+def test_a_wildcard_leaves_out_the_job_s_own_files(folder):
+  def corpus(outputs, names=f'{folder}/t*'):
+    is_own = functools.partial(output_files.is_own, outputs)
+    return Corpus(CorpusOptions(names), is_own=is_own).paths
+
+  create(folder, output='t.tfrecord', num_shards=2)
+  outputs = output_files.paths_of(f'{folder}/t.tfrecord', 2)
+  matched = sorted(str(x) for x in folder.glob('t*'))
+  assert len(matched) == 6
+  assert corpus(outputs) == [f'{folder}/text.txt']
+  assert corpus([]) == matched
+  # A text is not overwritten, and a named file is meant.
+  assert f'{folder}/text.txt' in corpus([f'{folder}/text.txt'])
+  assert corpus(outputs, outputs[0]) == [outputs[0]]
+
+
+def test_text_without_a_token_is_named(folder):
+  (folder / 'text.txt').write_text('\x01\n')
+  with pytest.raises(UserError, match='no sentence of it has a token'):
+    create(folder)
 
 
 def test_more_output_files_than_records_are_refused(folder):

@@ -10,7 +10,13 @@ pytest.importorskip('apache_beam')
 
 from fake_file_system import SCHEME
 
-from data.pretraining import block_records, blocks, creation, partitioning
+from data.pretraining import (
+  block_records,
+  blocks,
+  creation,
+  output_files,
+  partitioning,
+)
 from data.pretraining.beam import record_transforms, remote_files
 from data.pretraining.beam.pipeline import BeamEngine
 from data.pretraining.options import RecordOptions
@@ -70,7 +76,7 @@ def create(
 ):
   return creation.create_records(
     Corpus(CorpusOptions(f'{folder}/t*.txt', **corpus_options)),
-    creation.output_paths(f'{folder}/{output}/out', num_shards),
+    output_files.paths_of(f'{folder}/{output}/out', num_shards),
     TokenizerOptions(f'{folder}/vocab.txt'),
     OPTIONS,
     engine=engine,
