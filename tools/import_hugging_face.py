@@ -21,10 +21,11 @@ from absl import flags
 
 from cli import flag_group, script
 from modeling.checkpoints import (
-  hugging_face,
+  hugging_face_reader,
   location,
   tokenizer_files,
 )
+from modeling.checkpoints.hugging_face_reader import CONFIG_FILE, WEIGHTS_FILES
 from modeling.configs import BertConfig
 from serving import export_record
 from system import files, text_files
@@ -33,7 +34,6 @@ from tools import imported_folder
 
 FLAGS = flags.FLAGS
 
-_CONFIG = hugging_face.CONFIG_FILE
 _VOCAB = 'vocab.txt'
 # A model with this many more ids than tokens, or even more, is not padded: the
 # vocabulary belongs to another model.
@@ -45,8 +45,8 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'input_dir',
     None,
-    f'The Hugging Face folder with {_CONFIG}, {_VOCAB} or '
-    f'{tokenizer_files.WHOLE}, and {" or ".join(hugging_face.WEIGHTS_FILES)}.',
+    f'The Hugging Face folder with {CONFIG_FILE}, {_VOCAB} or '
+    f'{tokenizer_files.WHOLE}, and {" or ".join(WEIGHTS_FILES)}.',
   )
   flags.DEFINE_string(
     'output_dir',
@@ -83,15 +83,15 @@ def import_folder(
       message names; or the output folder holds another checkpoint.
   """
   location.check_no_other(output_dir, _prefix(output_dir))
-  config_file = _require(input_dir, _CONFIG)
+  config_file = _require(input_dir, CONFIG_FILE)
   vocab_file = _require(input_dir, _VOCAB, tokenizer_files.WHOLE)
-  weights_file = _require(input_dir, *hugging_face.WEIGHTS_FILES)
+  weights_file = _require(input_dir, *WEIGHTS_FILES)
   casing = tokenizer_files.lower_case(input_dir)
   # As in transformers, text is lower-cased unless a file says otherwise.
   tokenizer_files.check(input_dir, casing is None or casing[1])
-  config = hugging_face.read_config(config_file)
+  config = hugging_face_reader.read_config(config_file)
   tokens, added, padding = _read_vocabulary(vocab_file, config)
-  weights, unused = hugging_face.read_weights(weights_file)
+  weights, unused = hugging_face_reader.read_weights(weights_file)
   fresh = _check_weights(weights, config, weights_file, fresh_pooler)
   labels = imported_folder.read_labels(input_dir, weights)
   content = imported_folder.recorded(input_dir, labels, casing)
@@ -136,7 +136,7 @@ def main(_: list[str]) -> None:
 
 
 def _unused_head(input_dir: str) -> list[str]:
-  reason = hugging_face.other_head(input_dir)
+  reason = hugging_face_reader.other_head(input_dir)
   return [f'the head is unused: {reason}'] if reason else []
 
 
@@ -190,7 +190,7 @@ def _read_vocabulary(
     raise UserError(
       f'{path} has {len(tokens) + len(added)} tokens, but the model has'
       f' {config.vocab_size}'
-      f' (vocab_size in {_CONFIG}): expected as many, or up to'
+      f' (vocab_size in {CONFIG_FILE}): expected as many, or up to'
       f' {_MAX_PADDING - 1} fewer'
     )
   known = {*tokens, *added.values()}
@@ -225,7 +225,7 @@ def _added_tokens(
       raise UserError(
         f'{folder}: the added token {shown(token)} has the id {number}, but the'
         f' vocabulary has it already or the model has only {config.vocab_size}'
-        f' ids (vocab_size in {_CONFIG})'
+        f' ids (vocab_size in {CONFIG_FILE})'
       )
     else:
       added[number] = token
@@ -280,7 +280,7 @@ def _check_weights(
       + _pooler_advice(missing)
     )
   weights |= {name: expected[name].numpy() for name in fresh}
-  stored_weights.check_shapes(path, weights, expected, _CONFIG)
+  stored_weights.check_shapes(path, weights, expected, CONFIG_FILE)
   stored_weights.check_finite(path, weights)
   return fresh
 

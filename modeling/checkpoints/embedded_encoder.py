@@ -11,11 +11,12 @@ import re
 from collections.abc import Sequence
 
 from modeling.checkpoints import (
-  hugging_face,
+  hugging_face_reader,
   location,
   model_file,
   recorded_casing,
 )
+from modeling.checkpoints.hugging_face_reader import CONFIG_FILE, WEIGHTS_FILES
 from system import files, text_files
 from system.errors import UserError, shown
 
@@ -26,7 +27,7 @@ _NAME = os.path.join('encoders', 'uncased_L-2_H-128_A-2')
 FOLDER = os.path.join(_ROOT, _NAME)
 _SUMS = 'SHA256SUMS'
 _VOCAB = 'vocab.txt'
-_WEIGHTS = hugging_face.WEIGHTS_FILES[0]
+_WEIGHTS = WEIGHTS_FILES[0]
 # A line of sha256sum.
 _SUM = re.compile(r'([0-9a-f]{64}) [ *](.+)')
 
@@ -62,16 +63,16 @@ def unpack(encoder_dir: str, vocab_file: str, output_dir: str) -> None:
   """
   prefix = os.path.join(output_dir, 'bert_model.ckpt')
   location.check_no_other(output_dir, prefix)
-  config_file = os.path.join(encoder_dir, hugging_face.CONFIG_FILE)
+  config_file = os.path.join(encoder_dir, CONFIG_FILE)
   weights_file = os.path.join(encoder_dir, _WEIGHTS)
   paths = {
-    hugging_face.CONFIG_FILE: config_file,
+    CONFIG_FILE: config_file,
     _WEIGHTS: weights_file,
     _VOCAB: vocab_file,
   }
   _check(paths, _read_sums(os.path.join(encoder_dir, _SUMS)))
-  config = hugging_face.read_config(config_file)
-  weights, _ = hugging_face.read_weights(weights_file)
+  config = hugging_face_reader.read_config(config_file)
+  weights, _ = hugging_face_reader.read_weights(weights_file)
   from modeling.checkpoints import exporting
 
   files.make_folder(output_dir)

@@ -3,7 +3,7 @@
 A checkpoint's prefix names it: 'FOLDER/model.ckpt-8' for the two files
 FOLDER/model.ckpt-8.index and FOLDER/model.ckpt-8.data-00000-of-00001. A
 checkpoint may also be a Hugging Face folder; then its prefix is the path of
-one of `hugging_face.WEIGHTS_FILES`.
+one of `hugging_face_reader.WEIGHTS_FILES`.
 """
 
 import contextlib
@@ -18,11 +18,12 @@ from google.protobuf import text_encoding
 
 from modeling.checkpoints import (
   bundle_files,
-  hugging_face,
+  hugging_face_reader,
   model_file,
   recorded_casing,
 )
 from modeling.checkpoints.bundle_files import DATA, INDEX
+from modeling.checkpoints.hugging_face_reader import CONFIG_FILE, WEIGHTS_FILES
 from modeling.configs import BertConfig
 from system import files
 from system.errors import UserError, few
@@ -54,7 +55,7 @@ class Checkpoint:
   @property
   def is_hugging_face(self) -> bool:
     """Whether it is a file of weights in a Hugging Face folder."""
-    return os.path.basename(self.prefix) in hugging_face.WEIGHTS_FILES
+    return os.path.basename(self.prefix) in WEIGHTS_FILES
 
   @property
   def vocab_file(self) -> str | None:
@@ -74,9 +75,9 @@ class Checkpoint:
     Raises:
       UserError: the file is malformed, or the model is not a BERT.
     """
-    path = os.path.join(self.folder, hugging_face.CONFIG_FILE)
+    path = os.path.join(self.folder, CONFIG_FILE)
     if self.is_hugging_face and files.exists(path):
-      return path, hugging_face.read_config(path)
+      return path, hugging_face_reader.read_config(path)
     path = os.path.join(self.folder, 'bert_config.json')
     if files.exists(path):
       return path, BertConfig.from_json_file(path)
@@ -117,7 +118,7 @@ class Checkpoint:
       UserError: there is no such file.
     """
     if self.is_hugging_face:
-      return hugging_face.data_files(self.prefix)
+      return hugging_face_reader.data_files(self.prefix)
     name = os.path.basename(self.prefix)
     paths = [
       os.path.join(self.folder, other)
@@ -139,7 +140,7 @@ class Checkpoint:
         named.
     """
     if self.is_hugging_face:
-      hugging_face.check_files(self.prefix)
+      hugging_face_reader.check_files(self.prefix)
     else:
       bundle_files.check(self.prefix)
       self.description()
@@ -185,7 +186,7 @@ def locate(path: str) -> Checkpoint:
     path: a prefix; one of a checkpoint's two files; or a folder. In a folder
       it is the run's best checkpoint, else the latest one that the `checkpoint`
       file names, else bert_model.ckpt, else the only checkpoint, else
-      one of `hugging_face.WEIGHTS_FILES`.
+      one of `hugging_face_reader.WEIGHTS_FILES`.
 
   Raises:
     UserError: there is no such checkpoint, or its files are incomplete. The
@@ -253,9 +254,9 @@ def locate_latest(folder: str) -> Checkpoint:
     looked_for.append(prefix + INDEX)
   if len(names := _names_in(folder)) == 1:
     return Checkpoint(os.path.join(folder, names[0]))
-  if weights := hugging_face.find_weights(folder):
+  if weights := hugging_face_reader.find_weights(folder):
     return Checkpoint(weights)
-  looked_for += [os.path.join(folder, x) for x in hugging_face.WEIGHTS_FILES]
+  looked_for += [os.path.join(folder, x) for x in WEIGHTS_FILES]
   others = f'; {_candidates(folder, folder)}' if names else ''
   raise UserError(
     f'no checkpoint was found in the folder {folder!r}: looked for'
@@ -276,7 +277,7 @@ def check_no_other(folder: str, prefix: str) -> None:
   Raises:
     UserError: there is another one, or a Hugging Face model.
   """
-  other = hugging_face.find_weights(folder)
+  other = hugging_face_reader.find_weights(folder)
   if other is None:
     with contextlib.suppress(UserError):
       other = _find(folder).prefix
