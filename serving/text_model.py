@@ -27,6 +27,7 @@ from modeling.checkpoints import (
 )
 from modeling.checkpoints.location import Checkpoint
 from modeling.checkpoints.model_file import ModelFile, TaskRecord
+from modeling.checkpoints.released_names import HEAD_BIAS
 from modeling.configs import BertConfig
 from modeling.models import Classifier, released_variables
 from serving import export_record
@@ -188,14 +189,13 @@ def num_outputs_of(checkpoint: Checkpoint) -> int:
   Raises:
     UserError: there is no head.
   """
-  bias = stored_weights.CLASSIFIER_HEAD[1]
   shapes = stored_weights.read_variables(checkpoint)
-  if bias not in shapes:
+  if HEAD_BIAS not in shapes:
     raise UserError(
-      f'{checkpoint.prefix} has no head for a task ({bias}): '
+      f'{checkpoint.prefix} has no head for a task ({HEAD_BIAS}): '
       f'{stored_weights.why_no_head(checkpoint)}.'
     )
-  return shapes[bias][0][0]
+  return shapes[HEAD_BIAS][0][0]
 
 
 def labels_of(

@@ -26,6 +26,7 @@ from modeling.checkpoints import (
   tokenizer_files,
 )
 from modeling.checkpoints.hugging_face_reader import CONFIG_FILE, WEIGHTS_FILES
+from modeling.checkpoints.released_names import HEAD_BIAS, is_encoder
 from modeling.configs import BertConfig
 from serving import export_record
 from system import files, text_files
@@ -97,7 +98,7 @@ def import_folder(
   content = imported_folder.recorded(input_dir, labels, casing)
   files.make_folder(output_dir)
   longest = None
-  if 'output_bias' in weights:
+  if HEAD_BIAS in weights:
     longest = export_record.longest_input(input_dir)
   recorded = imported_folder.describe(
     output_dir, labels, casing, content, longest
@@ -109,7 +110,7 @@ def import_folder(
     f' {output_dir}/bert_model.ckpt',
     *_activation(config.hidden_act),
     *imported_folder.listed(
-      'heads', sorted(n for n in weights if not n.startswith('bert/'))
+      'heads', sorted(n for n in weights if not is_encoder(n))
     ),
     *imported_folder.listed('freshly initialised', fresh),
     *imported_folder.listed('unused', unused),
@@ -266,11 +267,7 @@ def _check_weights(
   # Random weights take a while: only a fresh pooler needs them.
   seed = 0 if fresh_pooler else None
   expected = models.released_variables(models.PreTrainer(config, seed=seed))
-  missing = [
-    name
-    for name in expected
-    if name not in weights and name.startswith('bert/')
-  ]
+  missing = [x for x in expected if x not in weights and is_encoder(x)]
   fresh = []
   if fresh_pooler:
     fresh = [name for name in missing if name.startswith('bert/pooler/')]

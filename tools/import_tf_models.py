@@ -20,6 +20,7 @@ from absl import flags
 
 from cli import flag_group, script
 from modeling.checkpoints import location, recorded_casing
+from modeling.checkpoints.released_names import is_encoder
 from modeling.configs import BertConfig
 from system import files, text_files
 from system.errors import UserError
@@ -107,7 +108,7 @@ def import_checkpoint(
     f'{checkpoint.prefix} → {len(weights)} variables of {prefix}',
     f'the pooler is {pooler}',
     *imported_folder.listed(
-      'heads', sorted(n for n in weights if not n.startswith('bert/'))
+      'heads', sorted(n for n in weights if not is_encoder(n))
     ),
     *imported_folder.listed('unused', unused),
     *imported_folder.listed('labels', list(labels)),

@@ -14,6 +14,7 @@ tf_models_reader  a BERT in a checkpoint of tf-models-official
 safetensors_file  the tensors of a model.safetensors
 pytorch_file    the tensors of a pytorch_model.bin, without running code
 tokenizer_files what a Hugging Face folder says about its tokenizer
+released_names  names of released BERT's variables
 initialisation  which weights of a checkpoint a model starts from
 start_check     whether a model can start from a checkpoint
 stored_weights  checkpoint → weights by their released names

@@ -10,6 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from modeling.checkpoints.released_names import (
+  HEAD_BIAS,
+  HEAD_WEIGHTS,
+  MASKED_LM_BIAS,
+  WORDS,
+)
 from modeling.configs import BertConfig, check_fixed
 from system.errors import UserError, shown
 
@@ -51,14 +57,14 @@ _DEFAULTS = {
 }
 
 _HEADS = {
-  'cls.predictions.bias': 'cls/predictions/output_bias',
+  'cls.predictions.bias': MASKED_LM_BIAS,
   # The decoder is tied: it repeats these values under other names.
-  'cls.predictions.decoder.bias': 'cls/predictions/output_bias',
-  'cls.predictions.decoder.weight': 'bert/embeddings/word_embeddings',
+  'cls.predictions.decoder.bias': MASKED_LM_BIAS,
+  'cls.predictions.decoder.weight': WORDS,
   'cls.seq_relationship.weight': 'cls/seq_relationship/output_weights',
   'cls.seq_relationship.bias': 'cls/seq_relationship/output_bias',
-  'classifier.weight': 'output_weights',
-  'classifier.bias': 'output_bias',
+  'classifier.weight': HEAD_WEIGHTS,
+  'classifier.bias': HEAD_BIAS,
 }
 _LAYER_NORM = {
   'weight': 'gamma',
@@ -66,7 +72,6 @@ _LAYER_NORM = {
   'gamma': 'gamma',
   'beta': 'beta',
 }
-CLASSIFIER_HEAD = ('output_weights', 'output_bias')
 # What programs that wrap a model put before its names.
 _WRAPPERS = re.compile(r'((module|model|_orig_mod)\.)*(bert\.)?')
 _BUFFERS = ('embeddings.position_ids', 'embeddings.token_type_ids')

@@ -9,7 +9,7 @@ import os
 import numpy as np
 
 from modeling.checkpoints import hugging_face, pytorch_file, safetensors_file
-from modeling.checkpoints.hugging_face import CLASSIFIER_HEAD
+from modeling.checkpoints.released_names import CLASSIFIER_HEAD
 from modeling.configs import BertConfig
 from system import files
 from system.errors import UserError, few, shown

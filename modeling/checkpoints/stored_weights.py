@@ -15,8 +15,6 @@ from modeling.checkpoints.location import INDEX, Checkpoint
 from modeling.checkpoints.tensor_bundle import damage_explained
 from system.errors import UserError, few
 
-CLASSIFIER_HEAD = hugging_face_reader.CLASSIFIER_HEAD
-
 # Name → (shape, name of the dtype).
 Variables = Mapping[str, tuple[tuple[int, ...], str]]
 
@@ -95,11 +93,6 @@ def read_weights(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
   checkpoint.check_recorded()
   stored = StoredWeights(checkpoint)
   return stored.read(list(stored.variables))
-
-
-def is_encoder(name: str) -> bool:
-  """Returns whether a released name belongs to the encoder, pooler included."""
-  return name.startswith('bert/')
 
 
 def check_finite(path: str, values: Mapping[str, np.ndarray]) -> None:

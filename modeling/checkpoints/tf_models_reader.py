@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from modeling.checkpoints import initialisation, tf_models
+from modeling.checkpoints import released_names, tf_models
 from modeling.checkpoints.object_graph import ObjectGraph
 from modeling.checkpoints.tf_models import (
   CLASSIFIER,
@@ -129,7 +129,7 @@ def _encoder(
         ).items()
       }
       # A classifier, too, has a layer_with_weights-0; it is no table.
-      if graph.key(paths[initialisation.WORDS]):
+      if graph.key(paths[released_names.WORDS]):
         _check_layers(graph, prefix, paths, num_layers)
         return at, paths
   raise UserError(
