@@ -25,6 +25,7 @@ from modeling.checkpoints import (
   stored_weights,
   tokenizer_files,
 )
+from modeling.checkpoints.bundle_files import VOCAB
 from modeling.checkpoints.location import Checkpoint
 from modeling.checkpoints.model_file import ModelFile, TaskRecord
 from modeling.checkpoints.released_names import HEAD_BIAS
@@ -253,7 +254,7 @@ def tokenizer_of(checkpoint: Checkpoint, config: BertConfig) -> BertTokenizer:
         f', only {tokenizer_files.WHOLE}, which `python -m '
         'tools.import_hugging_face` reads'
       )
-    raise UserError(f'there is no {os.path.join(folder, "vocab.txt")}{advice}')
+    raise UserError(f'there is no {os.path.join(folder, VOCAB)}{advice}')
   casing = checkpoint.casing()
   do_lower_case = casing[1] if casing else True
   tokenizer_files.check(folder, do_lower_case)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from modeling.checkpoints import model_file, recorded_casing
-from modeling.checkpoints.bundle_files import DATA, INDEX
+from modeling.checkpoints.bundle_files import CONFIG, DATA, INDEX, VOCAB
 from modeling.checkpoints.model_file import ModelFile
 from modeling.checkpoints.released_names import HEAD_BIAS
 from system import files
@@ -135,5 +135,5 @@ def complete(prefix: str, content: ModelFile) -> None:
   if content == model_file.UNKNOWN:
     return
   folder, name = os.path.split(prefix)
-  names = ['bert_config.json', 'vocab.txt', name + INDEX, name + DATA]
+  names = [CONFIG, VOCAB, name + INDEX, name + DATA]
   model_file.write(folder, content, names)

@@ -18,6 +18,13 @@ from absl import flags
 
 from cli import flag_group, script
 from modeling.checkpoints import recorded_casing
+from modeling.checkpoints.bundle_files import (
+  CONFIG,
+  DATA,
+  INDEX,
+  PREFIX,
+  VOCAB,
+)
 from modeling.checkpoints.location import Checkpoint
 from modeling.configs import BertConfig
 from system import (
@@ -30,8 +37,6 @@ from system import (
 from system.errors import UserError, listed
 
 FLAGS = flags.FLAGS
-
-_DATA = '.data-00000-of-00001'
 
 
 def define_flags() -> None:
@@ -82,14 +87,14 @@ def pack(
   """
   parts = {
     name: files.require_file(os.path.join(run_dir, name), '`run_dir`')
-    for name in ('bert_config.json', 'vocab.txt')
+    for name in (CONFIG, VOCAB)
   }
   prefix = _last_checkpoint(run_dir)
-  for ending in ('.index', _DATA):
-    parts[f'bert_model.ckpt{ending}'] = files.require_file(
+  for ending in (INDEX, DATA):
+    parts[PREFIX + ending] = files.require_file(
       f'{prefix}{ending}', 'a file of the checkpoint'
     )
-  config = BertConfig.from_json_file(parts['bert_config.json'])
+  config = BertConfig.from_json_file(parts[CONFIG])
   is_uncased = _casing(Checkpoint(prefix), do_lower_case)
   name = release_name(config, is_uncased)
   local_files.require_local(output_dir)
@@ -145,11 +150,11 @@ def _zip(folder: str, name: str, target: str) -> None:
 
 def _last_checkpoint(run_dir: str) -> str:
   """Returns the prefix of the checkpoint of the highest step."""
-  pattern = os.path.join(glob.escape(run_dir), 'model.ckpt-*.index')
+  pattern = os.path.join(glob.escape(run_dir), f'model.ckpt-*{INDEX}')
   steps = [
     int(step)
     for path in glob.glob(pattern)
-    if (step := path.removesuffix('.index').rpartition('-')[2]).isdigit()
+    if (step := path.removesuffix(INDEX).rpartition('-')[2]).isdigit()
   ]
   if not steps:
     raise UserError(f'--run_dir={run_dir}: expected model.ckpt-<step> in it')

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from cli import corpus_flags, flag_group, script
+from modeling.checkpoints.bundle_files import VOCAB
 from system import files, folders
 from system.errors import UserError
 from tools import prune_output
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 
 REPORT = 'prune.json'
-_VOCAB = 'vocab.txt'
 
 
 def define_flags() -> None:
@@ -100,7 +100,7 @@ def prune(
 
   config = checkpoint.required_config()
   if (vocab_file := checkpoint.vocab_file) is None:
-    raise UserError(f'there is no {_VOCAB} beside {checkpoint.prefix}')
+    raise UserError(f'there is no {VOCAB} beside {checkpoint.prefix}')
   before = BertTokenizer(vocab_file, _casing(checkpoint, do_lower_case))
   weights = stored_weights.read_weights(checkpoint)
   first, *others = corpora

@@ -22,8 +22,8 @@ from modeling.checkpoints import (
   model_file,
   recorded_casing,
 )
-from modeling.checkpoints.bundle_files import DATA, INDEX
-from modeling.checkpoints.hugging_face_reader import CONFIG_FILE, WEIGHTS_FILES
+from modeling.checkpoints.bundle_files import CONFIG, DATA, INDEX, PREFIX, VOCAB
+from modeling.checkpoints.hugging_face_reader import WEIGHTS_FILES
 from modeling.configs import BertConfig
 from system import files
 from system.errors import UserError, few
@@ -60,7 +60,7 @@ class Checkpoint:
   @property
   def vocab_file(self) -> str | None:
     """The path of the vocab.txt beside it; None if there is no such file."""
-    path = os.path.join(self.folder, 'vocab.txt')
+    path = os.path.join(self.folder, VOCAB)
     return path if files.exists(path) else None
 
   def config(self) -> tuple[str, BertConfig] | None:
@@ -75,10 +75,10 @@ class Checkpoint:
     Raises:
       UserError: the file is malformed, or the model is not a BERT.
     """
-    path = os.path.join(self.folder, CONFIG_FILE)
+    path = os.path.join(self.folder, hugging_face_reader.CONFIG_FILE)
     if self.is_hugging_face and files.exists(path):
       return path, hugging_face_reader.read_config(path)
-    path = os.path.join(self.folder, 'bert_config.json')
+    path = os.path.join(self.folder, CONFIG)
     if files.exists(path):
       return path, BertConfig.from_json_file(path)
     return None
@@ -90,7 +90,7 @@ class Checkpoint:
       UserError: as for `config`, or there is no file.
     """
     if (found := self.config()) is None:
-      raise UserError(f'there is no bert_config.json beside {self.prefix}')
+      raise UserError(f'there is no {CONFIG} beside {self.prefix}')
     return found[1]
 
   def description(self) -> model_file.ModelFile | None:
@@ -153,7 +153,7 @@ class Checkpoint:
     """
     if content := self.description():
       paths = [self.prefix + INDEX, *self.data_files()]
-      names = ['bert_config.json', 'vocab.txt', *map(os.path.basename, paths)]
+      names = [CONFIG, VOCAB, *map(os.path.basename, paths)]
       model_file.check_files(self.folder, content, names)
 
   def checksum(self) -> str:
@@ -247,7 +247,7 @@ def locate_latest(folder: str) -> Checkpoint:
     # An absolute path is stale once the folder has been moved or copied.
     names = os.path.basename(latest), latest
     prefixes += [os.path.join(folder, name) for name in names]
-  prefixes.append(os.path.join(folder, 'bert_model.ckpt'))
+  prefixes.append(os.path.join(folder, PREFIX))
   for prefix in dict.fromkeys(prefixes):
     if files.exists(prefix + INDEX):
       return Checkpoint(prefix)
@@ -264,15 +264,14 @@ def locate_latest(folder: str) -> Checkpoint:
   )
 
 
-def check_no_other(folder: str, prefix: str) -> None:
-  """Checks that a folder will have one checkpoint.
+def check_no_other(folder: str) -> None:
+  """Checks that a folder holds no checkpoint other than bert_model.ckpt.
 
   Otherwise `locate` might find the old one, beside the new one's vocabulary,
   and the old one would lose its vocabulary and its other files.
 
   Args:
-    folder: need not exist.
-    prefix: the checkpoint to write, which may be there already.
+    folder: need not exist. The checkpoint to write may be there already.
 
   Raises:
     UserError: there is another one, or a Hugging Face model.
@@ -281,7 +280,7 @@ def check_no_other(folder: str, prefix: str) -> None:
   if other is None:
     with contextlib.suppress(UserError):
       other = _find(folder).prefix
-  if other not in (None, prefix):
+  if other not in (None, os.path.join(folder, PREFIX)):
     raise UserError(
       f'`output_dir`={folder} holds another checkpoint, {other}: give another '
       'folder'

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from modeling.checkpoints import released_names, tf_models
+from modeling.checkpoints.bundle_files import CONFIG
 from modeling.checkpoints.object_graph import ObjectGraph
 from modeling.checkpoints.tf_models import (
   CLASSIFIER,
@@ -24,7 +25,7 @@ from modeling.configs import BertConfig
 from system import files
 from system.errors import UserError, shown
 
-PARAMS, CONFIG = 'params.yaml', 'bert_config.json'
+PARAMS = 'params.yaml'
 # Where an encoder may be: alone, in a classifier, in a pre-trainer.
 _ENCODERS = (
   *(ENCODER, MODEL, f'{MODEL}/_network', f'{MODEL}/encoder_network'),
