@@ -95,7 +95,7 @@ def pack(
       f'{prefix}{ending}', 'a file of the checkpoint'
     )
   config = BertConfig.from_json_file(parts[CONFIG])
-  is_uncased = _casing(Checkpoint(prefix), do_lower_case)
+  is_uncased = Checkpoint(prefix).casing_or(do_lower_case) is not False
   name = release_name(config, is_uncased)
   local_files.require_local(output_dir)
   folder = os.path.join(output_dir, name)
@@ -119,20 +119,6 @@ def _check_replaceable(folder: str, names: Sequence[str]) -> None:
       f'{folder} holds {listed(others)}, which are no part of a release, and '
       'would be replaced. Give another `output_dir`'
     )
-
-
-def _casing(checkpoint: Checkpoint, do_lower_case: bool | None) -> bool:
-  """Returns whether a run's vocabulary is uncased."""
-  recorded = checkpoint.casing()
-  if recorded is None:
-    return do_lower_case is not False
-  path, is_uncased = recorded
-  if do_lower_case not in (None, is_uncased):
-    raise UserError(
-      f'`do_lower_case`={do_lower_case} contradicts {path}, which says '
-      f'{is_uncased}'
-    )
-  return is_uncased
 
 
 def _zip(folder: str, name: str, target: str) -> None:

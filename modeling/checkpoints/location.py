@@ -111,6 +111,25 @@ class Checkpoint:
     recorded = recorded_casing.beside(self.prefix)
     return recorded or recorded_casing.of_name(self.folder)
 
+  def casing_or(self, given: bool | None) -> bool | None:
+    """Returns whether text is lower-cased, as recorded, or else as given.
+
+    Args:
+      given: the setting `do_lower_case`; None if it is not given.
+
+    Raises:
+      UserError: both are known and differ.
+    """
+    if (recorded := self.casing()) is None:
+      return given
+    path, is_lower_cased = recorded
+    if given not in (None, is_lower_cased):
+      raise UserError(
+        f'`do_lower_case`={given} contradicts {path}, which says '
+        f'{is_lower_cased}'
+      )
+    return is_lower_cased
+
   def data_files(self) -> list[str]:
     """Returns the sorted paths of the files that hold the weights.
 
