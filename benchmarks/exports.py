@@ -33,6 +33,7 @@ from absl import flags, logging
 
 from benchmarks import machine
 from cli import flag_group, script
+from modeling.checkpoints.bundle_files import DATA
 from system import files
 from system.errors import UserError
 
@@ -134,7 +135,7 @@ def _paths(model_dir: str, prefix: str) -> dict[str, tuple[str, str]]:
   """Returns runtime → its folder, and the file or folder of its weights."""
   from serving import runtimes
 
-  found = {_OURS: (model_dir, f'{prefix}.data-00000-of-00001')}
+  found = {_OURS: (model_dir, prefix + DATA)}
   for name, (export, weights) in _EXPORTS.items():
     folder = os.path.join(FLAGS.exports_dir, export)
     try:

@@ -11,6 +11,7 @@ Tested by `tests/pipeline/stages_test.py`.
 import dataclasses
 import os
 
+from modeling.checkpoints.bundle_files import VOCAB
 from pipeline import models
 from pipeline.cost import Work
 from pipeline.defaults import Choices
@@ -97,7 +98,7 @@ class Plan:
   def vocab_file(self) -> str:
     """The vocabulary of all models."""
     found = self.models.vocab_file
-    return found or os.path.join(self.imported_dir, 'vocab.txt')
+    return found or os.path.join(self.imported_dir, VOCAB)
 
   @property
   def logits_dir(self) -> str:

@@ -5,6 +5,7 @@ Tested by `tests/pipeline/stages_test.py`.
 
 import os
 
+from modeling.checkpoints.bundle_files import INDEX, PREFIX
 from pipeline import data_stages, models
 from pipeline.cost import Work
 from pipeline.plan import SCORED_BATCH, TEACHER, Plan, Stage, script
@@ -36,7 +37,7 @@ def import_weights(plan: Plan) -> list[Stage]:
     f'--input_dir={plan.models.teacher.path}',
     f'--output_dir={plan.imported_dir}',
   )
-  done = os.path.join(plan.imported_dir, 'bert_model.ckpt.index')
+  done = os.path.join(plan.imported_dir, PREFIX + INDEX)
   title = 'converts the Hugging Face folder'
   step = Step('teacher-start', command, done, title=title)
   return [Stage(step, data_stages.SHORT_SECONDS)]

@@ -25,8 +25,10 @@ from modeling.checkpoints import (
   stored_weights,
   tokenizer_files,
 )
+from modeling.checkpoints.bundle_files import VOCAB
 from modeling.checkpoints.location import Checkpoint
 from modeling.checkpoints.model_file import ModelFile, TaskRecord
+from modeling.checkpoints.released_names import HEAD_BIAS
 from modeling.configs import BertConfig
 from modeling.models import Classifier, released_variables
 from serving import export_record
@@ -188,14 +190,13 @@ def num_outputs_of(checkpoint: Checkpoint) -> int:
   Raises:
     UserError: there is no head.
   """
-  bias = stored_weights.CLASSIFIER_HEAD[1]
   shapes = stored_weights.read_variables(checkpoint)
-  if bias not in shapes:
+  if HEAD_BIAS not in shapes:
     raise UserError(
-      f'{checkpoint.prefix} has no head for a task ({bias}): '
+      f'{checkpoint.prefix} has no head for a task ({HEAD_BIAS}): '
       f'{stored_weights.why_no_head(checkpoint)}.'
     )
-  return shapes[bias][0][0]
+  return shapes[HEAD_BIAS][0][0]
 
 
 def labels_of(
@@ -253,7 +254,7 @@ def tokenizer_of(checkpoint: Checkpoint, config: BertConfig) -> BertTokenizer:
         f', only {tokenizer_files.WHOLE}, which `python -m '
         'tools.import_hugging_face` reads'
       )
-    raise UserError(f'there is no {os.path.join(folder, "vocab.txt")}{advice}')
+    raise UserError(f'there is no {os.path.join(folder, VOCAB)}{advice}')
   casing = checkpoint.casing()
   do_lower_case = casing[1] if casing else True
   tokenizer_files.check(folder, do_lower_case)

@@ -7,13 +7,13 @@ labels.txt.
 Tested by `tests/serving/tf_models_model_test.py`.
 """
 
+from modeling.checkpoints.released_names import HEAD_BIAS
 from serving import export_record
 from serving.model import Model
 from system.errors import UserError
 
 PACKAGES = ('yaml',)
 FILES = {'float32': 'params.yaml'}
-_HEAD = 'output_bias'
 
 
 def find(folder: str, kind: str = 'float32') -> str:
@@ -46,15 +46,15 @@ def load(folder: str, kind: str = 'float32') -> Model:
   checkpoint = location.locate(folder)
   _, config = tf_models_reader.read_config(folder)
   weights, *_ = tf_models_reader.read_weights(checkpoint.prefix, config)
-  if _HEAD not in weights:
+  if HEAD_BIAS not in weights:
     raise UserError(f'{checkpoint.prefix} has no head for a task')
-  classifier = Classifier(config, len(weights[_HEAD]), seed=None)
+  classifier = Classifier(config, len(weights[HEAD_BIAS]), seed=None)
   variables = released_variables(classifier)
   stored_weights.check_shapes(checkpoint.prefix, weights, variables, path)
   for name, variable in variables.items():
     variable.assign(weights[name])
   recorded = export_record.read(folder)
-  labels = text_model.labels_of(checkpoint, None, len(weights[_HEAD]))
+  labels = text_model.labels_of(checkpoint, None, len(weights[HEAD_BIAS]))
   return text_model.TextModel(
     classifier,
     text_model.tokenizer_of(checkpoint, config),

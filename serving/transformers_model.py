@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from modeling.checkpoints import hugging_face
+from modeling.checkpoints import hugging_face_reader
 from serving import export_record, padded_batches
 from serving.model import Model, Text
 from system.errors import UserError, reason_of
@@ -80,10 +80,10 @@ class TransformersModel(Model):
 
 def check(folder: str) -> None:
   """Raises a `UserError` if the folder holds no weights of transformers."""
-  if not hugging_face.find_weights(folder):
+  if not hugging_face_reader.find_weights(folder):
     raise UserError(
       f'{folder} is no Hugging Face export: it has none of '
-      f'{", ".join(hugging_face.WEIGHTS_FILES)}. '
+      f'{", ".join(hugging_face_reader.WEIGHTS_FILES)}. '
       '`python -m tools.export_model --format=hugging_face` writes one'
     )
 
@@ -96,7 +96,7 @@ def load(folder: str) -> TransformersModel:
       for a task, or the names of its labels are unknown.
   """
   check(folder)
-  if reason := hugging_face.other_head(folder):
+  if reason := hugging_face_reader.other_head(folder):
     raise UserError(f'{folder} has no head that labels a whole text: {reason}')
   network, tokenizer = _loaded(folder)
   name = type(network).__name__

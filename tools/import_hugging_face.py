@@ -14,17 +14,20 @@ project, model.json with the longest input and the temperature.
 
 import itertools
 import os
-from collections.abc import Mapping
 
 import numpy as np
 from absl import flags
 
 from cli import flag_group, script
 from modeling.checkpoints import (
-  hugging_face,
+  bundle_files,
+  hugging_face_reader,
   location,
   tokenizer_files,
 )
+from modeling.checkpoints.bundle_files import VOCAB
+from modeling.checkpoints.hugging_face_reader import CONFIG_FILE, WEIGHTS_FILES
+from modeling.checkpoints.released_names import HEAD_BIAS, is_encoder
 from modeling.configs import BertConfig
 from serving import export_record
 from system import files, text_files
@@ -33,8 +36,6 @@ from tools import imported_folder
 
 FLAGS = flags.FLAGS
 
-_CONFIG = hugging_face.CONFIG_FILE
-_VOCAB = 'vocab.txt'
 # A model with this many more ids than tokens, or even more, is not padded: the
 # vocabulary belongs to another model.
 _MAX_PADDING = 128
@@ -45,14 +46,15 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'input_dir',
     None,
-    f'The Hugging Face folder with {_CONFIG}, {_VOCAB} or '
-    f'{tokenizer_files.WHOLE}, and {" or ".join(hugging_face.WEIGHTS_FILES)}.',
+    f'The Hugging Face folder with {CONFIG_FILE}, {VOCAB} or '
+    f'{tokenizer_files.WHOLE}, and {" or ".join(WEIGHTS_FILES)}.',
   )
   flags.DEFINE_string(
     'output_dir',
     None,
-    f'The folder to write bert_config.json, {_VOCAB}, bert_model.ckpt, '
-    f'labels.txt, {tokenizer_files.CONFIG} and model.json to.',
+    f'The folder to write {bundle_files.CONFIG}, {VOCAB}, '
+    f'{bundle_files.PREFIX}, labels.txt, {tokenizer_files.CONFIG} and '
+    'model.json to.',
   )
   flags.DEFINE_bool(
     'fresh_pooler',
@@ -82,42 +84,43 @@ def import_folder(
       BERT's, weights are missing, of the wrong shape or not finite, which the
       message names; or the output folder holds another checkpoint.
   """
-  location.check_no_other(output_dir, _prefix(output_dir))
-  config_file = _require(input_dir, _CONFIG)
-  vocab_file = _require(input_dir, _VOCAB, tokenizer_files.WHOLE)
-  weights_file = _require(input_dir, *hugging_face.WEIGHTS_FILES)
+  location.check_no_other(output_dir)
+  config_file = _require(input_dir, CONFIG_FILE)
+  vocab_file = _require(input_dir, VOCAB, tokenizer_files.WHOLE)
+  weights_file = _require(input_dir, *WEIGHTS_FILES)
   casing = tokenizer_files.lower_case(input_dir)
   # As in transformers, text is lower-cased unless a file says otherwise.
   tokenizer_files.check(input_dir, casing is None or casing[1])
-  config = hugging_face.read_config(config_file)
+  config = hugging_face_reader.read_config(config_file)
   tokens, added, padding = _read_vocabulary(vocab_file, config)
-  weights, unused = hugging_face.read_weights(weights_file)
+  weights, unused = hugging_face_reader.read_weights(weights_file)
   fresh = _check_weights(weights, config, weights_file, fresh_pooler)
   labels = imported_folder.read_labels(input_dir, weights)
   content = imported_folder.recorded(input_dir, labels, casing)
+  from modeling.checkpoints import exporting
+
   files.make_folder(output_dir)
   longest = None
-  if 'output_bias' in weights:
+  if HEAD_BIAS in weights:
     longest = export_record.longest_input(input_dir)
   recorded = imported_folder.describe(
     output_dir, labels, casing, content, longest
   )
-  _write(output_dir, weights, config, tokens)
-  imported_folder.complete(_prefix(output_dir), content)
+  prefix = exporting.write_folder(output_dir, weights, config, tokens)
+  imported_folder.complete(prefix, content)
   return [
-    f'{weights_file} → {len(weights)} variables of'
-    f' {output_dir}/bert_model.ckpt',
+    f'{weights_file} → {len(weights)} variables of {prefix}',
     *_activation(config.hidden_act),
     *imported_folder.listed(
-      'heads', sorted(n for n in weights if not n.startswith('bert/'))
+      'heads', sorted(n for n in weights if not is_encoder(n))
     ),
     *imported_folder.listed('freshly initialised', fresh),
     *imported_folder.listed('unused', unused),
     *_unused_head(input_dir),
     *imported_folder.listed(
-      f'added to {_VOCAB} because the model has more ids', padding
+      f'added to {VOCAB} because the model has more ids', padding
     ),
-    *imported_folder.listed(f'added tokens, now in {_VOCAB}', added),
+    *imported_folder.listed(f'added tokens, now in {VOCAB}', added),
     *imported_folder.listed(
       'added tokens that no text has here', _unmatched(added, casing)
     ),
@@ -136,7 +139,7 @@ def main(_: list[str]) -> None:
 
 
 def _unused_head(input_dir: str) -> list[str]:
-  reason = hugging_face.other_head(input_dir)
+  reason = hugging_face_reader.other_head(input_dir)
   return [f'the head is unused: {reason}'] if reason else []
 
 
@@ -190,7 +193,7 @@ def _read_vocabulary(
     raise UserError(
       f'{path} has {len(tokens) + len(added)} tokens, but the model has'
       f' {config.vocab_size}'
-      f' (vocab_size in {_CONFIG}): expected as many, or up to'
+      f' (vocab_size in {CONFIG_FILE}): expected as many, or up to'
       f' {_MAX_PADDING - 1} fewer'
     )
   known = {*tokens, *added.values()}
@@ -225,7 +228,7 @@ def _added_tokens(
       raise UserError(
         f'{folder}: the added token {shown(token)} has the id {number}, but the'
         f' vocabulary has it already or the model has only {config.vocab_size}'
-        f' ids (vocab_size in {_CONFIG})'
+        f' ids (vocab_size in {CONFIG_FILE})'
       )
     else:
       added[number] = token
@@ -266,11 +269,7 @@ def _check_weights(
   # Random weights take a while: only a fresh pooler needs them.
   seed = 0 if fresh_pooler else None
   expected = models.released_variables(models.PreTrainer(config, seed=seed))
-  missing = [
-    name
-    for name in expected
-    if name not in weights and name.startswith('bert/')
-  ]
+  missing = [x for x in expected if x not in weights and is_encoder(x)]
   fresh = []
   if fresh_pooler:
     fresh = [name for name in missing if name.startswith('bert/pooler/')]
@@ -280,7 +279,7 @@ def _check_weights(
       + _pooler_advice(missing)
     )
   weights |= {name: expected[name].numpy() for name in fresh}
-  stored_weights.check_shapes(path, weights, expected, _CONFIG)
+  stored_weights.check_shapes(path, weights, expected, CONFIG_FILE)
   stored_weights.check_finite(path, weights)
   return fresh
 
@@ -289,26 +288,6 @@ def _pooler_advice(missing: list[str]) -> str:
   if all(name.startswith('bert/pooler/') for name in missing):
     return '; --fresh_pooler gives the model a random pooler'
   return ''
-
-
-def _write(
-  output_dir: str,
-  weights: Mapping[str, np.ndarray],
-  config: BertConfig,
-  tokens: list[str],
-) -> None:
-  from modeling.checkpoints import exporting
-
-  config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
-  files.write_text(
-    os.path.join(output_dir, _VOCAB), ''.join(f'{x}\n' for x in tokens)
-  )
-  # Last, so that a folder with a checkpoint is complete.
-  exporting.write_released(_prefix(output_dir), weights)
-
-
-def _prefix(output_dir: str) -> str:
-  return os.path.join(output_dir, 'bert_model.ckpt')
 
 
 if __name__ == '__main__':

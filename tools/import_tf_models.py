@@ -20,6 +20,8 @@ from absl import flags
 
 from cli import flag_group, script
 from modeling.checkpoints import location, recorded_casing
+from modeling.checkpoints.bundle_files import CONFIG, PREFIX, VOCAB
+from modeling.checkpoints.released_names import is_encoder
 from modeling.configs import BertConfig
 from system import files, text_files
 from system.errors import UserError
@@ -30,9 +32,7 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 
-_CONFIG = 'bert_config.json'
 _PARAMS = 'params.yaml'
-_VOCAB = 'vocab.txt'
 
 
 def define_flags() -> None:
@@ -41,18 +41,18 @@ def define_flags() -> None:
     'input_dir',
     None,
     f'The folder with the checkpoint of tf-models-official and {_PARAMS} or '
-    f'{_CONFIG}; or the prefix of a checkpoint in it.',
+    f'{CONFIG}; or the prefix of a checkpoint in it.',
   )
   flags.DEFINE_string(
     'output_dir',
     None,
-    f'The folder to write {_CONFIG}, {_VOCAB}, bert_model.ckpt, labels.txt, '
+    f'The folder to write {CONFIG}, {VOCAB}, {PREFIX}, labels.txt, '
     f'{recorded_casing.FILE} and model.json to.',
   )
   flags.DEFINE_string(
     'vocab_file',
     None,
-    f'The vocabulary of the model; by default {_VOCAB} in the input folder.',
+    f'The vocabulary of the model; by default {VOCAB} in the input folder.',
   )
 
 
@@ -77,8 +77,7 @@ def import_checkpoint(
       the output folder holds another checkpoint or the imported one.
   """
   checkpoint = location.locate(input_dir)
-  prefix = os.path.join(output_dir, 'bert_model.ckpt')
-  location.check_no_other(output_dir, prefix)
+  location.check_no_other(output_dir)
   # Released models have the name of the output.
   if files.real_path(checkpoint.folder) == files.real_path(output_dir):
     raise UserError(
@@ -87,7 +86,7 @@ def import_checkpoint(
   from modeling.checkpoints import exporting, tf_models_reader
 
   config_file, config = tf_models_reader.read_config(checkpoint.folder)
-  vocab_file = vocab_file or os.path.join(checkpoint.folder, _VOCAB)
+  vocab_file = vocab_file or os.path.join(checkpoint.folder, VOCAB)
   _check_vocabulary(vocab_file, config, config_file)
   casing = checkpoint.casing()
   weights, pooler, unused = tf_models_reader.read_weights(
@@ -98,16 +97,14 @@ def import_checkpoint(
   content = imported_folder.recorded(checkpoint.folder, labels, casing)
   files.make_folder(output_dir)
   recorded = imported_folder.describe(output_dir, labels, casing, content)
-  config.to_json_file(os.path.join(output_dir, _CONFIG))
-  text_files.copy(vocab_file, os.path.join(output_dir, _VOCAB))
-  # Last, so that a folder with a checkpoint is complete.
-  exporting.write_released(prefix, weights)
+  tokens = text_files.read_lines(vocab_file)
+  prefix = exporting.write_folder(output_dir, weights, config, tokens)
   imported_folder.complete(prefix, content)
   return [
     f'{checkpoint.prefix} → {len(weights)} variables of {prefix}',
     f'the pooler is {pooler}',
     *imported_folder.listed(
-      'heads', sorted(n for n in weights if not n.startswith('bert/'))
+      'heads', sorted(n for n in weights if not is_encoder(n))
     ),
     *imported_folder.listed('unused', unused),
     *imported_folder.listed('labels', list(labels)),

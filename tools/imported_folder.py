@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from modeling.checkpoints import model_file, recorded_casing
-from modeling.checkpoints.bundle_files import DATA, INDEX
+from modeling.checkpoints.bundle_files import CONFIG, DATA, INDEX, VOCAB
 from modeling.checkpoints.model_file import ModelFile
+from modeling.checkpoints.released_names import HEAD_BIAS
 from system import files
 from system.errors import UserError, shown
 
@@ -33,10 +34,10 @@ def read_labels(
   """
   from data.tasks import label_order
 
-  if 'output_bias' not in weights or not (found := label_order.find([folder])):
+  if HEAD_BIAS not in weights or not (found := label_order.find([folder])):
     return ()
   path, names = found
-  if len(names) != (count := len(weights['output_bias'])):
+  if len(names) != (count := len(weights[HEAD_BIAS])):
     raise UserError(
       f'{path} names {len(names)} classes, the weights have {count}'
     )
@@ -47,7 +48,7 @@ def unnamed(
   weights: 'Mapping[str, np.ndarray]', labels: tuple[str, ...]
 ) -> list[str]:
   """Returns the line of a report that says that classes have no names."""
-  if labels or len(weights.get('output_bias', ())) < 2:
+  if labels or len(weights.get(HEAD_BIAS, ())) < 2:
     return []
   return [
     'the classes have no names: write labels.txt beside the checkpoint, one '
@@ -134,5 +135,5 @@ def complete(prefix: str, content: ModelFile) -> None:
   if content == model_file.UNKNOWN:
     return
   folder, name = os.path.split(prefix)
-  names = ['bert_config.json', 'vocab.txt', name + INDEX, name + DATA]
+  names = [CONFIG, VOCAB, name + INDEX, name + DATA]
   model_file.write(folder, content, names)

@@ -18,6 +18,13 @@ from absl import flags
 
 from cli import flag_group, script
 from modeling.checkpoints import recorded_casing
+from modeling.checkpoints.bundle_files import (
+  CONFIG,
+  DATA,
+  INDEX,
+  PREFIX,
+  VOCAB,
+)
 from modeling.checkpoints.location import Checkpoint
 from modeling.configs import BertConfig
 from system import (
@@ -30,8 +37,6 @@ from system import (
 from system.errors import UserError, listed
 
 FLAGS = flags.FLAGS
-
-_DATA = '.data-00000-of-00001'
 
 
 def define_flags() -> None:
@@ -82,15 +87,15 @@ def pack(
   """
   parts = {
     name: files.require_file(os.path.join(run_dir, name), '`run_dir`')
-    for name in ('bert_config.json', 'vocab.txt')
+    for name in (CONFIG, VOCAB)
   }
   prefix = _last_checkpoint(run_dir)
-  for ending in ('.index', _DATA):
-    parts[f'bert_model.ckpt{ending}'] = files.require_file(
+  for ending in (INDEX, DATA):
+    parts[PREFIX + ending] = files.require_file(
       f'{prefix}{ending}', 'a file of the checkpoint'
     )
-  config = BertConfig.from_json_file(parts['bert_config.json'])
-  is_uncased = _casing(Checkpoint(prefix), do_lower_case)
+  config = BertConfig.from_json_file(parts[CONFIG])
+  is_uncased = Checkpoint(prefix).casing_or(do_lower_case) is not False
   name = release_name(config, is_uncased)
   local_files.require_local(output_dir)
   folder = os.path.join(output_dir, name)
@@ -116,20 +121,6 @@ def _check_replaceable(folder: str, names: Sequence[str]) -> None:
     )
 
 
-def _casing(checkpoint: Checkpoint, do_lower_case: bool | None) -> bool:
-  """Returns whether a run's vocabulary is uncased."""
-  recorded = checkpoint.casing()
-  if recorded is None:
-    return do_lower_case is not False
-  path, is_uncased = recorded
-  if do_lower_case not in (None, is_uncased):
-    raise UserError(
-      f'`do_lower_case`={do_lower_case} contradicts {path}, which says '
-      f'{is_uncased}'
-    )
-  return is_uncased
-
-
 def _zip(folder: str, name: str, target: str) -> None:
   """Packs the files of a folder under a name."""
   temporary = temporary_files.name_for(target)
@@ -145,11 +136,11 @@ def _zip(folder: str, name: str, target: str) -> None:
 
 def _last_checkpoint(run_dir: str) -> str:
   """Returns the prefix of the checkpoint of the highest step."""
-  pattern = os.path.join(glob.escape(run_dir), 'model.ckpt-*.index')
+  pattern = os.path.join(glob.escape(run_dir), f'model.ckpt-*{INDEX}')
   steps = [
     int(step)
     for path in glob.glob(pattern)
-    if (step := path.removesuffix('.index').rpartition('-')[2]).isdigit()
+    if (step := path.removesuffix(INDEX).rpartition('-')[2]).isdigit()
   ]
   if not steps:
     raise UserError(f'--run_dir={run_dir}: expected model.ckpt-<step> in it')

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from cli import corpus_flags, flag_group, script
+from modeling.checkpoints.bundle_files import VOCAB
 from system import files, folders
 from system.errors import UserError
 from tools import prune_output
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 
 REPORT = 'prune.json'
-_VOCAB = 'vocab.txt'
 
 
 def define_flags() -> None:
@@ -100,8 +100,14 @@ def prune(
 
   config = checkpoint.required_config()
   if (vocab_file := checkpoint.vocab_file) is None:
-    raise UserError(f'there is no {_VOCAB} beside {checkpoint.prefix}')
-  before = BertTokenizer(vocab_file, _casing(checkpoint, do_lower_case))
+    raise UserError(f'there is no {VOCAB} beside {checkpoint.prefix}')
+  do_lower_case = checkpoint.casing_or(do_lower_case)
+  if do_lower_case is None:
+    raise UserError(
+      f'no file beside {checkpoint.prefix} says whether its text is '
+      'lower-cased: give --do_lower_case or --nodo_lower_case'
+    )
+  before = BertTokenizer(vocab_file, do_lower_case)
   weights = stored_weights.read_weights(checkpoint)
   first, *others = corpora
   fit, counts = vocabulary_fit.check_and_count(corpora[first], before)
@@ -131,26 +137,6 @@ def prune(
     prune_output.write(folder, checkpoint, smaller, config, after)
     files.write_json(os.path.join(folder, REPORT), report)
   return report
-
-
-def _casing(checkpoint: 'Checkpoint', given: bool | None) -> bool:
-  """Returns whether the model's text is lower-cased.
-
-  Raises:
-    UserError: nothing says so, or what is given contradicts it.
-  """
-  recorded = checkpoint.casing()
-  if recorded is None and given is None:
-    raise UserError(
-      f'no file beside {checkpoint.prefix} says whether its text is '
-      'lower-cased: give --do_lower_case or --nodo_lower_case'
-    )
-  if recorded and given not in (None, recorded[1]):
-    raise UserError(
-      f'--do_lower_case={given} contradicts {recorded[0]}, which says '
-      f'{recorded[1]}'
-    )
-  return recorded[1] if recorded else given
 
 
 def _size(weights: Mapping[str, Any]) -> int:

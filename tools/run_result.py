@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from modeling.checkpoints.bundle_files import CONFIG, DATA
 from modeling.checkpoints.location import locate
 from modeling.configs import BertConfig, count_parameters
 from serving.exports import run_facts
@@ -212,7 +213,7 @@ def as_time(seconds: float) -> str:
 
 def _config(run_dir: str, model_dir: str | None) -> BertConfig:
   if not model_dir:
-    return BertConfig.from_json_file(os.path.join(run_dir, 'bert_config.json'))
+    return BertConfig.from_json_file(os.path.join(run_dir, CONFIG))
   return locate(model_dir).required_config()
 
 
@@ -247,8 +248,7 @@ def _read_if_there(folder: str, name: str) -> dict[str, Any]:
 
 
 def _crc(run_dir: str, step: int) -> str | None:
-  path = f'model.ckpt-{step}.data-00000-of-00001'
-  path = os.path.join(run_dir, path)
+  path = os.path.join(run_dir, f'model.ckpt-{step}{DATA}')
   return files.crc_of_ends(path) if files.exists(path) else None
 
 

@@ -18,6 +18,7 @@ from absl import flags
 
 from cli import flag_group, script
 from modeling.checkpoints import embedded_encoder
+from modeling.checkpoints.bundle_files import CONFIG, PREFIX, VOCAB
 
 FLAGS = flags.FLAGS
 
@@ -32,7 +33,7 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'output_dir',
     None,
-    'The folder to write bert_config.json, vocab.txt and bert_model.ckpt to.',
+    f'The folder to write {CONFIG}, {VOCAB} and {PREFIX} to.',
   )
 
 

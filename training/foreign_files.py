@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from data.tasks import data_report, label_order
+from modeling.checkpoints.bundle_files import CONFIG, VOCAB
 from system import files, text_files
 from system.errors import UserError
 from training import run_folder, seed_folders
@@ -50,8 +51,8 @@ def check_run(
   """
   if run_folder.is_claimed(folder):
     return
-  config_file = os.path.join(folder, 'bert_config.json')
-  vocab_copy = os.path.join(folder, 'vocab.txt')
+  config_file = os.path.join(folder, CONFIG)
+  vocab_copy = os.path.join(folder, VOCAB)
   foreign = _present(folder, _OF_RUN)
   if labels is not None:
     foreign += _present(folder, _OF_TASK)

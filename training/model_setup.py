@@ -16,7 +16,7 @@ from absl import logging
 
 from modeling import configs
 from modeling.checkpoints import (
-  hugging_face,
+  hugging_face_reader,
   initialisation,
   tokenizer_files,
 )
@@ -293,7 +293,7 @@ def check_fit(
   """
   if text.vocab_size not in (None, config.vocab_size):
     advice = ''
-    if os.path.basename(source) == hugging_face.CONFIG_FILE:
+    if os.path.basename(source) == hugging_face_reader.CONFIG_FILE:
       advice = (
         '. If it has padding ids or added tokens, import it first, with python '
         f'-m tools.import_hugging_face --input_dir={os.path.dirname(source)}'

@@ -20,6 +20,7 @@ from data.text.tokenization import BertTokenizer
 from devices import workers
 from modeling.checkpoints import loading, recorded_casing, stored_weights
 from modeling.checkpoints.location import Checkpoint, label_folders
+from modeling.checkpoints.released_names import CLASSIFIER_HEAD, HEAD_BIAS
 from modeling.models import Classifier, released_variables
 from system import files, temporary_files
 from system.errors import UserError
@@ -28,8 +29,6 @@ from training.predictor import Predictor
 
 # (examples, float32 logits [N, C]) → further scores, by name.
 MoreScores = Callable[[Sequence[Example], np.ndarray], Mapping[str, float]]
-
-_HEAD_BIAS = 'output_bias'
 
 
 class TaskFolder:
@@ -303,10 +302,11 @@ def load_whole(
     UserError: a variable is missing or has another shape, or the head has
       other labels than the task.
   """
-  if _HEAD_BIAS not in stored_weights.read_variables(checkpoint):
+  if HEAD_BIAS not in stored_weights.read_variables(checkpoint):
     raise UserError(
-      f'{checkpoint.prefix} holds no head for a task (output_weights, '
-      f'{_HEAD_BIAS}): {stored_weights.why_no_head(checkpoint)}.'
+      f'{checkpoint.prefix} holds no head for a task '
+      f'({", ".join(CLASSIFIER_HEAD)}): '
+      f'{stored_weights.why_no_head(checkpoint)}.'
     )
   report = loading.load_released(
     checkpoint,
@@ -315,7 +315,7 @@ def load_whole(
     head_rows=label_order.head_rows(task, label_folders(checkpoint.prefix)),
   )
   logging.info('%s', report.summary())
-  if not np.any(variables[_HEAD_BIAS].numpy()):
+  if not np.any(variables[HEAD_BIAS].numpy()):
     logging.warning(
       'The head of %s is untrained (its bias is all zeros): its predictions '
       'are chance.',

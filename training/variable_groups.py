@@ -3,11 +3,8 @@
 The functions take released names. Nothing here imports TensorFlow.
 """
 
-import re
-
+from modeling.checkpoints.released_names import LAYER, is_encoder
 from system.errors import UserError
-
-_LAYER = re.compile(r'bert/encoder/layer_(\d+)/')
 
 
 def depth(name: str, num_layers: int) -> int:
@@ -23,8 +20,8 @@ def depth(name: str, num_layers: int) -> int:
   """
   if name.startswith('bert/embeddings/'):
     return num_layers + 1
-  layer = _LAYER.match(name)
-  return num_layers - int(layer[1]) if layer else 0
+  layer = LAYER.search(name)
+  return num_layers - int(layer[0]) if layer else 0
 
 
 def rate_factor(name: str, num_layers: int, layer_decay: float) -> float:
@@ -51,7 +48,7 @@ def is_frozen(name: str, num_layers: int, freeze: str | None) -> bool:
   if not freeze:
     return False
   if freeze == 'encoder':
-    return name.startswith('bert/')
+    return is_encoder(name)
   num_frozen_layers = 0 if freeze == 'embeddings' else int(freeze)
   return depth(name, num_layers) > num_layers - num_frozen_layers
 

@@ -11,11 +11,13 @@ import re
 from collections.abc import Sequence
 
 from modeling.checkpoints import (
-  hugging_face,
+  hugging_face_reader,
   location,
   model_file,
   recorded_casing,
 )
+from modeling.checkpoints.bundle_files import VOCAB
+from modeling.checkpoints.hugging_face_reader import CONFIG_FILE, WEIGHTS_FILES
 from system import files, text_files
 from system.errors import UserError, shown
 
@@ -25,8 +27,7 @@ _ROOT = os.path.dirname(
 _NAME = os.path.join('encoders', 'uncased_L-2_H-128_A-2')
 FOLDER = os.path.join(_ROOT, _NAME)
 _SUMS = 'SHA256SUMS'
-_VOCAB = 'vocab.txt'
-_WEIGHTS = hugging_face.WEIGHTS_FILES[0]
+_WEIGHTS = WEIGHTS_FILES[0]
 # A line of sha256sum.
 _SUM = re.compile(r'([0-9a-f]{64}) [ *](.+)')
 
@@ -43,7 +44,7 @@ def has_vocabulary(tokens: Sequence[str]) -> bool:
   """Returns whether these tokens, in this order, are the encoder's."""
   content = ''.join(f'{token}\n' for token in tokens).encode()
   sums = _read_sums(os.path.join(FOLDER, _SUMS))
-  return hashlib.sha256(content).hexdigest() == sums.get(_VOCAB)
+  return hashlib.sha256(content).hexdigest() == sums.get(VOCAB)
 
 
 def unpack(encoder_dir: str, vocab_file: str, output_dir: str) -> None:
@@ -60,25 +61,23 @@ def unpack(encoder_dir: str, vocab_file: str, output_dir: str) -> None:
       one; it is named. Or the folder to write to holds another checkpoint.
       Nothing has been written.
   """
-  prefix = os.path.join(output_dir, 'bert_model.ckpt')
-  location.check_no_other(output_dir, prefix)
-  config_file = os.path.join(encoder_dir, hugging_face.CONFIG_FILE)
+  location.check_no_other(output_dir)
+  config_file = os.path.join(encoder_dir, CONFIG_FILE)
   weights_file = os.path.join(encoder_dir, _WEIGHTS)
   paths = {
-    hugging_face.CONFIG_FILE: config_file,
+    CONFIG_FILE: config_file,
     _WEIGHTS: weights_file,
-    _VOCAB: vocab_file,
+    VOCAB: vocab_file,
   }
   _check(paths, _read_sums(os.path.join(encoder_dir, _SUMS)))
-  config = hugging_face.read_config(config_file)
-  weights, _ = hugging_face.read_weights(weights_file)
+  config = hugging_face_reader.read_config(config_file)
+  weights, _ = hugging_face_reader.read_weights(weights_file)
   from modeling.checkpoints import exporting
 
   files.make_folder(output_dir)
-  config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
-  text_files.copy(vocab_file, os.path.join(output_dir, _VOCAB))
   recorded_casing.write(output_dir, do_lower_case=True)
-  exporting.write_released(prefix, weights)
+  tokens = text_files.read_lines(vocab_file)
+  exporting.write_folder(output_dir, weights, config, tokens)
 
 
 def _read_sums(path: str) -> dict[str, str]:
@@ -113,7 +112,7 @@ def _check(paths: dict[str, str], sums: dict[str, str]) -> None:
     found = model_file.checksum(path)
     if found != (expected := sums.get(name)):
       reason = 'is damaged: restore it from the repository'
-      if name == _VOCAB:
+      if name == VOCAB:
         reason = "is not the encoder's vocabulary, the released uncased one"
       raise UserError(
         f'{path} {reason} (SHA-256 {found}, expected {expected or "one"})'

@@ -6,12 +6,13 @@ names. Programs that load the checkpoints in Google's zip files can load it.
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from modeling.checkpoints import model_file, tensor_bundle
+from modeling.checkpoints.bundle_files import CONFIG, PREFIX, VOCAB
 from modeling.checkpoints.location import STATE_FILE
 from modeling.checkpoints.model_file import ModelFile
 from modeling.configs import BertConfig
@@ -22,7 +23,7 @@ Variables = Mapping[str, tf.Variable | np.ndarray]
 # The default of keep_checkpoint_max in google-research/bert's Estimator.
 KEEP_CHECKPOINTS = 5
 
-_DESCRIPTIONS = ('bert_config.json', 'vocab.txt', model_file.FILE)
+_DESCRIPTIONS = (CONFIG, VOCAB, model_file.FILE)
 _EXPORTED = re.compile(r'model\.ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})$')
 
 
@@ -41,6 +42,42 @@ def write_released(prefix: str, variables: Variables) -> None:
   tensor_bundle.write(
     prefix, {name: _float32(value) for name, value in variables.items()}
   )
+
+
+def write_folder(
+  folder: str,
+  weights: Variables,
+  config: BertConfig,
+  vocabulary: Iterable[str],
+) -> str:
+  """Writes a folder like Google's: checkpoint, configuration, vocabulary.
+
+  Args:
+    folder: an existing folder.
+    weights: as for `write_released`.
+    config: the model's.
+    vocabulary: the lines of `vocab.txt`.
+
+  Returns:
+    The checkpoint's prefix.
+
+  Raises:
+    UserError: a file cannot be written.
+  """
+  _describe(folder, config, vocabulary)
+  prefix = os.path.join(folder, PREFIX)
+  # Last, so that a folder with a checkpoint is complete.
+  write_released(prefix, weights)
+  return prefix
+
+
+def _describe(
+  folder: str, config: BertConfig, vocabulary: Iterable[str] | None
+) -> None:
+  config.to_json_file(os.path.join(folder, CONFIG))
+  if vocabulary is not None:
+    lines = ''.join(f'{line}\n' for line in vocabulary)
+    files.write_text(os.path.join(folder, VOCAB), lines)
 
 
 def export(
@@ -75,10 +112,7 @@ def export(
   """
   prefix = os.path.join(output_dir, f'model.ckpt-{step}')
   write_released(prefix, variables)
-  config.to_json_file(os.path.join(output_dir, 'bert_config.json'))
-  if vocabulary is not None:
-    lines = ''.join(f'{line}\n' for line in vocabulary)
-    files.write_text(os.path.join(output_dir, 'vocab.txt'), lines)
+  _describe(output_dir, config, vocabulary)
   # Later steps remain from before the run was set back to an earlier step.
   by_step = {s: n for s, n in _exported(output_dir).items() if s <= step}
   kept = sorted(by_step)[-keep if keep else 0 :]

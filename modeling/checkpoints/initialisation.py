@@ -8,10 +8,10 @@ the choice of DistilBERT.
 """
 
 import dataclasses
-import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from modeling.checkpoints.released_names import LAYER, WORDS
 from system.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,12 +22,6 @@ ALL = 'all'
 BOTTOM_LAYERS = 'bottom_layers'
 EVERY_KTH_LAYER = 'every_kth_layer'
 WORD_EMBEDDINGS = 'word_embeddings'
-
-WORDS = 'bert/embeddings/word_embeddings'
-POSITIONS = 'bert/embeddings/position_embeddings'
-SEGMENTS = 'bert/embeddings/token_type_embeddings'
-
-_LAYER = re.compile(r'(bert/encoder/layer_)(\d+)(/.*)')
 
 # The ways in which a run starts, in order of precedence.
 _WAYS = (
@@ -88,19 +82,16 @@ def sources(
   if init == WORD_EMBEDDINGS:
     return {WORDS: WORDS} if WORDS in names else {}
   theirs = layer_sources(init, num_layers(names), num_layers(stored))
-
-  def source(name: str) -> str:
-    if match := _LAYER.fullmatch(name):
-      return f'{match[1]}{theirs[int(match[2])]}{match[3]}'
-    return name
-
-  return {name: source(name) for name in names}
+  return {
+    name: LAYER.sub(lambda layer: str(theirs[int(layer[0])]), name)
+    for name in names
+  }
 
 
 def num_layers(names: Collection[str]) -> int:
   """Returns the number of encoder layers among released names."""
-  matches = map(_LAYER.fullmatch, names)
-  return 1 + max((int(match[2]) for match in matches if match), default=-1)
+  layers = map(LAYER.search, names)
+  return 1 + max((int(layer[0]) for layer in layers if layer), default=-1)
 
 
 def layer_sources(init: str, num_ours: int, num_theirs: int) -> list[int]:

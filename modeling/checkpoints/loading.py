@@ -11,15 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from modeling.checkpoints import initialisation
-from modeling.checkpoints.initialisation import POSITIONS
 from modeling.checkpoints.load_report import LoadReport, compact
 from modeling.checkpoints.location import Checkpoint
-from modeling.checkpoints.stored_weights import (
+from modeling.checkpoints.released_names import (
   CLASSIFIER_HEAD,
-  StoredWeights,
-  Variables,
+  POSITIONS,
   is_encoder,
 )
+from modeling.checkpoints.stored_weights import StoredWeights, Variables
 from system.errors import UserError, few
 
 

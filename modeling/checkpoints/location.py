@@ -3,7 +3,7 @@
 A checkpoint's prefix names it: 'FOLDER/model.ckpt-8' for the two files
 FOLDER/model.ckpt-8.index and FOLDER/model.ckpt-8.data-00000-of-00001. A
 checkpoint may also be a Hugging Face folder; then its prefix is the path of
-one of `hugging_face.WEIGHTS_FILES`.
+one of `hugging_face_reader.WEIGHTS_FILES`.
 """
 
 import contextlib
@@ -18,11 +18,12 @@ from google.protobuf import text_encoding
 
 from modeling.checkpoints import (
   bundle_files,
-  hugging_face,
+  hugging_face_reader,
   model_file,
   recorded_casing,
 )
-from modeling.checkpoints.bundle_files import DATA, INDEX
+from modeling.checkpoints.bundle_files import CONFIG, DATA, INDEX, PREFIX, VOCAB
+from modeling.checkpoints.hugging_face_reader import WEIGHTS_FILES
 from modeling.configs import BertConfig
 from system import files
 from system.errors import UserError, few
@@ -54,12 +55,12 @@ class Checkpoint:
   @property
   def is_hugging_face(self) -> bool:
     """Whether it is a file of weights in a Hugging Face folder."""
-    return os.path.basename(self.prefix) in hugging_face.WEIGHTS_FILES
+    return os.path.basename(self.prefix) in WEIGHTS_FILES
 
   @property
   def vocab_file(self) -> str | None:
     """The path of the vocab.txt beside it; None if there is no such file."""
-    path = os.path.join(self.folder, 'vocab.txt')
+    path = os.path.join(self.folder, VOCAB)
     return path if files.exists(path) else None
 
   def config(self) -> tuple[str, BertConfig] | None:
@@ -74,10 +75,10 @@ class Checkpoint:
     Raises:
       UserError: the file is malformed, or the model is not a BERT.
     """
-    path = os.path.join(self.folder, hugging_face.CONFIG_FILE)
+    path = os.path.join(self.folder, hugging_face_reader.CONFIG_FILE)
     if self.is_hugging_face and files.exists(path):
-      return path, hugging_face.read_config(path)
-    path = os.path.join(self.folder, 'bert_config.json')
+      return path, hugging_face_reader.read_config(path)
+    path = os.path.join(self.folder, CONFIG)
     if files.exists(path):
       return path, BertConfig.from_json_file(path)
     return None
@@ -89,7 +90,7 @@ class Checkpoint:
       UserError: as for `config`, or there is no file.
     """
     if (found := self.config()) is None:
-      raise UserError(f'there is no bert_config.json beside {self.prefix}')
+      raise UserError(f'there is no {CONFIG} beside {self.prefix}')
     return found[1]
 
   def description(self) -> model_file.ModelFile | None:
@@ -110,6 +111,25 @@ class Checkpoint:
     recorded = recorded_casing.beside(self.prefix)
     return recorded or recorded_casing.of_name(self.folder)
 
+  def casing_or(self, given: bool | None) -> bool | None:
+    """Returns whether text is lower-cased, as recorded, or else as given.
+
+    Args:
+      given: the setting `do_lower_case`; None if it is not given.
+
+    Raises:
+      UserError: both are known and differ.
+    """
+    if (recorded := self.casing()) is None:
+      return given
+    path, is_lower_cased = recorded
+    if given not in (None, is_lower_cased):
+      raise UserError(
+        f'`do_lower_case`={given} contradicts {path}, which says '
+        f'{is_lower_cased}'
+      )
+    return is_lower_cased
+
   def data_files(self) -> list[str]:
     """Returns the sorted paths of the files that hold the weights.
 
@@ -117,7 +137,7 @@ class Checkpoint:
       UserError: there is no such file.
     """
     if self.is_hugging_face:
-      return hugging_face.data_files(self.prefix)
+      return hugging_face_reader.data_files(self.prefix)
     name = os.path.basename(self.prefix)
     paths = [
       os.path.join(self.folder, other)
@@ -139,7 +159,7 @@ class Checkpoint:
         named.
     """
     if self.is_hugging_face:
-      hugging_face.check_files(self.prefix)
+      hugging_face_reader.check_files(self.prefix)
     else:
       bundle_files.check(self.prefix)
       self.description()
@@ -152,7 +172,7 @@ class Checkpoint:
     """
     if content := self.description():
       paths = [self.prefix + INDEX, *self.data_files()]
-      names = ['bert_config.json', 'vocab.txt', *map(os.path.basename, paths)]
+      names = [CONFIG, VOCAB, *map(os.path.basename, paths)]
       model_file.check_files(self.folder, content, names)
 
   def checksum(self) -> str:
@@ -185,7 +205,7 @@ def locate(path: str) -> Checkpoint:
     path: a prefix; one of a checkpoint's two files; or a folder. In a folder
       it is the run's best checkpoint, else the latest one that the `checkpoint`
       file names, else bert_model.ckpt, else the only checkpoint, else
-      one of `hugging_face.WEIGHTS_FILES`.
+      one of `hugging_face_reader.WEIGHTS_FILES`.
 
   Raises:
     UserError: there is no such checkpoint, or its files are incomplete. The
@@ -246,16 +266,16 @@ def locate_latest(folder: str) -> Checkpoint:
     # An absolute path is stale once the folder has been moved or copied.
     names = os.path.basename(latest), latest
     prefixes += [os.path.join(folder, name) for name in names]
-  prefixes.append(os.path.join(folder, 'bert_model.ckpt'))
+  prefixes.append(os.path.join(folder, PREFIX))
   for prefix in dict.fromkeys(prefixes):
     if files.exists(prefix + INDEX):
       return Checkpoint(prefix)
     looked_for.append(prefix + INDEX)
   if len(names := _names_in(folder)) == 1:
     return Checkpoint(os.path.join(folder, names[0]))
-  if weights := hugging_face.find_weights(folder):
+  if weights := hugging_face_reader.find_weights(folder):
     return Checkpoint(weights)
-  looked_for += [os.path.join(folder, x) for x in hugging_face.WEIGHTS_FILES]
+  looked_for += [os.path.join(folder, x) for x in WEIGHTS_FILES]
   others = f'; {_candidates(folder, folder)}' if names else ''
   raise UserError(
     f'no checkpoint was found in the folder {folder!r}: looked for'
@@ -263,24 +283,23 @@ def locate_latest(folder: str) -> Checkpoint:
   )
 
 
-def check_no_other(folder: str, prefix: str) -> None:
-  """Checks that a folder will have one checkpoint.
+def check_no_other(folder: str) -> None:
+  """Checks that a folder holds no checkpoint other than bert_model.ckpt.
 
   Otherwise `locate` might find the old one, beside the new one's vocabulary,
   and the old one would lose its vocabulary and its other files.
 
   Args:
-    folder: need not exist.
-    prefix: the checkpoint to write, which may be there already.
+    folder: need not exist. The checkpoint to write may be there already.
 
   Raises:
     UserError: there is another one, or a Hugging Face model.
   """
-  other = hugging_face.find_weights(folder)
+  other = hugging_face_reader.find_weights(folder)
   if other is None:
     with contextlib.suppress(UserError):
       other = _find(folder).prefix
-  if other not in (None, prefix):
+  if other not in (None, os.path.join(folder, PREFIX)):
     raise UserError(
       f'`output_dir`={folder} holds another checkpoint, {other}: give another '
       'folder'

@@ -4,11 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from modeling.checkpoints.initialisation import WORDS
+from modeling.checkpoints.released_names import MASKED_LM_BIAS, WORDS
 from system.errors import UserError
-
-# The masked-LM head multiplies by the word embeddings, and adds this bias.
-OUTPUT_BIAS = 'cls/predictions/output_bias'
 
 
 def prune(
@@ -28,7 +25,7 @@ def prune(
   result = dict(weights)
   if WORDS not in weights:
     raise UserError(f'the checkpoint has no {WORDS}')
-  for name in (WORDS, OUTPUT_BIAS):
+  for name in (WORDS, MASKED_LM_BIAS):
     if name not in weights:
       continue
     if (found := len(weights[name])) != vocab_size:

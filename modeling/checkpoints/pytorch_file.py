@@ -4,8 +4,6 @@
 members of a zip archive, before one after the other. A pickle may call any
 function. The reader here knows the few that rebuild tensors, and refuses all
 others.
-
-Tested by `tests/tools/import_hugging_face_test.py`.
 """
 
 import collections

@@ -6,14 +6,15 @@ Tested by `tests/modeling/checkpoints/loading_test.py`.
 import tensorflow as tf
 
 from modeling.checkpoints import initialisation, loading
-from modeling.checkpoints.initialisation import POSITIONS, SEGMENTS
 from modeling.checkpoints.load_report import compact
 from modeling.checkpoints.location import Checkpoint
-from modeling.checkpoints.stored_weights import (
-  StoredWeights,
-  Variables,
+from modeling.checkpoints.released_names import (
+  POSITIONS,
+  SEGMENTS,
+  WORDS,
   is_encoder,
 )
+from modeling.checkpoints.stored_weights import StoredWeights, Variables
 from modeling.configs import BertConfig
 from modeling.encoder import BertEncoder
 from modeling.models import released_variables
@@ -42,12 +43,11 @@ def check(
   """
   opened, prefix = StoredWeights(checkpoint), checkpoint.prefix
   stored = opened.variables
-  if initialisation.WORDS not in stored:
+  if WORDS not in stored:
     raise UserError(
-      f'{prefix} lacks {initialisation.WORDS}. It holds'
-      f' {few(compact(stored)) or "no weights"}'
+      f'{prefix} lacks {WORDS}. It holds {few(compact(stored)) or "no weights"}'
     )
-  vocab_size, width = stored[initialisation.WORDS][0]
+  vocab_size, width = stored[WORDS][0]
   for name, theirs, ours in (
     ('hidden_size', width, config.hidden_size),
     ('vocab_size', vocab_size, config.vocab_size),

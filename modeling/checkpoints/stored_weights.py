@@ -9,13 +9,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from modeling.checkpoints import hugging_face, object_graph
+from modeling.checkpoints import hugging_face_reader, object_graph
 from modeling.checkpoints.load_report import compact
 from modeling.checkpoints.location import INDEX, Checkpoint
 from modeling.checkpoints.tensor_bundle import damage_explained
 from system.errors import UserError, few
-
-CLASSIFIER_HEAD = hugging_face.CLASSIFIER_HEAD
 
 # Name → (shape, name of the dtype).
 Variables = Mapping[str, tuple[tuple[int, ...], str]]
@@ -66,8 +64,10 @@ class StoredWeights:
 
 def why_no_head(checkpoint: Checkpoint) -> str:
   """Says why a checkpoint has no head that labels texts, for messages."""
-  is_theirs = checkpoint.is_hugging_face
-  if is_theirs and (reason := hugging_face.other_head(checkpoint.folder)):
+  reason = ''
+  if checkpoint.is_hugging_face:
+    reason = hugging_face_reader.other_head(checkpoint.folder)
+  if reason:
     return f'{reason}, whose head does not label whole texts'
   return 'it was pre-trained only. Fine-tune or distil it first'
 
@@ -93,11 +93,6 @@ def read_weights(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
   checkpoint.check_recorded()
   stored = StoredWeights(checkpoint)
   return stored.read(list(stored.variables))
-
-
-def is_encoder(name: str) -> bool:
-  """Returns whether a released name belongs to the encoder, pooler included."""
-  return name.startswith('bert/')
 
 
 def check_finite(path: str, values: Mapping[str, np.ndarray]) -> None:
@@ -162,7 +157,7 @@ def _variables(reader) -> Variables:
 def _open(checkpoint: Checkpoint):
   """Returns a reader of the checkpoint's weights by their released names."""
   if checkpoint.is_hugging_face:
-    return hugging_face.Reader(checkpoint.prefix)
+    return hugging_face_reader.Reader(checkpoint.prefix)
   with damage_explained(checkpoint.prefix + INDEX):
     # `tf.train.load_checkpoint` mistakes a prefix on ram:// for a folder.
     reader = tf.compat.v1.train.NewCheckpointReader(checkpoint.prefix)

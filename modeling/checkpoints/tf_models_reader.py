@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from modeling.checkpoints import initialisation, tf_models
+from modeling.checkpoints import released_names, tf_models
+from modeling.checkpoints.bundle_files import CONFIG
 from modeling.checkpoints.object_graph import ObjectGraph
 from modeling.checkpoints.tf_models import (
   CLASSIFIER,
@@ -24,7 +25,7 @@ from modeling.configs import BertConfig
 from system import files
 from system.errors import UserError, shown
 
-PARAMS, CONFIG = 'params.yaml', 'bert_config.json'
+PARAMS = 'params.yaml'
 # Where an encoder may be: alone, in a classifier, in a pre-trainer.
 _ENCODERS = (
   *(ENCODER, MODEL, f'{MODEL}/_network', f'{MODEL}/encoder_network'),
@@ -129,7 +130,7 @@ def _encoder(
         ).items()
       }
       # A classifier, too, has a layer_with_weights-0; it is no table.
-      if graph.key(paths[initialisation.WORDS]):
+      if graph.key(paths[released_names.WORDS]):
         _check_layers(graph, prefix, paths, num_layers)
         return at, paths
   raise UserError(

@@ -11,6 +11,7 @@ import glob
 import os
 from collections.abc import Mapping
 
+from modeling.checkpoints.bundle_files import CONFIG, INDEX, PREFIX
 from recipes.paper.scales import Scale
 from system.errors import UserError
 from system.steps import Step, flag_words
@@ -189,7 +190,7 @@ class Stages:
         *flag_words({'input_dir': model, 'output_dir': folder}),
       ),
       # The import writes its weights last.
-      f'{folder}/bert_model.ckpt.index',
+      f'{folder}/{PREFIX}{INDEX}',
       (fetch,),
     )
     return Encoder(MINILM, folder, (step,))
@@ -234,7 +235,7 @@ class Stages:
     return {
       'do_train': True,
       'do_eval': True,
-      'bert_config_file': os.path.join(start.checkpoint, 'bert_config.json'),
+      'bert_config_file': os.path.join(start.checkpoint, CONFIG),
       'init_checkpoint': start.checkpoint,
       'train_batch_size': 32,
       'eval_batch_size': self.scale.eval_batch_size,

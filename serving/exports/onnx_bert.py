@@ -13,6 +13,14 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
+from modeling.checkpoints.released_names import (
+  CLASSIFIER_HEAD,
+  HEAD_BIAS,
+  MASKED_LM_BIAS,
+  POSITIONS,
+  SEGMENTS,
+  WORDS,
+)
 from modeling.configs import BertConfig
 from serving.exports import heads
 from serving.exports.onnx_graph import Graph
@@ -91,10 +99,9 @@ class _Bert:
 
   def output_head(self, prefix: str, pooled: str) -> str:
     """Returns the logits of a linear layer, [batch, C]."""
-    names = [f'{prefix}output_weights', f'{prefix}output_bias']
-    tensors = map(self._tensor, names)
+    tensors = [self._tensor(prefix + name) for name in CLASSIFIER_HEAD]
     name = f'{prefix}head'
-    self._widths[name] = len(self._weights[names[1]])
+    self._widths[name] = len(self._weights[prefix + HEAD_BIAS])
     return self.graph.op('Gemm', pooled, *tensors, name=name, transB=1)
 
   def masked_lm_head(self, x: str) -> str:
@@ -103,10 +110,10 @@ class _Bert:
     x = self._dense(f'{scope}/dense', x, 'transform')
     x = self._activation(x, 'transform')
     x = self._norm(f'{scope}/LayerNorm', x, 'transform/norm')
-    table = self._tensor('bert/embeddings/word_embeddings')
+    table = self._tensor(WORDS)
     table = self.graph.op('Transpose', table, name='decoder/table', perm=[1, 0])
     product = self.graph.op('MatMul', x, table, name='decoder/product')
-    bias = self._tensor('cls/predictions/output_bias')
+    bias = self._tensor(MASKED_LM_BIAS)
     self._widths['decoder'] = self._config.vocab_size
     return self.graph.op('Add', product, bias, name='decoder')
 
@@ -127,10 +134,8 @@ class _Bert:
 
   def _embeddings(self) -> str:
     """Looks up words, segments and positions: EmbedLayerNormalization."""
-    scope, op = 'bert/embeddings', self.graph.op
-    words = self._tensor(f'{scope}/word_embeddings')
-    types = self._tensor(f'{scope}/token_type_embeddings')
-    table = self._tensor(f'{scope}/position_embeddings')
+    op = self.graph.op
+    words, types, table = map(self._tensor, (WORDS, SEGMENTS, POSITIONS))
     words = op('Gather', words, INPUTS[0], name='embeddings/words')
     types = op('Gather', types, INPUTS[2], name='embeddings/types')
     places = op('Gather', table, self._positions(), name='embeddings/places')
@@ -139,7 +144,7 @@ class _Bert:
     # Without it, ONNX Runtime knows no residual's shape and fuses none.
     shape = ['batch', 'sequence', self._config.hidden_size]
     self.graph.declare_shape(x, shape)
-    return self._norm(f'{scope}/LayerNorm', x, 'embeddings/norm')
+    return self._norm('bert/embeddings/LayerNorm', x, 'embeddings/norm')
 
   def _positions(self) -> str:
     """Returns the positions of an input's tokens, int64 [1, sequence].

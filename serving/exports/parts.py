@@ -9,6 +9,11 @@ import tensorflow as tf
 from data.text.tokenization import BertTokenizer
 from modeling.checkpoints import loading, location, stored_weights
 from modeling.checkpoints.location import Checkpoint
+from modeling.checkpoints.released_names import (
+  CLASSIFIER_HEAD,
+  HEAD_BIAS,
+  MASKED_LM_BIAS,
+)
 from modeling.configs import BertConfig
 from modeling.encoder import BertEncoder
 from modeling.models import PreTrainer, released_variables
@@ -17,7 +22,7 @@ from serving.exports import heads
 from serving.text_model import TextModel
 from system.errors import UserError
 
-_PRETRAINING_HEADS = ('cls/predictions/output_bias', 'cls/seq_relationship/')
+_PRETRAINING_HEADS = (MASKED_LM_BIAS, 'cls/seq_relationship/')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,12 +131,12 @@ def _head(wanted: str, stored: Mapping, checkpoint: Checkpoint) -> str:
     for start in _PRETRAINING_HEADS
   )
   found = {heads.NONE: True, heads.PRETRAINING: is_trained}
-  found[heads.TASK] = stored_weights.CLASSIFIER_HEAD[1] in stored
+  found[heads.TASK] = HEAD_BIAS in stored
   if wanted == heads.AUTO:
     return next(kind for kind in heads.KINDS if found[kind])
   if not found[wanted]:
     names = {
-      heads.TASK: stored_weights.CLASSIFIER_HEAD,
+      heads.TASK: CLASSIFIER_HEAD,
       heads.PRETRAINING: _PRETRAINING_HEADS,
     }
     kinds = ', '.join(kind for kind in heads.KINDS if found[kind])

@@ -24,6 +24,7 @@ import yaml
 
 from data.tasks import label_order
 from modeling.checkpoints import object_graph, recorded_casing, tf_models
+from modeling.checkpoints.bundle_files import VOCAB
 from modeling.checkpoints.location import STATE_FILE
 from modeling.checkpoints.tf_models import (
   CLASSIFIER,
@@ -74,9 +75,7 @@ def write(parts: Parts, folder: str) -> None:
   files.write_text(
     os.path.join(folder, PARAMS), yaml.safe_dump(settings, sort_keys=False)
   )
-  text_files.copy(
-    parts.checkpoint.vocab_file, os.path.join(folder, 'vocab.txt')
-  )
+  text_files.copy(parts.checkpoint.vocab_file, os.path.join(folder, VOCAB))
   label_order.write(folder, parts.labels)
   recorded_casing.write(folder, parts.tokenizer.do_lower_case)
 

@@ -19,7 +19,7 @@ import run_distillation  # noqa: F401
 import run_pretraining  # noqa: F401
 from cli import run_flags
 from modeling.checkpoints import location, stored_weights
-from modeling.checkpoints.initialisation import POSITIONS
+from modeling.checkpoints.released_names import POSITIONS
 from modeling.options import ModelOptions
 from system.errors import UserError
 from training import model_setup

@@ -27,7 +27,7 @@ _EXCEPTED = (
   # Beam's workers read their task from a pickle that the pipeline itself writes
   # for each job; Beam pickles everything it passes on as well.
   'data/pretraining/beam/record_transforms.py',
-  # It finds no class but its own; import_hugging_face_test tries it.
+  # It finds no class but its own; pytorch_file_test tries it.
   'modeling/checkpoints/pytorch_file.py',
   # PyTorch computes. transformers reads the weights as weights alone, and runs
   # no code of a folder unless it is asked to.

@@ -127,7 +127,7 @@ def test_a_pruned_pre_trained_model_keeps_its_masked_lm_head(world, text):
 
 
 def test_a_casing_that_contradicts_the_model_is_refused(teacher_world, text):
-  with pytest.raises(UserError, match='--do_lower_case=False contradicts'):
+  with pytest.raises(UserError, match='`do_lower_case`=False contradicts'):
     _prune(
       teacher_world / 'teacher',
       text,

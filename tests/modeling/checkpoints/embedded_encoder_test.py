@@ -14,7 +14,7 @@ import safetensors.numpy
 import tensorflow as tf
 
 from modeling import configs
-from modeling.checkpoints import embedded_encoder, hugging_face, location
+from modeling.checkpoints import embedded_encoder, hugging_face_reader, location
 from system.errors import UserError
 
 EMBEDDED = pathlib.Path(embedded_encoder.FOLDER)
@@ -125,7 +125,7 @@ def test_the_embedded_encoder_is_bert_tiny_in_float16():
   sums = embedded_encoder._read_sums(str(EMBEDDED / 'SHA256SUMS'))
   for name in ('config.json', 'model.safetensors'):
     assert _sum(EMBEDDED / name) == sums[name]
-  config = hugging_face.read_config(str(EMBEDDED / 'config.json'))
+  config = hugging_face_reader.read_config(str(EMBEDDED / 'config.json'))
   tiny = configs.compact_config('tiny', config.vocab_size)
   assert config.hidden_act == tiny.hidden_act
   path = str(EMBEDDED / 'model.safetensors')

@@ -29,6 +29,31 @@ def prefix(tmp_path):
   return prefix
 
 
+def test_a_folder_like_google_s_has_its_weights_last(
+  prefix, tmp_path, monkeypatch
+):
+  folder = tmp_path / 'folder'
+  folder.mkdir()
+  tokens = iter(['[PAD]', 'a', 'b'])
+  made = exporting.write_folder(str(folder), VALUES, CONFIG, tokens)
+  assert made == str(folder / 'bert_model.ckpt')
+  assert stored_bytes(made) == stored_bytes(prefix)
+  assert (folder / 'vocab.txt').read_text() == '[PAD]\na\nb\n'
+  assert BertConfig.from_json_file(f'{folder}/bert_config.json') == CONFIG
+
+  def fail(*_):
+    raise UserError('the disk is full')
+
+  other = tmp_path / 'other'
+  other.mkdir()
+  monkeypatch.setattr(exporting, 'write_released', fail)
+  with pytest.raises(UserError, match='full'):
+    exporting.write_folder(str(other), VALUES, CONFIG, ['a'])
+  assert sorted(path.name for path in other.iterdir()) == [
+    *('bert_config.json', 'vocab.txt')
+  ]
+
+
 def stored_bytes(prefix):
   return tuple(
     pathlib.Path(prefix + suffix).read_bytes() for suffix in (INDEX, DATA)

@@ -14,7 +14,7 @@ from modeling.checkpoints import (
   start_check,
   stored_weights,
 )
-from modeling.checkpoints.initialisation import POSITIONS
+from modeling.checkpoints.released_names import POSITIONS
 from modeling.configs import BertConfig
 from modeling.encoder import BertEncoder
 from modeling.models import released_variables

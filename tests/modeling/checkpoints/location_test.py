@@ -39,6 +39,21 @@ def test_what_files_record_of_the_casing_precedes_the_folder_s_name(tmp_path):
   assert found.casing() == (str(folder / 'tokenizer_config.json'), True)
 
 
+def test_a_casing_that_is_given_replaces_a_missing_record_only(tmp_path):
+  _write(tmp_path / 'bert_model.ckpt')
+  found = location.locate(str(tmp_path))
+  assert [found.casing_or(x) for x in (None, True, False)] == [
+    *(None, True, False)
+  ]
+  record = tmp_path / 'tokenizer_config.json'
+  record.write_text('{"do_lower_case": false}')
+  assert found.casing_or(None) is found.casing_or(False) is False
+  with pytest.raises(
+    UserError, match=f'`do_lower_case`=True contradicts {record}, .* False'
+  ):
+    found.casing_or(True)
+
+
 def test_a_bare_checkpoint_has_no_descriptions(run):
   found = location.locate(str(run / 'best'))
   assert found == location.Checkpoint(str(run / 'best' / 'model.ckpt-8'))
@@ -179,12 +194,12 @@ def test_a_folder_may_hold_no_other_checkpoint(run):
   with pytest.raises(
     UserError, match='another checkpoint, .*best/model.ckpt-8'
   ):
-    location.check_no_other(str(best), str(best / 'bert_model.ckpt'))
-  location.check_no_other(str(new), str(new / 'bert_model.ckpt'))
+    location.check_no_other(str(best))
+  location.check_no_other(str(new))
   new.mkdir()
   _write(new / 'bert_model.ckpt')
   (new / 'bert_model.ckpt.data-00000-of-00001').write_bytes(b'weights')
-  location.check_no_other(str(new), str(new / 'bert_model.ckpt'))
+  location.check_no_other(str(new))
 
 
 def test_an_empty_path_is_refused():
