@@ -23,14 +23,18 @@ Without a GPU everything runs on the CPU, in float32.
 """
 
 import dataclasses
+import functools
 import glob
 import json
 import math
 import os
 import re
+import subprocess
+import sys
+import zlib
 from typing import Any
 
-from absl import flags
+from absl import flags, logging
 
 from cli import script
 from modeling import configs
@@ -76,6 +80,13 @@ SIZES = {
 _OTHER = Settings(256, 5e-4)
 _SETTINGS = 'settings.json'
 _ADVICE = 'Give another --work_dir, or that value.'
+# nvidia-smi names GPUs that TensorFlow cannot use or does not see.
+_LIST_GPUS = """
+import tensorflow as tf
+for gpu in tf.config.list_physical_devices('GPU'):
+  details = tf.config.experimental.get_device_details(gpu)
+  print(details.get('device_name', gpu.name))
+"""
 # One step in 12 is warm-up, as for 2/128.
 _WARM_UP = 12
 
@@ -105,12 +116,12 @@ def main(_: list[str]) -> None:
   recipes = [Recipe(configs.check_size(size)) for size in FLAGS.sizes]
   texts = _texts()
   _check_rates()
-  kept_flags.check(_path(_SETTINGS), _text_settings(), _ADVICE)
+  kept_flags.check(_path(_SETTINGS), _text_settings(texts), _ADVICE)
   for recipe in recipes:
     recipe.check_settings()
   for name, paths in texts.items():
     _run(_records(name, paths))
-    _keep(_text_settings(), _SETTINGS)
+    _keep(_text_settings(texts), _SETTINGS)
   for recipe in recipes:
     recipe.run()
 
@@ -147,10 +158,19 @@ def _texts() -> dict[str, list[str]]:
   return found
 
 
-def _text_settings() -> dict[str, Any]:
+def _text_settings(texts: dict[str, list[str]]) -> dict[str, Any]:
   """Returns the settings that decide the records."""
+  paths = [path for each in texts.values() for path in each]
+  content = [
+    [os.path.basename(path), files.size(path), files.crc_of_ends(path)]
+    for path in paths
+  ]
+  checksum = zlib.crc32(json.dumps(content).encode())
   return {
-    'text_dir': os.path.realpath(FLAGS.text_dir),
+    'text_dir': (
+      f'{os.path.realpath(FLAGS.text_dir)} ({len(paths)} files, checksum '
+      f'{checksum:08x})'
+    ),
     'vocab_file': os.path.realpath(FLAGS.vocab_file),
     'do_lower_case': FLAGS.do_lower_case,
     'dupe_factor': FLAGS.dupe_factor,
@@ -201,6 +221,25 @@ def _diverged(log: str) -> bool:
   return bool(errors) and 'not finite' in errors[-1]
 
 
+@functools.cache
+def _gpus() -> list[str]:
+  """Returns the names of the GPUs that TensorFlow finds in a new process."""
+  if not machine.gpus():
+    return []
+  done = subprocess.run(
+    [sys.executable, '-c', _LIST_GPUS], capture_output=True, text=True
+  )
+  if done.returncode:
+    raise UserError(f'TensorFlow does not start: {done.stderr[-500:]}')
+  if not (found := done.stdout.splitlines()):
+    logging.warning(
+      'TensorFlow finds no GPU, though nvidia-smi names %s; docs/gpu.md shows '
+      'how to install it for GPUs',
+      ', '.join(machine.gpus()),
+    )
+  return found
+
+
 class Recipe:
   """The runs of one size."""
 
@@ -210,7 +249,7 @@ class Recipe:
     self._name = pack_release.release_name(
       configs.compact_config(size, 2), FLAGS.do_lower_case
     )
-    self._gpus = machine.gpus()
+    self._gpus = _gpus()
     self._precision = FLAGS.precision or (
       'bfloat16' if self._gpus else 'float32'
     )

@@ -7,7 +7,6 @@ bert_config.json, vocab.txt and bert_model.ckpt. What loads Google's files loads
 these. A cased model also gets tokenizer_config.json, which records its casing.
 """
 
-import glob
 import os
 import pathlib
 import shutil
@@ -17,7 +16,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from cli import flag_group, script
-from modeling.checkpoints import recorded_casing
+from modeling.checkpoints import location, recorded_casing
 from modeling.checkpoints.bundle_files import (
   CONFIG,
   DATA,
@@ -89,7 +88,8 @@ def pack(
     name: files.require_file(os.path.join(run_dir, name), '`run_dir`')
     for name in (CONFIG, VOCAB)
   }
-  prefix = _last_checkpoint(run_dir)
+  # Exports of later steps may be left of a run that was begun anew.
+  prefix = location.locate_latest(run_dir).prefix
   for ending in (INDEX, DATA):
     parts[PREFIX + ending] = files.require_file(
       f'{prefix}{ending}', 'a file of the checkpoint'
@@ -132,19 +132,6 @@ def _zip(folder: str, name: str, target: str) -> None:
       os.replace(temporary, target)
     finally:
       pathlib.Path(temporary).unlink(missing_ok=True)
-
-
-def _last_checkpoint(run_dir: str) -> str:
-  """Returns the prefix of the checkpoint of the highest step."""
-  pattern = os.path.join(glob.escape(run_dir), f'model.ckpt-*{INDEX}')
-  steps = [
-    int(step)
-    for path in glob.glob(pattern)
-    if (step := path.removesuffix(INDEX).rpartition('-')[2]).isdigit()
-  ]
-  if not steps:
-    raise UserError(f'--run_dir={run_dir}: expected model.ckpt-<step> in it')
-  return os.path.join(run_dir, f'model.ckpt-{max(steps)}')
 
 
 def main(_: list[str]) -> None:

@@ -1,6 +1,7 @@
 """recipes/pretrain_on_one_gpu.py: its commands, results and packed models."""
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -131,6 +132,23 @@ def test_other_settings_of_a_size_are_refused(text_world):
   done = _run(text_world, '--dry_run', '--sizes=tiny', '--learning_rate=1e-3')
   assert done.returncode == 1
   assert f'ERROR: --learning_rate: {path} has None, now 0.001.' in done.stderr
+
+
+def test_other_text_in_the_folder_is_refused(text_world):
+  work = text_world / 'work'
+  work.mkdir()
+  done = _run(text_world, '--dry_run', '--sizes=tiny')
+  assert done.returncode == 0, done.stderr
+  settings = work / 'settings.json'
+  folder = os.path.realpath(text_world / 'text')
+  settings.write_text(
+    json.dumps({'text_dir': f'{folder} (2 files, checksum 00000000)'})
+  )
+  done = _run(text_world, '--dry_run', '--sizes=tiny')
+  assert done.returncode == 1
+  assert (
+    f"ERROR: --text_dir: {settings} has '{folder} (2 files, " in done.stderr
+  )
 
 
 @pytest.mark.parametrize('rate', ['5e4x', '0', 'nan'])

@@ -25,6 +25,7 @@ def run(tmp_path):
   for step in (9, 20):
     for ending in ('index', 'data-00000-of-00001'):
       (folder / f'model.ckpt-{step}.{ending}').write_text(f'{ending} of {step}')
+  (folder / 'checkpoint').write_text('model_checkpoint_path: "model.ckpt-20"')
   return folder
 
 
@@ -41,6 +42,13 @@ def test_folder_and_zip_hold_the_last_checkpoint(run, tmp_path):
     name,
     f'{name}.zip',
   ]
+
+
+def test_a_later_step_of_an_earlier_run_is_not_packed(run, tmp_path):
+  (run / 'checkpoint').write_text('model_checkpoint_path: "model.ckpt-9"')
+  with zipfile.ZipFile(pack_release.pack(str(run), str(tmp_path))) as packed:
+    [name] = [x for x in packed.namelist() if x.endswith('.index')]
+    assert packed.read(name) == b'index of 9'
 
 
 def test_a_folder_with_other_files_is_kept(run, tmp_path):
@@ -65,7 +73,7 @@ def test_a_missing_part_is_named(run, tmp_path):
 def test_a_folder_without_checkpoint_is_refused(run, tmp_path):
   for path in run.glob('model.ckpt-*'):
     path.unlink()
-  with pytest.raises(UserError, match='expected model.ckpt-<step> in it'):
+  with pytest.raises(UserError, match='no checkpoint was found in the folder'):
     pack_release.pack(str(run), str(tmp_path / 'out'), True)
 
 
