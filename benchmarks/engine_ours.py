@@ -24,7 +24,7 @@ from data.text.tokenization import BertTokenizer
 from devices import strategies
 from devices.options import DeviceOptions
 from distillation import student
-from distillation.options import StudentOptions
+from distillation.student_options import StudentOptions
 from modeling import configs
 from modeling.models import Classifier, PreTrainer
 from training import fine_tuning, fit, pretraining

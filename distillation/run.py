@@ -23,7 +23,8 @@ from distillation import (
   teacher,
   transfer_set,
 )
-from distillation.options import DistillationOptions, no_dev
+from distillation.dump_options import no_dev
+from distillation.options import DistillationOptions
 from modeling.checkpoints import location
 from modeling.configs import BertConfig
 from system.errors import UserError

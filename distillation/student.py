@@ -24,9 +24,10 @@ from distillation import (
   patience,
 )
 from distillation.logits_dump import Dump
-from distillation.options import DistillationOptions, StudentOptions
+from distillation.options import DistillationOptions
 from distillation.patience import Patience
 from distillation.soft_labels import agreement, make_distillation_loss
+from distillation.student_options import StudentOptions
 from distillation.transfer_text import Text
 from modeling.configs import BertConfig
 from modeling.models import Classifier
