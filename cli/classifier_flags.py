@@ -6,7 +6,7 @@ Tested by `tests/scripts/run_classifier_test.py`.
 from absl import flags
 
 from cli import device_flags, flag_group, input_paths, model_flags, run_flags
-from training.options import TaskJobOptions
+from training.task_job_options import TaskJobOptions
 
 FLAGS = flags.FLAGS
 

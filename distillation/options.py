@@ -16,7 +16,7 @@ from system import files
 from system.errors import UserError
 from system.file_systems import local_path
 from training import seed_folders
-from training.options import TaskJobOptions
+from training.task_job_options import TaskJobOptions
 
 # Settings of other groups that only a student can use.
 STUDENT_SETTINGS = (

@@ -32,9 +32,10 @@ from training import fine_tuning, fit, model_setup, pretraining, task_job
 from training.imitation import Imitation
 from training.job import Job
 from training.model_setup import TextEncoding
-from training.options import Settings, TaskJobOptions
+from training.options import RunSettings
 from training.pretraining_options import PretrainingOptions
 from training.run import with_bias_correction
+from training.task_job_options import TaskJobOptions
 
 FLAGS = flags.FLAGS
 
@@ -95,16 +96,14 @@ def _pretraining(num_replicas: int) -> ReplicaJob:
   config = model_setup.choose_config(
     options.model, _text(options.vocabulary.vocab_file)
   )
-  precision = options.devices.precision
-  model = PreTrainer(config, precision, options.training.seed)
+  model = PreTrainer(config, options.devices.precision, options.training.seed)
   job = pretraining.make_job(
     model,
     options.model.max_seq_length,
     options.input.max_predictions_per_seq,
     _imitation(options),
   )
-  settings = dataclasses.replace(options.training, precision=precision)
-  return _training(job, settings, num_replicas)
+  return _training(job, options.settings(), num_replicas)
 
 
 def _imitation(options: PretrainingOptions) -> Imitation | None:
@@ -201,9 +200,9 @@ def _classifier(task, options: TaskJobOptions):
   return task_job.make_classifier(config, task, options)
 
 
-def _settings(options: TaskJobOptions) -> Settings:
+def _settings(options: TaskJobOptions) -> RunSettings:
   """Returns the settings of training; any number of steps compiles alike."""
-  return Settings(
+  return RunSettings(
     **vars(options.training),
     num_train_steps=2,
     num_warmup_steps=1,
@@ -211,7 +210,7 @@ def _settings(options: TaskJobOptions) -> Settings:
   )
 
 
-def _training(job: Job, settings: Settings, num_replicas: int) -> ReplicaJob:
+def _training(job: Job, settings: RunSettings, num_replicas: int) -> ReplicaJob:
   settings.check_fits(num_replicas, job.num_layers)
   num_weights = sum(
     variable.shape.num_elements() for variable in job.variables.values()

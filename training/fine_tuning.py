@@ -17,10 +17,10 @@ from modeling.models import Classifier
 from training import evaluation, model_setup, seeds, task_job
 from training.evaluation import Splits
 from training.job import Job
-from training.options import TaskJobOptions
 from training.run import Run, train, with_bias_correction
 from training.seeds import Command, Scores
 from training.task_folder import TaskFolder
+from training.task_job_options import TaskJobOptions
 from training.train_step import LossFunction
 
 

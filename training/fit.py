@@ -26,7 +26,7 @@ from training.compile_ahead import StepCompiler
 from training.job import Job
 from training.loss_scale import LossScale
 from training.optimization import AdamW, Lamb
-from training.options import Settings
+from training.options import RunSettings
 from training.resuming import Checkpointer
 from training.step_statistics import StepStatistics
 from training.train_step import Trainer
@@ -35,7 +35,7 @@ from training.train_step import Trainer
 def fit(
   job: Job,
   batches: TrainingBatches,
-  settings: Settings,
+  settings: RunSettings,
   start: Start,
   vocabulary: Sequence[str] | None = None,
   evaluation: best_checkpoint.Evaluation | None = None,
@@ -112,7 +112,7 @@ def fit(
 
 def _export(
   job: Job,
-  settings: Settings,
+  settings: RunSettings,
   vocabulary: Sequence[str] | None,
   description: ModelFile,
   step: int,
@@ -151,7 +151,7 @@ def _distributed(
   )
 
 
-def make_trainer(job: Job, settings: Settings) -> Trainer:
+def make_trainer(job: Job, settings: RunSettings) -> Trainer:
   """Makes the optimizer and the training step of a job, without any data.
 
   Call it in the strategy's scope, in which the model was made.
@@ -170,7 +170,10 @@ def make_trainer(job: Job, settings: Settings) -> Trainer:
 
 
 def _compile_ahead(
-  compiler: StepCompiler, job: Job, settings: Settings, lengths: Sequence[int]
+  compiler: StepCompiler,
+  job: Job,
+  settings: RunSettings,
+  lengths: Sequence[int],
 ) -> None:
   """Compiles the step for the lengths of the next batches, side by side."""
   logging.info(
@@ -202,7 +205,9 @@ def _own_replicas(context: tf.distribute.InputContext) -> range:
   return range(first, first + count)
 
 
-def _trained_variables(job: Job, settings: Settings) -> dict[str, tf.Variable]:
+def _trained_variables(
+  job: Job, settings: RunSettings
+) -> dict[str, tf.Variable]:
   """Returns the variables to train; logs how many are frozen."""
   trained = {
     name: variable
@@ -223,7 +228,7 @@ def _trained_variables(job: Job, settings: Settings) -> dict[str, tf.Variable]:
 def _make_optimizer(
   trained: Mapping[str, tf.Variable],
   num_layers: int,
-  settings: Settings,
+  settings: RunSettings,
   statistics: StepStatistics,
 ) -> AdamW:
   """Makes the optimizer and the slots that it keeps for each variable."""

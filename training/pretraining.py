@@ -201,15 +201,12 @@ def _train(
   command: Mapping[str, Any],
   imitated: Imitation | None,
 ) -> None:
-  settings = dataclasses.replace(
-    options.training, precision=options.devices.precision
-  )
   num_predictions = options.input.max_predictions_per_seq
   masking = source.complete and dataclasses.asdict(source.complete.options)
   train(
     make_job(model, options.model.max_seq_length, num_predictions, imitated),
     Run(
-      with_bias_correction(settings),
+      with_bias_correction(options.settings()),
       options.model,
       {
         'script': 'run_pretraining',

@@ -33,7 +33,7 @@ from training import (
 )
 from training.fit import fit
 from training.job import Job
-from training.options import Settings
+from training.options import RunSettings
 
 # With fewer labelled examples, fine-tuning depends strongly on the seed. CoLA,
 # MRPC, RTE, STS-B and WNLI have fewer; the studies that the help of
@@ -55,7 +55,7 @@ class Run:
     task: the order of its labels is that of a classifier's head.
   """
 
-  settings: Settings
+  settings: RunSettings
   model: ModelOptions
   identity: Mapping[str, Any]
   command: Mapping[str, Any]
@@ -203,8 +203,8 @@ def _start(run: Run) -> Start:
 
 
 def with_bias_correction(
-  settings: Settings, num_labelled_examples: int | None = None
-) -> Settings:
+  settings: RunSettings, num_labelled_examples: int | None = None
+) -> RunSettings:
   """Chooses `adam_bias_correction` if the user did not; logs why.
 
   Args:

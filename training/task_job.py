@@ -28,11 +28,12 @@ from training import (
   seed_folders,
 )
 from training.evaluation import Splits
+from training.evaluation_options import TaskEvaluationOptions
 from training.job import Job
 from training.model_setup import TextEncoding
-from training.options import TaskEvaluationOptions, TaskJobOptions
 from training.seeds import Scores
 from training.task_folder import MoreScores, TaskFolder
+from training.task_job_options import TaskJobOptions
 from training.train_step import LossFunction
 
 

@@ -11,7 +11,7 @@ from cli import classifier_flags
 from system.errors import UserError
 from training import model_setup, train_loop
 from training.model_setup import TextEncoding
-from training.options import Settings
+from training.options import RunSettings
 from training.run import with_bias_correction
 
 _OPTIONS = {
@@ -122,7 +122,7 @@ def test_adams_bias_is_corrected_if_examples_are_few(
   given, optimizer, num_examples, expected, reason, caplog
 ):
   caplog.set_level('INFO')
-  settings = Settings(adam_bias_correction=given, optimizer=optimizer)
+  settings = RunSettings(adam_bias_correction=given, optimizer=optimizer)
   chosen = with_bias_correction(settings, num_examples)
   assert chosen.adam_bias_correction is expected
   assert reason in caplog.text

@@ -19,7 +19,7 @@ from modeling.checkpoints import initialisation, location
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
 from training import fit, pretraining
-from training.options import Settings
+from training.options import RunSettings
 
 _S, _P = 16, 4
 CONFIG = BertConfig(
@@ -66,9 +66,9 @@ def make_source(path: pathlib.Path, nan_in: int | None = None) -> RecordSource:
   )
 
 
-def make_settings(output_dir, num_steps: int = 20, **changes) -> Settings:
+def make_settings(output_dir, num_steps: int = 20, **changes) -> RunSettings:
   """Returns the settings of the run, with changes."""
-  settings = Settings(
+  settings = RunSettings(
     output_dir=str(output_dir),
     train_batch_size=16,
     learning_rate=1e-2,
