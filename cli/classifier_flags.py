@@ -36,7 +36,10 @@ def options() -> TaskJobOptions:
     flag_group.require('vocab_file')
   chosen.check()
   input_paths.check(chosen)
-  input_paths.check_model(chosen, chosen.tokenizer.vocab_file)
+  # It imports NumPy, which --help does not need.
+  from cli import model_inputs
+
+  model_inputs.check_files(chosen.model, chosen.tokenizer.vocab_file)
   return chosen
 
 

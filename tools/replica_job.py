@@ -28,10 +28,10 @@ from modeling.checkpoints.location import locate
 from modeling.models import PreTrainer
 from system.errors import UserError
 from system.file_systems import local_path
-from training import fine_tuning, fit, model_setup, pretraining, task_job
+from training import fine_tuning, fit, model_config, pretraining, task_job
 from training.imitation import Imitation
 from training.job import Job
-from training.model_setup import TextEncoding
+from training.model_config import TokenizerRecord
 from training.options import RunSettings
 from training.pretraining_options import PretrainingOptions
 from training.run import with_bias_correction
@@ -93,7 +93,7 @@ def of_script(name: str, num_replicas: int) -> ReplicaJob:
 
 def _pretraining(num_replicas: int) -> ReplicaJob:
   options = _completed(pretraining_flags.read())
-  config = model_setup.choose_config(
+  config = model_config.choose_config(
     options.model, _text(options.vocabulary.vocab_file)
   )
   model = PreTrainer(config, options.devices.precision, options.training.seed)
@@ -112,7 +112,7 @@ def _imitation(options: PretrainingOptions) -> Imitation | None:
   if not chosen.teacher_checkpoint:
     return None
   config_file = chosen.teacher_config_file
-  config = model_setup.read_teacher_config(
+  config = model_config.read_teacher_config(
     None if config_file else locate(chosen.teacher_checkpoint), config_file
   )
   return Imitation(PreTrainer(config, options.devices.precision), chosen)
@@ -194,7 +194,7 @@ def _is_remote(path: str | None) -> bool:
 
 
 def _classifier(task, options: TaskJobOptions):
-  config = model_setup.choose_config(
+  config = model_config.choose_config(
     options.model, _text(options.tokenizer.vocab_file), task
   )
   return task_job.make_classifier(config, task, options)
@@ -236,12 +236,12 @@ def _dump() -> ReplicaJob:
     options.model.max_seq_length,
     options.dump.teacher_config_file,
   )
-  config = model_setup.read_teacher_config(
+  config = model_config.read_teacher_config(
     None if config_file else locate(options.dump.teacher_checkpoint),
     config_file,
   )
   text = _text(options.tokenizer.vocab_file)
-  model_setup.check_fit(config, text, length, task)
+  model_config.check_fit(config, text, length, task)
   model = task_job.make_classifier(config, task, options)
   batch_size = options.evaluation.predict_batch_size
   return ReplicaJob(
@@ -254,8 +254,6 @@ def _dump() -> ReplicaJob:
   )
 
 
-def _text(vocab_file: str | None) -> TextEncoding:
-  if not vocab_file:
-    return TextEncoding(None, None, None)
-  vocabulary = tokenization.load_vocabulary(vocab_file)
-  return TextEncoding(vocab_file, len(vocabulary.tokens), vocabulary.checksum)
+def _text(vocab_file: str | None) -> TokenizerRecord:
+  tokens = tokenization.load_vocabulary(vocab_file) if vocab_file else None
+  return TokenizerRecord.of(vocab_file, tokens)

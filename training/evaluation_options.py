@@ -1,6 +1,6 @@
 """The settings of evaluation and prediction. Nothing here imports TensorFlow.
 
-Tested by `tests/cli/training_flags_test.py` and
+Tested by `tests/training/task_folder_test.py` and
 `tests/scripts/run_classifier_test.py`.
 """
 

@@ -24,9 +24,10 @@ from modeling.models import PreTrainer, released_variables
 from system import files, xla
 from system.progress import Progress
 from training import (
+  checkpoint_choice,
   imitation,
   losses,
-  model_setup,
+  model_config,
   result_files,
   run_folder,
   run_lock,
@@ -34,7 +35,7 @@ from training import (
 from training.imitation import Imitation, Teacher
 from training.job import Job
 from training.metrics import WeightedMean
-from training.model_setup import TextEncoding
+from training.model_config import TokenizerRecord
 from training.pretraining_options import PretrainingOptions
 from training.run import Run, train, with_bias_correction
 from training.seeds import Command
@@ -97,21 +98,17 @@ def run(options: PretrainingOptions, command: Command) -> None:
       first expensive step where possible.
     Stopped: the run was asked to stop, and has saved its state.
   """
-  model_setup.check_named_checkpoint(options.training, options.model)
+  checkpoint_choice.check_named_checkpoint(options.training, options.model)
   vocab_file, tokens = options.vocabulary.vocab_file, None
   if vocab_file:
     tokens = tokenization.load_vocabulary(vocab_file)
-  text = TextEncoding(
-    vocab_file,
-    tokens and len(tokens.tokens),
-    tokens and tokens.checksum,
-  )
-  config = model_setup.choose_config(options.model, text)
+  text = TokenizerRecord.of(vocab_file, tokens)
+  config = model_config.choose_config(options.model, text)
   found = _find_records(options, config, text)
   if not tokens:
     checksum = input_records.vocab_checksum(found)
     text = dataclasses.replace(text, vocab_checksum=checksum)
-  model_setup.check_start(options.model, config, text)
+  checkpoint_choice.check_start(options.model, config, text)
   teacher = imitation.find_teacher(options, config, text)
   _check_casing(options, found, teacher)
   strategy = strategies.make_strategy(options.devices)
@@ -138,7 +135,7 @@ def run(options: PretrainingOptions, command: Command) -> None:
 
 
 def _find_records(
-  options: PretrainingOptions, config: BertConfig, text: TextEncoding
+  options: PretrainingOptions, config: BertConfig, text: TokenizerRecord
 ) -> Any:
   """Returns the records' manifests; checks that the records fit the model."""
   found = manifest.find(input_records.expand(options.input.input_file))
@@ -227,7 +224,7 @@ def _evaluate(
   model: PreTrainer,
   source: RecordSource,
   options: PretrainingOptions,
-  text: TextEncoding,
+  text: TokenizerRecord,
 ) -> None:
   output_dir = options.training.output_dir
   max_batches = options.input.max_eval_steps
@@ -235,7 +232,9 @@ def _evaluate(
     source, options.evaluation.eval_batch_size, max_batches
   )
   with run_lock.shared(output_dir):
-    checkpoint = model_setup.trained_checkpoint(output_dir, options.model, text)
+    checkpoint = checkpoint_choice.trained_checkpoint(
+      output_dir, options.model, text
+    )
     loading.load_released(
       checkpoint, released_variables(model), loading.everything
     )

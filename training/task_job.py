@@ -20,9 +20,9 @@ from modeling.models import Classifier
 from system import files
 from system.errors import UserError
 from training import (
+  checkpoint_choice,
   evaluation,
   losses,
-  model_setup,
   result_files,
   run_lock,
   seed_folders,
@@ -30,7 +30,7 @@ from training import (
 from training.evaluation import Splits
 from training.evaluation_options import TaskEvaluationOptions
 from training.job import Job
-from training.model_setup import TextEncoding
+from training.model_config import TokenizerRecord
 from training.seeds import Scores
 from training.task_folder import MoreScores, TaskFolder
 from training.task_job_options import TaskJobOptions
@@ -88,9 +88,11 @@ def make_tokenizer(options: TaskJobOptions) -> BertTokenizer:
   )
 
 
-def text_of(tokenizer: BertTokenizer, options: TaskJobOptions) -> TextEncoding:
+def text_of(
+  tokenizer: BertTokenizer, options: TaskJobOptions
+) -> TokenizerRecord:
   """Describes how a job turns text into ids."""
-  return TextEncoding(
+  return TokenizerRecord(
     options.tokenizer.vocab_file,
     tokenizer.vocab_size,
     tokenizer.vocab_checksum,
@@ -232,7 +234,7 @@ def evaluate(
   folder: TaskFolder,
   splits: Splits,
   options: TaskJobOptions,
-  text: TextEncoding,
+  text: TokenizerRecord,
   more_scores: MoreScores | None = None,
 ) -> Scores:
   """Calibrates, evaluates and predicts on the chief; other workers wait.
@@ -246,7 +248,7 @@ def evaluate(
 
   def evaluate_trained() -> Scores:
     with run_lock.shared(folder.output_dir):
-      checkpoint = model_setup.trained_checkpoint(
+      checkpoint = checkpoint_choice.trained_checkpoint(
         folder.output_dir, options.model, text
       )
       return evaluation.evaluate_and_predict(
