@@ -16,7 +16,7 @@ from data.pretraining.dynamic_masking import DynamicMasking
 from data.records import feature_spec, inference_input
 from data.records.record_source import RecordSource
 from data.text import tokenization
-from devices import flops, strategies, workers
+from devices import strategies, workers
 from modeling.checkpoints import loading
 from modeling.configs import BertConfig
 from modeling.dropout import DropoutKey
@@ -56,19 +56,12 @@ def make_job(
     max_predictions_per_seq: P.
     imitated: the teacher and what the model imitates of it, if anything.
   """
-
-  def count_flops(rows: int) -> int:
-    return flops.pretrainer_flops(
-      model.config, rows, max_seq_length, max_predictions_per_seq
-    )
-
   make_loss = imitated.loss_function if imitated else make_loss_function
   return Job(
     model,
     make_loss(model),
     feature_spec.PRETRAINING,
     {'S': max_seq_length, 'P': max_predictions_per_seq},
-    None if imitated else count_flops,
   )
 
 

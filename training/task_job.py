@@ -13,7 +13,7 @@ from data.tasks import data_report
 from data.tasks.options import make_task
 from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
-from devices import flops, workers
+from devices import workers
 from modeling.checkpoints import location
 from modeling.configs import BertConfig
 from modeling.models import Classifier
@@ -181,16 +181,8 @@ def make_classifier_job(
     loss_function: see `LossFunction`.
     fields: the fields of a training record.
   """
-  num_outputs = task.num_outputs
-  return Job(
-    model,
-    loss_function,
-    fields,
-    {'S': max_seq_length, 'C': num_outputs},
-    lambda rows: flops.classifier_flops(
-      model.config, rows, max_seq_length, num_outputs
-    ),
-  )
+  dims = {'S': max_seq_length, 'C': task.num_outputs}
+  return Job(model, loss_function, fields, dims)
 
 
 def label_loss(
