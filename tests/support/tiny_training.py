@@ -20,6 +20,7 @@ from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
 from training import fit, pretraining
 from training.options import RunSettings
+from training.run import Export
 
 _S, _P = 16, 4
 CONFIG = BertConfig(
@@ -101,13 +102,15 @@ def train(
   with (strategy or tf.distribute.get_strategy()).scope():
     imitated = make_imitation() if make_imitation else None
     model = PreTrainer(CONFIG, settings.precision, settings.seed)
+    job = pretraining.make_job(model, _S, _P, imitated)
     fit.fit(
-      pretraining.make_job(model, _S, _P, imitated),
+      job,
       training_input.TrainingBatches(source, order),
       settings,
       initialisation.Start(
         init_checkpoint and location.locate(init_checkpoint)
       ),
+      Export(job, settings),
     )
   return {k: v.numpy() for k, v in released_variables(model).items()}
 
