@@ -28,6 +28,7 @@ from training import (
   imitation,
   losses,
   model_config,
+  replaceable_results,
   result_files,
   run_folder,
   run_lock,
@@ -114,7 +115,7 @@ def run(options: PretrainingOptions, command: Command) -> None:
     def prepare() -> None:
       files.make_folder(output_dir)
       if evaluates:
-        result_files.check_eval_results(output_dir)
+        replaceable_results.check_eval_results(output_dir)
 
     workers.chief_does(prepare)
     imitated = imitation.load(teacher, options) if teacher else None

@@ -23,7 +23,7 @@ from training import (
   checkpoint_choice,
   evaluation,
   losses,
-  result_files,
+  replaceable_results,
   run_lock,
   seed_folders,
 )
@@ -125,7 +125,7 @@ def check_results(folder: str, task: Task, jobs: TaskEvaluationOptions) -> None:
   Raises:
     UserError: they would; the file is named.
   """
-  result_files.check_replaceable(
+  replaceable_results.check_replaceable(
     folder,
     bool(jobs.do_eval or jobs.eval_steps or jobs.calibrate),
     jobs.do_predict,
