@@ -24,12 +24,12 @@ from data.text.tokenization import BertTokenizer
 from devices import strategies
 from devices.options import DeviceOptions
 from distillation import student
-from distillation.options import StudentOptions
+from distillation.student_options import StudentOptions
 from modeling import configs
 from modeling.models import Classifier, PreTrainer
 from training import fine_tuning, fit, pretraining
 from training.job import Job as TrainingJob
-from training.options import Settings
+from training.options import RunSettings
 from training.predictor import Predictor
 
 
@@ -66,7 +66,7 @@ def _trainer(job: Job, precision: str) -> Callable[[int], int]:
   )
   indexes = [record_index.load_index(path) for path in source.paths]
   order = TrainingOrder(indexes, job.batch_size, seed=1)
-  settings = Settings(
+  settings = RunSettings(
     train_batch_size=job.batch_size,
     learning_rate=1e-4,
     num_train_steps=1_000_000,
@@ -74,7 +74,7 @@ def _trainer(job: Job, precision: str) -> Callable[[int], int]:
     seed=1,
     precision=precision,
   )
-  settings = dataclasses.replace(settings, **_options(job, Settings))
+  settings = dataclasses.replace(settings, **_options(job, RunSettings))
   batches = TrainingBatches(source, order)
   trainer = fit.make_trainer(training_job, settings)
   trainer.train_dataset = (

@@ -6,7 +6,7 @@ Tested by `tests/scripts/run_classifier_test.py`.
 from absl import flags
 
 from cli import device_flags, flag_group, input_paths, model_flags, run_flags
-from training.options import TaskJobOptions
+from training.task_job_options import TaskJobOptions
 
 FLAGS = flags.FLAGS
 
@@ -36,7 +36,10 @@ def options() -> TaskJobOptions:
     flag_group.require('vocab_file')
   chosen.check()
   input_paths.check(chosen)
-  input_paths.check_model(chosen, chosen.tokenizer.vocab_file)
+  # It imports NumPy, which --help does not need.
+  from cli import model_inputs
+
+  model_inputs.check_files(chosen.model, chosen.tokenizer.vocab_file)
   return chosen
 
 

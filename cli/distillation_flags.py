@@ -57,10 +57,16 @@ def options() -> DistillationOptions:
     flag_group.require('vocab_file')
   chosen.check()
   input_paths.check(chosen)
+  # It imports NumPy, which --help does not need.
+  from cli import model_inputs
+
+  vocab_file = chosen.tokenizer.vocab_file
   if chosen.dump.do_dump_logits:
-    _check_teacher(chosen)
+    model_inputs.check_teacher_files(
+      chosen.dump, chosen.model.max_seq_length, vocab_file
+    )
   if chosen.has_student:
-    input_paths.check_model(chosen, chosen.tokenizer.vocab_file)
+    model_inputs.check_files(chosen.model, vocab_file)
   return chosen
 
 
@@ -79,18 +85,6 @@ def with_kind_of_dump(chosen: DistillationOptions) -> DistillationOptions:
   given = ['regression'] if FLAGS['regression'].present else []
   task = model_settings.of_kind(task, False, is_regression, folders[0], given)
   return dataclasses.replace(chosen, task=task)
-
-
-def _check_teacher(chosen: DistillationOptions) -> None:
-  # It imports NumPy, which --help does not need.
-  from training import model_setup
-
-  model_setup.check_teacher_files(
-    chosen.dump.teacher_checkpoint,
-    chosen.dump.teacher_config_file,
-    chosen.model.max_seq_length,
-    chosen.tokenizer.vocab_file,
-  )
 
 
 def read() -> DistillationOptions:

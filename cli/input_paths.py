@@ -36,19 +36,6 @@ def check(options: Any) -> None:
             _require(kind, path, f'`{each.name}`')
 
 
-def check_model(options: Any, vocab_file: str | None) -> None:
-  """Checks the files that give a job's model.
-
-  Args:
-    options: all settings of a script.
-    vocab_file: the vocabulary, if it is given.
-  """
-  # It imports NumPy, which --help does not need.
-  from training import model_setup
-
-  model_setup.check_files(options.model, vocab_file)
-
-
 def paths(value: Any, kind: str) -> list[str]:
   """Returns the paths in a setting.
 

@@ -25,12 +25,12 @@ def completed(options: Any) -> Any:
       for `model_settings.filled`.
   """
   # It imports NumPy, which --help does not need.
-  from training import model_setup
+  from cli import model_inputs
 
   seed_folders.check(options)
   run = seed_folders.of_first_seed(options)
-  model_setup.check_run(run)
-  model_setup.check_start_folder(run, options.model)
+  model_inputs.check_run(run)
+  model_inputs.check_start_folder(run, options.model)
   is_evaluated = model_settings.run_to_evaluate(options) is not None
   given = [
     name

@@ -30,16 +30,14 @@ def options() -> PretrainingOptions:
   chosen = model_flags.completed(read())
   chosen.check()
   input_paths.check(chosen)
-  input_paths.check_model(chosen, chosen.vocabulary.vocab_file)
-  if chosen.training.do_train and chosen.imitation.teacher_checkpoint:
-    # It imports NumPy, which --help does not need.
-    from training import model_setup
+  # It imports NumPy, which --help does not need.
+  from cli import model_inputs
 
-    model_setup.check_teacher_files(
-      chosen.imitation.teacher_checkpoint,
-      chosen.imitation.teacher_config_file,
-      chosen.model.max_seq_length,
-      chosen.vocabulary.vocab_file,
+  vocab_file = chosen.vocabulary.vocab_file
+  model_inputs.check_files(chosen.model, vocab_file)
+  if chosen.training.do_train and chosen.imitation.teacher_checkpoint:
+    model_inputs.check_teacher_files(
+      chosen.imitation, chosen.model.max_seq_length, vocab_file
     )
   return chosen
 

@@ -20,7 +20,7 @@ from distillation.dump_manifest import Manifest
 from distillation.dump_shards import Row
 from distillation.transfer_text import Text
 from system import temporary_files
-from training import foreign_files, result_files, run_folder
+from training import foreign_files, replaceable_results, run_folder
 from training.task_folder import TaskFolder
 
 
@@ -54,7 +54,7 @@ def claim(
     parts = logits_dump.parts(folder)
     foreign_files.check_dump(folder, labels, parts)
     if is_scored:
-      result_files.check_eval_results(folder)
+      replaceable_results.check_eval_results(folder)
     if set(parts) - {logits_dump.DEV_LOGITS} or not is_alone():
       return False
     if run_folder.is_of_another(folder, configuration):

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from distillation import dump_manifest
 from distillation.dump_manifest import Manifest
-from distillation.options import StudentOptions
+from distillation.student_options import StudentOptions
 from modeling import hidden_states
 from modeling.configs import BertConfig
 from modeling.dropout import DropoutKey

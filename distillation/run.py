@@ -23,11 +23,18 @@ from distillation import (
   teacher,
   transfer_set,
 )
-from distillation.options import DistillationOptions, no_dev
+from distillation.dump_options import no_dev
+from distillation.options import DistillationOptions
 from modeling.checkpoints import location
 from modeling.configs import BertConfig
 from system.errors import UserError
-from training import evaluation, model_setup, seeds, task_job
+from training import (
+  checkpoint_choice,
+  evaluation,
+  model_config,
+  seeds,
+  task_job,
+)
 from training.seeds import Command, Scores
 from training.task_folder import TaskFolder
 
@@ -55,15 +62,15 @@ def run(options: DistillationOptions, command: Command) -> None:
   tokenizer = task_job.make_tokenizer(options)
   text = task_job.text_of(tokenizer, options)
   if options.has_student:
-    config = model_setup.choose_config(options.model, text, task)
-    model_setup.check_start(options.model, config, text)
+    config = model_config.choose_config(options.model, text, task)
+    checkpoint_choice.check_start(options.model, config, text)
     if options.training.do_train:
       options.training.check_fits(
         strategy.num_replicas_in_sync, config.num_hidden_layers
       )
 
   def run_student(options, command) -> Scores:
-    model_setup.check_named_checkpoint(options.training, options.model)
+    checkpoint_choice.check_named_checkpoint(options.training, options.model)
     dumps = logits_dump.open_dumps(options.dump.logits_dir, task)
     folder = task_job.make_task_folder(task, tokenizer, options)
     model = task_job.make_classifier(config, task, options)
@@ -139,12 +146,14 @@ def _dump_logits(
 ) -> None:
   dump, data_dir = options.dump, options.task.data_dir
   checkpoint = location.locate(dump.teacher_checkpoint)
-  config = model_setup.read_teacher_config(checkpoint, dump.teacher_config_file)
+  config = model_config.read_teacher_config(
+    checkpoint, dump.teacher_config_file
+  )
   text = task_job.text_of(tokenizer, options)
   max_seq_length = options.model.max_seq_length
-  model_setup.check_fit(config, text, max_seq_length, task)
+  model_config.check_fit(config, text, max_seq_length, task)
   teacher.check_layers(dump, config)
-  model_setup.check_text(checkpoint, text, 'teacher_checkpoint')
+  checkpoint_choice.check_text(checkpoint, text, 'teacher_checkpoint')
   folder = TaskFolder(task, tokenizer, max_seq_length, dump.logits_dir[0])
   transfer = transfer_set.make(
     task,

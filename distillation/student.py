@@ -24,9 +24,10 @@ from distillation import (
   patience,
 )
 from distillation.logits_dump import Dump
-from distillation.options import DistillationOptions, StudentOptions
+from distillation.options import DistillationOptions
 from distillation.patience import Patience
 from distillation.soft_labels import agreement, make_distillation_loss
+from distillation.student_options import StudentOptions
 from distillation.transfer_text import Text
 from modeling.configs import BertConfig
 from modeling.models import Classifier
@@ -41,7 +42,7 @@ from training import (
 )
 from training.evaluation import Splits
 from training.job import Job
-from training.model_setup import TextEncoding
+from training.model_config import TokenizerRecord
 from training.run import Run, check_batch_size, train, with_bias_correction
 from training.seeds import Scores
 from training.task_folder import TaskFolder
@@ -280,7 +281,7 @@ def evaluate_student(
   splits: Splits,
   dumps: Sequence[Dump],
   options: DistillationOptions,
-  text: TextEncoding,
+  text: TokenizerRecord,
 ) -> Scores:
   """Evaluates a student, and its teachers if the dumps have their dev logits.
 

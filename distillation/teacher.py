@@ -24,7 +24,7 @@ from distillation import (
   dump_shards,
   logits_dump,
 )
-from distillation.options import DumpOptions
+from distillation.dump_options import DumpOptions
 from distillation.transfer_set import TransferSet
 from distillation.transfer_text import Text
 from modeling import hidden_states

@@ -43,7 +43,7 @@ from system import files, json_text, machine, steps
 from system.errors import UserError, shown
 from system.steps import Step
 from tools import pack_release
-from training import eval_results
+from training import result_files
 
 FLAGS = flags.FLAGS
 
@@ -290,7 +290,7 @@ class Recipe:
       _path(self._name, 'run'), _path('release'), FLAGS.do_lower_case
     )
     device = self._gpus[0] if self._gpus else 'CPU'
-    heldout = eval_results.read(self._evaluation('run').done)
+    heldout = result_files.read_eval_results(self._evaluation('run').done)
     result = {'size': self._size, **plan, 'device': device, 'heldout': heldout}
     files.make_folder(_path('results'))
     files.write_json(result_path, result)
@@ -360,7 +360,7 @@ class Recipe:
       return math.inf
     if FLAGS.dry_run:
       return math.inf
-    loss = eval_results.read(evaluation.done)['loss']
+    loss = result_files.read_eval_results(evaluation.done)['loss']
     return loss if math.isfinite(loss) else math.inf
 
   def _num_steps(self, speed: float, minutes: float) -> int:

@@ -15,8 +15,8 @@ from data.pretraining.job_options import JobOptions
 from distillation.options import DistillationOptions
 from pipeline.options import PipelineOptions
 from system import local_files, settings
-from training.options import TaskJobOptions
 from training.pretraining_options import PretrainingOptions
+from training.task_job_options import TaskJobOptions
 
 FLAGS = flags.FLAGS
 

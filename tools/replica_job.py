@@ -21,20 +21,23 @@ from cli import (
   pretraining_flags,
 )
 from data.records import batch_signatures
+from data.tasks.task import Task
 from data.text import tokenization
 from devices import flops
 from distillation import dump_manifest, patience, run, student
 from modeling.checkpoints.location import locate
+from modeling.configs import BertConfig
 from modeling.models import PreTrainer
 from system.errors import UserError
 from system.file_systems import local_path
-from training import fine_tuning, fit, model_setup, pretraining, task_job
+from training import fine_tuning, fit, model_config, pretraining, task_job
 from training.imitation import Imitation
 from training.job import Job
-from training.model_setup import TextEncoding
-from training.options import Settings, TaskJobOptions
+from training.model_config import TokenizerRecord
+from training.options import RunSettings
 from training.pretraining_options import PretrainingOptions
 from training.run import with_bias_correction
+from training.task_job_options import TaskJobOptions
 
 FLAGS = flags.FLAGS
 
@@ -92,19 +95,21 @@ def of_script(name: str, num_replicas: int) -> ReplicaJob:
 
 def _pretraining(num_replicas: int) -> ReplicaJob:
   options = _completed(pretraining_flags.read())
-  config = model_setup.choose_config(
+  config = model_config.choose_config(
     options.model, _text(options.vocabulary.vocab_file)
   )
-  precision = options.devices.precision
-  model = PreTrainer(config, precision, options.training.seed)
-  job = pretraining.make_job(
-    model,
-    options.model.max_seq_length,
-    options.input.max_predictions_per_seq,
-    _imitation(options),
-  )
-  settings = dataclasses.replace(options.training, precision=precision)
-  return _training(job, settings, num_replicas)
+  model = PreTrainer(config, options.devices.precision, options.training.seed)
+  length = options.model.max_seq_length
+  num_predictions = options.input.max_predictions_per_seq
+  imitated = _imitation(options)
+  job = pretraining.make_job(model, length, num_predictions, imitated)
+
+  def forward(rows: int) -> int:
+    return flops.pretrainer_flops(config, rows, length, num_predictions)
+
+  # No formula counts the operations of a teacher.
+  count_forward = None if imitated else forward
+  return _training(job, options.settings(), num_replicas, count_forward)
 
 
 def _imitation(options: PretrainingOptions) -> Imitation | None:
@@ -113,7 +118,7 @@ def _imitation(options: PretrainingOptions) -> Imitation | None:
   if not chosen.teacher_checkpoint:
     return None
   config_file = chosen.teacher_config_file
-  config = model_setup.read_teacher_config(
+  config = model_config.read_teacher_config(
     None if config_file else locate(chosen.teacher_checkpoint), config_file
   )
   return Imitation(PreTrainer(config, options.devices.precision), chosen)
@@ -123,8 +128,10 @@ def _fine_tuning(num_replicas: int) -> ReplicaJob:
   options = _task_options(classifier_flags)
   task = task_job.make_labelled_task(_without_remote(options))
   model = _classifier(task, options)
-  job = fine_tuning.make_job(model, task, options.model.max_seq_length)
-  return _training(job, _settings(options), num_replicas)
+  length = options.model.max_seq_length
+  job = fine_tuning.make_job(model, task, length)
+  forward = _classifier_flops(model.config, length, task)
+  return _training(job, _settings(options), num_replicas, forward)
 
 
 def _distillation(num_replicas: int) -> ReplicaJob:
@@ -141,10 +148,10 @@ def _distillation(num_replicas: int) -> ReplicaJob:
   patient = patience.make(
     options.student, dumps, model.config, options.training.seed
   )
-  job = student.make_job(
-    model, task, options.model.max_seq_length, options.student, patient
-  )
-  return _training(job, _settings(options), num_replicas)
+  length = options.model.max_seq_length
+  job = student.make_job(model, task, length, options.student, patient)
+  forward = _classifier_flops(model.config, length, task)
+  return _training(job, _settings(options), num_replicas, forward)
 
 
 def _completed(options: Any) -> Any:
@@ -195,15 +202,15 @@ def _is_remote(path: str | None) -> bool:
 
 
 def _classifier(task, options: TaskJobOptions):
-  config = model_setup.choose_config(
+  config = model_config.choose_config(
     options.model, _text(options.tokenizer.vocab_file), task
   )
   return task_job.make_classifier(config, task, options)
 
 
-def _settings(options: TaskJobOptions) -> Settings:
+def _settings(options: TaskJobOptions) -> RunSettings:
   """Returns the settings of training; any number of steps compiles alike."""
-  return Settings(
+  return RunSettings(
     **vars(options.training),
     num_train_steps=2,
     num_warmup_steps=1,
@@ -211,14 +218,28 @@ def _settings(options: TaskJobOptions) -> Settings:
   )
 
 
-def _training(job: Job, settings: Settings, num_replicas: int) -> ReplicaJob:
+def _training(
+  job: Job,
+  settings: RunSettings,
+  num_replicas: int,
+  forward: Callable[[int], int] | None,
+) -> ReplicaJob:
+  """Returns one replica's training step.
+
+  Args:
+    job: the model and its loss.
+    settings: how it trains.
+    num_replicas: R.
+    forward: rows → floating-point operations of one forward pass; None if no
+      formula counts them.
+  """
   settings.check_fits(num_replicas, job.num_layers)
   num_weights = sum(
     variable.shape.num_elements() for variable in job.variables.values()
   )
 
   def count_flops(rows: int) -> int:
-    return flops.training_flops(job.count_flops(rows), num_weights)
+    return flops.training_flops(forward(rows), num_weights)
 
   return ReplicaJob(
     'train_batch_size',
@@ -226,7 +247,16 @@ def _training(job: Job, settings: Settings, num_replicas: int) -> ReplicaJob:
     settings.gradient_accumulation_steps,
     fit.make_trainer(job, with_bias_correction(settings)).replica_step,
     job.signature,
-    None if settings.freeze or not job.count_flops else count_flops,
+    None if settings.freeze or not forward else count_flops,
+  )
+
+
+def _classifier_flops(
+  config: BertConfig, length: int, task: Task
+) -> Callable[[int], int]:
+  """Returns rows → floating-point operations of one forward pass."""
+  return lambda rows: flops.classifier_flops(
+    config, rows, length, task.num_outputs
   )
 
 
@@ -237,12 +267,12 @@ def _dump() -> ReplicaJob:
     options.model.max_seq_length,
     options.dump.teacher_config_file,
   )
-  config = model_setup.read_teacher_config(
+  config = model_config.read_teacher_config(
     None if config_file else locate(options.dump.teacher_checkpoint),
     config_file,
   )
   text = _text(options.tokenizer.vocab_file)
-  model_setup.check_fit(config, text, length, task)
+  model_config.check_fit(config, text, length, task)
   model = task_job.make_classifier(config, task, options)
   batch_size = options.evaluation.predict_batch_size
   return ReplicaJob(
@@ -251,12 +281,10 @@ def _dump() -> ReplicaJob:
     1,
     lambda batch: model(batch)['logits'],
     lambda rows: batch_signatures.text_signature(rows, length),
-    lambda rows: flops.classifier_flops(config, rows, length, task.num_outputs),
+    _classifier_flops(config, length, task),
   )
 
 
-def _text(vocab_file: str | None) -> TextEncoding:
-  if not vocab_file:
-    return TextEncoding(None, None, None)
-  vocabulary = tokenization.load_vocabulary(vocab_file)
-  return TextEncoding(vocab_file, len(vocabulary.tokens), vocabulary.checksum)
+def _text(vocab_file: str | None) -> TokenizerRecord:
+  tokens = tokenization.load_vocabulary(vocab_file) if vocab_file else None
+  return TokenizerRecord.of(vocab_file, tokens)

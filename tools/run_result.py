@@ -19,7 +19,7 @@ from serving.exports import run_facts
 from system import files, local_files, machine
 from system.errors import UserError, shown
 from tools import result_schema
-from training import class_scores, eval_results
+from training import class_scores, result_files
 
 EXPERIMENT_FILE = 'experiment.json'
 
@@ -220,12 +220,12 @@ def _config(run_dir: str, model_dir: str | None) -> BertConfig:
 def _scores(run_dir: str) -> tuple[dict[str, float | None], int]:
   """Returns the scores of a run, and the step of the evaluated checkpoint."""
   path = os.path.join(run_dir, 'eval_results.txt')
-  values = eval_results.read(files.require_file(path, '`run_dir`'))
+  values = result_files.read_eval_results(files.require_file(path, '`run_dir`'))
   step = int(values.pop('global_step', 0))
   if not values:
     raise UserError(f'{path} has no scores')
   path = os.path.join(run_dir, 'eval_results_mismatched.txt')
-  others = eval_results.read(path) if files.exists(path) else {}
+  others = result_files.read_eval_results(path) if files.exists(path) else {}
   others.pop('global_step', None)
   values |= {f'mismatched_{name}': value for name, value in others.items()}
   return {k: v if math.isfinite(v) else None for k, v in values.items()}, step

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 
 import tensorflow as tf
 
-from training.options import Settings
+from training.options import RunSettings
 from training.resuming import NUM_KEPT, size_of
 
 _UNITS = ('B', 'kB', 'MB', 'GB', 'TB')
 
 
 def describe(
-  settings: Settings, variables: Iterable[tf.Variable], resuming_bytes: int
+  settings: RunSettings, variables: Iterable[tf.Variable], resuming_bytes: int
 ) -> str:
   """Returns one line: what the run's folder will hold, and its size.
 

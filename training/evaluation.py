@@ -13,7 +13,7 @@ from modeling.checkpoints.location import Checkpoint
 from modeling.models import Classifier
 from system.errors import UserError, listed
 from training import best_checkpoint, calibration, class_scores, scoring
-from training.options import TaskEvaluationOptions
+from training.evaluation_options import TaskEvaluationOptions
 from training.task_folder import MoreScores, TaskFolder
 
 # Split's name → its examples.

@@ -14,13 +14,19 @@ from data.tasks.task import Task
 from devices import strategies, workers
 from modeling.dropout import DropoutKey
 from modeling.models import Classifier
-from training import evaluation, model_setup, seeds, task_job
+from training import (
+  checkpoint_choice,
+  evaluation,
+  model_config,
+  seeds,
+  task_job,
+)
 from training.evaluation import Splits
 from training.job import Job
-from training.options import TaskJobOptions
 from training.run import Run, train, with_bias_correction
 from training.seeds import Command, Scores
 from training.task_folder import TaskFolder
+from training.task_job_options import TaskJobOptions
 from training.train_step import LossFunction
 
 
@@ -71,11 +77,11 @@ def run(options: TaskJobOptions, command: Command) -> None:
   )
   tokenizer = task_job.make_tokenizer(options)
   text = task_job.text_of(tokenizer, options)
-  config = model_setup.choose_config(options.model, text, task)
-  model_setup.check_start(options.model, config, text)
+  config = model_config.choose_config(options.model, text, task)
+  checkpoint_choice.check_start(options.model, config, text)
 
   def run_seed(options, command) -> Scores:
-    model_setup.check_named_checkpoint(options.training, options.model)
+    checkpoint_choice.check_named_checkpoint(options.training, options.model)
     folder = task_job.make_task_folder(task, tokenizer, options)
     model = task_job.make_classifier(config, task, options)
     if options.training.do_train:

@@ -1,9 +1,8 @@
 """Trains a job to its last step: the first weights, the optimizer, the loop."""
 
-import functools
 import itertools
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import tensorflow as tf
 from absl import logging
@@ -11,22 +10,17 @@ from absl import logging
 from data.records import dataset_options
 from data.records.training_input import TrainingBatches
 from devices import workers
-from modeling.checkpoints import (
-  exporting,
-  initialisation,
-  loading,
-  model_file,
-)
+from modeling.checkpoints import initialisation, loading
 from modeling.checkpoints.initialisation import Start
-from modeling.checkpoints.model_file import ModelFile
 from modeling.dropout import DropoutKey
 from system.progress import announced
 from training import best_checkpoint, disk_space, train_loop, variable_groups
+from training.best_checkpoint import Evaluation
 from training.compile_ahead import StepCompiler
 from training.job import Job
 from training.loss_scale import LossScale
 from training.optimization import AdamW, Lamb
-from training.options import Settings
+from training.options import RunSettings
 from training.resuming import Checkpointer
 from training.step_statistics import StepStatistics
 from training.train_step import Trainer
@@ -35,11 +29,10 @@ from training.train_step import Trainer
 def fit(
   job: Job,
   batches: TrainingBatches,
-  settings: Settings,
+  settings: RunSettings,
   start: Start,
-  vocabulary: Sequence[str] | None = None,
-  evaluation: best_checkpoint.Evaluation | None = None,
-  description: ModelFile = model_file.UNKNOWN,
+  export: Callable[..., str],
+  evaluation: Evaluation | None = None,
 ) -> None:
   """Trains a model to its last step; resumes if its folder holds a checkpoint.
 
@@ -52,10 +45,8 @@ def fit(
     settings: how the run trains.
     start: the first weights of a run that is not resumed; the checkpoint may
       lack the heads.
-    vocabulary: the lines of the vocab.txt beside the weights; None for no such
-      file.
+    export: writes the weights; see `training.run.Export`.
     evaluation: runs every `settings.eval_steps`; it may end the run early.
-    description: goes beside the weights, as model.json.
 
   Raises:
     UserError: a checkpoint does not fit, or as for `train_loop.train`.
@@ -64,7 +55,6 @@ def fit(
   trainer = make_trainer(job, settings)
   # Before the start, so that a resumed run finds the programs of the first one.
   compiler = trainer.compiler(lambda: batches(0, 1, range(1)))
-  export = functools.partial(_export, job, settings, vocabulary, description)
   checkpointer = Checkpointer(
     settings.output_dir,
     job.all_variables,
@@ -76,22 +66,13 @@ def fit(
   step = _start(checkpointer, start, job.variables)
   # All workers choose the resume step before the chief saves.
   workers.check_same(step, 'the resume step')
-  if not workers.is_chief():
-    evaluation = None
-  elif not step:
-    best_checkpoint.discard(settings.output_dir)
   if not step:
+    if workers.is_chief():
+      best_checkpoint.discard(settings.output_dir)
     checkpointer.start(exports=settings.save_initial_checkpoint)
-
-  def resume_evaluation() -> None:
-    if evaluation:
-      evaluation.resume(
-        settings.output_dir,
-        trainer.statistics.start,
-        lambda step, folder: export(step, folder, keep=1),
-      )
-
-  workers.chief_does(resume_evaluation)
+  evaluation = _resumed(
+    evaluation, settings.output_dir, trainer.statistics.start, export
+  )
   # A run that stopped mid-interval finishes its interval first.
   is_between_intervals = trainer.statistics.start == step
   if is_between_intervals and train_loop.is_over(step, settings, evaluation):
@@ -110,28 +91,22 @@ def fit(
   )
 
 
-def _export(
-  job: Job,
-  settings: Settings,
-  vocabulary: Sequence[str] | None,
-  description: ModelFile,
+def _resumed(
+  evaluation: Evaluation | None,
+  output_dir: str,
   step: int,
-  folder: str | None = None,
-  keep: int | None = None,
-) -> str:
-  """Exports the weights of a step; see `exporting.export`.
+  export: Callable[[int, str], str],
+) -> Evaluation | None:
+  """Resumes the evaluation on the chief; returns None on other workers."""
+  if not workers.is_chief():
+    evaluation = None
 
-  By default into the run's folder, which keeps as many as the settings say.
-  """
-  return exporting.export(
-    folder or settings.output_dir,
-    step,
-    job.variables,
-    job.model.config,
-    vocabulary,
-    settings.keep_checkpoint_max if keep is None else keep,
-    description,
-  )
+  def resume() -> None:
+    if evaluation:
+      evaluation.resume(output_dir, step, export)
+
+  workers.chief_does(resume)
+  return evaluation
 
 
 def _distributed(
@@ -151,7 +126,7 @@ def _distributed(
   )
 
 
-def make_trainer(job: Job, settings: Settings) -> Trainer:
+def make_trainer(job: Job, settings: RunSettings) -> Trainer:
   """Makes the optimizer and the training step of a job, without any data.
 
   Call it in the strategy's scope, in which the model was made.
@@ -170,7 +145,10 @@ def make_trainer(job: Job, settings: Settings) -> Trainer:
 
 
 def _compile_ahead(
-  compiler: StepCompiler, job: Job, settings: Settings, lengths: Sequence[int]
+  compiler: StepCompiler,
+  job: Job,
+  settings: RunSettings,
+  lengths: Sequence[int],
 ) -> None:
   """Compiles the step for the lengths of the next batches, side by side."""
   logging.info(
@@ -202,7 +180,9 @@ def _own_replicas(context: tf.distribute.InputContext) -> range:
   return range(first, first + count)
 
 
-def _trained_variables(job: Job, settings: Settings) -> dict[str, tf.Variable]:
+def _trained_variables(
+  job: Job, settings: RunSettings
+) -> dict[str, tf.Variable]:
   """Returns the variables to train; logs how many are frozen."""
   trained = {
     name: variable
@@ -223,7 +203,7 @@ def _trained_variables(job: Job, settings: Settings) -> dict[str, tf.Variable]:
 def _make_optimizer(
   trained: Mapping[str, tf.Variable],
   num_layers: int,
-  settings: Settings,
+  settings: RunSettings,
   statistics: StepStatistics,
 ) -> AdamW:
   """Makes the optimizer and the slots that it keeps for each variable."""

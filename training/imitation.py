@@ -27,8 +27,13 @@ from modeling.layers import WeightInit
 from modeling.models import PreTrainer, released_variables
 from system.errors import UserError, few
 from system.settings import weights_decided_by
-from training import intermediate_losses, losses, model_setup
-from training.model_setup import TextEncoding
+from training import (
+  checkpoint_choice,
+  intermediate_losses,
+  losses,
+  model_config,
+)
+from training.model_config import TokenizerRecord
 from training.pretraining_options import ImitationOptions, PretrainingOptions
 from training.train_step import LossFunction
 
@@ -161,7 +166,7 @@ def _hard_losses(
 
 
 def find_teacher(
-  options: PretrainingOptions, config: BertConfig, text: TextEncoding
+  options: PretrainingOptions, config: BertConfig, text: TokenizerRecord
 ) -> Teacher | None:
   """Returns the teacher of a job; None if it trains without one.
 
@@ -178,10 +183,10 @@ def find_teacher(
   if not (options.training.do_train and chosen.teacher_checkpoint):
     return None
   checkpoint = location.locate(chosen.teacher_checkpoint)
-  theirs = model_setup.read_teacher_config(
+  theirs = model_config.read_teacher_config(
     checkpoint, chosen.teacher_config_file
   )
-  model_setup.check_fit(theirs, text, options.model.max_seq_length)
+  model_config.check_fit(theirs, text, options.model.max_seq_length)
   _check_vocabulary(checkpoint, text)
   _check_sizes(theirs, config, chosen)
   if chosen.soft_masked_lm_weight:
@@ -189,7 +194,7 @@ def find_teacher(
   return Teacher(checkpoint, theirs)
 
 
-def _check_vocabulary(checkpoint: Checkpoint, text: TextEncoding) -> None:
+def _check_vocabulary(checkpoint: Checkpoint, text: TokenizerRecord) -> None:
   """Raises a `UserError` unless both vocabularies are known to be equal."""
   if not checkpoint.vocab_file:
     raise UserError(
@@ -201,7 +206,7 @@ def _check_vocabulary(checkpoint: Checkpoint, text: TextEncoding) -> None:
       '`teacher_checkpoint` needs `vocab_file`: the records do not name their '
       "vocabulary, which must be the teacher's"
     )
-  model_setup.check_text(checkpoint, text, 'teacher_checkpoint')
+  checkpoint_choice.check_text(checkpoint, text, 'teacher_checkpoint')
 
 
 def _check_sizes(

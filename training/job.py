@@ -9,7 +9,7 @@ Tested by `tests/devices/step_program_test.py` and
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
@@ -28,8 +28,6 @@ class Job:
     loss_function: (batch, dropout key) → losses; see `LossFunction`.
     fields: the fields of a training record.
     dims: letter in the fields' shapes → size: S, and P or C.
-    count_flops: rows → floating-point operations of one forward pass; None if
-      no formula counts them.
     unexported_variables: variables of the loss, by name. They are trained, and
       saved for resuming, but are no part of exported checkpoints.
   """
@@ -38,7 +36,6 @@ class Job:
   loss_function: LossFunction
   fields: Sequence[Field]
   dims: Mapping[str, int]
-  count_flops: Callable[[int], int] | None
   unexported_variables: Mapping[str, tf.Variable] = dataclasses.field(
     default_factory=dict
   )

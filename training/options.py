@@ -1,6 +1,6 @@
-"""The settings of training and evaluation. Nothing here imports TensorFlow.
+"""The settings of training. Nothing here imports TensorFlow.
 
-Every training script takes `TrainingOptions`. `Settings` adds the number of
+Every training script takes `TrainingOptions`. `RunSettings` adds the number of
 steps, which `run_pretraining.py` takes as flags and the other scripts
 compute from `Epochs`.
 
@@ -10,10 +10,6 @@ Tested by `tests/training/fit_test.py` and `tests/cli/training_flags_test.py`.
 import dataclasses
 from typing import Any, TypeVar
 
-from data.tasks.options import TaskOptions
-from data.text.vocabulary_options import TokenizerOptions
-from devices.options import DeviceOptions
-from modeling.options import ModelOptions
 from system.errors import UserError
 from system.settings import (
   MAX_COUNT,
@@ -25,106 +21,6 @@ from training import variable_groups
 
 # All settings of a script.
 Options = TypeVar('Options')
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluationOptions:
-  """Whether and how a trained model is evaluated."""
-
-  do_eval: bool = setting(False, 'Whether to evaluate.')
-  eval_batch_size: int = setting(
-    8, 'Examples in an evaluation batch.', at_least=1
-  )
-
-
-@dataclasses.dataclass(frozen=True)
-class TaskEvaluationOptions(EvaluationOptions):
-  """How a task is evaluated and predicted, during and after training."""
-
-  eval_split: str = setting(
-    'dev',
-    'Added: the split that --do_eval and --eval_steps use: dev, or test if it '
-    "has labels. --do_eval evaluates MNLI's mismatched split as well.",
-    needs=('do_eval|eval_steps',),
-  )
-  do_predict: bool = setting(
-    False, 'Whether to predict the examples of --predict_split.'
-  )
-  predict_batch_size: int = setting(
-    8, 'Examples in a prediction batch.', at_least=1
-  )
-  eval_steps: int = setting(
-    0,
-    'Added: steps between two evaluations on --eval_split during training; the '
-    'last step is always evaluated. The best checkpoint is kept in '
-    'output_dir/best, and --do_eval and --do_predict use it. 0 evaluates only '
-    'after training.',
-    at_least=0,
-    needs=('do_train',),
-  )
-  metric_for_best: str | None = setting(
-    None,
-    "Added: the score that selects the best checkpoint: one of the task's "
-    'metrics, f1:LABEL, precision:LABEL or recall:LABEL of one label, or loss. '
-    "The default is the task's main metric.",
-    needs=('eval_steps',),
-  )
-  early_stopping_patience: int | None = setting(
-    None,
-    'Added: ends training after this many evaluations in a row without a '
-    'better score. The learning-rate schedule does not change.',
-    at_least=1,
-    needs=('eval_steps',),
-  )
-  calibrate: bool = setting(
-    False,
-    'Added: fits a temperature to the trained model on dev, and stores it '
-    'beside the weights. --do_eval and --do_predict divide the logits by it, '
-    'so that the probabilities fit the labels. Predicted labels do not change.',
-    needs=('do_train|do_eval|do_predict',),
-  )
-  predict_split: str = setting(
-    'test',
-    'Added: the split that --do_predict uses: test or dev. MNLI: the '
-    'mismatched split as well.',
-    needs=('do_predict', '!predict_file'),
-  )
-  predict_file: str | None = setting(
-    None,
-    'Added: the texts that --do_predict uses instead of a split: a file with a '
-    'sentence or a tab-separated pair a line, or a table with the columns of '
-    "the task's texts.",
-    reads='file',
-    needs=('do_predict',),
-  )
-  num_seeds: int = setting(
-    1,
-    'Added: trains and evaluates with this many seeds, --seed and those after '
-    'it, each in output_dir/seed-<seed>. Writes the median and the spread of '
-    'their scores to output_dir/seeds.json.',
-    at_least=1,
-  )
-
-  def splits(self) -> list[str]:
-    """Returns the names of the splits that are evaluated or predicted."""
-    is_predicted = self.do_predict and not self.predict_file
-    return [
-      *[self.eval_split] * bool(self.do_eval or self.eval_steps),
-      *['dev'] * self.calibrate,
-      *[self.predict_split] * is_predicted,
-    ]
-
-  def check(self) -> None:
-    """Checks settings that depend on each other.
-
-    Raises:
-      UserError: there are several seeds but no evaluation.
-    """
-    if self.num_seeds > 1 and not self.do_eval:
-      raise UserError(
-        f'`num_seeds`={self.num_seeds} needs `do_eval`, whose scores it '
-        'summarises'
-      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -295,7 +191,7 @@ class TrainingOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(TrainingOptions):
+class RunSettings(TrainingOptions):
   """The settings of one training run, with its number of steps.
 
   Attributes:
@@ -399,67 +295,3 @@ class TeacherOptions:
     reads='file',
     needs=_USES_TEACHER,
   )
-
-
-@dataclasses.dataclass(frozen=True)
-class TaskJobOptions:
-  """The settings of run_classifier.py, which every job on a task takes."""
-
-  model: ModelOptions
-  tokenizer: TokenizerOptions
-  training: TrainingOptions
-  epochs: Epochs
-  task: TaskOptions
-  evaluation: TaskEvaluationOptions
-  devices: DeviceOptions
-
-  @property
-  def needs_data(self) -> bool:
-    """Whether the task's own files are read."""
-    # The labels of a model that predicts a file are beside its weights.
-    is_file_alone = (
-      self.evaluation.predict_file and not self.evaluation.splits()
-    )
-    return self.training.do_train or not is_file_alone
-
-  def check(self) -> None:
-    """Checks settings that depend on each other.
-
-    Raises:
-      UserError: the settings are named.
-    """
-    self.task.check(needs_data=self.needs_data)
-    self.devices.check()
-    self.evaluation.check()
-    self.model.check()
-    self.task.check_splits(self.splits())
-
-  def splits(self) -> list[str]:
-    """Returns the names of the splits that the jobs read."""
-    return [*['train'] * self.training.do_train, *self.evaluation.splits()]
-
-  def jobs_on_labels(self) -> list[str]:
-    """Returns the given settings that need a task with labels."""
-    given = {
-      'do_train': self.training.do_train,
-      'do_eval': self.evaluation.do_eval,
-      'calibrate': self.evaluation.calibrate,
-    }
-    return [name for name, is_given in given.items() if is_given]
-
-  def settings(self, num_examples: int) -> Settings:
-    """Returns the settings of a run whose epoch has `num_examples` examples.
-
-    Raises:
-      UserError: its epochs are less than one step.
-    """
-    num_steps, num_warmup_steps = self.epochs.num_steps(
-      num_examples, self.training.train_batch_size
-    )
-    return Settings(
-      **vars(self.training),
-      num_train_steps=num_steps,
-      num_warmup_steps=num_warmup_steps,
-      precision=self.devices.precision,
-      eval_steps=self.evaluation.eval_steps,
-    )

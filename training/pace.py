@@ -13,7 +13,7 @@ from collections.abc import Callable
 from absl import logging
 
 from system.progress import Progress
-from training.options import Settings
+from training.options import RunSettings
 
 _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_BETWEEN_MOVES = 2.0  # Of a bar on a terminal.
@@ -27,7 +27,7 @@ class Pace:
 
   def __init__(
     self,
-    settings: Settings,
+    settings: RunSettings,
     progress: Progress,
     step: int,
     clock: Callable[[], float] = time.monotonic,

@@ -16,7 +16,7 @@ from data.pretraining.dynamic_masking import DynamicMasking
 from data.records import feature_spec, inference_input
 from data.records.record_source import RecordSource
 from data.text import tokenization
-from devices import flops, strategies, workers
+from devices import strategies, workers
 from modeling.checkpoints import loading
 from modeling.configs import BertConfig
 from modeling.dropout import DropoutKey
@@ -24,9 +24,11 @@ from modeling.models import PreTrainer, released_variables
 from system import files, xla
 from system.progress import Progress
 from training import (
+  checkpoint_choice,
   imitation,
   losses,
-  model_setup,
+  model_config,
+  replaceable_results,
   result_files,
   run_folder,
   run_lock,
@@ -34,7 +36,7 @@ from training import (
 from training.imitation import Imitation, Teacher
 from training.job import Job
 from training.metrics import WeightedMean
-from training.model_setup import TextEncoding
+from training.model_config import TokenizerRecord
 from training.pretraining_options import PretrainingOptions
 from training.run import Run, train, with_bias_correction
 from training.seeds import Command
@@ -55,19 +57,12 @@ def make_job(
     max_predictions_per_seq: P.
     imitated: the teacher and what the model imitates of it, if anything.
   """
-
-  def count_flops(rows: int) -> int:
-    return flops.pretrainer_flops(
-      model.config, rows, max_seq_length, max_predictions_per_seq
-    )
-
   make_loss = imitated.loss_function if imitated else make_loss_function
   return Job(
     model,
     make_loss(model),
     feature_spec.PRETRAINING,
     {'S': max_seq_length, 'P': max_predictions_per_seq},
-    None if imitated else count_flops,
   )
 
 
@@ -97,21 +92,17 @@ def run(options: PretrainingOptions, command: Command) -> None:
       first expensive step where possible.
     Stopped: the run was asked to stop, and has saved its state.
   """
-  model_setup.check_named_checkpoint(options.training, options.model)
+  checkpoint_choice.check_named_checkpoint(options.training, options.model)
   vocab_file, tokens = options.vocabulary.vocab_file, None
   if vocab_file:
     tokens = tokenization.load_vocabulary(vocab_file)
-  text = TextEncoding(
-    vocab_file,
-    tokens and len(tokens.tokens),
-    tokens and tokens.checksum,
-  )
-  config = model_setup.choose_config(options.model, text)
+  text = TokenizerRecord.of(vocab_file, tokens)
+  config = model_config.choose_config(options.model, text)
   found = _find_records(options, config, text)
   if not tokens:
     checksum = input_records.vocab_checksum(found)
     text = dataclasses.replace(text, vocab_checksum=checksum)
-  model_setup.check_start(options.model, config, text)
+  checkpoint_choice.check_start(options.model, config, text)
   teacher = imitation.find_teacher(options, config, text)
   _check_casing(options, found, teacher)
   strategy = strategies.make_strategy(options.devices)
@@ -124,7 +115,7 @@ def run(options: PretrainingOptions, command: Command) -> None:
     def prepare() -> None:
       files.make_folder(output_dir)
       if evaluates:
-        result_files.check_eval_results(output_dir)
+        replaceable_results.check_eval_results(output_dir)
 
     workers.chief_does(prepare)
     imitated = imitation.load(teacher, options) if teacher else None
@@ -138,7 +129,7 @@ def run(options: PretrainingOptions, command: Command) -> None:
 
 
 def _find_records(
-  options: PretrainingOptions, config: BertConfig, text: TextEncoding
+  options: PretrainingOptions, config: BertConfig, text: TokenizerRecord
 ) -> Any:
   """Returns the records' manifests; checks that the records fit the model."""
   found = manifest.find(input_records.expand(options.input.input_file))
@@ -201,15 +192,12 @@ def _train(
   command: Mapping[str, Any],
   imitated: Imitation | None,
 ) -> None:
-  settings = dataclasses.replace(
-    options.training, precision=options.devices.precision
-  )
   num_predictions = options.input.max_predictions_per_seq
   masking = source.complete and dataclasses.asdict(source.complete.options)
   train(
     make_job(model, options.model.max_seq_length, num_predictions, imitated),
     Run(
-      with_bias_correction(settings),
+      with_bias_correction(options.settings()),
       options.model,
       {
         'script': 'run_pretraining',
@@ -230,7 +218,7 @@ def _evaluate(
   model: PreTrainer,
   source: RecordSource,
   options: PretrainingOptions,
-  text: TextEncoding,
+  text: TokenizerRecord,
 ) -> None:
   output_dir = options.training.output_dir
   max_batches = options.input.max_eval_steps
@@ -238,7 +226,9 @@ def _evaluate(
     source, options.evaluation.eval_batch_size, max_batches
   )
   with run_lock.shared(output_dir):
-    checkpoint = model_setup.trained_checkpoint(output_dir, options.model, text)
+    checkpoint = checkpoint_choice.trained_checkpoint(
+      output_dir, options.model, text
+    )
     loading.load_released(
       checkpoint, released_variables(model), loading.everything
     )

@@ -10,7 +10,8 @@ from data.text.vocabulary_options import VocabularyOptions
 from devices.options import DeviceOptions
 from modeling.options import ModelOptions
 from system.settings import setting
-from training.options import EvaluationOptions, Settings, TeacherOptions
+from training.evaluation_options import EvaluationOptions
+from training.options import RunSettings, TeacherOptions
 
 _HAS_TEACHER = ('do_train', 'teacher_checkpoint')
 
@@ -115,7 +116,7 @@ class PretrainingOptions:
 
   model: ModelOptions
   vocabulary: VocabularyOptions
-  training: Settings
+  training: RunSettings
   evaluation: EvaluationOptions
   input: PretrainingInput
   imitation: ImitationOptions
@@ -129,3 +130,7 @@ class PretrainingOptions:
     """
     self.devices.check()
     self.model.check()
+
+  def settings(self) -> RunSettings:
+    """Returns the settings of the run."""
+    return dataclasses.replace(self.training, precision=self.devices.precision)

@@ -17,6 +17,7 @@ from data.records.training_order import GROUP_RECORDS, TrainingOrder
 from data.tasks import label_order
 from data.tasks.task import Task
 from devices import workers
+from modeling.checkpoints import exporting, model_file
 from modeling.checkpoints.initialisation import Start
 from modeling.checkpoints.location import label_folders
 from modeling.checkpoints.model_file import ModelFile, TaskRecord
@@ -33,7 +34,7 @@ from training import (
 )
 from training.fit import fit
 from training.job import Job
-from training.options import Settings
+from training.options import RunSettings
 
 # With fewer labelled examples, fine-tuning depends strongly on the seed. CoLA,
 # MRPC, RTE, STS-B and WNLI have fewer; the studies that the help of
@@ -55,7 +56,7 @@ class Run:
     task: the order of its labels is that of a classifier's head.
   """
 
-  settings: Settings
+  settings: RunSettings
   model: ModelOptions
   identity: Mapping[str, Any]
   command: Mapping[str, Any]
@@ -69,6 +70,45 @@ class Run:
       return ModelFile(do_lower_case=casing)
     record = TaskRecord(task.name, tuple(task.labels), task.is_pair)
     return ModelFile(record, casing, self.model.max_seq_length)
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+  """Writes the weights of a run as other programs load them.
+
+  Attributes:
+    job: the model.
+    settings: the run's.
+    vocabulary: the lines of the vocab.txt beside the weights; None for no such
+      file.
+    description: goes beside the weights, as model.json.
+  """
+
+  job: Job
+  settings: RunSettings
+  vocabulary: Sequence[str] | None = None
+  description: ModelFile = model_file.UNKNOWN
+
+  def __call__(self, step: int, folder: str | None = None) -> str:
+    """Exports the current weights; see `exporting.export`.
+
+    Args:
+      step: the number of training steps done.
+      folder: will hold this checkpoint alone; None for the run's folder, which
+        keeps as many as the settings say.
+
+    Returns:
+      The checkpoint's prefix.
+    """
+    return exporting.export(
+      folder or self.settings.output_dir,
+      step,
+      self.job.variables,
+      self.job.model.config,
+      self.vocabulary,
+      1 if folder else self.settings.keep_checkpoint_max,
+      self.description,
+    )
 
 
 def train(
@@ -128,7 +168,8 @@ def train(
     with workers.chief_first(), announced('Preparing the training records'):
       source = make_source()
       source.check()
-    _train_on(source, job, run, vocabulary, evaluation)
+    export = Export(job, settings, vocabulary, run.description())
+    _train_on(source, job, run, export, evaluation)
 
 
 def _identity(job: Job, run: Run) -> dict[str, Any]:
@@ -148,7 +189,7 @@ def _train_on(
   source: RecordSource,
   job: Job,
   run: Run,
-  vocabulary: Sequence[str] | None,
+  export: Export,
   evaluation: best_checkpoint.Evaluation | None,
 ) -> None:
   settings = run.settings
@@ -171,9 +212,8 @@ def _train_on(
       training_input.TrainingBatches(source, order),
       settings,
       _start(run),
-      vocabulary,
+      export,
       evaluation,
-      run.description(),
     )
 
 
@@ -203,8 +243,8 @@ def _start(run: Run) -> Start:
 
 
 def with_bias_correction(
-  settings: Settings, num_labelled_examples: int | None = None
-) -> Settings:
+  settings: RunSettings, num_labelled_examples: int | None = None
+) -> RunSettings:
   """Chooses `adam_bias_correction` if the user did not; logs why.
 
   Args:

@@ -13,26 +13,27 @@ from data.tasks import data_report
 from data.tasks.options import make_task
 from data.tasks.task import Task
 from data.text.tokenization import BertTokenizer
-from devices import flops, workers
+from devices import workers
 from modeling.checkpoints import location
 from modeling.configs import BertConfig
 from modeling.models import Classifier
 from system import files
 from system.errors import UserError
 from training import (
+  checkpoint_choice,
   evaluation,
   losses,
-  model_setup,
-  result_files,
+  replaceable_results,
   run_lock,
   seed_folders,
 )
 from training.evaluation import Splits
+from training.evaluation_options import TaskEvaluationOptions
 from training.job import Job
-from training.model_setup import TextEncoding
-from training.options import TaskEvaluationOptions, TaskJobOptions
+from training.model_config import TokenizerRecord
 from training.seeds import Scores
 from training.task_folder import MoreScores, TaskFolder
+from training.task_job_options import TaskJobOptions
 from training.train_step import LossFunction
 
 
@@ -87,9 +88,11 @@ def make_tokenizer(options: TaskJobOptions) -> BertTokenizer:
   )
 
 
-def text_of(tokenizer: BertTokenizer, options: TaskJobOptions) -> TextEncoding:
+def text_of(
+  tokenizer: BertTokenizer, options: TaskJobOptions
+) -> TokenizerRecord:
   """Describes how a job turns text into ids."""
-  return TextEncoding(
+  return TokenizerRecord(
     options.tokenizer.vocab_file,
     tokenizer.vocab_size,
     tokenizer.vocab_checksum,
@@ -122,7 +125,7 @@ def check_results(folder: str, task: Task, jobs: TaskEvaluationOptions) -> None:
   Raises:
     UserError: they would; the file is named.
   """
-  result_files.check_replaceable(
+  replaceable_results.check_replaceable(
     folder,
     bool(jobs.do_eval or jobs.eval_steps or jobs.calibrate),
     jobs.do_predict,
@@ -178,16 +181,8 @@ def make_classifier_job(
     loss_function: see `LossFunction`.
     fields: the fields of a training record.
   """
-  num_outputs = task.num_outputs
-  return Job(
-    model,
-    loss_function,
-    fields,
-    {'S': max_seq_length, 'C': num_outputs},
-    lambda rows: flops.classifier_flops(
-      model.config, rows, max_seq_length, num_outputs
-    ),
-  )
+  dims = {'S': max_seq_length, 'C': task.num_outputs}
+  return Job(model, loss_function, fields, dims)
 
 
 def label_loss(
@@ -231,7 +226,7 @@ def evaluate(
   folder: TaskFolder,
   splits: Splits,
   options: TaskJobOptions,
-  text: TextEncoding,
+  text: TokenizerRecord,
   more_scores: MoreScores | None = None,
 ) -> Scores:
   """Calibrates, evaluates and predicts on the chief; other workers wait.
@@ -245,7 +240,7 @@ def evaluate(
 
   def evaluate_trained() -> Scores:
     with run_lock.shared(folder.output_dir):
-      checkpoint = model_setup.trained_checkpoint(
+      checkpoint = checkpoint_choice.trained_checkpoint(
         folder.output_dir, options.model, text
       )
       return evaluation.evaluate_and_predict(

@@ -18,7 +18,7 @@ from system import file_systems, stop_request
 from system.errors import Stopped, UserError
 from system.progress import Progress
 from training import best_checkpoint
-from training.options import Settings
+from training.options import RunSettings
 from training.pace import Pace
 from training.profiling import Profile, profiled_steps
 from training.resuming import Checkpointer
@@ -30,7 +30,7 @@ from training.train_step import Trainer
 def train(
   trainer: Trainer,
   checkpointer: Checkpointer,
-  settings: Settings,
+  settings: RunSettings,
   evaluation: best_checkpoint.Evaluation | None,
   describe_batch: Callable[[int], str],
 ) -> None:
@@ -93,7 +93,7 @@ class _Run:
 
   trainer: Trainer
   checkpointer: Checkpointer
-  settings: Settings
+  settings: RunSettings
   profile: Profile
   pace: Pace
 
@@ -143,7 +143,9 @@ class _Run:
 
 
 def is_over(
-  step: int, settings: Settings, evaluation: best_checkpoint.Evaluation | None
+  step: int,
+  settings: RunSettings,
+  evaluation: best_checkpoint.Evaluation | None,
 ) -> bool:
   """Returns whether no training is left; logs why.
 
@@ -171,7 +173,7 @@ def _steps_done(trainer: Trainer) -> int:
 
 def _check_steps(
   statistics: StepStatistics,
-  settings: Settings,
+  settings: RunSettings,
   describe_batch: Callable[[int], str],
 ) -> None:
   """Names the bad steps; raises a `UserError` if there are too many."""
@@ -196,7 +198,7 @@ def _check_steps(
 
 
 def _check_scale(
-  means: Mapping[str, float], step: int, settings: Settings
+  means: Mapping[str, float], step: int, settings: RunSettings
 ) -> None:
   """Raises a `UserError` if float16 kept the whole interval from training.
 
@@ -216,7 +218,7 @@ class _Reports:
 
   def __init__(
     self,
-    settings: Settings,
+    settings: RunSettings,
     pace: Pace,
     evaluation: best_checkpoint.Evaluation | None,
   ):

@@ -254,6 +254,11 @@ def has_best(folder: str) -> bool:
   return files.exists(os.path.join(best_folder(folder), STATE_FILE))
 
 
+def has_run(folder: str) -> bool:
+  """Returns whether `folder` holds a run that has saved a checkpoint."""
+  return has_best(folder) or files.exists(os.path.join(folder, STATE_FILE))
+
+
 def locate_latest(folder: str) -> Checkpoint:
   """Finds a folder's latest checkpoint, as `locate` without the best one.
 

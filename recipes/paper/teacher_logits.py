@@ -75,7 +75,7 @@ def transfer_texts(
   """Returns the texts that a teacher of ours scores, of a file or a split."""
   from data.tasks.options import TaskOptions
   from distillation import transfer_set
-  from distillation.options import TransferOptions
+  from distillation.transfer_options import TransferOptions
 
   options = TransferOptions((path,) if path else (), transfer_split=split)
   columns = transfer_set.columns_of(task, TaskOptions(), options)

@@ -16,7 +16,7 @@ from distillation import dump_manifest
 from distillation.dump_manifest import Manifest
 from modeling.checkpoints import location, recorded_casing
 from system import files
-from training import eval_results
+from training import result_files
 
 _MERGED_DUMP = 'dump'  # Of several dumps, in the folder of the run.
 
@@ -132,6 +132,6 @@ def _dumps(
 def _scores(path: str) -> dict[str, float]:
   if not files.exists(path):
     return {}
-  scores = eval_results.read(path)
+  scores = result_files.read_eval_results(path)
   scores.pop('global_step', None)
   return scores

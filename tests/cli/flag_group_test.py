@@ -6,12 +6,9 @@ import tiny_world
 from cli import flag_group
 from system.errors import UserError
 from system.settings import declared_in
-from training.options import (
-  Epochs,
-  Settings,
-  TaskEvaluationOptions,
-  TaskJobOptions,
-)
+from training.evaluation_options import TaskEvaluationOptions
+from training.options import Epochs, RunSettings
+from training.task_job_options import TaskJobOptions
 
 
 def _parsed(*arguments):
@@ -91,4 +88,4 @@ def test_a_count_of_twenty_digits_is_refused():
       UserError, match='`num_train_steps`=10{20}: expected 1 to 2,1'
     ),
   ):
-    flag_group.read(Settings)
+    flag_group.read(RunSettings)

@@ -22,8 +22,8 @@ from modeling.checkpoints import location, stored_weights
 from modeling.checkpoints.released_names import POSITIONS
 from modeling.options import ModelOptions
 from system.errors import UserError
-from training import model_setup
-from training.model_setup import TextEncoding
+from training import checkpoint_choice, model_config
+from training.model_config import TokenizerRecord
 
 FLAGS = flags.FLAGS
 
@@ -274,14 +274,14 @@ def test_a_hugging_face_model_of_another_tokenizer_is_refused(teacher_world):
   folder = teacher_world / 'hugging_face'
   _as_hugging_face(teacher_world / 'teacher', folder)
   options = ModelOptions(init_checkpoint=str(folder), max_seq_length=16)
-  text = TextEncoding('v.txt', 20, None, do_lower_case=True)
-  config = model_setup.choose_config(options, text)
-  model_setup.check_start(options, config, text)
+  text = TokenizerRecord('v.txt', 20, None, do_lower_case=True)
+  config = model_config.choose_config(options, text)
+  checkpoint_choice.check_start(options, config, text)
   (folder / 'tokenizer_config.json').write_text('{"strip_accents": false}')
   with pytest.raises(
     UserError, match='tokenizer_config.json: strip_accents is'
   ):
-    model_setup.check_start(options, config, text)
+    checkpoint_choice.check_start(options, config, text)
 
 
 def test_a_padded_hugging_face_vocabulary_needs_the_import(teacher_world):
@@ -293,7 +293,7 @@ def test_a_padded_hugging_face_vocabulary_needs_the_import(teacher_world):
     match='v.txt has 18 entries, .*/config.json says vocab_size 20: .* import '
     f'it first, with .*import_hugging_face --input_dir={folder}$',
   ):
-    model_setup.choose_config(options, TextEncoding('v.txt', 18, None))
+    model_config.choose_config(options, TokenizerRecord('v.txt', 18, None))
 
 
 @pytest.mark.parametrize(
@@ -311,11 +311,11 @@ def test_a_checkpoint_may_be_named_in_several_forms(teacher_world, form):
   _as_hugging_face(teacher_world / 'teacher', teacher_world / 'hugging_face')
   path = str(teacher_world / form)
   options = ModelOptions(init_checkpoint=path, max_seq_length=16)
-  text = TextEncoding(None, None, None)
-  config = model_setup.choose_config(options, text)
-  model_setup.check_start(options, config, text)
+  text = TokenizerRecord(None, None, None)
+  config = model_config.choose_config(options, text)
+  checkpoint_choice.check_start(options, config, text)
   assert config.to_dict() == tiny_world.CONFIG
-  checkpoint = model_setup.trained_checkpoint(
+  checkpoint = checkpoint_choice.trained_checkpoint(
     f'{teacher_world}/none', options, text
   )
   name = 'bert/encoder/layer_1/output/dense/kernel'

@@ -9,9 +9,9 @@ import tiny_world
 
 from cli import classifier_flags
 from system.errors import UserError
-from training import model_setup, train_loop
-from training.model_setup import TextEncoding
-from training.options import Settings
+from training import model_config, train_loop
+from training.model_config import TokenizerRecord
+from training.options import RunSettings
 from training.run import with_bias_correction
 
 _OPTIONS = {
@@ -122,7 +122,7 @@ def test_adams_bias_is_corrected_if_examples_are_few(
   given, optimizer, num_examples, expected, reason, caplog
 ):
   caplog.set_level('INFO')
-  settings = Settings(adam_bias_correction=given, optimizer=optimizer)
+  settings = RunSettings(adam_bias_correction=given, optimizer=optimizer)
   chosen = with_bias_correction(settings, num_examples)
   assert chosen.adam_bias_correction is expected
   assert reason in caplog.text
@@ -157,8 +157,8 @@ def test_mistakes_are_reported_before_anything_is_written(
 def _configuration(*arguments):
   with tiny_world.parsed('run_classifier', *arguments):
     options = classifier_flags.read()
-  return model_setup.choose_config(
-    options.model, TextEncoding('vocab.txt', 100, '')
+  return model_config.choose_config(
+    options.model, TokenizerRecord('vocab.txt', 100, '')
   )
 
 

@@ -11,9 +11,10 @@ from tiny_dump import MANIFEST, ROWS, WORDS
 
 from data.tasks import glue
 from distillation import merged_dump, patience, soft_labels
+from distillation.dump_options import DumpOptions
 from distillation.merged_dump import StudentInput
-from distillation.options import DumpOptions, StudentOptions
 from distillation.patience import Patience
+from distillation.student_options import StudentOptions
 from modeling.configs import BertConfig
 from modeling.models import Classifier
 from system import files

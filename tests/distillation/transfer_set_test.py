@@ -6,7 +6,7 @@ import tiny_tfds
 from data.tasks import glue
 from data.tasks.text_rows import TextColumns
 from distillation import transfer_set
-from distillation.options import TransferOptions
+from distillation.transfer_options import TransferOptions
 from distillation.transfer_text import Text
 from system.errors import UserError
 

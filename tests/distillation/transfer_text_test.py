@@ -12,7 +12,7 @@ from data.tasks.examples import Example, Fields
 from data.tasks.options import TaskOptions
 from data.tasks.text_rows import TextColumns
 from distillation import transfer_set, transfer_text
-from distillation.options import TransferOptions
+from distillation.transfer_options import TransferOptions
 from system.errors import UserError
 
 SENTENCE = TextColumns(('sentence',))

@@ -19,7 +19,8 @@ from modeling.checkpoints import initialisation, location
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer, released_variables
 from training import fit, pretraining
-from training.options import Settings
+from training.options import RunSettings
+from training.run import Export
 
 _S, _P = 16, 4
 CONFIG = BertConfig(
@@ -66,9 +67,9 @@ def make_source(path: pathlib.Path, nan_in: int | None = None) -> RecordSource:
   )
 
 
-def make_settings(output_dir, num_steps: int = 20, **changes) -> Settings:
+def make_settings(output_dir, num_steps: int = 20, **changes) -> RunSettings:
   """Returns the settings of the run, with changes."""
-  settings = Settings(
+  settings = RunSettings(
     output_dir=str(output_dir),
     train_batch_size=16,
     learning_rate=1e-2,
@@ -101,13 +102,15 @@ def train(
   with (strategy or tf.distribute.get_strategy()).scope():
     imitated = make_imitation() if make_imitation else None
     model = PreTrainer(CONFIG, settings.precision, settings.seed)
+    job = pretraining.make_job(model, _S, _P, imitated)
     fit.fit(
-      pretraining.make_job(model, _S, _P, imitated),
+      job,
       training_input.TrainingBatches(source, order),
       settings,
       initialisation.Start(
         init_checkpoint and location.locate(init_checkpoint)
       ),
+      Export(job, settings),
     )
   return {k: v.numpy() for k, v in released_variables(model).items()}
 

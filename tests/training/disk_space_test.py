@@ -5,11 +5,11 @@ import tensorflow as tf
 from tiny_training import make_settings, make_source, train
 
 from training import disk_space
-from training.options import Settings
+from training.options import RunSettings
 
 
 def _describe(num_bytes=4_000_000, resuming=12_000_000, **changes):
-  settings = Settings(
+  settings = RunSettings(
     output_dir='out', num_train_steps=10_000, num_warmup_steps=0, **changes
   )
   variable = tf.Variable(tf.zeros([num_bytes // 4]))

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from system.progress import Progress
-from training.options import Settings
+from training.options import RunSettings
 from training.pace import Pace
 
 
@@ -14,7 +14,7 @@ class _Run:
 
   def __init__(self, start=0, stream=None, **changes):
     self.now, self.start = 100.0, start
-    settings = Settings(
+    settings = RunSettings(
       train_batch_size=32, num_train_steps=1000, log_steps=5, **changes
     )
     self.progress = Progress(
