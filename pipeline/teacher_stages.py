@@ -36,6 +36,8 @@ def import_weights(plan: Plan) -> list[Stage]:
     *('-m', 'tools.import_hugging_face'),
     f'--input_dir={plan.models.teacher.path}',
     f'--output_dir={plan.imported_dir}',
+    # Its fine-tuning trains a pooler, if the model has none.
+    *['--fresh_pooler'] * plan.models.teacher.is_trained_here,
   )
   done = os.path.join(plan.imported_dir, PREFIX + INDEX)
   title = 'converts the Hugging Face folder'

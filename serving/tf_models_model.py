@@ -60,6 +60,8 @@ def load(folder: str, kind: str = 'float32') -> Model:
     text_model.tokenizer_of(checkpoint, config),
     labels=labels,
     takes_pairs=recorded.takes_pairs,
-    max_seq_length=recorded.max_seq_length or config.max_position_embeddings,
+    max_seq_length=recorded.max_seq_length
+    or tf_models_reader.longest_input(folder)
+    or config.max_position_embeddings,
     temperature=recorded.temperature if labels else 1.0,
   )

@@ -21,7 +21,7 @@ from absl import flags
 from cli import flag_group, script
 from modeling.checkpoints import location, recorded_casing
 from modeling.checkpoints.bundle_files import CONFIG, PREFIX, VOCAB
-from modeling.checkpoints.released_names import is_encoder
+from modeling.checkpoints.released_names import HEAD_BIAS, is_encoder
 from modeling.configs import BertConfig
 from system import files, text_files
 from system.errors import UserError
@@ -96,7 +96,12 @@ def import_checkpoint(
   labels = imported_folder.read_labels(checkpoint.folder, weights)
   content = imported_folder.recorded(checkpoint.folder, labels, casing)
   files.make_folder(output_dir)
-  recorded = imported_folder.describe(output_dir, labels, casing, content)
+  length = None
+  if HEAD_BIAS in weights:
+    length = tf_models_reader.longest_input(checkpoint.folder)
+  recorded = imported_folder.describe(
+    output_dir, labels, casing, content, length
+  )
   tokens = text_files.read_lines(vocab_file)
   prefix = exporting.write_folder(output_dir, weights, config, tokens)
   imported_folder.complete(prefix, content)

@@ -28,6 +28,8 @@ _MAX_LABELS = 20
 
 # The keys that come first in the name of a file, without their own names.
 _LEADING = ('task', 'size', 'method')
+# As learning rates are written.
+_RATE = re.compile(r'[1-9](\.\d*[1-9])?e-0?[1-9]\d*')
 _UNSAFE = re.compile(r'[^A-Za-z0-9.+]+')
 
 
@@ -88,7 +90,8 @@ def make(
 def parse_keys(texts: Iterable[str]) -> dict[str, Any]:
   """Parses keys as a flag gives them: 'size=2/128', 'seed=1'.
 
-  A value that looks like a number becomes one.
+  A number as Python or a learning rate is written, such as 0.001 or 1e-3,
+  becomes one.
 
   Raises:
     UserError: a text is not NAME=VALUE, or a name occurs twice.
@@ -253,12 +256,14 @@ def _crc(run_dir: str, step: int) -> str | None:
 
 
 def _number(text: str) -> str | int | float:
+  """Returns a number if its text is the usual one: '1.10' is a version."""
   for kind in (int, float):
     try:
       value = kind(text)
     except ValueError:
       continue
-    return value if math.isfinite(value) else text
+    if math.isfinite(value) and (str(value) == text or _RATE.fullmatch(text)):
+      return value
   return text
 
 

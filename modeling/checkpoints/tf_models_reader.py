@@ -55,27 +55,49 @@ def read_config(folder: str) -> tuple[str, BertConfig]:
     raise UserError(f'{path}: {error}') from error
 
 
+def longest_input(folder: str) -> int | None:
+  """Returns the length that a model was trained with, S; None if unknown.
+
+  Raises:
+    UserError: params.yaml is malformed.
+  """
+  path = os.path.join(folder, PARAMS)
+  if not files.exists(path):
+    return None
+  for data in ('train_data', 'validation_data'):
+    length = _setting(path, 'task', data, 'seq_length')
+    if type(length) is int and length > 0:
+      return length
+  return None
+
+
 def _encoder_settings(path: str) -> Mapping[str, Any]:
   """Returns task.model.encoder of a params.yaml.
 
   Raises:
     UserError: it is malformed, or has no encoder.
   """
-  import yaml
-
-  try:
-    # It knows no tags, so that a file from elsewhere makes no objects.
-    values = yaml.safe_load(files.read_text(path))
-  except yaml.YAMLError as error:
-    raise UserError(f'it is no YAML: {error}') from error
-  for key in ('task', 'model', 'encoder'):
-    values = values.get(key) if isinstance(values, Mapping) else None
+  values = _setting(path, 'task', 'model', 'encoder')
   if not isinstance(values, Mapping):
     raise UserError(
       f'task.model.encoder is {shown(values)}, expected the settings of an '
       'encoder'
     )
   return values
+
+
+def _setting(path: str, *keys: str) -> Any:
+  """Returns a value of a params.yaml; None if it is not there."""
+  import yaml
+
+  try:
+    # It knows no tags, so that a file from elsewhere makes no objects.
+    value = yaml.safe_load(files.read_text(path))
+  except yaml.YAMLError as error:
+    raise UserError(f'it is no YAML: {error}') from error
+  for key in keys:
+    value = value.get(key) if isinstance(value, Mapping) else None
+  return value
 
 
 def read_weights(

@@ -111,7 +111,7 @@ def test_a_hugging_face_folder_is_imported_first(folder):
   lines = _lines(plan)
   assert lines[2] == (
     'python -m tools.import_hugging_face --input_dir=large '
-    '--output_dir=out/teacher-start'
+    '--output_dir=out/teacher-start --fresh_pooler'
   )
   assert '--init_checkpoint=out/teacher-start' in lines[3]
   assert all(

@@ -15,6 +15,7 @@ from modeling.checkpoints import (
   start_check,
   tensor_bundle,
   tf_models,
+  tf_models_reader,
 )
 from modeling.configs import BertConfig
 from modeling.encoder import BertEncoder
@@ -174,6 +175,7 @@ def test_a_classifier_computes_the_same(tmp_path, use_encoder_pooler):
   theirs = _classifier(use_encoder_pooler)
   _save(tmp_path / 'run', model=theirs, **theirs.checkpoint_items)
   (tmp_path / 'run' / 'labels.txt').write_text('bad\ngood\nso so\n')
+  _set_task(tmp_path / 'run', train_data={'seq_length': 6})
   model, lines = _imported(tmp_path / 'run', Classifier(_CONFIG, 3))
   np.testing.assert_allclose(model(_OURS)['logits'], theirs(_THEIRS), atol=1e-5)
   # Without its pooler, the encoder's was trained by nothing.
@@ -194,6 +196,8 @@ def test_a_classifier_computes_the_same(tmp_path, use_encoder_pooler):
   ]
   names = (tmp_path / 'run.out' / 'labels.txt').read_text()
   assert names == 'bad\ngood\nso so\n'
+  settings = (tmp_path / 'run.out' / 'tokenizer_config.json').read_text()
+  assert json.loads(settings) == {'model_max_length': 6}
 
 
 @pytest.mark.slow
@@ -232,6 +236,19 @@ def _set(run, **changes):
   values = yaml.safe_load((run / 'params.yaml').read_text())
   values['task']['model']['encoder']['bert'] |= changes
   (run / 'params.yaml').write_text(yaml.safe_dump(values))
+
+
+def _set_task(run, **changes):
+  values = yaml.safe_load((run / 'params.yaml').read_text())
+  values['task'] |= changes
+  (run / 'params.yaml').write_text(yaml.safe_dump(values))
+
+
+@pytest.mark.parametrize('data', ['train_data', 'validation_data'])
+def test_the_length_of_the_training_is_read(run, data):
+  assert tf_models_reader.longest_input(str(run)) is None
+  _set_task(run, **{data: {'seq_length': 6}})
+  assert tf_models_reader.longest_input(str(run)) == 6
 
 
 def test_what_an_export_records_comes_with_the_weights(run, tmp_path):
