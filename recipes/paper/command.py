@@ -18,8 +18,9 @@ from recipes import kept_flags
 from recipes.paper import collection, plan_flags
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.stages import Stages
-from system import steps
+from system import step_runner
 from system.errors import UserError
+from system.steps import Step, to_run
 
 FLAGS = flags.FLAGS
 
@@ -44,7 +45,7 @@ def _main(experiment: Experiment) -> None:
   if FLAGS.collect and _record_finished(plan, runs):
     kept_flags.keep(_settings(plan), _deciding(plan.stages))
   if FLAGS.list_commands:
-    left = steps.to_run(_wanted(experiment.runs(plan)))
+    left = to_run(_wanted(experiment.runs(plan)))
     script.show(step.shell_command() for step in left)
     return
   try:
@@ -63,11 +64,11 @@ def _make(experiment: Experiment, plan: Plan) -> None:
   settings = _settings(plan)
   is_first = not os.path.exists(settings)
   kept_flags.keep(settings, _deciding(plan.stages))
-  planned = steps.to_run(_wanted(experiment.runs(plan)))
+  planned = to_run(_wanted(experiment.runs(plan)))
   try:
     # Later runs may depend on the results of earlier ones.
     while wanted := _wanted(experiment.runs(plan)):
-      steps.run(wanted, plan.stages.path('logs'), FLAGS.jobs)
+      step_runner.run(wanted, plan.stages.path('logs'), FLAGS.jobs)
   finally:
     if is_first and planned and not any(step.is_done for step in planned):
       os.remove(settings)  # A corrected command may follow.
@@ -101,7 +102,7 @@ def _named(text: str, ending: str) -> str:
   return text + ending.format(FLAGS.variant) if FLAGS.variant else text
 
 
-def _wanted(runs: Sequence[Run]) -> list[steps.Step]:
+def _wanted(runs: Sequence[Run]) -> list[Step]:
   """Returns the steps of the runs of --only that have no result."""
   return [
     run.student.step
@@ -160,7 +161,7 @@ def _record_finished(plan: Plan, runs: Sequence[Run]) -> bool:
   for student in (run.student for run in runs):
     step = student.step
     is_ready = student.trained.is_done and all(n.is_done for n in step.needs)
-    if is_ready and not step.is_done and not steps.was_begun(step, log_dir):
+    if is_ready and not step.is_done and not step_runner.was_begun(step, log_dir):
       plan.students.kept.add(student.name)
       step.finish(None)
       has_recorded = True

@@ -426,7 +426,7 @@ def test_a_command_that_made_nothing_leaves_no_settings(
   def fail(*_):
     raise UserError('failed')
 
-  monkeypatch.setattr(command.steps, 'run', fail)
+  monkeypatch.setattr(command.step_runner, 'run', fail)
   plan = _plan(tmp_path, 'smoke')
   shared = {'data_dir': plan.stages.data_dir, 'work_dir': plan.stages.work_dir}
   with pytest.raises(UserError, match='failed'):
