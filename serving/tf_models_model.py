@@ -7,12 +7,13 @@ labels.txt.
 Tested by `tests/serving/tf_models_model_test.py`.
 """
 
+from modeling.checkpoints import tf_models
 from serving import export_record
 from serving.model import Model
 from system.errors import UserError
 
 PACKAGES = ('yaml',)
-FILES = {'float32': 'params.yaml'}
+FILES = {'float32': tf_models.PARAMS}
 _HEAD = 'output_bias'
 
 
@@ -23,7 +24,7 @@ def find(folder: str, kind: str = 'float32') -> str:
     UserError: there are none.
   """
   return export_record.find_model(
-    folder, FILES[kind], 'model of tf-models-official', 'tf_models'
+    folder, FILES, kind, 'model of tf-models-official', 'tf_models'
   )
 
 
@@ -61,5 +62,5 @@ def load(folder: str, kind: str = 'float32') -> Model:
     labels=labels,
     takes_pairs=recorded.takes_pairs,
     max_seq_length=recorded.max_seq_length or config.max_position_embeddings,
-    temperature=recorded.temperature if labels else 1.0,
+    temperature=recorded.temperature,
   )

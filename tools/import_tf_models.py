@@ -20,6 +20,7 @@ from absl import flags
 
 from cli import flag_group, script
 from modeling.checkpoints import location, recorded_casing
+from modeling.checkpoints.tf_models import PARAMS
 from modeling.configs import BertConfig
 from system import files, text_files
 from system.errors import UserError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 
 _CONFIG = 'bert_config.json'
-_PARAMS = 'params.yaml'
 _VOCAB = 'vocab.txt'
 
 
@@ -40,7 +40,7 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'input_dir',
     None,
-    f'The folder with the checkpoint of tf-models-official and {_PARAMS} or '
+    f'The folder with the checkpoint of tf-models-official and {PARAMS} or '
     f'{_CONFIG}; or the prefix of a checkpoint in it.',
   )
   flags.DEFINE_string(
