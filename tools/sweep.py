@@ -30,7 +30,7 @@ from collections.abc import Mapping, Sequence
 from absl import flags, logging
 
 from cli import flag_group, script
-from system import files, local_files, step_runner
+from system import files, local_files, step_runner, text_table
 from system.errors import Stopped, UserError, listed, shown
 from system.steps import Step, flag_words
 from tools import run_result, sweep_table
@@ -300,11 +300,7 @@ def _report(planned: Sequence[Step], metric: str | None) -> None:
   csv.writer(text, lineterminator='\n').writerows(table)
   path = os.path.join(FLAGS.sweep_dir, 'sweep.csv')
   local_files.write(path, text.getvalue())
-  widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-  script.show(
-    '  '.join(x.rjust(width) for x, width in zip(row, widths, strict=True))
-    for row in table
-  )
+  script.show(text_table.aligned(table))
   logging.info('saved %s', path)
 
 
