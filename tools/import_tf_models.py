@@ -106,11 +106,11 @@ def import_checkpoint(
   return [
     f'{checkpoint.prefix} → {len(weights)} variables of {prefix}',
     f'the pooler is {pooler}',
-    *imported_folder.listed(
+    *imported_folder.report_line(
       'heads', sorted(n for n in weights if not n.startswith('bert/'))
     ),
-    *imported_folder.listed('unused', unused),
-    *imported_folder.listed('labels', list(labels)),
+    *imported_folder.report_line('unused', unused),
+    *imported_folder.report_line('labels', list(labels)),
     *imported_folder.unnamed(weights, labels),
     *recorded,
     *([f'use --do_lower_case={casing[1]}'] if casing else []),
