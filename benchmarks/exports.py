@@ -34,6 +34,8 @@ from absl import flags, logging
 from benchmarks import machine
 from cli import flag_group, script
 from modeling.checkpoints.bundle_files import DATA
+from modeling.checkpoints.hugging_face_reader import WEIGHTS_FILES
+from serving import litert_model, onnx_model, served_model
 from system import files
 from system.errors import UserError
 
@@ -50,16 +52,20 @@ _BATCH = 32
 _NUM_STARTS = 3
 # Runtime → the export that it reads, and the files of it that hold the model.
 _EXPORTS = {
-  'saved_model': ('saved_model', '1'),
-  'onnx': ('onnx', 'onnx/model.onnx'),
-  'onnx_int8': ('onnx', 'onnx/model_quantized.onnx'),
-  'onnx_static': ('onnx', 'onnx/model_static.onnx'),
-  'openvino': ('onnx', 'onnx/model.onnx'),
-  'litert': ('litert', 'model.tflite'),
-  'litert_float16': ('litert', 'model_float16.tflite'),
-  'litert_dynamic': ('litert', 'model_dynamic.tflite'),
-  'litert_static': ('litert', 'model_static.tflite'),
-  'transformers': ('hugging_face', 'model.safetensors'),
+  # The folder has the weights, too.
+  'saved_model': (
+    'saved_model',
+    os.path.dirname(served_model.FILES['float32']),
+  ),
+  'onnx': ('onnx', onnx_model.FILES['float32']),
+  'onnx_int8': ('onnx', onnx_model.FILES['dynamic']),
+  'onnx_static': ('onnx', onnx_model.FILES['static']),
+  'openvino': ('onnx', onnx_model.FILES['float32']),
+  'litert': ('litert', litert_model.FILES['float32']),
+  'litert_float16': ('litert', litert_model.FILES['float16']),
+  'litert_dynamic': ('litert', litert_model.FILES['dynamic']),
+  'litert_static': ('litert', litert_model.FILES['static']),
+  'transformers': ('hugging_face', WEIGHTS_FILES[0]),
 }
 _OURS = 'tensorflow'
 _TITLES = {

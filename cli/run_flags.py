@@ -12,13 +12,13 @@ import sys
 
 from absl import flags
 
+from modeling.checkpoints.run_files import RUN_FILE
 from system import files
 from system.errors import UserError
 from system.settings import setting
 
 FLAGS = flags.FLAGS
 
-_RUN_FILE = 'run.json'
 # A flag of the command replaces its alternative in the recorded ones.
 _ALTERNATIVES = {
   'bert_config_file': 'bert_size',
@@ -126,7 +126,7 @@ def _require_utf8(argument: str) -> None:
 
 def _recorded_flags(path: str, script: str) -> list[str]:
   if files.is_folder(path):
-    path = os.path.join(path, _RUN_FILE)
+    path = os.path.join(path, RUN_FILE)
   files.require_file(path, '--from_run')
   run = files.read_json(path)
   command = run.get('command') if isinstance(run, dict) else None

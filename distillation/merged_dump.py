@@ -29,6 +29,7 @@ from distillation.logits_dump import Dump
 from system import files, temporary_files
 from system.errors import UserError, shown
 from system.progress import announced
+from training import scoring
 
 _CHUNK = 4096  # Examples in memory at a time.
 # A dump for single texts is checked for pairs in this many examples.
@@ -360,16 +361,11 @@ def mean_logits(
     return logits[0]
   if is_regression:
     return logits.mean(axis=0, dtype=np.float64).astype(np.float32)
-  scaled = logits.astype(np.float64) / temperature
-  log_probabilities = scaled - _log_sum_exp(scaled, axis=-1)
-  mean = _log_sum_exp(log_probabilities, axis=0)[0] - np.log(len(logits))
+  from scipy import special
+
+  log_probabilities = scoring.log_probabilities(logits, temperature)
+  mean = special.logsumexp(log_probabilities, axis=0) - np.log(len(logits))
   return (temperature * mean).astype(np.float32)
-
-
-def _log_sum_exp(values: np.ndarray, axis: int) -> np.ndarray:
-  """Computes log(sum(exp(x))) without overflow; the axis keeps size 1."""
-  top = values.max(axis=axis, keepdims=True)
-  return top + np.log(np.exp(values - top).sum(axis=axis, keepdims=True))
 
 
 def dev_logits(

@@ -7,7 +7,7 @@ from data.tasks.task import Task
 from distillation.patience import Patience
 from modeling.dropout import DropoutKey
 from modeling.models import Classifier
-from training import losses
+from training import losses, scoring
 from training.task_job import label_loss
 from training.train_step import LossFunction
 
@@ -90,8 +90,8 @@ def agreement(
   if task.is_regression:
     return {'eval_teacher_mse': float(np.mean((teacher_logits - logits) ** 2))}
   same = teacher_logits.argmax(axis=-1) == logits.argmax(axis=-1)
-  teacher = tf.nn.log_softmax(teacher_logits).numpy()
-  student = tf.nn.log_softmax(logits).numpy()
+  teacher = scoring.log_probabilities(teacher_logits)
+  student = scoring.log_probabilities(logits)
   divergences = np.sum(np.exp(teacher) * (teacher - student), axis=-1)
   return {
     'eval_teacher_agreement': float(same.mean()),

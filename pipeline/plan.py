@@ -30,18 +30,6 @@ METHODS = (BAG_OF_WORDS, ON_LABELS, DISTILLED, TEACHER)
 SCORED_BATCH = 64
 
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
-
-def script(name: str) -> str:
-  """Returns the path of one of this project's scripts.
-
-  It is the name alone in the project's folder, where the scripts are usually
-  run.
-  """
-  return name if os.getcwd() == _ROOT else os.path.join(_ROOT, name)
-
-
 @dataclasses.dataclass(frozen=True)
 class Stage:
   """A command and about how long it takes, in seconds."""

@@ -20,7 +20,8 @@ from pipeline import (
 )
 from pipeline.options import PipelineOptions
 from pipeline.plan import TEACHER, Plan, Stage
-from system import local_files, progress, steps
+from system import local_files, progress, step_runner
+from system.steps import Step
 
 
 def run(
@@ -49,7 +50,8 @@ def run(
     folder.claim(options)
     _write_commands(plan, planned)
     stages.drop_old_report(planned)
-    steps.run(_steps(plan, planned), plan.path('logs'), shows_output=True)
+    log_dir = plan.path('logs')
+    step_runner.run(_steps(plan, planned), log_dir, shows_output=True)
   show(announcement.after(plan))
 
 
@@ -79,7 +81,7 @@ def make_plan(options: PipelineOptions) -> Plan:
   )
 
 
-def _steps(plan: Plan, planned: Sequence[Stage]) -> list[steps.Step]:
+def _steps(plan: Plan, planned: Sequence[Stage]) -> list[Step]:
   """Returns the steps, with their times in the titles.
 
   The record of the teacher warns of a weak one.

@@ -4,7 +4,8 @@ Tested by `tests/pipeline/stages_test.py`.
 """
 
 from pipeline import data_stages
-from pipeline.plan import DISTILLED, ON_LABELS, Plan, Stage, script
+from pipeline.plan import DISTILLED, ON_LABELS, Plan, Stage
+from system import project
 from system.steps import Step, flag_words
 
 
@@ -63,7 +64,7 @@ def _training(
   name = 'run_distillation.py' if distils else 'run_classifier.py'
   step = Step(
     method,
-    (script(name), *_flags(plan, method, own)),
+    (project.path(name), *_flags(plan, method, own)),
     plan.predictions(method),
     needs,
     title=title.format(num),

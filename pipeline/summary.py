@@ -3,12 +3,12 @@
 Tested by `tests/pipeline/summary_test.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline import models
 from pipeline.plan import DISTILLED, METHODS, ON_LABELS, TEACHER, Plan
-from system import files
+from system import files, text_table
 from training import result_files
 
 # Shown beside the main score if a result has it.
@@ -49,7 +49,7 @@ def table(plan: Plan) -> list[str]:
     rows.append(
       ['teacher of the dump, on dev', _number(value), *[_NOTHING] * 3]
     )
-  return _aligned(rows)
+  return text_table.aligned(rows)
 
 
 def weaker_than_words(plan: Plan) -> str | None:
@@ -95,16 +95,3 @@ def _labels(path: str) -> list[str]:
 
 def _number(value: float | None) -> str:
   return _NOTHING if value is None else f'{value:.3f}'
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-  """Returns rows as lines: texts to the left, numbers to the right."""
-  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-  lines = []
-  for row in rows:
-    first = row[0].ljust(widths[0])
-    others = [
-      cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)
-    ]
-    lines.append('  '.join([first, *others]))
-  return lines

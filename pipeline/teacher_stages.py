@@ -8,7 +8,8 @@ import os
 from modeling.checkpoints.bundle_files import INDEX, PREFIX
 from pipeline import data_stages, models
 from pipeline.cost import Work
-from pipeline.plan import SCORED_BATCH, TEACHER, Plan, Stage, script
+from pipeline.plan import SCORED_BATCH, TEACHER, Plan, Stage
+from system import project
 from system.steps import Step, flag_words
 
 
@@ -61,7 +62,7 @@ def _train(plan: Plan, needs: tuple[Step, ...]) -> Stage:
     num_trained = num * choices.teacher_epochs.value
     title = f'fine-tunes the teacher on {num:,} texts and scores it'
   command = (
-    script('run_classifier.py'),
+    project.path('run_classifier.py'),
     *flag_words({**plan.task_flags(), 'init_checkpoint': _start(plan)}),
     *flag_words({**values, **plan.scored_flags(TEACHER)}),
   )
@@ -96,7 +97,7 @@ def _dump(plan: Plan, teacher: Step) -> Stage:
   work = Work(plan.models.teacher.config, 0, num, length)
   step = Step(
     'dump',
-    (script('run_distillation.py'), *flag_words(values)),
+    (project.path('run_distillation.py'), *flag_words(values)),
     os.path.join(plan.logits_dir, 'manifest.json'),
     (teacher,),
     title=f'the teacher scores {num:,} texts',

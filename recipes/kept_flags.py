@@ -25,7 +25,7 @@ def check(path: str, values: Mapping[str, object], advice: str) -> None:
     UserError: a flag differs; names it and shows both values. Or the file is
       damaged.
   """
-  earlier = _read(path)
+  earlier = files.read_object_if_there(path)
   for name, value in values.items():
     if name in earlier and earlier[name] != value:
       raise UserError(
@@ -35,9 +35,5 @@ def check(path: str, values: Mapping[str, object], advice: str) -> None:
 
 def keep(path: str, values: Mapping[str, object]) -> None:
   """Adds flags to a folder's file."""
-  content = {**_read(path), **values}
+  content = {**files.read_object_if_there(path), **values}
   local_files.write(path, json.dumps(content, indent=2) + '\n')
-
-
-def _read(path: str) -> dict[str, object]:
-  return files.read_object(path) if files.exists(path) else {}

@@ -39,9 +39,9 @@ from absl import flags, logging
 from cli import script
 from modeling import configs
 from recipes import kept_flags
-from system import files, json_text, machine, steps
+from system import files, json_text, machine, step_runner
 from system.errors import UserError, shown
-from system.steps import Step
+from system.steps import Step, flag_words, to_run
 from tools import pack_release
 from training import result_files
 
@@ -196,7 +196,7 @@ def _records(name: str, paths: list[str]) -> Step:
   }
   return Step(
     f'records/{name}',
-    ('data/create_pretraining_data.py', *steps.flag_words(given)),
+    ('data/create_pretraining_data.py', *flag_words(given)),
     f'{records}.manifest.json',
     title=f'makes records of {len(paths)} files',
   )
@@ -209,9 +209,9 @@ def _path(*names: str) -> str:
 def _run(*planned: Step) -> None:
   """Runs steps, or prints their commands."""
   if FLAGS.dry_run:
-    script.show(step.shell_command() for step in steps.to_run(planned))
+    script.show(step.shell_command() for step in to_run(planned))
   else:
-    steps.run(planned, _path('logs'), shows_output=True)
+    step_runner.run(planned, _path('logs'), shows_output=True)
 
 
 def _diverged(log: str) -> bool:
@@ -385,7 +385,7 @@ class Recipe:
     }
     return Step(
       f'{self._name}/{name}',
-      ('run_pretraining.py', *steps.flag_words(given)),
+      ('run_pretraining.py', *flag_words(given)),
       f'{folder}/model.ckpt-{num_steps}.index',
       title=f'trains {num_steps} steps',
     )
@@ -402,7 +402,7 @@ class Recipe:
     }
     return Step(
       f'{self._name}/{name}-heldout',
-      ('run_pretraining.py', *steps.flag_words(given)),
+      ('run_pretraining.py', *flag_words(given)),
       f'{folder}/eval_results.txt',
       title='evaluates on the held-out text',
     )

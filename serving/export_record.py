@@ -8,17 +8,16 @@ Tested by `tests/serving/runtimes_test.py`.
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data.tasks import label_order
+from modeling.checkpoints import hugging_face_reader, tokenizer_files
 from modeling.checkpoints.model_file import ModelFile, TaskRecord
 from system import files
 from system.errors import UserError, shown
 
 FILE = 'export.json'
-CONFIG = 'config.json'
-_TOKENIZER_CONFIG = 'tokenizer_config.json'
 # Positions of released BERT.
 _MAX_SEQ_LENGTH = 512
 
@@ -88,31 +87,31 @@ def as_model_file(folder: str) -> ModelFile:
 
 def find_model(
   folder: str,
-  name: str,
+  models: Mapping[str, str],
+  kind: str,
   title: str,
   export_format: str,
-  variant: str = '',
   beside: Sequence[str] = (),
 ) -> str:
   """Returns the path of an export's model.
 
   Args:
     folder: the export's.
-    name: the model's file in it.
+    models: kind → the model's file in it; float32 is always there, and the
+      other kinds are named as in the exporter's `quantize`.
+    kind: one of these.
     title: what the folder should be, for the message.
     export_format: the `format` of the exporter that writes it.
-    variant: the `quantize` that adds the model; '' if it is always there.
     beside: further files that the model needs.
 
   Raises:
     UserError: a file is missing.
   """
-  path = os.path.join(folder, name)
+  path = os.path.join(folder, models[kind])
   for each in (path, *(os.path.join(folder, x) for x in beside)):
     if not files.exists(each):
-      advice = (
-        f', with `--quantize={variant}`' if each == path and variant else ''
-      )
+      is_variant = each == path and kind != 'float32'
+      advice = f', with `--quantize={kind}`' if is_variant else ''
       raise UserError(
         f'{folder} is no {title}: {each} is missing. '
         f'`python -m tools.export_model --format={export_format}` writes it'
@@ -138,7 +137,7 @@ def labels(folder: str, num_outputs: int) -> tuple[str, ...]:
     return ()
   path, found = os.path.join(folder, FILE), read(folder).labels
   if found is None:
-    path = os.path.join(folder, CONFIG)
+    path = os.path.join(folder, hugging_face_reader.CONFIG_FILE)
     found = label_order.find_in_hugging_face(path)
     if not found:
       raise UserError(
@@ -163,14 +162,16 @@ def longest_input(folder: str) -> int:
   """
   if recorded := read(folder).max_seq_length:
     return recorded
-  positions = _number(folder, CONFIG, 'max_position_embeddings')
+  positions = _number(
+    folder, hugging_face_reader.CONFIG_FILE, 'max_position_embeddings'
+  )
   positions = positions or _MAX_SEQ_LENGTH
   return min(positions, of_tokenizer(folder) or positions)
 
 
 def of_tokenizer(folder: str) -> int | None:
   """Returns the longest input of a folder's tokenizer; None if unknown."""
-  return _number(folder, _TOKENIZER_CONFIG, 'model_max_length')
+  return _number(folder, tokenizer_files.CONFIG, 'model_max_length')
 
 
 def _number(folder: str, name: str, key: str) -> int | None:

@@ -26,8 +26,6 @@ FILES = {
 PACKAGES = ('ai_edge_litert', tokenizer_file.PACKAGE)
 INPUTS = ('input_ids', 'input_mask', 'input_type_ids')
 _OUTPUT = 'logits'
-# The inputs by the names of `padded_batches`.
-_FEATURES = ('input_ids', 'attention_mask', 'token_type_ids')
 
 
 class LitertModel(Model):
@@ -81,7 +79,9 @@ def padded(
       ((0, 0), (0, length - features[feature].shape[1])),
       constant_values=fill,
     ).astype(np.int32)
-    for name, feature, fill in zip(INPUTS, _FEATURES, fills, strict=True)
+    for name, feature, fill in zip(
+      INPUTS, padded_batches.FEATURES, fills, strict=True
+    )
   }
 
 
@@ -92,12 +92,7 @@ def find(folder: str, kind: str) -> str:
     UserError: the folder, the model or its tokenizer is missing.
   """
   return export_record.find_model(
-    folder,
-    FILES[kind],
-    'LiteRT export',
-    'litert',
-    variant=kind if kind != 'float32' else '',
-    beside=[tokenizer_file.NAME],
+    folder, FILES, kind, 'LiteRT export', 'litert', [tokenizer_file.NAME]
   )
 
 
@@ -124,7 +119,7 @@ def load(folder: str, kind: str = 'float32') -> LitertModel:
     labels=labels,
     takes_pairs=recorded.takes_pairs,
     max_seq_length=length,
-    temperature=recorded.temperature if labels else 1.0,
+    temperature=recorded.temperature,
   )
 
 

@@ -52,11 +52,18 @@ class Model(abc.ABC):
     max_seq_length: int,
     temperature: float = 1.0,
   ):
-    """Takes the attributes."""
+    """Takes the attributes.
+
+    Args:
+      labels: as the attribute.
+      takes_pairs: as the attribute.
+      max_seq_length: as the attribute.
+      temperature: as the attribute; ignored if there are no labels.
+    """
     self.labels = tuple(labels)
     self.takes_pairs = takes_pairs
     self.max_seq_length = max_seq_length
-    self.temperature = temperature
+    self.temperature = temperature if self.labels else 1.0
 
   def predict(
     self, texts: Iterable[Text], batch_size: int = 64

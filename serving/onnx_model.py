@@ -69,12 +69,7 @@ def find(folder: str, kind: str) -> str:
     UserError: the folder, the model or its tokenizer is missing.
   """
   return export_record.find_model(
-    folder,
-    FILES[kind],
-    'ONNX export',
-    'onnx',
-    variant=kind if kind != 'float32' else '',
-    beside=[tokenizer_file.NAME],
+    folder, FILES, kind, 'ONNX export', 'onnx', [tokenizer_file.NAME]
   )
 
 
@@ -122,7 +117,7 @@ def of_export(folder: str, run: Run, num_outputs: int) -> OnnxModel:
     labels=labels,
     takes_pairs=recorded.takes_pairs,
     max_seq_length=longest,
-    temperature=recorded.temperature if labels else 1.0,
+    temperature=recorded.temperature,
   )
 
 

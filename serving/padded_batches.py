@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+FEATURES = ('input_ids', 'attention_mask', 'token_type_ids')
+
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
@@ -15,7 +17,7 @@ class Batch:
 
   Attributes:
     rows: int64 [B], the numbers of the inputs.
-    features: `input_ids`, `attention_mask` and `token_type_ids`, int64 [B, S].
+    features: those of `FEATURES`, int64 [B, S].
   """
 
   rows: np.ndarray

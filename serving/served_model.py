@@ -66,7 +66,7 @@ def find(folder: str, kind: str = 'float32') -> str:
     UserError: there is none.
   """
   path = export_record.find_model(
-    folder, FILES[kind], 'SavedModel export', 'saved_model'
+    folder, FILES, kind, 'SavedModel export', 'saved_model'
   )
   return os.path.dirname(path)
 
@@ -101,5 +101,5 @@ def load(folder: str, kind: str = 'float32') -> ServedModel:
     labels=labels,
     takes_pairs=recorded.takes_pairs,
     max_seq_length=export_record.longest_input(folder),
-    temperature=recorded.temperature if labels else 1.0,
+    temperature=recorded.temperature,
   )

@@ -139,7 +139,7 @@ def load(path: str) -> TextModel:
     max_seq_length=(
       recorded.max_seq_length or longest_input(checkpoint, config)
     ),
-    temperature=temperature if labels else 1.0,
+    temperature=temperature,
   )
 
 

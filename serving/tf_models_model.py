@@ -7,13 +7,14 @@ labels.txt.
 Tested by `tests/serving/tf_models_model_test.py`.
 """
 
+from modeling.checkpoints import tf_models
 from modeling.checkpoints.released_names import HEAD_BIAS
 from serving import export_record
 from serving.model import Model
 from system.errors import UserError
 
 PACKAGES = ('yaml',)
-FILES = {'float32': 'params.yaml'}
+FILES = {'float32': tf_models.PARAMS}
 
 
 def find(folder: str, kind: str = 'float32') -> str:
@@ -23,7 +24,7 @@ def find(folder: str, kind: str = 'float32') -> str:
     UserError: there are none.
   """
   return export_record.find_model(
-    folder, FILES[kind], 'model of tf-models-official', 'tf_models'
+    folder, FILES, kind, 'model of tf-models-official', 'tf_models'
   )
 
 
@@ -63,5 +64,5 @@ def load(folder: str, kind: str = 'float32') -> Model:
     max_seq_length=recorded.max_seq_length
     or tf_models_reader.longest_input(folder)
     or config.max_position_embeddings,
-    temperature=recorded.temperature if labels else 1.0,
+    temperature=recorded.temperature,
   )

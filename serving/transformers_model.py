@@ -113,7 +113,7 @@ def load(folder: str) -> TransformersModel:
     labels=labels,
     takes_pairs=recorded.takes_pairs,
     max_seq_length=export_record.longest_input(folder),
-    temperature=recorded.temperature if labels else 1.0,
+    temperature=recorded.temperature,
   )
 
 

@@ -4,7 +4,7 @@ The command writes to a file, not to a pipe, so it survives its reader. Absl's
 prefix (level, time, process, place) is left out; warnings and errors keep
 their level. If the command is silent for long, a line says that it still runs.
 
-Tested by `tests/system/steps_test.py`.
+Tested by `tests/system/step_runner_test.py`.
 """
 
 import re

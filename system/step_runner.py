@@ -1,6 +1,9 @@
 """Runs a list of steps: one process for each, with a log and a time.
 
-Tested by `tests/system/steps_test.py`.
+Several jobs share this machine's cores.
+
+A signal to the list is passed on to its commands, once: they save and end. If
+the list itself is killed, Linux sends SIGTERM to its commands.
 """
 
 import concurrent.futures
@@ -11,18 +14,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 import tqdm
 
 from system import child_process, local_files, stop_request
-from system.errors import UserError
+from system.errors import Stopped, UserError
 from system.log_echo import LogEcho
+from system.steps import Step, to_run
 from system.threads import num_cores
-
-if TYPE_CHECKING:
-  from system.steps import Step
 
 _as_duration = tqdm.tqdm.format_interval
 
@@ -32,10 +32,50 @@ _LINES_OF_FAILURE = 12
 _STOPPED = (75, 130)
 
 
+def run(
+  steps: Iterable[Step],
+  log_dir: str,
+  num_jobs: int = 1,
+  shows_output: bool = False,
+) -> None:
+  """Runs the steps that are not done, and what they need.
+
+  Prints a line when a step starts and ends, with the time left as the finished
+  steps suggest it. A failed step does not stop the steps that do not need it.
+
+  Args:
+    steps: what to run, in the order of preference.
+    log_dir: takes a log of each command.
+    num_jobs: how many commands run at the same time; they share the cores. A
+      command that all others wait for has all cores.
+    shows_output: for steps one after another: whether to print what the
+      commands write to their logs, and to end with the first failure.
+
+  Raises:
+    UserError: a command failed; all failed ones and their logs are named. Or a
+      command stopped by itself.
+    Stopped: SIGTERM or Ctrl-C stopped the list, and its commands have ended.
+  """
+  steps = list(steps)
+  if shows_output:
+    runner = ShownRunner(to_run(steps), log_dir, len(steps))
+  else:
+    runner = Runner(to_run(steps), log_dir, num_jobs)
+  with stop_request.listener(runner.stop):
+    runner.run()
+  if stop_request.was_made():
+    raise Stopped('the commands have saved and ended')
+
+
+def was_begun(step: Step, log_dir: str) -> bool:
+  """Returns whether `run` began a step with this folder of logs, unfinished."""
+  return os.path.exists(seconds_file(os.path.join(log_dir, f'{step.name}.log')))
+
+
 class Runner:
   """Runs a list of steps, several at a time."""
 
-  def __init__(self, steps: 'Sequence[Step]', log_dir: str, num_jobs: int):
+  def __init__(self, steps: Sequence[Step], log_dir: str, num_jobs: int):
     """Takes the steps.
 
     Args:
@@ -93,7 +133,7 @@ class Runner:
       for process in list(self._processes):
         process.terminate()
 
-  def _next(self, num_free: int) -> 'list[Step]':
+  def _next(self, num_free: int) -> list[Step]:
     """Takes the next steps whose needs are done from the waiting ones."""
     if self._is_ending.is_set():
       self._waiting = []
@@ -104,7 +144,7 @@ class Runner:
       self._waiting.remove(step)
     return ready
 
-  def _run_step(self, step: 'Step', is_alone: bool) -> None:
+  def _run_step(self, step: Step, is_alone: bool) -> None:
     log = os.path.join(self._log_dir, f'{step.name}.log')
     for path in (log, step.done):
       os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -130,17 +170,19 @@ class Runner:
     took = 'is done' if seconds is None else f'took {_as_duration(seconds)}'
     self._say(f'{step.name} {took}{self._time_left()}')
 
-  def _announce(self, step: 'Step') -> None:
+  def _announce(self, step: Step) -> None:
     self._say(f'{step.name} begins')
 
-  def _wait(
-    self, step: 'Step', process: subprocess.Popen, log: str, start: int
-  ) -> int:
-    """Waits for a command, whose log begins at `start`; returns its status."""
-    del step, log, start
+  def _wait(self, process: subprocess.Popen, echo: LogEcho) -> int:
+    """Waits for a command; returns its exit status.
+
+    Args:
+      process: the command.
+      echo: can print what the command writes to its log; not used here.
+    """
     return process.wait()
 
-  def _run_command(self, step: 'Step', log: str, is_alone: bool) -> int:
+  def _run_command(self, step: Step, log: str, is_alone: bool) -> int:
     """Returns the exit status of a command, which may have all cores alone."""
     environment = {**os.environ, 'PYTHON': sys.executable}
     if not is_alone:
@@ -149,16 +191,16 @@ class Runner:
     with open(log, 'ab') as file:
       file.write(f'+ {step.shell_command()}\n'.encode())
       file.flush()
-      start = file.tell()
+      echo = LogEcho(log, step.name, file.tell())
       process = child_process.start(step.words(), file, environment)
       self._processes.add(process)
       if self._is_stopping.is_set():
         process.terminate()
-      status = self._wait(step, process, log, start)
+      status = self._wait(process, echo)
       self._processes.discard(process)
     return status
 
-  def _report_failure(self, step: 'Step', log: str, reason: str) -> None:
+  def _report_failure(self, step: Step, log: str, reason: str) -> None:
     self._say('\n'.join([f'{step.name} {reason}:', *self._end_of(log)]))
     self._failed.append(f'{step.name} {reason}; its log is {log}')
 
@@ -191,7 +233,7 @@ class Runner:
 class ShownRunner(Runner):
   """Runs steps one after another, shows their output, ends with a failure."""
 
-  def __init__(self, steps: 'Sequence[Step]', log_dir: str, num_all: int):
+  def __init__(self, steps: Sequence[Step], log_dir: str, num_all: int):
     """Takes the steps.
 
     Args:
@@ -202,16 +244,14 @@ class ShownRunner(Runner):
     super().__init__(steps, log_dir, num_jobs=1)
     self._num_done, self._num_steps = num_all - len(steps), num_all
 
-  def _announce(self, step: 'Step') -> None:
+  def _announce(self, step: Step) -> None:
     number = f'stage {self._num_done + 1} of {self._num_steps}'
     self._say(f'{number}, {step.name}: {step.title}')
 
-  def _wait(
-    self, step: 'Step', process: subprocess.Popen, log: str, start: int
-  ) -> int:
-    return LogEcho(log, step.name, start).follow(process)
+  def _wait(self, process: subprocess.Popen, echo: LogEcho) -> int:
+    return echo.follow(process)
 
-  def _report_failure(self, step: 'Step', log: str, reason: str) -> None:
+  def _report_failure(self, step: Step, log: str, reason: str) -> None:
     super()._report_failure(step, log, reason)
     self._is_ending.set()
 
@@ -262,7 +302,7 @@ class _Tries:
     local_files.write(self._path, json.dumps(rounded))
 
 
-def _finish(step: 'Step', seconds: float | None) -> str:
+def _finish(step: Step, seconds: float | None) -> str:
   """Finishes a step; returns what is wrong with its result, or ''."""
   try:
     step.finish(seconds)

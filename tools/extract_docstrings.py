@@ -28,9 +28,9 @@ from cli import flag_group, script
 from system import folders, json_text, local_files
 from system.errors import UserError
 from system.progress import Progress
-from tools import docstring_corpus, word_order_task
-from tools.docstring_corpus import Module
-from tools.word_order_task import Task
+from tools.docstrings import docstring_corpus, word_order_task
+from tools.docstrings.docstring_corpus import Module
+from tools.docstrings.word_order_task import Task
 
 FLAGS = flags.FLAGS
 

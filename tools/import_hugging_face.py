@@ -111,20 +111,20 @@ def import_folder(
   return [
     f'{weights_file} → {len(weights)} variables of {prefix}',
     *_activation(config.hidden_act),
-    *imported_folder.listed(
+    *imported_folder.report_line(
       'heads', sorted(n for n in weights if not is_encoder(n))
     ),
-    *imported_folder.listed('freshly initialised', fresh),
-    *imported_folder.listed('unused', unused),
+    *imported_folder.report_line('freshly initialised', fresh),
+    *imported_folder.report_line('unused', unused),
     *_unused_head(input_dir),
-    *imported_folder.listed(
+    *imported_folder.report_line(
       f'added to {VOCAB} because the model has more ids', padding
     ),
-    *imported_folder.listed(f'added tokens, now in {VOCAB}', added),
-    *imported_folder.listed(
+    *imported_folder.report_line(f'added tokens, now in {VOCAB}', added),
+    *imported_folder.report_line(
       'added tokens that no text has here', _unmatched(added, casing)
     ),
-    *imported_folder.listed('labels', list(labels)),
+    *imported_folder.report_line('labels', list(labels)),
     *imported_folder.unnamed(weights, labels),
     *recorded,
     *([f'use --do_lower_case={casing[1]}'] if casing else []),

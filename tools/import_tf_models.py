@@ -22,6 +22,7 @@ from cli import flag_group, script
 from modeling.checkpoints import location, recorded_casing
 from modeling.checkpoints.bundle_files import CONFIG, PREFIX, VOCAB
 from modeling.checkpoints.released_names import HEAD_BIAS, is_encoder
+from modeling.checkpoints.tf_models import PARAMS
 from modeling.configs import BertConfig
 from system import files, text_files
 from system.errors import UserError
@@ -32,15 +33,13 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 
-_PARAMS = 'params.yaml'
-
 
 def define_flags() -> None:
   """Defines this script's flags."""
   flags.DEFINE_string(
     'input_dir',
     None,
-    f'The folder with the checkpoint of tf-models-official and {_PARAMS} or '
+    f'The folder with the checkpoint of tf-models-official and {PARAMS} or '
     f'{CONFIG}; or the prefix of a checkpoint in it.',
   )
   flags.DEFINE_string(
@@ -108,11 +107,11 @@ def import_checkpoint(
   return [
     f'{checkpoint.prefix} → {len(weights)} variables of {prefix}',
     f'the pooler is {pooler}',
-    *imported_folder.listed(
+    *imported_folder.report_line(
       'heads', sorted(n for n in weights if not is_encoder(n))
     ),
-    *imported_folder.listed('unused', unused),
-    *imported_folder.listed('labels', list(labels)),
+    *imported_folder.report_line('unused', unused),
+    *imported_folder.report_line('labels', list(labels)),
     *imported_folder.unnamed(weights, labels),
     *recorded,
     *([f'use --do_lower_case={casing[1]}'] if casing else []),

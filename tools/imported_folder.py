@@ -56,7 +56,7 @@ def unnamed(
   ]
 
 
-def listed(title: str, names: Sequence[str]) -> list[str]:
+def report_line(title: str, names: Sequence[str]) -> list[str]:
   """Returns the line of a report that lists names; none if there are none."""
   return [f'{title} ({len(names)}): {", ".join(names)}'] if names else []
 

@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from system import text_table
+
 if TYPE_CHECKING:
   from data.text.tokenization import BertTokenizer
   from modeling.checkpoints.location import Checkpoint
@@ -84,5 +86,4 @@ def render(report: Mapping[str, Any]) -> list[str]:
         *(f'{100 * x["unknown_word_share"]:.4f}' for x in both),
       ),
     ]
-  width = max(len(row[0]) for row in rows)
-  return [f'{a:{width}}  {b:>12}  {c:>12}' for a, b, c in rows]
+  return text_table.aligned(rows)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from modeling.checkpoints import run_files
 from modeling.checkpoints.bundle_files import CONFIG, DATA
 from modeling.checkpoints.location import locate
 from modeling.configs import BertConfig, count_parameters
@@ -61,12 +62,12 @@ def make(
     UserError: the run was not evaluated, or a key is malformed.
   """
   scores, step = _scores(run_dir)
-  run = _read_if_there(run_dir, 'run.json')
+  run = run_files.read(run_dir)
   command = run.get('command') or {}
   words = command.get('flags', [])
   config = _config(run_dir, model_dir)
   written = files.modified(os.path.join(run_dir, 'eval_results.txt'))
-  speed = _read_if_there(run_dir, 'eval_speed.json')
+  speed = files.read_object_if_there(os.path.join(run_dir, 'eval_speed.json'))
   return result_schema.check(
     {
       'keys': dict(keys),
@@ -243,11 +244,6 @@ def _confusion(run_dir: str) -> dict[str, Any] | None:
   if len(labels) > _MAX_LABELS:
     return None
   return {'labels': list(labels), 'counts': counts.tolist()}
-
-
-def _read_if_there(folder: str, name: str) -> dict[str, Any]:
-  path = os.path.join(folder, name)
-  return files.read_json(path) if files.exists(path) else {}
 
 
 def _crc(run_dir: str, step: int) -> str | None:

@@ -28,7 +28,7 @@ from data.tasks.table_rows import Columns
 from data.text import languages
 from system import files, text_files
 from system.errors import UserError
-from tools.docstring_prose import split_sentences
+from tools.docstrings.docstring_prose import split_sentences
 
 FLAGS = flags.FLAGS
 

@@ -23,30 +23,23 @@ import glob
 import io
 import itertools
 import json
-import math
 import os
-import statistics
 import subprocess
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from absl import flags, logging
 
 from cli import flag_group, script
-from data.tasks import glue
-from system import files, local_files, steps
+from system import files, local_files, step_runner, text_table
 from system.errors import Stopped, UserError, listed, shown
-from system.steps import Step
-from tools import run_result
-from training.metrics import METRIC_NAMES
+from system.steps import Step, flag_words
+from tools import run_result, sweep_table
 
 FLAGS = flags.FLAGS
 
 _WORDS_FILE = 'words.json'
 # Files of a sweep that has made something: a result, a run in progress, scores.
 _TRACES = ('results/*', 'runs/*/run.json', 'runs/*/eval_results.txt')
-# Scores besides a task's metrics; the last three begin with 'teacher_'.
-_OTHER_SCORES = ('loss', 'expected_calibration_error', 'agreement', 'kl', 'mse')
 _SCRIPTS = ('run_classifier.py', 'run_distillation.py', 'run_pretraining.py')
 
 
@@ -210,8 +203,8 @@ def _step(
   def record(seconds: float | None) -> None:
     run_result.write_of_step(result, folder, keys, seconds)
 
-  flag_words = steps.flag_words({**values, 'output_dir': folder})
-  return Step(name, (*words, *flag_words), result, finish=record)
+  own = flag_words({**values, 'output_dir': folder})
+  return Step(name, (*words, *own), result, finish=record)
 
 
 def write_flagfiles(sweep_dir: str, planned: Sequence[Step]) -> None:
@@ -253,88 +246,11 @@ def collect(sweep_dir: str, planned: Sequence[Step]) -> int:
   for step in planned:
     run = os.path.join(sweep_dir, 'runs', step.name, 'eval_results.txt')
     # A run that was begun here and not ended may still have to predict.
-    is_ours = steps.was_begun(step, os.path.join(sweep_dir, 'logs'))
+    is_ours = step_runner.was_begun(step, os.path.join(sweep_dir, 'logs'))
     if not step.is_done and os.path.exists(run) and not is_ours:
       step.finish(None)
     unfinished += not step.is_done
   return unfinished
-
-
-def as_table(
-  results: Sequence[Mapping[str, Any]], metric: str | None
-) -> list[list[str]]:
-  """Returns a table of the mean over seeds of each combination, best first.
-
-  Args:
-    results: of the finished runs, at least one.
-    metric: the score; None for the first one that is no loss.
-
-  Raises:
-    UserError: the runs have no such score.
-  """
-  scores = results[0]['scores']
-  metric = metric or next((x for x in scores if not _is_loss(x)), 'loss')
-  for result in results:
-    if metric not in result['scores']:
-      raise UserError(
-        f'--metric={metric}: a run has {listed(result["scores"])} alone'
-      )
-  # Each file has the keys in the order that --grid had when it was written.
-  names = [name for name in results[0]['keys'] if name != 'seed']
-  groups: dict[tuple, list[float]] = {}
-  for result in results:
-    keys = tuple(result['keys'][name] for name in names)
-    value = result['scores'][metric]
-    groups.setdefault(keys, []).append(float('nan') if value is None else value)
-  sign = 1 if _is_loss(metric) else -1
-
-  def place(group: tuple[tuple, list[float]]) -> tuple[bool, float]:
-    mean = statistics.mean(group[1])
-    return math.isnan(mean), sign * mean
-
-  rows = sorted(groups.items(), key=place)
-  return [
-    [*names, metric, 'lowest', 'highest', 'seeds'],
-    *(
-      [
-        *map(str, keys),
-        *(f'{x:.4f}' for x in (statistics.mean(v), min(v), max(v))),
-        str(len(v)),
-      ]
-      for keys, v in rows
-    ),
-  ]
-
-
-def _is_loss(metric: str) -> bool:
-  """Returns whether lower values of a score are better."""
-  return 'loss' in metric or metric.endswith(('_error', '_kl', '_mse'))
-
-
-def main_metric(words: Sequence[str]) -> str | None:
-  """Returns the main metric of a command's task; None if GLUE has no such."""
-  task = _given(words).get('task_name', '')
-  is_glue = task and task.lower() != 'custom'
-  return glue.get_task(task).metrics[0] if is_glue else None
-
-
-def check_metric(metric: str, words: Sequence[str]) -> None:
-  """Refuses a score that no run of the command can have.
-
-  The scores of pre-training are not checked.
-
-  Raises:
-    UserError: there is no such score.
-  """
-  name = metric.removeprefix('mismatched_').removeprefix('teacher_')
-  known = (*METRIC_NAMES, *_OTHER_SCORES)
-  is_of_task = os.path.basename(words[0]) != 'run_pretraining.py'
-  # 'f1:spam' is the score of one label.
-  if is_of_task and name.partition(':')[0] not in known:
-    raise UserError(
-      f'--metric={metric}: expected a score of {words[0]}, such as '
-      f'{listed(METRIC_NAMES)} or loss'
-    )
 
 
 def main(arguments: list[str]) -> None:
@@ -345,9 +261,10 @@ def main(arguments: list[str]) -> None:
   local_files.require_local(FLAGS.sweep_dir)
   words, grid = arguments[1:], parse_grid(FLAGS.grid, FLAGS.seeds)
   planned = plan(FLAGS.sweep_dir, words, grid)
-  metric = FLAGS.metric or main_metric(arguments)
+  task = _given(words).get('task_name', '')
+  metric = FLAGS.metric or sweep_table.main_metric(task)
   if metric:
-    check_metric(metric, words)
+    sweep_table.check_metric(metric, words[0])
   if not FLAGS.collect:
     check_flags(words, grid)
   check_words(FLAGS.sweep_dir, words)
@@ -359,7 +276,8 @@ def main(arguments: list[str]) -> None:
     return
   try:
     if not FLAGS.collect:
-      steps.run(planned, os.path.join(FLAGS.sweep_dir, 'logs'), FLAGS.jobs)
+      log_dir = os.path.join(FLAGS.sweep_dir, 'logs')
+      step_runner.run(planned, log_dir, FLAGS.jobs)
   except (Stopped, UserError):
     # A table that cannot be made must not hide why the runs ended.
     try:
@@ -377,16 +295,12 @@ def _report(planned: Sequence[Step], metric: str | None) -> None:
     logging.warning('%d of %d runs have no result', unfinished, len(planned))
   if not results:
     return
-  table = as_table(results, metric)
+  table = sweep_table.as_table(results, metric)
   text = io.StringIO()
   csv.writer(text, lineterminator='\n').writerows(table)
   path = os.path.join(FLAGS.sweep_dir, 'sweep.csv')
   local_files.write(path, text.getvalue())
-  widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-  script.show(
-    '  '.join(x.rjust(width) for x, width in zip(row, widths, strict=True))
-    for row in table
-  )
+  script.show(text_table.aligned(table))
   logging.info('saved %s', path)
 
 

@@ -21,11 +21,11 @@ from absl import flags, logging
 
 from cli import device_flags, flag_group, script
 from system.errors import UserError
-from tools import tpu_compiler
-from tools.tpu_compiler import Compiler, Cost
+from tools.tpu import tpu_compiler
+from tools.tpu.tpu_compiler import Compiler, Cost
 
 if TYPE_CHECKING:
-  from tools.replica_job import ReplicaJob
+  from tools.tpu.replica_job import ReplicaJob
 
 FLAGS = flags.FLAGS
 
@@ -175,7 +175,7 @@ def main(_: list[str]) -> None:
   """Compiles the step, prints its cost and searches for the largest batch."""
   flag_group.require('script', 'topology')
   device_flags.check()
-  from tools import replica_job
+  from tools.tpu import replica_job
 
   logging.set_verbosity(logging.WARNING)  # Hides the log of a run's start.
   compiler = Compiler(

@@ -27,7 +27,7 @@ def encode_labels(task: Task, examples: Sequence[Example]) -> np.ndarray:
 def log_probabilities(
   logits: np.ndarray, temperature: float = 1.0
 ) -> np.ndarray:
-  """Returns the log of the softmax of logits / temperature, float64 [N, C]."""
+  """Returns log(softmax(logits / temperature)), float64 [..., C]."""
   return tf.nn.log_softmax(logits.astype(np.float64) / temperature).numpy()
 
 

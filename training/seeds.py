@@ -10,7 +10,7 @@ from typing import Any
 from absl import logging
 
 from devices import workers
-from system import files, settings
+from system import files, settings, text_table
 from training import (
   foreign_files,
   gradient_registry,
@@ -118,14 +118,15 @@ def report(output_dir: str, scores: Mapping[int, Scores]) -> None:
     scores: as for `summarise`.
   """
   summary = summarise(scores)
-  width = max(map(len, summary))
   logging.info(
     'Scores of %d seeds, %s', len(scores), ', '.join(map(str, scores))
   )
-  logging.info('%s', ' ' * width + ''.join(f'{name:>10}' for name in _COLUMNS))
-  for name, values in summary.items():
-    cells = ''.join(f'{values[column]:10.4f}' for column in _COLUMNS)
-    logging.info('%s', f'{name:{width}}{cells}')
+  rows = [
+    [name, *(f'{values[column]:.4f}' for column in _COLUMNS)]
+    for name, values in summary.items()
+  ]
+  for line in text_table.aligned([['', *_COLUMNS], *rows]):
+    logging.info('%s', line)
   files.write_json(
     os.path.join(output_dir, seed_folders.REPORT),
     {

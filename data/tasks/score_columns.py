@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 from data.tasks import tables
 from data.tasks.score_options import ScoreOptions
-from data.text import parquet
-from data.text.text_formats import Input
 from system import files
 from system.errors import UserError, listed, shown
 
@@ -53,16 +51,8 @@ def in_file(path: str) -> list[str]:
     UserError: the file is missing, no table, malformed or empty.
   """
   files.require_file(path, 'the table of scores')
-  table_format = tables.format_of(path)
-  if table_format == 'parquet':
-    return parquet.column_names(Input(path))
-  columns: dict[str, None] = {}
-  for number, row in tables.read_rows(path, table_format, ()):
-    if isinstance(row, str):
-      raise UserError(f'{path}, line {number}: {row}')
-    columns |= dict.fromkeys(row)
-    if table_format != 'jsonl':
-      break
+  rows = tables.column_names(path)
+  columns = dict.fromkeys(name for names in rows for name in names)
   if not columns:
     raise UserError(f'{path} holds no row')
   return list(columns)

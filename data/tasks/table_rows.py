@@ -11,8 +11,6 @@ from absl import logging
 
 from data.tasks import label_order, tables
 from data.tasks.examples import Example
-from data.text import parquet
-from data.text.text_formats import Input
 from system import files, text_files
 from system.errors import UserError, listed, shown
 
@@ -67,16 +65,11 @@ def _names_in(path: str) -> list[str]:
   Those of JSONL are the first row's that has a text in one of `_TEXT_COLUMNS`;
   if none has one, those of the first row.
   """
-  table_format = tables.format_of(path)
-  if table_format == 'parquet':
-    return parquet.column_names(Input(path))
   first: list[str] = []
-  for number, row in tables.read_rows(path, table_format, ()):
-    if isinstance(row, str):
-      raise UserError(f'{path}, line {number}: {row}')
-    first = first or list(row)
-    if table_format != 'jsonl' or not row.keys().isdisjoint(_TEXT_COLUMNS):
-      return list(row)
+  for names in tables.column_names(path):
+    first = first or names
+    if not set(names).isdisjoint(_TEXT_COLUMNS):
+      return names
   return first
 
 

@@ -54,6 +54,24 @@ def place(path: str, file_format: str, number: int) -> str:
   return f'{path}, {"row" if file_format == "parquet" else "line"} {number}'
 
 
+def column_names(path: str) -> Iterator[list[str]]:
+  """Yields the columns of a table: of each row of JSONL, else once.
+
+  Raises:
+    UserError: as for `read_rows`, or a row has a wrong number of columns.
+  """
+  file_format = format_of(path)
+  if file_format == 'parquet':
+    yield parquet.column_names(Input(path))
+    return
+  for number, row in read_rows(path, file_format, ()):
+    if isinstance(row, str):
+      raise UserError(f'{path}, line {number}: {row}')
+    yield list(row)
+    if file_format != 'jsonl':
+      return
+
+
 def read_rows(
   path: str,
   file_format: str,

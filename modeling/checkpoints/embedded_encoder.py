@@ -18,14 +18,11 @@ from modeling.checkpoints import (
 )
 from modeling.checkpoints.bundle_files import VOCAB
 from modeling.checkpoints.hugging_face_reader import CONFIG_FILE, WEIGHTS_FILES
-from system import files, text_files
+from system import files, project, text_files
 from system.errors import UserError, shown
 
-_ROOT = os.path.dirname(
-  os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-)
 _NAME = os.path.join('encoders', 'uncased_L-2_H-128_A-2')
-FOLDER = os.path.join(_ROOT, _NAME)
+FOLDER = os.path.join(project.ROOT, _NAME)
 _SUMS = 'SHA256SUMS'
 _WEIGHTS = WEIGHTS_FILES[0]
 # A line of sha256sum.
@@ -33,11 +30,8 @@ _SUM = re.compile(r'([0-9a-f]{64}) [ *](.+)')
 
 
 def path() -> str:
-  """Returns the folder, relative to the current one if that is the project's.
-
-  Commands with such a path are easier to read.
-  """
-  return _NAME if os.getcwd() == _ROOT else FOLDER
+  """Returns the folder as `project.path` does."""
+  return project.path(_NAME)
 
 
 def has_vocabulary(tokens: Sequence[str]) -> bool:

@@ -21,6 +21,7 @@ from modeling.checkpoints import (
   hugging_face_reader,
   model_file,
   recorded_casing,
+  run_files,
 )
 from modeling.checkpoints.bundle_files import CONFIG, DATA, INDEX, PREFIX, VOCAB
 from modeling.checkpoints.hugging_face_reader import WEIGHTS_FILES
@@ -195,7 +196,7 @@ def label_folders(path: str) -> list[str]:
   """
   folder = path if files.is_folder(path) else os.path.dirname(path)
   folder = folder.rstrip('/')
-  return list(dict.fromkeys([folder, recorded_casing.run_folder(folder)]))
+  return list(dict.fromkeys([folder, run_files.of_checkpoint(folder)]))
 
 
 def locate(path: str) -> Checkpoint:
@@ -246,7 +247,7 @@ def _name_best(prefix: str) -> None:
 
 def best_folder(folder: str) -> str:
   """Returns the folder of the best checkpoint of a run in `folder`."""
-  return os.path.join(folder, recorded_casing.BEST)
+  return os.path.join(folder, run_files.BEST)
 
 
 def has_best(folder: str) -> bool:

@@ -3,7 +3,7 @@
 import os
 import re
 
-from modeling.checkpoints import model_file, tokenizer_files
+from modeling.checkpoints import model_file, run_files, tokenizer_files
 from system import files
 
 # Folders in Google's zip files: those that google-research/bert lists, and the
@@ -11,8 +11,6 @@ from system import files
 _UNCASED = re.compile(r'((wwm_)?uncased|multilingual|chinese)_L-\d')
 _CASED = re.compile(r'((wwm|multi)_)?cased_L-\d')
 
-# The folder of a run's best checkpoint, inside the run's folder.
-BEST = 'best'
 FILE = tokenizer_files.CONFIG
 
 
@@ -51,7 +49,8 @@ def beside(prefix: str) -> tuple[str, bool] | None:
   content = model_file.read(folder)
   if content and content.do_lower_case is not None:
     return os.path.join(folder, model_file.FILE), content.do_lower_case
-  path = os.path.join(run_folder(folder), 'run.json')
+  run = run_files.of_checkpoint(folder)
+  path = os.path.join(run, run_files.RUN_FILE)
   value = _of_run(path)
   return None if value is None else (path, value)
 
@@ -72,20 +71,12 @@ def write(
     files.write_json(os.path.join(folder, FILE), known)
 
 
-def run_folder(folder: str) -> str:
-  """Returns the folder of the run whose checkpoints a folder holds.
-
-  A run's best checkpoint is in RUN/best; run.json is in RUN.
-
-  >>> run_folder('runs/sst2/best'), run_folder('runs/sst2')
-  ('runs/sst2', 'runs/sst2')
-  """
-  is_best = os.path.basename(folder) == BEST
-  return os.path.dirname(folder) if is_best else folder
-
-
 def _of_run(path: str) -> bool | None:
-  """Reads do_lower_case in a run.json; None if it is missing."""
+  """Reads do_lower_case in a run.json, perhaps of another program.
+
+  Returns:
+    None if there is no such file or value.
+  """
   values = files.read_json(path) if files.exists(path) else {}
   values = values.get('configuration') if isinstance(values, dict) else {}
   return values.get('do_lower_case') if isinstance(values, dict) else None

@@ -25,6 +25,8 @@ import numpy as np
 from modeling.configs import BertConfig
 from system.errors import UserError, shown
 
+# The settings of an experiment, beside its checkpoints.
+PARAMS = 'params.yaml'
 # The root's edges to objects that its fine-tuning tasks start from.
 ENCODER, MASKED_LM = 'encoder', 'masked_lm'
 NEXT_SENTENCE_POOLER = 'next_sentence.pooler_dense'

@@ -20,12 +20,12 @@ from modeling.checkpoints.tf_models import (
   MODEL,
   NEXT_SENTENCE,
   NEXT_SENTENCE_POOLER,
+  PARAMS,
 )
 from modeling.configs import BertConfig
 from system import files
 from system.errors import UserError, shown
 
-PARAMS = 'params.yaml'
 # Where an encoder may be: alone, in a classifier, in a pre-trainer.
 _ENCODERS = (
   *(ENCODER, MODEL, f'{MODEL}/_network', f'{MODEL}/encoder_network'),

@@ -8,10 +8,10 @@ experiment with two sets of sizes or encoders.
 import json
 import os
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cli import run_flags
 from recipes.paper import plan_flags, scores
 from recipes.paper.experiment import Experiment, Run
 from system import local_files
@@ -73,28 +73,29 @@ def _description(
   notes = [*experiment.notes, *summary]
   if any(x['keys'].get('seed') is not None for x in results):
     notes += [_OF_STUDENTS, *([] if experiment.varies_rates else [_OF_RATES])]
-  # The command that makes all results anew, whichever collected them. With
-  # --runs_dir it would skip those that are there.
-  arguments, words = [], iter(sys.argv[1:])
-  for word in words:
-    if word in ('--runs_dir', '--only'):
-      next(words)
-    elif not word.startswith(('--collect', '--runs_dir=', '--only=')):
-      arguments.append(word)
-  if not any(x.startswith('--scale') for x in arguments):
-    arguments.append(f'--scale={plan_flags.scale_name()}')
   return {
     'title': experiment.title,
     'question': experiment.question,
-    'command': shlex.join(
-      ['python', '-m', f'recipes.paper.{experiment.name}', *arguments]
-    ),
+    'command': _command(experiment),
     'figure': dict(experiment.figure),
     'paper': list(experiment.paper),
     'paper_source': experiment.paper_source,
     'notes': notes,
     'planned': _distinct(planned),
   }
+
+
+def _command(experiment: Experiment) -> str:
+  """Returns the command that makes all results anew.
+
+  The command of this process may make some or only collect them; and with its
+  --runs_dir, results that are there would be skipped.
+  """
+  given = run_flags.command(scale=plan_flags.scale_name())['flags']
+  left_out = ('--collect', '--only=', '--runs_dir=')
+  words = [word for word in given if not word.startswith(left_out)]
+  module = f'recipes.paper.{experiment.name}'
+  return shlex.join(['python', '-m', module, *words])
 
 
 def _distinct(keys: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

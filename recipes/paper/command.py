@@ -15,11 +15,11 @@ from absl import flags
 
 from cli import script
 from recipes import kept_flags
-from recipes.paper import collection, plan_flags
+from recipes.paper import chosen_runs, collection, plan_flags
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.stages import Stages
-from system import steps
-from system.errors import UserError
+from system import step_runner
+from system.steps import Step, to_run
 
 FLAGS = flags.FLAGS
 
@@ -39,12 +39,12 @@ def _main(experiment: Experiment) -> None:
   plan = plan_flags.make_plan(experiment)
   kept_flags.check(_settings(plan), _deciding(plan.stages), _ADVICE)
   runs = experiment.runs(plan)  # Fails if files of the data are missing.
-  _check_only(runs)
+  chosen_runs.check(runs, FLAGS.only)
   # Another program may have run the commands.
   if FLAGS.collect and _record_finished(plan, runs):
     kept_flags.keep(_settings(plan), _deciding(plan.stages))
   if FLAGS.list_commands:
-    left = steps.to_run(_wanted(experiment.runs(plan)))
+    left = to_run(_wanted(experiment.runs(plan)))
     script.show(step.shell_command() for step in left)
     return
   try:
@@ -63,11 +63,11 @@ def _make(experiment: Experiment, plan: Plan) -> None:
   settings = _settings(plan)
   is_first = not os.path.exists(settings)
   kept_flags.keep(settings, _deciding(plan.stages))
-  planned = steps.to_run(_wanted(experiment.runs(plan)))
+  planned = to_run(_wanted(experiment.runs(plan)))
   try:
     # Later runs may depend on the results of earlier ones.
     while wanted := _wanted(experiment.runs(plan)):
-      steps.run(wanted, plan.stages.path('logs'), FLAGS.jobs)
+      step_runner.run(wanted, plan.stages.path('logs'), FLAGS.jobs)
   finally:
     if is_first and planned and not any(step.is_done for step in planned):
       os.remove(settings)  # A corrected command may follow.
@@ -101,49 +101,10 @@ def _named(text: str, ending: str) -> str:
   return text + ending.format(FLAGS.variant) if FLAGS.variant else text
 
 
-def _wanted(runs: Sequence[Run]) -> list[steps.Step]:
+def _wanted(runs: Sequence[Run]) -> list[Step]:
   """Returns the steps of the runs of --only that have no result."""
-  return [
-    run.student.step
-    for run in _chosen_runs(runs)
-    if not run.student.step.is_done
-  ]
-
-
-def _chosen_runs(runs: Sequence[Run]) -> list[Run]:
-  """Returns the runs of --only."""
-  columns = _only().items()
-  return [
-    run
-    for run in runs
-    if all(str(run.keys.get(column)) in values for column, values in columns)
-  ]
-
-
-def _only() -> dict[str, set[str]]:
-  """Returns column → the values that --only gives it."""
-  columns: dict[str, set[str]] = {}
-  for text in FLAGS.only:
-    column, equals, value = text.partition('=')
-    if not equals:
-      raise UserError(f'--only: expected column=value, got {text}')
-    columns.setdefault(column, set()).add(value)
-  return columns
-
-
-def _check_only(runs: Sequence[Run]) -> None:
-  """Raises a `UserError` if no run has a value of --only."""
-  for column, given in _only().items():
-    values = {str(run.keys[column]): None for run in runs if column in run.keys}
-    if not values:
-      columns = dict.fromkeys(column for run in runs for column in run.keys)
-      raise UserError(f'--only={column}: expected one of {", ".join(columns)}')
-    if unknown := given - values.keys():
-      raise UserError(
-        f'--only={column}={min(unknown)}: expected one of {", ".join(values)}'
-      )
-  if not _chosen_runs(runs):
-    raise UserError(f'--only={",".join(FLAGS.only)}: no run has all of these')
+  steps = [x.student.step for x in chosen_runs.choose(runs, FLAGS.only)]
+  return [step for step in steps if not step.is_done]
 
 
 def _record_finished(plan: Plan, runs: Sequence[Run]) -> bool:
@@ -160,7 +121,9 @@ def _record_finished(plan: Plan, runs: Sequence[Run]) -> bool:
   for student in (run.student for run in runs):
     step = student.step
     is_ready = student.trained.is_done and all(n.is_done for n in step.needs)
-    if is_ready and not step.is_done and not steps.was_begun(step, log_dir):
+    if (
+      is_ready and not step.is_done and not step_runner.was_begun(step, log_dir)
+    ):
       plan.students.kept.add(student.name)
       step.finish(None)
       has_recorded = True

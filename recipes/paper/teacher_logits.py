@@ -21,7 +21,8 @@ import numpy as np
 from absl import flags
 
 from cli import flag_group, script
-from system import files, local_files
+from modeling.checkpoints import run_files
+from system import local_files
 from system.errors import UserError
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ def keep(dump_dir: str, texts: 'TransferSet', logits_file: str) -> None:
   from distillation import dump_manifest, logits_dump
 
   manifest = dump_manifest.read(dump_dir)
-  run = files.read_json(os.path.join(dump_dir, 'run.json'))
-  if run['configuration'].get('texts') != texts.checksum():
+  configuration = run_files.read(dump_dir).get('configuration', {})
+  if configuration.get('texts') != texts.checksum():
     raise UserError(f'{dump_dir} is a dump of another transfer set')
   rows = logits_dump.Dump(dump_dir, manifest).rows()
   tensors = {

@@ -17,6 +17,7 @@ from distillation import dump_manifest, dump_shards
 from serving.exports import reference, texts
 from serving.exports.parts import Parts
 from serving.exports.texts import DevSet
+from serving.padded_batches import FEATURES
 from system.errors import UserError
 
 NUM_TEXTS = 256
@@ -89,8 +90,7 @@ def _rows(parts: Parts, dump: str) -> list[dump_shards.Row]:
 
 def _padded(rows: Sequence[dump_shards.Row]) -> Features:
   shape = len(rows), max(len(row.input_ids) for row in rows)
-  names = ('input_ids', 'attention_mask', 'token_type_ids')
-  features = {name: np.zeros(shape, np.int64) for name in names}
+  features = {name: np.zeros(shape, np.int64) for name in FEATURES}
   for i, row in enumerate(rows):
     length = len(row.input_ids)
     features['input_ids'][i, :length] = row.input_ids

@@ -42,7 +42,7 @@ _MAX_ERROR = 2000
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class Difference:
   """How an export differs from our own model.
 
   Attributes:
@@ -76,7 +76,7 @@ def compare(
   parts: Parts,
   reference: Reference,
   python: str,
-) -> Comparison:
+) -> Difference:
   """Loads an export in a fresh process, and compares.
 
   Args:
@@ -178,7 +178,7 @@ def _compared(
   ours: Mapping[str, np.ndarray],
   outputs: Mapping[str, np.ndarray],
   answer: Mapping[str, Any],
-) -> Comparison:
+) -> Difference:
   num_texts = len(reference.texts)
   other = None
   if answer['ids'] is not None:
@@ -187,7 +187,7 @@ def _compared(
   if reference.labels is not None:
     pairs = zip(reference.labels, answer['labels'], strict=True)
     labels = float(np.mean([expected == found for expected, found in pairs]))
-  return Comparison(
+  return Difference(
     num_texts,
     largest_difference(ours, outputs),
     max(float(np.abs(x).max()) for x in ours.values()),

@@ -7,7 +7,7 @@ from typing import Any
 
 from serving import export_record
 from serving.exports import checking, formats
-from serving.exports.checking import Comparison
+from serving.exports.checking import Difference
 from serving.exports.format import Format
 from serving.exports.parts import Parts
 from serving.exports.reference import Reference
@@ -90,7 +90,7 @@ def export(
   return report
 
 
-def _check(chosen: Format, found: Comparison, limits: Limits) -> None:
+def _check(chosen: Format, found: Difference, limits: Limits) -> None:
   allowed = found.allowed(chosen.bound)
   if not found.largest_difference <= allowed:
     raise UserError(
@@ -108,7 +108,7 @@ def _check(chosen: Format, found: Comparison, limits: Limits) -> None:
 
 
 def _report(
-  chosen: Format, parts: Parts, found: Comparison, source: str
+  chosen: Format, parts: Parts, found: Difference, source: str
 ) -> dict[str, Any]:
   return {
     'format': chosen.name,

@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 
 from data.text.tokenization import PAD
-from modeling.checkpoints import hugging_face
+from modeling.checkpoints import hugging_face, hugging_face_reader
 from serving.exports import heads, model_card, tokenizer_json
 from serving.exports.format import Format
 from serving.exports.parts import Parts
 from system import files
 from system.errors import UserError
 
-WEIGHTS = 'model.safetensors'
 _ARCHITECTURES = {
   heads.TASK: 'BertForSequenceClassification',
   heads.PRETRAINING: 'BertForPreTraining',
@@ -41,7 +40,9 @@ def write(parts: Parts, folder: str) -> None:
   describe(parts, folder)
   has_prefix = parts.head != heads.NONE
   tensors = hugging_face.their_weights(parts.weights, has_prefix)
-  _write_weights(os.path.join(folder, WEIGHTS), tensors)
+  _write_weights(
+    os.path.join(folder, hugging_face_reader.WEIGHTS_FILES[0]), tensors
+  )
   files.write_text(
     os.path.join(folder, 'README.md'), model_card.export_card(parts)
   )
@@ -49,7 +50,8 @@ def write(parts: Parts, folder: str) -> None:
 
 def describe(parts: Parts, folder: str) -> None:
   """Writes the configuration and the tokenizer, without weights."""
-  files.write_json(os.path.join(folder, 'config.json'), config_of(parts))
+  path = os.path.join(folder, hugging_face_reader.CONFIG_FILE)
+  files.write_json(path, config_of(parts))
   tokenizer_json.write(
     folder,
     parts.tokenizer,

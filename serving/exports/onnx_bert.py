@@ -22,10 +22,11 @@ from modeling.checkpoints.released_names import (
   WORDS,
 )
 from modeling.configs import BertConfig
+from serving import padded_batches
 from serving.exports import heads
 from serving.exports.onnx_graph import Graph
 
-INPUTS = ('input_ids', 'attention_mask', 'token_type_ids')
+INPUTS = padded_batches.FEATURES
 # As in `modeling.layers` and `modeling.attention`.
 _EPSILON = 1e-12
 _PADDING_SCORE = -10000.0

@@ -15,10 +15,10 @@ import numpy as np
 from serving import onnx_model
 from serving.exports import checking
 from serving.exports.format import Variant, VariantJob
+from serving.padded_batches import FEATURES
 
 _SCRIPT = 'quantize_int8.py'
 _PACKAGES = ('onnx', 'onnxruntime')
-_INPUTS = ('input_ids', 'attention_mask', 'token_type_ids')
 
 
 def _write_dynamic(job: VariantJob, path: str) -> None:
@@ -28,7 +28,7 @@ def _write_dynamic(job: VariantJob, path: str) -> None:
 def _write_static(job: VariantJob, path: str) -> None:
   with tempfile.TemporaryDirectory() as work:
     features = os.path.join(work, 'features.npz')
-    np.savez(features, **{name: job.features[name] for name in _INPUTS})
+    np.savez(features, **{name: job.features[name] for name in FEATURES})
     checking.run_script(job.python, _SCRIPT, _source(job), path, features)
 
 

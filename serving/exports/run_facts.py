@@ -14,7 +14,7 @@ from absl import logging
 
 from distillation import dump_manifest
 from distillation.dump_manifest import Manifest
-from modeling.checkpoints import location, recorded_casing
+from modeling.checkpoints import location, run_files
 from system import files
 from training import result_files
 
@@ -62,8 +62,8 @@ def read(path: str) -> RunFacts:
     UserError: there is no checkpoint, or a file is malformed.
   """
   checkpoint = location.locate(path)
-  folder = recorded_casing.run_folder(checkpoint.folder)
-  run = files.read_object_if_there(os.path.join(folder, 'run.json'))
+  folder = run_files.of_checkpoint(checkpoint.folder)
+  run = run_files.read(folder)
   command = run.get('command') or {}
   words = [f'{command["script"]}.py', *command['flags']] if command else []
   configuration = run.get('configuration') or {}

@@ -14,7 +14,7 @@ from absl import logging
 from data.tasks.examples import Example
 from data.tasks.options import TaskOptions, make_task
 from data.tasks.task import Task
-from modeling.checkpoints import location, recorded_casing
+from modeling.checkpoints import location, run_files
 from serving.exports import run_facts
 from serving.exports.parts import Parts
 from serving.text_model import Text
@@ -172,10 +172,8 @@ def run_dumps(parts: Parts) -> list[Any]:
 
 def _run_json(parts: Parts) -> tuple[str, dict[str, Any]]:
   """Returns the path of run.json and its content; {} if there is none."""
-  folder = recorded_casing.run_folder(parts.checkpoint.folder)
-  path = os.path.join(folder, 'run.json')
-  values = files.read_json(path) if files.exists(path) else {}
-  return path, values if isinstance(values, dict) else {}
+  folder = run_files.of_checkpoint(parts.checkpoint.folder)
+  return os.path.join(folder, run_files.RUN_FILE), run_files.read(folder)
 
 
 def _recorded_flags(parts: Parts) -> tuple[str, list[str] | None]:

@@ -33,6 +33,7 @@ from modeling.checkpoints.tf_models import (
   MODEL,
   NEXT_SENTENCE,
   NEXT_SENTENCE_POOLER,
+  PARAMS,
 )
 from serving.exports import heads
 from serving.exports.format import Format
@@ -40,7 +41,6 @@ from serving.exports.parts import Parts
 from system import files, text_files
 
 CHECKPOINT = 'bert_model.ckpt-1'
-PARAMS = 'params.yaml'
 # Edges that lead to an object which has another path already.
 _ALIASES = {
   heads.NONE: {MODEL: ENCODER},

@@ -12,7 +12,7 @@ from devices.step_program import StepProgram
 from distillation import dump_manifest
 from distillation.dump_manifest import Shard
 from system.errors import UserError
-from tools import replica_job
+from tools.tpu import replica_job
 
 _MLIR = b'ML\xefR'  # The first bytes of serialized MLIR.
 

@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from system.errors import UserError
-from tools import docstring_corpus, extract_docstrings, word_order_task
-from tools.docstring_corpus import Module
+from tools import extract_docstrings
+from tools.docstrings import docstring_corpus, word_order_task
+from tools.docstrings.docstring_corpus import Module
 
 SIZES = word_order_task.Sizes(train=16, dev=16, test=16, transfer=48)
 NOUNS = 'lion tiger otter heron raven adder viper snail whale mouse'.split()

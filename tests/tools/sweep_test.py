@@ -7,8 +7,9 @@ import types
 
 import pytest
 
-from system import step_runner, steps
+from system import step_runner
 from system.errors import Stopped, UserError
+from system.steps import to_run
 from tools import sweep
 
 _WORDS = ('run_classifier.py', '--do_train', '--do_eval')
@@ -74,6 +75,15 @@ def test_words_that_the_sweep_cannot_run_are_refused(tmp_path, words, message):
 def test_values_that_would_share_a_folder_are_refused(tmp_path):
   with pytest.raises(UserError, match=r'the folder learning.rate-0\.0001;'):
     _plan(tmp_path, 'learning_rate=1e-4,0.0001')
+
+
+def test_the_value_of_a_flag_may_be_a_word_of_its_own():
+  assert sweep._given(['--task_name', 'SST-2', *_WORDS, '--seed=1']) == {
+    'task_name': 'SST-2',
+    'do_train': '',
+    'do_eval': '',
+    'seed': '1',
+  }
 
 
 # A result, a run that a cluster has begun, and one without training.
@@ -168,68 +178,8 @@ def test_finished_runs_are_not_planned_again(tmp_path):
   planned = _plan(tmp_path, 'num_train_epochs=1,2')
   (tmp_path / 'results').mkdir()
   open(planned[0].done, 'w').close()
-  assert steps.to_run(planned) == planned[1:]
+  assert to_run(planned) == planned[1:]
   assert sweep.collect(str(tmp_path), planned) == 1
-
-
-def _result(rate, seed, accuracy, loss):
-  return {
-    'keys': {'rate': rate, 'seed': seed},
-    'scores': {'loss': loss, 'accuracy': accuracy},
-  }
-
-
-def test_the_best_mean_over_seeds_comes_first():
-  results = [
-    _result(1, 1, 0.8, 0.5),
-    _result(1, 2, 0.6, 0.7),
-    _result(2, 1, 0.9, 0.9),
-  ]
-  header, best, other = sweep.as_table(results, None)
-  assert header == ['rate', 'accuracy', 'lowest', 'highest', 'seeds']
-  assert best == ['2', '0.9000', '0.9000', '0.9000', '1']
-  assert other == ['1', '0.7000', '0.6000', '0.8000', '2']
-  assert sweep.as_table(results, 'loss')[1][0] == '1'
-  with pytest.raises(UserError, match='--metric=f1: a run has .*accuracy'):
-    sweep.as_table(results, 'f1')
-
-
-def test_seeds_of_one_combination_form_a_row_in_any_order_of_keys():
-  scores = {'accuracy': 0.5}
-  results = [
-    {'keys': {'rate': 1, 'size': 8, 'seed': 1}, 'scores': scores},
-    {'keys': {'size': 8, 'rate': 1, 'seed': 2}, 'scores': scores},
-  ]
-  header, row = sweep.as_table(results, None)
-  assert (header[:2], row[:2], row[-1]) == (['rate', 'size'], ['1', '8'], '2')
-
-
-def test_lower_divergences_and_defined_scores_come_first():
-  results = [
-    {'keys': {'rate': rate}, 'scores': {'teacher_kl': score}}
-    for rate, score in ((1, 0.5), (2, None), (3, 0.7), (4, 0.4))
-  ]
-  table = sweep.as_table(results, 'teacher_kl')
-  assert [row[0] for row in table[1:]] == ['4', '1', '3', '2']
-
-
-def test_the_main_metric_is_that_of_the_task():
-  assert sweep.main_metric([*_WORDS, '--task_name=cola']) == (
-    'matthews_correlation'
-  )
-  assert sweep.main_metric(['--task_name', 'SST-2', *_WORDS]) == 'accuracy'
-  assert sweep.main_metric([*_WORDS, '--task_name=custom']) is None
-  assert sweep.main_metric(_WORDS) is None
-
-
-def test_a_score_that_no_run_can_have_is_refused():
-  for name in ('auc', 'f1:spam', 'mismatched_loss', 'teacher_agreement'):
-    sweep.check_metric(name, _WORDS)
-  sweep.check_metric('next_sentence_loss', ['run_pretraining.py'])
-  with pytest.raises(
-    UserError, match="--metric=acuracy: expected .*'accuracy'"
-  ):
-    sweep.check_metric('acuracy', _WORDS)
 
 
 def test_runs_without_the_score_do_not_hide_that_the_sweep_was_stopped(
@@ -242,19 +192,10 @@ def test_runs_without_the_score_do_not_hide_that_the_sweep_was_stopped(
     pathlib.Path(planned[0].done).touch()
     raise Stopped('saved')
 
-  monkeypatch.setattr(sweep.steps, 'run', stop)
+  monkeypatch.setattr(sweep.step_runner, 'run', stop)
   with pytest.raises(Stopped):
     _main(monkeypatch, tmp_path, *_WORDS, metric='f1', write_flagfiles=False)
   assert "--metric=f1: a run has 'accuracy' alone" in caplog.text
-
-
-def test_every_run_must_have_the_score():
-  results = [
-    {'keys': {'task_name': 'a', 'seed': 1}, 'scores': {'accuracy': 0.5}},
-    {'keys': {'task_name': 'b', 'seed': 1}, 'scores': {'pearson': 0.5}},
-  ]
-  with pytest.raises(UserError, match="accuracy: a run has 'pearson' alone"):
-    sweep.as_table(results, None)
 
 
 def test_a_run_that_was_begun_here_is_not_finished_by_its_first_scores(

@@ -1,4 +1,4 @@
-"""tools/tpu_preflight.py, tpu_compiler.py and compile_for_tpu.py.
+"""tools/tpu_preflight.py and tools/tpu/.
 
 Most tests use a fake compiler; the slow ones need jax and libtpu.
 """
@@ -22,8 +22,9 @@ from modeling import configs
 from modeling.configs import BertConfig
 from system import files
 from system.errors import UserError
-from tools import replica_job, tpu_preflight
-from tools.tpu_compiler import Compiler, Cost
+from tools import tpu_preflight
+from tools.tpu import replica_job
+from tools.tpu.tpu_compiler import Compiler, Cost
 
 _TOPOLOGY = {'num_devices': 4, 'device_kind': 'TPU v0', 'hbm_bytes': 1 << 30}
 _COST = {

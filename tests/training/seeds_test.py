@@ -28,4 +28,4 @@ def test_a_report_names_each_seed(tmp_path, caplog):
   report = json.loads((tmp_path / 'seeds.json').read_text())
   assert report['scores'] == {str(k): v for k, v in scores.items()}
   assert report['summary']['eval_f1']['median'] == 0.375
-  assert 'eval_f1    0.3750    0.2500    0.5000' in caplog.text
+  assert 'eval_f1  0.3750  0.2500   0.5000' in caplog.text

@@ -103,8 +103,8 @@ def test_a_small_difference_is_measured(fake):
 
 
 def test_the_bound_grows_with_outputs_above_1():
-  small = checking.Comparison(1, 0.0, 0.5, None, 1.0, (), {})
-  large = checking.Comparison(1, 0.0, 30.0, None, 1.0, (), {})
+  small = checking.Difference(1, 0.0, 0.5, None, 1.0, (), {})
+  large = checking.Difference(1, 0.0, 30.0, None, 1.0, (), {})
   assert small.allowed(1e-5) == 1e-5
   assert large.allowed(1e-5) == pytest.approx(3e-4)
 

@@ -1,16 +1,16 @@
 """Compiles a StableHLO program for TPUs on a machine without a TPU.
 
-  python tools/compile_for_tpu.py v5e:2x4 program.mlir
+  python tools/tpu/compile_for_tpu.py v5e:2x4 program.mlir
 
-For `tools.tpu_compiler`, which runs this script in a separate process. Its
+For `tools.tpu.tpu_compiler`, which runs this script in a separate process. Its
 interpreter needs jax and libtpu but no package of this project.
 
 The script prints a JSON object on one line. Without a program, the object has
 `num_devices`, `device_kind` and `hbm_bytes`, the memory of each device that is
 available to a program. With a program, which is compiled for one replica per
-device, the object has the fields of `tools.tpu_compiler.Cost`, or `too_large`
-with the compiler's message. `missing` names a package that is not installed;
-`error` is any other error.
+device, the object has the fields of `tools.tpu.tpu_compiler.Cost`, or
+`too_large` with the compiler's message. `missing` names a package that is not
+installed; `error` is any other error.
 
 Tested by `tests/tools/tpu_preflight_test.py`.
 """

@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from tools.docstring_corpus import Module
+from tools.docstrings.docstring_corpus import Module
 
 OWN, EXCHANGED = 'own', 'exchanged'
 LABELS = (EXCHANGED, OWN)

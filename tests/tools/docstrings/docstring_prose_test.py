@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools import docstring_prose
+from tools.docstrings import docstring_prose
 
 
 def test_keeps_prose_and_drops_numpydoc_tables_and_doctests():

@@ -12,7 +12,7 @@ import pathlib
 import warnings
 from collections.abc import Iterator
 
-from tools import docstring_prose
+from tools.docstrings import docstring_prose
 
 # The libraries with the most prose, and their packages. The list is fixed, so
 # that a user's other packages don't change the results.

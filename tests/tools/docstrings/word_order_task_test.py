@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from tools import word_order_task
-from tools.docstring_corpus import Module
+from tools.docstrings import word_order_task
+from tools.docstrings.docstring_corpus import Module
 
 
 def test_own_order_loses_capitals_and_the_final_punctuation():

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tools import docstring_corpus
+from tools.docstrings import docstring_corpus
 
 PROSE = 'This is the prose of {}.'
 

@@ -1,0 +1,16 @@
+"""Tables as lines of text, for a terminal or a log."""
+
+from collections.abc import Sequence
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+  """Returns rows as lines: the first column to the left, others to the right.
+
+  Args:
+    rows: one or more, all of one length. The first column names the rows.
+  """
+  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+  return [
+    '  '.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+    for row in rows
+  ]

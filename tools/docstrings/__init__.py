@@ -1,0 +1,1 @@
+"""Makes a task of libraries' docstrings, for `tools.extract_docstrings`."""

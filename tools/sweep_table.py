@@ -1,0 +1,90 @@
+"""The table of a sweep's results, and the score that orders it."""
+
+import math
+import os
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from data.tasks import glue
+from system.errors import UserError, listed
+from training.metrics import METRIC_NAMES
+
+# Scores besides a task's metrics; the last three begin with 'teacher_'.
+_OTHER_SCORES = ('loss', 'expected_calibration_error', 'agreement', 'kl', 'mse')
+
+
+def as_table(
+  results: Sequence[Mapping[str, Any]], metric: str | None
+) -> list[list[str]]:
+  """Returns a table of the mean over seeds of each combination, best first.
+
+  Args:
+    results: of the finished runs, at least one.
+    metric: the score; None for the first one that is no loss.
+
+  Raises:
+    UserError: the runs have no such score.
+  """
+  scores = results[0]['scores']
+  metric = metric or next((x for x in scores if not _is_loss(x)), 'loss')
+  for result in results:
+    if metric not in result['scores']:
+      raise UserError(
+        f'--metric={metric}: a run has {listed(result["scores"])} alone'
+      )
+  # Each file has the keys in the order that --grid had when it was written.
+  names = [name for name in results[0]['keys'] if name != 'seed']
+  groups: dict[tuple, list[float]] = {}
+  for result in results:
+    keys = tuple(result['keys'][name] for name in names)
+    value = result['scores'][metric]
+    groups.setdefault(keys, []).append(float('nan') if value is None else value)
+  sign = 1 if _is_loss(metric) else -1
+
+  def place(group: tuple[tuple, list[float]]) -> tuple[bool, float]:
+    mean = statistics.mean(group[1])
+    return math.isnan(mean), sign * mean
+
+  rows = sorted(groups.items(), key=place)
+  return [
+    [*names, metric, 'lowest', 'highest', 'seeds'],
+    *(
+      [
+        *map(str, keys),
+        *(f'{x:.4f}' for x in (statistics.mean(v), min(v), max(v))),
+        str(len(v)),
+      ]
+      for keys, v in rows
+    ),
+  ]
+
+
+def _is_loss(metric: str) -> bool:
+  """Returns whether lower values of a score are better."""
+  return 'loss' in metric or metric.endswith(('_error', '_kl', '_mse'))
+
+
+def main_metric(task: str) -> str | None:
+  """Returns the main metric of a task; None if GLUE has no such."""
+  is_glue = task and task.lower() != 'custom'
+  return glue.get_task(task).metrics[0] if is_glue else None
+
+
+def check_metric(metric: str, script: str) -> None:
+  """Refuses a score that no run of a script can have.
+
+  The scores of pre-training are not checked.
+
+  Raises:
+    UserError: there is no such score.
+  """
+  name = metric.removeprefix('mismatched_').removeprefix('teacher_')
+  known = (*METRIC_NAMES, *_OTHER_SCORES)
+  is_of_task = os.path.basename(script) != 'run_pretraining.py'
+  # 'f1:spam' is the score of one label.
+  if is_of_task and name.partition(':')[0] not in known:
+    raise UserError(
+      f'--metric={metric}: expected a score of {script}, such as '
+      f'{listed(METRIC_NAMES)} or loss'
+    )

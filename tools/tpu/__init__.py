@@ -1,0 +1,1 @@
+"""Compiles the steps of jobs for TPUs, for `tools.tpu_preflight`."""
