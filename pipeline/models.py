@@ -8,6 +8,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
+from data.text.vocabulary import load_vocabulary
 from distillation import dump_manifest
 from distillation.dump_manifest import Manifest
 from modeling import configs
@@ -267,10 +268,7 @@ def _casing(
 
 def _check_dump(manifest: Manifest, models: Models, labelled: Labelled) -> None:
   """Raises a `UserError` if a dump fits neither the data nor the vocabulary."""
-  # It imports TensorFlow.
-  from data.text import tokenization
-
-  vocabulary = tokenization.load_vocabulary(models.vocab_file)
+  vocabulary = load_vocabulary(models.vocab_file)
   if vocabulary.checksum != manifest.vocabulary:
     raise UserError(
       f'{models.vocab_file} is not the vocabulary of the dump '

@@ -14,7 +14,8 @@ from data.tasks import data_report, text_rows
 from data.tasks.examples import Example
 from data.tasks.table_rows import Columns
 from data.tasks.text_rows import TextColumns
-from data.text.tokenization import BertTokenizer, Vocabulary
+from data.text.tokenization import BertTokenizer
+from data.text.vocabulary import Vocabulary
 from distillation import transfer_text
 from distillation.transfer_text import SentenceFilter, Text
 from pipeline.labelled import Labelled

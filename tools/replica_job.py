@@ -21,7 +21,7 @@ from cli import (
   pretraining_flags,
 )
 from data.records import batch_signatures
-from data.text import tokenization
+from data.text.vocabulary import load_vocabulary
 from devices import flops
 from distillation import dump_manifest, patience, run, student
 from modeling.checkpoints.location import locate
@@ -258,5 +258,5 @@ def _dump() -> ReplicaJob:
 def _text(vocab_file: str | None) -> TextEncoding:
   if not vocab_file:
     return TextEncoding(None, None, None)
-  vocabulary = tokenization.load_vocabulary(vocab_file)
+  vocabulary = load_vocabulary(vocab_file)
   return TextEncoding(vocab_file, len(vocabulary.tokens), vocabulary.checksum)

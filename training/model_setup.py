@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from absl import logging
 
+from data.text.vocabulary import load_vocabulary
 from modeling import configs
 from modeling.checkpoints import (
   hugging_face,
@@ -357,9 +358,7 @@ def check_text(checkpoint: Checkpoint, text: TextEncoding, label: str) -> None:
     _check_lower_case(checkpoint.casing(), text.do_lower_case, label)
     tokenizer_files.check(checkpoint.folder, text.do_lower_case)
   if text.vocab_checksum and checkpoint.vocab_file:
-    from data.text import tokenization
-
-    theirs = tokenization.load_vocabulary(checkpoint.vocab_file).checksum
+    theirs = load_vocabulary(checkpoint.vocab_file).checksum
     if theirs != text.vocab_checksum:
       ours = text.vocab_file or 'the vocabulary of the records of `input_file`'
       raise UserError(

@@ -120,7 +120,7 @@ def test_a_dump_of_another_vocabulary_is_refused(folder, data, tmp_path):
 
 
 def _dump(folder, **changes):
-  from data.text.tokenization import Vocabulary
+  from data.text.vocabulary import Vocabulary
 
   manifest = dump_manifest.Manifest(
     **{
