@@ -49,51 +49,60 @@ class Vocabulary:
 def load_vocabulary(vocab_file: str) -> Vocabulary:
   """Reads a vocabulary as google-research/bert does: one token a line.
 
-  White space around a token is removed. A line of white space keeps its id but
-  matches no text (the released Chinese vocabulary has such lines, U+2028).
   Blank lines at the end are dropped.
 
   Args:
     vocab_file: path of a UTF-8 file, plain or compressed.
 
-  Returns:
-    The vocabulary.
-
   Raises:
-    UserError: the file is missing, empty or not UTF-8, a line occurs twice, a
-      token is too large, or a special token is missing; the message names the
-      file and the line.
+    UserError: the file is missing or not UTF-8, or as for `from_lines`.
   """
   files.require_file(vocab_file, '`vocab_file`')
-  lines = text_files.read_list(vocab_file)
+  return from_lines(text_files.read_list(vocab_file), vocab_file)
+
+
+def from_lines(lines: Sequence[str], source: str) -> Vocabulary:
+  """Returns the vocabulary of a file's lines.
+
+  White space around a token is removed. A line of white space keeps its id but
+  matches no text (the released Chinese vocabulary has such lines, U+2028).
+
+  Args:
+    lines: one token each.
+    source: the file, for messages.
+
+  Raises:
+    UserError: there is no line, a line occurs twice, a token is too large, or a
+      special token is missing; the message names the source and the line.
+  """
   if not lines:
-    raise UserError(f'{vocab_file} is empty; expected one token a line')
+    raise UserError(f'{source} is empty; expected one token a line')
   # Nearly all vocabularies pass at once; the others are searched by line.
   if len(set(lines)) < len(lines) or max(map(len, lines)) > _SURELY_SMALL:
-    _check_lines(vocab_file, lines)
+    _check_lines(source, lines)
   vocabulary = Vocabulary([line.strip() for line in lines])
   missing = [token for token in SPECIAL if token not in vocabulary.ids]
   if missing:
     raise UserError(
-      f'{vocab_file} lacks {", ".join(missing)} in its {len(lines)} lines; '
+      f'{source} lacks {", ".join(missing)} in its {len(lines)} lines; '
       f'expected a BERT vocabulary with {", ".join(SPECIAL)}'
     )
   return vocabulary
 
 
-def _check_lines(vocab_file: str, lines: Sequence[str]) -> None:
+def _check_lines(source: str, lines: Sequence[str]) -> None:
   """Raises a `UserError` for a line that occurs twice, or is too large."""
   first_lines: dict[str, int] = {}
   for number, line in enumerate(lines, start=1):
     first = first_lines.setdefault(line, number)
     if first != number and line.strip():
       raise UserError(
-        f'{vocab_file}, line {number}: token {line!r} is already in line '
+        f'{source}, line {number}: token {line!r} is already in line '
         f'{first}; expected each token once'
       )
     if _is_too_large(line.strip()):
       raise UserError(
-        f'{vocab_file}, line {number}: the token {line[:20]!r}... has '
+        f'{source}, line {number}: the token {line[:20]!r}... has '
         f'{len(line.strip().encode())} bytes of UTF-8, expected at most '
         f'{_MAX_TOKEN_BYTES}'
       )
