@@ -8,6 +8,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
+from data.tasks.labelled import Labelled
 from data.text.vocabulary import load_vocabulary
 from distillation import dump_manifest
 from distillation.dump_manifest import Manifest
@@ -19,7 +20,6 @@ from modeling.checkpoints import (
 from modeling.checkpoints.location import Checkpoint, locate
 from modeling.checkpoints.model_file import TaskRecord
 from modeling.configs import BertConfig
-from pipeline.labelled import Labelled
 from pipeline.options import ModelsOptions, PipelineOptions
 from system import text_files
 from system.errors import UserError, listed

@@ -13,13 +13,13 @@ import tensorflow as tf
 from data.tasks import data_report, text_rows
 from data.tasks.examples import Example
 from data.tasks.held_out import HeldOut
+from data.tasks.labelled import Labelled
 from data.tasks.table_rows import Columns
 from data.tasks.text_rows import TextColumns
 from data.text.tokenization import BertTokenizer
 from data.text.vocabulary import Vocabulary
 from distillation import transfer_text
 from distillation.transfer_text import Text
-from pipeline.labelled import Labelled
 from pipeline.models import Models
 from pipeline.options import SourceOptions
 from system import files

@@ -9,10 +9,11 @@ import safetensors.numpy
 import tiny_pipeline
 from tiny_world import CONFIG, VOCABULARY
 
+from data.tasks import labelled
 from distillation import dump_manifest
 from modeling.checkpoints import embedded_encoder, model_file
 from modeling.checkpoints.model_file import ModelFile, TaskRecord
-from pipeline import labelled, models
+from pipeline import models
 from system.errors import UserError
 
 
