@@ -75,7 +75,7 @@ def _seconds(source, start_step: int) -> tuple[float, float]:
 
 def main(_: list[str]) -> None:
   """Prints the speeds of both inputs and their ratio."""
-  from data.text.tokenization import load_vocabulary
+  from data.text.vocabulary import load_vocabulary
 
   vocabulary = load_vocabulary(_VOCAB_FILE.value)
   masked = _source(_MASKED.value, vocabulary)

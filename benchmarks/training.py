@@ -252,13 +252,13 @@ def _items(plan: Plan) -> list[Item]:
 def _jobs(items: list[Item], plan: Plan, folder: str) -> list[Job]:
   """Returns the jobs to measure; makes their records if missing."""
   from benchmarks import training_data
-  from data.text import tokenization
+  from data.text.vocabulary import load_vocabulary
 
   data = training_data.Data(
     _VOCAB_FILE.value, _WIKI_FILE.value, _SST_2_DIR.value
   )
   data = data.completed(folder, {item.kind for item in items})
-  vocab_size = len(tokenization.load_vocabulary(data.vocab_file).tokens)
+  vocab_size = len(load_vocabulary(data.vocab_file).tokens)
   jobs = []
   for item in items:
     records = 'pretraining' if item.kind == 'start' else item.kind

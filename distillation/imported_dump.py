@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from data.tasks import classifier_records, data_report, label_order
+from data.tasks import classifier_records, data_report, held_out, label_order
 from data.tasks.examples import Example
 from data.tasks.task import Task
 from data.tasks.text_encoding import encode_texts
@@ -135,9 +135,9 @@ def _make_job(
       patterns, columns.names, task, imported, imported.leave_out_bad_scores
     )
 
-  held_out = transfer_set.held_out_examples(task, options.task.data_dir)
+  dev_and_test = held_out.read(task, options.task.data_dir)
   scores = imported_scores.collect(
-    read(imported.teacher_scores), task, held_out
+    read(imported.teacher_scores), task, dev_and_test
   )
   dev_logits = None
   if dev:

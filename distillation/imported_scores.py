@@ -19,11 +19,12 @@ from absl import logging
 
 from data.tasks import score_rows
 from data.tasks.examples import Example
+from data.tasks.held_out import HeldOut
 from data.tasks.score_options import ScoreOptions
 from data.tasks.score_rows import ScoredText, ScoreRows
 from data.tasks.task import Task
 from data.tasks.text_key import TextKey, text_key
-from distillation.transfer_text import SentenceFilter, Text
+from distillation.transfer_text import Text
 from system import files
 from system.errors import UserError, shown
 
@@ -117,22 +118,23 @@ def _report(table: ScoreRows) -> None:
 
 
 def collect(
-  tables: Sequence[ScoreRows], task: Task, held_out: Sequence[Example]
+  tables: Sequence[ScoreRows], task: Task, held_out: HeldOut
 ) -> ImportedScores:
   """Joins tables into a transfer set, without the texts of dev and test.
 
   Args:
     tables: at least one.
     task: the task.
-    held_out: the examples of dev and test.
+    held_out: the texts of dev and test.
 
   Raises:
     UserError: no text is left.
   """
   rows = [(name, row) for t, name in _named(tables) for row in t.rows]
-  is_held_out = SentenceFilter(held_out, task.is_symmetric).is_held_out
   kept = [
-    (name, row) for name, row in rows if not is_held_out(row.text_a, row.text_b)
+    (name, row)
+    for name, row in rows
+    if not held_out.has(row.text_a, row.text_b)
   ]
   num_held_out = len(rows) - len(kept)
   if not kept:

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 from absl import logging
 
-from data.tasks.examples import Example
+from data.tasks import held_out
+from data.tasks.held_out import HeldOut
 from data.tasks.options import TaskOptions
 from data.tasks.task import Task
 from data.tasks.text_rows import TextColumns
 from data.text.tfds_rows import TfdsSource
 from distillation.transfer_options import TransferOptions
-from distillation.transfer_text import SentenceFilter, Text, read_files
+from distillation.transfer_text import Text, read_files
 from system.errors import UserError
 
 
@@ -86,10 +87,10 @@ def make(
       has single sentences but the task has pairs, or the reverse.
   """
   groups = _read(task, data_dir, options, columns, tfds_dir)
-  held_out = SentenceFilter(
-    held_out_examples(task, data_dir), task.is_symmetric
-  )
-  kept = [_without_held_out(group, held_out, task.is_pair) for group in groups]
+  dev_and_test = held_out.read(task, data_dir)
+  kept = [
+    _without_held_out(group, dev_and_test, task.is_pair) for group in groups
+  ]
   num_kept = sum(map(len, kept))
   if not num_kept:
     raise UserError('the transfer set has no text outside of dev and test')
@@ -156,7 +157,7 @@ def _read_tfds(options: TransferOptions, data_dir: str | None) -> list[Text]:
 
 
 def _without_held_out(
-  texts: Sequence[Text], held_out: SentenceFilter, is_pair: bool
+  texts: Sequence[Text], dev_and_test: HeldOut, is_pair: bool
 ) -> list[Text]:
   """Returns the texts that are neither in dev nor in test."""
   for text in texts:
@@ -166,7 +167,7 @@ def _without_held_out(
         f'{text.example_id}: found {kinds[not is_pair]}, the task needs '
         f'{kinds[is_pair]}'
       )
-  return [t for t in texts if not held_out.is_held_out(t.text_a, t.text_b)]
+  return [t for t in texts if not dev_and_test.has(t.text_a, t.text_b)]
 
 
 def draw(
@@ -203,14 +204,3 @@ def draw(
     [group[row] for row in sorted(r for _, s, r in taken if s == source)]
     for source, group in enumerate(groups)
   ]
-
-
-def held_out_examples(task: Task, data_dir: str | None) -> list[Example]:
-  """Reads the examples that no student may see: dev and test if they exist."""
-  held_out = []
-  for split in task.held_out_splits():
-    if task.has_split(data_dir, split):
-      held_out += task.read_split(data_dir, split)
-    else:
-      logging.warning('no %s split to keep out of the transfer set', split)
-  return held_out

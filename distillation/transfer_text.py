@@ -1,4 +1,4 @@
-"""Reads the text files of a transfer set, and finds held-out texts."""
+"""Reads the text files of a transfer set."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -7,8 +7,6 @@ from typing import NamedTuple
 from absl import logging
 
 from data.tasks import text_rows
-from data.tasks.examples import Example
-from data.tasks.text_key import text_key
 from data.tasks.text_rows import Row, TextColumns
 from system import files
 from system.errors import UserError, listed
@@ -95,22 +93,3 @@ def _check_kinds(texts: Sequence[Text]) -> None:
         f'{kind[texts[0].text_b is None]} as in {texts[0].example_id}: one '
         'transfer set cannot hold both'
       )
-
-
-class SentenceFilter:
-  """Finds texts that are also held-out examples.
-
-  Case and white space are ignored, so that GLUE's tokenised `it 's` matches
-  running text. A pair is held out if both halves match, in the same order
-  unless the task is symmetric.
-  """
-
-  def __init__(self, held_out: Iterable[Example], is_symmetric: bool = False):
-    """Takes the task's dev and test examples."""
-    self._keys = {text_key(e.text_a, e.text_b) for e in held_out}
-    if is_symmetric:
-      self._keys |= {(b, a) for a, b in self._keys if b is not None}
-
-  def is_held_out(self, text_a: str, text_b: str | None = None) -> bool:
-    """Returns whether a sentence or pair must be left out."""
-    return text_key(text_a, text_b) in self._keys

@@ -8,6 +8,8 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
+from data.tasks.labelled import Labelled
+from data.text.vocabulary import load_vocabulary
 from distillation import dump_manifest
 from distillation.dump_manifest import Manifest
 from modeling import configs
@@ -18,7 +20,6 @@ from modeling.checkpoints import (
 from modeling.checkpoints.location import Checkpoint, locate
 from modeling.checkpoints.model_file import TaskRecord
 from modeling.configs import BertConfig
-from pipeline.labelled import Labelled
 from pipeline.options import ModelsOptions, PipelineOptions
 from system import text_files
 from system.errors import UserError, listed
@@ -267,10 +268,7 @@ def _casing(
 
 def _check_dump(manifest: Manifest, models: Models, labelled: Labelled) -> None:
   """Raises a `UserError` if a dump fits neither the data nor the vocabulary."""
-  # It imports TensorFlow.
-  from data.text import tokenization
-
-  vocabulary = tokenization.load_vocabulary(models.vocab_file)
+  vocabulary = load_vocabulary(models.vocab_file)
   if vocabulary.checksum != manifest.vocabulary:
     raise UserError(
       f'{models.vocab_file} is not the vocabulary of the dump '

@@ -5,22 +5,16 @@ Tested by `tests/pipeline/options_test.py`.
 
 import dataclasses
 
-from data.tasks.split_options import SplitOptions
+from data.tasks.labelled import LabelledOptions
 from data.text.vocabulary_options import TokenizerOptions
-from system import files
 from system.errors import UserError
 from system.settings import MAX_SEED, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class SourceOptions(SplitOptions):
-  """The labelled texts, and the unlabelled ones."""
+class SourceOptions(LabelledOptions):
+  """The unlabelled texts beside the labelled ones."""
 
-  data_dir: str | None = setting(
-    None,
-    'Added: instead of --input_file, a folder with your own splits: train, dev '
-    'and perhaps test, as .tsv, .csv, .jsonl or .parquet.',
-  )
   transfer_file: tuple[str, ...] = setting(
     (),
     'Added: the unlabelled texts that the teacher labels for the student: text '
@@ -41,19 +35,6 @@ class SourceOptions(SplitOptions):
     'pair; by default that of the labelled texts.',
     needs=('transfer_file',),
   )
-
-  def check(self) -> None:
-    """Checks that there is one source of labelled texts, and its files.
-
-    Raises:
-      UserError: there is none, or there are two.
-    """
-    if bool(self.data_dir) == bool(self.input_file):
-      raise UserError('give either `input_file` or `data_dir`')
-    if self.data_dir and not files.is_folder(self.data_dir):
-      raise UserError(f'`data_dir`: there is no folder {self.data_dir!r}')
-    if self.input_file:
-      super().check()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,11 +11,11 @@ Tested by `tests/pipeline/stages_test.py`.
 import dataclasses
 import os
 
+from data.tasks.labelled import Labelled
 from modeling.checkpoints.bundle_files import VOCAB
 from pipeline import models
 from pipeline.cost import Work
 from pipeline.defaults import Choices
-from pipeline.labelled import Labelled
 from pipeline.models import Models
 from pipeline.options import PipelineOptions
 from pipeline.texts import Texts

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from absl import logging
 
+from data.tasks import labelled
 from pipeline import (
   announcement,
   cost,
   defaults,
   folder,
-  labelled,
   models,
   stages,
   summary,

@@ -12,12 +12,14 @@ import tensorflow as tf
 
 from data.tasks import data_report, text_rows
 from data.tasks.examples import Example
+from data.tasks.held_out import HeldOut
+from data.tasks.labelled import Labelled
 from data.tasks.table_rows import Columns
 from data.tasks.text_rows import TextColumns
-from data.text.tokenization import BertTokenizer, Vocabulary
+from data.text.tokenization import BertTokenizer
+from data.text.vocabulary import Vocabulary
 from distillation import transfer_text
-from distillation.transfer_text import SentenceFilter, Text
-from pipeline.labelled import Labelled
+from distillation.transfer_text import Text
 from pipeline.models import Models
 from pipeline.options import SourceOptions
 from system import files
@@ -95,10 +97,10 @@ def _without_held_out(
 ) -> list[Example]:
   """Returns the texts that are neither in dev nor in test, as the dump does."""
   splits = labelled.splits.items()
-  held_out = SentenceFilter(
+  held_out = HeldOut(
     example for name, own in splits if name != 'train' for example in own
   )
-  kept = [e for e in examples if not held_out.is_held_out(e.text_a, e.text_b)]
+  kept = [e for e in examples if not held_out.has(e.text_a, e.text_b)]
   if not kept:
     raise UserError('the transfer set has no text outside of dev and test')
   return kept

@@ -19,20 +19,19 @@ may be tables of their own. The result is a file like those of
 `tools.record_result`.
 """
 
-import dataclasses
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import flags, logging
 
 from cli import flag_group, script
-from data.tasks import custom, split_folder, split_options, table_rows
-from data.tasks.examples import Example, Fields
-from data.tasks.split_options import SplitOptions
-from data.tasks.task import UNKNOWN_LABEL, Task
+from data.tasks import labelled
+from data.tasks.examples import Example
+from data.tasks.labelled import Labelled, LabelledOptions
+from data.tasks.split_options import FOR_TABLES
 from system import local_files, machine
 from system.errors import UserError
 from tools import result_schema, run_result
@@ -47,12 +46,7 @@ Splits = Mapping[str, Sequence[Row]]
 
 def define_flags() -> None:
   """Defines this script's flags."""
-  flags.DEFINE_string(
-    'data_dir',
-    None,
-    'The folder with train, dev and test: .tsv, .csv, .jsonl or .parquet.',
-  )
-  flag_group.define(SplitOptions)
+  flag_group.define(LabelledOptions)
   flags.DEFINE_string(
     'results_dir', None, 'The folder for the result; by default it is printed.'
   )
@@ -144,92 +138,30 @@ def _columns(
   return [text for text, _ in rows], labels
 
 
-def read_folder(data_dir: str, options: SplitOptions) -> Splits:
-  """Reads the splits in a folder; leaves out a test split without labels.
-
-  Raises:
-    UserError: a file is missing, empty or malformed, or a row has no label, or
-      one that is no number; the message names the file and the line.
-  """
-  train = custom.regression(custom.in_files()).locate(data_dir, 'train')
-  columns = options.columns.found_in(train)
-  files = custom.in_files(Fields(columns.text, columns.pair, columns.label))
-  task = custom.regression(files)
-  splits = {}
-  for name in ('train', 'dev', 'test'):
-    if name == 'test' and not task.has_split(data_dir, name):
-      logging.info('%s has no test split: dev is scored', data_dir)
-      continue
-    found = list(files[name].read(data_dir))
-    if name == 'test' and not options.regression:
-      found = _without_unknown(found, splits['train'])
-    if name == 'test' and all(e.label is None for _, e in found):
-      logging.info('The test split has no labels: dev is scored')
-      continue
-    for where, example in found:
-      if not example.label:
-        raise UserError(f'{where}: expected a label')
-      if options.regression:
-        _check_number(task, example.label, where)
-    splits[name] = _rows(example for _, example in found)
-  return splits
+def scored_rows(found: Labelled) -> Splits:
+  """Returns the rows of train, dev and, if it has labels, test."""
+  names = dict.fromkeys(('train', 'dev', found.scored_split))
+  return {name: list(map(_row, found.splits[name])) for name in names}
 
 
-def _without_unknown(
-  found: list[tuple[str, Example]], train: list[Row]
-) -> list[tuple[str, Example]]:
-  """Returns test's rows; the label -1 is none, as for `Task.read_split`."""
-  if any(label == UNKNOWN_LABEL for _, label in train):
-    return found
-  return [
-    (where, dataclasses.replace(example, label=None))
-    if example.label == UNKNOWN_LABEL
-    else (where, example)
-    for where, example in found
-  ]
-
-
-def _check_number(task: Task, label: str, where: str) -> None:
-  try:
-    task.encode_label(label)
-  except UserError as error:
-    raise UserError(f'{where}: {error}') from error
-
-
-def read_table(options: SplitOptions) -> Splits:
-  """Reads and splits a table; leaves out a test table without labels.
-
-  Raises:
-    UserError: as `split_options.make`, or a row of test has no label, but
-      others have.
-  """
-  examples = dict(split_options.make(options).examples)
-  unlabelled = [e for e in examples['test'] if e.label is None]
-  if len(unlabelled) == len(examples['test']):
-    logging.info('%s has no labels: dev is scored', options.test_file)
-    del examples['test']
-  elif unlabelled:
-    where = table_rows.place(options.test_file, unlabelled[0])
-    raise UserError(f'{where}: expected a label')
-  return {name: _rows(own) for name, own in examples.items()}
-
-
-def _rows(examples: Iterable[Example]) -> list[Row]:
-  return [
-    ('\n'.join(filter(None, (e.text_a, e.text_b))), e.label) for e in examples
-  ]
+def _row(example: Example) -> Row:
+  texts = filter(None, (example.text_a, example.text_b))
+  return '\n'.join(texts), example.label
 
 
 def main(_: list[str]) -> None:
   """Writes the result to --results_dir, or prints it."""
   keys = run_result.parse_keys(FLAGS.keys)
   local_files.require_local(FLAGS.results_dir or '')
-  splits, options = _read()
+  found = _read()
+  splits = scored_rows(found)
   sizes = [f'{name} {len(rows):,}' for name, rows in splits.items()]
-  logging.info('Examples: %s', ', '.join(sizes))
+  logging.info(
+    'Examples: %s; %s is scored', ', '.join(sizes), found.scored_split
+  )
   fields = {
     'keys': keys,
-    **evaluate(splits, options.regression),
+    **evaluate(splits, found.is_regression),
     'command': ['-m', 'tools.bag_of_words', *sys.argv[1:]],
     'versions': machine.versions(('scikit-learn',)),
     'hardware': machine.hardware(),
@@ -244,24 +176,14 @@ def main(_: list[str]) -> None:
   logging.info('%s: %s', path, run_result.scores_line(record))
 
 
-def _read() -> tuple[Splits, SplitOptions]:
-  """Returns the splits, and the settings of their columns."""
+def _read() -> Labelled:
   flag_group.require_one_of('data_dir', 'input_file')
-  options = flag_group.read(SplitOptions)
-  if not (data_dir := FLAGS.data_dir):
-    flag_group.refuse_without_effect(SplitOptions)
-    return read_table(options), options
-  flag_group.refuse_if_given(
-    split_options.FOR_TABLES, '--data_dir has its splits'
-  )
-  is_pair, is_regression = split_folder.kind(data_dir)
-  if is_pair and not FLAGS['text_pair_column'].present:
-    options = dataclasses.replace(
-      options, text_pair_column=split_folder.PAIR_COLUMN
-    )
-  if is_regression and not FLAGS['regression'].present:
-    options = dataclasses.replace(options, regression=True)
-  return read_folder(data_dir, options), options
+  if FLAGS.data_dir:
+    flag_group.refuse_if_given(FOR_TABLES, '--data_dir has its splits')
+  flag_group.refuse_without_effect(LabelledOptions)
+  options = flag_group.read(LabelledOptions)
+  options.check()
+  return labelled.read(options)
 
 
 if __name__ == '__main__':

@@ -6,11 +6,11 @@ r"""Learns a WordPiece vocabulary of an exact size from text.
 For pre-training on another language or domain. The tool counts words as the
 tokenizer splits them: with the same cleaning, lower-casing and splitting, in
 bounded memory (`data/text/word_counts.py`). Then sentencepiece learns the
-wordpieces (`tools/wordpiece_learner.py`). On 20 MB of Wikipedia, sentencepiece
-takes 1 s and meets the size exactly. tensorflow-text's learner takes 200 to
-800 s, misses the size by 4 to 9 percent and splits words more finely. Hugging
-Face's tokenizers library is no better, does not accept counts and learns
-different tokens each time.
+wordpieces (`data/text/wordpiece_learner.py`). On 20 MB of Wikipedia,
+sentencepiece takes 1 s and meets the size exactly. tensorflow-text's learner
+takes 200 to 800 s, misses the size by 4 to 9 percent and splits words more
+finely. Hugging Face's tokenizers library is no better, does not accept counts
+and learns different tokens each time.
 
 The same text and flags give the same bytes. `tools.check_vocab` shows how a
 text is tokenised with a vocabulary.
@@ -22,12 +22,12 @@ import time
 from absl import flags, logging
 
 from cli import corpus_flags, flag_group, script
+from data.text import wordpiece_learner
 from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
 from data.text.word_counts import Counts, WordCounter, count_words
+from data.text.wordpiece_learner import LearnerOptions
 from system import files
-from tools import wordpiece_learner
-from tools.wordpiece_learner import LearnerOptions
 
 FLAGS = flags.FLAGS
 

@@ -19,6 +19,7 @@ import numpy as np
 from absl import flags
 
 from cli import flag_group, script
+from data.text import vocabulary
 from modeling.checkpoints import (
   bundle_files,
   hugging_face_reader,
@@ -179,8 +180,9 @@ def _read_vocabulary(
     added tokens; and those that name padding ids.
 
   Raises:
-    UserError: there are more tokens than ids, or far fewer; or an added token
-      has the id of another token.
+    UserError: there are more tokens than ids, or far fewer; an added token has
+      the id of another token; or the tokens are no vocabulary of a BERT, as
+      for `vocabulary.from_lines`.
   """
   folder, name = os.path.split(path)
   if name == tokenizer_files.WHOLE:
@@ -205,6 +207,7 @@ def _read_vocabulary(
   tokens = tokens + [added.get(i) or next(fillers) for i in beyond]
   if odd := [token for token in tokens if '\n' in token or not token]:
     raise UserError(f'{folder}: the token {shown(odd[0])} is no line of text')
+  vocabulary.from_lines(tokens, f'the vocabulary of {path}')  # Checks them.
   return tokens, list(added.values()), padding
 
 

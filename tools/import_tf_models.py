@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from cli import flag_group, script
+from data.text.vocabulary import load_vocabulary
 from modeling.checkpoints import location, recorded_casing
 from modeling.checkpoints.bundle_files import CONFIG, PREFIX, VOCAB
 from modeling.checkpoints.released_names import HEAD_BIAS, is_encoder
@@ -71,9 +72,10 @@ def import_checkpoint(
     The lines of a report on what happened to each variable.
 
   Raises:
-    UserError: a file is missing or damaged, the model is not BERT's, weights
-      are missing, of the wrong shape or not finite, which the message names; or
-      the output folder holds another checkpoint or the imported one.
+    UserError: a file is missing or damaged, the model or its vocabulary is not
+      BERT's, weights are missing, of the wrong shape or not finite, which the
+      message names; or the output folder holds another checkpoint or the
+      imported one.
   """
   checkpoint = location.locate(input_dir)
   location.check_no_other(output_dir)
@@ -126,9 +128,8 @@ def main(_: list[str]) -> None:
 
 
 def _check_vocabulary(path: str, config: BertConfig, config_file: str) -> None:
-  """Raises a `UserError` unless there is one token for each id."""
-  files.require_file(path, '`vocab_file`')
-  found = len(text_files.read_list(path))
+  """Raises a `UserError` unless BERT can use it and each id has a token."""
+  found = len(load_vocabulary(path).tokens)
   if found != config.vocab_size:
     raise UserError(
       f'{path} has {found} tokens, expected {config.vocab_size} (vocab_size in '

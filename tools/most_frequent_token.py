@@ -14,6 +14,7 @@ from absl import flags
 
 from cli import flag_group, script
 from data.pretraining import input_records
+from data.text.vocabulary import load_vocabulary
 from system.errors import UserError, reason_of
 
 FLAGS = flags.FLAGS
@@ -96,9 +97,7 @@ def _masked_ids(
 def main(_: list[str]) -> None:
   """Prints the most frequent token and its share."""
   flag_group.require('input_file', 'vocab_file')
-  from data.text import tokenization
-
-  tokens = tokenization.load_vocabulary(FLAGS.vocab_file).tokens
+  tokens = load_vocabulary(FLAGS.vocab_file).tokens
   counts = count_masked(
     input_records.expand(FLAGS.input_file), FLAGS.max_records, len(tokens)
   )

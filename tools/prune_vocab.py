@@ -95,7 +95,8 @@ def prune(
       text cannot be read.
   """
   from data.text import vocabulary_fit, vocabulary_pruning
-  from data.text.tokenization import BertTokenizer, Vocabulary
+  from data.text.tokenization import BertTokenizer
+  from data.text.vocabulary import Vocabulary
   from modeling.checkpoints import pruning, stored_weights
 
   config = checkpoint.required_config()

@@ -7,6 +7,7 @@ Tested by `tests/scripts/run_classifier_test.py` and
 `tests/cli/run_flags_test.py`.
 """
 
+from data.text.vocabulary import load_vocabulary
 from modeling.checkpoints import initialisation, start_check, tokenizer_files
 from modeling.checkpoints.location import Checkpoint, has_run, locate
 from modeling.configs import BertConfig
@@ -60,9 +61,7 @@ def check_text(
     _check_lower_case(checkpoint.casing(), text.do_lower_case, label)
     tokenizer_files.check(checkpoint.folder, text.do_lower_case)
   if text.vocab_checksum and checkpoint.vocab_file:
-    from data.text import tokenization
-
-    theirs = tokenization.load_vocabulary(checkpoint.vocab_file).checksum
+    theirs = load_vocabulary(checkpoint.vocab_file).checksum
     if theirs != text.vocab_checksum:
       ours = text.vocab_file or 'the vocabulary of the records of `input_file`'
       raise UserError(

@@ -21,7 +21,7 @@ from system.errors import UserError
 
 if TYPE_CHECKING:
   from data.tasks.task import Task
-  from data.text.tokenization import Vocabulary
+  from data.text.vocabulary import Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from data.pretraining import input_records, manifest
 from data.pretraining.dynamic_masking import DynamicMasking
 from data.records import feature_spec, inference_input
 from data.records.record_source import RecordSource
-from data.text import tokenization
+from data.text.vocabulary import Vocabulary, load_vocabulary
 from devices import strategies, workers
 from modeling.checkpoints import loading
 from modeling.configs import BertConfig
@@ -95,7 +95,7 @@ def run(options: PretrainingOptions, command: Command) -> None:
   checkpoint_choice.check_named_checkpoint(options.training, options.model)
   vocab_file, tokens = options.vocabulary.vocab_file, None
   if vocab_file:
-    tokens = tokenization.load_vocabulary(vocab_file)
+    tokens = load_vocabulary(vocab_file)
   text = TokenizerRecord.of(vocab_file, tokens)
   config = model_config.choose_config(options.model, text)
   found = _find_records(options, config, text)
@@ -162,7 +162,7 @@ def _make_source(
   found: Any,
   options: PretrainingOptions,
   config: BertConfig,
-  tokens: tokenization.Vocabulary | None,
+  tokens: Vocabulary | None,
 ) -> RecordSource:
   """Returns the records; draws masks during training if they have none."""
   num_predictions = options.input.max_predictions_per_seq

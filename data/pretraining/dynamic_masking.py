@@ -15,7 +15,7 @@ from data.pretraining import masking
 from data.pretraining.masking import SpecialTokens
 from data.pretraining.options import MaskingOptions
 from data.pretraining.randomness import stream_key
-from data.text.tokenization import CLS, MASK, SEP, Vocabulary
+from data.text.vocabulary import CLS, MASK, SEP, Vocabulary
 
 
 class DynamicMasking:

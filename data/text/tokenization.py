@@ -10,30 +10,25 @@ The character classes are those of the Unicode versions inside TensorFlow (RE2
 and ICU), so that ids do not depend on the version of Python.
 """
 
-import dataclasses
-import functools
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from system import files, text_files
-from system.errors import UserError
+from data.text.vocabulary import (
+  CLS,
+  CONTINUATION,
+  MASK,
+  MAX_CHARS_PER_WORD,
+  SEP,
+  UNK,
+  Vocabulary,
+  load_vocabulary,
+)
 
-PAD, UNK, CLS, SEP, MASK = '[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'
-CONTINUATION = '##'
-
-# A longer word becomes one [UNK], as in google-research/bert.
-MAX_CHARS_PER_WORD = 200
 # UTF-8 needs at most 4 bytes a character.
 _MAX_BYTES_PER_WORD = 4 * MAX_CHARS_PER_WORD
-
-# The wordpiece kernel's limit, without a leading '##'.
-_MAX_TOKEN_BYTES = 256
-# As many characters have at most that many bytes.
-_SURELY_SMALL = _MAX_TOKEN_BYTES // 4
 
 _ASCII = r'[\x00-\x7F]*'
 # Tab, line feed and carriage return are white space, not control characters.
@@ -53,91 +48,6 @@ _SINGLE_CHARACTER_WORD = rf'([\p{{P}}{_CJK}])'
 # For text in which only ASCII characters separate words.
 _LONG_WORD = rf'[^\s{_ASCII_PUNCTUATION}]{{{MAX_CHARS_PER_WORD + 1},}}'
 _TOO_LONG = 'x' * (_MAX_BYTES_PER_WORD + 1)
-
-
-@dataclasses.dataclass(frozen=True)
-class Vocabulary:
-  """The tokens of a `vocab.txt`; a token's id is its line number, from 0."""
-
-  tokens: list[str]
-
-  @functools.cached_property
-  def ids(self) -> dict[str, int]:
-    """Maps each token to its id, to the last one if equal tokens occur."""
-    return {token: i for i, token in enumerate(self.tokens)}
-
-  @functools.cached_property
-  def checksum(self) -> str:
-    """The SHA-256 of the tokens joined by line feeds, in hexadecimal."""
-    return hashlib.sha256('\n'.join(self.tokens).encode()).hexdigest()
-
-  @functools.cached_property
-  def continuation_mask(self) -> np.ndarray:
-    """Bool [V]; True if a token continues a word (begins with '##')."""
-    return np.array([t.startswith(CONTINUATION) for t in self.tokens])
-
-
-def load_vocabulary(vocab_file: str) -> Vocabulary:
-  """Reads a vocabulary as google-research/bert does: one token a line.
-
-  White space around a token is removed. A line of white space keeps its id but
-  matches no text (the released Chinese vocabulary has such lines, U+2028).
-  Blank lines at the end are dropped.
-
-  Args:
-    vocab_file: path of a UTF-8 file, plain or compressed.
-
-  Returns:
-    The vocabulary.
-
-  Raises:
-    UserError: the file is missing, empty or not UTF-8, a line occurs twice, a
-      token is too large, or a special token is missing; the message names the
-      file and the line.
-  """
-  files.require_file(vocab_file, '`vocab_file`')
-  lines = text_files.read_list(vocab_file)
-  if not lines:
-    raise UserError(f'{vocab_file} is empty; expected one token a line')
-  # Nearly all vocabularies pass at once; the others are searched by line.
-  if len(set(lines)) < len(lines) or max(map(len, lines)) > _SURELY_SMALL:
-    _check_lines(vocab_file, lines)
-  vocabulary = Vocabulary([line.strip() for line in lines])
-  specials = (PAD, UNK, CLS, SEP, MASK)
-  missing = [token for token in specials if token not in vocabulary.ids]
-  if missing:
-    raise UserError(
-      f'{vocab_file} lacks {", ".join(missing)} in its {len(lines)} lines; '
-      f'expected a BERT vocabulary with {", ".join(specials)}'
-    )
-  return vocabulary
-
-
-def _check_lines(vocab_file: str, lines: Sequence[str]) -> None:
-  """Raises a `UserError` for a line that occurs twice, or is too large."""
-  first_lines: dict[str, int] = {}
-  for number, line in enumerate(lines, start=1):
-    first = first_lines.setdefault(line, number)
-    if first != number and line.strip():
-      raise UserError(
-        f'{vocab_file}, line {number}: token {line!r} is already in line '
-        f'{first}; expected each token once'
-      )
-    if _is_too_large(line.strip()):
-      raise UserError(
-        f'{vocab_file}, line {number}: the token {line[:20]!r}... has '
-        f'{len(line.strip().encode())} bytes of UTF-8, expected at most '
-        f'{_MAX_TOKEN_BYTES}'
-      )
-
-
-def _is_too_large(token: str) -> bool:
-  """Returns whether words can match a token that the kernel can't hold."""
-  letters = token.removeprefix(CONTINUATION)
-  return (
-    len(letters) <= MAX_CHARS_PER_WORD
-    and len(letters.encode()) > _MAX_TOKEN_BYTES
-  )
 
 
 class BertTokenizer(tf.Module):

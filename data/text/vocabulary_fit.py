@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data.text.corpus import Corpus
-from data.text.tokenization import MAX_CHARS_PER_WORD, BertTokenizer
+from data.text.tokenization import BertTokenizer
+from data.text.vocabulary import MAX_CHARS_PER_WORD
 from data.text.word_counts import Counts, WordCounter, count_words
 from system.errors import UserError
 

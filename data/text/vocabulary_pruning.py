@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data.text.tokenization import CLS, CONTINUATION, MASK, PAD, SEP, UNK
-
-_SPECIAL = frozenset([PAD, UNK, CLS, SEP, MASK])
+from data.text.vocabulary import CONTINUATION, SPECIAL
 
 
 def kept(
@@ -35,7 +33,7 @@ def kept(
     [
       number
       for number, (token, count) in enumerate(zip(tokens, counts, strict=True))
-      if token in _SPECIAL
+      if token in SPECIAL
       or count >= min_count
       or len(token.removeprefix(CONTINUATION)) == 1
     ],

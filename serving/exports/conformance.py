@@ -15,7 +15,7 @@ import itertools
 import json
 from collections.abc import Iterator
 
-from data.text.tokenization import CONTINUATION
+from data.text.vocabulary import CONTINUATION
 from serving.exports import reference
 from serving.exports.parts import Parts
 from serving.text_model import Text

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from data.text.tokenization import PAD
+from data.text.vocabulary import PAD
 from modeling.checkpoints import hugging_face, hugging_face_reader
 from serving.exports import heads, model_card, tokenizer_json
 from serving.exports.format import Format

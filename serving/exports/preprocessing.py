@@ -11,7 +11,8 @@ import tensorflow as tf
 from official.nlp.modeling.layers import BertPackInputs
 from official.nlp.tools.export_tfhub_lib import BertPackInputsSavedModelWrapper
 
-from data.text.tokenization import PAD, BertTokenizer
+from data.text.tokenization import BertTokenizer
+from data.text.vocabulary import PAD
 
 _TEXTS = tf.TensorSpec([None], tf.string, 'sentences')
 

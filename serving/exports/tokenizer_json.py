@@ -12,19 +12,16 @@ tokens differ from released BERT's.
 import os
 from typing import Any
 
-from data.text.tokenization import (
+from data.text.tokenization import BertTokenizer
+from data.text.vocabulary import (
   CLS,
   CONTINUATION,
-  MASK,
   MAX_CHARS_PER_WORD,
-  PAD,
   SEP,
+  SPECIAL,
   UNK,
-  BertTokenizer,
 )
 from system import files, text_files
-
-_SPECIAL = (PAD, UNK, CLS, SEP, MASK)
 
 
 def write(
@@ -55,7 +52,7 @@ def _write_json(folder: str, name: str, values: dict[str, Any]) -> None:
 
 def _named() -> dict[str, str]:
   names = ('pad_token', 'unk_token', 'cls_token', 'sep_token', 'mask_token')
-  return dict(zip(names, _SPECIAL, strict=True))
+  return dict(zip(names, SPECIAL, strict=True))
 
 
 def _settings(tokenizer: BertTokenizer, max_seq_length: int) -> dict[str, Any]:
@@ -87,7 +84,7 @@ def _added(tokenizer: BertTokenizer) -> list[dict[str, Any]]:
       'normalized': False,
       'special': True,
     }
-    for token in sorted(_SPECIAL, key=ids.get)
+    for token in sorted(SPECIAL, key=ids.get)
   ]
 
 

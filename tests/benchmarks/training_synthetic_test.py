@@ -2,12 +2,12 @@
 
 from benchmarks import training_data, training_synthetic
 from data.tasks import glue
-from data.text import tokenization
+from data.text.vocabulary import load_vocabulary
 
 
 def test_the_vocabulary_has_bert_s_size_and_no_word_twice(tmp_path):
   training_synthetic.vocabulary(str(tmp_path / 'vocab.txt'))
-  loaded = tokenization.load_vocabulary(str(tmp_path / 'vocab.txt'))
+  loaded = load_vocabulary(str(tmp_path / 'vocab.txt'))
   assert len(set(loaded.tokens)) == 30522
 
 

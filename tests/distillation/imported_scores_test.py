@@ -5,6 +5,7 @@ import pytest
 
 from data.tasks import glue
 from data.tasks.examples import Example
+from data.tasks.held_out import HeldOut
 from data.tasks.score_options import ScoreOptions
 from distillation import imported_scores
 from system.errors import UserError
@@ -31,7 +32,7 @@ def _table(folder, rows, name='a.csv'):
 
 def _collect(tables, held_out=()):
   held_out = [Example(str(i), x, None, '0') for i, x in enumerate(held_out)]
-  return imported_scores.collect(tables, _TASK, held_out)
+  return imported_scores.collect(tables, _TASK, HeldOut(held_out))
 
 
 def test_texts_of_dev_and_test_are_left_out_and_counted(tmp_path, caplog):

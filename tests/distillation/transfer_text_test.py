@@ -1,4 +1,4 @@
-"""Reading a transfer set's files, and finding held-out texts."""
+"""Reading a transfer set's files, and the columns of its tables."""
 
 import gzip
 import io
@@ -8,7 +8,7 @@ import pytest
 from pyarrow import parquet
 
 from data.tasks import custom, glue, tfds_splits
-from data.tasks.examples import Example, Fields
+from data.tasks.examples import Fields
 from data.tasks.options import TaskOptions
 from data.tasks.text_rows import TextColumns
 from distillation import transfer_set, transfer_text
@@ -238,29 +238,3 @@ def test_a_task_decides_the_columns_that_are_not_given():
   splits = custom.in_files(Fields('a', 'b'))
   task = custom.classification(('0', '1'), splits)
   assert _columns(task, text_column='a', text_pair_column='b') == PAIR
-
-
-def test_case_and_white_space_do_not_hide_held_out_text():
-  held_out = transfer_text.SentenceFilter(
-    [Example('0', "it 's  bad , I 'd say . ", None, '0')]
-  )
-  assert held_out.is_held_out("It's bad, I'd say.")
-  assert not held_out.is_held_out("It's bad.")
-  assert not held_out.is_held_out("It's bad, I'd say.", 'second')
-
-
-def test_held_out_pair_needs_both_halves():
-  held_out = transfer_text.SentenceFilter([Example('0', 'A b', 'C', '0')])
-  assert held_out.is_held_out('a B', 'c')
-  assert not held_out.is_held_out('a B', 'd')
-  assert not held_out.is_held_out('a B')
-  assert not held_out.is_held_out('c', 'a b')
-
-
-def test_the_order_of_a_pair_does_not_matter_for_symmetric_tasks():
-  examples = [Example('0', 'A b', 'C', '0'), Example('1', 'D', None, '0')]
-  held_out = transfer_text.SentenceFilter(examples, is_symmetric=True)
-  assert held_out.is_held_out('a B', 'c') and held_out.is_held_out('c', 'a b')
-  assert held_out.is_held_out('d') and not held_out.is_held_out('c', 'd')
-  symmetric = [x for x in glue.task_names() if glue.get_task(x).is_symmetric]
-  assert symmetric == ['MRPC', 'STS-B', 'QQP']

@@ -12,6 +12,7 @@ import pytest
 torch = pytest.importorskip('torch')
 transformers = pytest.importorskip('transformers')
 
+from data.text.vocabulary import SPECIAL  # noqa: E402
 from modeling import models  # noqa: E402
 from modeling.checkpoints import exporting, loading, location  # noqa: E402
 from modeling.configs import BertConfig  # noqa: E402
@@ -129,8 +130,8 @@ def test_load_tf_weights_in_bert_reads_our_pretraining_checkpoint(
 
 def save_theirs(model, folder):
   model.save_pretrained(folder)
-  words = ''.join(f'word{i}\n' for i in range(SMALL['vocab_size']))
-  (folder / 'vocab.txt').write_text(words)
+  words = [*SPECIAL, *(f'word{i}' for i in range(5, SMALL['vocab_size']))]
+  (folder / 'vocab.txt').write_text(''.join(f'{word}\n' for word in words))
 
 
 def test_import_of_a_pretraining_model_computes_the_same(tmp_path):

@@ -9,10 +9,11 @@ import safetensors.numpy
 import tiny_pipeline
 from tiny_world import CONFIG, VOCABULARY
 
+from data.tasks import labelled
 from distillation import dump_manifest
 from modeling.checkpoints import embedded_encoder, model_file
 from modeling.checkpoints.model_file import ModelFile, TaskRecord
-from pipeline import labelled, models
+from pipeline import models
 from system.errors import UserError
 
 
@@ -120,7 +121,7 @@ def test_a_dump_of_another_vocabulary_is_refused(folder, data, tmp_path):
 
 
 def _dump(folder, **changes):
-  from data.text.tokenization import Vocabulary
+  from data.text.vocabulary import Vocabulary
 
   manifest = dump_manifest.Manifest(
     **{

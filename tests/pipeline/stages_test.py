@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import tiny_pipeline
 
+from data.tasks import labelled
 from modeling import configs
-from pipeline import defaults, labelled, stages
+from pipeline import defaults, stages
 from pipeline.models import (
   DUMP,
   ENCODER,

@@ -3,7 +3,8 @@
 import pytest
 import tiny_pipeline
 
-from pipeline import labelled, models, texts
+from data.tasks import labelled
+from pipeline import models, texts
 from system.errors import UserError
 
 

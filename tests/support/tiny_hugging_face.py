@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
+from data.text.vocabulary import SPECIAL
+
 # V=5, H=4, L=1, A=2, intermediate 6.
 CONFIG = {
   'architectures': ['BertModel'],
@@ -84,9 +86,8 @@ def write_folder(
   """
   folder.mkdir(exist_ok=True)
   (folder / 'config.json').write_text(json.dumps(config))
-  (folder / 'vocab.txt').write_text(
-    ''.join(f'token{i}\n' for i in range(num_tokens))
-  )
+  words = [*SPECIAL, *(f'token{i}' for i in range(5, num_tokens))]
+  (folder / 'vocab.txt').write_text(''.join(f'{word}\n' for word in words))
   safetensors.numpy.save_file(
     make_tensors() if tensors is None else tensors,
     folder / 'model.safetensors',

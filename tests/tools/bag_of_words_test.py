@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from data.tasks import split_folder
+from data.tasks import labelled, split_folder
+from data.tasks.labelled import LabelledOptions
 from data.tasks.split_options import SplitOptions
 from system.errors import UserError
 from tools import bag_of_words, run_result
@@ -52,68 +53,40 @@ def test_numbers_have_correlations():
   assert result['parameters'] == 5 + 1
 
 
-def _folder(folder, test='sentence\tlabel\na\tx\n'):
-  for name in ('train', 'dev'):
-    (folder / f'{name}.tsv').write_text('sentence\tlabel\na\tx\nb\ty\n')
-  if test:
-    (folder / 'test.tsv').write_text(test)
-  return str(folder)
+def _scored_rows(folder, **columns):
+  options = LabelledOptions(data_dir=str(folder), **columns)
+  return bag_of_words.scored_rows(labelled.read(options))
 
 
 def test_quotes_are_ordinary_characters(tmp_path):
-  text = 'label\tsentence\r\ncat\tsay "this\r\ndog\tand\x0bthat\n'
-  splits = bag_of_words.read_folder(_folder(tmp_path, text), SplitOptions())
-  assert splits['test'] == [('say "this', 'cat'), ('and\x0bthat', 'dog')]
+  for name in ('train', 'dev', 'test'):
+    (tmp_path / f'{name}.tsv').write_text(
+      'label\tsentence\r\ncat\tsay "this\r\ndog\tand\x0bthat\n'
+    )
+  rows = [('say "this', 'cat'), ('and\x0bthat', 'dog')]
+  assert _scored_rows(tmp_path) == dict.fromkeys(('train', 'dev', 'test'), rows)
 
 
-def test_a_test_split_may_be_missing_or_unlabelled(tmp_path):
-  for test in (None, 'sentence\na\nb\n'):
-    splits = bag_of_words.read_folder(_folder(tmp_path, test), SplitOptions())
-    assert splits.keys() == {'train', 'dev'}
+def test_a_test_split_without_labels_is_left_out(tmp_path):
+  for name in ('train', 'dev'):
+    (tmp_path / f'{name}.tsv').write_text('sentence\tlabel\na\tx\nb\ty\n')
+  (tmp_path / 'test.tsv').write_text('sentence\na\nb\n')
+  assert _scored_rows(tmp_path).keys() == {'train', 'dev'}
 
 
 def test_columns_have_names_and_pairs_are_joined(tmp_path):
   for name in ('train', 'dev'):
     (tmp_path / f'{name}.csv').write_text('q,p,y\n"a, b",c,1.5\n')
-  options = SplitOptions(
-    text_column='q', text_pair_column='p', label_column='y', regression=True
-  )
-  splits = bag_of_words.read_folder(str(tmp_path), options)
-  assert splits['dev'] == [('a, b\nc', '1.5')]
+  columns = {
+    'text_column': 'q',
+    'text_pair_column': 'p',
+    'label_column': 'y',
+    'regression': True,
+  }
+  assert _scored_rows(tmp_path, **columns)['dev'] == [('a, b\nc', '1.5')]
   (tmp_path / 'dev.csv').write_text('q,p,y\na,c,high\n')
   with pytest.raises(UserError, match="dev.csv, line 2: label 'high' is not"):
-    bag_of_words.read_folder(str(tmp_path), options)
-
-
-def test_a_table_is_split(tmp_path):
-  path, own = tmp_path / 'a.jsonl', tmp_path / 'test.tsv'
-  rows = [{'text': f'{n}', 'label': n % 2} for n in range(40)]
-  path.write_text(''.join(json.dumps(row) + '\n' for row in rows))
-  splits = bag_of_words.read_table(SplitOptions(str(path)))
-  assert [len(rows) for rows in splits.values()] == [32, 4, 4]
-  own.write_text('text\nnew\n')
-  options = SplitOptions(str(path), test_file=str(own))
-  assert bag_of_words.read_table(options).keys() == {'train', 'dev'}
-  own.write_text('text\tlabel\nnew\t\nnewer\t1\n')
-  with pytest.raises(UserError, match='test.tsv, line 2: expected a label'):
-    bag_of_words.read_table(options)
-
-
-@pytest.mark.parametrize(
-  ('text', 'message'),
-  [
-    ('text\tlabel\na\tb\n', "line 1: .* 'sentence'"),
-    ('', 'empty'),
-    ('sentence\tlabel\n', ''),
-    ('sentence\tlabel\na\tb\nc\n', 'line 3: found 1 columns'),
-    ('sentence\tlabel\na\tb\nb\t\n', 'line 3: expected a label'),
-  ],
-)
-def test_malformed_files_are_named(tmp_path, text, message):
-  folder = _folder(tmp_path)
-  (tmp_path / 'test.tsv').write_text(text)
-  with pytest.raises(UserError, match=f'test.tsv.*{message}'):
-    bag_of_words.read_folder(folder, SplitOptions())
+    _scored_rows(tmp_path, **columns)
 
 
 @pytest.mark.slow
@@ -199,17 +172,6 @@ def test_script_names_a_missing_file_in_one_line(tmp_path):
   assert done.stderr.startswith('ERROR: ')
   assert 'train.tsv' in done.stderr
   assert done.stderr.count('\n') == 1
-
-
-def test_a_label_of_minus_1_in_test_is_none(tmp_path):
-  (tmp_path / 'train.tsv').write_text('sentence\tlabel\na b\t0\nc d\t1\n')
-  (tmp_path / 'dev.tsv').write_text('sentence\tlabel\na b\t0\n')
-  (tmp_path / 'test.tsv').write_text('sentence\tlabel\na b\t-1\n')
-  found = bag_of_words.read_folder(str(tmp_path), SplitOptions())
-  assert set(found) == {'train', 'dev'}
-  (tmp_path / 'test.csv').write_text('sentence,label\na b,0\n')
-  with pytest.raises(UserError, match='test.csv exist: keep one of them'):
-    bag_of_words.read_folder(str(tmp_path), SplitOptions())
 
 
 def test_a_split_that_cannot_be_learned_is_named():

@@ -11,10 +11,10 @@ from data.text import word_counts
 from data.text.corpus import Corpus
 from data.text.corpus_options import CorpusOptions
 from data.text.tokenization import BertTokenizer
+from data.text.wordpiece_learner import LearnerOptions
 from system import settings
 from system.errors import UserError
 from tools import build_vocab
-from tools.wordpiece_learner import LearnerOptions
 
 TEXT = 'The lower lowest low\nthe newest new Über uber\n\n' * 50
 
@@ -101,7 +101,7 @@ def test_an_unwritable_output_is_reported_before_the_text_is_read(
 def test_a_failure_leaves_an_earlier_vocabulary(corpus, tmp_path):
   path = tmp_path / 'vocab.txt'
   path.write_text('before')
-  with pytest.raises(UserError, match='--vocab_size=10 is too small'):
+  with pytest.raises(UserError, match='`vocab_size`=10 is too small'):
     _build(corpus, path, 10)
   assert path.read_text() == 'before'
   assert {p.name for p in tmp_path.iterdir()} == {'text', 'vocab.txt'}

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from tiny_hugging_face import CONFIG, LAYER, SHAPES, make_tensors, write_folder
 
+from data.text.vocabulary import SPECIAL
 from modeling import models
 from modeling.checkpoints import (
   hugging_face,
@@ -111,14 +112,31 @@ def test_vocabulary_that_is_too_long_is_rejected(tmp_path):
 
 def test_padding_ids_get_unused_names(tmp_path):
   folder = tmp_path / 'hf'
-  write_folder(folder)
-  vocab = '[PAD]\n[unused0]\n[UNK]\n'
+  tensors = make_tensors()
+  words = np.zeros((8, 4), np.float32)
+  tensors['embeddings.word_embeddings.weight'] = words
+  write_folder(folder, tensors, CONFIG | {'vocab_size': 8})
+  vocab = '[PAD]\n[unused0]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n'
   (folder / 'vocab.txt').write_bytes(gzip.compress(vocab.encode()))
   _, lines = imported(folder)
   assert (tmp_path / 'hf.out' / 'vocab.txt').read_text() == (
     vocab + '[unused1]\n[unused2]\n'
   )
   assert any('vocab.txt' in x and '(2): [unused1], [un' in x for x in lines)
+
+
+@pytest.mark.parametrize('name', ['vocab.txt', 'tokenizer.json'])
+def test_a_vocabulary_without_a_special_token_is_refused(folder, name):
+  tokens = [*SPECIAL[:-1], 'mask']
+  (folder / 'vocab.txt').write_text(''.join(f'{x}\n' for x in tokens))
+  if name == 'tokenizer.json':
+    (folder / 'vocab.txt').unlink()
+    ids = {token: i for i, token in enumerate(tokens)}
+    model = {'type': 'WordPiece', 'vocab': ids}
+    write_json(folder / name, WHOLE | {'model': model})
+  with pytest.raises(UserError, match=f'{name} lacks .MASK. in its 5 lines'):
+    imported(folder)
+  assert not pathlib.Path(f'{folder}.out').exists()
 
 
 def test_a_vocabulary_of_another_model_is_rejected(tmp_path):
@@ -337,7 +355,10 @@ NORMALIZER = {
 WHOLE = {
   'normalizer': NORMALIZER,
   'pre_tokenizer': {'type': 'BertPreTokenizer'},
-  'model': {'type': 'WordPiece', 'vocab': {f'token{i}': i for i in range(5)}},
+  'model': {
+    'type': 'WordPiece',
+    'vocab': {token: i for i, token in enumerate(SPECIAL)},
+  },
 }
 
 
@@ -401,13 +422,13 @@ def test_the_vocabulary_may_be_in_tokenizer_json(folder):
 
 
 ADDED = [
-  ('added_tokens.json', {'covid': 3, '<e1>': 5}),
+  ('added_tokens.json', {'covid': 5, '<e1>': 7}),
   (
     'tokenizer_config.json',
     {
       'added_tokens_decoder': {
-        '3': {'content': 'covid'},
-        '5': {'content': '<e1>'},
+        '5': {'content': 'covid'},
+        '7': {'content': '<e1>'},
       }
     },
   ),
@@ -416,9 +437,9 @@ ADDED = [
     {
       **WHOLE,
       'added_tokens': [
-        {'id': 0, 'content': 'token0'},
-        {'id': 3, 'content': 'covid'},
-        {'id': 5, 'content': '<e1>'},
+        {'id': 0, 'content': '[PAD]'},
+        {'id': 5, 'content': 'covid'},
+        {'id': 7, 'content': '<e1>'},
       ],
     },
   ),
@@ -429,13 +450,13 @@ ADDED = [
 def test_added_tokens_keep_their_ids(tmp_path, name, content):
   folder = tmp_path / 'hf'
   tensors = make_tensors()
-  words = np.zeros((6, 4), np.float32)
+  words = np.zeros((8, 4), np.float32)
   tensors['embeddings.word_embeddings.weight'] = words
-  write_folder(folder, tensors, CONFIG | {'vocab_size': 6}, num_tokens=3)
+  write_folder(folder, tensors, CONFIG | {'vocab_size': 8})
   write_json(folder / name, content)
   _, lines = imported(folder)
   assert (tmp_path / 'hf.out' / 'vocab.txt').read_text().split() == [
-    *('token0', 'token1', 'token2', 'covid', '[unused0]', '<e1>')
+    *(*SPECIAL, 'covid', '[unused0]', '<e1>')
   ]
   assert 'added tokens, now in vocab.txt (2): covid, <e1>' in lines
   # The tokenizer splits texts at punctuation.
@@ -445,7 +466,7 @@ def test_added_tokens_keep_their_ids(tmp_path, name, content):
 @pytest.mark.parametrize(
   ('content', 'message'),
   [
-    ({'<e1>': 1}, "'<e1>' has the id 1, which is 'token1' in the vocabulary"),
+    ({'<e1>': 1}, r"'<e1>' has the id 1, which is '\[UNK\]' in the vocabulary"),
     ({'<e1>': 5}, "'<e1>' has the id 5, but .* has only 5 ids"),
     ({'<e1>': None}, "'<e1>' has the id None"),
   ],

@@ -8,6 +8,7 @@ import tensorflow as tf
 import yaml
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
+from data.text.vocabulary import SPECIAL
 from modeling.checkpoints import (
   loading,
   location,
@@ -102,7 +103,8 @@ def _save(folder, **objects):
   tf.train.Checkpoint(global_step=step, **objects).save(str(folder / 'ckpt'))
   values = {'task': {'model': {'encoder': tf_models.their_config(_CONFIG)}}}
   (folder / 'params.yaml').write_text(yaml.safe_dump(values))
-  (folder / 'vocab.txt').write_text(''.join(f'token{i}\n' for i in range(10)))
+  words = [*SPECIAL, *'abcde']
+  (folder / 'vocab.txt').write_text(''.join(f'{word}\n' for word in words))
 
 
 def _imported(folder, model):
@@ -281,6 +283,14 @@ def test_what_an_export_records_comes_with_the_weights(run, tmp_path):
 def test_settings_that_do_not_fit_are_refused(run, tmp_path, changes, message):
   _set(run, **changes)
   with pytest.raises(UserError, match=message):
+    import_checkpoint(str(run), str(tmp_path / 'out'))
+  assert not (tmp_path / 'out').exists()
+
+
+def test_a_vocabulary_without_a_special_token_is_refused(run, tmp_path):
+  words = [*SPECIAL[:-1], *'abcdef']
+  (run / 'vocab.txt').write_text('\n'.join(words))
+  with pytest.raises(UserError, match='vocab.txt lacks .MASK. in its 10 lines'):
     import_checkpoint(str(run), str(tmp_path / 'out'))
   assert not (tmp_path / 'out').exists()
 

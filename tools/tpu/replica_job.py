@@ -22,7 +22,7 @@ from cli import (
 )
 from data.records import batch_signatures
 from data.tasks.task import Task
-from data.text import tokenization
+from data.text.vocabulary import load_vocabulary
 from devices import flops
 from distillation import dump_manifest, patience, run, student
 from modeling.checkpoints.location import locate
@@ -286,5 +286,5 @@ def _dump() -> ReplicaJob:
 
 
 def _text(vocab_file: str | None) -> TokenizerRecord:
-  tokens = tokenization.load_vocabulary(vocab_file) if vocab_file else None
+  tokens = load_vocabulary(vocab_file) if vocab_file else None
   return TokenizerRecord.of(vocab_file, tokens)

@@ -21,7 +21,7 @@ from data.records import (
 from data.records.record_source import RecordSource
 from data.records.serialization import serialize
 from data.records.training_order import TrainingOrder
-from data.text.tokenization import Vocabulary
+from data.text.vocabulary import Vocabulary
 
 _S, _P, _N = 24, 5, 150
 # Ids 5 to 29 begin words, 30 to 39 continue them.

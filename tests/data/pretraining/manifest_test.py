@@ -10,7 +10,7 @@ import tiny_world
 from data.pretraining import manifest
 from data.pretraining.manifest import FileSize
 from data.pretraining.options import RecordOptions
-from data.text.tokenization import load_vocabulary
+from data.text.vocabulary import load_vocabulary
 from system import files
 from system.errors import UserError
 

@@ -6,7 +6,8 @@ import tiny_world
 from data.records import record_reader
 from data.tasks import classifier_records, custom, glue
 from data.tasks.examples import Example
-from data.text.tokenization import BertTokenizer, Vocabulary
+from data.text.tokenization import BertTokenizer
+from data.text.vocabulary import Vocabulary
 from system.errors import UserError
 
 

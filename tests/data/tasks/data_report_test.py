@@ -8,7 +8,8 @@ import pytest
 from data.tasks import custom, data_report, text_encoding
 from data.tasks.data_report_lines import describe
 from data.tasks.examples import Example
-from data.text.tokenization import BertTokenizer, Vocabulary
+from data.text.tokenization import BertTokenizer
+from data.text.vocabulary import Vocabulary
 
 LABELS = custom.classification(('no', 'yes'))
 NUMBERS = custom.regression({})

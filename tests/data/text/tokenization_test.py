@@ -13,12 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.text.tokenization import (
-  MAX_CHARS_PER_WORD,
-  BertTokenizer,
-  space_words,
-)
-from system.errors import UserError
+from data.text.tokenization import BertTokenizer, space_words
+from data.text.vocabulary import MAX_CHARS_PER_WORD
 
 SPECIALS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
 # fmt: off
@@ -293,40 +289,6 @@ def test_the_largest_tokens_match(tmp_path):
   )
   texts = ['é' * 128, 'é' * 128 + 'ж' * 72]
   assert tokenizer.tokenize(texts).to_list() == [[5], [5, 6]]
-
-
-@pytest.mark.parametrize(
-  ('content', 'message'),
-  [
-    (
-      '\n'.join([*SPECIALS, 'é' * 130]).encode(),
-      "line 6: the token 'é{20}'... has 260 bytes of UTF-8, .* at most 256",
-    ),
-    (
-      '\n'.join([*SPECIALS, '##' + '😀' * 65]).encode(),
-      'line 6: .* has 262 bytes of UTF-8',
-    ),
-    (b'', 'is empty; expected one token a line'),
-    (b'\n\n', 'is empty; expected one token a line'),
-    (
-      '\n'.join([*SPECIALS, 'a', 'b', 'a']).encode(),
-      "line 8: token 'a' is already in line 6",
-    ),
-    (b'[PAD]\n[UNK]\n[CLS]\n', r'lacks \[SEP\], \[MASK\] in its 3 lines'),
-    (b'[PAD]\n\xff\n', 'line 2: expected UTF-8'),
-  ],
-)
-def test_refuses_a_file_that_is_not_a_vocabulary(tmp_path, content, message):
-  file = tmp_path / 'bad.txt'
-  file.write_bytes(content)
-  with pytest.raises(UserError, match=message) as error:
-    BertTokenizer(str(file))
-  assert str(file) in str(error.value)
-
-
-def test_refuses_a_missing_vocabulary(tmp_path):
-  with pytest.raises(UserError, match=r'`vocab_file`.*none\.txt'):
-    BertTokenizer(str(tmp_path / 'none.txt'))
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Reads the labelled texts: a table, which is split, or the user's own splits.
 
-Does not import TensorFlow. Tested by `tests/pipeline/labelled_test.py`.
+Does not import TensorFlow.
 """
 
 import dataclasses
@@ -10,8 +10,34 @@ from data.tasks import custom, split_folder, split_options
 from data.tasks import options as task_options
 from data.tasks.examples import Example
 from data.tasks.options import TaskOptions
-from pipeline.options import SourceOptions
+from data.tasks.split_options import SplitOptions
+from system import files
 from system.errors import UserError
+from system.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledOptions(SplitOptions):
+  """The labelled texts: a table to split, or a folder with splits."""
+
+  data_dir: str | None = setting(
+    None,
+    'Added: instead of --input_file, a folder with your own splits: train, dev '
+    'and perhaps test, as .tsv, .csv, .jsonl or .parquet.',
+  )
+
+  def check(self) -> None:
+    """Checks that there is one source of labelled texts, and its files.
+
+    Raises:
+      UserError: there is none, or there are two.
+    """
+    if bool(self.data_dir) == bool(self.input_file):
+      raise UserError('give either `input_file` or `data_dir`')
+    if self.data_dir and not files.is_folder(self.data_dir):
+      raise UserError(f'`data_dir`: there is no folder {self.data_dir!r}')
+    if self.input_file:
+      super().check()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,14 +73,14 @@ class Labelled:
     return 'pearson' if self.is_regression else 'accuracy'
 
 
-def read(source: SourceOptions) -> Labelled:
+def read(options: LabelledOptions) -> Labelled:
   """Reads the labelled texts; writes nothing.
 
   Raises:
     UserError: a file is missing or malformed, a split is empty, or test has
       labels for some of its rows only; the message names the file.
   """
-  labelled = _folder(source) if source.data_dir else _table(source)
+  labelled = _folder(options) if options.data_dir else _table(options)
   for name in ('train', 'dev'):
     if not labelled.splits[name]:
       raise UserError(f'{name} has no example')
@@ -68,38 +94,38 @@ def read(source: SourceOptions) -> Labelled:
   return labelled
 
 
-def _table(source: SourceOptions) -> Labelled:
-  splits = split_options.make(source).examples
-  is_pair = source.text_pair_column is not None
+def _table(options: LabelledOptions) -> Labelled:
+  splits = split_options.make(options).examples
+  is_pair = options.text_pair_column is not None
   columns = {
     'text_pair_column': split_folder.PAIR_COLUMN if is_pair else None,
-    'regression': source.regression or None,
+    'regression': options.regression or None,
   }
   labels = {e.label for e in splits['train']}
-  labels = () if source.regression else tuple(sorted(labels))
+  labels = () if options.regression else tuple(sorted(labels))
   return Labelled(splits, labels, columns, is_pair)
 
 
-def _folder(source: SourceOptions) -> Labelled:
-  train = custom.regression(custom.in_files()).locate(source.data_dir, 'train')
-  columns = source.columns.found_in(train)
-  # The commands obey `split.json`, so the plan does, too.
-  is_pair, is_regression = split_folder.kind(source.data_dir)
+def _folder(options: LabelledOptions) -> Labelled:
+  train = custom.regression(custom.in_files()).locate(options.data_dir, 'train')
+  columns = options.columns.found_in(train)
+  # Training obeys `split.json`, too.
+  is_pair, is_regression = split_folder.kind(options.data_dir)
   pair_column = split_folder.PAIR_COLUMN if is_pair else None
   given = {
     'text_column': columns.text,
     'text_pair_column': columns.pair or pair_column,
     'label_column': columns.label,
-    'regression': source.regression or is_regression,
+    'regression': options.regression or is_regression,
   }
-  options = TaskOptions(data_dir=source.data_dir, task_name='custom', **given)
-  task = task_options.make_task(options, (), is_training=True)
+  chosen = TaskOptions(data_dir=options.data_dir, task_name='custom', **given)
+  task = task_options.make_task(chosen, (), is_training=True)
   names = [
     name
     for name in ('train', 'dev', 'test')
-    if name != 'test' or task.has_split(source.data_dir, name)
+    if name != 'test' or task.has_split(options.data_dir, name)
   ]
-  splits = {name: task.read_split(source.data_dir, name) for name in names}
+  splits = {name: task.read_split(options.data_dir, name) for name in names}
   defaults = {'text_column': 'sentence', 'label_column': 'label'}
   flags = {
     name: value

@@ -2,9 +2,9 @@
 
 import pytest
 
+from data.text import wordpiece_learner
+from data.text.wordpiece_learner import LearnerOptions
 from system.errors import UserError
-from tools import wordpiece_learner
-from tools.wordpiece_learner import LearnerOptions
 
 COUNTS = {b'low': 5, b'lower': 2, b'newest': 6, b'widest': 3}
 SPECIAL = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
@@ -44,7 +44,9 @@ def test_unused_tokens_have_the_ids_of_the_released_vocabularies():
 
 
 def test_errors_about_the_size_name_one_that_fits():
-  with pytest.raises(UserError, match='vocab_size=15 is too small.* need 16 '):
+  with pytest.raises(
+    UserError, match='`vocab_size`=15 is too small.* need 16 '
+  ):
     _learn(vocab_size=15)
   with pytest.raises(UserError, match='=29 is more than .* with 28 tokens'):
     _learn(vocab_size=29)

@@ -15,16 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import sentencepiece
 
+from data.text.vocabulary import CONTINUATION, MAX_CHARS_PER_WORD, SPECIAL
 from system.errors import UserError
 from system.settings import setting
 
-SPECIAL_TOKENS = ('[UNK]', '[CLS]', '[SEP]', '[MASK]')
-_CONTINUATION = '##'
 # Forty times as many as in the largest published vocabularies; their embeddings
 # of 768 numbers take 31 GB.
 _MAX_TOKENS = 10_000_000
-# The tokenizer turns longer words into [UNK].
-_MAX_CHARACTERS_PER_WORD = 200
 # Rarer characters of a long text get no token: one in 40 million.
 _MIN_CHARACTER_SHARE = 2.5e-8
 # The trainer gets only the most frequent words, which take 350 MB. The counts
@@ -69,7 +66,8 @@ class LearnerOptions:
   def special_tokens(self) -> list[str]:
     """The first tokens, in the order of the released vocabularies."""
     unused = [f'[unused{i}]' for i in range(self.num_unused_tokens)]
-    return ['[PAD]', *unused, *SPECIAL_TOKENS]
+    pad, *others = SPECIAL
+    return [pad, *unused, *others]
 
 
 def count_letters(counts: Mapping[bytes, int]) -> collections.Counter[str]:
@@ -86,13 +84,13 @@ def count_letters(counts: Mapping[bytes, int]) -> collections.Counter[str]:
     groups[count].append(word.decode())
   letters = collections.Counter()
   for count, words in groups.items():
-    words = [word for word in words if len(word) <= _MAX_CHARACTERS_PER_WORD]
+    words = [word for word in words if len(word) <= MAX_CHARS_PER_WORD]
     first = collections.Counter(word[0] for word in words)
     other = collections.Counter(''.join(word[1:] for word in words))
     for letter, number in first.items():
       letters[letter] += count * number
     for letter, number in other.items():
-      letters[_CONTINUATION + letter] += count * number
+      letters[CONTINUATION + letter] += count * number
   return letters
 
 
@@ -121,18 +119,18 @@ def learn(
   num_pieces = options.vocab_size - len(tokens)
   if num_pieces < 0:
     raise UserError(
-      f'--vocab_size={options.vocab_size} is too small: the special tokens and '
+      f'`vocab_size`={options.vocab_size} is too small: the special tokens and '
       f'the characters of the text need {len(tokens)} tokens; set at least '
-      'that, or allow fewer characters (--max_characters, '
-      '--min_character_count)'
+      'that, or allow fewer characters (`max_characters`, '
+      '`min_character_count`)'
     )
   alphabet = tokens[len(options.special_tokens) :]
   tokens += _learn_pieces(_encodable(counts, alphabet), alphabet, num_pieces)
   if len(tokens) < options.vocab_size:
     raise UserError(
-      f'--vocab_size={options.vocab_size} is more than the text can fill: with '
+      f'`vocab_size`={options.vocab_size} is more than the text can fill: with '
       f'{len(tokens)} tokens each word is one token, except words with rare '
-      'characters (--min_character_count); set at most that, or add text'
+      'characters (`min_character_count`); set at most that, or add text'
     )
   return tokens
 
@@ -168,7 +166,7 @@ def _encodable(
     (
       (word, count)
       for word, count in words
-      if len(word) <= _MAX_CHARACTERS_PER_WORD and characters.issuperset(word)
+      if len(word) <= MAX_CHARS_PER_WORD and characters.issuperset(word)
     ),
     key=lambda item: (-item[1], item[0]),
   )
@@ -228,7 +226,7 @@ def _train(words: Iterable[tuple[str, int]], num_pieces: int) -> Iterator[str]:
     vocab_size=num_pieces + 1,  # One more for the unknown piece.
     hard_vocab_limit=False,
     character_coverage=1.0,
-    max_sentencepiece_length=_MAX_CHARACTERS_PER_WORD,
+    max_sentencepiece_length=MAX_CHARS_PER_WORD,
     normalization_rule_name='identity',
     # Leave the words unchanged.
     add_dummy_prefix=False,
