@@ -34,7 +34,7 @@ from modeling.models import Classifier, released_variables
 from system import files
 from system.errors import UserError
 from system.progress import Progress
-from training import run_folder, run_lock
+from training import foreign_files, run_folder, run_lock
 from training.predictor import Predictor
 from training.task_folder import TaskFolder, load_whole
 
@@ -167,7 +167,7 @@ def _configuration(job: DumpJob, identity: Mapping[str, Any]) -> dict[str, Any]:
   # Absent without states, so that older dumps can be continued.
   states = {'dump_cls_layers': job.cls_layers} if job.cls_layers else {}
   return {
-    'script': 'run_distillation --do_dump_logits',
+    'script': foreign_files.DUMP_SCRIPT,
     **identity,
     **states,
     'dev': classifier_records.checksum(job.dev),

@@ -17,7 +17,7 @@ from devices import workers
 from system import file_systems, files, json_text, temporary_files
 from system.errors import UserError
 
-_RUN_FILE = 'run.json'
+RUN_FILE = 'run.json'
 # The final names of a run's files. The folder may hold other jobs' files, such
 # as records that data/create_pretraining_data.py is writing.
 _OWN_FILES = (
@@ -67,7 +67,7 @@ def claim(
 def _claim(
   output_dir: str, configuration, has_progress: bool, label, command
 ) -> None:
-  path = os.path.join(output_dir, _RUN_FILE)
+  path = os.path.join(output_dir, RUN_FILE)
   # JSON turns tuples into lists, as in the file to compare with.
   wanted = json.loads(json.dumps(configuration))
   if not files.exists(path) and _has_exports(output_dir):
@@ -122,7 +122,7 @@ def check_settings(output_dir: str, settings: Mapping[str, Any]) -> None:
   Raises:
     UserError: the folder's run has another value of one.
   """
-  path = os.path.join(output_dir, _RUN_FILE)
+  path = os.path.join(output_dir, RUN_FILE)
   found = _recorded(path) if files.exists(path) else {}
   wanted = json.loads(json.dumps(settings))
   names = [x for x in found.keys() & wanted.keys() if wanted[x] is not None]
@@ -135,8 +135,24 @@ def is_claimed(output_dir: str) -> bool:
   Raises:
     UserError: the folder's `run.json` is damaged, or not a run's.
   """
-  path = os.path.join(output_dir, _RUN_FILE)
+  path = os.path.join(output_dir, RUN_FILE)
   return files.exists(path) and bool(_content(path))
+
+
+def recorded_script(output_dir: str) -> str | None:
+  """Returns what made a folder, as its configuration says.
+
+  Returns:
+    None if no run has claimed the folder; '' if the record does not say it, as
+    for the folder of several seeds.
+
+  Raises:
+    UserError: as for `is_claimed`.
+  """
+  path = os.path.join(output_dir, RUN_FILE)
+  if not files.exists(path):
+    return None
+  return str(_recorded(path).get('script', ''))
 
 
 def _recorded(path: str) -> dict[str, Any]:
@@ -163,7 +179,7 @@ def is_of_another(output_dir: str, configuration: Mapping[str, Any]) -> bool:
     output_dir: the folder.
     configuration: as given to `claim`.
   """
-  path = os.path.join(output_dir, _RUN_FILE)
+  path = os.path.join(output_dir, RUN_FILE)
   wanted = json.loads(json.dumps(configuration))
   return files.exists(path) and _recorded(path) != wanted
 
@@ -175,7 +191,7 @@ def release(output_dir: str, configuration: Mapping[str, Any]) -> None:
     output_dir: the folder.
     configuration: as given to `claim`; a `run.json` with another one stays.
   """
-  path = os.path.join(output_dir, _RUN_FILE)
+  path = os.path.join(output_dir, RUN_FILE)
   if (
     workers.is_chief()
     and files.exists(path)

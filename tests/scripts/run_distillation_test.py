@@ -164,6 +164,32 @@ def test_a_student_s_folder_is_checked_before_the_dump(teacher_world, name):
 
 
 @pytest.mark.parametrize(
+  ('folder', 'flags'),
+  [
+    ('student', {}),
+    ('student/seed-12346', {'num_seeds': 2, 'do_eval': True}),
+  ],
+)
+def test_a_student_s_run_is_checked_before_the_dump(
+  teacher_world, folder, flags
+):
+  shutil.copytree(teacher_world / 'teacher', teacher_world / folder)
+  flags = _student_flags(teacher_world, learning_rate=0.5, **flags)
+  flags += _dump_flags(teacher_world)
+  with pytest.raises(UserError, match='learning_rate: 0.01 there, 0.5 now'):
+    _run(*flags, '--do_train')
+  assert not (teacher_world / 'dump').exists()
+
+
+@pytest.mark.parametrize('job', ['--do_eval', '--do_predict'])
+def test_a_student_to_evaluate_is_sought_before_the_dump(teacher_world, job):
+  flags = _student_flags(teacher_world, num_train_epochs=None)
+  with pytest.raises(UserError, match='nothing to evaluate: no checkpoint in'):
+    _run(*_dump_flags(teacher_world), *flags, job)
+  assert not (teacher_world / 'dump').exists()
+
+
+@pytest.mark.parametrize(
   'name', ['student/', 'student/dump', 'student/seed-8/dump']
 )
 def test_a_dump_lies_in_no_folder_of_its_student(teacher_world, name):
@@ -352,6 +378,28 @@ def test_a_dump_keeps_files_of_other_programs(teacher_world, name, content):
   with pytest.raises(UserError, match=f'/dump.*/{name}'):
     _run(*_dump_flags(teacher_world))
   assert (folder / name).read_text() == content
+
+
+def test_a_dump_keeps_the_record_of_a_run(teacher_world):
+  teacher = teacher_world / 'teacher'
+  names = ('run.json', 'eval_results.txt')
+  (teacher / names[1]).write_text('eval_accuracy = 1.0\n')
+  before = [(teacher / name).read_bytes() for name in names]
+  with pytest.raises(UserError, match='/teacher holds a run of run_classifier'):
+    _run(*_dump_flags(teacher_world, logits_dir=teacher))
+  assert [(teacher / name).read_bytes() for name in names] == before
+
+
+def test_a_run_keeps_the_record_of_a_dump(dump_world):
+  before = (dump_world / 'dump' / 'run.json').read_bytes()
+  flags = _student_flags(
+    dump_world, output_dir=dump_world / 'dump', logits_dir=None
+  )
+  with pytest.raises(
+    UserError, match='/dump holds a logits dump .*/dev_logits'
+  ):
+    tiny_world.run('run_classifier', *flags, '--do_train')
+  assert (dump_world / 'dump' / 'run.json').read_bytes() == before
 
 
 @pytest.mark.slow
