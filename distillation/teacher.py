@@ -129,7 +129,7 @@ def dump(
       'be split over more jobs (`num_logits_shards`)'
     )
   with run_lock.joined(output_dir, 'logits_dir') as is_alone:
-    configuration = _configuration(job, identity)
+    configuration = _configuration(job, config, identity)
     dump_folder.claim(
       output_dir,
       job.folder.task.labels,
@@ -162,7 +162,9 @@ def _dump(
   dump_logits(teacher, job)
 
 
-def _configuration(job: DumpJob, identity: Mapping[str, Any]) -> dict[str, Any]:
+def _configuration(
+  job: DumpJob, config: BertConfig, identity: Mapping[str, Any]
+) -> dict[str, Any]:
   """Returns everything that decides the dump's content."""
   # Absent without states, so that older dumps can be continued.
   states = {'dump_cls_layers': job.cls_layers} if job.cls_layers else {}
@@ -177,6 +179,7 @@ def _configuration(job: DumpJob, identity: Mapping[str, Any]) -> dict[str, Any]:
     'num_texts': len(job.transfer.texts),
     'precision': job.precision,
     'teacher_checkpoint': job.teacher.checksum(),
+    'teacher_config': config.to_dict(),
     'texts': job.transfer.checksum(),
   }
 
