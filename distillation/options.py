@@ -22,7 +22,7 @@ from training.task_job_options import TaskJobOptions
 STUDENT_SETTINGS = (
   *('bert_config_file', 'bert_size', 'init_checkpoint', 'output_dir'),
   *('initializer_range', 'dropout_rate', 'log_steps', 'keep_checkpoint_max'),
-  'extend_positions',
+  *('extend_positions', 'seed'),
 )
 
 

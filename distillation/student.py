@@ -112,9 +112,10 @@ def check_before_dump(
     return
   student = options.student
   if student.patient_weight:
-    patience.student_layers(
+    layers = patience.student_layers(
       student.layers(), len(options.dump.cls_layers()), config.num_hidden_layers
     )
+    patience.check_freeze(student, layers, options.training.freeze)
 
   output_dir = options.training.output_dir
   run_dir = seed_folders.of_first_seed(options).output_dir
@@ -272,6 +273,10 @@ def train_student(
     model.config,
     options.training.seed,
   )
+  if patient:
+    patience.check_freeze(
+      options.student, patient.layers, options.training.freeze
+    )
   data = SoftLabels(
     dumps,
     merged_dump.StudentInput(task, folder.tokenizer, max_seq_length),

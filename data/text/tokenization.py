@@ -12,13 +12,13 @@ and ICU), so that ids do not depend on the version of Python.
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from data.text import vocabulary_checksum
 from system import files, text_files
 from system.errors import UserError
 
@@ -69,7 +69,7 @@ class Vocabulary:
   @functools.cached_property
   def checksum(self) -> str:
     """The SHA-256 of the tokens joined by line feeds, in hexadecimal."""
-    return hashlib.sha256('\n'.join(self.tokens).encode()).hexdigest()
+    return vocabulary_checksum.of(self.tokens)
 
   @functools.cached_property
   def continuation_mask(self) -> np.ndarray:
