@@ -5,9 +5,10 @@ Tested by `tests/scripts/run_distillation_test.py`.
 
 import dataclasses
 
-from absl import flags
+from absl import flags, logging
 
 from cli import device_flags, flag_group, input_paths, model_flags, run_flags
+from data.text.vocabulary import load_vocabulary
 from distillation import dump_manifest
 from distillation.options import STUDENT_SETTINGS, DistillationOptions
 from system.errors import UserError
@@ -32,6 +33,7 @@ def options() -> DistillationOptions:
   Raises:
     UserError: a flag is missing, has no effect, or contradicts another.
   """
+  _drop_inherited_dump()
   flag_group.require_one_of(
     'do_dump_logits', 'do_import_logits', 'do_train', 'do_eval', 'do_predict'
   )
@@ -70,21 +72,86 @@ def options() -> DistillationOptions:
   return chosen
 
 
-def with_kind_of_dump(chosen: DistillationOptions) -> DistillationOptions:
-  """Returns options with `regression` if the student's dump is a regressor's.
+def _drop_inherited_dump() -> None:
+  """Drops what a student's recorded command needed for its training alone.
 
-  Ignores a missing or damaged dump: later checks refuse it.
+  With --from_run and --nodo_train, the student is evaluated: its dump is not
+  made again, and it may be gone.
   """
-  task, folders = chosen.task, chosen.dump.logits_dir
-  if chosen.makes_dump or not folders or not task.is_custom:
+  if FLAGS.do_train or not (FLAGS.do_eval or FLAGS.do_predict):
+    return
+  makes_dump = ('do_dump_logits', 'do_import_logits')
+  if flag_group.is_given('do_train'):
+    for name in filter(run_flags.is_inherited, makes_dump):
+      FLAGS[name].value = False
+  is_inherited = run_flags.is_inherited('logits_dir')
+  if any(FLAGS[x].value for x in makes_dump) or not is_inherited:
+    return
+  folders = FLAGS.logits_dir or ()
+  gone = [x for x in folders if not dump_manifest.exists(x)]
+  if gone and FLAGS.do_eval:
+    logging.warning(
+      'There is no complete dump in %s: the agreement with the teacher is not '
+      'measured.',
+      ', '.join(gone),
+    )
+    FLAGS['logits_dir'].value = FLAGS['logits_dir'].default
+
+
+def with_kind_of_dump(chosen: DistillationOptions) -> DistillationOptions:
+  """Returns options completed by what the student's dumps say.
+
+  A custom task's `regression` is that of the first dump. In training,
+  `max_seq_length` is that of the longest dump unless a flag or the model gives
+  it; so is `do_lower_case` if the dump has the student's vocabulary.
+
+  Ignores missing or damaged dumps: later checks refuse them.
+  """
+  folders = chosen.dump.logits_dir
+  if chosen.makes_dump or not folders:
     return chosen
   try:
-    is_regression = not dump_manifest.read(folders[0]).labels
+    manifests = {x: dump_manifest.read(x) for x in folders}
+    if chosen.training.do_train:
+      longest = max(manifests, key=lambda x: manifests[x].max_seq_length)
+      chosen = _with_text_of(chosen, longest, manifests[longest])
   except UserError:
     return chosen
+  if not chosen.task.is_custom:
+    return chosen
+  is_regression = not manifests[folders[0]].labels
   given = ['regression'] if FLAGS['regression'].present else []
-  task = model_settings.of_kind(task, False, is_regression, folders[0], given)
+  task = model_settings.of_kind(
+    chosen.task, False, is_regression, folders[0], given
+  )
   return dataclasses.replace(chosen, task=task)
+
+
+def _with_text_of(
+  chosen: DistillationOptions, folder: str, manifest: dump_manifest.Manifest
+) -> DistillationOptions:
+  """Returns options with the length and the casing of a dump's text.
+
+  Settings that a flag or the model gives stay; warns if they differ.
+  """
+  of_dump = {'max_seq_length': ('model', manifest.max_seq_length)}
+  vocab_file = chosen.tokenizer.vocab_file
+  if vocab_file and load_vocabulary(vocab_file).checksum == manifest.vocabulary:
+    of_dump['do_lower_case'] = ('tokenizer', manifest.do_lower_case)
+  for name, (group, value) in of_dump.items():
+    settings = getattr(chosen, group)
+    if (old := getattr(settings, name)) == value:
+      continue
+    if FLAGS[name].present or name in model_settings.known_names(chosen):
+      logging.warning(
+        '`%s`=%s is used, but the dump in %s was made with %s.',
+        *(name, old, folder, value),
+      )
+      continue
+    logging.info('`%s`=%s, as %s says.', name, value, folder)
+    changed = {group: dataclasses.replace(settings, **{name: value})}
+    chosen = dataclasses.replace(chosen, **changed)
+  return chosen
 
 
 def read() -> DistillationOptions:

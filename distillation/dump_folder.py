@@ -46,8 +46,8 @@ def claim(
     is_scored: whether the job writes the teacher's scores on dev.
 
   Raises:
-    UserError: the folder holds part of another dump, or files of another
-      program.
+    UserError: the folder holds part of another dump, a run, or files of
+      another program.
   """
 
   def is_free() -> bool:

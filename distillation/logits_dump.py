@@ -26,10 +26,18 @@ DEV_LOGITS = 'dev_logits.npy'
 
 @dataclasses.dataclass(frozen=True)
 class Dump:
-  """A complete dump."""
+  """A complete dump.
+
+  Attributes:
+    folder: where it is.
+    manifest: what it says of itself; its labels are in the task's order.
+    order: the number of each of these labels in the shards and in the logits on
+      dev; None if they have the same order there.
+  """
 
   folder: str
   manifest: Manifest
+  order: tuple[int, ...] | None = None
 
   @property
   def paths(self) -> list[str]:
@@ -68,7 +76,7 @@ class Dump:
         if problem := self._misfit(row):
           raise UserError(f'{path}, record {count - 1}: {problem}')
         num_labelled += row.label is not None
-        yield row
+        yield row if self.order is None else _reordered(row, self.order)
       if count != shard.num_examples:
         raise UserError(
           f'{path} has {count} examples, expected {shard.num_examples} as in '
@@ -104,6 +112,13 @@ class Dump:
       )
     return ''
 
+  def dev_logits(self, shape: tuple[int, int]) -> np.ndarray | None:
+    """Returns `read_dev_logits` of the dump, with the labels in order."""
+    logits = read_dev_logits(self.folder, shape)
+    if logits is None or self.order is None:
+      return logits
+    return logits[:, self.order]
+
   def check_labels(self, task: Task) -> None:
     """Reads all labels and counts them.
 
@@ -131,7 +146,7 @@ class Dump:
     with_labels: bool = False,
     with_states: bool = False,
   ) -> RecordSource:
-    """Returns the records for training.
+    """Returns the records for training, of a dump whose labels are in order.
 
     Args:
       task: the dump's task.
@@ -153,6 +168,13 @@ class Dump:
     )
     source.check()
     return source
+
+
+def _reordered(row: Row, order: tuple[int, ...]) -> Row:
+  """Returns a row with its logits and label in another order; see `Dump`."""
+  label = order.index(row.label) if row.label in order else row.label
+  logits = row.teacher_logits[list(order)]
+  return row._replace(teacher_logits=logits, label=label)
 
 
 def parts(dump_dir: str) -> list[str]:
@@ -210,12 +232,14 @@ def read_dev_logits(dump_dir: str, shape: tuple[int, int]) -> np.ndarray | None:
 def open_dumps(dump_dirs: Iterable[str], task: Task) -> list[Dump]:
   """Opens the dumps of one or several teachers of a task.
 
+  Labels in another order than the task's are matched by name.
+
   Raises:
     UserError: a dump is incomplete or changed, was made for another task or
-      label order, or differs from the first in its number of examples; or two
+      labels, or differs from the first in its number of examples; or two
       dumps are the same or share a teacher. The dumps are named.
   """
-  dumps = [Dump(folder, dump_manifest.read(folder)) for folder in dump_dirs]
+  dumps = [_open(folder, list(task.labels)) for folder in dump_dirs]
   _check_teachers_differ(dumps)
   for dump in dumps:
     manifest = dump.manifest
@@ -237,6 +261,21 @@ def open_dumps(dump_dirs: Iterable[str], task: Task) -> list[Dump]:
       )
     dump.check_shards()
   return dumps
+
+
+def _open(folder: str, labels: list[str]) -> Dump:
+  """Returns a dump, with its labels in this order if they are the same."""
+  manifest = dump_manifest.read(folder)
+  theirs = manifest.labels
+  if theirs == labels or sorted(theirs) != sorted(labels):
+    return Dump(folder, manifest)
+  logging.info(
+    'The labels are matched by name: the dump in %s has them in the order %s, '
+    'the task in the order %s.',
+    *(folder, ', '.join(theirs), ', '.join(labels)),
+  )
+  order = tuple(map(theirs.index, labels))
+  return Dump(folder, dataclasses.replace(manifest, labels=labels), order)
 
 
 def _check_teachers_differ(dumps: Iterable[Dump]) -> None:

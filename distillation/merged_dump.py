@@ -3,8 +3,9 @@
 The dumps of several teachers are merged into one with the mean of their
 probabilities, without [CLS] states: states of different teachers have no
 meaningful mean. For a student with another vocabulary or shorter inputs, the
-text that a dump keeps is tokenized again. The result is a dump in the student's
-folder. It depends on its sources only, so a resumed run uses it again.
+text that a dump keeps is tokenized again. Logits of labels in another order are
+reordered. The result is a dump in the student's folder. It depends on its
+sources only, so a resumed run uses it again.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ from absl import logging
 from data.tasks.task import Task
 from data.tasks.text_encoding import encode_texts
 from data.text.tokenization import BertTokenizer
-from distillation import dump_manifest, dump_shards, logits_dump
+from distillation import dump_manifest, dump_shards
 from distillation.dump_manifest import Manifest, Shard
 from distillation.dump_shards import Row
 from distillation.logits_dump import Dump
@@ -69,7 +70,9 @@ def needs_own(dumps: Sequence[Dump], student: StudentInput) -> bool:
 
   It does not if there is one dump and the student can use it as it is.
   """
-  return len(dumps) > 1 or bool(student.misfits(dumps[0]))
+  first = dumps[0]
+  is_ordered = first.order is None
+  return len(dumps) > 1 or not is_ordered or bool(student.misfits(first))
 
 
 def check(dumps: Sequence[Dump], student: StudentInput) -> None:
@@ -141,11 +144,17 @@ def _check_vocab_size(dump: Dump, tokenizer: BertTokenizer) -> None:
 def base(dumps: Sequence[Dump], student: StudentInput) -> int:
   """Returns the number of the dump whose ids, or else text, a student uses.
 
+  Of several with fitting ids it is the first of those with the longest inputs.
   Its labels are used, too.
   """
-  fitting = [not student.misfits(dump) for dump in dumps]
-  keeping = [dump.manifest.keeps_text for dump in dumps]
-  return (fitting if any(fitting) else keeping).index(True)
+  lengths = {
+    number: dump.manifest.max_seq_length
+    for number, dump in enumerate(dumps)
+    if not student.misfits(dump)
+  }
+  if lengths:
+    return max(lengths, key=lengths.get)
+  return [dump.manifest.keeps_text for dump in dumps].index(True)
 
 
 def _inputs(dump: Dump) -> tuple[str, bool, int]:
@@ -183,9 +192,11 @@ def make(
   # No other job uses the student's folder: temporary files are from killed
   # runs.
   temporary_files.remove_abandoned(folder, is_alone=True)
+  is_encoded = not student.misfits(dumps[0])
+  one = 'Reordering the labels of' if is_encoded else 'Re-tokenizing'
   logging.info(
     '%s %s',
-    'Merging' if len(dumps) > 1 else 'Re-tokenizing',
+    'Merging' if len(dumps) > 1 else one,
     ', '.join(dump.folder for dump in dumps),
   )
   rows = _merged_rows(dumps, student, temperature)
@@ -288,7 +299,7 @@ def _merged_rows(
 
 
 def _check_same(group: Sequence[Row], dumps: Sequence[Dump]) -> None:
-  """Raises a `UserError` if the rows are not the same example.
+  """Raises a `UserError` if the rows do not have the same text.
 
   Args:
     group: one row of each dump, at the same position.
@@ -300,16 +311,18 @@ def _check_same(group: Sequence[Row], dumps: Sequence[Dump]) -> None:
       is_same = np.array_equal(row.input_ids, first.input_ids)
     else:
       is_same = (row.text_a, row.text_b) == (first.text_a, first.text_b)
+    if is_same:
+      continue
+    # An id may hold a path, so that equal texts have different ids.
     if row.example_id != first.example_id:
       raise UserError(
         f'the dumps differ: where {dumps[0].folder} has {first.example_id}, '
-        f'{dump.folder} has {row.example_id}'
+        f'{dump.folder} has {row.example_id}, another text'
       )
-    if not is_same:
-      raise UserError(
-        f'the dumps differ: {dumps[0].folder} and {dump.folder} have different '
-        f'texts for {row.example_id}'
-      )
+    raise UserError(
+      f'the dumps differ: {dumps[0].folder} and {dump.folder} have different '
+      f'texts for {row.example_id}'
+    )
 
 
 def _encoded(rows: Sequence[Row], student: StudentInput) -> list[Row]:
@@ -388,7 +401,7 @@ def dev_logits(
   dumps = list(dumps)
   if any(dump.manifest.dev_split != split for dump in dumps):
     return None
-  logits = [logits_dump.read_dev_logits(dump.folder, shape) for dump in dumps]
+  logits = [dump.dev_logits(shape) for dump in dumps]
   if any(values is None for values in logits):
     return None
   return mean_logits(np.stack(logits), is_regression)

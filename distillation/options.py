@@ -22,7 +22,7 @@ from training.task_job_options import TaskJobOptions
 STUDENT_SETTINGS = (
   *('bert_config_file', 'bert_size', 'init_checkpoint', 'output_dir'),
   *('initializer_range', 'dropout_rate', 'log_steps', 'keep_checkpoint_max'),
-  'extend_positions',
+  *('extend_positions', 'seed'),
 )
 
 
@@ -88,9 +88,7 @@ class DistillationOptions(TaskJobOptions):
   def _check_folders(self) -> None:
     """Refuses a dump in a folder that the student writes to."""
     output_dir = self.training.output_dir
-    first, count = self.training.seed, self.evaluation.num_seeds
-    seeds = range(first, first + count) if count > 1 else ()
-    runs = [output_dir, *(seed_folders.folder(output_dir, n) for n in seeds)]
+    runs = [output_dir, *seed_folders.of_seeds(self).values()]
     own = {_real(x) for run in runs for x in (run, os.path.join(run, 'dump'))}
     for folder in self.dump.logits_dir:
       if _real(folder) in own:

@@ -132,6 +132,29 @@ def _only(options: StudentOptions, dumps: Mapping[str, Manifest]) -> Manifest:
   return manifest
 
 
+def check_freeze(
+  options: StudentOptions, layers: Sequence[int], freeze: str | None
+) -> None:
+  """Checks that `freeze` lets the student approach the teacher's states.
+
+  Args:
+    options: the student's.
+    layers: the student's layers that match the dump's, in order.
+    freeze: as for `variable_groups.is_frozen`.
+
+  Raises:
+    UserError: no weight below any of these states is trained.
+  """
+  is_own = 'patient_weight' not in options.inherited
+  num_frozen = int(freeze) if freeze and freeze.isdecimal() else 0
+  if is_own and layers[-1] <= num_frozen:
+    raise UserError(
+      f'`patient_weight`={options.patient_weight} cannot take effect: '
+      f'`freeze`={freeze} keeps the layers fixed that match the dump: '
+      f'{", ".join(map(str, layers))} (`patient_layers`)'
+    )
+
+
 def student_layers(
   given: Sequence[int], num_matched: int, num_layers: int
 ) -> list[int]:

@@ -79,8 +79,8 @@ def run(options: DistillationOptions, command: Command) -> None:
     return student.evaluate_student(model, folder, splits, dumps, options, text)
 
   with workers.running(strategy):
-    if options.makes_dump and options.training.do_train:
-      student.check_before_dump(task, config, options)
+    if options.makes_dump and options.has_student:
+      student.check_before_dump(task, config, text, options)
     if options.dump.do_dump_logits:
       _dump_logits(task, tokenizer, splits.get('dev', ()), options, command())
     if options.imported.do_import_logits:

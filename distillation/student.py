@@ -32,9 +32,12 @@ from distillation.transfer_text import Text
 from modeling.configs import BertConfig
 from modeling.models import Classifier
 from system import files, text_files
+from system.settings import weights_decided_by
 from training import (
+  checkpoint_choice,
   evaluation,
   foreign_files,
+  resuming,
   run_folder,
   scoring,
   seed_folders,
@@ -83,7 +86,10 @@ def make_job(
 
 
 def check_before_dump(
-  task: Task, config: BertConfig, options: DistillationOptions
+  task: Task,
+  config: BertConfig,
+  text: TokenizerRecord,
+  options: DistillationOptions,
 ) -> None:
   """Checks what a student needs besides its dump, before the dump is made.
 
@@ -92,17 +98,24 @@ def check_before_dump(
   Args:
     task: the task.
     config: the student's.
+    text: how the student's text is encoded.
     options: all settings of the script.
 
   Raises:
     UserError: the student's folder cannot be written to, or holds files of
-      another program; or the student has too few layers for the dump's states.
+      another program, or a run with other settings; or the student has too few
+      layers for the dump's states; or it is not trained, and there is none.
   """
+  if not options.training.do_train:
+    for run_dir in seed_folders.of_seeds(options).values():
+      checkpoint_choice.trained_checkpoint(run_dir, options.model, text)
+    return
   student = options.student
   if student.patient_weight:
-    patience.student_layers(
+    layers = patience.student_layers(
       student.layers(), len(options.dump.cls_layers()), config.num_hidden_layers
     )
+    patience.check_freeze(student, layers, options.training.freeze)
 
   output_dir = options.training.output_dir
   run_dir = seed_folders.of_first_seed(options).output_dir
@@ -114,9 +127,28 @@ def check_before_dump(
       foreign_files.check_seeds(output_dir)
     foreign_files.check_run(run_dir, config.to_dict(), vocabulary, task.labels)
     task_job.check_results(run_dir, task, options.evaluation)
+    _check_runs(config, text, options)
     files.make_folder(output_dir)
 
   workers.chief_does(check_folder)
+
+
+def _check_runs(
+  config: BertConfig, text: TokenizerRecord, options: DistillationOptions
+) -> None:
+  """Raises a `UserError` if a run to resume has other settings."""
+  known = {
+    **weights_decided_by(options.training),
+    'bert_config': config.to_dict(),
+    'do_lower_case': text.do_lower_case,
+    'hard_label_weight': options.student.hard_label_weight,
+    'max_seq_length': options.model.max_seq_length,
+    'temperature': options.student.temperature,
+    'vocabulary': text.vocab_checksum,
+  }
+  for seed, folder in seed_folders.of_seeds(options).items():
+    if resuming.has_progress(folder):
+      run_folder.check_settings(folder, {**known, 'seed': seed})
 
 
 def check_texts(texts: Sequence[Text], options: DistillationOptions) -> None:
@@ -241,6 +273,10 @@ def train_student(
     model.config,
     options.training.seed,
   )
+  if patient:
+    patience.check_freeze(
+      options.student, patient.layers, options.training.freeze
+    )
   data = SoftLabels(
     dumps,
     merged_dump.StudentInput(task, folder.tokenizer, max_seq_length),

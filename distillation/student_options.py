@@ -42,7 +42,7 @@ class StudentOptions:
     "widths differ, a trained linear map of the student's states is compared; "
     'exported checkpoints lack it. 0 is the loss of Turc et al.',
     at_least=0.0,
-    needs=('do_train',),
+    needs=('do_train', 'freeze!=encoder'),
     decides_weights=True,
   )
   patient_layers: tuple[str, ...] = setting(

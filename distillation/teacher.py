@@ -34,7 +34,7 @@ from modeling.models import Classifier, released_variables
 from system import files
 from system.errors import UserError
 from system.progress import Progress
-from training import run_folder, run_lock
+from training import foreign_files, run_folder, run_lock
 from training.predictor import Predictor
 from training.task_folder import TaskFolder, load_whole
 
@@ -129,7 +129,7 @@ def dump(
       'be split over more jobs (`num_logits_shards`)'
     )
   with run_lock.joined(output_dir, 'logits_dir') as is_alone:
-    configuration = _configuration(job, identity)
+    configuration = _configuration(job, config, identity)
     dump_folder.claim(
       output_dir,
       job.folder.task.labels,
@@ -162,12 +162,14 @@ def _dump(
   dump_logits(teacher, job)
 
 
-def _configuration(job: DumpJob, identity: Mapping[str, Any]) -> dict[str, Any]:
+def _configuration(
+  job: DumpJob, config: BertConfig, identity: Mapping[str, Any]
+) -> dict[str, Any]:
   """Returns everything that decides the dump's content."""
   # Absent without states, so that older dumps can be continued.
   states = {'dump_cls_layers': job.cls_layers} if job.cls_layers else {}
   return {
-    'script': 'run_distillation --do_dump_logits',
+    'script': foreign_files.DUMP_SCRIPT,
     **identity,
     **states,
     'dev': classifier_records.checksum(job.dev),
@@ -177,6 +179,7 @@ def _configuration(job: DumpJob, identity: Mapping[str, Any]) -> dict[str, Any]:
     'num_texts': len(job.transfer.texts),
     'precision': job.precision,
     'teacher_checkpoint': job.teacher.checksum(),
+    'teacher_config': config.to_dict(),
     'texts': job.transfer.checksum(),
   }
 

@@ -78,7 +78,7 @@ class TransferOptions:
     '--transfer_weights.',
     at_least=0,
     at_most=MAX_SEED,
-    needs=('do_dump_logits',),
+    needs=('do_dump_logits', 'max_transfer_examples|transfer_weights'),
   )
 
   def check(self) -> None:

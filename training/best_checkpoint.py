@@ -6,7 +6,9 @@ best/               the best checkpoint, laid out like released BERT, with its
 
 There is no other state: the best evaluation and early stopping are computed
 from eval_metrics.jsonl, which is cut back to the step at which a run resumes.
-So a killed run, once resumed, ends like an undisturbed one.
+So a killed run, once resumed, ends like an undisturbed one. If the best
+checkpoint is of a step that the resumed run has yet to repeat, the next
+evaluation replaces it: with rounding, the step may end with other weights.
 """
 
 import math
@@ -18,6 +20,7 @@ from absl import logging
 from data.tasks import label_order
 from modeling.checkpoints import exporting, location, recorded_casing
 from system import files
+from system.errors import UserError
 from training.metrics import LOWER_IS_BETTER
 from training.run_folder import MetricsLog
 
@@ -94,9 +97,12 @@ class Evaluation:
     self._export = export
     self._log = MetricsLog(output_dir, _LOG)
     self._log.resume(step)
+    self._is_dropped = _step_in(self._best) > step
 
   def run(self, step: int) -> Mapping[str, float]:
     """Scores the weights, exports them if they are the best so far.
+
+    Exports them, too, if the best checkpoint is of a step that was dropped.
 
     Returns:
       The scores by name.
@@ -106,8 +112,9 @@ class Evaluation:
     is_best = best_index(values, self._metric) == len(values) - 1
     text = ' · '.join(f'{name} {value:.4f}' for name, value in scores.items())
     logging.info('step %d: %s%s', step, text, ' (the best)' if is_best else '')
-    if is_best:
+    if is_best or self._is_dropped:
       self._export(step, self._best)
+      self._is_dropped = False
     # Logging comes last: a run killed before it evaluates this step again.
     self._log.append(step, scores)
     return scores
@@ -122,3 +129,13 @@ class Evaluation:
 
   def _values(self) -> list[float]:
     return [line[self._metric] for line in self._log.lines()]
+
+
+def _step_in(best: str) -> int:
+  """Returns the step of the checkpoint in best/; -1 if there is none."""
+  try:
+    prefix = location.locate_latest(best).prefix
+  except UserError:
+    return -1
+  step = prefix.rpartition('ckpt-')[2]
+  return int(step) if step.isdecimal() else -1

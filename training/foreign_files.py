@@ -9,6 +9,7 @@ Tested by `tests/training/foreign_files_test.py`.
 
 import itertools
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,11 @@ _OF_TASK = (
   *['dump/', 'train.tf_record', 'train.tf_record.index.json'],
   data_report.FILE,
 )
+# What identifies a dump of logits in its `run.json`.
+DUMP_SCRIPT = 'run_distillation --do_dump_logits'
+IMPORT_SCRIPT = 'run_distillation --do_import_logits'
+_DUMP_SCRIPTS = (DUMP_SCRIPT, IMPORT_SCRIPT)
+_OF_DUMP = re.compile(r'logits-\d{5}-of-\d{5}|dev_logits\.npy')
 
 
 def check_run(
@@ -47,8 +53,9 @@ def check_run(
 
   Raises:
     UserError: no run has claimed the folder, but it holds such files, and they
-      are not what this run writes; they are named.
+      are not what this run writes; they are named. Or it holds a logits dump.
   """
+  _refuse_dump(folder)
   if run_folder.is_claimed(folder):
     return
   config_file = os.path.join(folder, CONFIG)
@@ -68,6 +75,7 @@ def check_seeds(folder: str) -> None:
 
   A report of seeds, which an evaluation alone writes too, may be replaced.
   """
+  _refuse_dump(folder)
   if run_folder.is_claimed(folder):
     return
   if found := _present(folder, [seed_folders.REPORT]):
@@ -87,11 +95,46 @@ def check_dump(
     parts: the names of its other files.
 
   Raises:
-    UserError: as for `check_run`.
+    UserError: as for `check_run`; or the folder holds a run.
   """
+  _refuse_run(folder)
   if not run_folder.is_claimed(folder):
     foreign = [*_present(folder, parts), *_other_labels(folder, labels)]
     _refuse(folder, foreign, 'logits_dir')
+
+
+def _refuse_run(folder: str) -> None:
+  """Raises a `UserError` if a folder holds a run: its record would be lost."""
+  script = run_folder.recorded_script(folder)
+  found = _present(folder, ('checkpoint', 'checkpoints/', 'best/'))
+  names = files.list_folder(folder) if files.is_folder(folder) else []
+  found += [os.path.join(folder, x) for x in names if _is_export(x)]
+  if found or script not in (*_DUMP_SCRIPTS, None):
+    holds = f' of {script}' if script else ''
+    what = found[0] if found else os.path.join(folder, run_folder.RUN_FILE)
+    raise UserError(
+      f'{folder} holds a run{holds} ({what}), whose record this dump would '
+      'replace. Give another `logits_dir`.'
+    )
+
+
+def _is_export(name: str) -> bool:
+  return name.startswith('model.ckpt-')
+
+
+def _refuse_dump(folder: str) -> None:
+  """Raises a `UserError` if a folder holds a dump: its record would be lost.
+
+  A run that has claimed the folder of a dump may go on.
+  """
+  if run_folder.recorded_script(folder) not in (*_DUMP_SCRIPTS, None):
+    return
+  names = files.list_folder(folder) if files.is_folder(folder) else []
+  if parts := sorted(filter(_OF_DUMP.fullmatch, names)):
+    raise UserError(
+      f'{folder} holds a logits dump ({os.path.join(folder, parts[0])}), whose '
+      'record this run would replace. Give another `output_dir`.'
+    )
 
 
 def _present(folder: str, names: Iterable[str]) -> list[str]:

@@ -67,6 +67,7 @@ class Imitation:
     return {
       **weights_decided_by(self.options),
       'teacher_checkpoint': self.checksum,
+      'teacher_config': self.teacher.config.to_dict(),
     }
 
   def loss_function(self, student: PreTrainer) -> LossFunction:

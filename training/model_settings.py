@@ -76,6 +76,12 @@ def filled(options: Options, given: Collection[str]) -> Options:
   return dataclasses.replace(options, task=_filled_task(options, given))
 
 
+def known_names(options: Any) -> set[str]:
+  """Returns the names of the settings that a model's folder gives."""
+  known = map(_known, _checkpoints(options))
+  return {name for x in known for name, value in x.items() if value is not None}
+
+
 def run_to_evaluate(options: Any) -> 'Checkpoint | None':
   """Returns the checkpoint of the run in `output_dir`, if it is not trained."""
   # It imports NumPy, which --help does not need.

@@ -18,6 +18,8 @@ from modeling.checkpoints.run_files import RUN_FILE
 from system import file_systems, files, json_text, temporary_files
 from system.errors import UserError
 
+# What records of earlier versions lack: it is not compared with them.
+_MAY_BE_UNKNOWN = ('teacher_config',)
 # The final names of a run's files. The folder may hold other jobs' files, such
 # as records that data/create_pretraining_data.py is writing.
 _OWN_FILES = (
@@ -81,8 +83,10 @@ def _claim(
       f'`{label}` must be a folder that all workers share'
     )
   if (has_progress or not workers.is_chief()) and files.exists(path):
-    found = _recorded(path)
-    _compare(output_dir, found, wanted, found.keys() | wanted.keys(), label)
+    recorded = _content(path)
+    found = recorded['configuration']
+    dumps = _logits_dir(recorded.get('command')), _logits_dir(command)
+    _compare(output_dir, found, wanted, _names(found, wanted), label, dumps)
     return
   versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
   content = {'configuration': wanted, 'versions': versions}
@@ -97,18 +101,44 @@ def _compare(
   wanted: Mapping[str, Any],
   names: Iterable[str],
   label: str,
+  dumps: tuple[str, str] = ('', ''),
 ) -> None:
-  differences = [
-    f'{key}: {found.get(key)!r} there, {wanted.get(key)!r} now'
-    for key in sorted(names)
-    if found.get(key) != wanted.get(key)
-  ]
+  """Raises a `UserError` if values differ; `dumps` are the folders of dumps."""
+  differences = []
+  for key in sorted(names):
+    there, now = found.get(key), wanted.get(key)
+    name = key
+    if there == now:
+      continue
+    if key == 'dumps':
+      # Their fingerprints tell a reader nothing.
+      name = '`logits_dir`: other dumps, or in another order'
+      there, now = dumps
+    else:
+      there, now = repr(there), repr(now)
+    differences.append(f'{name}: {there} there, {now} now')
   if differences:
     raise UserError(
       f'{output_dir} holds a run with another configuration '
       f'({"; ".join(differences)}). Give another `{label}`, or remove '
       'this one to start from the beginning.'
     )
+
+
+def _names(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> set[str]:
+  """Returns the names of the values that are compared."""
+  unknown = {name for name in _MAY_BE_UNKNOWN if name not in found}
+  return {*found, *wanted} - unknown
+
+
+def _logits_dir(command: Any) -> str:
+  """Returns the folders of dumps that a command for `run.json` names."""
+  recorded = command.get('flags') if isinstance(command, Mapping) else None
+  for flag in recorded if isinstance(recorded, list) else ():
+    name, _, value = str(flag).partition('=')
+    if name == '--logits_dir':
+      return value
+  return 'unknown'
 
 
 def check_settings(output_dir: str, settings: Mapping[str, Any]) -> None:
@@ -139,6 +169,22 @@ def is_claimed(output_dir: str) -> bool:
   return files.exists(path) and bool(_content(path))
 
 
+def recorded_script(output_dir: str) -> str | None:
+  """Returns what made a folder, as its configuration says.
+
+  Returns:
+    None if no run has claimed the folder; '' if the record does not say it, as
+    for the folder of several seeds.
+
+  Raises:
+    UserError: as for `is_claimed`.
+  """
+  path = os.path.join(output_dir, RUN_FILE)
+  if not files.exists(path):
+    return None
+  return str(_recorded(path).get('script', ''))
+
+
 def _recorded(path: str) -> dict[str, Any]:
   """Returns the configuration in a `run.json`."""
   return _content(path)['configuration']
@@ -165,7 +211,12 @@ def is_of_another(output_dir: str, configuration: Mapping[str, Any]) -> bool:
   """
   path = os.path.join(output_dir, RUN_FILE)
   wanted = json.loads(json.dumps(configuration))
-  return files.exists(path) and _recorded(path) != wanted
+  if not files.exists(path):
+    return False
+  found = _recorded(path)
+  return any(
+    found.get(name) != wanted.get(name) for name in _names(found, wanted)
+  )
 
 
 def release(output_dir: str, configuration: Mapping[str, Any]) -> None:

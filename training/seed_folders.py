@@ -63,6 +63,20 @@ def _seeds_in(output_dir: str) -> list[str]:
   return [os.path.join(output_dir, name) for name in names]
 
 
+def of_seeds(options: Any) -> dict[int, str]:
+  """Maps the seeds of a job to their runs' folders; one seed has the job's.
+
+  Args:
+    options: all settings of a script, with an `output_dir`.
+  """
+  training = options.training
+  first, count = training.seed, getattr(options.evaluation, 'num_seeds', 1)
+  if count == 1:
+    return {first: training.output_dir}
+  seeds = range(first, first + count)
+  return {seed: folder(training.output_dir, seed) for seed in seeds}
+
+
 def of_first_seed(options: Any) -> training_options.TrainingOptions:
   """Returns the settings of the first seed's run; the only one's if alone."""
   training = options.training

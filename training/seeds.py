@@ -49,11 +49,7 @@ def run(
   # Each seed's run has its own folder; this one holds the report.
   with run_lock.held(output_dir):
     workers.chief_does(lambda: foreign_files.check_seeds(output_dir))
-    folders = {
-      seed: seed_folders.folder(output_dir, seed)
-      for seed in range(training.seed, training.seed + num_seeds)
-    }
-
+    folders = seed_folders.of_seeds(options)
     begun = [x for x in folders.values() if resuming.has_progress(x)]
     if training.do_train:
       # Before the first seed, which may train for hours.

@@ -142,6 +142,69 @@ def test_dumps_are_merged_once(tmp_path, tokenizer):
   assert [path.read_bytes() for path in shards] != whole
 
 
+def test_equal_texts_may_have_other_ids(tmp_path, tokenizer):
+  rows = _without_text(tiny_dump.ROWS)
+  moved = [row._replace(example_id=f'/else/{row.example_id}') for row in rows]
+  dumps = [
+    tiny_dump.write(tmp_path / 'a', tokenizer, tiny_dump.LOGITS, rows),
+    tiny_dump.write(tmp_path / 'b', tokenizer, tiny_dump.LOGITS, moved),
+  ]
+  merged = _make(dumps, tokenizer, tmp_path / 'merged')
+  assert [row.example_id for row in merged.rows()] == ['a:1', 'a:2', 'a:3']
+
+
+def test_the_longest_fitting_dump_gives_the_text(tmp_path, tokenizer):
+  cut = [
+    row._replace(input_ids=row.input_ids[:3], segment_ids=row.segment_ids[:3])
+    for row in tiny_dump.ROWS
+  ]
+  logits = tiny_dump.LOGITS
+  dumps = [
+    tiny_dump.write(tmp_path / 'a', tokenizer, logits, cut, max_seq_length=3),
+    tiny_dump.write(tmp_path / 'b', tokenizer),
+  ]
+  for order in (dumps, dumps[::-1]):
+    own = _make(order, tokenizer, tmp_path / f'own-{order[0].folder[-1]}')
+    assert [len(row.input_ids) for row in own.rows()] == [3, 3, 4]
+  # Of those that fit.
+  student = _student(tokenizer, max_seq_length=3)
+  assert merged_dump.base(dumps, student) == 0
+
+
+def test_labels_in_another_order_are_matched_by_name(tmp_path, tokenizer):
+  rows = _without_text(tiny_dump.ROWS)
+  tiny_dump.write(tmp_path / 'a', tokenizer, tiny_dump.LOGITS, rows)
+  exchanged = [
+    row._replace(label=None if row.label is None else 1 - row.label)
+    for row in rows
+  ]
+  tiny_dump.write(
+    tmp_path / 'b',
+    tokenizer,
+    tiny_dump.LOGITS[:, ::-1],
+    exchanged,
+    labels=['1', '0'],
+  )
+  theirs = np.float32([[1, 2], [3, 4]])
+  for name, logits in (('a', theirs), ('b', theirs[:, ::-1])):
+    logits_dump.write_dev_logits(str(tmp_path / name), logits)
+  both = tiny_dump.open_dumps(tmp_path / 'a', tmp_path / 'b')
+  for dumps in (both, both[1:]):
+    own = _make(dumps, tokenizer, tmp_path / f'own-{len(dumps)}')
+    found = list(own.rows())
+    np.testing.assert_allclose(
+      # The mean of probabilities: logits up to a constant.
+      [row.teacher_logits[1] - row.teacher_logits[0] for row in found],
+      tiny_dump.LOGITS[:, 1] - tiny_dump.LOGITS[:, 0],
+      rtol=1e-6,
+    )
+    assert [row.label for row in found] == [1, None, 0]
+    assert own.manifest.labels == ['0', '1']
+  # Without text of dev, both checksums are empty.
+  found = merged_dump.dev_logits(both[1:], '', (2, 2), is_regression=False)
+  np.testing.assert_array_equal(found, theirs)
+
+
 def test_dumps_of_different_texts_are_not_merged(tmp_path, tokenizer):
   rows = _without_text(tiny_dump.ROWS)
   first = tiny_dump.write(tmp_path / 'a', tokenizer, tiny_dump.LOGITS, rows)

@@ -65,6 +65,18 @@ def test_layers_that_do_not_fit_are_refused(given, num_matched, message):
     patience.student_layers(given, num_matched, 3)
 
 
+def test_layers_that_are_all_frozen_are_refused():
+  options = StudentOptions(patient_weight=0.5)
+  for freeze in (None, 'embeddings', '2'):
+    patience.check_freeze(options, [1, 3], freeze)
+  with pytest.raises(
+    UserError, match='`patient_weight`=0.5 cannot .*`freeze`=3 keeps .*: 1, 3'
+  ):
+    patience.check_freeze(options, [1, 3], '3')
+  inherited = dataclasses.replace(options, inherited={'patient_weight'})
+  patience.check_freeze(inherited, [1, 3], '3')
+
+
 @pytest.mark.parametrize('value', ['0', '2,1', '1,1', 'x', '1.5', '-1'])
 def test_layers_are_ascending_numbers(value):
   texts = tuple(value.split(','))

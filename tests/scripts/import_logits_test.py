@@ -107,6 +107,15 @@ def test_a_dump_is_continued_but_not_replaced(scored, caplog):
     _run(*_flags(scored))
 
 
+def test_an_import_keeps_the_record_of_a_run(scored):
+  (scored / 'dump').mkdir()
+  record = '{"configuration": {"script": "run_classifier"}}'
+  (scored / 'dump' / 'run.json').write_text(record)
+  with pytest.raises(UserError, match='/dump holds a run of run_classifier'):
+    _run(*_flags(scored))
+  assert (scored / 'dump' / 'run.json').read_text() == record
+
+
 def test_a_teacher_with_exchanged_labels_is_refused(scored):
   names = {'teacher_label_names': '1,0', 'teacher_name': 'me'}
   with pytest.raises(UserError, match='teacher me is far below chance level'):

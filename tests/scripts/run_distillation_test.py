@@ -138,6 +138,10 @@ def test_script_dumps_and_distils(teacher_world):
       },
       'patient_layers',
     ),
+    (
+      {'patient_weight': 1, 'dump_cls_layers': '1', 'freeze': 1},
+      'patient_weight=1.0 cannot take effect: --freeze=1 keeps',
+    ),
     ({'transfer_split': 'test', 'hard_label_weight': 0.5}, 'hard_label_weight'),
   ],
 )
@@ -160,6 +164,32 @@ def test_a_student_s_folder_is_checked_before_the_dump(teacher_world, name):
   flags = [*_dump_flags(teacher_world), *_student_flags(teacher_world)]
   with pytest.raises(UserError, match=name):
     _run(*flags, '--do_train', '--do_eval')
+  assert not (teacher_world / 'dump').exists()
+
+
+@pytest.mark.parametrize(
+  ('folder', 'flags'),
+  [
+    ('student', {}),
+    ('student/seed-12346', {'num_seeds': 2, 'do_eval': True}),
+  ],
+)
+def test_a_student_s_run_is_checked_before_the_dump(
+  teacher_world, folder, flags
+):
+  shutil.copytree(teacher_world / 'teacher', teacher_world / folder)
+  flags = _student_flags(teacher_world, learning_rate=0.5, **flags)
+  flags += _dump_flags(teacher_world)
+  with pytest.raises(UserError, match='learning_rate: 0.01 there, 0.5 now'):
+    _run(*flags, '--do_train')
+  assert not (teacher_world / 'dump').exists()
+
+
+@pytest.mark.parametrize('job', ['--do_eval', '--do_predict'])
+def test_a_student_to_evaluate_is_sought_before_the_dump(teacher_world, job):
+  flags = _student_flags(teacher_world, num_train_epochs=None)
+  with pytest.raises(UserError, match='nothing to evaluate: no checkpoint in'):
+    _run(*_dump_flags(teacher_world), *flags, job)
   assert not (teacher_world / 'dump').exists()
 
 
@@ -354,6 +384,28 @@ def test_a_dump_keeps_files_of_other_programs(teacher_world, name, content):
   assert (folder / name).read_text() == content
 
 
+def test_a_dump_keeps_the_record_of_a_run(teacher_world):
+  teacher = teacher_world / 'teacher'
+  names = ('run.json', 'eval_results.txt')
+  (teacher / names[1]).write_text('eval_accuracy = 1.0\n')
+  before = [(teacher / name).read_bytes() for name in names]
+  with pytest.raises(UserError, match='/teacher holds a run of run_classifier'):
+    _run(*_dump_flags(teacher_world, logits_dir=teacher))
+  assert [(teacher / name).read_bytes() for name in names] == before
+
+
+def test_a_run_keeps_the_record_of_a_dump(dump_world):
+  before = (dump_world / 'dump' / 'run.json').read_bytes()
+  flags = _student_flags(
+    dump_world, output_dir=dump_world / 'dump', logits_dir=None
+  )
+  with pytest.raises(
+    UserError, match='/dump holds a logits dump .*/dev_logits'
+  ):
+    tiny_world.run('run_classifier', *flags, '--do_train')
+  assert (dump_world / 'dump' / 'run.json').read_bytes() == before
+
+
 @pytest.mark.slow
 def test_a_dump_is_made_without_dev_if_the_teacher_need_not_be_scored(
   teacher_world, caplog
@@ -527,6 +579,16 @@ def test_damaged_dev_logits_are_scored_again(dump_world, caplog):
   assert not files.exists(left)
 
 
+def test_a_dump_is_not_continued_with_another_teacher_configuration(
+  dump_world,
+):
+  config = {**tiny_world.CONFIG, 'hidden_act': 'relu'}
+  path = dump_world / 'relu.json'
+  path.write_text(json.dumps(config))
+  with pytest.raises(UserError, match='teacher_config: .*gelu.* there.*relu'):
+    _run(*_dump_flags(dump_world, teacher_config_file=path))
+
+
 def test_a_complete_dump_is_not_changed(dump_world, caplog):
   before = _files(dump_world / 'dump')
   time = (dump_world / 'dump' / 'manifest.json').stat().st_mtime_ns
@@ -650,6 +712,11 @@ def test_flags_of_another_job_are_refused(world, jobs, changes, message):
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [
+    ({'seed': 5}, '--seed cannot take effect: there is no student'),
+    (
+      {'transfer_seed': 7},
+      '--transfer_seed cannot .*: neither --max_transfer_examples nor --transf',
+    ),
     ({'num_shards': 2}, '--num_shards needs --shard_index'),
     ({'num_shards': 2, 'shard_index': 2}, '--shard_index=2 must be below'),
     ({'transfer_weights': '1,x'}, "'x' is not a finite number"),
@@ -662,6 +729,81 @@ def test_flags_of_another_job_are_refused(world, jobs, changes, message):
 def test_invalid_flags_of_a_dump_are_refused(world, changes, message):
   with pytest.raises(UserError, match=message):
     _run(*_dump_flags(world, **changes))
+
+
+def _options(*arguments):
+  with tiny_world.parsed('run_distillation', *arguments):
+    return distillation_flags.options()
+
+
+def test_length_and_casing_are_those_of_the_dump(world, caplog):
+  tokenizer = tiny_dump.make_tokenizer(world, tiny_world.VOCABULARY)
+  of_dump = {'do_lower_case': False, 'max_seq_length': 6}
+  tiny_dump.write(world / 'short', tokenizer, max_seq_length=4)
+  tiny_dump.write(world / 'dump', tokenizer, **of_dump)
+  dumps = f'{world}/short,{world}/dump'
+  flags = {'logits_dir': dumps, 'max_seq_length': None}
+  flags = [*_student_flags(world, **flags), '--do_train']
+  chosen = _options(*flags)
+  assert chosen.model.max_seq_length == 6
+  assert chosen.tokenizer.do_lower_case is False
+  assert f'`max_seq_length`=6, as {world}/dump says.' in caplog.messages
+  assert f'`do_lower_case`=False, as {world}/dump says.' in caplog.messages
+  # What the user gives stays.
+  chosen = _options(*flags, '--max_seq_length=9', '--do_lower_case')
+  assert chosen.model.max_seq_length == 9
+  assert chosen.tokenizer.do_lower_case is True
+  warning = 'is used, but the dump in {}/dump was made with'
+  for name, values in (
+    ('max_seq_length', (9, 6)),
+    ('do_lower_case', (True, False)),
+  ):
+    text = f'`{name}`={values[0]} {warning.format(world)} {values[1]}.'
+    assert text in caplog.messages
+  # Another vocabulary may have another casing.
+  other = world / 'other.txt'
+  other.write_text('\n'.join([*tiny_world.VOCABULARY[:-1], 'were']) + '\n')
+  chosen = _options(*flags, f'--vocab_file={other}')
+  assert chosen.tokenizer.do_lower_case is True
+
+
+def _evaluated(world, *recorded):
+  """Returns the options of evaluating a run that was started with flags."""
+  (world / 'student').mkdir(exist_ok=True)
+  command = {'script': 'run_distillation', 'flags': recorded}
+  content = {'configuration': {}, 'command': command}
+  (world / 'student' / 'run.json').write_text(json.dumps(content))
+  run = f'--from_run={world}/student'
+  return _options(run, '--nodo_train', '--do_eval')
+
+
+def test_a_student_is_evaluated_without_its_dump(world, caplog):
+  recorded = [*_student_flags(world), '--do_train']
+  assert _evaluated(world, *recorded).dump.logits_dir == ()
+  assert 'There is no complete dump in ' in caplog.text
+  both = dict.fromkeys([*_dump_flags(world), *recorded])
+  chosen = _evaluated(world, *both, '--keep_text')
+  assert not chosen.makes_dump and chosen.dump.logits_dir == ()
+  # A dump that is there is compared with, and not made again.
+  tokenizer = tiny_dump.make_tokenizer(world, tiny_dump.WORDS)
+  tiny_dump.write(world / 'dump', tokenizer)
+  chosen = _evaluated(world, *both)
+  assert not chosen.makes_dump
+  assert chosen.dump.logits_dir == (f'{world}/dump',)
+  # A folder that the command names must hold a dump.
+  flags = _student_flags(world, logits_dir=world / 'none')
+  with pytest.raises(UserError, match='no complete dump in .*none'):
+    _run(*flags, '--do_eval')
+
+
+def test_a_dump_alone_repeats_its_command(world):
+  (world / 'dump').mkdir()
+  recorded = _dump_flags(world, teacher_checkpoint='/none')
+  command = {'script': 'run_distillation', 'flags': recorded}
+  content = {'configuration': {}, 'command': command}
+  (world / 'dump' / 'run.json').write_text(json.dumps(content))
+  with pytest.raises(UserError, match='--teacher_checkpoint.*/none'):
+    _run(f'--from_run={world}/dump')
 
 
 def test_hard_labels_that_a_dump_lacks_are_refused(world):
@@ -853,6 +995,7 @@ def test_a_patient_student_is_the_same_on_two_replicas(
     ({}, '--patient_weight=2.0 .* dump in .* has no .CLS. .*_cls_layers'),
     ({'patient_weight': None, 'patient_layers': '1'}, 'patient_layers cannot'),
     ({'patient_layers': '2,1'}, '--patient_layers=2,1: expected ascending'),
+    ({'freeze': 'encoder'}, 'patient_weight cannot take effect: --freeze is'),
   ],
 )
 def test_patience_that_cannot_take_effect_is_refused(

@@ -90,6 +90,19 @@ def test_a_resumed_run_decides_like_an_undisturbed_one(tmp_path):
   assert steps == [10, 20, 30, 40]
 
 
+@pytest.mark.parametrize(('step', 'exported'), [(30, [30]), (20, [])])
+def test_a_best_checkpoint_of_a_dropped_step_is_replaced(
+  tmp_path, step, exported
+):
+  _Run(tmp_path, [0.5, 0.7, 0.9]).resume(0).run(10, 20, 30)
+  prefix = f'model.ckpt-{step}'
+  text = f'model_checkpoint_path: "{prefix}"\n'
+  (tmp_path / 'best' / 'checkpoint').write_text(text)
+  (tmp_path / 'best' / f'{prefix}.index').touch()
+  run = _Run(tmp_path, [0.6, 0.6]).resume(20)
+  assert run.run(30, 40).exported == exported
+
+
 def test_a_run_killed_while_the_best_is_written_evaluates_again(tmp_path):
   def killed(step, folder):
     raise KeyboardInterrupt

@@ -81,3 +81,35 @@ def test_the_summary_of_seeds_is_kept(folder):
   (folder / 'seeds.json').write_text('{}')
   run_folder.claim(str(folder), {}, has_progress=False)
   foreign_files.check_seeds(str(folder))
+
+
+@pytest.mark.parametrize('script', ['run_classifier', 'run_distillation', ''])
+def test_a_dump_keeps_the_record_of_a_run(folder, script):
+  run_folder.claim(str(folder), {'script': script} if script else {}, False)
+  with pytest.raises(UserError, match='/out holds a run.*run.json.*logits_dir'):
+    foreign_files.check_dump(str(folder), _LABELS, ())
+
+
+@pytest.mark.parametrize('name', ['model.ckpt-9.index', 'checkpoints/ckpt-3'])
+def test_a_dump_is_not_made_in_a_folder_with_checkpoints(folder, name):
+  configuration = {'script': foreign_files.DUMP_SCRIPT}
+  run_folder.claim(str(folder), configuration, False)
+  foreign_files.check_dump(str(folder), _LABELS, ())
+  (folder / name).parent.mkdir(exist_ok=True)
+  (folder / name).write_text('mine')
+  with pytest.raises(UserError, match='/out holds a run'):
+    foreign_files.check_dump(str(folder), _LABELS, ())
+
+
+def test_a_run_keeps_the_record_of_a_dump(folder):
+  (folder / 'logits-00000-of-00003').write_text('mine')
+  for _ in range(2):
+    with pytest.raises(UserError, match='holds a logits dump .*/logits-00000'):
+      _check(folder)
+    with pytest.raises(UserError, match='holds a logits dump .*/logits-00000'):
+      foreign_files.check_seeds(str(folder))
+    configuration = {'script': foreign_files.DUMP_SCRIPT}
+    run_folder.claim(str(folder), configuration, has_progress=False)
+  # A run that owns the folder goes on.
+  run_folder.claim(str(folder), {'script': 'run_classifier'}, False)
+  _check(folder)

@@ -270,6 +270,7 @@ def test_the_teacher_and_all_weights_are_part_of_the_identity():
   identity = dataclasses.replace(_imitation(), checksum='abc').identity()
   assert identity == {
     'teacher_checkpoint': 'abc',
+    'teacher_config': TEACHER.to_dict(),
     'soft_masked_lm_weight': 5.0,
     'soft_masked_lm_temperature': 2.0,
     'cosine_weight': 2.0,

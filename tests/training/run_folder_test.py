@@ -38,6 +38,33 @@ def test_another_configuration_is_told_from_the_same(tmp_path):
   assert run_folder.is_of_another(folder, {'seed': 1})
 
 
+def test_a_teacher_s_configuration_is_unknown_in_older_records(tmp_path):
+  folder, teacher = str(tmp_path), {'teacher_config': {'hidden_act': 'gelu'}}
+  run_folder.claim(folder, {'seed': 1}, has_progress=False)
+  run_folder.claim(folder, {'seed': 1, **teacher}, has_progress=True)
+  assert not run_folder.is_of_another(folder, {'seed': 1, **teacher})
+  run_folder.claim(folder, {'seed': 1, **teacher}, has_progress=False)
+  other = {'seed': 1, 'teacher_config': {'hidden_act': 'relu'}}
+  assert run_folder.is_of_another(folder, other)
+  with pytest.raises(UserError, match="teacher_config: {'hidden_act': 'gelu'}"):
+    run_folder.claim(folder, other, has_progress=True)
+
+
+def test_other_dumps_are_named_by_their_folders(tmp_path):
+  def claim(dumps, *flags):
+    command = {'script': 'run_distillation', 'flags': [*flags]}
+    run_folder.claim(str(tmp_path), {'dumps': dumps}, True, command=command)
+
+  claim([['x', 1, 'f0'], ['y', 1, 'f1']], '--logits_dir=a,b')
+  with pytest.raises(
+    UserError,
+    match='.`logits_dir`: other dumps, or in another order: a,b there, b,a now',
+  ):
+    claim([['y', 1, 'f1'], ['x', 1, 'f0']], '--logits_dir=b,a')
+  with pytest.raises(UserError, match='a,b there, unknown now'):
+    claim([])
+
+
 @pytest.mark.parametrize('content', ['{}', '[]', '{"configuration": 1}'])
 def test_a_malformed_run_file_is_named(tmp_path, content):
   (tmp_path / 'run.json').write_text(content)
