@@ -7,7 +7,6 @@ similarity to the task is the Spearman correlation of unigram frequencies
 (tools/unigram_similarity.py).
 """
 
-import functools
 import json
 import os
 
@@ -24,14 +23,13 @@ def runs(plan: Plan) -> list[Run]:
   scale, students = plan.scale, plan.students
   task, size = scale.tasks[0], scale.size
   encoder = plan.students.start(size)
-  similarity = plan.transfer_sets.similarity(task, DOMAINS)
+  computed = plan.transfer_sets.similarity(task, DOMAINS)
+  similarities = _read(computed.done)
   planned = []
   for seed in plan.seeds:
     for domain in DOMAINS:
       parts = {domain: scale.domain_examples}
-      dump = plan.transfer_sets.dump(
-        task, parts, (TEACHER_SEED,), (similarity,)
-      )
+      dump = plan.transfer_sets.dump(task, parts, (TEACHER_SEED,), (computed,))
       epochs = {'num_train_epochs': scale.domain_epochs}
       pd = students.on_dump(task, size, seed, encoder, dump, **epochs)
       trained = {
@@ -44,22 +42,20 @@ def runs(plan: Plan) -> list[Run]:
         ),
       }
       keys = {'task': task, 'size': size, 'domain': domain, 'seed': seed}
+      similarity = similarities.get(domain, 0)  # 0 if it is not known yet.
       planned += [
-        Run(
-          functools.partial(_with_similarity, keys, method, similarity.done),
-          student,
-        )
+        Run({**keys, 'method': method, 'similarity': similarity}, student)
         for method, student in trained.items()
       ]
   return planned
 
 
-def _with_similarity(keys, method: str, path: str) -> dict:
+def _read(path: str) -> dict[str, float]:
+  """Returns domain → similarity; {} before they are computed."""
   if not os.path.exists(path):
-    return {**keys, 'method': method, 'similarity': 0}  # Not known yet.
+    return {}
   with open(path, encoding='utf-8') as file:
-    similarity = json.load(file)[keys['domain']]
-  return {**keys, 'method': method, 'similarity': similarity}
+    return json.load(file)
 
 
 EXPERIMENT = Experiment(

@@ -71,13 +71,20 @@ def _experiment(name):
 @pytest.mark.parametrize('name', _EXPERIMENTS)
 def test_runs_differ_in_keys_and_names(tmp_path, name, scale):
   runs = _experiment(name).runs(_plan(tmp_path, scale))
-  # Similarities are known once the texts are there.
-  keys = [
-    json.dumps(run.keys() if callable(run.keys) else run.keys) for run in runs
-  ]
+  keys = [json.dumps(run.keys) for run in runs]
   assert len(set(keys)) == len(keys)
   assert len({run.student.name for run in runs}) == len(runs)
   assert steps.to_run([run.student.step for run in runs])
+
+
+def test_similarities_are_known_once_they_are_computed(plan):
+  before = _experiment('transfer_domain').runs(plan)[0]
+  assert before.keys['similarity'] == 0
+  [step] = [x for x in before.student.step.needs if 'similarity' in x.name]
+  path = pathlib.Path(step.done)
+  path.parent.mkdir(parents=True)
+  path.write_text('{"films": 0.66}')
+  assert _experiment('transfer_domain').runs(plan)[0].keys['similarity'] == 0.66
 
 
 def test_single_sentences_are_no_transfer_set_for_pairs(plan):
