@@ -4,11 +4,13 @@ Tested by `tests/pipeline/run_test.py` and `tests/scripts/run_pipeline_test.py`.
 """
 
 import dataclasses
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 
 from absl import logging
 
-from data.tasks import labelled
+from data.tasks import data_report, labelled
+from data.tasks.labelled import Labelled
 from pipeline import (
   announcement,
   cost,
@@ -21,6 +23,7 @@ from pipeline import (
 from pipeline.options import PipelineOptions
 from pipeline.plan import TEACHER, Plan, Stage
 from system import local_files, progress, step_runner
+from system.errors import UserError
 from system.steps import Step
 
 
@@ -59,12 +62,14 @@ def make_plan(options: PipelineOptions) -> Plan:
   """Reads the inputs, checks them and chooses values; writes nothing.
 
   Raises:
-    UserError: an input is missing, malformed or does not fit another one, or
-      the folder belongs to another command.
+    UserError: an input is missing, malformed or does not fit another one,
+      the numbers of train cannot be learned, or the folder belongs to another
+      command.
   """
   options.check()
   folder.check(options)
   data = labelled.read(options.source)
+  _check_numbers(data)
   found = models.find(options, data)
   with progress.announced('Measuring the texts'):
     from pipeline import texts  # It imports TensorFlow, which takes seconds.
@@ -79,6 +84,19 @@ def make_plan(options: PipelineOptions) -> Plan:
     defaults.choose(options.choices, measured, found, is_pretrained),
     cost.measured_rate(),
   )
+
+
+def _check_numbers(data: Labelled) -> None:
+  """Raises a `UserError` for numbers that no model of a pipeline learns.
+
+  A training only warns: its user may choose other values.
+  """
+  if not data.is_regression:
+    return
+  numbers = [float(example.label) for example in data.splits['train']]
+  mean, deviation = statistics.fmean(numbers), statistics.pstdev(numbers)
+  if fault := data_report.fault_of_numbers(mean, deviation):
+    raise UserError(fault)
 
 
 def _steps(plan: Plan, planned: Sequence[Stage]) -> list[Step]:

@@ -9,7 +9,7 @@ Each format is a folder of OUTPUT_DIR. It is written under a temporary name and
 loaded again in a fresh process, with the packages of its ecosystem alone. Then
 its outputs, labels and token ids are compared with those of the run, and
 export.json in the folder records how they differ. An export that differs too
-much is removed.
+much is removed; the other formats are still written, and the exit status is 1.
 
   hugging_face   for transformers: model.safetensors, config.json, tokenizer
   onnx           for ONNX Runtime and transformers.js: onnx/model.onnx and the
@@ -32,8 +32,10 @@ on the run's dev set, and removed if the task's metric falls too much:
             else the dev set (onnx, litert)
 """
 
+import functools
 import os
 import sys
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from absl import flags, logging
@@ -77,12 +79,14 @@ def define_flags() -> None:
     'text_file',
     None,
     'The texts to compare on, one a line; a pair as two, separated by a tab. '
-    "By default the run's dev set, or built-in texts if it is not at hand.",
+    "By default up to 2,000 texts of the run's dev set, or built-in texts if "
+    'it is not at hand.',
   )
   flags.DEFINE_string(
     'data_dir',
     None,
-    "The folder of the run's task, for its dev set, if it has moved.",
+    "The folder of the run's task, for its dev set, if it has moved, or if the "
+    'model has no run.json, as after an import.',
   )
   flags.DEFINE_float(
     'min_equal_ids',
@@ -149,7 +153,8 @@ def main(_: list[str]) -> None:
   source, chosen = texts.choose(model, FLAGS.text_file, dev)
   ours = reference.compute(model, chosen)
   quantizer = _quantizer(model, dev, limits.checker_python)
-  for name in names:
+
+  def write(name: str) -> None:
     report = exporting.export(
       formats.get(name), model, FLAGS.output_dir, ours, source, limits
     )
@@ -158,8 +163,25 @@ def main(_: list[str]) -> None:
     if quantizer:
       for lines in quantizer.add(formats.get(name), target):
         script.show(lines, flushes=True)
-  if quantizer:
-    quantizer.check()
+
+  jobs = [functools.partial(write, name) for name in names]
+  do_all([*jobs, quantizer.check] if quantizer else jobs)
+
+
+def do_all(jobs: Iterable[Callable[[], None]]) -> None:
+  """Calls functions; one that raises a `UserError` does not stop the others.
+
+  Raises:
+    UserError: with the messages of all that failed, one a line.
+  """
+  messages = []
+  for job in jobs:
+    try:
+      job()
+    except UserError as error:
+      messages.append(str(error))
+  if messages:
+    raise UserError('\n'.join(messages))
 
 
 def _check_quantize() -> None:

@@ -41,7 +41,8 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'split',
     None,
-    "The evaluated split; by default the --eval_split of the run's command.",
+    "The evaluated split; by default the one that the run's evaluation "
+    'recorded, or the --eval_split of its command.',
   )
 
 

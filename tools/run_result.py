@@ -48,8 +48,7 @@ def make(
     run_dir: the `output_dir` of an evaluated run.
     keys: what the run stands for; those that are None are left out.
     seconds: the wall time of its commands; None if unknown.
-    split: the evaluated split; by default the `eval_split` of the run's
-      command. Give it if another command evaluated the run.
+    split: the evaluated split, as for `run_facts.evaluated_split`.
     model_dir: the evaluated model, if it does not lie in `run_dir`.
     is_here: whether it ran on this machine, whose hardware is recorded then.
 
@@ -59,7 +58,8 @@ def make(
     that of the matched split; more than 20 labels have none.
 
   Raises:
-    UserError: the run was not evaluated, or a key is malformed.
+    UserError: the run was not evaluated, a key is malformed, or the scores
+      are those of another split.
   """
   scores, step = _scores(run_dir)
   run = run_files.read(run_dir)
@@ -67,15 +67,15 @@ def make(
   words = command.get('flags', [])
   config = _config(run_dir, model_dir)
   written = files.modified(os.path.join(run_dir, 'eval_results.txt'))
-  speed = files.read_object_if_there(os.path.join(run_dir, 'eval_speed.json'))
+  rate = run_facts.speed_of_evaluation(run_dir).get('examples_per_second')
   return result_schema.check(
     {
       'keys': dict(keys),
       'scores': scores,
       'confusion': _confusion(run_dir),
-      'split': split or run_facts.flag_values(words).get('eval_split', 'dev'),
+      'split': run_facts.evaluated_split(run_dir, words, split),
       'parameters': count_parameters(config),
-      'examples_per_second': speed.get('examples_per_second'),
+      'examples_per_second': rate,
       'seconds': seconds,
       'command': [f'{command["script"]}.py', *words] if command else None,
       'versions': run.get('versions'),

@@ -57,7 +57,8 @@ def define_flags() -> None:
     'metric',
     None,
     "The score that orders the runs; by default the task's main metric, or "
-    'the first score of eval_results.txt that is no loss.',
+    'the first score of eval_results.txt that is no loss. f1:LABEL, '
+    'precision:LABEL and recall:LABEL are scores of one label.',
   )
   flags.DEFINE_bool(
     'write_flagfiles', False, 'Whether to write flagfiles and run nothing.'
@@ -190,6 +191,10 @@ def check_words(sweep_dir: str, words: Sequence[str]) -> None:
   local_files.write(path, json.dumps(list(words), indent=2) + '\n')
 
 
+def _run_dir(sweep_dir: str, name: str) -> str:
+  return os.path.join(sweep_dir, 'runs', name)
+
+
 def _step(
   sweep_dir: str, words: Sequence[str], values: Mapping[str, str]
 ) -> Step:
@@ -197,7 +202,7 @@ def _step(
     [f'{name}={value}' for name, value in values.items()]
   )
   name = run_result.file_name(keys).removesuffix('.json')
-  folder = os.path.join(sweep_dir, 'runs', name)
+  folder = _run_dir(sweep_dir, name)
   result = os.path.join(sweep_dir, 'results', f'{name}.json')
 
   def record(seconds: float | None) -> None:
@@ -244,7 +249,7 @@ def collect(sweep_dir: str, planned: Sequence[Step]) -> int:
   """Records finished runs that have no result yet; returns the unfinished."""
   unfinished = 0
   for step in planned:
-    run = os.path.join(sweep_dir, 'runs', step.name, 'eval_results.txt')
+    run = os.path.join(_run_dir(sweep_dir, step.name), 'eval_results.txt')
     # A run that was begun here and not ended may still have to predict.
     is_ours = step_runner.was_begun(step, os.path.join(sweep_dir, 'logs'))
     if not step.is_done and os.path.exists(run) and not is_ours:
@@ -290,11 +295,19 @@ def main(arguments: list[str]) -> None:
 
 def _report(planned: Sequence[Step], metric: str | None) -> None:
   unfinished = collect(FLAGS.sweep_dir, planned)
-  results = [run_result.read(x.done) for x in planned if x.is_done]
+  done = [step for step in planned if step.is_done]
+  results = [run_result.read(step.done) for step in done]
   if unfinished:
     logging.warning('%d of %d runs have no result', unfinished, len(planned))
   if not results:
     return
+  if metric and sweep_table.is_of_label(metric):
+    results = [
+      sweep_table.with_label_score(
+        result, _run_dir(FLAGS.sweep_dir, step.name), metric
+      )
+      for result, step in zip(results, done, strict=True)
+    ]
   table = sweep_table.as_table(results, metric)
   text = io.StringIO()
   csv.writer(text, lineterminator='\n').writerows(table)

@@ -8,8 +8,10 @@ from typing import Any
 
 from data.tasks import glue
 from system.errors import UserError, listed
+from training import class_scores
 from training.metrics import METRIC_NAMES
 
+_MISMATCHED = 'mismatched_'
 # Scores besides a task's metrics; the last three begin with 'teacher_'.
 _OTHER_SCORES = ('loss', 'expected_calibration_error', 'agreement', 'kl', 'mse')
 
@@ -60,8 +62,35 @@ def as_table(
   ]
 
 
+def with_label_score(
+  result: Mapping[str, Any], run_dir: str, metric: str
+) -> dict[str, Any]:
+  """Adds the score of one label to a result, from its run's files.
+
+  Args:
+    result: of the run.
+    run_dir: the run's folder.
+    metric: such as 'f1:spam' or 'mismatched_f1:spam'.
+
+  Raises:
+    UserError: the run has no such score.
+  """
+  name = metric.removeprefix(_MISMATCHED)
+  suffix = '' if name == metric else '_mismatched'
+  path = os.path.join(run_dir, f'eval_classes{suffix}.tsv')
+  score = class_scores.read_score(path, name)
+  return {**result, 'scores': {**result['scores'], metric: score}}
+
+
+def is_of_label(metric: str) -> bool:
+  """Returns whether a score is one label's, such as 'f1:spam'."""
+  return ':' in metric
+
+
 def _is_loss(metric: str) -> bool:
   """Returns whether lower values of a score are better."""
+  if is_of_label(metric):
+    return False
   return 'loss' in metric or metric.endswith(('_error', '_kl', '_mse'))
 
 
@@ -79,12 +108,18 @@ def check_metric(metric: str, script: str) -> None:
   Raises:
     UserError: there is no such score.
   """
-  name = metric.removeprefix('mismatched_').removeprefix('teacher_')
-  known = (*METRIC_NAMES, *_OTHER_SCORES)
-  is_of_task = os.path.basename(script) != 'run_pretraining.py'
-  # 'f1:spam' is the score of one label.
-  if is_of_task and name.partition(':')[0] not in known:
+  if os.path.basename(script) == 'run_pretraining.py':
+    return
+  name = metric.removeprefix(_MISMATCHED)
+  if is_of_label(metric):
+    name, _, label = name.partition(':')
+    is_known = bool(label) and name in class_scores.METRICS
+  else:
+    name = name.removeprefix('teacher_')
+    is_known = name in (*METRIC_NAMES, *_OTHER_SCORES)
+  if not is_known:
     raise UserError(
       f'--metric={metric}: expected a score of {script}, such as '
-      f'{listed(METRIC_NAMES)} or loss'
+      f'{listed(METRIC_NAMES)} or loss, or of one label: '
+      f'{", ".join(f"{x}:LABEL" for x in class_scores.METRICS)}'
     )

@@ -128,6 +128,31 @@ def write(
     files.remove(path)
 
 
+def read_score(path: str, name: str) -> float:
+  """Reads the score of one label from an `eval_classes.tsv`.
+
+  Args:
+    path: the file.
+    name: a score and a label, such as 'f1:spam'.
+
+  Returns:
+    The score; NaN if it is undefined.
+
+  Raises:
+    UserError: the file is missing, or has no such score.
+  """
+  metric, _, label = name.partition(':')
+  header, *rows = result_files.read_table(path)
+  found = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+  try:
+    return float(found[label][metric])
+  except (KeyError, ValueError):
+    raise UserError(
+      f'{path} has no {name}: expected {listed(METRICS)}, and one of the '
+      f'labels {listed(found)}'
+    ) from None
+
+
 def _write_confusion(path: str, confusion: Confusion) -> None:
   header = ['true_label', *(f'predicted_{x}' for x in confusion.labels)]
   rows = [

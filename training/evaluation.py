@@ -198,6 +198,7 @@ def evaluate_and_predict(
         checkpoint,
         splits[split],
         options.eval_batch_size,
+        split,
         suffix,
         more_scores,
       )

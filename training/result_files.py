@@ -8,7 +8,8 @@ test_results.tsv    one example's probabilities per line, as in
 predictions.tsv     the same with a header, ids, labels and their names; see
                     `write_predictions`
 <job>.tf_record     the examples that are evaluated or predicted
-<job>_speed.json    the scoring rate; null if unknown
+<job>_speed.json    the scoring rate, null if unknown; of an evaluation also
+                    its split
 
 MNLI's mismatched splits have files of their own beside those of the matched
 splits, such as eval_results_mismatched.txt.
@@ -199,16 +200,23 @@ def _unescape(text: str) -> str:
 
 
 def write_speed(
-  output_dir: str, name: str, examples_per_second: float | None
+  output_dir: str,
+  name: str,
+  examples_per_second: float | None,
+  split: str | None = None,
 ) -> None:
   """Logs the scoring rate and writes it to `<name>_speed.json`.
 
-  A rate that is unknown, as that of a single batch, is null in the file.
+  A rate that is unknown, as that of a single batch, is null in the file. The
+  file also names the split, if it is given.
   """
   rate = examples_per_second
   if rate is not None:
     logging.info('Scored %.0f examples/s', rate)
   files.write_json(
     os.path.join(output_dir, f'{name}_speed.json'),
-    {'examples_per_second': rate and round(rate, 1)},
+    {
+      'examples_per_second': rate and round(rate, 1),
+      **({'split': split} if split else {}),
+    },
   )

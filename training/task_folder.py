@@ -54,7 +54,9 @@ class TaskFolder:
     self.max_seq_length = max_seq_length
     self.output_dir = output_dir
     # The arguments and the result of the last `_logits`.
-    self._scored: tuple[str, str, Sequence[Example], np.ndarray] | None = None
+    self._scored: (
+      tuple[str, str, Sequence[Example], np.ndarray, float | None] | None
+    ) = None
     # One for each model: all splits share its traced function.
     self._predictor = functools.cache(Predictor)
 
@@ -95,19 +97,21 @@ class TaskFolder:
     checkpoint: Checkpoint,
     examples: Sequence[Example],
     batch_size: int,
+    split: str,
     suffix: str = '',
     more_scores: MoreScores | None = None,
   ) -> dict[str, float]:
     """Scores a checkpoint on labelled examples.
 
-    Writes `eval_results.txt` and, of a classifier, the files of
-    `class_scores.write`.
+    Writes `eval_speed.json`, which names the split, `eval_results.txt` and, of
+    a classifier, the files of `class_scores.write`.
 
     Args:
       model: takes the checkpoint's weights, head included.
       checkpoint: with a head.
       examples: with labels.
       batch_size: B.
+      split: the name of the examples' split.
       suffix: of the files' names, as in `result_files`.
       more_scores: computes scores beyond those of `scoring.score`.
 
@@ -115,12 +119,13 @@ class TaskFolder:
       All scores by name.
     """
     name = f'eval{suffix}'
-    logits = self._logits(model, checkpoint, name, examples, batch_size)
+    logits, rate = self._logits(model, checkpoint, name, examples, batch_size)
     temperature = calibration.temperature_of(checkpoint)
     scores = scoring.score(self.task, examples, logits, temperature)
     if more_scores:
       scores |= more_scores(examples, logits)
     self._write_class_scores(examples, logits, suffix)
+    result_files.write_speed(self.output_dir, name, rate, split)
     result_files.write_eval_results(
       self.output_dir, checkpoint.prefix, scores, suffix
     )
@@ -145,7 +150,7 @@ class TaskFolder:
       UserError: the checkpoint lies in another folder.
     """
     calibration.check_place(checkpoint, self.output_dir)
-    logits = self._logits(model, checkpoint, 'eval', examples, batch_size)
+    logits, _ = self._logits(model, checkpoint, 'eval', examples, batch_size)
     labels = scoring.encode_labels(self.task, examples)
     calibration.calibrate(checkpoint, logits, labels)
 
@@ -213,7 +218,8 @@ class TaskFolder:
     """
     name = f'predict{suffix}'
     logging.info('Predicting with %s', checkpoint.prefix)
-    logits = self._logits(model, checkpoint, name, examples, batch_size)
+    logits, rate = self._logits(model, checkpoint, name, examples, batch_size)
+    result_files.write_speed(self.output_dir, name, rate)
     outputs = logits
     if not self.task.is_regression:
       temperature = calibration.temperature_of(checkpoint)
@@ -263,26 +269,26 @@ class TaskFolder:
     name: str,
     examples: Sequence[Example],
     batch_size: int,
-  ) -> np.ndarray:
-    """Returns a checkpoint's logits, [N, C]; writes the records and speed.
+  ) -> tuple[np.ndarray, float | None]:
+    """Returns a checkpoint's logits, [N, C], and the examples per second.
 
+    Writes the records. The speed of a single batch is unknown, None.
     Calibration and evaluation may ask for the same logits in turn, which are
     computed once.
     """
     prefix = checkpoint.prefix
     if self._scored and self._scored[:2] == (prefix, name):
-      _, _, scored, logits = self._scored
+      _, _, scored, logits, rate = self._scored
       if scored is examples:
-        return logits
+        return logits, rate
     load_whole(checkpoint, released_variables(model), self.task)
     predictor = self._predictor(model)
     with self._own_records(name, examples) as source, source.explained():
       batches = inference_input.inference_batches(source, batch_size)
       logits = predictor.predict(batches, len(examples))
     rate = predictor.examples_per_second
-    result_files.write_speed(self.output_dir, name, rate)
-    self._scored = prefix, name, examples, logits
-    return logits
+    self._scored = prefix, name, examples, logits, rate
+    return logits, rate
 
 
 def load_whole(

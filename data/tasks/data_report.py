@@ -131,13 +131,8 @@ def find_faults(report: Mapping[str, Any]) -> list[str]:
   if not (train := splits.get('train')):
     return faults
   if numbers := train.get('numbers'):
-    mean, deviation = numbers['mean'], numbers['deviation']
-    if max(abs(mean), deviation) > _MAX_NUMBER:
-      faults.append(
-        f'The numbers of train have the mean {mean:.4g} and the standard '
-        f'deviation {deviation:.4g}. A model learns numbers near 0 (STS-B: 0 '
-        'to 5): subtract the mean and divide by the deviation, in all splits.'
-      )
+    fault = fault_of_numbers(numbers['mean'], numbers['deviation'])
+    faults += [fault] if fault else []
   if 'labels' not in train:
     return faults
   known = {label for label, count in train['labels'].items() if count}
@@ -157,6 +152,17 @@ def find_faults(report: Mapping[str, Any]) -> list[str]:
       f'answers {shown(label)} has that accuracy.'
     )
   return faults
+
+
+def fault_of_numbers(mean: float, deviation: float) -> str | None:
+  """Words why a model cannot learn the numbers of train; None if it can."""
+  if max(abs(mean), deviation) <= _MAX_NUMBER:
+    return None
+  return (
+    f'The numbers of train have the mean {mean:.4g} and the standard deviation '
+    f'{deviation:.4g}. A model learns numbers near 0 (STS-B: 0 to 5): subtract '
+    'the mean and divide by the deviation, in all splits.'
+  )
 
 
 def _labels(task: 'Task', examples: Sequence[Example]) -> dict[str, Any]:

@@ -122,15 +122,13 @@ def full_card(
     path: as for `location.locate`.
     notes: what no file records.
     results: of other runs, as `tools.record_result` writes them.
-    split: the evaluated split; None for the `eval_split` of the run's command.
+    split: the evaluated split, as for `run_facts.evaluated_split`.
 
   Raises:
-    UserError: there is no checkpoint with model.json and a task, or a file is
-      malformed.
+    UserError: there is no checkpoint with model.json and a task, a file is
+      malformed, or the scores are those of another split.
   """
-  model, facts = _described(path), run_facts.read(path)
-  if split:
-    facts = dataclasses.replace(facts, split=split)
+  model, facts = _described(path), run_facts.read(path, split)
   languages = json.dumps([*notes.languages]) if notes.languages else None
   header = {'language': languages, 'license': notes.license}
   header['pipeline_tag'] = _PIPELINES[model.head]

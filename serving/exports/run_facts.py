@@ -16,8 +16,11 @@ from distillation import dump_manifest
 from distillation.dump_manifest import Manifest
 from modeling.checkpoints import location, run_files
 from system import files
+from system.errors import UserError
 from training import result_files
 
+# The splits that `eval_split` can name.
+_EVAL_SPLITS = ('dev', 'test')
 _MERGED_DUMP = 'dump'  # Of several dumps, in the folder of the run.
 
 
@@ -52,14 +55,16 @@ class RunFacts:
   num_bytes: int | None = None
 
 
-def read(path: str) -> RunFacts:
+def read(path: str, split: str | None = None) -> RunFacts:
   """Reads the files of a run.
 
   Args:
     path: as for `location.locate`.
+    split: as for `evaluated_split`.
 
   Raises:
-    UserError: there is no checkpoint, or a file is malformed.
+    UserError: there is no checkpoint, a file is malformed, or as for
+      `evaluated_split`.
   """
   checkpoint = location.locate(path)
   folder = run_files.of_checkpoint(checkpoint.folder)
@@ -71,19 +76,50 @@ def read(path: str) -> RunFacts:
     os.path.join(os.path.dirname(folder), 'seeds.json')
   )
   is_seed = os.path.basename(folder).startswith('seed-')
-  speed = files.read_object_if_there(os.path.join(folder, 'eval_speed.json'))
   return RunFacts(
     tuple(words),
     configuration,
     run.get('versions') or {},
-    flag_values(words).get('eval_split') or 'dev',
+    evaluated_split(folder, words, split),
     _scores(os.path.join(folder, 'eval_results.txt')),
     _defined(seeds.get('summary') or {}) if is_seed else {},
     len(seeds.get('scores') or {}) if is_seed else 0,
-    speed.get('examples_per_second') or None,
+    speed_of_evaluation(folder).get('examples_per_second') or None,
     tuple(_dumps(folder, words, configuration)),
     sum(files.size(x) for x in checkpoint.data_files()),
   )
+
+
+def speed_of_evaluation(folder: str) -> dict[str, Any]:
+  """Returns the eval_speed.json of a run's folder; {} if there is none."""
+  return files.read_object_if_there(os.path.join(folder, 'eval_speed.json'))
+
+
+def evaluated_split(
+  folder: str, words: Iterable[str], given: str | None = None
+) -> str:
+  """Returns the split of the scores in a run's folder.
+
+  The evaluation records it. Older ones did not: then it is the `eval_split` of
+  the run's command, although another command may have evaluated the run.
+
+  Args:
+    folder: the run's.
+    words: of the run's command.
+    given: the user's name for the split, which precedes both. It may be a name
+      that only the user knows, such as 'selection' for the dev file of a folder
+      that `tools.selection_split` wrote.
+
+  Raises:
+    UserError: the given split is dev or test, but the recorded one is not.
+  """
+  recorded = speed_of_evaluation(folder).get('split')
+  if recorded and given in _EVAL_SPLITS and given != recorded:
+    raise UserError(
+      f'`split`={given}: the scores in {folder} are those of {recorded}, as '
+      'its eval_speed.json says'
+    )
+  return given or recorded or flag_values(words).get('eval_split') or 'dev'
 
 
 def flag_values(words: Iterable[str]) -> dict[str, str]:

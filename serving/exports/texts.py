@@ -11,6 +11,7 @@ from typing import Any
 
 from absl import logging
 
+from data.tasks import label_order
 from data.tasks.examples import Example
 from data.tasks.options import TaskOptions, make_task
 from data.tasks.task import Task
@@ -22,6 +23,9 @@ from system import files, settings, text_files
 from system.errors import UserError
 from training import model_settings
 
+# An export is compared on no more texts of the dev set: one in two or more of a
+# larger one.
+_MAX_DEV_TEXTS = 2000
 # Used where neither a file nor the run's dev set is at hand.
 _BUILT_IN = (
   'A gentle, funny and moving film.',
@@ -73,8 +77,9 @@ def choose(
 
   Args:
     parts: the model.
-    text_file: a text a line; a pair's texts are separated by a tab. None for
-      the dev set, or else built-in texts.
+    text_file: a text a line; a pair's texts are separated by a tab. Blank lines
+      at the end are left out. None for texts that are spread over the dev set,
+      at most `_MAX_DEV_TEXTS`, or else built-in texts.
     dev: the run's dev set; None if it is not at hand.
 
   Raises:
@@ -83,7 +88,12 @@ def choose(
   if text_file:
     return text_file, list(_read(text_file, bool(parts.takes_pairs)))
   if dev:
-    return f'the dev set of {dev.task.name}', dev.texts
+    found = dev.texts
+    step = -(-len(found) // _MAX_DEV_TEXTS)
+    source = f'the dev set of {dev.task.name}'
+    if step > 1:
+      source += f' with {len(found):,} texts, one in {step:,}'
+    return source, found[:: step or 1]
   texts: list[Text] = list(_BUILT_IN)
   if parts.takes_pairs:
     texts = list(zip(texts[:-1], texts[1:-1] + texts[:1], strict=True))
@@ -92,7 +102,8 @@ def choose(
 
 def _read(path: str, are_pairs: bool):
   files.require_file(path, '`text_file`')
-  for number, line in enumerate(text_files.read_lines(path), 1):
+  lines = text_files.without_blank_end(text_files.read_lines(path))
+  for number, line in enumerate(lines, 1):
     texts = tuple(line.split('\t'))
     if not are_pairs:
       yield line
@@ -109,29 +120,43 @@ def dev_set(parts: Parts, data_dir: str | None = None) -> DevSet:
   """Reads the dev set of the run that trained a model.
 
   Args:
-    parts: the model; run.json is beside it.
+    parts: the model. run.json beside it describes the task; without run.json,
+      as of an imported model, model.json and the defaults do.
     data_dir: where the task's files are now; None for the run's own
-      `data_dir`, relative to the working directory.
+      `data_dir`, relative to the working directory. Needed without run.json.
 
   Raises:
     UserError: the run's task is unknown, or its data is not at hand.
   """
   path, flags = _recorded_flags(parts)
-  if flags is None:
-    raise UserError(f'there is no run.json of a run in {os.path.dirname(path)}')
-  given = _task_settings(flags)
+  folder = os.path.dirname(path)
+  content = parts.checkpoint.description()
+  record = content.task if content else None
+  label_folders = location.label_folders(parts.checkpoint.prefix)
+  if flags is not None:
+    given = _task_settings(flags)
+  elif record and data_dir:
+    given = {'task_name': record.name}
+  else:
+    raise UserError(
+      f'there is no run.json of a run in {folder}'
+      + ': give `data_dir`, the folder of the task that model.json names'
+      * bool(record)
+    )
   if data_dir:
     given['data_dir'] = data_dir
   if not given.get('task_name'):
     raise UserError(f'{path} names no task')
   options = TaskOptions(**given)
   options.check()
-  content = parts.checkpoint.description()
-  if options.is_custom and content and content.task:
-    options = model_settings.task_of_model(
-      options, content.task, os.path.dirname(path), given
-    )
-  task = make_task(options, location.label_folders(parts.checkpoint.prefix))
+  if options.is_custom and record:
+    # The model has the labels: the file that run.json names may be gone.
+    kept = given.keys() - ({'labels_file'} if record.labels else set())
+    options = model_settings.task_of_model(options, record, folder, kept)
+    # A copy may lack labels.txt.
+    if not options.labels and not label_order.find(label_folders):
+      options = dataclasses.replace(options, labels=record.labels)
+  task = make_task(options, label_folders)
   return DevSet(task, task.read_split(options.data_dir, 'dev'))
 
 

@@ -21,3 +21,15 @@ def test_a_missing_column_is_named(tmp_path):
   options = tiny_pipeline.options(tmp_path, label_column='rating')
   with pytest.raises(UserError, match="'rating'"):
     run.make_plan(options)
+
+
+def test_numbers_that_no_model_learns_are_refused_at_first(tmp_path):
+  tiny_pipeline.make_texts(tmp_path)
+  for name in ('teacher', 'encoder'):
+    (tmp_path / name).mkdir()
+  table = tmp_path / 'reviews.csv'
+  rows = ''.join(f'a film {i},{100 * (i % 9)}\n' for i in range(90))
+  table.write_text(f'review,stars\n{rows}')
+  options = tiny_pipeline.options(tmp_path, regression=True)
+  with pytest.raises(UserError, match=r'mean \d+.*: subtract the mean and div'):
+    run.make_plan(options)

@@ -1,11 +1,15 @@
 """Tests for tools/export_model.py: what it refuses, and one whole export."""
 
+import functools
 import json
 import subprocess
 import sys
 from importlib.util import find_spec
 
 import pytest
+
+from system.errors import UserError
+from tools import export_model
 
 
 @pytest.fixture
@@ -24,6 +28,24 @@ def _fails(*arguments):
   done = subprocess.run(_command(*arguments), capture_output=True, text=True)
   assert done.returncode == 1
   return done.stderr.splitlines()[-1]
+
+
+def test_a_format_that_fails_does_not_stop_the_others():
+  called = []
+
+  def job(number, message=None):
+    called.append(number)
+    if message:
+      raise UserError(message)
+
+  failing = [
+    functools.partial(job, *arguments)
+    for arguments in ((1, 'no onnx'), (2,), (3, 'no litert'))
+  ]
+  with pytest.raises(UserError, match='^no onnx\nno litert$'):
+    export_model.do_all(failing)
+  export_model.do_all([functools.partial(job, 4)])
+  assert called == [1, 2, 3, 4]
 
 
 @pytest.mark.slow

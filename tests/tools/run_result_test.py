@@ -92,6 +92,18 @@ def test_a_rate_that_is_unknown_is_null(run_dir):
   assert record['examples_per_second'] is None
 
 
+def test_the_split_is_the_one_that_the_evaluation_recorded(run_dir):
+  # The command of the run has --eval_split=test; another one evaluated it.
+  path = run_dir / 'eval_speed.json'
+  path.write_text('{"examples_per_second": 12.5, "split": "dev"}')
+  assert run_result.make(str(run_dir), KEYS)['split'] == 'dev'
+  with pytest.raises(UserError, match='`split`=test: .* are those of dev'):
+    run_result.make(str(run_dir), KEYS, split='test')
+  # A name of the user's own, for the dev file of another folder.
+  record = run_result.make(str(run_dir), KEYS, split='selection')
+  assert record['split'] == 'selection'
+
+
 def test_mnli_s_mismatched_scores_have_names_of_their_own(run_dir):
   path = run_dir / 'eval_results_mismatched.txt'
   path.write_text('eval_accuracy = 0.5\nglobal_step = 3\n')

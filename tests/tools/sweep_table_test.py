@@ -1,9 +1,12 @@
 """The table of a sweep's results, and the scores that can order it."""
 
+import os
+
 import pytest
 
 from system.errors import UserError
 from tools import sweep_table
+from training import class_scores
 
 
 def _result(rate, seed, accuracy, loss):
@@ -71,3 +74,28 @@ def test_a_score_that_no_run_can_have_is_refused():
     UserError, match="--metric=acuracy: expected .*'accuracy'"
   ):
     sweep_table.check_metric('acuracy', 'run_classifier.py')
+  for name in ('auc:spam', 'f1:', 'teacher_f1:spam'):
+    with pytest.raises(UserError, match=f'--metric={name}: .* f1:LABEL, prec'):
+      sweep_table.check_metric(name, 'run_classifier.py')
+
+
+def test_a_label_s_score_orders_the_runs(tmp_path):
+  results = []
+  for rate, predictions in ((1, [0, 0, 1]), (2, [0, 1, 1])):
+    folder = str(tmp_path / str(rate))
+    os.mkdir(folder)
+    for suffix in ('', '_mismatched'):
+      class_scores.write(
+        folder, ('ham', 'loss'), [0, 1, 1], predictions, suffix
+      )
+    results.append(
+      sweep_table.with_label_score(
+        _result(rate, 1, 0.5, 0.5), folder, 'recall:loss'
+      )
+    )
+  assert 'recall:loss' in results[0]['scores']
+  table = sweep_table.as_table(results, 'recall:loss')
+  assert [row[:2] for row in table[1:]] == [['2', '1.0000'], ['1', '0.5000']]
+  name = 'mismatched_recall:loss'
+  found = sweep_table.with_label_score(_result(1, 1, 0.5, 0.5), folder, name)
+  assert found['scores'][name] == 1.0

@@ -67,6 +67,16 @@ def test_too_many_labels_have_no_confusion_matrix(tmp_path):
   assert len((tmp_path / 'eval_classes.tsv').read_text().split('\n')) == 1003
 
 
+def test_the_score_of_a_label_is_read(tmp_path):
+  class_scores.write(str(tmp_path), ('no', 'a\tb:c'), [0, 0, 1], [0, 1, 1])
+  path = str(tmp_path / 'eval_classes.tsv')
+  assert class_scores.read_score(path, 'recall:no') == 0.5
+  assert class_scores.read_score(path, 'precision:a\tb:c') == 0.5
+  for name in ('f1:yes', 'auc:no'):
+    with pytest.raises(UserError, match=f"has no {name}: .* labels 'no', 'a"):
+      class_scores.read_score(path, name)
+
+
 @pytest.mark.parametrize(
   ('text', 'message'),
   [

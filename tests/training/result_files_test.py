@@ -82,6 +82,9 @@ def test_a_rate_that_is_unknown_is_null(tmp_path, caplog):
   result_files.write_speed(str(tmp_path), 'eval', None)
   assert json.loads(path.read_text()) == {'examples_per_second': None}
   assert len(caplog.messages) == 1
+  result_files.write_speed(str(tmp_path), 'eval', None, 'test')
+  speed = {'examples_per_second': None, 'split': 'test'}
+  assert json.loads(path.read_text()) == speed
   # It is a result, which the next run replaces.
   replaceable_results.check_replaceable(str(tmp_path), True, False)
 

@@ -420,6 +420,8 @@ def test_predictions_of_a_labelled_split_agree_with_evaluation(
     task_name='custom',
     labels='1,0',
   )
+  speed = json.loads((world / 'out' / 'eval_speed.json').read_text())
+  assert speed['split'] == split
   rows = result_files.read_predictions(str(world / 'out' / 'predictions.tsv'))
   lines = labelled.splitlines()[1:]
   assert [row['label'] for row in rows] == [x.split('\t')[1] for x in lines]

@@ -117,6 +117,16 @@ def test_a_rate_that_is_unknown_is_left_out(run_dir):
   assert '## Speed' not in model_card.full_card(str(run_dir), Notes())
 
 
+def test_the_split_is_the_one_that_the_evaluation_recorded(run_dir):
+  # The command of the run has --eval_split=test; another one evaluated it.
+  path = run_dir / 'eval_speed.json'
+  path.write_text('{"examples_per_second": 3.0, "split": "dev"}')
+  card = model_card.full_card(str(run_dir), Notes())
+  assert '| on dev | score | of 2 seeds |' in card
+  with pytest.raises(UserError, match='`split`=test: .* are those of dev'):
+    model_card.full_card(str(run_dir), Notes(), split='test')
+
+
 def test_a_dump_that_has_changed_is_left_out(run_dir, tmp_path):
   path = tmp_path / 'a dump' / 'manifest.json'
   values = json.loads(path.read_text())

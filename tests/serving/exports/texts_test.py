@@ -6,6 +6,8 @@ import pathlib
 import pytest
 from absl import flags
 
+from data.tasks import custom
+from data.tasks.examples import Example
 from serving.exports import parts, texts
 from system.errors import UserError
 
@@ -59,9 +61,47 @@ def test_the_model_says_that_a_custom_task_has_pairs(parts_of, tmp_path):
   assert (dev.texts, dev.task.labels) == ([('a', 'b')], ('no', 'yes'))
 
 
-def test_a_model_without_a_run_has_no_dev_set(parts_of):
-  with pytest.raises(UserError, match=r'no run\.json of a run'):
-    texts.dev_set(parts_of('classifier'))
+def test_a_model_without_a_run_has_the_dev_set_in_data_dir(parts_of, tmp_path):
+  # As the folders of tools.prune_vocab and of imports.
+  parts = parts_of('pairs')
+  with pytest.raises(UserError, match=r'no run\.json of .* give `data_dir`'):
+    texts.dev_set(parts)
+  rows = 'sentence\tsentence2\tlabel\na\tb\tyes\n'
+  (tmp_path / 'dev.tsv').write_text(rows)
+  dev = texts.dev_set(parts, str(tmp_path))
+  assert (dev.texts, dev.task.labels) == ([('a', 'b')], ('no', 'yes'))
+  assert texts.dev_set_at_hand(parts, str(tmp_path)) == dev
+
+
+def test_a_model_without_a_run_or_a_task_has_no_dev_set(parts_of, tmp_path):
+  with pytest.raises(UserError, match=r'no run\.json of a run in \S+$'):
+    texts.dev_set(parts_of('pretraining'), str(tmp_path))
+
+
+def test_the_labels_are_the_model_s_where_the_labels_file_is_gone(
+  parts_of, tmp_path
+):
+  parts = parts_of('pairs')
+  rows = 'sentence\tsentence2\tlabel\na\tb\tyes\n'
+  (tmp_path / 'dev.tsv').write_text(rows)
+  recorded = ['--task_name=custom', f'--data_dir={tmp_path}']
+  recorded.append('--labels_file=/none/labels.txt')
+  folder = pathlib.Path(parts.checkpoint.prefix).parent
+  (folder / 'run.json').write_text(
+    json.dumps({'command': {'script': 'run_classifier', 'flags': recorded}})
+  )
+  assert texts.dev_set(parts).task.labels == ('no', 'yes')
+
+
+def test_texts_are_spread_over_a_large_dev_set(monkeypatch):
+  monkeypatch.setattr(texts, '_MAX_DEV_TEXTS', 4)
+  examples = [Example(f'{i}', f'text {i}', None, 'yes') for i in range(9)]
+  dev = texts.DevSet(custom.classification(('no', 'yes')), examples)
+  source, chosen = texts.choose(None, None, dev)
+  assert source == 'the dev set of custom with 9 texts, one in 3'
+  assert chosen == ['text 0', 'text 3', 'text 6']
+  few = texts.DevSet(dev.task, examples[:4])
+  assert texts.choose(None, None, few) == ('the dev set of custom', few.texts)
 
 
 def test_a_file_precedes_the_dev_set(teacher, tmp_path):
@@ -69,11 +109,14 @@ def test_a_file_precedes_the_dev_set(teacher, tmp_path):
   path.write_text('a film\nthe plot\n')
   source, chosen = texts.choose(teacher, str(path), texts.dev_set(teacher))
   assert (source, chosen) == (str(path), ['a film', 'the plot'])
+  path.write_text('a film\n\nthe plot\n\n \n')
+  chosen = texts.choose(teacher, str(path), None)[1]
+  assert chosen == ['a film', '', 'the plot']
 
 
 def test_a_line_for_a_model_of_pairs_holds_two_texts(parts_of, tmp_path):
   path = tmp_path / 'texts.txt'
-  path.write_text('a film\tthe plot\n')
+  path.write_text('a film\tthe plot\n\n')
   model = parts_of('pairs')
   assert texts.choose(model, str(path), None)[1] == [('a film', 'the plot')]
   path.write_text('a film\n')
