@@ -72,16 +72,15 @@ def from_lines(lines: Sequence[str], source: str) -> Vocabulary:
     source: the file, for messages.
 
   Raises:
-    UserError: there is no line, a token occurs twice or is too large, or a
+    UserError: there is no line, a line occurs twice, a token is too large, or a
       special token is missing; the message names the source and the line.
   """
   if not lines:
     raise UserError(f'{source} is empty; expected one token a line')
-  tokens = [line.strip() for line in lines]
   # Nearly all vocabularies pass at once; the others are searched by line.
-  if len(set(tokens)) < len(tokens) or max(map(len, tokens)) > _SURELY_SMALL:
-    _check_tokens(source, tokens)
-  vocabulary = Vocabulary(tokens)
+  if len(set(lines)) < len(lines) or max(map(len, lines)) > _SURELY_SMALL:
+    _check_lines(source, lines)
+  vocabulary = Vocabulary([line.strip() for line in lines])
   missing = [token for token in SPECIAL if token not in vocabulary.ids]
   if missing:
     raise UserError(
@@ -91,20 +90,20 @@ def from_lines(lines: Sequence[str], source: str) -> Vocabulary:
   return vocabulary
 
 
-def _check_tokens(source: str, tokens: Sequence[str]) -> None:
-  """Raises a `UserError` for a token that occurs twice, or is too large."""
+def _check_lines(source: str, lines: Sequence[str]) -> None:
+  """Raises a `UserError` for a line that occurs twice, or is too large."""
   first_lines: dict[str, int] = {}
-  for number, token in enumerate(tokens, start=1):
-    first = first_lines.setdefault(token, number)
-    if first != number and token:
+  for number, line in enumerate(lines, start=1):
+    first = first_lines.setdefault(line, number)
+    if first != number and line.strip():
       raise UserError(
-        f'{source}, line {number}: token {token!r} is already in line '
+        f'{source}, line {number}: token {line!r} is already in line '
         f'{first}; expected each token once'
       )
-    if _is_too_large(token):
+    if _is_too_large(line.strip()):
       raise UserError(
-        f'{source}, line {number}: the token {token[:20]!r}... has '
-        f'{len(token.encode())} bytes of UTF-8, expected at most '
+        f'{source}, line {number}: the token {line[:20]!r}... has '
+        f'{len(line.strip().encode())} bytes of UTF-8, expected at most '
         f'{_MAX_TOKEN_BYTES}'
       )
 
