@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -96,7 +97,8 @@ def test_scripts_pass_whether_they_train(
     raise UserError(f'trains={devices.trains}')
 
   monkeypatch.setattr(strategies, 'make_strategy', stop)
-  monkeypatch.setattr(dump_manifest, 'read', lambda folder: None)
+  manifest = types.SimpleNamespace(max_seq_length=16, vocabulary='another')
+  monkeypatch.setattr(dump_manifest, 'read', lambda folder: manifest)
   with pytest.raises(UserError, match=f'trains={trains}'):
     tiny_world.run(script, *tiny_world.task_flags(world), *flags)
 
