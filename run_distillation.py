@@ -24,4 +24,4 @@ def main(_: list[str]) -> None:
 
 
 if __name__ == '__main__':
-  script.run(main)
+  script.run(main, reads_records=True)

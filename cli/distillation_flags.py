@@ -8,7 +8,6 @@ import dataclasses
 from absl import flags, logging
 
 from cli import device_flags, flag_group, input_paths, model_flags, run_flags
-from data.text.vocabulary import load_vocabulary
 from distillation import dump_manifest
 from distillation.options import STUDENT_SETTINGS, DistillationOptions
 from system.errors import UserError
@@ -134,6 +133,8 @@ def _with_text_of(
 
   Settings that a flag or the model gives stay; warns if they differ.
   """
+  from data.text.vocabulary import load_vocabulary
+
   of_dump = {'max_seq_length': ('model', manifest.max_seq_length)}
   vocab_file = chosen.tokenizer.vocab_file
   if vocab_file and load_vocabulary(vocab_file).checksum == manifest.vocabulary:

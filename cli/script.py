@@ -54,17 +54,20 @@ def set_environment() -> None:
   # The Keras that the models use. Otherwise TensorFlow imports Keras 3 as well,
   # which takes long.
   os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
-  # Training reads small parts of record files. By default, TensorFlow fetches
-  # 64 MiB of a file of gs:// for each of them.
-  os.environ.setdefault('GCS_READ_CACHE_BLOCK_SIZE_MB', '1')
 
 
-def run(main: Callable[[list[str]], None], takes_words: bool = False) -> None:
+def run(
+  main: Callable[[list[str]], None],
+  takes_words: bool = False,
+  reads_records: bool = False,
+) -> None:
   """Parses the flags, sets up the environment and calls a script's main.
 
   Args:
     main: gets the name of the script and the words that are not flags.
     takes_words: whether there may be such words.
+    reads_records: whether the script trains on record files, of which it reads
+      small parts.
 
   The process ends with one of these statuses: 0 if the job is done or help was
   requested; 1 for the user's mistake, which one message explains; 130 on
@@ -72,6 +75,9 @@ def run(main: Callable[[list[str]], None], takes_words: bool = False) -> None:
   for good, or if storage does not answer.
   """
   set_environment()
+  if reads_records:
+    # By default, TensorFlow fetches 64 MiB of a file of gs:// for each part.
+    os.environ.setdefault('GCS_READ_CACHE_BLOCK_SIZE_MB', '1')
   gc.set_threshold(*_GC_THRESHOLDS)
   # Python's last collection would look at all objects once more, just before
   # the system frees all memory. It delays the end of every script.

@@ -11,9 +11,6 @@ workers. A stopped command resumes when it is started again: it keeps the files
 that are complete.
 """
 
-import functools
-import os
-
 from cli import flag_group, input_paths, script
 from data.pretraining import output_files
 from data.pretraining.beam import beam_options
@@ -42,9 +39,7 @@ def main(_: list[str]) -> None:
     if output.output_file
     else []
   )
-  corpus = Corpus(
-    options.corpus, is_own=functools.partial(output_files.is_own, paths)
-  )
+  corpus = Corpus(options.corpus, is_own=output_files.own_files(paths))
 
   from data.pretraining import creation, dry_run
 
@@ -68,6 +63,4 @@ def _read_options() -> JobOptions:
 
 
 if __name__ == '__main__':
-  # It reads text from the beginning to the end: TensorFlow's own default.
-  os.environ.setdefault('GCS_READ_CACHE_BLOCK_SIZE_MB', '64')
   script.run(main)

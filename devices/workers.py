@@ -20,7 +20,13 @@ from typing import TypeVar
 import tensorflow as tf
 
 from devices import cluster
-from system.errors import LostWorker, Stopped, UserError, reason_of
+from system.errors import (
+  LostWorker,
+  Stopped,
+  Unavailable,
+  UserError,
+  reason_of,
+)
 
 T = TypeVar('T')
 
@@ -112,10 +118,12 @@ def _failing_together() -> Iterator[None]:
   except UserError as error:
     failure = error
   num_failures = _sum(int(failure is not None))
+  num_passing = _sum(int(isinstance(failure, Unavailable)))
   if failure:
     raise failure
   if num_failures:
-    raise UserError('another worker has failed: see its log')
+    kind = Unavailable if num_passing == num_failures else UserError
+    raise kind('another worker has failed: see its log')
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from distillation.dump_manifest import Manifest, Shard
 from distillation.dump_shards import Row
 from distillation.logits_dump import Dump
 from system import files, temporary_files
-from system.errors import UserError, shown
+from system.errors import Unavailable, UserError, shown
 from system.progress import announced
 from training import scoring
 
@@ -224,6 +224,8 @@ def _existing(
     if dump.manifest != _manifest(dumps, student, shards, made_from):
       return None
     dump.check_shards()
+  except Unavailable:
+    raise
   except UserError as error:
     logging.warning('Making the dump again: %s', error)
     return None

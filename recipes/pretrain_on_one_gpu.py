@@ -167,10 +167,8 @@ def _text_settings(texts: dict[str, list[str]]) -> dict[str, Any]:
   ]
   checksum = zlib.crc32(json.dumps(content).encode())
   return {
-    'text_dir': (
-      f'{os.path.realpath(FLAGS.text_dir)} ({len(paths)} files, checksum '
-      f'{checksum:08x})'
-    ),
+    'text_dir': os.path.realpath(FLAGS.text_dir),
+    'text_dir (content)': f'{len(paths)} files, checksum {checksum:08x}',
     'vocab_file': os.path.realpath(FLAGS.vocab_file),
     'do_lower_case': FLAGS.do_lower_case,
     'dupe_factor': FLAGS.dupe_factor,

@@ -82,11 +82,11 @@ def explained(action: str, path: str) -> Iterator[None]:
     if not isinstance(error, errors()):
       raise
     reason = reason_of(error) + cloud_storage.remedy(path, reason_of(error))
-    kind = Unavailable if _may_pass(error) else UserError
+    kind = Unavailable if may_pass(error) else UserError
     raise kind(f'cannot {action} {path}: {reason}') from error
 
 
-def _may_pass(error: Exception) -> bool:
+def may_pass(error: Exception) -> bool:
   """Returns whether the same access may succeed later."""
   if isinstance(error, OSError):
     return error.errno in _PASSING_ERRNOS

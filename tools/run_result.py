@@ -30,7 +30,7 @@ _MAX_LABELS = 20
 # The keys that come first in the name of a file, without their own names.
 _LEADING = ('task', 'size', 'method')
 # As learning rates are written.
-_RATE = re.compile(r'[1-9](\.\d*[1-9])?e-0?[1-9]\d*')
+_RATE = re.compile(r'[1-9](\.\d*[1-9])?e-0?[1-9]\d*|0\.\d*[1-9]')
 _UNSAFE = re.compile(r'[^A-Za-z0-9.+]+')
 
 

@@ -20,7 +20,7 @@ from devices import restart, workers
 from modeling.checkpoints import location, tensor_bundle
 from modeling.checkpoints.location import INDEX
 from system import files, temporary_files
-from system.errors import UserError, few
+from system.errors import Unavailable, UserError, few
 from training import run_lock
 from training.optimization import AdamW
 from training.step_statistics import StepStatistics
@@ -109,6 +109,7 @@ class Checkpointer:
     """Restores the newest undamaged checkpoint and returns its step.
 
     Raises:
+      Unavailable: storage does not answer now.
       UserError: no checkpoint can be read; each one's damage is named.
     """
     damage = []
@@ -116,6 +117,8 @@ class Checkpointer:
       try:
         self._restore(prefix)
         break
+      except Unavailable:
+        raise
       except UserError as error:
         damage.append(str(error))
         logging.warning('%s is damaged and is skipped: %s', prefix, error)

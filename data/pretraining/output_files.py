@@ -4,7 +4,7 @@ Does not import TensorFlow. Tested by `tests/data/pretraining/creation_test.py`.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from data.records import file_names
 from system import files
@@ -34,19 +34,26 @@ def paths_of(names: str, num_shards: int | None) -> list[str]:
   return file_names.shard_names(outputs[0], num_shards)
 
 
-def is_own(outputs: Sequence[str], path: str) -> bool:
-  """Returns whether an earlier run of a job wrote a file.
+def own_files(outputs: Sequence[str]) -> Callable[[str], bool]:
+  """Returns a function that tells whether an earlier run wrote a file.
 
-  The files are its shards, their indexes and the manifest. A file without an
-  index beside it is not the job's.
+  The files are the job's shards, their indexes and the manifest. A file without
+  an index beside it is not the job's.
+
+  Args:
+    outputs: the shards.
   """
-  real = files.real_path(path)
+  index_of = {}
   for output in outputs:
     index = file_names.index_path(output)
-    own = (output, index, file_names.manifest_path(output))
-    if real in map(files.real_path, own):
-      return files.exists(index)
-  return False
+    for path in (output, index, file_names.manifest_path(output)):
+      index_of.setdefault(files.real_path(path), index)
+
+  def is_own(path: str) -> bool:
+    index = index_of.get(files.real_path(path))
+    return index is not None and files.exists(index)
+
+  return is_own
 
 
 def check(outputs: Sequence[str], inputs: Sequence[str]) -> None:

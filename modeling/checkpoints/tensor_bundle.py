@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from modeling.checkpoints.location import DATA, INDEX
 from system import file_systems, files, temporary_files
-from system.errors import UserError, reason_of
+from system.errors import Unavailable, UserError, reason_of
 
 
 def write(prefix: str, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
@@ -67,6 +67,8 @@ def whats_wrong(prefix: str) -> str:
   """Returns what is wrong with a checkpoint; '' if it is complete."""
   try:
     read(prefix)
+  except Unavailable:
+    raise
   except UserError as error:
     return str(error)
   return ''
@@ -78,11 +80,17 @@ def damage_explained(name: str) -> Iterator[None]:
 
   Args:
     name: the files that are read, for the message.
+
+  Raises:
+    Unavailable: their storage does not answer now.
+    UserError: another of these errors.
   """
   try:
     yield
   # TensorFlow's reader raises IndexError if a data file is cut short.
   except (tf.errors.OpError, IndexError, RuntimeError) as error:
+    if file_systems.may_pass(error):
+      raise Unavailable(f'cannot read {name}: {reason_of(error)}') from error
     raise UserError(
       f'{name} cannot be read, it may be damaged or incomplete: '
       f'{reason_of(error)}'

@@ -22,6 +22,8 @@ from system import step_runner
 from system.steps import Step, to_run
 
 FLAGS = flags.FLAGS
+# As in `plan_flags`, which this module calls.
+flags.disclaim_key_flags()
 
 _ADVICE = (
   'Give another --work_dir and --runs_dir; or, if it is the same in another '

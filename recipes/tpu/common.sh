@@ -99,7 +99,7 @@ start() {  # environment, script, its flags
     sleep "$patience"
   done
   if [ "$found" = running ]; then
-    refuse_other_job "${@:2}" || return 75
+    refuse_other_job "${@:2}" || return "$?"
     say 'The job is already running there'
     return
   fi
@@ -110,12 +110,15 @@ start() {  # environment, script, its flags
 }
 
 # Ends the recipe if the running job is not the one that is wanted. The machine
-# stays.
+# stays. Returns 75 if it is gone.
 refuse_other_job() {  # script, its flags
   local running
-  running=$(on_worker_0 'cat project/job.sh') || return 1
+  until running=$(on_worker_0 'cat project/job.sh 2> /dev/null || true'); do
+    ! is_gone || return 75
+    sleep "$patience"
+  done
   [ "$running" != "$(job_words "$@")" ] || return 0
-  say "Another job is running on $name: $running
+  say "Another job is running on $name: ${running:-an unknown one}
 Wait for its end, delete the TPU, or choose another TPU_NAME"
   exit 1
 }

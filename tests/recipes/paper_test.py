@@ -326,6 +326,11 @@ def run_main(monkeypatch):
   return run
 
 
+def test_help_shows_the_flags_of_all_experiments():
+  done = _command('transfer_size', '--help')
+  assert '--only: ' in done.stdout and '--data_dir: ' in done.stdout
+
+
 def test_missing_data_is_named(tmp_path):
   done = _command('main_comparison', f'--data_dir={tmp_path}')
   assert done.returncode == 1

@@ -268,6 +268,34 @@ def test_another_job_is_not_taken_for_the_wanted_one(cloud):
   os.killpg(pid, signal.SIGKILL)
 
 
+def test_a_broken_connection_does_not_end_a_running_job(cloud):
+  (cloud / 'bin' / 'gcloud').write_text(
+    _GCLOUD.replace(
+      '    cd vm\n',
+      '    case $command in *job.sh*"|| true"*)\n'
+      '      [ -e broken ] || { touch broken; exit 255; } ;; esac\n    cd vm\n',
+    )
+  )
+  _job(
+    cloud,
+    'echo start >> "$FAKE/starts"\n'
+    'until [ -e "$FAKE/end" ]; do sleep 0.05; done',
+  )
+  first = _start(cloud, 'one_host.sh')
+  while not (cloud / 'starts').exists() and first.poll() is None:
+    time.sleep(0.05)
+  first.kill()
+  first.communicate()
+  second = _start(cloud, 'one_host.sh')
+  while not (cloud / 'broken').exists() and second.poll() is None:
+    time.sleep(0.05)
+  (cloud / 'end').touch()
+  _, stderr = second.communicate(timeout=60)
+  assert second.returncode == 0, stderr
+  assert 'already running there' in stderr
+  assert (cloud / 'starts').read_text() == 'start\n'
+
+
 @pytest.mark.parametrize('recipe', ['one_host.sh', 'spot.sh'])
 def test_a_request_that_waits_keeps_its_place(cloud, recipe):
   _job(cloud, 'exit 0')

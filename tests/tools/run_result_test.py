@@ -137,8 +137,10 @@ def test_keys_are_parsed():
     'method': 'a=b',
     'x': 'nan',
   }
-  rates = run_result.parse_keys(['a=1e-3', 'b=5e-05', 'c=2.5e-4', 'd=-0.5'])
-  assert rates == {'a': 0.001, 'b': 5e-5, 'c': 2.5e-4, 'd': -0.5}
+  rates = run_result.parse_keys(
+    ['a=1e-3', 'b=5e-05', 'c=2.5e-4', 'd=-0.5', 'e=0.00003']
+  )
+  assert rates == {'a': 0.001, 'b': 5e-5, 'c': 2.5e-4, 'd': -0.5, 'e': 3e-5}
   texts = ['version=1.10', 'id=007', 'date=2026_01', 'commit=12e4', 'x=+1']
   assert run_result.parse_keys(texts) == dict(t.split('=') for t in texts)
 

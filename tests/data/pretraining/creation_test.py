@@ -490,7 +490,7 @@ def test_a_file_is_recognised_under_any_name(folder, monkeypatch, other):
 
 def test_a_wildcard_leaves_out_the_job_s_own_files(folder):
   def corpus(outputs, names=f'{folder}/t*'):
-    is_own = functools.partial(output_files.is_own, outputs)
+    is_own = output_files.own_files(outputs)
     return Corpus(CorpusOptions(names), is_own=is_own).paths
 
   create(folder, output='t.tfrecord', num_shards=2)

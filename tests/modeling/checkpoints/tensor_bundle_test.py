@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from modeling.checkpoints import tensor_bundle
-from system.errors import UserError
+from system.errors import Unavailable, UserError
 
 _TENSORS = {
   'a/kernel': np.arange(200, dtype=np.float32).reshape(20, 10),
@@ -107,3 +107,16 @@ def test_a_full_disk_keeps_only_the_earlier_checkpoint(small_disk):
   assert _equal(tensor_bundle.read(prefix))
   space = os.statvfs(small_disk)
   assert space.f_bavail * space.f_bsize > 1_000_000
+
+
+def test_storage_that_does_not_answer_is_no_damage():
+  with (
+    pytest.raises(Unavailable, match='cannot read a.ckpt: busy'),
+    tensor_bundle.damage_explained('a.ckpt'),
+  ):
+    raise tf.errors.UnavailableError(None, None, 'busy')
+  with (
+    pytest.raises(UserError, match='a.ckpt cannot be read, it may be damaged'),
+    tensor_bundle.damage_explained('a.ckpt'),
+  ):
+    raise tf.errors.DataLossError(None, None, 'checksum')
