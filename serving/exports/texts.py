@@ -23,8 +23,8 @@ from system import files, settings, text_files
 from system.errors import UserError
 from training import model_settings
 
-# An export is compared on no more texts of the dev set: one in two or more of a
-# larger one.
+# The most texts of a dev set on which an export is compared. Of a larger set it
+# is every second text, or every third, and so on.
 _MAX_DEV_TEXTS = 2000
 # Used where neither a file nor the run's dev set is at hand.
 _BUILT_IN = (

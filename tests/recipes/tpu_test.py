@@ -94,6 +94,15 @@ def _run(cloud, recipe, *flags, **environment):
   )
 
 
+def _leave_a_job(cloud, *flags):
+  """Starts a job that writes `starts`, and kills its recipe."""
+  recipe = _start(cloud, 'one_host.sh', *flags)
+  while not (cloud / 'starts').exists() and recipe.poll() is None:
+    time.sleep(0.05)
+  recipe.kill()
+  recipe.communicate()
+
+
 def _calls(cloud, command):
   path = cloud / 'calls'
   lines = path.read_text().splitlines() if path.exists() else []
@@ -240,11 +249,7 @@ def test_a_running_job_is_found_again(cloud):
     'done\n'
     'sleep 1',
   )
-  first = _start(cloud, 'one_host.sh')
-  while not (cloud / 'starts').exists() and first.poll() is None:
-    time.sleep(0.05)
-  first.kill()
-  first.communicate()
+  _leave_a_job(cloud)
   done = _run(cloud, 'one_host.sh')
   assert done.returncode == 0, done.stderr
   assert 'already running there' in done.stderr
@@ -253,11 +258,7 @@ def test_a_running_job_is_found_again(cloud):
 
 def test_another_job_is_not_taken_for_the_wanted_one(cloud):
   _job(cloud, 'echo start >> "$FAKE/starts"\nsleep 30')
-  first = _start(cloud, 'one_host.sh', '--learning_rate=1e-3')
-  while not (cloud / 'starts').exists() and first.poll() is None:
-    time.sleep(0.05)
-  first.kill()
-  first.communicate()
+  _leave_a_job(cloud, '--learning_rate=1e-3')
   for recipe in ('one_host.sh', 'spot.sh'):
     done = _run(cloud, recipe, '--learning_rate=5e-4')
     assert done.returncode == 1
@@ -281,11 +282,7 @@ def test_a_broken_connection_does_not_end_a_running_job(cloud):
     'echo start >> "$FAKE/starts"\n'
     'until [ -e "$FAKE/end" ]; do sleep 0.05; done',
   )
-  first = _start(cloud, 'one_host.sh')
-  while not (cloud / 'starts').exists() and first.poll() is None:
-    time.sleep(0.05)
-  first.kill()
-  first.communicate()
+  _leave_a_job(cloud)
   second = _start(cloud, 'one_host.sh')
   while not (cloud / 'broken').exists() and second.poll() is None:
     time.sleep(0.05)

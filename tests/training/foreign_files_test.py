@@ -110,6 +110,6 @@ def test_a_run_keeps_the_record_of_a_dump(folder):
       foreign_files.check_seeds(str(folder))
     configuration = {'script': foreign_files.DUMP_SCRIPT}
     run_folder.claim(str(folder), configuration, has_progress=False)
-  # A run that owns the folder goes on.
+  # A run whose run.json is in the folder may resume.
   run_folder.claim(str(folder), {'script': 'run_classifier'}, False)
   _check(folder)
