@@ -119,9 +119,15 @@ def _filter(record) -> bool:
 
 def _parse_flags(arguments: list[str]) -> list[str]:
   try:
-    return run_flags.parse(arguments)
+    try:
+      return run_flags.parse(arguments)
+    finally:
+      sys.stdout.flush()  # Of help.
   except UserError as error:
     fail(str(error))
+  except BrokenPipeError:
+    _discard_output()
+    sys.exit(0)
 
 
 def show(lines: Iterable[str], flushes: bool = False) -> None:
@@ -136,8 +142,13 @@ def show(lines: Iterable[str], flushes: bool = False) -> None:
       print(line, flush=flushes)
     sys.stdout.flush()
   except BrokenPipeError:
-    # Python flushes once more at exit, which would fail, too.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard_output()
+
+
+def _discard_output() -> None:
+  """Sends further output nowhere, after the reader has closed the pipe."""
+  # Python flushes once more at exit, which would fail, too.
+  os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(message: str, status: int = 1) -> NoReturn:

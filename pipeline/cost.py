@@ -35,8 +35,8 @@ _SECONDS_OF_UPDATE = 3.2e-9
 START_SECONDS = 20.0
 # How many times as long as estimated a stage may take.
 _MOST = 2.5
-# A run keeps its weights, and two checkpoints to resume from: weights and two
-# moments, float32. The last of these may stand beside a new one.
+# A run keeps its weights, once, and two checkpoints to resume from: weights and
+# two moments, float32. A third is written before the oldest is removed.
 _BYTES_PER_WEIGHT = 4 * (1 + 2 * 3 + 3)
 
 

@@ -97,6 +97,7 @@ def _flags(plan: Plan, method: str, own: dict[str, object]) -> list[str]:
       **own,
       'train_batch_size': plan.choices.train_batch_size.value,
       'seed': plan.options.job.seed,
+      'keep_checkpoint_max': 1,
       **plan.scored_flags(method),
     }
   )

@@ -58,6 +58,7 @@ def _train(plan: Plan, needs: tuple[Step, ...]) -> Stage:
       'num_train_epochs': choices.teacher_epochs.value,
       'train_batch_size': choices.train_batch_size.value,
       'seed': plan.options.job.seed,
+      'keep_checkpoint_max': 1,
     }
     num_trained = num * choices.teacher_epochs.value
     title = f'fine-tunes the teacher on {num:,} texts and scores it'

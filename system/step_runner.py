@@ -1,6 +1,8 @@
 """Runs a list of steps: one process for each, with a log and a time.
 
-Several jobs share this machine's cores.
+Several jobs share this machine's cores. Several lists, of one machine or of
+machines that share a file system with locks, may have steps in common: each is
+made by one of them, and the others wait for it.
 
 A signal to the list is passed on to its commands, once: they save and end. If
 the list itself is killed, Linux sends SIGTERM to its commands.
@@ -14,11 +16,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TextIO
 
 import tqdm
 
-from system import child_process, local_files, stop_request
+from system import child_process, file_locks, local_files, stop_request
 from system.errors import Stopped, UserError
 from system.log_echo import LogEcho
 from system.steps import Step, to_run
@@ -30,6 +33,8 @@ _as_duration = tqdm.tqdm.format_interval
 _LINES_OF_FAILURE = 12
 # Scripts end with these statuses if they are to be started again.
 _STOPPED = (75, 130)
+# Between two looks at steps that another list makes.
+_SECONDS_BETWEEN_LOOKS = 2.0
 
 
 def run(
@@ -58,9 +63,9 @@ def run(
   """
   steps = list(steps)
   if shows_output:
-    runner = ShownRunner(to_run(steps), log_dir, len(steps))
+    runner = ShownRunner(steps, log_dir)
   else:
-    runner = Runner(to_run(steps), log_dir, num_jobs)
+    runner = Runner(steps, log_dir, num_jobs)
   with stop_request.listener(runner.stop):
     runner.run()
   if stop_request.was_made():
@@ -69,7 +74,45 @@ def run(
 
 def was_begun(step: Step, log_dir: str) -> bool:
   """Returns whether `run` began a step with this folder of logs, unfinished."""
-  return os.path.exists(seconds_file(os.path.join(log_dir, f'{step.name}.log')))
+  return os.path.exists(seconds_file(_log(step, log_dir)))
+
+
+def forget_tries(step: Step, log_dir: str) -> None:
+  """Forgets that `run` began a step, because it was made otherwise."""
+  with contextlib.suppress(FileNotFoundError):
+    os.remove(seconds_file(_log(step, log_dir)))
+
+
+@contextlib.contextmanager
+def unless_running(step: Step, log_dir: str) -> Iterator[bool]:
+  """Yields whether no `run` makes a step; none begins it until the block ends.
+
+  Args:
+    step: the step.
+    log_dir: as for `run`.
+  """
+  try:
+    lock = _lock(step, log_dir)
+  except BlockingIOError:
+    yield False
+    return
+  with lock or contextlib.nullcontext():
+    yield True
+
+
+def _log(step: Step, log_dir: str) -> str:
+  return os.path.join(log_dir, f'{step.name}.log')
+
+
+def _lock(step: Step, log_dir: str) -> TextIO | None:
+  """Locks a step until the file is closed; None if there are no locks.
+
+  Raises:
+    BlockingIOError: another list makes the step.
+  """
+  path = f'{_log(step, log_dir).removesuffix(".log")}.lock'
+  os.makedirs(os.path.dirname(path), exist_ok=True)
+  return file_locks.acquire(path, '')
 
 
 class Runner:
@@ -79,15 +122,23 @@ class Runner:
     """Takes the steps.
 
     Args:
-      steps: as `steps.to_run` returns them.
+      steps: what to run.
       log_dir: takes a log of each command.
       num_jobs: how many commands run at the same time.
     """
-    self._waiting = list(steps)
+    self._wanted = steps
     self._log_dir = log_dir
     self._num_jobs = num_jobs
-    self._num_steps = len(steps)
+    self._num_steps = len(to_run(steps))
     self._num_done = 0
+    # Steps that were done before, if they count.
+    self._num_before = 0
+    # The names of the steps that this list has begun.
+    self._begun: set[str] = set()
+    # Whether a step that could begin is being made by another list.
+    self._is_waiting = False
+    # The names of the steps of other lists that were named.
+    self._named: set[str] = set()
     self._failed: list[str] = []
     self._processes: set[subprocess.Popen] = set()
     # Set: no other command begins.
@@ -105,25 +156,36 @@ class Runner:
     running: dict[concurrent.futures.Future, Step] = {}
     pool = concurrent.futures.ThreadPoolExecutor(self._num_jobs)
     try:
-      while self._waiting or running:
+      while True:
         begun = self._next(self._num_jobs - len(running))
         # A step that begins alone stays alone: the others need it.
         is_alone = len(running) + len(begun) == 1
-        for step in begun:
-          running[pool.submit(self._run_step, step, is_alone)] = step
-        if not running:
+        for step, lock in begun:
+          running[pool.submit(self._run_step, step, lock, is_alone)] = step
+        if running:
+          self._wait_for_one(running)
+        elif self._is_waiting:
+          self._is_ending.wait(_SECONDS_BETWEEN_LOOKS)
+        else:
           break
-        ended, _ = concurrent.futures.wait(
-          running, return_when=concurrent.futures.FIRST_COMPLETED
-        )
-        for future in ended:
-          del running[future]
-          future.result()
     finally:
       self.stop()
       pool.shutdown()
     if not stop_request.was_made():
       self._raise_if_failed()
+
+  def _wait_for_one(
+    self, running: dict[concurrent.futures.Future, Step]
+  ) -> None:
+    """Waits until a step ends, or until it is time to look at other lists."""
+    ended, _ = concurrent.futures.wait(
+      running,
+      _SECONDS_BETWEEN_LOOKS if self._is_waiting else None,
+      concurrent.futures.FIRST_COMPLETED,
+    )
+    for future in ended:
+      del running[future]
+      future.result()
 
   def stop(self) -> None:
     """Asks the commands in progress to end, and starts no others."""
@@ -133,19 +195,47 @@ class Runner:
       for process in list(self._processes):
         process.terminate()
 
-  def _next(self, num_free: int) -> list[Step]:
-    """Takes the next steps whose needs are done from the waiting ones."""
+  def _next(self, num_free: int) -> list[tuple[Step, TextIO | None]]:
+    """Takes the next steps whose needs are done, each with its lock."""
+    self._is_waiting = False
     if self._is_ending.is_set():
-      self._waiting = []
-    ready = [
-      step for step in self._waiting if all(need.is_done for need in step.needs)
-    ][:num_free]
-    for step in ready:
-      self._waiting.remove(step)
-    return ready
+      self._wanted = []
+    waiting = self._waiting()
+    # Other lists may have made some.
+    self._num_steps = self._num_before + len(self._begun) + len(waiting)
+    taken: list[tuple[Step, TextIO | None]] = []
+    for step in waiting:
+      if len(taken) == num_free:
+        break
+      if not all(need.is_done for need in step.needs):
+        continue
+      try:
+        lock = _lock(step, self._log_dir)
+      except BlockingIOError:
+        self._is_waiting = True
+        if step.name not in self._named:
+          self._named.add(step.name)
+          self._say(f'{step.name} is being made by another list')
+        continue
+      if step.is_done:  # Another list has just made it.
+        if lock:
+          lock.close()
+        continue
+      self._begun.add(step.name)
+      taken.append((step, lock))
+    return taken
 
-  def _run_step(self, step: Step, is_alone: bool) -> None:
-    log = os.path.join(self._log_dir, f'{step.name}.log')
+  def _waiting(self) -> list[Step]:
+    """Returns the steps that are left to begin, as things stand."""
+    return [x for x in to_run(self._wanted) if x.name not in self._begun]
+
+  def _run_step(self, step: Step, lock: TextIO | None, is_alone: bool) -> None:
+    """Runs a step, and then frees its lock."""
+    with lock or contextlib.nullcontext():
+      self._run_locked(step, is_alone)
+
+  def _run_locked(self, step: Step, is_alone: bool) -> None:
+    log = _log(step, self._log_dir)
     for path in (log, step.done):
       os.makedirs(os.path.dirname(path), exist_ok=True)
     self._announce(step)
@@ -209,7 +299,7 @@ class Runner:
       return file.read().splitlines()[-_LINES_OF_FAILURE:]
 
   def _raise_if_failed(self) -> None:
-    left = [step.name for step in self._waiting]
+    left = [step.name for step in self._waiting()]
     if self._failed:
       waiting = f'. {len(left)} steps wait for them' if left else ''
       raise UserError('; '.join(self._failed) + waiting)
@@ -233,16 +323,11 @@ class Runner:
 class ShownRunner(Runner):
   """Runs steps one after another, shows their output, ends with a failure."""
 
-  def __init__(self, steps: Sequence[Step], log_dir: str, num_all: int):
-    """Takes the steps.
-
-    Args:
-      steps: as for `Runner`.
-      log_dir: as for `Runner`.
-      num_all: the number of steps, those that are done included.
-    """
+  def __init__(self, steps: Sequence[Step], log_dir: str):
+    """Takes the steps; as for `Runner`."""
     super().__init__(steps, log_dir, num_jobs=1)
-    self._num_done, self._num_steps = num_all - len(steps), num_all
+    self._num_done = self._num_before = len(steps) - self._num_steps
+    self._num_steps = len(steps)
 
   def _announce(self, step: Step) -> None:
     number = f'stage {self._num_done + 1} of {self._num_steps}'
@@ -294,7 +379,7 @@ class _Tries:
 
   def forget(self) -> None:
     """Forgets the tries: the step is done."""
-    with contextlib.suppress(FileNotFoundError):  # Another list forgot it.
+    with contextlib.suppress(FileNotFoundError):  # Without locks, by another.
       os.remove(self._path)
 
   def _write(self, seconds: float | None) -> None:

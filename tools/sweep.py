@@ -212,28 +212,49 @@ def _step(
   return Step(name, (*words, *own), result, finish=record)
 
 
-def write_flagfiles(sweep_dir: str, planned: Sequence[Step]) -> None:
+def write_flagfiles(sweep_dir: str, planned: Sequence[Step]) -> dict[int, Step]:
   """Writes the flags of each run, one per line, to flags/<number>.txt.
 
-  A run's number is its place in the plan. Files of an earlier, larger grid are
-  removed.
+  A run that has a file keeps its number: a scheduler may start it again. Others
+  get the next numbers. Files of runs of an earlier grid are removed.
+
+  Returns:
+    Number → run.
   """
   folder = os.path.join(sweep_dir, 'flags')
-  paths = [os.path.join(folder, f'{n}.txt') for n in range(len(planned))]
+  texts = {
+    ''.join(f'{word}\n' for word in step.command[1:]): step for step in planned
+  }
+  numbers: dict[str, int] = {}
+  following = 0
   for path in glob.glob(os.path.join(glob.escape(folder), '*.txt')):
-    if path not in paths:
+    name = os.path.basename(path).removesuffix('.txt')
+    if not name.isdecimal():
+      continue
+    following = max(following, int(name) + 1)
+    with open(path, encoding='utf-8') as file:
+      text = file.read()
+    if text in texts:
+      numbers[text] = int(name)
+    else:
       os.remove(path)
-  for path, step in zip(paths, planned, strict=True):
-    text = ''.join(f'{word}\n' for word in step.command[1:])
-    local_files.write(path, text)
+  for text in texts:
+    if text not in numbers:
+      numbers[text] = following
+      local_files.write(os.path.join(folder, f'{following}.txt'), text)
+      following += 1
+  return {number: texts[text] for text, number in numbers.items()}
 
 
-def unfinished_numbers(planned: Sequence[Step]) -> str:
+def unfinished_numbers(planned: Mapping[int, Step]) -> str:
   """Returns the runs without a result as SLURM's --array takes them.
 
   For example '0-2,5'; '' if all have one.
+
+  Args:
+    planned: number → run.
   """
-  numbers = [n for n, step in enumerate(planned) if not step.is_done]
+  numbers = sorted(n for n, step in planned.items() if not step.is_done)
   ranges: list[list[int]] = []
   for number in numbers:
     if ranges and ranges[-1][-1] == number - 1:
@@ -247,15 +268,14 @@ def unfinished_numbers(planned: Sequence[Step]) -> str:
 
 def collect(sweep_dir: str, planned: Sequence[Step]) -> int:
   """Records finished runs that have no result yet; returns the unfinished."""
-  unfinished = 0
+  log_dir = os.path.join(sweep_dir, 'logs')
   for step in planned:
     run = os.path.join(_run_dir(sweep_dir, step.name), 'eval_results.txt')
     # A run that was begun here and not ended may still have to predict.
-    is_ours = step_runner.was_begun(step, os.path.join(sweep_dir, 'logs'))
+    is_ours = step_runner.was_begun(step, log_dir)
     if not step.is_done and os.path.exists(run) and not is_ours:
       step.finish(None)
-    unfinished += not step.is_done
-  return unfinished
+  return sum(not step.is_done for step in planned)
 
 
 def main(arguments: list[str]) -> None:
@@ -275,8 +295,8 @@ def main(arguments: list[str]) -> None:
   check_words(FLAGS.sweep_dir, words)
   collect(FLAGS.sweep_dir, planned)
   if FLAGS.write_flagfiles:
-    write_flagfiles(FLAGS.sweep_dir, planned)
-    left = unfinished_numbers(planned) or 'none'
+    numbered = write_flagfiles(FLAGS.sweep_dir, planned)
+    left = unfinished_numbers(numbered) or 'none'
     logging.info('%s/flags; unfinished: %s', FLAGS.sweep_dir, left)
     return
   try:
@@ -299,6 +319,14 @@ def _report(planned: Sequence[Step], metric: str | None) -> None:
   results = [run_result.read(step.done) for step in done]
   if unfinished:
     logging.warning('%d of %d runs have no result', unfinished, len(planned))
+    log_dir = os.path.join(FLAGS.sweep_dir, 'logs')
+    begun = [x.name for x in planned if step_runner.was_begun(x, log_dir)]
+    if begun:
+      logging.warning(
+        'begun on this machine and not ended: %s; the command without '
+        '--collect ends them',
+        listed(begun),
+      )
   if not results:
     return
   if metric and sweep_table.is_of_label(metric):

@@ -5,6 +5,7 @@ With --variant=WORD the folder is <name>-WORD, so that a report can have one
 experiment with two sets of sizes or encoders.
 """
 
+import contextlib
 import json
 import os
 import shlex
@@ -37,9 +38,10 @@ def collect(experiment: Experiment, runs: Sequence[Run], folder: str) -> None:
   os.makedirs(folder, exist_ok=True)
   for name in os.listdir(folder):
     if name.endswith('.json'):
-      os.remove(os.path.join(folder, name))
+      with contextlib.suppress(FileNotFoundError):  # Another process did it.
+        os.remove(os.path.join(folder, name))
   found = [_result(run) for run in runs if os.path.exists(run.student.result)]
-  planned = [_without_seed(run) for run in runs]
+  planned = [dict(run.keys) for run in runs]
   for record in found:
     name = run_result.file_name(record['keys'])
     run_result.write(folder, name, record)
@@ -56,11 +58,6 @@ def _result(run: Run) -> dict[str, Any]:
   record['keys'] = dict(run.keys)
   record['scores']['score'] = scores.main_score(record)
   return record
-
-
-def _without_seed(run: Run) -> dict[str, Any]:
-  """Returns the run's keys, as the report names what is missing."""
-  return {name: value for name, value in run.keys.items() if name != 'seed'}
 
 
 def _description(
@@ -81,7 +78,7 @@ def _description(
     'paper': list(experiment.paper),
     'paper_source': experiment.paper_source,
     'notes': notes,
-    'planned': _distinct(planned),
+    'planned': planned,
   }
 
 
@@ -96,7 +93,3 @@ def _command(experiment: Experiment) -> str:
   words = [word for word in given if not word.startswith(left_out)]
   module = f'recipes.paper.{experiment.name}'
   return shlex.join(['python', '-m', module, *words])
-
-
-def _distinct(keys: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-  return list({json.dumps(each): each for each in keys}.values())

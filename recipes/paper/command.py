@@ -11,20 +11,24 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from absl import flags
+from absl import flags, logging
 
 from cli import script
 from recipes import kept_flags
 from recipes.paper import chosen_runs, collection, plan_flags
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.stages import Stages
+from recipes.paper.students import Student
 from system import step_runner
+from system.errors import UserError
 from system.steps import Step, to_run
 
 FLAGS = flags.FLAGS
 # As in `plan_flags`, which this module calls.
 flags.disclaim_key_flags()
 
+# In a working folder or a folder of results: the flags of its first commands.
+_SETTINGS = 'settings.json'
 _ADVICE = (
   'Give another --work_dir and --runs_dir; or, if it is the same in another '
   'place, remove it from that file.'
@@ -39,63 +43,88 @@ def run(experiment: Experiment) -> None:
 
 def _main(experiment: Experiment) -> None:
   plan = plan_flags.make_plan(experiment)
-  kept_flags.check(_settings(plan), _deciding(plan.stages), _ADVICE)
+  deciding = _deciding(plan.stages)
+  for path in _settings(plan):
+    kept_flags.check(path, deciding, _ADVICE)
   runs = experiment.runs(plan)  # Fails if files of the data are missing.
   chosen_runs.check(runs, FLAGS.only)
-  # Another program may have run the commands.
-  if FLAGS.collect and _record_finished(plan, runs):
-    kept_flags.keep(_settings(plan), _deciding(plan.stages))
+  plan.students.check_starts([run.student for run in runs])
+  only_lists = FLAGS.list_commands and not FLAGS.collect
+  # Another program may have run listed commands.
+  if not only_lists and _record_finished(plan, runs):
+    _keep_settings(plan)
   if FLAGS.list_commands:
-    left = to_run(_wanted(experiment.runs(plan)))
+    left = to_run(_wanted(experiment, plan))
     script.show(step.shell_command() for step in left)
     return
   try:
     if not FLAGS.collect:
       _make(experiment, plan)
   finally:
-    folder = plan.stages.path('experiments', _named(experiment.name, '-{}'))
-    titled = dataclasses.replace(
-      experiment, title=_named(experiment.title, ' ({})')
+    missing = [step for step in _first(experiment, plan) if not step.is_done]
+    if not missing:
+      _collect(experiment, plan)
+  if missing:
+    raise UserError(
+      f'nothing was collected, because there is no {missing[0].done}; this '
+      f'command makes it: {missing[0].shell_command()}'
     )
-    collection.collect(titled, experiment.runs(plan), folder)
 
 
 def _make(experiment: Experiment, plan: Plan) -> None:
   """Makes the runs that have no result."""
-  settings = _settings(plan)
-  is_first = not os.path.exists(settings)
-  kept_flags.keep(settings, _deciding(plan.stages))
-  planned = to_run(_wanted(experiment.runs(plan)))
+  new = [path for path in _settings(plan) if not os.path.exists(path)]
+  _keep_settings(plan)
+  planned = to_run(_wanted(experiment, plan))
   try:
     # Later runs may depend on the results of earlier ones.
-    while wanted := _wanted(experiment.runs(plan)):
+    while wanted := _wanted(experiment, plan):
+      plan.students.keep_folders()
       step_runner.run(wanted, plan.stages.path('logs'), FLAGS.jobs)
   finally:
-    if is_first and planned and not any(step.is_done for step in planned):
-      os.remove(settings)  # A corrected command may follow.
+    if planned and not any(step.is_done for step in planned):
+      for path in new:
+        os.remove(path)  # A corrected command may follow.
 
 
-def _settings(plan: Plan) -> str:
-  """Returns the path of the file with the flags of `_deciding`."""
-  return plan.stages.path('settings.json')
+def _collect(experiment: Experiment, plan: Plan) -> None:
+  """Writes what the report needs of the results that there are."""
+  folder = plan.stages.path('experiments', _named(experiment.name, '-{}'))
+  titled = dataclasses.replace(
+    experiment, title=_named(experiment.title, ' ({})')
+  )
+  collection.collect(titled, experiment.runs(plan), folder)
+
+
+def _settings(plan: Plan) -> list[str]:
+  """Returns the paths of the files with the flags of `_deciding`."""
+  folders = [plan.stages.work_dir]
+  if FLAGS.runs_dir:  # It may be that of several working folders.
+    folders.append(FLAGS.runs_dir)
+  return [os.path.join(folder, _SETTINGS) for folder in folders]
+
+
+def _keep_settings(plan: Plan) -> None:
+  for path in _settings(plan):
+    kept_flags.keep(path, _deciding(plan.stages))
 
 
 def _deciding(stages: Stages) -> dict[str, Any]:
   """Returns the flags that decide what WORK_DIR gets, but are in no run's name.
 
-  --encoders and --teacher_logits are left out if they are not given: the names
-  of runs tell given encoders from others, and the logits are the teacher's.
+  --encoders is left out if it is not given: the names of runs tell given
+  encoders from others.
   """
-  given = {f'encoders={size}': x for size, x in stages.encoders.items()}
-  given['data_dir'] = stages.data_dir
-  if stages.teacher_logits:
-    given['teacher_logits'] = stages.teacher_logits
-  values = {name: os.path.realpath(path) for name, path in given.items()}
-  values['scale'] = plan_flags.scale_name()
-  values['teacher_encoder'] = stages.teacher_encoder and os.path.realpath(
-    stages.teacher_encoder
-  )
-  return values
+  paths = {
+    **{f'encoders={size}': x for size, x in stages.encoders.items()},
+    'data_dir': stages.data_dir,
+    'teacher_encoder': stages.teacher_encoder,
+    'teacher_logits': stages.teacher_logits,
+  }
+  return {
+    **{name: path and os.path.realpath(path) for name, path in paths.items()},
+    'scale': plan_flags.scale_name(),
+  }
 
 
 def _named(text: str, ending: str) -> str:
@@ -103,17 +132,22 @@ def _named(text: str, ending: str) -> str:
   return text + ending.format(FLAGS.variant) if FLAGS.variant else text
 
 
-def _wanted(runs: Sequence[Run]) -> list[Step]:
+def _wanted(experiment: Experiment, plan: Plan) -> list[Step]:
   """Returns the steps of the runs of --only that have no result."""
-  steps = [x.student.step for x in chosen_runs.choose(runs, FLAGS.only)]
+  chosen = chosen_runs.choose(experiment.runs(plan), FLAGS.only)
+  steps = [*_first(experiment, plan), *(run.student.step for run in chosen)]
   return [step for step in steps if not step.is_done]
 
 
-def _record_finished(plan: Plan, runs: Sequence[Run]) -> bool:
-  """Records runs that were not run by a list of steps and have no result yet.
+def _first(experiment: Experiment, plan: Plan) -> list[Step]:
+  return experiment.first(plan) if experiment.first else []
 
-  Those of a list are left to it: one may run at this moment. The folders stay:
-  listed commands of other experiments may start from them.
+
+def _record_finished(plan: Plan, runs: Sequence[Run]) -> bool:
+  """Records finished runs that have no result yet.
+
+  Those that a list of steps makes at this moment are left to it. The folders
+  stay: listed commands of other experiments may start from them.
 
   Returns:
     Whether there was such a run.
@@ -123,10 +157,21 @@ def _record_finished(plan: Plan, runs: Sequence[Run]) -> bool:
   for student in (run.student for run in runs):
     step = student.step
     is_ready = student.trained.is_done and all(n.is_done for n in step.needs)
-    if (
-      is_ready and not step.is_done and not step_runner.was_begun(step, log_dir)
-    ):
-      plan.students.kept.add(student.name)
-      step.finish(None)
-      has_recorded = True
+    if step.is_done or not is_ready:
+      continue
+    with step_runner.unless_running(step, log_dir) as is_free:
+      if is_free and not step.is_done:
+        has_recorded |= _record(plan, student)
   return has_recorded
+
+
+def _record(plan: Plan, student: Student) -> bool:
+  """Records a run; returns whether its files were complete."""
+  plan.students.kept.add(student.name)
+  try:
+    student.step.finish(None)
+  except UserError as error:
+    logging.warning('%s has no result: %s', student.name, error)
+    return False
+  step_runner.forget_tries(student.step, plan.stages.path('logs'))
+  return True

@@ -36,9 +36,7 @@ _MINILM = {
 def encoders(plan: Plan, size: str) -> dict[str, Encoder]:
   """Returns method → the encoder that it fine-tunes."""
   stages = plan.stages
-  layers, hidden = map(int, size.split('/'))
-  deeper = stages.pretrained(f'{2 * layers}/{hidden}')
-  wider = stages.teacher_start()
+  deeper, wider = stages.deeper(size), stages.teacher_start()
   return {
     'PF': stages.pretrained(size),
     'DistilBERT': stages.pretrained(

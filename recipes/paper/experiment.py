@@ -11,6 +11,7 @@ from recipes.paper.scales import Scale
 from recipes.paper.stages import Stages
 from recipes.paper.students import Student, Students
 from recipes.paper.transfer_sets import TransferSets
+from system.steps import Step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Experiment:
     question: what it asks, in a sentence or two.
     figure: see tools/reporting/experiments.py.
     runs: plans the runs.
+    first: plans the steps whose output the keys of the runs need.
     sizes: the sizes whose encoders --encoders can give; None if the experiment
       pre-trains all its encoders itself.
     varies_rates: whether the students' learning rates are what it compares,
@@ -74,6 +76,7 @@ class Experiment:
   question: str
   figure: Mapping[str, Any]
   runs: Callable[[Plan], list[Run]]
+  first: Callable[[Plan], list[Step]] | None = None
   sizes: Callable[[Scale], Sequence[str]] | None = None
   varies_rates: bool = False
   paper: Sequence[Mapping[str, Any]] = ()

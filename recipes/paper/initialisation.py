@@ -18,9 +18,7 @@ STARTS = ('random', 'word embeddings', 'truncated', 'pre-trained')
 
 def starts(plan: Plan, size: str) -> dict[str, Start]:
   """Returns the four starts of a size."""
-  layers, hidden = map(int, size.split('/'))
-  own = plan.stages.pretrained(size)
-  deeper = plan.stages.pretrained(f'{2 * layers}/{hidden}')
+  own, deeper = plan.stages.pretrained(size), plan.stages.deeper(size)
   return dict(
     zip(
       STARTS,

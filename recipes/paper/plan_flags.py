@@ -112,7 +112,9 @@ def make_plan(experiment: Experiment) -> Plan:
   if name not in SCALES:
     raise UserError(f'SCALE={name}: expected one of {", ".join(SCALES)}')
   work_dir = FLAGS.work_dir or f'work/paper/{name}'
-  local_files.require_local(work_dir)
+  runs_dir = FLAGS.runs_dir or os.path.join(work_dir, 'results')
+  for path in (work_dir, runs_dir):
+    local_files.require_local(path)
   stages = Stages(
     FLAGS.data_dir,
     work_dir,
@@ -125,7 +127,6 @@ def make_plan(experiment: Experiment) -> Plan:
     _require_checkpoint('teacher_encoder', FLAGS.teacher_encoder)
   if FLAGS.teacher_logits:
     _check_teacher_logits(FLAGS.teacher_logits, SCALES[name])
-  runs_dir = FLAGS.runs_dir or os.path.join(work_dir, 'results')
   plan = Plan(Students(stages, runs_dir), _seeds())
   _check_encoders(experiment, plan)
   return plan

@@ -11,6 +11,7 @@ import glob
 import os
 from collections.abc import Mapping
 
+from modeling import configs
 from modeling.checkpoints.bundle_files import CONFIG, INDEX, PREFIX
 from recipes.paper.scales import Scale
 from system.errors import UserError
@@ -149,6 +150,21 @@ class Stages:
       (self.records(corpus), *needs),
     )
     return Encoder(name, folder, (step,))
+
+  def deeper(self, size: str) -> Encoder:
+    """Pre-trains an encoder with twice the layers of a size.
+
+    Raises:
+      UserError: none of the 24 sizes has twice the layers.
+    """
+    layers, hidden = map(int, size.split('/'))
+    deeper = f'{2 * layers}/{hidden}'
+    if deeper not in configs.COMPACT_SIZES:
+      raise UserError(
+        f'--sizes={size}: the experiment needs an encoder with twice the '
+        'layers, of at most 12, so give a size with at most 6'
+      )
+    return self.pretrained(deeper)
 
   def evaluated(self, encoder: Encoder, size: str) -> Step:
     """Evaluates an encoder that was pre-trained here on the held-out text."""

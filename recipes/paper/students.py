@@ -10,10 +10,12 @@ PDF           PD, then labels
 import dataclasses
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from modeling.checkpoints import location
 from recipes.paper.stages import Encoder, Stages
 from recipes.paper.transfer_sets import Dump
+from system.errors import UserError
 from system.steps import Step, flag_words
 from tools import run_result
 
@@ -29,7 +31,7 @@ METHODS = ('basic', 'distillation', 'PF', 'PD', 'PDF')
 #   distillation  0.811  0.824  0.822
 #   PD            0.806  0.845  0.858
 #
-# `selection` has tried 3e-3, too, since then; the table lacks it.
+# `selection` now plans 3e-3, too, which has not been run.
 #
 # The dump had 100,000 film sentences, read three times. With 11,000, read ten
 # times: distillation 0.737, 0.750, 0.703, PD 0.757, 0.776, 0.773.
@@ -98,7 +100,8 @@ class Student:
     trained: the same step, done while the run's folder exists.
     result: the path of the result's file.
     folder: the run's folder. It is removed when its result is recorded, unless
-      a later run starts from it or --collect records it.
+      a later run starts from it, or it was finished by another program.
+    given: the checkpoint from --encoders that it starts from, if any.
   """
 
   name: str
@@ -106,6 +109,7 @@ class Student:
   trained: Step
   result: str
   folder: str
+  given: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +149,7 @@ class Students:
     stages: the shared stages.
     runs_dir: takes a result file for each run.
     kept: the names of the runs whose folders stay, as other runs start there or
-      may do so.
+      may do so. `keep_folders` tells other processes.
   """
 
   stages: Stages
@@ -254,7 +258,7 @@ class Students:
 
     def record(seconds: float | None) -> None:
       run_result.write_of_step(result, folder, keys, seconds, split)
-      if name not in self.kept:
+      if name not in self.kept and not os.path.exists(self._mark(name)):
         shutil.rmtree(folder)
 
     step = Step(
@@ -267,4 +271,37 @@ class Students:
     trained = dataclasses.replace(
       step, done=os.path.join(folder, 'eval_results.txt')
     )
-    return Student(name, step, trained, result, folder)
+    encoder = origin.start.encoder
+    is_given = encoder in map(self.stages.encoder, self.stages.encoders)
+    given = encoder.checkpoint if is_given else None
+    return Student(name, step, trained, result, folder, given)
+
+  def keep_folders(self) -> None:
+    """Makes other processes, which may make the runs of `kept`, keep them."""
+    os.makedirs(self.stages.path('kept'), exist_ok=True)
+    for name in self.kept:
+      with open(self._mark(name), 'w'):
+        pass
+
+  def _mark(self, name: str) -> str:
+    """Returns the file that says that a run's folder stays."""
+    return self.stages.path('kept', name)
+
+  def check_starts(self, students: Sequence[Student]) -> None:
+    """Refuses results of runs that started from another given encoder.
+
+    Raises:
+      UserError: there is such a result; names it.
+    """
+    given = {x.given for x in students if x.given and os.path.exists(x.result)}
+    checksums = {path: location.locate(path).checksum() for path in given}
+    for student in students:
+      if student.given not in checksums or not os.path.exists(student.result):
+        continue
+      found = run_result.read(student.result)['init_checkpoint']
+      if found not in (None, checksums[student.given]):
+        raise UserError(
+          f'{student.result} is the result of another encoder than '
+          f'--encoders={student.given}: expected the SHA-256 '
+          f'{checksums[student.given]}, got {found}. Give another --runs_dir'
+        )

@@ -14,6 +14,7 @@ from recipes.paper import command, published
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.main_comparison import TEACHER_SEED
 from recipes.paper.students import RANDOM
+from system.steps import Step
 
 DOMAINS = ('films', 'dvd', 'books', 'electronics', 'kitchen')
 
@@ -23,7 +24,7 @@ def runs(plan: Plan) -> list[Run]:
   scale, students = plan.scale, plan.students
   task, size = scale.tasks[0], scale.size
   encoder = plan.students.start(size)
-  computed = plan.transfer_sets.similarity(task, DOMAINS)
+  [computed] = comparison(plan)
   similarities = _read(computed.done)
   planned = []
   for seed in plan.seeds:
@@ -50,6 +51,11 @@ def runs(plan: Plan) -> list[Run]:
   return planned
 
 
+def comparison(plan: Plan) -> list[Step]:
+  """Plans the comparison of the domains with the task."""
+  return [plan.transfer_sets.similarity(plan.scale.tasks[0], DOMAINS)]
+
+
 def _read(path: str) -> dict[str, float]:
   """Returns domain → similarity; {} before they are computed."""
   if not os.path.exists(path):
@@ -73,6 +79,7 @@ EXPERIMENT = Experiment(
     'y_label': 'dev score',
   },
   runs=runs,
+  first=comparison,
   sizes=lambda scale: (scale.size,),
   paper=published.DOMAINS,
   paper_source=f'{published.FIGURES} BERT-Mini on book reviews, 1.7 million.',

@@ -4,6 +4,7 @@ A teacher scores each text once; each experiment draws its parts.
 """
 
 import dataclasses
+import glob
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -58,9 +59,7 @@ class TransferSets:
         f'--tasks: {task} has pairs of texts, the transfer set '
         f'{", ".join(parts)} has single sentences. Give a task of these'
       )
-    name = '-'.join(
-      [*(f'{text}-{count}' for text, count in parts.items()), *changes]
-    )
+    name = _name(f'{key}-{value}' for key, value in (parts | changes).items())
     steps = []
     for seed in teachers:
       kept = self._kept_logits(task, parts, seed, changes)
@@ -85,7 +84,7 @@ class TransferSets:
         )
       )
     return Dump(
-      f'{name}-{"".join(map(str, teachers))}',
+      _name([name, *teachers]),
       tuple(os.path.dirname(step.done) for step in steps),
       (*steps, *needs),
     )
@@ -101,7 +100,8 @@ class TransferSets:
       teacher_seed: the teacher's.
       **changes: more flags of the dump.
     """
-    name = '-'.join([task, source, str(teacher_seed), *changes])
+    more = (f'{key}-{value}' for key, value in changes.items())
+    name = _name([task, source, teacher_seed, *more])
     texts, needs = self._source(source)
     folder = self.stages.path('scored', name)
     teacher = os.path.join('teachers', f'{task}-{teacher_seed}')
@@ -175,17 +175,33 @@ class TransferSets:
   ) -> dict[str, str]:
     """Returns text → the file with a teacher's logits.
 
-    It is empty unless all texts have one: parts of a dump have one teacher,
-    and one that is trained again is another one.
+    It is empty if there are none of this teacher.
+
+    Raises:
+      UserError: there are some, but not all that the dump needs: a teacher that
+        is trained again is another one.
     """
     folder, scale = self.stages.teacher_logits, self.stages.scale
-    if folder is None or changes or scale.max_scored is not None:
+    if folder is None or scale.max_scored is not None:
       return {}
     paths = {
       source: os.path.join(folder, f'{task}-{source}-{seed}.safetensors')
       for source in sources
     }
-    return paths if all(map(os.path.exists, paths.values())) else {}
+    any_text = os.path.join(glob.escape(folder), f'{task}-*-{seed}.safetensors')
+    if not glob.glob(any_text):
+      return {}
+    missing = [path for path in paths.values() if not os.path.exists(path)]
+    if changes or missing:
+      lacks = ', '.join(f'--{name}' for name in changes)
+      what = f'there is no {missing[0]}' if missing else f'they lack {lacks}'
+      raise UserError(
+        f'--teacher_logits={folder}: the experiment needs more of the teacher '
+        f'with seed {seed} than its logits there: {what}. A teacher that is '
+        'trained here is another one: leave the flag out, and give another '
+        '--work_dir and --runs_dir'
+      )
+    return paths
 
   def _imported(
     self, task: str, source: str, seed: int, logits_file: str
@@ -224,3 +240,7 @@ class TransferSets:
       f'{folder}/manifest.json',
       (table,),
     )
+
+
+def _name(parts: Iterable[object]) -> str:
+  return '-'.join(map(str, parts))

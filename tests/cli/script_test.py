@@ -75,6 +75,19 @@ def test_the_reader_may_close_the_pipe(monkeypatch):
     script.show(f'{i}' for i in range(100_000))
 
 
+def test_the_reader_of_help_may_close_the_pipe():
+  reader, writer = os.pipe()
+  os.close(reader)
+  done = subprocess.run(
+    [sys.executable, '-m', 'tools.sweep', '--help'],
+    stdout=writer,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  os.close(writer)
+  assert (done.returncode, done.stderr) == (0, '')
+
+
 @pytest.mark.parametrize(('given', 'kept'), [(None, '1'), ('0', '0')])
 def test_tensorflow_uses_the_models_keras(monkeypatch, given, kept):
   monkeypatch.delenv('TF_USE_LEGACY_KERAS', raising=False)

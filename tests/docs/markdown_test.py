@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from modeling import configs
 from modeling.checkpoints import initialisation
 from system import threads
 
@@ -43,6 +44,7 @@ _OTHER_FLAGS = {
   # Those of npm and of Python's server.
   *('prefix', 'bind', 'directory'),
 }
+_SIZES = {*configs.COMPACT_SIZES, *configs.SIZE_ALIASES}
 _FOLDERS = (
   'benchmarks|cli|data|devices|distillation|docs|modeling|pipeline|recipes|system|'
   'tests|tools|training'
@@ -111,6 +113,8 @@ def _mistake(word: str, flags: dict[str, _Flag]) -> str | None:
   name, equals, value = word[2:].partition('=')
   if name not in flags:
     return f'{word}: no such flag'
+  if name == 'bert_size' and value not in _SIZES:
+    return f'{word}: none of the compact sizes'
   flag = flags[name]
   if bool(equals) == (flag.kind == 'negation') and flag.kind != 'bool':
     return f'{word}: a value is missing, or too much'
@@ -163,10 +167,12 @@ def test_a_command_with_mistakes_is_noticed():
     'do_train': _Flag('bool', frozenset()),
     'nodo_train': _Flag('negation', frozenset()),
     'init': _Flag('string enum', frozenset({'all'})),
+    'bert_size': _Flag('string', frozenset()),
   }
   right = ['--steps=3', '--do_train', '--do_train=true', '--nodo_train', 'x']
   assert not any(_mistake(word, flags) for word in [*right, '--init=all'])
   wrong = ['--step=3', '--steps=x', '--steps', '--nodo_train=1', '--init=some']
+  wrong += ['--bert_size=6/384']
   assert all(_mistake(word, flags) for word in wrong)
 
 

@@ -65,7 +65,7 @@ def test_a_checkpoint_is_fine_tuned_and_distilled(folder):
   scored += ' --predict_batch_size=64 --output_dir='
   table = f'--input_file={folder}/reviews.csv --text_column=review'
   small = '--init_checkpoint=small --do_train --adam_bias_correction'
-  sizes = '--train_batch_size=32 --seed=12345'
+  sizes = '--train_batch_size=32 --seed=12345 --keep_checkpoint_max=1'
   lines = _lines(_plan(folder))
   assert lines[:-2] == [
     f'python -m tools.split_table {table} --label_column=stars '

@@ -1,5 +1,6 @@
 """recipes/paper: what each experiment plans, runs and collects."""
 
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -19,11 +20,12 @@ from recipes.paper import (
   experiment,
   plan_flags,
   release_sweep,
+  students,
   teacher_ensemble,
 )
 from recipes.paper.scales import SCALES
 from recipes.paper.stages import Stages
-from recipes.paper.students import METHODS, Students
+from recipes.paper.students import METHODS, RANDOM, Students
 from recipes.paper.transfer_sets import TransferSets
 from system import steps
 from system.errors import UserError
@@ -397,12 +399,18 @@ def test_an_alias_is_a_size_and_runs_of_others_are_recorded(
     pathlib.Path(need.done).parent.mkdir(parents=True, exist_ok=True)
     pathlib.Path(need.done).touch()
   # A list of commands runs it at this moment.
-  log = pathlib.Path(plan.stages.path('logs', f'{run.step.name}.seconds.json'))
-  log.parent.mkdir(parents=True)
+  logs = plan.stages.path('logs')
+  with command.step_runner.unless_running(run.step, logs):
+    assert '0 of 1 results' in collected()
+  # One that was killed had begun it.
+  log = pathlib.Path(logs, f'{run.step.name}.seconds.json')
   log.write_text('null')
+  # A copy may be incomplete.
+  (folder / 'bert_config.json').rename(tmp_path / 'bert_config.json')
   assert '0 of 1 results' in collected()
-  log.unlink()
+  (tmp_path / 'bert_config.json').rename(folder / 'bert_config.json')
   assert '1 of 1 results' in collected()
+  assert not log.exists()
   result = run_result.read(run.result)
   assert result['seconds'] is result['hardware'] is None
   # Another experiment's listed commands may start from it.
@@ -412,7 +420,7 @@ def test_an_alias_is_a_size_and_runs_of_others_are_recorded(
 def test_a_folder_has_runs_of_one_teacher_and_encoder(
   run_main, tmp_path, monkeypatch
 ):
-  monkeypatch.setattr(command, '_wanted', lambda runs: [])
+  monkeypatch.setattr(command, '_wanted', lambda *_: [])
   plan = _plan(tmp_path, 'smoke')
   shared = {'data_dir': plan.stages.data_dir, 'work_dir': plan.stages.work_dir}
   for name in 'ab':
@@ -430,6 +438,86 @@ def test_a_folder_has_runs_of_one_teacher_and_encoder(
     run_main('main_comparison', list_commands=True, **other)
   with pytest.raises(UserError, match='--teacher_encoder: .* has None, now'):
     run_main('selection', teacher_encoder=f'{tmp_path}/a', **shared)
+  (tmp_path / 'kept').mkdir()
+  (tmp_path / 'kept' / 'SST-2-films-1.safetensors').touch()
+  monkeypatch.setattr(plan_flags, '_check_teacher_logits', lambda *_: None)
+  with pytest.raises(UserError, match='--teacher_logits: .* has None, now'):
+    run_main('selection', teacher_logits=f'{tmp_path}/kept', **shared)
+
+
+def test_a_folder_of_results_has_those_of_one_teacher_and_encoder(
+  run_main, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(command, '_wanted', lambda *_: [])
+  plan = _plan(tmp_path, 'smoke')
+  (tmp_path / 'a').touch()
+  shared = {'data_dir': plan.stages.data_dir, 'runs_dir': f'{tmp_path}/runs'}
+  run_main('selection', work_dir=f'{tmp_path}/first', **shared)
+  run_main('selection', work_dir=f'{tmp_path}/second', **shared)
+  with pytest.raises(UserError, match='--teacher_encoder: .*runs/settings.js'):
+    run_main(
+      'selection',
+      work_dir=f'{tmp_path}/third',
+      teacher_encoder=f'{tmp_path}/a',
+      **shared,
+    )
+
+
+def test_results_of_another_given_encoder_are_refused(tmp_path, monkeypatch):
+  checkpoint = types.SimpleNamespace(checksum=lambda: '1a')
+  monkeypatch.setattr(students.location, 'locate', lambda _: checkpoint)
+  stages = _plan(tmp_path, 'smoke').stages
+  given = dataclasses.replace(stages, encoders={'2/128': 'x'})
+  planned = Students(given, f'{tmp_path}/runs')
+  student = planned.on_labels('SST-2', '2/128', 1, planned.start('2/128'))
+  basic = planned.on_labels('SST-2', '2/128', 1, RANDOM)
+  planned.check_starts([student, basic])
+  for found, is_refused in ((None, False), ('1a', False), ('0', True)):
+    folder, name = os.path.split(student.result)
+    result = {**_result(student, accuracy=0.5), 'init_checkpoint': found}
+    run_result.write(folder, name, result)
+    with (
+      pytest.raises(UserError, match='is the result of another encoder than')
+      if is_refused
+      else contextlib.nullcontext()
+    ):
+      planned.check_starts([student, basic])
+
+
+def test_a_run_that_another_command_starts_from_keeps_its_folder(
+  plan, monkeypatch
+):
+  monkeypatch.setattr(run_result, 'write_of_step', lambda *_: None)
+  other = Students(plan.stages, plan.students.runs_dir)
+  common = ('SST-2', '2/128', 1)
+  run = other.on_labels(*common, RANDOM)
+  os.makedirs(run.folder)
+  plan.students.after(run)
+  plan.students.keep_folders()
+  run.step.finish(1.0)
+  assert os.path.exists(run.folder)
+  os.remove(plan.stages.path('kept', run.name))
+  run.step.finish(1.0)
+  assert not os.path.exists(run.folder)
+
+
+def test_sizes_without_a_deeper_one_are_refused(run_main, tmp_path):
+  plan = _plan(tmp_path, 'smoke')
+  for name in ('initialisation', 'elaborate_methods'):
+    with pytest.raises(UserError, match='--sizes=8/128: .* with at most 6'):
+      run_main(name, data_dir=plan.stages.data_dir, sizes=['8/128'])
+
+
+def test_dumps_of_other_flags_or_teachers_have_other_names(plan):
+  sets = plan.transfer_sets
+
+  def name(teachers=(1,), **changes):
+    return sets.dump('SST-2', {'films': 'all'}, teachers, **changes).name
+
+  names = [name(), name((1, 12)), name((11, 2))]
+  names += [name(dump_cls_layers=layer) for layer in (1, 3)]
+  assert len(set(names)) == len(names)
+  assert names[-1] == 'films-all-dump_cls_layers-3-1'
 
 
 def test_a_command_that_made_nothing_leaves_no_settings(
@@ -576,11 +664,15 @@ def test_kept_logits_replace_the_teacher(tmp_path):
     'imported/SST-2-films-1',
     'dumps/SST-2-films-100-1',
   ]
-  # A teacher that is trained again is another one: it scores all parts.
-  assert 'scored/SST-2-films-1' in names(both)
-  assert 'scored/SST-2-films-1-dump_cls_layers' in names(
-    {'films': 100}, dump_cls_layers=3
-  )
+  # A teacher that is trained again is another one.
+  with pytest.raises(UserError, match='there is no .*/SST-2-train-1.safet'):
+    names(both)
+  with pytest.raises(UserError, match='they lack --dump_cls_layers. A teacher'):
+    names({'films': 100}, dump_cls_layers=3)
+  assert 'scored/CoLA-films-1' in [
+    step.name
+    for step in steps.to_run(sets.dump('CoLA', {'films': 1}, (1,)).needs)
+  ]
   (kept / 'SST-2-train-1.safetensors').touch()
   assert not [name for name in names(both) if name.startswith('scored/')]
 

@@ -38,6 +38,45 @@ def test_needs_run_first_and_once(tmp_path, capfd):
   assert begun == ['first', 'a', 'b']
 
 
+def test_lists_share_steps_and_make_each_once(tmp_path, capfd):
+  # Each run of a command adds a line to a file.
+  code = (
+    'import pathlib, sys, time\n'
+    'own = pathlib.Path(sys.argv[1])\n'
+    'with own.with_name("made").open("a") as f: print(own.name, file=f)\n'
+    'time.sleep(0.5); own.touch()'
+  )
+  shared = _step(tmp_path, 'shared', code=code)
+  lists = [
+    threading.Thread(
+      target=_run,
+      args=(tmp_path, _step(tmp_path, x, shared, code=code), shared),
+    )
+    for x in 'ab'
+  ]
+  for thread in lists:
+    thread.start()
+  for thread in lists:
+    thread.join()
+  assert sorted((tmp_path / 'made').read_text().split()) == ['a', 'b', 'shared']
+  said = capfd.readouterr().out
+  assert said.count('shared is being made by another list') == 1
+
+
+def test_a_step_that_another_list_failed_to_make_is_made(tmp_path):
+  step = _step(tmp_path, 'x')
+  with step_runner.unless_running(step, str(tmp_path / 'logs')) as is_free:
+    assert is_free
+    thread = threading.Thread(target=_run, args=(tmp_path, step))
+    thread.start()
+    time.sleep(1)
+    assert not (tmp_path / 'x').exists()
+    with step_runner.unless_running(step, str(tmp_path / 'logs')) as is_free:
+      assert not is_free
+  thread.join()
+  assert (tmp_path / 'x').exists()
+
+
 def test_a_failure_is_named_and_stops_only_what_needs_it(tmp_path):
   bad = _step(tmp_path, 'bad', code='raise SystemExit("no such thing")')
   after = _step(tmp_path, 'after', bad)

@@ -103,33 +103,35 @@ def test_a_folder_belongs_to_one_command(tmp_path, made):
     sweep.check_words(str(tmp_path), [*_WORDS, '--freeze=1'])
 
 
-def test_a_flagfile_has_the_number_of_its_run_in_the_plan(tmp_path):
-  flags = tmp_path / 'flags'
-  flags.mkdir()
-  (flags / '2.txt').write_text('of an earlier grid')
-  planned = _plan(tmp_path, 'num_train_epochs=1,2')
-  sweep.write_flagfiles(str(tmp_path), planned)
-  lines = (flags / '1.txt').read_text().splitlines()
-  assert lines == list(planned[1].command[1:])
-  assert '--num_train_epochs=2' in lines
-  (tmp_path / 'results').mkdir()
-  open(planned[0].done, 'w').close()
-  # The same after a run has finished.
-  sweep.write_flagfiles(str(tmp_path), planned)
-  assert (flags / '1.txt').read_text().splitlines() == lines
-  assert sorted(path.name for path in flags.iterdir()) == ['0.txt', '1.txt']
+def test_a_run_keeps_the_number_of_its_flagfile(tmp_path):
+  def written(grid):
+    numbered = sweep.write_flagfiles(str(tmp_path), _plan(tmp_path, grid))
+    found = {}
+    for path in (tmp_path / 'flags').iterdir():
+      lines = path.read_text().splitlines()
+      assert lines == [*numbered[int(path.stem)].command[1:]]
+      [epochs] = [x for x in lines if x.startswith('--num_train_epochs=')]
+      found[int(path.stem)] = int(epochs.partition('=')[2])
+    assert found.keys() == numbered.keys()
+    return found
+
+  assert written('num_train_epochs=1,2,3') == {0: 1, 1: 2, 2: 3}
+  # A longer grid adds numbers, a shorter one leaves holes.
+  assert written('num_train_epochs=4,1,3,2') == {0: 1, 1: 2, 2: 3, 3: 4}
+  assert written('num_train_epochs=3,1') == {0: 1, 2: 3}
 
 
 def test_unfinished_runs_are_listed_as_slurm_takes_them(tmp_path):
   planned = _plan(tmp_path, 'num_train_epochs=1,2,3,4,5,6,7')
   (tmp_path / 'results').mkdir()
-  assert sweep.unfinished_numbers(planned) == '0-6'
+  numbered = dict(enumerate(planned))
+  assert sweep.unfinished_numbers(numbered) == '0-6'
   for number in (1, 5):
     open(planned[number].done, 'w').close()
-  assert sweep.unfinished_numbers(planned) == '0,2-4,6'
+  assert sweep.unfinished_numbers(numbered) == '0,2-4,6'
   for step in planned:
     open(step.done, 'w').close()
-  assert sweep.unfinished_numbers(planned) == ''
+  assert sweep.unfinished_numbers(numbered) == ''
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ table            optional: {"rows": [...], "columns": ...}, names of the
 paper            optional: published numbers, see `PaperScore`
 paper_source     where they stand and how they were read
 notes            optional: sentences below the figure
-planned          optional: the keys of the planned runs, without seeds. What is
+planned          optional: the keys of the planned runs, each once. What is
                  planned and has no result is named as missing; by default every
                  combination of the figure's values is planned
 """

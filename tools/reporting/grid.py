@@ -3,6 +3,7 @@
 A cell holds the runs that differ in nothing but the seed.
 """
 
+import collections
 import dataclasses
 import re
 import statistics
@@ -35,19 +36,24 @@ class Cell:
     metric: the score of interest.
     runs: the results, by seed; those without the score are left out.
     paper: the published score; None if there is none.
-    is_planned: whether there should be a run.
+    num_planned: how many runs there should be.
   """
 
   place: Place
   metric: str
   runs: tuple[Mapping[str, Any], ...]
   paper: float | None
-  is_planned: bool = True
+  num_planned: int = 1
+
+  @property
+  def num_missing(self) -> int:
+    """The number of planned runs that have no result."""
+    return max(self.num_planned - len(self.runs), 0)
 
   @property
   def is_missing(self) -> bool:
     """Whether there is no run although one is planned."""
-    return self.is_planned and not self.runs
+    return bool(self.num_planned) and not self.runs
 
   @property
   def values(self) -> tuple[float, ...]:
@@ -103,8 +109,8 @@ class Grid:
 
   @property
   def missing(self) -> list[Cell]:
-    """The planned cells without a run."""
-    return [cell for cell in self.cells.values() if cell.is_missing]
+    """The cells that lack a planned run."""
+    return [cell for cell in self.cells.values() if cell.num_missing]
 
   @property
   def has_paper(self) -> bool:
@@ -125,10 +131,10 @@ def arrange(experiment: Experiment) -> Grid:
   paper = {Place(s.panel, s.x, s.line): s.value for s in experiment.paper}
   planned = None
   if experiment.planned is not None:
-    planned = {
+    planned = collections.Counter(
       _place({'keys': keys}, figure, experiment.name)
       for keys in experiment.planned
-    }
+    )
   places = [*runs, *(planned or ()), *paper]
   panels, lines = (None,), (None,)
   if figure.panel:
@@ -152,7 +158,7 @@ def arrange(experiment: Experiment) -> Grid:
       figure.metric,
       tuple(runs.get(place, ())),
       paper.get(place),
-      planned is None or place in planned,
+      1 if planned is None else planned[place],
     )
     for place in expected
   }

@@ -50,7 +50,7 @@ def summary(grids: Sequence[Grid]) -> str:
     text += f'; {tables.duration_text(sum(timed))} of computation'
     if len(timed) < len(runs):
       text += f' in the {_number(len(timed), "run")} whose time was recorded'
-  missing = sum(len(grid.missing) for grid in grids)
+  missing = sum(cell.num_missing for grid in grids for cell in grid.missing)
   if missing:
     text += f'; {_number(missing, "result")} missing'
   return text + '.'

@@ -83,7 +83,7 @@ def details(grid: Grid) -> Table:
   cells = [
     cell
     for cell in grid.cells.values()
-    if cell.runs or cell.is_planned or grid.experiment.columns is None
+    if cell.runs or cell.num_planned or grid.experiment.columns is None
   ]
   keys = {
     key: [key_text(grid, key, cell.place[i]) for cell in cells]
@@ -92,7 +92,7 @@ def details(grid: Grid) -> Table:
   numbers = {
     metric.strip(): [score_text(cell) for cell in cells],
     'lowest–highest': [spread_text(cell) for cell in cells],
-    'seeds': [str(len(cell.runs)) for cell in cells],
+    'seeds': [_seeds(cell) for cell in cells],
     'paper': [paper_text(cell) for cell in cells],
     'parameters': [_count(cell.parameters) for cell in cells],
     'examples/s': [_count(cell.examples_per_second) for cell in cells],
@@ -117,7 +117,7 @@ def as_markdown(table: Table) -> str:
 
 
 def missing_text(grid: Grid) -> str:
-  """Returns a sentence that names the missing cells; '' if there is none."""
+  """Returns a sentence that names the missing runs; '' if there is none."""
   whole = [
     line
     for line in grid.lines
@@ -127,6 +127,7 @@ def missing_text(grid: Grid) -> str:
   names = [f'{value_text(line)} (no run at all)' for line in whole]
   names += [
     place_text(grid, cell.place)
+    + (f' ({cell.num_missing} of {cell.num_planned} seeds)' * bool(cell.runs))
     for cell in grid.missing
     if cell.place.line is None or cell.place.line not in whole
   ]
@@ -228,9 +229,17 @@ def _distinct(grid: Grid, fields: Sequence[int]) -> list[tuple]:
 
 
 def _mean_and_spread(cell: Cell) -> str:
-  if len(cell.runs) < 2:
-    return score_text(cell)
-  return f'{score_text(cell)} ({spread_text(cell)})'
+  """Returns the mean, the spread, and the number of seeds if some lack."""
+  seeds = f'{_seeds(cell)} seeds' if cell.num_missing else ''
+  details = '; '.join(filter(None, [spread_text(cell), seeds]))
+  return score_text(cell) + (f' ({details})' if cell.runs and details else '')
+
+
+def _seeds(cell: Cell) -> str:
+  """Returns the number of runs, and of how many if some lack."""
+  number = str(len(cell.runs))
+  is_part = cell.runs and cell.num_missing
+  return f'{number} of {cell.num_planned}' if is_part else number
 
 
 def _count(number: float | None) -> str:
