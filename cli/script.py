@@ -87,8 +87,10 @@ def run(
   logging.get_absl_handler().addFilter(_filter)
 
   def guarded(arguments: list[str]) -> None:
-    if len(arguments) > 1 and not takes_words:
-      fail(f'these arguments are not flags: {" ".join(arguments[1:])}')
+    if (words := arguments[1:]) and not takes_words:
+      is_bool = any(word.lower() in ('true', 'false') for word in words)
+      advice = '. Write --do_train=True, with an equals sign' * is_bool
+      fail(f'these arguments are not flags: {" ".join(words)}{advice}')
     try:
       main(arguments)
     except Unavailable as error:

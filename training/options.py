@@ -186,6 +186,11 @@ class TrainingOptions:
         f'{num_parts} equal parts: `gradient_accumulation_steps`='
         f'{self.gradient_accumulation_steps} on each of {num_replicas} '
         'replicas (devices)'
+        + (
+          '. `distribution_strategy`=one_device takes a single one, as '
+          'google-research/bert does'
+        )
+        * (num_replicas > 1)
       )
     variable_groups.check_freeze(self.freeze, num_layers)
 

@@ -125,7 +125,10 @@ def run(options: PretrainingOptions, command: Command) -> None:
       _train(model, source, options, is_lower, command(), imitated)
     if evaluates:
       # The batches are few (`max_eval_steps`): the other workers wait.
-      workers.chief_does(lambda: _evaluate(model, source, options, text))
+      num_records = input_records.num_records(found)
+      workers.chief_does(
+        lambda: _evaluate(model, source, options, text, num_records)
+      )
 
 
 def _find_records(
@@ -219,12 +222,14 @@ def _evaluate(
   source: RecordSource,
   options: PretrainingOptions,
   text: TokenizerRecord,
+  num_records: int | None,
 ) -> None:
   output_dir = options.training.output_dir
   max_batches = options.input.max_eval_steps
-  batches = inference_input.inference_batches(
-    source, options.evaluation.eval_batch_size, max_batches
-  )
+  batch_size = options.evaluation.eval_batch_size
+  batches = inference_input.inference_batches(source, batch_size, max_batches)
+  if num_records is not None:
+    max_batches = min(max_batches, -(-num_records // batch_size))
   with run_lock.shared(output_dir):
     checkpoint = checkpoint_choice.trained_checkpoint(
       output_dir, options.model, text

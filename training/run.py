@@ -5,6 +5,7 @@ Tested by `tests/scripts/run_classifier_test.py` and
 """
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,8 @@ from training.options import RunSettings
 # MRPC, RTE, STS-B and WNLI have fewer; the studies that the help of
 # `adam_bias_correction` cites used such tasks.
 _SMALL_TRAINING_SET = 10_000
+# In a run's folder: the indexes of record files that have none beside them.
+_INDEXES = 'record_indexes.json'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,11 +196,12 @@ def _train_on(
   evaluation: best_checkpoint.Evaluation | None,
 ) -> None:
   settings = run.settings
-  indexes = []
-  for number, path in enumerate(source.paths, 1):
-    of_all = f', {number} of {len(source.paths)}' if source.paths[1:] else ''
-    with announced(f'Reading {path}{of_all}'):
-      indexes.append(record_index.load_index(path))
+  kept_file = os.path.join(settings.output_dir, _INDEXES)
+  more = f' and {len(source.paths) - 1} others' if source.paths[1:] else ''
+  with announced(f'Reading {source.paths[0]}{more}'):
+    indexes = record_index.load_indexes(
+      source.paths, kept_file, workers.is_chief()
+    )
   order = TrainingOrder(indexes, settings.train_batch_size, settings.seed)
   check_batch_size(settings.train_batch_size, order.num_records)
   logging.info(

@@ -13,8 +13,9 @@ from absl import logging
 
 from data.pretraining.manifest import FileSize, Manifest
 from data.pretraining.options import MaskingOptions
+from data.records import file_names
 from system import files
-from system.errors import UserError
+from system.errors import UserError, few
 
 # Files beside the records that the same glob matches.
 _SIDECARS = ('.index.json', '.manifest.json')
@@ -35,7 +36,9 @@ class Requirements(NamedTuple):
 def expand(patterns: str) -> list[str]:
   """Returns the record files that `input_file` names.
 
-  Leaves out the indexes and manifests beside them, which a glob matches, too.
+  Leaves out the indexes and manifests beside them, which a glob matches, too;
+  and empty files, which google-research/bert writes if there are fewer records
+  than files, with a warning.
 
   Raises:
     UserError: a pattern matches nothing, or there is no record file.
@@ -43,7 +46,20 @@ def expand(patterns: str) -> list[str]:
   paths = [x for x in files.expand(patterns) if not x.endswith(_SIDECARS)]
   if not paths:
     raise UserError(f'`input_file`={patterns!r} names no file of records')
-  return paths
+  empty = [path for path in paths if _is_empty(path)]
+  if len(empty) == len(paths):
+    raise UserError(f'{few(empty)}: empty, expected records')
+  if empty:
+    logging.warning('Leaves out %d empty files: %s', len(empty), few(empty))
+  return [path for path in paths if path not in set(empty)]
+
+
+def _is_empty(path: str) -> bool:
+  """Returns whether a file is empty, and is not one that has lost its records.
+
+  This project's records have an index.
+  """
+  return not files.size(path) and not files.exists(file_names.index_path(path))
 
 
 def check(manifests: _Manifests, requirements: Requirements) -> None:
@@ -73,6 +89,14 @@ def dynamic_masking(manifests: _Manifests) -> MaskingOptions | None:
     if manifest.options.dynamic_masking:
       return manifest.options.masking
   return None
+
+
+def num_records(manifests: _Manifests) -> int | None:
+  """Returns the number of records; None if a file has no manifest."""
+  if not all(manifests.values()):
+    return None
+  used = (_used_files(manifest, manifests) for manifest in _distinct(manifests))
+  return sum(size.num_records for sizes in used for size in sizes)
 
 
 def vocab_checksum(manifests: _Manifests) -> str | None:

@@ -171,7 +171,9 @@ def _check_file(path: str, index: dict[str, Any], manifest: Manifest) -> None:
   if size != expected.num_bytes:
     raise UserError(
       f'{path} is damaged or cut short: it has {size:,} bytes, expected '
-      f'{expected.num_bytes:,} ({manifest.path}): {_REMEDY}'
+      f'{expected.num_bytes:,} ({manifest.path}): {_REMEDY}. If another '
+      'program has written the file since, remove '
+      f'{file_names.index_path(path)}, and it is read as it is.'
     )
   if (found := index.get('num_records')) != expected.num_records:
     raise UserError(

@@ -2,13 +2,15 @@
 
 `name.index.json` lies beside the file `name` and holds the byte offset of every
 `WINDOW`-th record. A file without an index, or with the index of another file,
-is scanned once.
+is scanned; `load_indexes` keeps what a scan has found.
 """
 
+import concurrent.futures
 import dataclasses
+import functools
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,17 +24,30 @@ from system.errors import UserError, reason_of
 # Records between two entries of the index. Small windows shuffle well; at 64,
 # ten million records need 156,250 offsets, a 2 MB index.
 WINDOW = 64
+# Files to read at a time: storage such as gs:// answers each request late.
+_NUM_THREADS = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Index:
-  """The windows of one TFRecord file."""
+  """The windows of one TFRecord file.
+
+  Attributes:
+    path: the file.
+    num_records: its records.
+    window: records in a window.
+    offsets: int64 [num_windows], the first byte of each window.
+    num_bytes: the size of the file.
+    origin: the file in which this index stands; None if the records were
+      scanned.
+  """
 
   path: str
   num_records: int
   window: int
-  offsets: np.ndarray  # int64 [num_windows], the first byte of each window.
-  num_bytes: int  # The size of the file.
+  offsets: np.ndarray
+  num_bytes: int
+  origin: str | None = None
 
   def window_sizes(self) -> np.ndarray:
     """Returns the number of records in each window, int64 [num_windows]."""
@@ -60,23 +75,69 @@ def write_index(
     offsets: where every `WINDOW`-th record begins, bytes.
     details: further JSON values by name; left out if empty.
   """
-  content = {
-    'bytes': num_bytes,
-    'num_records': num_records,
-    'offsets': offsets,
-    'window': WINDOW,
-  }
+  content = _content(num_bytes, num_records, offsets, WINDOW)
   if details:
     content['details'] = details
-  content['checksum'] = _checksum(content)
+    content['checksum'] = _checksum(content)
   files.write_json(index_file, content)
 
 
-def load_index(path: str) -> Index:
+def _content(
+  num_bytes: int, num_records: int, offsets: Sequence[int], window: int
+) -> dict[str, Any]:
+  content = {
+    'bytes': num_bytes,
+    'num_records': num_records,
+    'offsets': list(offsets),
+    'window': window,
+  }
+  return {**content, 'checksum': _checksum(content)}
+
+
+def load_indexes(
+  paths: Sequence[str], kept_file: str, writes: bool = True
+) -> list[Index]:
+  """Reads the indexes of files; see `load_index`.
+
+  Args:
+    paths: TFRecord files.
+    kept_file: a JSON file that keeps the indexes of scanned files, for the next
+      call.
+    writes: whether to write it if files were scanned.
+
+  Raises:
+    UserError: as for `load_index`.
+  """
+  kept = {}
+  try:
+    kept = files.read_object_if_there(kept_file)
+  except UserError as error:
+    logging.warning('%s is not used: %s', kept_file, reason_of(error))
+  load = functools.partial(load_index, kept=kept, kept_file=kept_file)
+  with concurrent.futures.ThreadPoolExecutor(_NUM_THREADS) as pool:
+    indexes = list(pool.map(load, paths))
+  if writes and any(index.origin is None for index in indexes):
+    contents = {
+      x.path: _content(x.num_bytes, x.num_records, x.offsets.tolist(), x.window)
+      for x in indexes
+      if x.origin in (None, kept_file)
+    }
+    files.write_json(kept_file, contents)
+  return indexes
+
+
+def load_index(
+  path: str, kept: Mapping[str, Any] | None = None, kept_file: str = ''
+) -> Index:
   """Reads a TFRecord file's index; scans the file if it has no usable one.
 
   Compares the number of records with the file by reading the last window;
   `record_reader.read_from` compares the other windows when they are read.
+
+  Args:
+    path: the file.
+    kept: the content of `kept_file`: path → index.
+    kept_file: an index there is used if there is none beside the file.
 
   Raises:
     UserError: the TFRecord file is missing, empty, or damaged.
@@ -85,11 +146,11 @@ def load_index(path: str) -> Index:
   num_bytes = files.size(path)
   if num_bytes == 0:
     raise UserError(f'{path} is empty: it holds no record')
-  if files.exists(index_path(path)):
+  for origin, read in _stored(path, kept or {}, kept_file):
     try:
-      stored = files.read_json(index_path(path))
+      stored = read()
       if stored.get('bytes') == num_bytes:
-        index = _parse_index(path, stored)
+        index = _parse_index(path, stored, origin)
         _check_last_window(index)
         return index
     except (
@@ -99,11 +160,21 @@ def load_index(path: str) -> Index:
       TypeError,
       ValueError,
     ) as error:
-      logging.warning('%s is not used: %s', index_path(path), reason_of(error))
+      logging.warning('%s is not used: %s', origin, reason_of(error))
   return scan(path)
 
 
-def _parse_index(path: str, stored: dict[str, Any]) -> Index:
+def _stored(
+  path: str, kept: Mapping[str, Any], kept_file: str
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+  """Yields the files that have an index of a file, and how it is read."""
+  if files.exists(index_path(path)):
+    yield index_path(path), lambda: files.read_json(index_path(path))
+  if path in kept:
+    yield kept_file, lambda: kept[path]
+
+
+def _parse_index(path: str, stored: dict[str, Any], origin: str) -> Index:
   """Returns an index from its JSON; raises `ValueError` if it is wrong."""
   check_content(stored)
   offsets = np.asarray(stored['offsets'], np.int64)
@@ -118,7 +189,7 @@ def _parse_index(path: str, stored: dict[str, Any]) -> Index:
     and offsets[-1] < stored['bytes']
   ):
     raise ValueError('its offsets do not match its number of records')
-  return Index(path, num_records, window, offsets, stored['bytes'])
+  return Index(path, num_records, window, offsets, stored['bytes'], origin)
 
 
 def _check_last_window(index: Index) -> None:
@@ -157,14 +228,15 @@ def check_index(index: Index) -> None:
     UserError: a record is damaged, or the index is of another file.
   """
   found = scan(index.path, index.window)
+  origin = index.origin or index_path(index.path)
   if not np.array_equal(found.offsets, index.offsets) or (
     found.num_records != index.num_records
   ):
     raise UserError(
       f'{index.path} has changed since its index was made: it holds '
       f'{found.num_records} records, the index has {index.num_records}. If '
-      f'nobody has changed it, {index_path(index.path)} is damaged: remove '
-      'the index, and the file is scanned instead.'
+      f'nobody has changed it, {origin} is damaged: remove it, and the file '
+      'is scanned instead.'
     )
 
 

@@ -73,7 +73,11 @@ class Layout:
     file: its path below the task's folder.
     fields: the columns of an example's fields.
     format: one of `tables.FORMATS`.
-    columns: the names of all columns; None to read them from the header.
+    columns: the names of all columns; None to read them from the header. More
+      columns may follow.
+    positions: column → its position, where google-research/bert finds it in
+      files of any header; negative ones count from the end. They apply if a
+      file's header lacks a column.
     has_header: whether the first line is a header.
     selection: the rows to take; None for all.
     skips_broken_rows: whether to skip, log and count rows with missing or
@@ -84,6 +88,9 @@ class Layout:
   fields: Fields
   format: str = 'tsv'
   columns: tuple[str, ...] | None = None
+  positions: Mapping[str, int] = dataclasses.field(
+    default_factory=dict, hash=False
+  )
   has_header: bool = True
   selection: Selection | None = None
   skips_broken_rows: bool = False
@@ -141,7 +148,7 @@ class FileSplit:
       path,
       layout.format,
       fields.required(),
-      layout.columns,
+      _columns(layout, path),
       layout.has_header,
       fields.not_text(),
       ignorable=fields.ignorable(),
@@ -185,6 +192,36 @@ class FileSplit:
       )
     layout, path = found[0]
     return layout, files.require_file(path, 'one example per row')
+
+
+def _columns(layout: Layout, path: str) -> tuple[str, ...] | None:
+  """Returns the names of a file's columns; None to take those of the header."""
+  if not layout.columns and not layout.positions:
+    return None
+  if not (first := tables.first_row(path, layout.format)):
+    return layout.columns
+  if layout.columns:
+    more = len(first) - len(layout.columns)
+    if more > 0:
+      logging.warning(
+        '%s has %d columns; leaves out those after the first %d',
+        *(path, len(first), len(layout.columns)),
+      )
+    return (*layout.columns, *[''] * more)
+  # Those that the file is too narrow for are missing.
+  places = [p % len(first) for p in layout.positions.values() if p < len(first)]
+  has_header = {*layout.positions} <= {*first}
+  if has_header or len({*places}) < len(layout.positions):
+    return None
+  names = [''] * len(first)
+  for name, place in zip(layout.positions, places, strict=True):
+    names[place] = name
+  logging.warning(
+    '%s: takes columns by their position, as google-research/bert does: %s',
+    path,
+    ', '.join(f'{first[p]!r} as {names[p]!r}' for p in places),
+  )
+  return tuple(names)
 
 
 def _encodable(example: Example, where: str) -> Example:

@@ -14,14 +14,26 @@ from system.errors import UserError
 
 
 def _layouts(
-  fields: Fields, names: Mapping[str, str] | None = None, **train_and_dev
+  fields: Fields,
+  names: Mapping[str, str] | None = None,
+  positions: Mapping[str, int] | None = None,
+  **train_and_dev,
 ) -> dict[str, Layout]:
-  """Returns GLUE's layouts; test has a header, an index and no label."""
+  """Returns GLUE's layouts; test has a header, an index and no label.
+
+  Args:
+    fields: the columns of an example's fields.
+    names: split → file.
+    positions: as in `Layout`, of the label, too.
+    **train_and_dev: what else the layouts of these splits have.
+  """
   names = names or {s: f'{s}.tsv' for s in ('train', 'dev', 'test')}
+  places = positions or {}
+  of_test = {x: p for x, p in places.items() if x != fields.label}
   return {
-    split: Layout(file, fields.without_label())
+    split: Layout(file, fields.without_label(), positions=of_test)
     if split.startswith('test')
-    else Layout(file, fields, **train_and_dev)
+    else Layout(file, fields, positions=places, **train_and_dev)
     for split, file in names.items()
   }
 
@@ -99,7 +111,13 @@ _TASKS = (
     _BINARY,
     ('matthews_correlation', 'accuracy'),
     _in_files(
-      'CoLA', _layouts(Fields(), columns=_COLA_COLUMNS, has_header=False)
+      'CoLA',
+      _layouts(
+        Fields(),
+        positions={'sentence': 1},  # In test.
+        columns=_COLA_COLUMNS,
+        has_header=False,
+      ),
     ),
   ),
   Task('SST-2', _BINARY, ('accuracy',), _in_files('SST-2', _layouts(Fields()))),
@@ -107,7 +125,11 @@ _TASKS = (
     'MRPC',
     _BINARY,
     ('f1', 'accuracy'),
-    _in_files('MRPC', _layouts(_MRPC), _mrpc_as_released()),
+    _in_files(
+      'MRPC',
+      _layouts(_MRPC, positions={'Quality': 0, '#1 String': 3, '#2 String': 4}),
+      _mrpc_as_released(),
+    ),
     is_symmetric=True,
   ),
   Task(
@@ -139,6 +161,7 @@ _TASKS = (
       _layouts(
         dataclasses.replace(_PAIR, label='gold_label'),
         _MNLI_FILES,
+        positions={'sentence1': 8, 'sentence2': 9, 'gold_label': -1},
         skips_broken_rows=True,
       ),
     ),

@@ -72,6 +72,18 @@ def column_names(path: str) -> Iterator[list[str]]:
       return
 
 
+def first_row(path: str, file_format: str) -> list[str]:
+  """Returns the columns of the first line of a tsv or csv file; [] if empty.
+
+  Raises:
+    UserError: the file is not UTF-8, or the line is not valid CSV.
+  """
+  lines = text_files.read_lines(path)
+  is_csv = file_format == 'csv'
+  records = _csv_records(lines, path) if is_csv else _tsv_records(lines)
+  return next(records, (0, []))[1]
+
+
 def read_rows(
   path: str,
   file_format: str,

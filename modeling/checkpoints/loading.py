@@ -195,4 +195,9 @@ def _advice(missing: list[str]) -> str:
     )
   if any(map(is_encoder, missing)):
     return 'Do its bert_config.json and the given one agree?'
+  if all(name.startswith('cls/') for name in missing):
+    return (
+      'It has no pre-training heads, as a model that was fine-tuned, or was '
+      'trained without them.'
+    )
   return 'Its head was never trained: fine-tune it first, with `do_train`.'

@@ -67,6 +67,19 @@ def test_a_long_message_is_cut(capsys):
   assert len(shown) < 6_100
 
 
+def test_a_value_after_a_blank_is_no_flag():
+  done = subprocess.run(
+    [sys.executable, '-m', 'tools.report', 'True'],
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 1
+  assert done.stderr == (
+    'ERROR: these arguments are not flags: True. Write --do_train=True, with '
+    'an equals sign\n'
+  )
+
+
 def test_the_reader_may_close_the_pipe(monkeypatch):
   reader, writer = os.pipe()
   os.close(reader)

@@ -143,7 +143,8 @@ def test_a_batch_that_cannot_be_cut_is_refused():
   settings.check_fits(num_replicas=2, num_layers=2)
   with pytest.raises(
     UserError,
-    match='`train_batch_size`=16 .* 24 .*_accumulation_steps`=8 .* 3 rep',
+    match='`train_batch_size`=16 .* 24 .*_accumulation_steps`=8 .* 3 rep.*'
+    '`distribution_strategy`=one_device takes a single one',
   ):
     settings.check_fits(num_replicas=3, num_layers=2)
 

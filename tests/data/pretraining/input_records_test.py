@@ -72,11 +72,28 @@ def test_an_encoder_of_the_other_casing_is_refused():
 
 def test_a_glob_leaves_out_indexes_and_manifests(tmp_path):
   for name in ('r-0', 'r-1', 'r-0.index.json', 'r.manifest.json'):
-    (tmp_path / name).write_text('')
+    (tmp_path / name).write_text('x')
   expected = [f'{tmp_path}/r-0', f'{tmp_path}/r-1']
   assert input_records.expand(f'{tmp_path}/r*') == expected
   with pytest.raises(UserError, match='names no file of records'):
     input_records.expand(f'{tmp_path}/*.json')
+
+
+def test_empty_files_of_other_programs_are_left_out(tmp_path, caplog):
+  (tmp_path / 'full').write_text('x')
+  for name in ('empty', 'lost', 'lost.index.json'):
+    (tmp_path / name).touch()
+  found = input_records.expand(f'{tmp_path}/*')
+  # This project's records are never empty: they were lost.
+  assert found == [f'{tmp_path}/full', f'{tmp_path}/lost']
+  assert f'Leaves out 1 empty files: {tmp_path}/empty' in caplog.text
+  with pytest.raises(UserError, match='/empty: empty, expected records'):
+    input_records.expand(f'{tmp_path}/empty')
+
+
+def test_records_are_counted_if_all_have_a_manifest():
+  assert input_records.num_records(_found(_STATIC)) == 1234
+  assert input_records.num_records(_found(_STATIC, None)) is None
 
 
 def test_a_line_describes_the_records(caplog):

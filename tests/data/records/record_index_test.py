@@ -1,12 +1,20 @@
 """Indexes: equal to a scan of the file, and never trusted blindly."""
 
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny_records
 
+from data.records import record_index
 from data.records.file_names import index_path
-from data.records.record_index import check_index, load_index, scan
+from data.records.record_index import (
+  check_index,
+  load_index,
+  load_indexes,
+  scan,
+)
 from data.records.training_input import training_batches
 from data.records.training_order import TrainingOrder
 from system import files
@@ -133,3 +141,30 @@ def test_a_file_that_has_changed_since_it_was_indexed_is_named(tmp_path):
   tiny_records.write_texts(tmp_path / 'a', 129)
   with pytest.raises(UserError, match='a has changed .* 129 records, .* 130'):
     check_index(index)
+
+
+def test_indexes_of_scanned_files_are_kept(tmp_path, monkeypatch, caplog):
+  paths = [tiny_records.write_texts(tmp_path / x, 130) for x in 'ab']
+  (tmp_path / 'a.index.json').unlink()
+  kept = str(tmp_path / 'kept.json')
+  first = load_indexes(paths, kept, writes=False)
+  assert [x.origin for x in first] == [None, f'{paths[1]}.index.json']
+  assert not files.exists(kept)
+  load_indexes(paths, kept)
+  assert files.read_json(kept).keys() == {paths[0]}
+
+  def fail(*_):
+    raise AssertionError('scanned again')
+
+  with monkeypatch.context() as patch:
+    patch.setattr(record_index, 'scan', fail)
+    again = load_indexes(paths, kept)
+  assert [x.origin for x in again] == [kept, f'{paths[1]}.index.json']
+  np.testing.assert_array_equal(again[0].offsets, first[0].offsets)
+  # Other files of the same names are scanned, and so are all if it is damaged.
+  tiny_records.write_texts(tmp_path / 'a', 140)
+  (tmp_path / 'a.index.json').unlink()
+  assert load_indexes(paths, kept)[0].num_records == 140
+  pathlib.Path(kept).write_text('{')
+  assert load_indexes(paths, kept)[0].num_records == 140
+  assert 'kept.json is not used' in caplog.text

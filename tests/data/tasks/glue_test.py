@@ -411,6 +411,45 @@ def test_malformed_file_is_refused_by_name_and_line(
   assert path in str(error.value)
 
 
+@pytest.mark.parametrize(
+  ('task', 'split', 'rows', 'expected'),
+  [
+    (
+      'CoLA',
+      'test',
+      ('guid|text', '7|one'),
+      Example('0', 'one', None, None),
+    ),
+    (
+      'CoLA',
+      'train',
+      ('a|0|x|one|extra', 'b|1|x|two|extra'),
+      Example('0', 'one', None, '0'),
+    ),
+    (
+      'MRPC',
+      'dev',
+      ('label|id1|id2|text_a|text_b', '1|3|4|one|two'),
+      Example('0', 'one', 'two', '1'),
+    ),
+    (
+      'MNLI',
+      'dev',
+      ('a|b|c|d|e|f|g|h|x|y|gold', '1|2|3|4|5|6|7|8|one|two|neutral'),
+      Example('0', 'one', 'two', 'neutral'),
+    ),
+  ],
+)
+def test_columns_of_other_names_are_found_where_the_original_finds_them(
+  tmp_path, caplog, task, split, rows, expected
+):
+  file = _MNLI_FILES[split] if task == 'MNLI' else f'{split}.tsv'
+  (tmp_path / file).write_text(_table(*rows))
+  with caplog.at_level(logging.WARNING):
+    assert glue.get_task(task).read_split(str(tmp_path), split)[0] == expected
+  assert f'{tmp_path}/{file}' in caplog.text
+
+
 def test_missing_file_is_named(tmp_path):
   with pytest.raises(UserError, match='dev split of CoLA.*dev.tsv'):
     glue.get_task('cola').read_split(str(tmp_path), 'dev')

@@ -182,6 +182,15 @@ def test_head_of_another_shape_can_be_refused(prefix):
   assert_untouched(variables)
 
 
+def test_what_a_fine_tuned_model_lacks_is_named(prefix):
+  variables = make_variables()
+  variables['cls/predictions/output_bias'] = tf.Variable(tf.fill([3], -9.0))
+  with pytest.raises(UserError, match='It has no pre-training heads, as a mod'):
+    loading.load_released(
+      location.locate(prefix), variables, loading.everything
+    )
+
+
 def test_the_rows_of_a_head_take_the_model_s_order(tmp_path):
   prefix = str(tmp_path / 'x')
   head = np.float32([[0, 0], [1, 1], [2, 2]])
