@@ -48,7 +48,7 @@ def expand(patterns: str) -> list[str]:
     raise UserError(f'`input_file`={patterns!r} names no file of records')
   empty = [path for path in paths if _is_empty(path)]
   if len(empty) == len(paths):
-    raise UserError(f'{few(empty)}: empty, expected records')
+    raise UserError(f'{few(empty)} is empty: it holds no record')
   if empty:
     logging.warning('Leaves out %d empty files: %s', len(empty), few(empty))
   return [path for path in paths if path not in set(empty)]

@@ -66,8 +66,8 @@ def _main(experiment: Experiment) -> None:
       _collect(experiment, plan)
   if missing:
     raise UserError(
-      f'nothing was collected, because there is no {missing[0].done}; this '
-      f'command makes it: {missing[0].shell_command()}'
+      f'nothing was collected, because there is no {missing[0].done}; the '
+      'command makes it without --collect'
     )
 
 

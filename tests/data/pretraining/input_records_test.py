@@ -87,7 +87,7 @@ def test_empty_files_of_other_programs_are_left_out(tmp_path, caplog):
   # This project's records are never empty: they were lost.
   assert found == [f'{tmp_path}/full', f'{tmp_path}/lost']
   assert f'Leaves out 1 empty files: {tmp_path}/empty' in caplog.text
-  with pytest.raises(UserError, match='/empty: empty, expected records'):
+  with pytest.raises(UserError, match='/empty is empty: it holds no rec'):
     input_records.expand(f'{tmp_path}/empty')
 
 
