@@ -31,7 +31,9 @@ def check_files(model: ModelOptions, vocab_file: str | None) -> None:
   Raises:
     UserError: as for `choose_config` and `locate`.
   """
-  text = _local_text(vocab_file, model.bert_config_file, model.init_checkpoint)
+  text = _local_tokenizer(
+    vocab_file, model.bert_config_file, model.init_checkpoint
+  )
   if text:
     model_config.checked_config(model, text)
 
@@ -51,7 +53,7 @@ def check_teacher_files(
   """
   checkpoint = teacher.teacher_checkpoint
   config_file = teacher.teacher_config_file
-  if not (text := _local_text(vocab_file, config_file, checkpoint)):
+  if not (text := _local_tokenizer(vocab_file, config_file, checkpoint)):
     return
   if config_file:
     source, config = config_file, BertConfig.from_json_file(config_file)
@@ -106,10 +108,10 @@ def check_start_folder(training: TrainingOptions, model: ModelOptions) -> None:
     )
 
 
-def _local_text(
+def _local_tokenizer(
   vocab_file: str | None, *paths: str | None
 ) -> TokenizerRecord | None:
-  """Returns the vocabulary's size; None if it or another path is remote.
+  """Returns what is known of the tokenizer; None if a path is remote.
 
   None, too, for an empty vocabulary, which is refused later, as one that lacks
   special tokens.

@@ -1,6 +1,6 @@
 """The settings of a logits dump. Nothing here imports TensorFlow.
 
-Tested by `tests/distillation/patience_test.py` and
+Tested by `tests/distillation/patient_kd_test.py` and
 `tests/scripts/run_distillation_test.py`.
 """
 

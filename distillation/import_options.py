@@ -5,7 +5,7 @@ Tested by `tests/scripts/import_logits_test.py`.
 
 import dataclasses
 
-from data.tasks.score_options import ScoreOptions
+from distillation.score_options import ScoreOptions
 from system.errors import UserError
 from system.settings import setting
 

@@ -19,7 +19,7 @@ from absl import logging
 from data.tasks import classifier_records, data_report, held_out, label_order
 from data.tasks.examples import Example
 from data.tasks.task import Task
-from data.tasks.text_encoding import encode_texts
+from data.tasks.text_encoding import encode_examples
 from data.text.tokenization import BertTokenizer
 from devices import workers
 from distillation import (
@@ -212,11 +212,8 @@ def _scores_on_dev(job: ImportJob) -> dict[str, float]:
 
 def _write_shard(job: ImportJob, path: str, part: slice) -> None:
   task, texts = job.folder.task, job.scores.texts[part]
-  ids, segments = encode_texts(
-    job.folder.tokenizer,
-    [text.text_a for text in texts],
-    [text.text_b for text in texts] if task.is_pair else None,
-    job.folder.max_seq_length,
+  ids, segments = encode_examples(
+    job.folder.tokenizer, texts, task.is_pair, job.folder.max_seq_length
   )
   rows = dump_folder.rows(
     task,

@@ -9,7 +9,6 @@ scores differ.
 
 import dataclasses
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,14 +16,14 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from data.tasks import score_rows
 from data.tasks.examples import Example
 from data.tasks.held_out import HeldOut
-from data.tasks.score_options import ScoreOptions
-from data.tasks.score_rows import ScoredText, ScoreRows
 from data.tasks.task import Task
-from data.tasks.text_key import TextKey, text_key
-from distillation.transfer_text import Text
+from data.tasks.text_key import by_text, text_key
+from distillation import score_rows
+from distillation.score_options import ScoreOptions
+from distillation.score_rows import ScoredText, ScoreRows
+from distillation.transfer_text import Text, names_of
 from system import files
 from system.errors import UserError, shown
 
@@ -130,7 +129,12 @@ def collect(
   Raises:
     UserError: no text is left.
   """
-  rows = [(name, row) for t, name in _named(tables) for row in t.rows]
+  names = names_of(table.path for table in tables)
+  rows = [
+    (name, row)
+    for name, table in zip(names, tables, strict=True)
+    for row in table.rows
+  ]
   kept = [
     (name, row)
     for name, row in rows
@@ -162,18 +166,6 @@ def collect(
   return ImportedScores(texts, logits, facts)
 
 
-def _named(tables: Sequence[ScoreRows]) -> list[tuple[ScoreRows, str]]:
-  """Returns the tables with the names that begin their texts' ids.
-
-  They are those of `transfer_text.read_files`, so that a teacher's dump of the
-  same files has the same ids.
-  """
-  names = [os.path.basename(table.path) for table in tables]
-  if len(set(names)) < len(names):
-    names = [table.path for table in tables]
-  return list(zip(tables, names, strict=True))
-
-
 def _facts(table: ScoreRows) -> dict[str, Any]:
   return {
     'path': table.path,
@@ -188,13 +180,6 @@ def _facts(table: ScoreRows) -> dict[str, Any]:
   }
 
 
-def _by_key(rows: Sequence[ScoredText]) -> dict[TextKey, list[ScoredText]]:
-  groups: dict[TextKey, list[ScoredText]] = {}
-  for row in rows:
-    groups.setdefault(text_key(row.text_a, row.text_b), []).append(row)
-  return groups
-
-
 def _differ(rows: Sequence[ScoredText]) -> bool:
   first = rows[0].logits
   return any(not np.allclose(x.logits, first, atol=_SAME) for x in rows[1:])
@@ -202,7 +187,7 @@ def _differ(rows: Sequence[ScoredText]) -> bool:
 
 def _repeated(rows: Sequence[ScoredText]) -> dict[str, int]:
   """Counts the texts that occur several times, and warns of them."""
-  repeated = [group for group in _by_key(rows).values() if len(group) > 1]
+  repeated = [group for group in by_text(rows).values() if len(group) > 1]
   differing = [group for group in repeated if _differ(group)]
   if repeated:
     logging.info(
@@ -249,7 +234,7 @@ def on_dev(tables: Sequence[ScoreRows], dev: Sequence[Example]) -> np.ndarray:
   exact: dict[tuple[str, str | None], list[ScoredText]] = {}
   for row in rows:
     exact.setdefault((row.text_a, row.text_b), []).append(row)
-  by_key = _by_key(rows)
+  by_key = by_text(rows)
   groups = [
     exact.get((e.text_a, e.text_b))
     or by_key.get(text_key(e.text_a, e.text_b), [])

@@ -21,7 +21,7 @@ import numpy as np
 from absl import logging
 
 from data.tasks.task import Task
-from data.tasks.text_encoding import encode_texts
+from data.tasks.text_encoding import encode_examples
 from data.text.tokenization import BertTokenizer
 from distillation import dump_manifest, dump_shards
 from distillation.dump_manifest import Manifest, Shard
@@ -340,11 +340,8 @@ def _encoded(rows: Sequence[Row], student: StudentInput) -> list[Row]:
         f'the dump has no text for {shown(row.example_id)}, although its '
         f'{dump_manifest.FILE_NAME} says that it keeps the text'
       )
-  ids, segments = encode_texts(
-    student.tokenizer,
-    [row.text_a for row in rows],
-    [row.text_b for row in rows] if is_pair else None,
-    student.max_seq_length,
+  ids, segments = encode_examples(
+    student.tokenizer, rows, is_pair, student.max_seq_length
   )
   return [
     row._replace(input_ids=row_ids, segment_ids=row_segments)

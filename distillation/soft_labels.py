@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.tasks.task import Task
-from distillation.patience import Patience
+from distillation.patient_kd import PatientKd
 from modeling.dropout import DropoutKey
 from modeling.models import Classifier
 from training import losses, scoring
@@ -17,7 +17,7 @@ def make_distillation_loss(
   task: Task,
   temperature: float = 1.0,
   hard_label_weight: float = 0.0,
-  patience: Patience | None = None,
+  patient: PatientKd | None = None,
 ) -> LossFunction:
   """Returns the student's loss under the teacher's predictions.
 
@@ -26,7 +26,7 @@ def make_distillation_loss(
   teacher's number. An example with a label has the loss (1 - w) soft + w hard,
   with the label's cross-entropy or squared error; an example without a label
   has the soft loss. All losses are divided by the number of examples in the
-  global batch. T = 1 and w = 0 without patience give the loss of Turc et al.
+  global batch. T = 1 and w = 0 without Patient KD give the loss of Turc et al.
   (section 2).
 
   Args:
@@ -35,7 +35,7 @@ def make_distillation_loss(
     temperature: T; not used for numbers.
     hard_label_weight: w in [0, 1]. Above 0, batches have `label_ids`: -1, or
       NaN for numbers, marks an example without a label.
-    patience: adds the weighted loss of [CLS] states; None for the logits alone.
+    patient: adds the weighted loss of [CLS] states; None for the logits alone.
   """
 
   def soft_loss(logits, batch, weights):
@@ -59,12 +59,12 @@ def make_distillation_loss(
     return {'loss': soft + hard, 'soft_loss': soft, 'hard_loss': hard}
 
   def loss_function(batch, dropout: DropoutKey | None):
-    if patience is None:
+    if patient is None:
       return logits_losses(model(batch, dropout=dropout)['logits'], batch)
-    outputs = patience.outputs(model, batch, dropout)
+    outputs = patient.outputs(model, batch, dropout)
     results = logits_losses(outputs['logits'], batch)
-    loss = patience.loss(outputs['cls_states'], batch)
-    results['loss'] += patience.weight * loss
+    loss = patient.loss(outputs['cls_states'], batch)
+    results['loss'] += patient.weight * loss
     return {**results, 'patient_loss': loss}
 
   return loss_function

@@ -21,11 +21,11 @@ from devices import workers
 from distillation import (
   dump_shards,
   merged_dump,
-  patience,
+  patient_kd,
 )
 from distillation.logits_dump import Dump
 from distillation.options import DistillationOptions
-from distillation.patience import Patience
+from distillation.patient_kd import PatientKd
 from distillation.soft_labels import agreement, make_distillation_loss
 from distillation.student_options import StudentOptions
 from distillation.transfer_text import Text
@@ -56,7 +56,7 @@ def make_job(
   task: Task,
   max_seq_length: int,
   options: StudentOptions,
-  patient: Patience | None = None,
+  patient: PatientKd | None = None,
 ) -> Job:
   """Returns the job of training a student on a teacher's logits.
 
@@ -65,7 +65,7 @@ def make_job(
     task: the task.
     max_seq_length: S.
     options: the temperature and the weight of labels.
-    patient: from `patience.make`.
+    patient: from `patient_kd.make`.
   """
   fields = dump_shards.record_fields(
     task,
@@ -112,10 +112,10 @@ def check_before_dump(
     return
   student = options.student
   if student.patient_weight:
-    layers = patience.student_layers(
+    layers = patient_kd.student_layers(
       student.layers(), len(options.dump.cls_layers()), config.num_hidden_layers
     )
-    patience.check_freeze(student, layers, options.training.freeze)
+    patient_kd.check_freeze(student, layers, options.training.freeze)
 
   output_dir = options.training.output_dir
   run_dir = seed_folders.of_first_seed(options).output_dir
@@ -172,14 +172,14 @@ class SoftLabels:
     student: its task, tokenizer and input length.
     output_dir: takes the student's own records if it needs some.
     options: the temperature and the weight of labels.
-    patient: from `patience.make`.
+    patient: from `patient_kd.make`.
   """
 
   dumps: Sequence[Dump]
   student: merged_dump.StudentInput
   output_dir: str
   options: StudentOptions
-  patient: Patience | None = None
+  patient: PatientKd | None = None
 
   def check(self) -> None:
     """Checks, before anything expensive, that the dumps suit the student.
@@ -267,14 +267,14 @@ def train_student(
     Stopped: the run was asked to stop, and has saved its state.
   """
   task, max_seq_length = folder.task, folder.max_seq_length
-  patient = patience.make(
+  patient = patient_kd.make(
     options.student,
     {dump.folder: dump.manifest for dump in dumps},
     model.config,
     options.training.seed,
   )
   if patient:
-    patience.check_freeze(
+    patient_kd.check_freeze(
       options.student, patient.layers, options.training.freeze
     )
   data = SoftLabels(

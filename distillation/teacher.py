@@ -15,7 +15,7 @@ from absl import logging
 from data.records import memory_batches
 from data.tasks import classifier_records, label_order
 from data.tasks.examples import Example
-from data.tasks.text_encoding import encode_texts
+from data.tasks.text_encoding import encode_examples
 from devices import restart, workers
 from distillation import (
   dev_scores,
@@ -359,12 +359,8 @@ def _score(
     RaggedTensors [N, (tokens)].
   """
   folder = job.folder
-  texts_b = [text.text_b for text in texts] if folder.task.is_pair else None
-  ids, segments = encode_texts(
-    folder.tokenizer,
-    [text.text_a for text in texts],
-    texts_b,
-    folder.max_seq_length,
+  ids, segments = encode_examples(
+    folder.tokenizer, texts, folder.task.is_pair, folder.max_seq_length
   )
   batches = memory_batches.batches(
     ids, segments, job.batch_size, folder.max_seq_length

@@ -21,6 +21,16 @@ class Text(NamedTuple):
   label: str | None = None  # As in the task's file; None if unknown.
 
 
+def names_of(paths: Iterable[str]) -> list[str]:
+  """Returns the names of files that begin the ids of their texts.
+
+  They are the base names, or the paths if two base names are equal.
+  """
+  paths = list(paths)
+  names = [os.path.basename(path) for path in paths]
+  return names if len(set(names)) == len(names) else paths
+
+
 def read_files(
   patterns: Sequence[str], columns: TextColumns
 ) -> list[list[Text]]:
@@ -45,10 +55,7 @@ def read_files(
   for number, pattern in enumerate(patterns):
     for path in files.expand(pattern):
       pattern_of.setdefault(path, number)
-  base_names = [os.path.basename(path) for path in pattern_of]
-  names = (
-    base_names if len(set(base_names)) == len(pattern_of) else list(pattern_of)
-  )
+  names = names_of(pattern_of)
   texts: list[list[Text]] = [[] for _ in patterns]
   has_table = False
   for (path, number), name in zip(pattern_of.items(), names, strict=True):

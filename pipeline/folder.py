@@ -11,7 +11,6 @@ from typing import Any
 
 from data.tasks import custom, split_folder
 from distillation import dump_manifest
-from modeling.checkpoints import model_file
 from modeling.checkpoints.location import locate
 from pipeline.options import PipelineOptions
 from system import files, local_files, settings
@@ -42,7 +41,7 @@ def _identity(options: PipelineOptions) -> dict[str, Any]:
   so they have their sizes and the checksums of their ends.
   """
   contents: dict[str, Any] = {
-    path: model_file.checksum(path) for path in _texts(options)
+    path: files.sha256(path) for path in _texts(options)
   }
   for path in _weights(options):
     contents[path] = [files.size(path), files.crc_of_ends(path)]

@@ -48,9 +48,8 @@ class LitertModel(Model):
   ) -> np.ndarray:
     del batch_size  # A model takes one text.
     ids, segments = self._tokenizer.encode(texts, are_pairs)
-    found = padded_batches.batches(ids, segments, 1, self._tokenizer.pad_id)
-    return padded_batches.in_order(
-      ((batch, self._run(batch.features)) for batch in found), len(texts)
+    return padded_batches.run(
+      self._run, ids, segments, 1, self._tokenizer.pad_id
     )
 
   def _run(self, features: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -54,11 +54,8 @@ class OnnxModel(Model):
     self, texts: Sequence[Text], are_pairs: bool, batch_size: int
   ) -> np.ndarray:
     ids, segments = self._tokenizer.encode(texts, are_pairs)
-    found = padded_batches.batches(
-      ids, segments, batch_size, self._tokenizer.pad_id
-    )
-    return padded_batches.in_order(
-      ((batch, self._run(batch.features)) for batch in found), len(texts)
+    return padded_batches.run(
+      self._run, ids, segments, batch_size, self._tokenizer.pad_id
     )
 
 

@@ -4,7 +4,7 @@ Tested by `tests/serving/padded_batches_test.py`.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -55,15 +55,25 @@ def batches(
     yield Batch(rows, features)
 
 
-def in_order(
-  results: Iterator[tuple[Batch, np.ndarray]], num_rows: int
+def run(
+  model: Callable[[dict[str, np.ndarray]], np.ndarray],
+  ids: Sequence[Sequence[int]],
+  segments: Sequence[Sequence[int]],
+  batch_size: int,
+  pad_id: int = 0,
 ) -> np.ndarray:
-  """Returns the rows of batches in the order of the inputs, float32 [N, C]."""
-  all_rows: np.ndarray | None = None
-  for batch, values in results:
-    if all_rows is None:
-      all_rows = np.empty([num_rows, values.shape[1]], np.float32)
-    all_rows[batch.rows] = values
-  if all_rows is None:
-    raise ValueError('there is no batch')
-  return all_rows
+  """Returns a model's outputs in the order of the inputs, float32 [N, C].
+
+  Args:
+    model: maps the features of a batch to its outputs [B, C].
+    ids, segments, batch_size, pad_id: as for `batches`; N > 0.
+  """
+  outputs: np.ndarray | None = None
+  for batch in batches(ids, segments, batch_size, pad_id):
+    values = model(batch.features)
+    if outputs is None:
+      outputs = np.empty([len(ids), values.shape[1]], np.float32)
+    outputs[batch.rows] = values
+  if outputs is None:
+    raise ValueError('there is no input')
+  return outputs

@@ -56,14 +56,12 @@ class TransformersModel(Model):
       max_length=self.max_seq_length,
       return_token_type_ids=True,
     )
-    found = padded_batches.batches(
+    return padded_batches.run(
+      self._run,
       encoded['input_ids'],
       encoded['token_type_ids'],
       batch_size,
       self._tokenizer.pad_token_id or 0,
-    )
-    return padded_batches.in_order(
-      ((batch, self._run(batch.features)) for batch in found), len(texts)
     )
 
   def _run(self, features: dict[str, np.ndarray]) -> np.ndarray:

@@ -6,6 +6,7 @@ raises a `UserError` if the file system reports an error.
 
 import contextlib
 import glob
+import hashlib
 import io
 import json
 import os
@@ -28,6 +29,8 @@ from system.file_systems import (
 )
 
 _END_BYTES = 1 << 20
+# Bytes of a file to read at a time.
+_BLOCK_BYTES = 1 << 20
 _BUFFER_BYTES = 1 << 20
 
 
@@ -84,6 +87,16 @@ def crc_of_ends(path: str) -> str:
     crc = zlib.crc32(file.read(_END_BYTES))
     file.seek(max(0, size(path) - _END_BYTES))
     return f'{zlib.crc32(file.read(_END_BYTES), crc):08x}'
+
+
+def sha256(*paths: str) -> str:
+  """Returns the SHA-256 of files, one after the other, in hexadecimal."""
+  digest = hashlib.sha256()
+  for path in paths:
+    with open_stream(path) as file:
+      while block := file.read(_BLOCK_BYTES):
+        digest.update(block)
+  return digest.hexdigest()
 
 
 def real_path(path: str) -> str:

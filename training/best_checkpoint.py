@@ -22,7 +22,7 @@ from modeling.checkpoints import exporting, location, recorded_casing
 from system import files
 from system.errors import UserError
 from training.metrics import LOWER_IS_BETTER
-from training.run_folder import MetricsLog
+from training.metrics_log import MetricsLog
 
 _LOG = 'eval_metrics.jsonl'
 _LOWER_IS_BETTER = tuple(f'eval_{name}' for name in LOWER_IS_BETTER)

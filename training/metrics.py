@@ -17,6 +17,7 @@ mean_absolute_error    of numbers; lower is better
 import math
 import warnings
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -121,24 +122,18 @@ def _accuracy(labels: np.ndarray, predictions: np.ndarray) -> float:
 
 def _of_positive_class(name: str) -> Callable:
   """Returns a score of the positive class, which is label id 1."""
+  score = _of_sklearn(name)
+  return lambda labels, predictions: score(labels == 1, predictions == 1)
+
+
+def _of_sklearn(name: str, **arguments: Any) -> Callable:
+  """Returns scikit-learn's function of a score; an undefined one is 0."""
 
   def score(labels: np.ndarray, predictions: np.ndarray) -> float:
     from sklearn import metrics
 
     function = getattr(metrics, f'{name}_score')
-    return function(labels == 1, predictions == 1, zero_division=0.0)
-
-  return score
-
-
-def _macro(name: str) -> Callable:
-  """Returns the mean of a score over the classes that occur."""
-
-  def score(labels: np.ndarray, predictions: np.ndarray) -> float:
-    from sklearn import metrics
-
-    function = getattr(metrics, f'{name}_score')
-    return function(labels, predictions, average='macro', zero_division=0.0)
+    return function(labels, predictions, zero_division=0.0, **arguments)
 
   return score
 
@@ -200,7 +195,7 @@ _PER_CLASS = ('f1', 'precision', 'recall')
 _METRICS = {
   'accuracy': _accuracy,
   **{name: _of_positive_class(name) for name in _PER_CLASS},
-  **{f'macro_{name}': _macro(name) for name in _PER_CLASS},
+  **{f'macro_{x}': _of_sklearn(x, average='macro') for x in _PER_CLASS},
   'matthews_correlation': _matthews_correlation,
   'pearson': _pearson,
   'spearman': _spearman,

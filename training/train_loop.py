@@ -18,11 +18,11 @@ from system import file_systems, stop_request
 from system.errors import Stopped, UserError
 from system.progress import Progress
 from training import best_checkpoint
+from training.metrics_log import MetricsLog
 from training.options import RunSettings
 from training.pace import Pace
 from training.profiling import Profile, profiled_steps
 from training.resuming import Checkpointer
-from training.run_folder import MetricsLog
 from training.step_statistics import StepStatistics
 from training.train_step import Trainer
 

@@ -13,7 +13,7 @@ from data.records.record_writer import RecordWriter
 from data.records.serialization import serialize
 from data.tasks.examples import Example
 from data.tasks.task import Task
-from data.tasks.text_encoding import encode_texts
+from data.tasks.text_encoding import encode_examples
 from data.text.tokenization import BertTokenizer
 from system.errors import UserError
 
@@ -81,9 +81,8 @@ def _columns(
   max_seq_length: int,
 ) -> dict[str, np.ndarray]:
   """Returns the fields of `record_fields`, [N, S] or [N, 1]."""
-  texts_b = [e.text_b for e in examples] if task.is_pair else None
-  ids, segments = encode_texts(
-    tokenizer, [e.text_a for e in examples], texts_b, max_seq_length
+  ids, segments = encode_examples(
+    tokenizer, examples, task.is_pair, max_seq_length
   )
   shape = [None, max_seq_length]
   mask = tf.sequence_mask(ids.row_lengths(), max_seq_length, tf.int64)

@@ -119,8 +119,15 @@ _TASKS = (
         has_header=False,
       ),
     ),
+    class_names={'unacceptable': '0', 'acceptable': '1'},
   ),
-  Task('SST-2', _BINARY, ('accuracy',), _in_files('SST-2', _layouts(Fields()))),
+  Task(
+    'SST-2',
+    _BINARY,
+    ('accuracy',),
+    _in_files('SST-2', _layouts(Fields())),
+    class_names={'negative': '0', 'positive': '1'},
+  ),
   Task(
     'MRPC',
     _BINARY,
@@ -131,6 +138,7 @@ _TASKS = (
       _mrpc_as_released(),
     ),
     is_symmetric=True,
+    class_names={'not_equivalent': '0', 'equivalent': '1'},
   ),
   Task(
     'STS-B',
@@ -151,6 +159,7 @@ _TASKS = (
       ),
     ),
     is_symmetric=True,
+    class_names={'not_duplicate': '0', 'duplicate': '1'},
   ),
   Task(
     'MNLI',
@@ -178,7 +187,13 @@ _TASKS = (
     ('accuracy',),
     _in_files('RTE', _layouts(_PAIR)),
   ),
-  Task('WNLI', _BINARY, ('accuracy',), _in_files('WNLI', _layouts(_PAIR))),
+  Task(
+    'WNLI',
+    _BINARY,
+    ('accuracy',),
+    _in_files('WNLI', _layouts(_PAIR)),
+    class_names={'not_entailment': '0', 'entailment': '1'},
+  ),
   # GLUE's diagnostic set: a test set only, for MNLI models.
   Task(
     'AX',

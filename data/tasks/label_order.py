@@ -12,7 +12,6 @@ from typing import Any
 
 from absl import logging
 
-from data.tasks.class_names import CLASS_NAMES
 from data.tasks.task import Split, Task
 from system import files, text_files
 from system.errors import UserError, shown
@@ -216,7 +215,7 @@ def in_order_of(
 
 def _matched(task: Task, labels: tuple[str, ...]) -> tuple[str, ...] | None:
   """Returns a task's labels in a model's order; None if it has others."""
-  return in_order_of(labels, task.labels, CLASS_NAMES.get(task.name))
+  return in_order_of(labels, task.labels, task.class_names)
 
 
 def _warn_of_unnamed(task: Task, folders: Iterable[str]) -> None:

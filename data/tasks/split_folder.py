@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import logging
@@ -71,7 +71,8 @@ def write(options: SplitOptions, folder: str) -> dict[str, Any]:
     'is_complete': False,
     'settings': settings,
     'files': {
-      name: _sha256([text.encode()]) for name, text in contents.items()
+      name: hashlib.sha256(text.encode()).hexdigest()
+      for name, text in contents.items()
     },
     **splits.facts,
   }
@@ -123,17 +124,8 @@ def _settings(options: SplitOptions) -> dict[str, Any]:
   settings['text_column'] = columns.text
   settings |= {f'{k}_fraction': v for k, v in options.fractions().items()}
   for name, path in options.sources().items():
-    with files.open_stream(path) as file:
-      checksum = _sha256(iter(lambda: file.read(1 << 20), b''))
-    settings[name] = {'sha256': checksum}
+    settings[name] = {'sha256': files.sha256(path)}
   return settings
-
-
-def _sha256(chunks: Iterable[bytes]) -> str:
-  digest = hashlib.sha256()
-  for chunk in chunks:
-    digest.update(chunk)
-  return digest.hexdigest()
 
 
 def _read_manifest(path: str) -> dict[str, Any] | None:
@@ -170,12 +162,11 @@ def _check_files(found: Mapping[str, Any], folder: str) -> None:
   for name, checksum in found['files'].items():
     path = os.path.join(folder, name)
     files.require_file(path, f'a split that {MANIFEST} names')
-    with files.open_stream(path) as file:
-      if _sha256([file.read()]) != checksum:
-        raise UserError(
-          f'{path} was changed since it was written. Give another folder, or '
-          f'remove {folder} to split the table again.'
-        )
+    if files.sha256(path) != checksum:
+      raise UserError(
+        f'{path} was changed since it was written. Give another folder, or '
+        f'remove {folder} to split the table again.'
+      )
 
 
 def _split_names() -> list[str]:

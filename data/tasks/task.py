@@ -60,6 +60,7 @@ class Task:
     metrics: names from training/metrics.py, the main metric first.
     splits: 'train', 'dev', 'test' → their data.
     is_symmetric: whether the two texts of a pair may change places.
+    class_names: names of the classes that the data numbers → their labels.
     ignores_case: whether the data may spell labels in another case. The labels
       of a model may differ from the data's in case alone.
   """
@@ -69,6 +70,9 @@ class Task:
   metrics: tuple[str, ...]
   splits: Mapping[str, Split] = dataclasses.field(hash=False)
   is_symmetric: bool = False
+  class_names: Mapping[str, str] = dataclasses.field(
+    default_factory=dict, hash=False
+  )
   ignores_case: bool = False
 
   @property

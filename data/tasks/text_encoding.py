@@ -10,6 +10,7 @@ Tested by `tests/data/tasks/text_encoding_test.py`.
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import tensorflow as tf
 
@@ -46,6 +47,35 @@ def encode_texts(
     tf.cast(max_seq_length - num_special, tf.int64),
   )
   return _assemble(tokenizer, [a, b], kept)
+
+
+class _Texts(Protocol):
+  """A sentence, or a pair of texts."""
+
+  text_a: str
+  text_b: str | None
+
+
+def encode_examples(
+  tokenizer: BertTokenizer,
+  examples: Sequence[_Texts],
+  is_pair: bool,
+  max_seq_length: int,
+) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+  """Encodes the texts of examples; see `encode_texts`.
+
+  Args:
+    tokenizer: BERT's tokenizer.
+    examples: N objects with texts.
+    is_pair: whether `text_b` is read.
+    max_seq_length: S.
+  """
+  return encode_texts(
+    tokenizer,
+    [example.text_a for example in examples],
+    [example.text_b for example in examples] if is_pair else None,
+    max_seq_length,
+  )
 
 
 def trimmed_lengths(

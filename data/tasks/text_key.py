@@ -4,6 +4,7 @@ Tested by `tests/data/tasks/table_split_test.py`.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from data.tasks.examples import Example
 from system.errors import shown
@@ -25,9 +26,19 @@ def _normalise(text: str) -> str:
   return ''.join(text.lower().split())
 
 
-def by_text(examples: Iterable[Example]) -> dict[TextKey, list[Example]]:
+class _Texts(Protocol):
+  """A sentence, or a pair of texts."""
+
+  text_a: str
+  text_b: str | None
+
+
+_Example = TypeVar('_Example', bound=_Texts)
+
+
+def by_text(examples: Iterable[_Example]) -> dict[TextKey, list[_Example]]:
   """Returns the examples of each text or pair."""
-  groups: dict[TextKey, list[Example]] = {}
+  groups: dict[TextKey, list[_Example]] = {}
   for example in examples:
     key = text_key(example.text_a, example.text_b)
     groups.setdefault(key, []).append(example)

@@ -8,7 +8,6 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 
-from data.tasks.class_names import CLASS_NAMES
 from data.tasks.examples import Example, Fields
 from data.tasks.task import MissingSplit, Task
 from data.text.tfds_rows import TfdsSource
@@ -120,9 +119,7 @@ def from_tfds(task: Task) -> Task:
   dataset = f'glue/{task.name.lower().replace("-", "")}'
   in_files = next(iter(task.splits.values())).layouts[0].fields
   texts = _TEXTS.get(task.name, (in_files.text_a, in_files.text_b))
-  fields = Fields(
-    *texts, index='idx', renamed_labels=CLASS_NAMES.get(task.name, {})
-  )
+  fields = Fields(*texts, index='idx', renamed_labels=task.class_names)
   # All test labels are -1. They are not read: for STS-B, -1 would be a number.
   splits = {
     split: TfdsSplit(

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from modeling.checkpoints import (
   hugging_face_reader,
   location,
-  model_file,
   recorded_casing,
 )
 from modeling.checkpoints.bundle_files import VOCAB
@@ -103,7 +102,7 @@ def _check(paths: dict[str, str], sums: dict[str, str]) -> None:
   """
   for name, path in paths.items():
     files.require_file(path, f'{name} of the encoder')
-    found = model_file.checksum(path)
+    found = files.sha256(path)
     if found != (expected := sums.get(name)):
       reason = 'is damaged: restore it from the repository'
       if name == VOCAB:

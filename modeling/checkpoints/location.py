@@ -182,7 +182,7 @@ class Checkpoint:
     Raises:
       UserError: there is no data file, or one cannot be read.
     """
-    return model_file.checksum(*self.data_files())
+    return files.sha256(*self.data_files())
 
 
 def label_folders(path: str) -> list[str]:

@@ -15,7 +15,6 @@ exist.
 """
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -26,7 +25,6 @@ from system.errors import UserError, shown
 
 FILE = 'model.json'
 _LABELS_FILE = 'labels.txt'
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +84,7 @@ def write(
   checksums = {name: before[name] for name in kept if name in before}
   for name in names:
     if files.exists(other := os.path.join(folder, name)):
-      checksums[name] = checksum(other)
+      checksums[name] = files.sha256(other)
   values = {
     'task': content.task and dataclasses.asdict(content.task),
     'do_lower_case': content.do_lower_case,
@@ -146,22 +144,12 @@ def check_files(folder: str, content: ModelFile, names: Iterable[str]) -> None:
   for name in names:
     path = os.path.join(folder, name)
     expected = content.checksums.get(name)
-    if expected and files.exists(path) and checksum(path) != expected:
+    if expected and files.exists(path) and files.sha256(path) != expected:
       raise UserError(
         f'{path} is damaged or belongs to another model: {FILE} records '
         'another checksum. Restore the file, or remove its line under "files" '
         f'in {os.path.join(folder, FILE)} if the change is intended.'
       )
-
-
-def checksum(*paths: str) -> str:
-  """Returns the SHA-256 of files, one after the other, in hexadecimal."""
-  digest = hashlib.sha256()
-  for path in paths:
-    with files.open_stream(path) as file:
-      while block := file.read(_BLOCK_BYTES):
-        digest.update(block)
-  return digest.hexdigest()
 
 
 def _check_labels(folder: str, content: ModelFile) -> None:

@@ -6,8 +6,8 @@ import pytest
 from data.tasks import glue
 from data.tasks.examples import Example
 from data.tasks.held_out import HeldOut
-from data.tasks.score_options import ScoreOptions
 from distillation import imported_scores
+from distillation.score_options import ScoreOptions
 from system.errors import UserError
 
 _TASK = glue.get_task('SST-2')

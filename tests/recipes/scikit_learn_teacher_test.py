@@ -2,8 +2,8 @@
 
 import pytest
 
-from data.tasks import score_rows
-from data.tasks.score_options import ScoreOptions
+from distillation import score_rows
+from distillation.score_options import ScoreOptions
 from recipes import scikit_learn_teacher
 
 pytest.importorskip('sklearn')

@@ -23,15 +23,15 @@ def test_batches_are_padded_to_their_longest_the_shortest_first():
 
 def test_results_come_in_the_order_of_the_inputs():
   ids = [[1, 1, 1], [1], [1, 1]]
-  results = (
-    (batch, batch.features['attention_mask'].sum(1, keepdims=True))
-    for batch in padded_batches.batches(ids, ids, 2)
-  )
-  found = padded_batches.in_order(results, 3)
+
+  def count(features):
+    return features['attention_mask'].sum(1, keepdims=True)
+
+  found = padded_batches.run(count, ids, ids, 2)
   assert found.tolist() == [[3], [1], [2]]
   assert found.dtype == np.float32
 
 
-def test_no_batch_is_an_error():
-  with pytest.raises(ValueError, match='there is no batch'):
-    padded_batches.in_order(iter(()), 0)
+def test_no_input_is_an_error():
+  with pytest.raises(ValueError, match='there is no input'):
+    padded_batches.run(len, [], [], 2)

@@ -24,7 +24,7 @@ from data.records import batch_signatures
 from data.tasks.task import Task
 from data.text.vocabulary import load_vocabulary
 from devices import flops
-from distillation import dump_manifest, patience, run, student
+from distillation import dump_manifest, patient_kd, run, student
 from modeling.checkpoints.location import locate
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer
@@ -145,7 +145,7 @@ def _distillation(num_replicas: int) -> ReplicaJob:
   if options.student.patient_weight:
     flag_group.require('logits_dir')
     dumps = {x: dump_manifest.read(x) for x in options.dump.logits_dir}
-  patient = patience.make(
+  patient = patient_kd.make(
     options.student, dumps, model.config, options.training.seed
   )
   length = options.model.max_seq_length

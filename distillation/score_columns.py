@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from data.tasks import tables
-from data.tasks.score_options import ScoreOptions
+from distillation.score_options import ScoreOptions
 from system import files
 from system.errors import UserError, listed, shown
 

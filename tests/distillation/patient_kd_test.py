@@ -10,10 +10,10 @@ import tiny_dump
 from tiny_dump import MANIFEST, ROWS, WORDS
 
 from data.tasks import glue
-from distillation import merged_dump, patience, soft_labels
+from distillation import merged_dump, patient_kd, soft_labels
 from distillation.dump_options import DumpOptions
 from distillation.merged_dump import StudentInput
-from distillation.patience import Patience
+from distillation.patient_kd import PatientKd
 from distillation.student_options import StudentOptions
 from modeling.configs import BertConfig
 from modeling.models import Classifier
@@ -48,7 +48,7 @@ SST2 = glue.get_task('SST-2')
 def test_layers_are_spread_below_the_last_unless_given(
   given, num_matched, num_layers, expected
 ):
-  found = patience.student_layers(given, num_matched, num_layers)
+  found = patient_kd.student_layers(given, num_matched, num_layers)
   assert found == expected
 
 
@@ -62,19 +62,19 @@ def test_layers_are_spread_below_the_last_unless_given(
 )
 def test_layers_that_do_not_fit_are_refused(given, num_matched, message):
   with pytest.raises(UserError, match=message):
-    patience.student_layers(given, num_matched, 3)
+    patient_kd.student_layers(given, num_matched, 3)
 
 
 def test_layers_that_are_all_frozen_are_refused():
   options = StudentOptions(patient_weight=0.5)
   for freeze in (None, 'embeddings', '2'):
-    patience.check_freeze(options, [1, 3], freeze)
+    patient_kd.check_freeze(options, [1, 3], freeze)
   with pytest.raises(
     UserError, match='`patient_weight`=0.5 cannot .*`freeze`=3 keeps .*: 1, 3'
   ):
-    patience.check_freeze(options, [1, 3], '3')
+    patient_kd.check_freeze(options, [1, 3], '3')
   inherited = dataclasses.replace(options, inherited={'patient_weight'})
-  patience.check_freeze(inherited, [1, 3], '3')
+  patient_kd.check_freeze(inherited, [1, 3], '3')
 
 
 @pytest.mark.parametrize('value', ['0', '2,1', '1,1', 'x', '1.5', '-1'])
@@ -91,7 +91,7 @@ def test_layers_are_ascending_numbers(value):
 
 def _make(cls_size, **options):
   manifest = dataclasses.replace(MANIFEST, cls_layers=[2, 4], cls_size=cls_size)
-  return patience.make(
+  return patient_kd.make(
     StudentOptions(patient_weight=0.5, **options), {'a': manifest}, CONFIG, 7
   )
 
@@ -109,14 +109,14 @@ def test_other_widths_have_a_map_for_each_layer_that_the_seed_decides():
   assert not np.array_equal(first[0], first[1])
 
 
-def test_without_a_weight_there_is_no_patience():
-  assert patience.make(StudentOptions(), {}, CONFIG, 0) is None
+def test_without_a_weight_there_is_no_patient_kd():
+  assert patient_kd.make(StudentOptions(), {}, CONFIG, 0) is None
 
 
 def test_the_map_is_applied_to_the_students_states():
   # Layer 1's map sends [x, y] to [x, 0, y], layer 2's sends it to [y, x, 0].
   maps = [[[1, 0, 0], [0, 0, 1]], [[0, 1, 0], [1, 0, 0]]]
-  patient = Patience(1.0, [1, 2], 3, tf.Variable(np.float32(maps)))
+  patient = PatientKd(1.0, [1, 2], 3, tf.Variable(np.float32(maps)))
   # [1, 0, 2] is the first target's direction. [4, 3, 0] against [1, 0, 0]: the
   # squared distance of [0.8, 0.6, 0] is 0.04 + 0.36.
   loss = patient.loss(
@@ -140,7 +140,7 @@ def test_the_weighted_loss_is_added_to_that_of_the_logits():
       assert states == 'states'
       return tf.constant(0.25)
 
-  function = soft_labels.make_distillation_loss(None, SST2, patience=Fixed())
+  function = soft_labels.make_distillation_loss(None, SST2, patient=Fixed())
   batch = {
     'teacher_logits': tf.zeros([1, 2]),
     'example_denominator': tf.constant(1.0),
@@ -150,7 +150,7 @@ def test_the_weighted_loss_is_added_to_that_of_the_logits():
   assert float(losses['loss']) == pytest.approx(math.log(2) + 0.75, rel=1e-6)
 
 
-def test_patience_trains_the_matched_layers_and_the_map():
+def test_patient_kd_trains_the_matched_layers_and_the_map():
   model = Classifier(CONFIG, 2)
   patient = _make(6, patient_layers=('1', '2'))
   batch = {
@@ -247,12 +247,12 @@ def test_a_merged_dump_drops_the_states_and_is_refused(tmp_path, tokenizer):
   options = StudentOptions(patient_weight=0.5)
   message = f'dump in {merged.folder} has no .CLS. states .*merges several'
   with pytest.raises(UserError, match=message):
-    patience.make(options, {merged.folder: merged.manifest}, CONFIG, 0)
+    patient_kd.make(options, {merged.folder: merged.manifest}, CONFIG, 0)
   with pytest.raises(UserError, match='one teacher.* names 2 dumps: a, b'):
-    patience.make(options, {'a': MANIFEST, 'b': MANIFEST}, CONFIG, 0)
+    patient_kd.make(options, {'a': MANIFEST, 'b': MANIFEST}, CONFIG, 0)
   message = 'dump in a has no .CLS. states .* make it with `dump_cls_layers`'
   with pytest.raises(UserError, match=message):
-    patience.make(options, {'a': MANIFEST}, CONFIG, 0)
+    patient_kd.make(options, {'a': MANIFEST}, CONFIG, 0)
 
 
 def test_states_stay_with_a_text_that_is_tokenized_again(tmp_path, tokenizer):

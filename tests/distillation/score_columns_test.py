@@ -2,8 +2,8 @@
 
 import pytest
 
-from data.tasks import score_columns
-from data.tasks.score_options import ScoreOptions
+from distillation import score_columns
+from distillation.score_options import ScoreOptions
 from system.errors import UserError
 
 _LABELS = ('0', '1')

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from data.tasks import score_rows
-from data.tasks.score_options import ScoreOptions
+from distillation import score_rows
+from distillation.score_options import ScoreOptions
 from system.errors import UserError
 
 _ROWS = [('good', 0.1, 0.9), ('a bad, "bad" film', 0.75, 0.25)]

@@ -1,6 +1,7 @@
 """The settings that say where a table holds a teacher's scores.
 
-Does not import TensorFlow. Tested by `tests/data/tasks/score_columns_test.py`.
+Does not import TensorFlow. Tested by
+`tests/distillation/score_columns_test.py`.
 """
 
 import dataclasses

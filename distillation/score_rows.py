@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.tasks import score_columns, score_values, tables
-from data.tasks.score_columns import ScoreColumns
-from data.tasks.score_options import ScoreOptions
+from data.tasks import tables
+from distillation import score_columns, score_values
+from distillation.score_columns import ScoreColumns
+from distillation.score_options import ScoreOptions
 from system import text_files
 from system.errors import UserError, listed, shown
 

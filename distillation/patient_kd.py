@@ -23,11 +23,11 @@ from modeling.models import Classifier
 from system.errors import UserError
 from training import intermediate_losses
 
-_PROJECTION = 'patience/projection'
+_PROJECTION = 'patient_kd/projection'
 
 
 @dataclasses.dataclass(frozen=True)
-class Patience:
+class PatientKd:
   """Which states a student matches, and how.
 
   Attributes:
@@ -82,7 +82,7 @@ def make(
   dumps: Mapping[str, Manifest],
   config: BertConfig,
   seed: int,
-) -> Patience | None:
+) -> PatientKd | None:
   """Returns what the student's options ask for; None for the logits alone.
 
   Call it in the strategy's scope, in which the student was made.
@@ -107,7 +107,9 @@ def make(
     shape = (len(layers), config.hidden_size, manifest.cls_size)
     init = WeightInit(config.initializer_range, seed).normal(_PROJECTION)
     projection = tf.Variable(init(shape), name=_PROJECTION)
-  return Patience(options.patient_weight, layers, manifest.cls_size, projection)
+  return PatientKd(
+    options.patient_weight, layers, manifest.cls_size, projection
+  )
 
 
 def _only(options: StudentOptions, dumps: Mapping[str, Manifest]) -> Manifest:

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from data.tasks import score_values
-from data.tasks.score_columns import ScoreColumns
-from data.tasks.score_values import BadScore
+from distillation import score_values
+from distillation.score_columns import ScoreColumns
+from distillation.score_values import BadScore
 
 _EACH = ScoreColumns('probabilities', ('p_a', 'p_b'), ('a', 'b'))
 _OBJECT = ScoreColumns('probabilities', ('all',), ('a', 'b'), is_object=True)

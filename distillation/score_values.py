@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data.tasks import tables
-from data.tasks.score_columns import ScoreColumns
+from distillation.score_columns import ScoreColumns
 from system import json_text
 from system.errors import shown
 
