@@ -34,6 +34,7 @@ from serving import export_record
 from system import files, text_files
 from system.errors import UserError, listed, shown
 from tools import imported_folder
+from tools.imported_folder import ImportedModel
 
 FLAGS = flags.FLAGS
 
@@ -96,25 +97,15 @@ def import_folder(
   tokens, added, padding = _read_vocabulary(vocab_file, config)
   weights, unused = hugging_face_reader.read_weights(weights_file)
   fresh = _check_weights(weights, config, weights_file, fresh_pooler)
-  labels = imported_folder.read_labels(input_dir, weights)
-  content = imported_folder.recorded(input_dir, labels, casing)
-  from modeling.checkpoints import exporting
-
-  files.make_folder(output_dir)
   longest = None
   if HEAD_BIAS in weights:
     longest = export_record.longest_input(input_dir)
-  recorded = imported_folder.describe(
-    output_dir, labels, casing, content, longest
-  )
-  prefix = exporting.write_folder(output_dir, weights, config, tokens)
-  imported_folder.complete(prefix, content)
+  model = ImportedModel(input_dir, weights, config, tokens, casing, longest)
+  prefix, lines = imported_folder.write(model, output_dir)
   return [
     f'{weights_file} → {len(weights)} variables of {prefix}',
     *_activation(config.hidden_act),
-    *imported_folder.report_line(
-      'heads', sorted(n for n in weights if not is_encoder(n))
-    ),
+    *imported_folder.heads(weights),
     *imported_folder.report_line('freshly initialised', fresh),
     *imported_folder.report_line('unused', unused),
     *_unused_head(input_dir),
@@ -125,10 +116,7 @@ def import_folder(
     *imported_folder.report_line(
       'added tokens that no text has here', _unmatched(added, casing)
     ),
-    *imported_folder.report_line('labels', list(labels)),
-    *imported_folder.unnamed(weights, labels),
-    *recorded,
-    *([f'use --do_lower_case={casing[1]}'] if casing else []),
+    *lines,
   ]
 
 

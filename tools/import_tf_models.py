@@ -22,12 +22,13 @@ from cli import flag_group, script
 from data.text.vocabulary import load_vocabulary
 from modeling.checkpoints import location, recorded_casing
 from modeling.checkpoints.bundle_files import CONFIG, PREFIX, VOCAB
-from modeling.checkpoints.released_names import HEAD_BIAS, is_encoder
+from modeling.checkpoints.released_names import HEAD_BIAS
 from modeling.checkpoints.tf_models import PARAMS
 from modeling.configs import BertConfig
 from system import files, text_files
 from system.errors import UserError
 from tools import imported_folder
+from tools.imported_folder import ImportedModel
 
 if TYPE_CHECKING:
   import numpy as np
@@ -84,7 +85,7 @@ def import_checkpoint(
     raise UserError(
       f'`output_dir`={output_dir} is the folder to import: give another folder'
     )
-  from modeling.checkpoints import exporting, tf_models_reader
+  from modeling.checkpoints import tf_models_reader
 
   config_file, config = tf_models_reader.read_config(checkpoint.folder)
   vocab_file = vocab_file or os.path.join(checkpoint.folder, VOCAB)
@@ -94,29 +95,20 @@ def import_checkpoint(
     checkpoint.prefix, config
   )
   _check_weights(checkpoint.prefix, weights, config, config_file)
-  labels = imported_folder.read_labels(checkpoint.folder, weights)
-  content = imported_folder.recorded(checkpoint.folder, labels, casing)
-  files.make_folder(output_dir)
-  length = None
+  longest = None
   if HEAD_BIAS in weights:
-    length = tf_models_reader.longest_input(checkpoint.folder)
-  recorded = imported_folder.describe(
-    output_dir, labels, casing, content, length
-  )
+    longest = tf_models_reader.longest_input(checkpoint.folder)
   tokens = text_files.read_lines(vocab_file)
-  prefix = exporting.write_folder(output_dir, weights, config, tokens)
-  imported_folder.complete(prefix, content)
+  model = ImportedModel(
+    checkpoint.folder, weights, config, tokens, casing, longest
+  )
+  prefix, lines = imported_folder.write(model, output_dir)
   return [
     f'{checkpoint.prefix} → {len(weights)} variables of {prefix}',
     f'the pooler is {pooler}',
-    *imported_folder.report_line(
-      'heads', sorted(n for n in weights if not is_encoder(n))
-    ),
+    *imported_folder.heads(weights),
     *imported_folder.report_line('unused', unused),
-    *imported_folder.report_line('labels', list(labels)),
-    *imported_folder.unnamed(weights, labels),
-    *recorded,
-    *([f'use --do_lower_case={casing[1]}'] if casing else []),
+    *lines,
   ]
 
 

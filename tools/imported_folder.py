@@ -1,17 +1,18 @@
-"""What the tools that import a model share, and write beside its weights.
+"""Writes an imported model, and reports on it, for the tools that import one.
 
 Tested by `tests/tools/import_hugging_face_test.py`.
 """
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from modeling.checkpoints import model_file, recorded_casing
 from modeling.checkpoints.bundle_files import CONFIG, DATA, INDEX, VOCAB
 from modeling.checkpoints.model_file import ModelFile
-from modeling.checkpoints.released_names import HEAD_BIAS
+from modeling.checkpoints.released_names import HEAD_BIAS, is_encoder
+from modeling.configs import BertConfig
 from system import files
 from system.errors import UserError, shown
 
@@ -19,40 +20,60 @@ if TYPE_CHECKING:
   import numpy as np
 
 
-def read_labels(
-  folder: str, weights: 'Mapping[str, np.ndarray]'
-) -> tuple[str, ...]:
-  """Returns the names of a classifier's classes; none if they are unknown.
+class ImportedModel(NamedTuple):
+  """A model of another program, read and checked.
+
+  Attributes:
+    folder: its folder.
+    weights: by their names in released BERT.
+    config: its configuration.
+    tokens: the lines of its vocabulary.
+    casing: the file that records the casing, and do_lower_case; None if
+      unknown.
+    longest_input: of a classifier, in tokens; None if unknown.
+  """
+
+  folder: str
+  weights: 'Mapping[str, np.ndarray]'
+  config: BertConfig
+  tokens: Iterable[str]
+  casing: tuple[str, bool] | None
+  longest_input: int | None
+
+
+def write(model: ImportedModel, output_dir: str) -> tuple[str, list[str]]:
+  """Writes a model's weights, and beside them what its folder says of it.
 
   Args:
-    folder: the folder of the imported model, which names them as
-      `label_order.find` says.
-    weights: the model's, by their names in released BERT.
+    model: the model.
+    output_dir: the folder to write to, created if missing. What an earlier
+      import wrote is replaced.
+
+  Returns:
+    The checkpoint's prefix, and the last lines of a report.
 
   Raises:
-    UserError: the folder names another number of classes than the weights have.
+    UserError: the folder names another number of classes than the weights have,
+      or its export.json is malformed, or has other labels.
   """
-  from data.tasks import label_order
+  from modeling.checkpoints import exporting
 
-  if HEAD_BIAS not in weights or not (found := label_order.find([folder])):
-    return ()
-  path, names = found
-  if len(names) != (count := len(weights[HEAD_BIAS])):
-    raise UserError(
-      f'{path} names {len(names)} classes, the weights have {count}'
-    )
-  return names
-
-
-def unnamed(
-  weights: 'Mapping[str, np.ndarray]', labels: tuple[str, ...]
-) -> list[str]:
-  """Returns the line of a report that says that classes have no names."""
-  if labels or len(weights.get(HEAD_BIAS, ())) < 2:
-    return []
-  return [
-    'the classes have no names: write labels.txt beside the checkpoint, one '
-    'label a line, in the order of the logits'
+  labels = _read_labels(model)
+  content = _recorded(model, labels)
+  files.make_folder(output_dir)
+  described = _describe(model, output_dir, labels, content)
+  prefix = exporting.write_folder(
+    output_dir, model.weights, model.config, model.tokens
+  )
+  if content != model_file.UNKNOWN:
+    folder, name = os.path.split(prefix)
+    names = [CONFIG, VOCAB, name + INDEX, name + DATA]
+    model_file.write(folder, content, names)
+  return prefix, [
+    *report_line('labels', labels),
+    *_unnamed(model, labels),
+    *described,
+    *([f'use --do_lower_case={model.casing[1]}'] if model.casing else []),
   ]
 
 
@@ -61,53 +82,52 @@ def report_line(title: str, names: Sequence[str]) -> list[str]:
   return [f'{title} ({len(names)}): {", ".join(names)}'] if names else []
 
 
-def recorded(
-  input_dir: str, labels: tuple[str, ...], casing: tuple[str, bool] | None
-) -> ModelFile:
-  """Returns what export.json records of a model, for model.json.
+def heads(weights: 'Mapping[str, np.ndarray]') -> list[str]:
+  """Returns the line of a report that lists the weights of heads."""
+  names = sorted(name for name in weights if not is_encoder(name))
+  return report_line('heads', names)
 
-  Args:
-    input_dir: the folder of the imported model.
-    labels: the names of its classes; empty if they are unknown.
-    casing: the file that records the casing, and do_lower_case; None if
-      unknown.
 
-  Raises:
-    UserError: export.json is malformed, or has other labels.
-  """
+def _read_labels(model: ImportedModel) -> tuple[str, ...]:
+  """Returns the names of a classifier's classes; none if they are unknown."""
+  from data.tasks import label_order
+
+  found = label_order.find([model.folder]) if HEAD_BIAS in model.weights else ()
+  if not found:
+    return ()
+  path, names = found
+  if len(names) != (count := len(model.weights[HEAD_BIAS])):
+    raise UserError(
+      f'{path} names {len(names)} classes, the weights have {count}'
+    )
+  return names
+
+
+def _recorded(model: ImportedModel, labels: tuple[str, ...]) -> ModelFile:
+  """Returns what export.json records of a model, for model.json."""
   from serving import export_record
 
-  content = export_record.as_model_file(input_dir)
+  content = export_record.as_model_file(model.folder)
   if content == model_file.UNKNOWN:
     return content
   if labels and content.task and labels != content.task.labels:
     raise UserError(
-      f'{os.path.join(input_dir, export_record.FILE)} has the labels '
+      f'{os.path.join(model.folder, export_record.FILE)} has the labels '
       f'{shown(", ".join(content.task.labels))}, but other files of the folder '
       f'have {shown(", ".join(labels))}'
     )
-  if casing:
-    content = dataclasses.replace(content, do_lower_case=casing[1])
+  if model.casing:
+    content = dataclasses.replace(content, do_lower_case=model.casing[1])
   return content
 
 
-def describe(
+def _describe(
+  model: ImportedModel,
   output_dir: str,
   labels: tuple[str, ...],
-  casing: tuple[str, bool] | None,
   content: ModelFile,
-  longest_input: int | None = None,
 ) -> list[str]:
   """Writes what belongs to the weights, before them.
-
-  What an earlier import wrote is removed.
-
-  Args:
-    output_dir: the folder to write to.
-    labels: as for `recorded`.
-    casing: as for `recorded`.
-    content: from `recorded`.
-    longest_input: of a classifier, in tokens; None if unknown.
 
   Returns:
     A line for the report if there is a model.json.
@@ -118,22 +138,19 @@ def describe(
     if files.exists(path := os.path.join(output_dir, name)):
       files.remove(path)
   label_order.write(output_dir, labels)
-  recorded_casing.write(output_dir, casing and casing[1], longest_input)
+  casing = model.casing and model.casing[1]
+  recorded_casing.write(output_dir, casing, model.longest_input)
   if content == model_file.UNKNOWN:
     return []
   model_file.write(output_dir, content, ())
   return [f'export.json → {model_file.FILE}']
 
 
-def complete(prefix: str, content: ModelFile) -> None:
-  """Adds the checksums of the files to model.json, after the weights.
-
-  Args:
-    prefix: of the checkpoint that was written.
-    content: as for `describe`.
-  """
-  if content == model_file.UNKNOWN:
-    return
-  folder, name = os.path.split(prefix)
-  names = [CONFIG, VOCAB, name + INDEX, name + DATA]
-  model_file.write(folder, content, names)
+def _unnamed(model: ImportedModel, labels: tuple[str, ...]) -> list[str]:
+  """Returns the line of a report that says that classes have no names."""
+  if labels or len(model.weights.get(HEAD_BIAS, ())) < 2:
+    return []
+  return [
+    'the classes have no names: write labels.txt beside the checkpoint, one '
+    'label a line, in the order of the logits'
+  ]
