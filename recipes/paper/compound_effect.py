@@ -9,7 +9,6 @@ distillation. The encoder is pre-trained here; --encoders is refused.
 
 from recipes.paper import command
 from recipes.paper.experiment import Experiment, Plan, Run
-from recipes.paper.main_comparison import TEACHER_SEED
 from recipes.paper.students import RANDOM, Start
 
 
@@ -19,7 +18,7 @@ def runs(plan: Plan) -> list[Run]:
   task, size = scale.tasks[0], scale.size
   encoder = Start('films', plan.stages.pretrained(size, 'films'))
   parts = {'films': scale.num_films}
-  dump = plan.transfer_sets.dump(task, parts, (TEACHER_SEED,))
+  dump = plan.transfer_sets.dump(task, parts)
   planned = []
   for seed in plan.seeds:
     trained = {

@@ -10,13 +10,12 @@ All encoders are pre-trained here; --encoders is refused.
 
 from recipes.paper import command
 from recipes.paper.experiment import Experiment, Plan, Run
-from recipes.paper.main_comparison import main_dump
 
 
 def runs(plan: Plan) -> list[Run]:
   """Plans PD for each size."""
   task = plan.scale.tasks[0]
-  dump = main_dump(plan, task)
+  dump = plan.transfer_sets.main(task)
   planned = []
   for size in plan.scale.grid:
     layers, hidden = map(int, size.split('/'))

@@ -14,7 +14,6 @@ methods.
 
 from recipes.paper import command
 from recipes.paper.experiment import Experiment, Plan, Run
-from recipes.paper.main_comparison import TEACHER_SEED, main_dump
 from recipes.paper.stages import Encoder
 from recipes.paper.students import OWN, Start, Student
 
@@ -65,7 +64,6 @@ def runs(plan: Plan) -> list[Run]:
   with_states = plan.transfer_sets.dump(
     task,
     {'films': scale.num_films, 'train': 'all'},
-    (TEACHER_SEED,),
     dump_cls_layers=scale.cls_layer,
   )
   starts = {
@@ -81,7 +79,7 @@ def runs(plan: Plan) -> list[Run]:
     }
     # Other experiments have this run, too.
     trained['PD'] = students.on_dump(
-      *common, starts['PF'], main_dump(plan, task)
+      *common, starts['PF'], plan.transfer_sets.main(task)
     )
     trained['Patient KD'] = students.on_dump(
       *common, starts['PF'], with_states, patient_weight=scale.patient_weight

@@ -10,7 +10,6 @@ number of steps on the same text; --encoders is refused.
 
 from recipes.paper import command
 from recipes.paper.experiment import Experiment, Plan, Run
-from recipes.paper.main_comparison import main_dump
 from recipes.paper.students import OWN, RANDOM, Start
 
 STARTS = ('random', 'word embeddings', 'truncated', 'pre-trained')
@@ -36,7 +35,7 @@ def starts(plan: Plan, size: str) -> dict[str, Start]:
 def runs(plan: Plan) -> list[Run]:
   """Plans a fine-tuned and a distilled student for each start."""
   task, size, students = plan.scale.tasks[0], plan.scale.size, plan.students
-  dump = main_dump(plan, task)
+  dump = plan.transfer_sets.main(task)
   planned = []
   for seed in plan.seeds:
     for name, start in starts(plan, size).items():

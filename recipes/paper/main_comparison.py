@@ -13,23 +13,6 @@ from data.tasks import glue
 from recipes.paper import command, published, scores
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.students import METHODS, RANDOM, learning_rate
-from recipes.paper.transfer_sets import Dump
-
-TEACHER_SEED = 1
-
-
-def main_dump(plan: Plan, task: str) -> Dump:
-  """Returns the transfer set that most experiments share.
-
-  That of a task with pairs is its training pairs: the film reviews have none.
-  """
-  scale, parts, changes = plan.scale, {'train': 'all'}, {}
-  if not glue.get_task(task).is_pair:
-    parts = {'films': scale.num_films, **parts}
-    if task in scale.task_films:
-      films, _ = scale.task_films[task]
-      parts['films'] = changes['max_transfer_examples'] = films
-  return plan.transfer_sets.dump(task, parts, (TEACHER_SEED,), **changes)
 
 
 def runs(plan: Plan) -> list[Run]:
@@ -47,7 +30,7 @@ def runs(plan: Plan) -> list[Run]:
 
 def methods(plan: Plan, task: str, size: str, seed: int) -> dict:
   """Returns method → student."""
-  students, dump = plan.students, main_dump(plan, task)
+  students, dump = plan.students, plan.transfer_sets.main(task)
   encoder = students.start(size)
   on_labels, on_dump = {}, {}
   if task in plan.scale.task_films:

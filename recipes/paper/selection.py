@@ -13,7 +13,6 @@ import itertools
 
 from recipes.paper import command
 from recipes.paper.experiment import Experiment, Plan, Run
-from recipes.paper.main_comparison import TEACHER_SEED
 from recipes.paper.students import RANDOM
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3)
@@ -39,9 +38,7 @@ def runs(plan: Plan) -> list[Run]:
       labels = {'method': method, 'learns from': 'labels'}
       planned.append(Run({**keys, **labels}, student))
     for films, epochs in sets:
-      dump = plan.transfer_sets.dump(
-        task, {'films': films}, (TEACHER_SEED,), (split,)
-      )
+      dump = plan.transfer_sets.dump(task, {'films': films}, needs=(split,))
       for method, start in (('distillation', RANDOM), ('PD', encoder)):
         student = students.on_dump(
           *common, start, dump, num_train_epochs=epochs, **changes

@@ -30,6 +30,8 @@ TEXTS = {
 }
 _CORPORA = {'wiki': 'wiki/train-0*.txt.gz', 'heldout': 'wiki/heldout.txt.gz'}
 MINILM = 'minilm'
+# README.md says how it was chosen.
+_TEACHER_RATE = 5e-5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +53,6 @@ class Stages:
     scale: how much is trained.
     encoders: size → the checkpoint of an encoder that exists already.
     teacher_encoder: the folder of the teacher's encoder; None for MiniLM.
-    teacher_rate: the learning rate of the teacher's fine-tuning.
     teacher_logits: a folder with the logits of teachers that need not be
       trained again, see `recipes.paper.teacher_logits`; None for none.
   """
@@ -61,7 +62,6 @@ class Stages:
   scale: Scale
   encoders: Mapping[str, str]
   teacher_encoder: str | None = None
-  teacher_rate: float = 5e-5
   teacher_logits: str | None = None
 
   @property
@@ -232,23 +232,6 @@ class Stages:
     start = self.teacher_start()
     flags = {
       **self.task_flags(task),
-      **self.teacher_flags(),
-      'output_dir': folder,
-      'num_train_epochs': self.scale.teacher_epochs,
-      'learning_rate': self.teacher_rate,
-      'seed': seed,
-    }
-    return Step(
-      f'teachers/{task}-{seed}',
-      ('run_classifier.py', *flag_words(flags)),
-      f'{folder}/eval_results.txt',
-      start.needs,
-    )
-
-  def teacher_flags(self) -> dict[str, object]:
-    """Returns the flags that all fine-tuning of teachers shares."""
-    start = self.teacher_start()
-    return {
       'do_train': True,
       'do_eval': True,
       'bert_config_file': os.path.join(start.checkpoint, CONFIG),
@@ -257,7 +240,17 @@ class Stages:
       'eval_batch_size': self.scale.eval_batch_size,
       'keep_checkpoint_max': 1,
       **self.scale.device,
+      'output_dir': folder,
+      'num_train_epochs': self.scale.teacher_epochs,
+      'learning_rate': _TEACHER_RATE,
+      'seed': seed,
     }
+    return Step(
+      f'teachers/{task}-{seed}',
+      ('run_classifier.py', *flag_words(flags)),
+      f'{folder}/eval_results.txt',
+      start.needs,
+    )
 
   def required(self, pattern: str) -> str:
     """Returns a path or a glob of the data.

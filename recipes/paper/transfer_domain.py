@@ -12,7 +12,6 @@ import os
 
 from recipes.paper import command, published
 from recipes.paper.experiment import Experiment, Plan, Run
-from recipes.paper.main_comparison import TEACHER_SEED
 from recipes.paper.students import RANDOM
 from system.steps import Step
 
@@ -30,7 +29,7 @@ def runs(plan: Plan) -> list[Run]:
   for seed in plan.seeds:
     for domain in DOMAINS:
       parts = {domain: scale.domain_examples}
-      dump = plan.transfer_sets.dump(task, parts, (TEACHER_SEED,), (computed,))
+      dump = plan.transfer_sets.dump(task, parts, needs=(computed,))
       epochs = {'num_train_epochs': scale.domain_epochs}
       pd = students.on_dump(task, size, seed, encoder, dump, **epochs)
       trained = {

@@ -14,6 +14,9 @@ from recipes.paper.stages import TEXTS, Stages
 from system.errors import UserError
 from system.steps import Step, flag_words
 
+# Of the only teacher, where there is one.
+TEACHER_SEED = 1
+
 
 @dataclasses.dataclass(frozen=True)
 class Dump:
@@ -38,7 +41,7 @@ class TransferSets:
     self,
     task: str,
     parts: Mapping[str, int | str],
-    teachers: tuple[int, ...],
+    teachers: tuple[int, ...] = (TEACHER_SEED,),
     needs: tuple[Step, ...] = (),
     **changes: object,
   ) -> Dump:
@@ -88,6 +91,20 @@ class TransferSets:
       tuple(os.path.dirname(step.done) for step in steps),
       (*steps, *needs),
     )
+
+  def main(self, task: str) -> Dump:
+    """Makes the transfer set that most experiments share.
+
+    It is film reviews and the task's training text. That of a task with pairs
+    is its training pairs: the film reviews have none.
+    """
+    scale, parts, changes = self.stages.scale, {'train': 'all'}, {}
+    if not glue.get_task(task).is_pair:
+      parts = {'films': scale.num_films, **parts}
+      if task in scale.task_films:
+        films, _ = scale.task_films[task]
+        parts['films'] = changes['max_transfer_examples'] = films
+    return self.dump(task, parts, **changes)
 
   def scored(
     self, task: str, source: str, teacher_seed: int, **changes: object

@@ -11,7 +11,6 @@ import math
 
 from recipes.paper import command, published
 from recipes.paper.experiment import Experiment, Plan, Run
-from recipes.paper.main_comparison import TEACHER_SEED
 from recipes.paper.students import RANDOM
 
 
@@ -29,7 +28,7 @@ def runs(plan: Plan) -> list[Run]:
       )
     )
     for count in scale.transfer_sizes:
-      dump = plan.transfer_sets.dump(task, {'films': count}, (TEACHER_SEED,))
+      dump = plan.transfer_sets.dump(task, {'films': count})
       epochs = _epochs(scale.transfer_steps * scale.train_batch_size, count)
       for method, start in (('PD', encoder), ('distillation', RANDOM)):
         student = students.on_dump(
