@@ -6,83 +6,20 @@ programs write, too. Only `tools.export_model` writes export.json.
 Tested by `tests/serving/runtimes_test.py`.
 """
 
-import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from data.tasks import label_order
-from modeling.checkpoints import hugging_face_reader, tokenizer_files
-from modeling.checkpoints.model_file import ModelFile, TaskRecord
+from modeling.checkpoints import (
+  export_file,
+  hugging_face_reader,
+  tokenizer_files,
+)
 from system import files
-from system.errors import UserError, shown
+from system.errors import UserError
 
-FILE = 'export.json'
 # Positions of released BERT.
 _MAX_SEQ_LENGTH = 512
-
-
-@dataclasses.dataclass(frozen=True)
-class ExportRecord:
-  """What export.json records for the use of a model.
-
-  Attributes:
-    takes_pairs: whether an input is two texts; None if unknown.
-    max_seq_length: the longest input in tokens; None if unknown.
-    temperature: divides the logits of labels before the softmax.
-    labels: in the order of the logits; empty for a regressor; None if unknown.
-  """
-
-  takes_pairs: bool | None = None
-  max_seq_length: int | None = None
-  temperature: float = 1.0
-  labels: tuple[str, ...] | None = None
-
-
-def read(folder: str) -> ExportRecord:
-  """Reads a folder's export.json; one that is missing records nothing.
-
-  Raises:
-    UserError: the file is malformed.
-  """
-  path = os.path.join(folder, FILE)
-  if not files.exists(path):
-    return ExportRecord()
-  values = files.read_object(path)
-  pairs = values.get('takes_pairs')
-  length = values.get('max_seq_length')
-  temperature = values.get('temperature', 1.0)
-  labels = values.get('labels')
-  for name, value, is_right in (
-    ('takes_pairs', pairs, pairs is None or isinstance(pairs, bool)),
-    ('max_seq_length', length, length is None or _is_positive(length, int)),
-    ('temperature', temperature, _is_positive(temperature, (int, float))),
-    ('labels', labels, labels is None or _are_labels(labels)),
-  ):
-    if not is_right:
-      raise UserError(f'{path}: {name} is {shown(value)}')
-  labels = None if labels is None else tuple(labels)
-  return ExportRecord(pairs, length, float(temperature), labels)
-
-
-def as_model_file(folder: str) -> ModelFile:
-  """Returns the content of a folder's export.json in the form of model.json.
-
-  export.json does not name the task, so the task is 'custom'. The result is
-  empty for an encoder: it has no labels, and its longest input follows from
-  its number of positions.
-
-  Raises:
-    UserError: the file is malformed.
-  """
-  found = read(folder)
-  if found.takes_pairs is None or found.labels is None:
-    return ModelFile()
-  return ModelFile(
-    TaskRecord('custom', found.labels, found.takes_pairs),
-    max_seq_length=found.max_seq_length,
-    temperature=None if found.temperature == 1 else found.temperature,
-  )
 
 
 def find_model(
@@ -135,7 +72,8 @@ def labels(folder: str, num_outputs: int) -> tuple[str, ...]:
   """
   if num_outputs == 1:
     return ()
-  path, found = os.path.join(folder, FILE), read(folder).labels
+  path = os.path.join(folder, export_file.FILE)
+  found = export_file.read(folder).labels
   if found is None:
     path = os.path.join(folder, hugging_face_reader.CONFIG_FILE)
     found = label_order.find_in_hugging_face(path)
@@ -160,7 +98,7 @@ def longest_input(folder: str) -> int:
   Raises:
     UserError: a file is malformed.
   """
-  if recorded := read(folder).max_seq_length:
+  if recorded := export_file.read(folder).max_seq_length:
     return recorded
   positions = _number(
     folder, hugging_face_reader.CONFIG_FILE, 'max_position_embeddings'
@@ -177,17 +115,4 @@ def of_tokenizer(folder: str) -> int | None:
 def _number(folder: str, name: str, key: str) -> int | None:
   path = os.path.join(folder, name)
   value = files.read_object_if_there(path).get(key)
-  return int(value) if _is_positive(value, (int, float)) else None
-
-
-def _is_positive(value: Any, kind: Any) -> bool:
-  is_number = isinstance(value, kind) and not isinstance(value, bool)
-  return is_number and value > 0
-
-
-def _are_labels(value: Any) -> bool:
-  """Returns whether a value lists several different names, or none."""
-  if not isinstance(value, list) or len(value) == 1:
-    return False
-  are_names = all(isinstance(x, str) and x for x in value)
-  return are_names and len(set(value)) == len(value)
+  return int(value) if export_file.is_positive(value, (int, float)) else None

@@ -6,10 +6,12 @@ models. Each takes one text of a fixed length.
 Tested by `tests/serving/litert_model_test.py`.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from modeling.checkpoints import export_file
 from serving import export_record, padded_batches, tokenizer_file
 from serving.model import Model, Text
 from serving.tokenizer_file import TokenizerFile
@@ -41,6 +43,8 @@ class LitertModel(Model):
     """
     super().__init__(**attributes)
     self._runner = runner
+    # An interpreter has one set of tensors.
+    self._lock = threading.Lock()
     self._tokenizer = tokenizer
 
   def _logits(
@@ -55,7 +59,8 @@ class LitertModel(Model):
   def _run(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
     pad_id = self._tokenizer.pad_id
     inputs = padded(features, self.max_seq_length, pad_id)
-    return self._runner(**inputs)[_OUTPUT]
+    with self._lock:
+      return self._runner(**inputs)[_OUTPUT]
 
 
 def padded(
@@ -110,7 +115,7 @@ def load(folder: str, kind: str = 'float32') -> LitertModel:
   runner = _runner(path)
   length = int(runner.get_input_details()[INPUTS[0]]['shape'][1])
   num_outputs = int(runner.get_output_details()[_OUTPUT]['shape'][1])
-  recorded = export_record.read(folder)
+  recorded = export_file.read(folder)
   labels = export_record.labels(folder, num_outputs)
   return LitertModel(
     runner,

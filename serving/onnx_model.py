@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from modeling.checkpoints import export_file
 from serving import export_record, padded_batches, tokenizer_file
 from serving.model import Model, Text
 from serving.tokenizer_file import TokenizerFile
@@ -104,7 +105,7 @@ def of_export(folder: str, run: Run, num_outputs: int) -> OnnxModel:
   Raises:
     UserError: the tokenizer is damaged, or the names of the labels are unknown.
   """
-  recorded = export_record.read(folder)
+  recorded = export_file.read(folder)
   longest = export_record.longest_input(folder)
   tokenizer = TokenizerFile(folder, longest)
   labels = export_record.labels(folder, num_outputs)

@@ -5,6 +5,7 @@ The folder is as for `serving.onnx_model`.
 Tested by `tests/serving/openvino_model_test.py`.
 """
 
+import threading
 from collections.abc import Mapping
 
 import numpy as np
@@ -32,10 +33,13 @@ def load(folder: str, kind: str = 'float32') -> OnnxModel:
     for name in each.names
   }
   num_outputs = onnx_model.num_outputs(shapes, path)
+  # A compiled model computes one request at a time.
+  lock = threading.Lock()
 
   def run(features: Mapping[str, np.ndarray]) -> np.ndarray:
     given = {name: x for name, x in features.items() if name in inputs}
-    return compiled(given)[onnx_model.LOGITS]
+    with lock:
+      return compiled(given)[onnx_model.LOGITS].copy()
 
   return onnx_model.of_export(folder, run, num_outputs)
 

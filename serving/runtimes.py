@@ -19,8 +19,8 @@ import os
 import types
 from collections.abc import Callable
 
+from modeling.checkpoints import export_file
 from serving import (
-  export_record,
   litert_model,
   onnx_model,
   openvino_model,
@@ -181,7 +181,7 @@ def _exports_in(path: str) -> str:
     folder
     for name in files.list_folder(path)
     if files.exists(
-      os.path.join(folder := os.path.join(path, name), export_record.FILE)
+      os.path.join(folder := os.path.join(path, name), export_file.FILE)
     )
   ]
   return f'. Name one of the exports in it: {", ".join(found)}' if found else ''

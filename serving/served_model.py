@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from modeling.checkpoints import export_file
 from serving import export_record
 from serving.model import Model, Text
 from system.errors import UserError, reason_of
@@ -78,11 +79,11 @@ def load(folder: str, kind: str = 'float32') -> ServedModel:
     UserError: it is missing or damaged, or is no export of this project.
   """
   path = find(folder, kind)
-  recorded = export_record.read(folder)
+  recorded = export_file.read(folder)
   labels = recorded.labels
   if labels is None:
     raise UserError(
-      f'{os.path.join(folder, export_record.FILE)} does not name the labels: '
+      f'{os.path.join(folder, export_file.FILE)} does not name the labels: '
       'export the model again'
     )
   import tensorflow as tf

@@ -20,6 +20,7 @@ from data.records import memory_batches
 from data.tasks import label_order, text_encoding
 from data.text.tokenization import BertTokenizer
 from modeling.checkpoints import (
+  export_file,
   loading,
   location,
   stored_weights,
@@ -33,7 +34,6 @@ from modeling.configs import BertConfig
 from modeling.models import Classifier, released_variables
 from serving import export_record
 from serving.direct_ops import direct_ops
-from serving.export_record import ExportRecord
 from serving.model import Model, Text
 from system import files
 from system.errors import UserError
@@ -125,21 +125,19 @@ def load(path: str) -> TextModel:
   checkpoint = location.locate(path)
   num_outputs = num_outputs_of(checkpoint)
   config = checkpoint.required_config()
-  recorded = checkpoint.description() or ModelFile()
+  recorded = checkpoint.recorded() or ModelFile()
   task = recorded.task
   labels = labels_of(checkpoint, task, num_outputs)
   classifier, tokenizer = _load_parts(checkpoint, config, num_outputs)
-  exported = _export_record(checkpoint)
-  temperature = calibration.temperature_of(checkpoint) * exported.temperature
   return TextModel(
     classifier,
     tokenizer,
     labels=labels,
-    takes_pairs=task.is_pair if task else exported.takes_pairs,
+    takes_pairs=task.is_pair if task else None,
     max_seq_length=(
       recorded.max_seq_length or longest_input(checkpoint, config)
     ),
-    temperature=temperature,
+    temperature=calibration.temperature_of(checkpoint),
   )
 
 
@@ -175,13 +173,6 @@ def _load_parts(
       check_recorded=check.result,
     )
   return classifier, tokenizer
-
-
-def _export_record(checkpoint: Checkpoint) -> ExportRecord:
-  """Returns what a Hugging Face export records; it has no model.json."""
-  if not checkpoint.is_hugging_face:
-    return ExportRecord()
-  return export_record.read(checkpoint.folder)
 
 
 def num_outputs_of(checkpoint: Checkpoint) -> int:
@@ -231,7 +222,7 @@ def _labels_beside(checkpoint: Checkpoint, num_outputs: int) -> tuple[str, ...]:
   folders = location.label_folders(checkpoint.prefix)
   if known := label_order.find(folders):
     return known[1]
-  if labels := export_record.read(checkpoint.folder).labels:
+  if labels := export_file.read(checkpoint.folder).labels:
     return labels
   raise UserError(
     f'there is neither model.json nor {label_order.FILE} beside '

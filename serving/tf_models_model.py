@@ -7,7 +7,7 @@ labels.txt.
 Tested by `tests/serving/tf_models_model_test.py`.
 """
 
-from modeling.checkpoints import tf_models
+from modeling.checkpoints import export_file, tf_models
 from modeling.checkpoints.released_names import HEAD_BIAS
 from serving import export_record
 from serving.model import Model
@@ -54,7 +54,7 @@ def load(folder: str, kind: str = 'float32') -> Model:
   stored_weights.check_shapes(checkpoint.prefix, weights, variables, path)
   for name, variable in variables.items():
     variable.assign(weights[name])
-  recorded = export_record.read(folder)
+  recorded = export_file.read(folder)
   labels = text_model.labels_of(checkpoint, None, len(weights[HEAD_BIAS]))
   return text_model.TextModel(
     classifier,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from modeling.checkpoints import hugging_face_reader
+from modeling.checkpoints import export_file, hugging_face_reader
 from serving import export_record, padded_batches
 from serving.model import Model, Text
 from system.errors import UserError, reason_of
@@ -103,7 +103,7 @@ def load(folder: str) -> TransformersModel:
       f'{folder} has no head for a task: its config.json names '
       f'{network.config.architectures}, expected {name}'
     )
-  recorded = export_record.read(folder)
+  recorded = export_file.read(folder)
   labels = export_record.labels(folder, network.config.num_labels)
   return TransformersModel(
     network.eval(),

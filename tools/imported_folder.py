@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from modeling.checkpoints import model_file, recorded_casing
+from modeling.checkpoints import export_file, model_file, recorded_casing
 from modeling.checkpoints.bundle_files import CONFIG, DATA, INDEX, VOCAB
 from modeling.checkpoints.model_file import ModelFile
 from modeling.checkpoints.released_names import HEAD_BIAS, is_encoder
@@ -105,14 +105,12 @@ def _read_labels(model: ImportedModel) -> tuple[str, ...]:
 
 def _recorded(model: ImportedModel, labels: tuple[str, ...]) -> ModelFile:
   """Returns what export.json records of a model, for model.json."""
-  from serving import export_record
-
-  content = export_record.as_model_file(model.folder)
+  content = export_file.as_model_file(model.folder)
   if content == model_file.UNKNOWN:
     return content
   if labels and content.task and labels != content.task.labels:
     raise UserError(
-      f'{os.path.join(model.folder, export_record.FILE)} has the labels '
+      f'{os.path.join(model.folder, export_file.FILE)} has the labels '
       f'{shown(", ".join(content.task.labels))}, but other files of the folder '
       f'have {shown(", ".join(labels))}'
     )

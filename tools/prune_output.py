@@ -7,12 +7,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from modeling.checkpoints import model_file
 from system import text_table
 
 if TYPE_CHECKING:
   from data.text.tokenization import BertTokenizer
   from modeling.checkpoints.location import Checkpoint
-  from modeling.checkpoints.model_file import ModelFile
   from modeling.configs import BertConfig
 
 _MILLION = 1e6
@@ -48,19 +48,10 @@ def write(
     config,
     tokenizer.tokens,
     content=dataclasses.replace(
-      _recorded(checkpoint), do_lower_case=tokenizer.do_lower_case
+      checkpoint.recorded() or model_file.UNKNOWN,
+      do_lower_case=tokenizer.do_lower_case,
     ),
   )
-
-
-def _recorded(checkpoint: 'Checkpoint') -> 'ModelFile':
-  """Returns what model.json records, or export.json of an export."""
-  from modeling.checkpoints.model_file import ModelFile
-  from serving import export_record
-
-  if checkpoint.is_hugging_face:
-    return export_record.as_model_file(checkpoint.folder)
-  return checkpoint.description() or ModelFile()
 
 
 def render(report: Mapping[str, Any]) -> list[str]:

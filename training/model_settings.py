@@ -121,7 +121,7 @@ def _filled_task(options: Any, given: Collection[str]) -> TaskOptions:
   """
   # The start of a training may be a model for another task.
   for checkpoint in _checkpoints(options, not options.training.do_train):
-    content = checkpoint.description()
+    content = checkpoint.recorded()
     if content and content.task:
       return task_of_model(options.task, content.task, checkpoint.folder, given)
   from data.tasks import split_folder
@@ -194,7 +194,7 @@ def of_kind(
 
 def _known(checkpoint: 'Checkpoint') -> dict[str, Any]:
   """Returns what the files beside a checkpoint say; None where nothing."""
-  content = checkpoint.description()
+  content = checkpoint.recorded()
   casing = checkpoint.casing()
   return {
     'vocab_file': checkpoint.vocab_file,

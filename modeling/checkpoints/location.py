@@ -18,6 +18,7 @@ from google.protobuf import text_encoding
 
 from modeling.checkpoints import (
   bundle_files,
+  export_file,
   hugging_face_reader,
   model_file,
   recorded_casing,
@@ -101,6 +102,17 @@ class Checkpoint:
       UserError: as for `model_file.read`.
     """
     return None if self.is_hugging_face else model_file.read(self.folder)
+
+  def recorded(self) -> model_file.ModelFile | None:
+    """Reads model.json, or an export's export.json; None if there is neither.
+
+    Raises:
+      UserError: the file is malformed, or as for `description`.
+    """
+    if not self.is_hugging_face:
+      return self.description()
+    found = export_file.as_model_file(self.folder)
+    return None if found == model_file.UNKNOWN else found
 
   def casing(self) -> tuple[str, bool] | None:
     """Reads whether the model's text was lower-cased.

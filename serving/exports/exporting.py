@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any
 
-from serving import export_record
+from modeling.checkpoints import export_file
 from serving.exports import checking, formats
 from serving.exports.checking import Difference
 from serving.exports.format import Format
@@ -14,7 +14,7 @@ from serving.exports.reference import Reference
 from system import files, folders, local_files
 from system.errors import UserError
 
-REPORT = export_record.FILE
+REPORT = export_file.FILE
 
 
 @dataclasses.dataclass(frozen=True)

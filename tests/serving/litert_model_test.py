@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from model_threads import check_threads
 
 pytest.importorskip('ai_edge_litert')
 pytest.importorskip('tokenizers')
@@ -46,6 +47,11 @@ def test_what_is_missing_or_damaged_is_named(tmp_path):
   (tmp_path / 'tokenizer.json').write_text('{}')
   with pytest.raises(UserError, match='model.tflite is no LiteRT model'):
     litert_model.load(folder)
+
+
+def test_threads_share_a_model(export_folder):
+  folder, _ = export_folder('litert', 'classifier')
+  check_threads(litert_model.load(folder))
 
 
 def test_the_files_of_a_folder_choose_the_model(tmp_path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from model_threads import check_threads
 
 pytest.importorskip('onnx')
 pytest.importorskip('openvino')
@@ -29,6 +30,11 @@ def test_the_logits_are_ours(export_folder, kind):
   )
   assert model.labels == parts.labels
   assert model.temperature == (1.0 if kind == 'regressor' else 2.0)
+
+
+def test_threads_share_a_model(export_folder):
+  folder, _ = export_folder('onnx', 'classifier')
+  check_threads(runtimes.load(folder, 'openvino'))
 
 
 def test_what_is_missing_or_damaged_is_named(tmp_path):

@@ -7,8 +7,9 @@ import pathlib
 import numpy as np
 import pytest
 
+from modeling.checkpoints import export_file
+from modeling.checkpoints.export_file import ExportRecord
 from serving import export_record, runtimes
-from serving.export_record import ExportRecord
 from serving.model import Model
 from system.errors import UserError
 
@@ -77,11 +78,11 @@ def test_a_folder_of_exports_names_them(tmp_path):
 
 def test_what_export_json_records_is_checked(tmp_path):
   folder = str(tmp_path)
-  assert export_record.read(folder) == ExportRecord(None, None, 1.0)
+  assert export_file.read(folder) == ExportRecord(None, None, 1.0)
   path = tmp_path / 'export.json'
   values = {'takes_pairs': True, 'max_seq_length': 64, 'temperature': 1.5}
   path.write_text(json.dumps(values))
-  assert export_record.read(folder) == ExportRecord(True, 64, 1.5)
+  assert export_file.read(folder) == ExportRecord(True, 64, 1.5)
   for name, wrong in (
     ('takes_pairs', 'yes'),
     ('max_seq_length', 0),
@@ -89,10 +90,10 @@ def test_what_export_json_records_is_checked(tmp_path):
   ):
     path.write_text(json.dumps({**values, name: wrong}))
     with pytest.raises(UserError, match=f'export.json: {name} is'):
-      export_record.read(folder)
+      export_file.read(folder)
   path.write_text('[]')
   with pytest.raises(UserError, match='expected a JSON object'):
-    export_record.read(folder)
+    export_file.read(folder)
 
 
 @pytest.mark.parametrize(
