@@ -3,12 +3,15 @@
 Tested by `tests/pipeline/announcement_test.py`.
 """
 
+import collections
 import dataclasses
 import shlex
 from collections.abc import Sequence
 
+from data.tasks import custom, data_report, table_split
 from pipeline import cost, stages, summary
 from pipeline.plan import DISTILLED, Plan, Stage
+from system.errors import listed
 
 
 def before(plan: Plan, planned: Sequence[Stage]) -> list[str]:
@@ -57,7 +60,23 @@ def _inputs(plan: Plan) -> list[str]:
     f'  teacher: {teacher.path}, {teacher.kind}'
     + (f'; {teacher.note}' if teacher.note else ''),
     f'  student: {student}',
+    *(f'  WARNING: {fault}' for fault in _faults(plan)),
   ]
+
+
+def _faults(plan: Plan) -> list[str]:
+  """Words what is probably a mistake in the data."""
+  labels, splits = plan.labelled.labels, plan.labelled.splits.values()
+  counts = collections.Counter(e.label for own in splits for e in own)
+  rare = [x for x in labels if counts[x] < table_split.MIN_TEXTS]
+  faults = custom.similar(labels)
+  if rare:
+    faults.append(
+      f'These labels have fewer than {table_split.MIN_TEXTS} texts: '
+      f'{listed(rare)}'
+    )
+  unknown = data_report.fault_of_unknown('train', plan.texts.unknown_share)
+  return faults + ([unknown] if unknown else [])
 
 
 def _stages(planned: Sequence[Stage]) -> list[str]:

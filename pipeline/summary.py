@@ -6,6 +6,8 @@ Tested by `tests/pipeline/summary_test.py`.
 from collections.abc import Mapping
 from typing import Any
 
+from absl import logging
+
 from pipeline import models
 from pipeline.plan import DISTILLED, METHODS, ON_LABELS, TEACHER, Plan
 from system import files, text_table
@@ -82,15 +84,28 @@ def _agreement(
     return None
   if plan.models.teacher.kind == models.DUMP:
     return scores.get('teacher_agreement')
-  ours, theirs = map(_labels, map(plan.predictions, (method, TEACHER)))
-  same = [a == b for a, b in zip(ours, theirs, strict=True)]
+  paths = [plan.predictions(name) for name in (method, TEACHER)]
+  ours, theirs = map(result_files.read_predictions, paths)
+  if list(map(_example, ours)) != list(map(_example, theirs)):
+    logging.warning(
+      '%s and %s have other examples: another command has predicted there. '
+      'Their agreement is left out.',
+      *paths,
+    )
+    return None
+  same = [_label(a) == _label(b) for a, b in zip(ours, theirs, strict=True)]
   return sum(same) / len(same)
 
 
-def _labels(path: str) -> list[str]:
-  rows = result_files.read_predictions(path)
+def _example(row: Mapping[str, str]) -> tuple[str, str | None]:
+  """Returns what tells an example from those of other splits."""
+  label = row.get('label')
+  return row['example_id'], label and label.casefold()
+
+
+def _label(row: Mapping[str, str]) -> str:
   # The teacher may spell labels in another case than the data.
-  return [row['prediction'].casefold() for row in rows]
+  return row['prediction'].casefold()
 
 
 def _number(value: float | None) -> str:

@@ -44,11 +44,13 @@ class Texts:
       ascending, with [CLS] and [SEP]; of a sample if there are many. Those of
       a dump are taken to be those of train.
     transfer_columns: the flags that name the columns of the transfer tables.
+    unknown_share: of [UNK] among the tokens of train.
   """
 
   num: dict[str, int]
   lengths: dict[str, np.ndarray]
   transfer_columns: dict[str, str]
+  unknown_share: float = 0.0
 
   def percentile(self, name: str) -> int:
     """Returns the 99th percentile of some texts' lengths."""
@@ -79,17 +81,19 @@ def measure(source: SourceOptions, labelled: Labelled, models: Models) -> Texts:
   )
   num = {name: len(own) for name, own in labelled.splits.items()}
   count = data_report.measure_with(tokenizer)
-  lengths = {'train': _lengths(labelled.splits['train'], count)}
+  train = _measured(labelled.splits['train'], count)
+  lengths, share = {'train': np.sort(train.lengths)}, train.unknown_share()
   if manifest := models.teacher.manifest:
     num['transfer'] = manifest.num_examples
-    return Texts(num, {**lengths, 'transfer': lengths['train']}, {})
+    return Texts(num, {**lengths, 'transfer': lengths['train']}, {}, share)
   columns = transfer_columns(source, labelled)
   unlabelled = [
     Example(*text[:3], None) for text in _transfer(source, labelled, columns)
   ]
   joined = _without_held_out([*labelled.splits['train'], *unlabelled], labelled)
   num['transfer'] = len(joined)
-  return Texts(num, {**lengths, 'transfer': _lengths(joined, count)}, columns)
+  lengths['transfer'] = np.sort(_measured(joined, count).lengths)
+  return Texts(num, lengths, columns, share)
 
 
 def _without_held_out(
@@ -116,11 +120,11 @@ def _leave_gpus_to_commands() -> None:
     tf.config.set_visible_devices([], 'GPU')
 
 
-def _lengths(
+def _measured(
   examples: Sequence[Example], measure: data_report.Measure
-) -> np.ndarray:
+) -> data_report.Measured:
   stride = -(-len(examples) // _MAX_MEASURED)
-  return np.sort(measure(examples[::stride]))
+  return measure(examples[::stride])
 
 
 def transfer_columns(

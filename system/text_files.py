@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from system import files, streams
 from system.errors import UserError, shown
 
+_UTF_16 = (b'\xff\xfe', b'\xfe\xff')
+
 
 def read_lines(path: str) -> Iterator[str]:
   """Yields a file's lines without their ends; holds one block in memory.
@@ -127,5 +129,6 @@ def decode(line: bytes, path: str, number: int) -> str:
       f'{path}, line {number}: expected UTF-8 text, found the byte '
       f'0x{error.object[error.start]:02x} at byte {error.start} of the line '
       f'({error.reason})'
+      + ('. Is it UTF-16? Save it as UTF-8.' * line.startswith(_UTF_16))
     ) from error
   return text.removesuffix('\r')

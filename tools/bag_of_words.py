@@ -38,6 +38,14 @@ from tools import result_schema, run_result
 
 FLAGS = flags.FLAGS
 
+# Two or more letters or digits, as scikit-learn takes them; or one character of
+# a script that puts no spaces between words: Thai, Lao, Burmese, Khmer, kana,
+# Chinese characters.
+_WORD = (
+  r'(?u)[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff'
+  r'\u3400-\u4dbf\u4e00-\u9fff]|\b\w\w+\b'
+)
+
 # (text, label)
 Row = tuple[str, str]
 # Rows of 'train', 'dev' and perhaps 'test'.
@@ -81,7 +89,8 @@ def evaluate(splits: Splits, is_regression: bool = False) -> dict[str, Any]:
 
   # scikit-learn's default regularisation: a baseline is not tuned.
   regression = Ridge() if is_regression else LogisticRegression(max_iter=1000)
-  model = make_pipeline(TfidfVectorizer(sublinear_tf=True), regression)
+  words = TfidfVectorizer(sublinear_tf=True, token_pattern=_WORD)
+  model = make_pipeline(words, regression)
   split = 'test' if 'test' in splits else 'dev'
   begin = time.perf_counter()
   try:

@@ -58,15 +58,22 @@ class Source:
     from data.tasks import tables
 
     columns = [x for x in (self.text_column, self.text_pair_column) if x]
-    if self.path:
-      rows = tables.read_rows(self.path, self.table_format, columns)
+    if self.path and self.table_format == 'parquet':
+      rows = tables.read_rows(
+        self.path, self.table_format, columns, allows_missing=True
+      )
     else:
-      rows = tables.rows_in(_stdin_lines(), _STDIN, self.table_format, columns)
+      name = self.path or _STDIN
+      lines = text_files.read_lines(self.path) if self.path else _stdin_lines()
+      # A null is labelled as a blank text, so that no row is missing.
+      rows = tables.rows_in(
+        lines, name, self.table_format, columns, nulls_are_blank=True
+      )
     for number, row in rows:
       where = tables.place(self.path or _STDIN, self.table_format, number)
       if isinstance(row, str):
         raise UserError(f'{where}: {row}')
-      first, *second = texts = [row[column] for column in columns]
+      first, *second = texts = [row.get(column, '') for column in columns]
       text_files.check_encodable(texts, where)
       yield where, (first, *second) if second else first
 

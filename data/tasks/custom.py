@@ -4,7 +4,7 @@ Tested by `tests/data/tasks/tables_test.py`.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from absl import logging
 
@@ -74,7 +74,7 @@ def classification(
       f'expected two or more different labels, got {listed(labels)}'
     )
   text_files.check_encodable(labels, 'the labels')
-  _warn_of_similar(labels)
+  warn_of_similar(labels)
   return Task(
     'custom',
     labels,
@@ -91,18 +91,24 @@ def _metrics(num_labels: int) -> tuple[str, ...]:
   return ('accuracy', *macro, 'matthews_correlation', *positive)
 
 
-def _warn_of_similar(labels: tuple[str, ...]) -> None:
-  """Warns of labels that differ in surrounding white space or case alone."""
+def warn_of_similar(labels: Iterable[str]) -> None:
+  """Logs the sentences of `similar`."""
+  for sentence in similar(labels):
+    logging.warning('%s', sentence)
+
+
+def similar(labels: Iterable[str]) -> list[str]:
+  """Returns sentences on labels that differ in white space or case alone."""
   first: dict[str, str] = {}
+  sentences = []
   for label in labels:
     other = first.setdefault(label.strip().casefold(), label)
     if other != label:
-      logging.warning(
-        'The labels %s and %s are two classes, although they differ in white '
-        'space or case alone.',
-        shown(other),
-        shown(label),
+      sentences.append(
+        f'The labels {shown(other)} and {shown(label)} are two classes, '
+        'although they differ in white space or case alone.'
       )
+  return sentences
 
 
 def regression(splits: Mapping[str, Split]) -> Task:

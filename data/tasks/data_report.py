@@ -11,7 +11,7 @@ import collections
 import os
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from absl import logging
@@ -39,26 +39,50 @@ _MAX_NUMBER = 10
 # Messages list so many labels.
 _MAX_LABELS = 10
 
-# Examples → how many tokens each has, with [CLS] and [SEP], before any cut.
-Measure = Callable[[Sequence[Example]], np.ndarray]
+# Of larger shares of [UNK] there is a warning.
+_MAX_UNKNOWN = 0.1
+
+
+class Measured(NamedTuple):
+  """The tokens of N examples, before any cut.
+
+  Attributes:
+    lengths: int64 [N], with [CLS] and [SEP].
+    unknown: int64 [N], how many are [UNK].
+  """
+
+  lengths: np.ndarray
+  unknown: np.ndarray
+
+  def unknown_share(self) -> float:
+    """Returns the share of [UNK] among all tokens, with [CLS] and [SEP]."""
+    return float(self.unknown.sum() / max(1, self.lengths.sum()))
+
+
+Measure = Callable[[Sequence[Example]], Measured]
 
 
 def measure_with(tokenizer: 'BertTokenizer') -> Measure:
   """Returns a function that counts the tokens of examples."""
 
-  def count(texts: Sequence[str]) -> np.ndarray:
-    return tokenizer.tokenize(texts).row_lengths().numpy()
+  def count(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    ids = tokenizer.tokenize(texts)
+    lengths, rows = ids.row_lengths().numpy(), ids.value_rowids().numpy()
+    is_unknown = ids.values.numpy() == tokenizer.unk_id
+    return lengths, np.bincount(rows[is_unknown], minlength=len(texts))
 
-  def measure(examples: Sequence[Example]) -> np.ndarray:
-    lengths = [np.zeros(0, np.int64)]
+  def measure(examples: Sequence[Example]) -> Measured:
+    parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
     for start in range(0, len(examples), _CHUNK):
       chunk = examples[start : start + _CHUNK]
-      num_tokens = count([e.text_a for e in chunk]) + 2
+      lengths, unknown = count([e.text_a for e in chunk])
+      num_tokens = lengths + 2
       if chunk[0].text_b is not None:
-        second = count([e.text_b for e in chunk])
+        second, unknown_b = count([e.text_b for e in chunk])
         num_tokens += second + (second > 0)  # A text without tokens: no [SEP].
-      lengths.append(num_tokens)
-    return np.concatenate(lengths)
+        unknown = unknown + unknown_b
+      parts.append((num_tokens, unknown))
+    return Measured(*map(np.concatenate, zip(*parts, strict=True)))
 
   return measure
 
@@ -128,6 +152,8 @@ def find_faults(report: Mapping[str, Any]) -> list[str]:
           f'{count:,} of {split["num_examples"]:,} texts of {name} are also in '
           f'{other}: scores on {name} will be too good.'
         )
+    if fault := fault_of_unknown(name, split['lengths']['unknown_share']):
+      faults.append(fault)
   if not (train := splits.get('train')):
     return faults
   if numbers := train.get('numbers'):
@@ -152,6 +178,22 @@ def find_faults(report: Mapping[str, Any]) -> list[str]:
       f'answers {shown(label)} has that accuracy.'
     )
   return faults
+
+
+def fault_of_unknown(name: str, share: float) -> str | None:
+  """Words that the vocabulary does not fit texts; None if it does.
+
+  Args:
+    name: the split's.
+    share: of [UNK] among their tokens.
+  """
+  if share <= _MAX_UNKNOWN:
+    return None
+  return (
+    f'{share:.0%} of the tokens of {name} are [UNK]: the vocabulary lacks '
+    'their characters, and the model cannot tell such words apart. It needs '
+    'a vocabulary, and a model, for this language.'
+  )
 
 
 def fault_of_numbers(mean: float, deviation: float) -> str | None:
@@ -216,9 +258,11 @@ def _lengths(
 ) -> dict[str, Any]:
   size = sum(len(e.text_a) + len(e.text_b or '') for e in examples)
   step = max(1, -(-size // _MAX_CHARACTERS))
-  lengths = measure(examples[::step])
+  measured = measure(examples[::step])
+  lengths = measured.lengths
   return {
     'num_measured': len(lengths),
+    'unknown_share': measured.unknown_share(),
     'median': int(np.percentile(lengths, 50, method='lower')),
     'percentile_95': int(np.percentile(lengths, 95, method='lower')),
     'longest': int(lengths.max()),

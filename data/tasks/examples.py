@@ -49,8 +49,11 @@ class Fields:
   def required(self) -> tuple[str, ...]:
     """Returns the columns that the data must have."""
     label = None if self.has_optional_label else self.label
-    index = self.index if self.needs_index else None
-    return (*self.texts(), *filter(None, (label, index)))
+    return (*self.texts(), *filter(None, (label, self.id_column())))
+
+  def id_column(self) -> str | None:
+    """Returns the column of the id if it is needed."""
+    return self.index if self.needs_index else None
 
   def not_text(self) -> tuple[str, ...]:
     """Returns the columns of the label and the id, whether required or not."""

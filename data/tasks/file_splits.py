@@ -121,6 +121,11 @@ class FileSplit:
     """Returns the columns of the texts in the first layout."""
     return self.layouts[0].fields.texts()
 
+  @property
+  def id_column(self) -> str | None:
+    """Returns the column of the ids if there must be one."""
+    return self.layouts[0].fields.id_column()
+
   def declared_labels(self, data_dir: str) -> None:
     """Returns None: files do not declare their labels."""
 

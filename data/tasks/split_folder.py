@@ -22,7 +22,7 @@ from typing import Any
 
 from absl import logging
 
-from data.tasks import table_split, tables
+from data.tasks import custom, table_split, tables
 from data.tasks.examples import Example
 from data.tasks.split_options import SplitOptions, Splits, make
 from system import files, folders
@@ -62,6 +62,12 @@ def write(options: SplitOptions, folder: str) -> dict[str, Any]:
   )
   splits = make(options)
   _log(splits.facts)
+  if not options.regression:
+    custom.warn_of_similar(
+      sorted(
+        {e.label for own in splits.examples.values() for e in own if e.label}
+      )
+    )
   ending = _ending(splits)
   contents = {
     f'{name}.{ending}': _content(own, ending, bool(options.text_pair_column))

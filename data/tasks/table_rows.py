@@ -54,9 +54,18 @@ class Columns:
       columns = f'the columns {listed(names)}' if names else 'no row with one'
       raise UserError(
         f'{path}: expected a column {" or ".join(map(shown, _TEXT_COLUMNS))}, '
-        f'found {columns}. Name the column of the texts with `text_column`.'
+        f'found {columns}. {_advice(names)}'
       )
     return dataclasses.replace(self, text=found[0])
+
+
+def _advice(names: Sequence[str]) -> str:
+  if len(names) == 1 and ';' in names[0]:
+    return (
+      'Semicolons separate the columns: save the table with commas (.csv) or '
+      'with tabs (.tsv).'
+    )
+  return 'Name the column of the texts with `text_column`.'
 
 
 def _names_in(path: str) -> list[str]:

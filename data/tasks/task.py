@@ -35,6 +35,10 @@ class Split(Protocol):
   def text_columns(self) -> tuple[str, ...]:
     """Returns the columns of the texts: one, or two for pairs."""
 
+  @property
+  def id_column(self) -> str | None:
+    """Returns the column of the ids if the user named one."""
+
   def locate(self, data_dir: str | None) -> str:
     """Returns the data's path or name, for messages.
 

@@ -55,21 +55,28 @@ class Row(NamedTuple):
   # One, or two for a pair; they may be blank. A single text that is null in
   # JSON or Parquet is blank.
   texts: tuple[str, ...]
+  example_id: str | None = None  # Of a column for ids.
 
 
 def read_examples(path: str, task: Task) -> list[Example]:
-  """Reads texts to predict; an example's id is the number of its line or row.
+  """Reads texts to predict.
 
   Args:
     path: the file.
-    task: says whether a text is a pair; its columns are those of tables.
+    task: says whether a text is a pair; its columns are those of tables. An
+      example's id is that of the task's column for ids, if it has one, else the
+      number of its line or row.
 
   Raises:
     UserError: the file is malformed or empty, or a row is blank or has another
-      number of texts; the message names the file and the line.
+      number of texts; the message names the file and the line. Or it is no
+      table, although the task has a column for ids.
   """
   split = next(iter(task.splits.values()))
-  _, rows = open_file(path, TextColumns(split.text_columns))
+  if split.id_column:
+    rows = _rows_with_ids(path, split.text_columns, split.id_column)
+  else:
+    rows = open_file(path, TextColumns(split.text_columns))[1]
   examples = []
   for row in rows:
     if len(row.texts) != 1 + task.is_pair:
@@ -79,10 +86,31 @@ def read_examples(path: str, task: Task) -> list[Example]:
       )
     if not all(text.strip() for text in row.texts):
       raise UserError(f'{row.where}: a text is blank')
-    examples.append(Example(str(row.number), *(*row.texts, None)[:2], None))
+    example_id = row.example_id or str(row.number)
+    examples.append(Example(example_id, *(*row.texts, None)[:2], None))
   if not examples:
     raise UserError(f'{path} holds no text')
   return examples
+
+
+def _rows_with_ids(
+  path: str, columns: Sequence[str], id_column: str
+) -> Iterator[Row]:
+  """Yields the rows of a table that has a column for ids."""
+  if not tables.is_table(path):
+    raise UserError(
+      f'`id_column`={id_column} cannot take effect: the name of {path} is not '
+      'that of a table (.tsv, .csv, .jsonl, .parquet)'
+    )
+  table_format = tables.format_of(path)
+  rows = tables.read_rows(path, table_format, (*columns, id_column))
+  for number, row in rows:
+    where = tables.place(path, table_format, number)
+    if isinstance(row, str):
+      raise UserError(f'{where}: {row}')
+    texts = tuple(row[name] for name in columns)
+    text_files.check_encodable((*texts, row[id_column]), where)
+    yield Row(number, where, texts, row[id_column])
 
 
 def open_file(path: str, columns: TextColumns) -> tuple[bool, Iterator[Row]]:
@@ -108,6 +136,12 @@ def open_file(path: str, columns: TextColumns) -> tuple[bool, Iterator[Row]]:
       table_format and columns.are_given
     ):
       _refuse_header(header, columns.names, path)
+      if table_format:
+        logging.warning(
+          '%s: the first line does not name %s, so it is read as a text',
+          path,
+          listed(columns.names),
+        )
       return False, _plain_rows(lines, columns.names, path)
     logging.info('%s is read as a table in TSV', path)
     table_format = 'tsv'

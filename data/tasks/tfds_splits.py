@@ -38,6 +38,11 @@ class TfdsSplit:
     """Returns the columns of the texts."""
     return self.fields.texts()
 
+  @property
+  def id_column(self) -> str | None:
+    """Returns the column of the ids if there must be one."""
+    return self.fields.id_column()
+
   def locate(self, data_dir: str | None) -> str:
     """Returns the names of the data set and the split.
 

@@ -1,6 +1,7 @@
 """The settings of a corpus: where its text is, and how to read it."""
 
 import dataclasses
+import re
 from typing import Any
 
 from absl import logging
@@ -19,6 +20,7 @@ FORMATS = (
   'parquet',
   'tfds',
 )
+_TABLE = re.compile(r'\.(jsonl?|csv)(?:\.(?:gz|bz2|xz|zst))?$', re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +85,21 @@ class CorpusOptions:
     languages.resolve(self.language)
     if not self.text_field:
       raise UserError('`text_field` is empty: expected the name of a field')
+    if self.input_format in ('bert', 'text'):
+      self._refuse_tables()
+
+  def _refuse_tables(self) -> None:
+    """Refuses files whose names say that they are no plain text."""
+    for pattern in (self.input_file or '').split(','):
+      if not (match := _TABLE.search(pattern)):
+        continue
+      advice = 'tools.sample_sentences takes the text out of a table'
+      if match[1].lower() != 'csv':
+        advice = 'give `input_format`=jsonl'
+      raise UserError(
+        f'`input_file`={pattern} cannot be read as plain text '
+        f'(`input_format`={self.input_format}): {advice}'
+      )
 
   @property
   def splits_sentences(self) -> bool:

@@ -3,6 +3,7 @@
 import {
   AutoModelForSequenceClassification,
   AutoTokenizer,
+  Tensor,
   env,
 } from './node_modules/@huggingface/transformers/dist/transformers.min.js';
 
@@ -36,14 +37,43 @@ export async function load(folder, dtype = 'fp32') {
   return async (texts) => {
     const pairs = texts.map(
       (text) => record.takes_pairs ? pairOf(text) : [text]);
-    const {logits} = await model(tokenizer(pairs.map(([a]) => a), {
-      text_pair: record.takes_pairs ? pairs.map(([, b]) => b) : null,
-      padding: true,
-      truncation: true,
-      max_length: record.max_seq_length,
-    }));
+    const {logits} = await model(
+      inputs(pairs, tokenizer, record.max_seq_length));
     return logits.tolist().map(
       (row) => answer(row, model.config.id2label, record.temperature));
+  };
+}
+
+// Cuts as BERT does. The truncation of transformers.js drops the last [SEP],
+// and the whole second text of a pair if the first one is long.
+function inputs(pairs, tokenizer, length) {
+  const idsOf = (text, special = false) => tokenizer(
+    text, {add_special_tokens: special, return_tensor: false}).input_ids;
+  const [cls, sep] = idsOf('', true);
+  const rows = pairs.map((texts) => {
+    const [a, b = []] = texts.map((text) => [...idsOf(text)]);
+    const room = length - (b.length ? 3 : 2);
+    while (a.length + b.length > room) (a.length > b.length ? a : b).pop();
+    const first = [cls, ...a, sep];
+    return {first, second: b.length ? [...b, sep] : []};
+  });
+  const longest = Math.max(
+    ...rows.map(({first, second}) => first.length + second.length));
+  const padded = (toRow, pad = 0) => new Tensor(
+    'int64',
+    BigInt64Array.from(rows.flatMap((row) => {
+      const values = toRow(row);
+      return [...values, ...Array(longest - values.length).fill(pad)];
+    }), BigInt),
+    [rows.length, longest]);
+  return {
+    input_ids: padded(
+      ({first, second}) => [...first, ...second], tokenizer.pad_token_id ?? 0),
+    attention_mask: padded(
+      ({first, second}) => Array(first.length + second.length).fill(1)),
+    token_type_ids: padded(
+      ({first, second}) => [
+        ...Array(first.length).fill(0), ...Array(second.length).fill(1)]),
   };
 }
 

@@ -99,3 +99,13 @@ def test_a_teacher_below_the_bag_of_words_is_warned_of(plan):
   assert summary.weaker_than_words(plan).startswith(
     "the teacher's accuracy is 0.800, that of a bag of words 0.800: "
   )
+
+
+def test_other_predictions_give_no_agreement(plan, caplog):
+  path = plan.root / 'student' / 'predictions.tsv'
+  rows = path.read_text().splitlines()
+  for changed in (rows[:-1], [*rows[:-1], rows[-1].replace('3', '7')]):
+    path.write_text('\n'.join(changed) + '\n')
+    assert len(summary.table(plan)) > 3
+    assert 'another command has predicted there' in caplog.text
+    caplog.clear()

@@ -27,6 +27,12 @@ def test_read_lines_names_the_line_that_is_not_utf8(tmp_path):
     list(read_lines(path))
 
 
+def test_utf_16_is_recognised(tmp_path):
+  (tmp_path / 'a').write_text('a', encoding='utf-16')
+  with pytest.raises(UserError, match='Is it UTF-16. Save it as UTF-8'):
+    list(text_files.read_lines(str(tmp_path / 'a')))
+
+
 def test_read_lines_is_lazy(tmp_path):
   lines = read_lines(_write(tmp_path / 'x', b'a\n' + b'\xff' * 10))
   assert next(lines) == 'a'

@@ -20,7 +20,11 @@ def _split(*rows):
 
 
 def _words(examples):
-  return np.array([len(e.text_a.split()) + 2 for e in examples])
+  words = [e.text_a.split() for e in examples]
+  return data_report.Measured(
+    np.array([len(x) + 2 for x in words]),
+    np.array([x.count('?') for x in words]),
+  )
 
 
 def _make(task, splits, max_seq_length=4, longest=8):
@@ -52,6 +56,7 @@ def test_a_report_by_hand():
       'num_also_in': {},
       'lengths': {
         'num_measured': 5,
+        'unknown_share': 0.0,
         'median': 4,
         'percentile_95': 4,
         'longest': 5,
@@ -70,6 +75,7 @@ def test_a_report_by_hand():
       'num_also_in': {'train': 2},
       'lengths': {
         'num_measured': 3,
+        'unknown_share': 0.0,
         'median': 3,
         'percentile_95': 3,
         'longest': 4,
@@ -200,17 +206,26 @@ def test_of_much_text_a_part_is_measured(monkeypatch):
   assert 'included, in 4 texts of train: median 4,' in describe(report)[2]
 
 
+def test_texts_that_the_vocabulary_lacks_are_a_fault():
+  train = _split(('a b', None, 'no'), ('? ?', None, 'yes'))
+  report = _make(LABELS, {'train': train})
+  assert report['splits']['train']['lengths']['unknown_share'] == 0.25
+  assert [x for x in report['faults'] if '25% of the tokens of train are' in x]
+
+
 def test_lengths_are_those_of_records(monkeypatch):
   monkeypatch.setattr(data_report, '_CHUNK', 2)
   specials = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
   tokenizer = BertTokenizer(Vocabulary([*specials, 'a', '##b', '.']))
   measure = data_report.measure_with(tokenizer)
   for texts_b in (None, ['a', '', 'a.a']):
-    texts_a = ['ab a', '', 'a. a']
+    texts_a = ['ab a', '', 'a. a é']
     ids, _ = text_encoding.encode_texts(tokenizer, texts_a, texts_b, 99)
     rows = zip(texts_a, texts_b or [None] * 3, ['no'] * 3, strict=True)
-    lengths = measure(_split(*rows)).tolist()
-    assert lengths == ids.row_lengths().numpy().tolist()
+    found = measure(_split(*rows))
+    assert found.lengths.tolist() == ids.row_lengths().numpy().tolist()
+    unknown = [row.count(tokenizer.unk_id) for row in ids.to_list()]
+    assert found.unknown.tolist() == unknown
 
 
 def test_the_report_is_a_file(tmp_path):

@@ -34,6 +34,21 @@ def test_the_columns_are_those_of_the_task(tmp_path):
   assert example.text_a == 'fine'
 
 
+def test_a_named_column_gives_the_ids(tmp_path, caplog):
+  fields = Fields('text', index='ticket', needs_index=True)
+  task = custom.classification(('0', '1'), custom.in_files(fields))
+  table = 'ticket,text\nT-7,"two\nlines"\nT-8,b\n'
+  found = _read(tmp_path, 'x.csv', table, task)
+  assert [(e.example_id, e.text_a) for e in found] == [
+    *(('T-7', 'two\nlines'), ('T-8', 'b'))
+  ]
+  with pytest.raises(UserError, match='`id_column`=ticket cannot take effect'):
+    _read(tmp_path, 'x.txt', 'a\n', task)
+  # A header of other names is a text of a .tsv file, which is said.
+  assert len(_read(tmp_path, 'x.tsv', 'Text\na\n', SINGLE)) == 2
+  assert 'x.tsv: the first line does not name ' in caplog.text
+
+
 @pytest.mark.parametrize(
   ('content', 'task', 'message'),
   [

@@ -12,6 +12,8 @@ from system.errors import UserError
     ({'input_format': 'xml'}, '`input_format`=xml: expected bert or text or'),
     ({'language': 'xxx'}, "`language`=xxx: .* does not know 'xxx'"),
     ({'text_field': ''}, '`text_field` is empty'),
+    ({'input_file': 'a.txt,b.jsonl.gz'}, 'b.jsonl.gz .*give `input_format`=js'),
+    ({'input_file': 'b.csv', 'input_format': 'text'}, 'tools.sample_sentences'),
     (
       {'min_document_characters': 0},
       '`min_document_characters`=0: expected 1 to 100,000',
