@@ -1,5 +1,7 @@
 """What a pipeline says before it starts."""
 
+import dataclasses
+
 import pytest
 import tiny_pipeline
 
@@ -42,3 +44,21 @@ def test_the_lack_of_unlabelled_texts_is_said(folder):
     '  the student is distilled on 128 texts, those of train alone; '
     '`transfer_file` would add unlabelled ones'
   )
+
+
+def test_faults_of_the_data_are_said_before_anything_is_made(folder):
+  plan = run.make_plan(tiny_pipeline.options(folder))
+  example = plan.labelled.splits['train'][0]
+  splits = {**plan.labelled.splits}
+  splits['train'] = [*splits['train'], dataclasses.replace(example, label='A ')]
+  labels = (*plan.labelled.labels, 'a', 'A ')
+  labelled = dataclasses.replace(plan.labelled, splits=splits, labels=labels)
+  texts = dataclasses.replace(plan.texts, unknown_share=0.5)
+  plan = dataclasses.replace(plan, labelled=labelled, texts=texts)
+  lines = announcement.before(plan, stages.make(plan))
+  warnings = [line for line in lines if line.startswith('  WARNING: ')]
+  assert [line[11:48] for line in warnings] == [
+    "The labels 'a' and 'A ' are two class",
+    'These labels have fewer than 3 texts:',
+    '50% of the tokens of train are [UNK]:',
+  ]
