@@ -55,8 +55,12 @@ class Measured(NamedTuple):
   unknown: np.ndarray
 
   def unknown_share(self) -> float:
-    """Returns the share of [UNK] among all tokens, with [CLS] and [SEP]."""
-    return float(self.unknown.sum() / max(1, self.lengths.sum()))
+    """Returns the share of [UNK] among the tokens without [CLS] and [SEP].
+
+    The second [SEP] of pairs counts as a token.
+    """
+    num_tokens = self.lengths.sum() - 2 * len(self.lengths)
+    return float(self.unknown.sum() / max(1, num_tokens))
 
 
 Measure = Callable[[Sequence[Example]], Measured]

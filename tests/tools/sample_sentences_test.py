@@ -76,6 +76,7 @@ def test_documents_are_lines_or_a_column(tmp_path):
   path.write_text('id;text\n1;A film.\n')
   with pytest.raises(UserError, match='Semicolons separate the columns: save'):
     list(read(str(path), None))
+  path.write_text('A film.\n')
   path = path.rename(tmp_path / 'a.txt')
   assert list(read(str(path), None)) == ['A film.']
   with pytest.raises(UserError, match='text_column=text cannot take effect'):

@@ -209,8 +209,8 @@ def test_of_much_text_a_part_is_measured(monkeypatch):
 def test_texts_that_the_vocabulary_lacks_are_a_fault():
   train = _split(('a b', None, 'no'), ('? ?', None, 'yes'))
   report = _make(LABELS, {'train': train})
-  assert report['splits']['train']['lengths']['unknown_share'] == 0.25
-  assert [x for x in report['faults'] if '25% of the tokens of train are' in x]
+  assert report['splits']['train']['lengths']['unknown_share'] == 0.5
+  assert [x for x in report['faults'] if '50% of the tokens of train are' in x]
 
 
 def test_lengths_are_those_of_records(monkeypatch):
