@@ -23,7 +23,7 @@ from modeling.models import Classifier
 from system.errors import UserError
 from training import intermediate_losses
 
-_PROJECTION = 'patient_kd/projection'
+_PROJECTION = 'patience/projection'
 
 
 @dataclasses.dataclass(frozen=True)

@@ -133,12 +133,19 @@ def load(path: str) -> TextModel:
     classifier,
     tokenizer,
     labels=labels,
-    takes_pairs=task.is_pair if task else None,
+    takes_pairs=task.is_pair if task else _takes_pairs(checkpoint),
     max_seq_length=(
       recorded.max_seq_length or longest_input(checkpoint, config)
     ),
     temperature=calibration.temperature_of(checkpoint),
   )
+
+
+def _takes_pairs(checkpoint: Checkpoint) -> bool | None:
+  """Returns whether inputs are pairs, as an export without labels says."""
+  if not checkpoint.is_hugging_face:
+    return None
+  return export_file.read(checkpoint.folder).takes_pairs
 
 
 def longest_input(checkpoint: Checkpoint, config: BertConfig) -> int:

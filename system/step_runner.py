@@ -159,7 +159,7 @@ class Runner:
       while True:
         begun = self._next(self._num_jobs - len(running))
         # A step that begins alone stays alone: the others need it.
-        is_alone = len(running) + len(begun) == 1
+        is_alone = len(running) + len(begun) == 1 and not self._is_waiting
         for step, lock in begun:
           running[pool.submit(self._run_step, step, lock, is_alone)] = step
         if running:

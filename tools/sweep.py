@@ -216,7 +216,8 @@ def write_flagfiles(sweep_dir: str, planned: Sequence[Step]) -> dict[int, Step]:
   """Writes the flags of each run, one per line, to flags/<number>.txt.
 
   A run that has a file keeps its number: a scheduler may start it again. Others
-  get the next numbers. Files of runs of an earlier grid are removed.
+  get the next numbers. Files of runs that the grid no longer has stay, so that
+  their numbers stay theirs.
 
   Returns:
     Number → run.
@@ -236,8 +237,6 @@ def write_flagfiles(sweep_dir: str, planned: Sequence[Step]) -> dict[int, Step]:
       text = file.read()
     if text in texts:
       numbers[text] = int(name)
-    else:
-      os.remove(path)
   for text in texts:
     if text not in numbers:
       numbers[text] = following

@@ -214,7 +214,11 @@ def _columns(layout: Layout, path: str) -> tuple[str, ...] | None:
       )
     return (*layout.columns, *[''] * more)
   # Those that the file is too narrow for are missing.
-  places = [p % len(first) for p in layout.positions.values() if p < len(first)]
+  places = [
+    first.index(name) if name in first else place % len(first)
+    for name, place in layout.positions.items()
+    if place < len(first)
+  ]
   has_header = {*layout.positions} <= {*first}
   if has_header or len({*places}) < len(layout.positions):
     return None

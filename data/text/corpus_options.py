@@ -98,7 +98,8 @@ class CorpusOptions:
         advice = 'give `input_format`=jsonl'
       raise UserError(
         f'`input_file`={pattern} cannot be read as plain text '
-        f'(`input_format`={self.input_format}): {advice}'
+        f'(`input_format`={self.input_format}): {advice}. If it is plain text, '
+        'rename it'
       )
 
   @property

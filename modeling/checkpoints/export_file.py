@@ -68,10 +68,13 @@ def as_model_file(folder: str) -> ModelFile:
     UserError: the file is malformed.
   """
   found = read(folder)
-  if found.takes_pairs is None or found.labels is None:
+  if found.takes_pairs is None and found.labels is None:
     return ModelFile()
+  task = None
+  if found.takes_pairs is not None and found.labels is not None:
+    task = TaskRecord('custom', found.labels, found.takes_pairs)
   return ModelFile(
-    TaskRecord('custom', found.labels, found.takes_pairs),
+    task,
     max_seq_length=found.max_seq_length,
     temperature=None if found.temperature == 1 else found.temperature,
   )

@@ -6,7 +6,9 @@ Runs with a result in RUNS_DIR are skipped. The same command resumes what was
 interrupted. --list_commands only prints the commands.
 """
 
+import contextlib
 import dataclasses
+import glob
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -82,9 +84,22 @@ def _make(experiment: Experiment, plan: Plan) -> None:
       plan.students.keep_folders()
       step_runner.run(wanted, plan.stages.path('logs'), FLAGS.jobs)
   finally:
-    if planned and not any(step.is_done for step in planned):
+    is_in_vain = planned and not any(step.is_done for step in planned)
+    if is_in_vain and not _others(plan, planned):
       for path in new:
-        os.remove(path)  # A corrected command may follow.
+        with contextlib.suppress(FileNotFoundError):
+          os.remove(path)  # A corrected command may follow.
+
+
+def _others(plan: Plan, planned: Sequence[Step]) -> bool:
+  """Returns whether another command has begun a step that is not planned."""
+  logs = plan.stages.path('logs')
+  own = {
+    os.path.join(logs, step_runner.seconds_file(f'{step.name}.log'))
+    for step in planned
+  }
+  pattern = os.path.join(glob.escape(logs), '**', '*.seconds.json')
+  return bool({*glob.glob(pattern, recursive=True)} - own)
 
 
 def _collect(experiment: Experiment, plan: Plan) -> None:
@@ -101,7 +116,8 @@ def _settings(plan: Plan) -> list[str]:
   folders = [plan.stages.work_dir]
   if FLAGS.runs_dir:  # It may be that of several working folders.
     folders.append(FLAGS.runs_dir)
-  return [os.path.join(folder, _SETTINGS) for folder in folders]
+  paths = [os.path.join(folder, _SETTINGS) for folder in folders]
+  return list({os.path.realpath(path): path for path in paths}.values())
 
 
 def _keep_settings(plan: Plan) -> None:

@@ -947,9 +947,9 @@ def test_a_patient_student_approaches_the_states(states_world):
   assert np.mean(losses[-3:]) < 0.8 * losses[0]
   # The map between the widths is not exported, but a run resumes with it.
   names = tf.train.load_checkpoint(str(student)).get_variable_to_shape_map()
-  assert not [name for name in names if 'patient_kd' in name]
+  assert not [name for name in names if 'patience' in name]
   saved = tensor_bundle.read(f'{student}/checkpoints/ckpt-{len(lines)}')
-  assert saved['model/patient_kd/projection'].shape == (2, 4, 8)
+  assert saved['model/patience/projection'].shape == (2, 4, 8)
   run = json.loads((student / 'run.json').read_text())['configuration']
   assert (run['patient_weight'], run['patient_layers']) == (2.0, [1, 2])
 

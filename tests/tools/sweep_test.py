@@ -107,18 +107,18 @@ def test_a_run_keeps_the_number_of_its_flagfile(tmp_path):
   def written(grid):
     numbered = sweep.write_flagfiles(str(tmp_path), _plan(tmp_path, grid))
     found = {}
-    for path in (tmp_path / 'flags').iterdir():
-      lines = path.read_text().splitlines()
-      assert lines == [*numbered[int(path.stem)].command[1:]]
+    for number, step in numbered.items():
+      lines = (tmp_path / 'flags' / f'{number}.txt').read_text().splitlines()
+      assert lines == [*step.command[1:]]
       [epochs] = [x for x in lines if x.startswith('--num_train_epochs=')]
-      found[int(path.stem)] = int(epochs.partition('=')[2])
-    assert found.keys() == numbered.keys()
+      found[number] = int(epochs.partition('=')[2])
     return found
 
   assert written('num_train_epochs=1,2,3') == {0: 1, 1: 2, 2: 3}
   # A longer grid adds numbers, a shorter one leaves holes.
   assert written('num_train_epochs=4,1,3,2') == {0: 1, 1: 2, 2: 3, 3: 4}
   assert written('num_train_epochs=3,1') == {0: 1, 2: 3}
+  assert written('num_train_epochs=5,2') == {1: 2, 4: 5}
 
 
 def test_unfinished_runs_are_listed_as_slurm_takes_them(tmp_path):
