@@ -20,13 +20,13 @@ _EXAMPLE = pathlib.Path(__file__).parents[2] / 'examples' / 'browser'
 _BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'chrome')
 _KINDS = {
   'classifier': [
-    *('the film is good .', 'It is, frankly, awful!', 'x' * 300, ''),
-    'the film is good , the plot is dull . ' * 40,
+    *('the film is good .', 'It is, frankly, awful!', 'x' * 300),
+    'the film is good , the plot is dull' + ' . It is awful' * 40,
   ],
   'pairs': [
     *('the film is good .\ta dull plot', 'nice\tthe plot is awful .'),
-    'the film is good . ' * 99 + '\tthe plot is awful .',
-    'nice\t' + 'the plot is awful . ' * 99,
+    'the film is good' + ' . the plot is dull' * 40 + '\tthe plot is awful .',
+    'nice\tthe plot is awful' + ' . the film is good' * 40,
   ],
   'regressor': ['the film is good .\ta dull plot'],
 }
