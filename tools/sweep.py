@@ -322,8 +322,8 @@ def _report(planned: Sequence[Step], metric: str | None) -> None:
     begun = [x.name for x in planned if step_runner.was_begun(x, log_dir)]
     if begun:
       logging.warning(
-        'begun on this machine and not ended: %s; the command without '
-        '--collect ends them',
+        'begun on this machine and not ended: %s; the same command, without '
+        '--collect, ends them',
         listed(begun),
       )
   if not results:

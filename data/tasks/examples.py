@@ -5,6 +5,14 @@ Tested by `tests/data/tasks/glue_test.py` and `tables_test.py`.
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Protocol
+
+
+class Texts(Protocol):
+  """What holds a sentence, or a pair of texts: an example, a row of a dump."""
+
+  text_a: str
+  text_b: str | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ Tested by `tests/data/tasks/text_encoding_test.py`.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import tensorflow as tf
 
+from data.tasks.examples import Texts
 from data.text.tokenization import BertTokenizer
 
 
@@ -49,16 +49,9 @@ def encode_texts(
   return _assemble(tokenizer, [a, b], kept)
 
 
-class _Texts(Protocol):
-  """A sentence, or a pair of texts."""
-
-  text_a: str
-  text_b: str | None
-
-
 def encode_examples(
   tokenizer: BertTokenizer,
-  examples: Sequence[_Texts],
+  examples: Sequence[Texts],
   is_pair: bool,
   max_seq_length: int,
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:

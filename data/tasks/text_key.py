@@ -4,9 +4,9 @@ Tested by `tests/data/tasks/table_split_test.py`.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from data.tasks.examples import Example
+from data.tasks.examples import Example, Texts
 from system.errors import shown
 
 # A normalised text, or the two of a pair.
@@ -26,14 +26,7 @@ def _normalise(text: str) -> str:
   return ''.join(text.lower().split())
 
 
-class _Texts(Protocol):
-  """A sentence, or a pair of texts."""
-
-  text_a: str
-  text_b: str | None
-
-
-_Example = TypeVar('_Example', bound=_Texts)
+_Example = TypeVar('_Example', bound=Texts)
 
 
 def by_text(examples: Iterable[_Example]) -> dict[TextKey, list[_Example]]:

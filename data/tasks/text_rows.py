@@ -23,7 +23,7 @@ from data.tasks.task import Task
 from data.text import parquet
 from data.text.text_formats import Input
 from system import text_files
-from system.errors import UserError, listed
+from system.errors import UserError, listed, shown
 
 # A first line of these words alone is a header, not an example.
 _COLUMN_NAMES = frozenset(
@@ -109,8 +109,10 @@ def _rows_with_ids(
     if isinstance(row, str):
       raise UserError(f'{where}: {row}')
     texts = tuple(row[name] for name in columns)
-    text_files.check_encodable((*texts, row[id_column]), where)
-    yield Row(number, where, texts, row[id_column])
+    if not (example_id := row[id_column]).strip():
+      raise UserError(f'{where}: the {shown(id_column)} is blank')
+    text_files.check_encodable((*texts, example_id), where)
+    yield Row(number, where, texts, example_id)
 
 
 def open_file(path: str, columns: TextColumns) -> tuple[bool, Iterator[Row]]:

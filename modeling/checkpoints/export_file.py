@@ -81,6 +81,7 @@ def as_model_file(folder: str) -> ModelFile:
 
 
 def is_positive(value: Any, kind: Any) -> bool:
+  """Returns whether a JSON value is a number of a kind, above 0."""
   is_number = isinstance(value, kind) and not isinstance(value, bool)
   return is_number and value > 0
 

@@ -44,7 +44,10 @@ def test_a_named_column_gives_the_ids(tmp_path, caplog):
   ]
   with pytest.raises(UserError, match='`id_column`=ticket cannot take effect'):
     _read(tmp_path, 'x.txt', 'a\n', task)
-  # A header of other names is a text of a .tsv file, which is said.
+  with pytest.raises(UserError, match="x.csv, line 3: the 'ticket' is blank"):
+    _read(tmp_path, 'x.csv', 'ticket,text\nT-7,a\n,b\n', task)
+  # If the header of a .tsv file has other names, it is read as a text, with a
+  # warning.
   assert len(_read(tmp_path, 'x.tsv', 'Text\na\n', SINGLE)) == 2
   assert 'x.tsv: the first line does not name ' in caplog.text
 
