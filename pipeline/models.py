@@ -8,6 +8,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
+from data.tasks import label_order
 from data.tasks.labelled import Labelled
 from data.text.vocabulary import load_vocabulary
 from distillation import dump_manifest
@@ -15,6 +16,9 @@ from distillation.dump_manifest import Manifest
 from modeling import configs
 from modeling.checkpoints import (
   embedded_encoder,
+  hugging_face_reader,
+  location,
+  model_file,
   tokenizer_files,
 )
 from modeling.checkpoints.location import Checkpoint, locate
@@ -41,6 +45,7 @@ class Teacher:
     limit: the longest input that it can read.
     casing: the file that records the casing, and do_lower_case; None if none.
     manifest: the dump's; None for a model.
+    is_converted: whether it is a Hugging Face folder, which is converted first.
     note: a sentence about it for the plan; '' for none.
   """
 
@@ -51,6 +56,7 @@ class Teacher:
   limit: int
   casing: tuple[str, bool] | None
   manifest: Manifest | None = None
+  is_converted: bool = False
   note: str = ''
 
   @property
@@ -100,7 +106,7 @@ def find(options: PipelineOptions, labelled: Labelled) -> Models:
   if vocab_file:
     tokens = text_files.read_list(vocab_file)
     _check_same(tokens, vocab_file, teacher)
-  elif teacher.kind in (ENCODER, FINE_TUNED):
+  elif teacher.config and not teacher.is_converted:
     vocab_file = locate(teacher.path).vocab_file
   if tokens is None:
     raise UserError(
@@ -131,14 +137,15 @@ def _find_teacher(options: ModelsOptions, labelled: Labelled) -> Teacher:
     return Teacher(DUMP, path, None, None, length, casing, manifest)
   checkpoint = locate(options.teacher)
   config = checkpoint.required_config()
-  kind, note, limit = ENCODER, '', config.max_position_embeddings
-  if checkpoint.is_hugging_face:
-    kind = HUGGING_FACE
-  elif (description := checkpoint.description()) and description.task:
-    if misfit := _misfit(description.task, labelled):
+  is_converted = checkpoint.is_hugging_face
+  kind, note = (HUGGING_FACE if is_converted else ENCODER), ''
+  limit = config.max_position_embeddings
+  recorded = checkpoint.recorded() or model_file.UNKNOWN
+  if task := recorded.task or _named_classes(checkpoint, labelled):
+    if misfit := _misfit(task, labelled):
       note = f'{misfit}, so it is fine-tuned again'
     else:
-      kind, limit = FINE_TUNED, description.max_seq_length or limit
+      kind, limit = FINE_TUNED, recorded.max_seq_length or limit
   return Teacher(
     kind,
     options.teacher,
@@ -146,8 +153,27 @@ def _find_teacher(options: ModelsOptions, labelled: Labelled) -> Teacher:
     _tokens(checkpoint),
     limit,
     checkpoint.casing(),
+    is_converted=is_converted,
     note=note,
   )
+
+
+def _named_classes(
+  checkpoint: Checkpoint, labelled: Labelled
+) -> TaskRecord | None:
+  """Returns the task of another program's classifier that names its classes.
+
+  It does not say whether it takes pairs, so it is taken to fit the data.
+
+  Returns:
+    None if the model names no classes, or does not label whole texts.
+  """
+  folder = checkpoint.folder
+  if checkpoint.is_hugging_face and hugging_face_reader.other_head(folder):
+    return None
+  if found := label_order.find(location.label_folders(checkpoint.prefix)):
+    return TaskRecord('custom', found[1], labelled.is_pair)
+  return None
 
 
 def _misfit(task: TaskRecord, labelled: Labelled) -> str:
@@ -206,7 +232,7 @@ def _check_same(tokens: list[str], path: str, teacher: Teacher) -> None:
     return
   theirs = [token.strip() for token in teacher.tokens]
   ours = [token.strip() for token in tokens]
-  if teacher.kind == HUGGING_FACE:
+  if teacher.is_converted:
     ours = ours[: len(theirs)]
   if ours != theirs:
     raise UserError(
@@ -236,7 +262,7 @@ def _student_config(
       options.bert_size, next(iter(sizes.values()))
     )
   # The import of a Hugging Face folder adds the tokens that are missing.
-  if teacher.kind != HUGGING_FACE:
+  if not teacher.is_converted:
     sizes['the vocabulary'] = num_tokens
   _check_equal(sizes)
   return config

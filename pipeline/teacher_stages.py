@@ -24,14 +24,14 @@ def make(plan: Plan, needs: tuple[Step, ...]) -> list[Stage]:
     return []
   teacher = _train(plan, needs)
   is_own = plan.models.teacher.is_trained_here
-  elsewhere = None if is_own else plan.models.teacher.path
+  elsewhere = None if is_own else _start(plan)
   record = data_stages.record(plan, TEACHER, teacher.step, elsewhere)
   return [teacher, record, _dump(plan, teacher.step)]
 
 
 def import_weights(plan: Plan) -> list[Stage]:
   """Returns the stage that converts a Hugging Face folder, if there is one."""
-  if plan.models.teacher.kind != models.HUGGING_FACE:
+  if not plan.models.teacher.is_converted:
     return []
   command = (
     *('-m', 'tools.import_hugging_face'),
@@ -75,8 +75,7 @@ def _train(plan: Plan, needs: tuple[Step, ...]) -> Stage:
 
 def _start(plan: Plan) -> str:
   teacher = plan.models.teacher
-  is_imported = teacher.kind == models.HUGGING_FACE
-  return plan.imported_dir if is_imported else teacher.path
+  return plan.imported_dir if teacher.is_converted else teacher.path
 
 
 def _dump(plan: Plan, teacher: Step) -> Stage:

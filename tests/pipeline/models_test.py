@@ -89,19 +89,72 @@ def test_a_model_for_single_texts_is_fine_tuned_again_for_pairs(
   assert teacher.note.startswith('it takes single texts, the data has pairs')
 
 
-def test_a_hugging_face_folder_is_imported(folder, data, tmp_path):
-  config = {**CONFIG, 'model_type': 'bert'}
-  (tmp_path / 'config.json').write_text(json.dumps(config))
-  (tmp_path / 'vocab.txt').write_text('\n'.join(VOCABULARY) + '\n')
+def _hugging_face(folder, **config):
+  config = {**CONFIG, 'model_type': 'bert', **config}
+  (folder / 'config.json').write_text(json.dumps(config))
+  (folder / 'vocab.txt').write_text('\n'.join(VOCABULARY) + '\n')
   weights = {'embeddings': np.zeros(1, np.float32)}
-  safetensors.numpy.save_file(weights, tmp_path / 'model.safetensors')
-  (tmp_path / 'tokenizer_config.json').write_text('{"do_lower_case": true}')
+  safetensors.numpy.save_file(weights, folder / 'model.safetensors')
+  (folder / 'tokenizer_config.json').write_text('{"do_lower_case": true}')
+  return str(folder)
+
+
+def test_a_hugging_face_folder_is_imported(folder, data, tmp_path):
+  _hugging_face(tmp_path)
   found = _find(folder, data, teacher=str(tmp_path))
   assert found.teacher.kind == models.HUGGING_FACE
+  assert found.teacher.is_converted
   random = {'init_checkpoint': None, 'bert_size': 'tiny'}
   found = _find(folder, data, teacher=str(tmp_path), **random)
   # The import writes it.
   assert found.vocab_file is None and found.tokens == VOCABULARY
+
+
+def test_a_hugging_face_classifier_of_these_labels_is_used_as_it_is(
+  folder, data, tmp_path
+):
+  path = _hugging_face(tmp_path, id2label={'0': 'Up', '1': 'down'})
+  teacher = _find(folder, data, teacher=path).teacher
+  assert teacher.kind == models.FINE_TUNED and teacher.is_converted
+  # It does not say whether it takes pairs.
+  pairs = dataclasses.replace(data, is_pair=True)
+  assert _find(folder, pairs, teacher=path).teacher.kind == models.FINE_TUNED
+
+
+@pytest.mark.parametrize(
+  'config',
+  [
+    {'id2label': {'0': 'LABEL_0', '1': 'LABEL_1'}},
+    {
+      'id2label': {'0': 'up', '1': 'down'},
+      'problem_type': 'multi_label_classification',
+    },
+  ],
+)
+def test_other_hugging_face_classifiers_are_fine_tuned_again(
+  folder, data, tmp_path, config
+):
+  path = _hugging_face(tmp_path, **config)
+  teacher = _find(folder, data, teacher=path).teacher
+  assert teacher.kind == models.HUGGING_FACE and teacher.note == ''
+
+
+def test_an_export_for_pairs_is_fine_tuned_again_for_single_texts(
+  folder, data, tmp_path
+):
+  path = _hugging_face(tmp_path)
+  export = {
+    'labels': ['down', 'up'],
+    'takes_pairs': True,
+    'max_seq_length': 16,
+  }
+  (tmp_path / 'export.json').write_text(json.dumps(export))
+  teacher = _find(folder, data, teacher=path).teacher
+  assert teacher.kind == models.HUGGING_FACE
+  assert teacher.note.startswith('it takes pairs of texts')
+  pairs = dataclasses.replace(data, is_pair=True)
+  teacher = _find(folder, pairs, teacher=path).teacher
+  assert teacher.kind == models.FINE_TUNED and teacher.limit == 16
 
 
 def test_a_dump_gives_length_and_labels(folder, data, tmp_path):

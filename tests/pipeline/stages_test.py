@@ -31,7 +31,9 @@ def folder(tmp_path_factory):
   return tiny_pipeline.make_texts(tmp_path_factory.mktemp('texts'))
 
 
-def _plan(folder, kind=ENCODER, vocab_file='v', **changes):
+def _plan(
+  folder, kind=ENCODER, vocab_file='v', is_converted=False, **changes
+):
   dump = {'teacher': None, 'logits_dir': 'logits', 'transfer_file': ()}
   changes = {**(dump if kind == DUMP else {'teacher': 'large'}), **changes}
   given = {'output_dir': 'out', 'init_checkpoint': 'small', **changes}
@@ -42,7 +44,9 @@ def _plan(folder, kind=ENCODER, vocab_file='v', **changes):
   texts = Texts(num, {'train': lengths, 'transfer': lengths}, {})
   config = None if kind == DUMP else configs.compact_config('4/256', 100)
   manifest = types.SimpleNamespace(max_seq_length=32) if kind == DUMP else None
-  teacher = Teacher(kind, 'large', config, [], 512, None, manifest)
+  teacher = Teacher(
+    kind, 'large', config, [], 512, None, manifest, is_converted
+  )
   student = configs.compact_config('2/128', 100)
   models = Models(teacher, student, vocab_file, [], True)
   chosen = defaults.choose(options.choices, texts, models, True)
@@ -108,7 +112,7 @@ def test_the_experiment_is_written_by_a_command(folder):
 
 
 def test_a_hugging_face_folder_is_imported_first(folder):
-  plan = _plan(folder, HUGGING_FACE, vocab_file=None)
+  plan = _plan(folder, HUGGING_FACE, vocab_file=None, is_converted=True)
   lines = _lines(plan)
   assert lines[2] == (
     'python -m tools.import_hugging_face --input_dir=large '
@@ -123,9 +127,23 @@ def test_a_hugging_face_folder_is_imported_first(folder):
   assert needs == ['split', 'teacher-start']
 
 
+_FIXED = {'teacher_learning_rate': None, 'teacher_epochs': None}
+
+
+def test_a_fine_tuned_hugging_face_folder_is_imported_and_scored(folder):
+  plan = _plan(
+    folder, FINE_TUNED, vocab_file=None, is_converted=True, **_FIXED
+  )
+  lines = _lines(plan)
+  assert '--fresh_pooler' not in lines[2]
+  assert '--init_checkpoint=out/teacher-start --do_eval' in lines[3]
+  assert '--do_train' not in lines[3]
+  assert '--model_dir=out/teacher-start' in lines[4]
+  assert '--teacher_checkpoint=out/teacher-start' in lines[5]
+
+
 def test_a_fine_tuned_teacher_is_only_scored(folder):
-  given = {'teacher_learning_rate': None, 'teacher_epochs': None}
-  lines = _lines(_plan(folder, FINE_TUNED, **given))
+  lines = _lines(_plan(folder, FINE_TUNED, **_FIXED))
   assert '--init_checkpoint=large --do_eval' in lines[2]
   assert '--do_train' not in lines[2]
   assert '--run_dir=out/teacher --model_dir=large ' in lines[3]
