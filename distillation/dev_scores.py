@@ -15,7 +15,7 @@ from system.errors import UserError
 from training import result_files, scoring
 from training.task_folder import TaskFolder
 
-# A score lower by more is no accident: something is exchanged.
+# A score this far below chance is no accident: labels are probably swapped.
 _FAR_BELOW_CHANCE = 0.1
 
 

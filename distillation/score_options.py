@@ -33,9 +33,9 @@ class ScoreOptions:
   )
   teacher_score_prefix: str | None = setting(
     None,
-    'Added: the columns of probabilities or logits, one for each label, have '
-    'this name followed by the label. The default is probability_ or logit_; '
-    "'' if the columns are named as the labels.",
+    'Added: the prefix of the columns of probabilities or logits, one column '
+    'for each label, named by the prefix and the label. The default is '
+    "probability_ or logit_; give '' if the columns have the labels as names.",
     needs=_IMPORTS,
   )
   teacher_score_column: str | None = setting(

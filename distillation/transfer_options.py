@@ -59,10 +59,10 @@ class TransferOptions:
   )
   transfer_weights: tuple[str, ...] = setting(
     (),
-    "Added: each source's share of the transfer set, relative to the others': "
-    'a number for each entry of --transfer_file, then one for --transfer_split '
-    'and --transfer_tfds if given. As many texts are drawn without '
-    'replacement as the shares allow. If not given, all texts are used.',
+    'Added: the relative share of each source in the transfer set: a number '
+    'for each entry of --transfer_file, then one for --transfer_split and one '
+    'for --transfer_tfds if given. Texts are drawn without replacement until '
+    'one source runs out. By default all texts are used.',
     needs=('do_dump_logits',),
   )
   max_transfer_examples: int | None = setting(

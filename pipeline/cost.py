@@ -5,9 +5,10 @@ time of training  = 3 forward passes of matrix products / rate
 time of scoring   = 1 forward pass / rate
 
 The rate is that of a short matrix product on this machine, measured when the
-plan is made, so other programs on the machine count. Products of smaller
-matrices are slower, and small models do much else: stages were seen to take up
-to 2.3 times as long. So a time is shown as a range, up to 2.5 times as long.
+plan is made, so it includes the load of other programs. Products of smaller
+matrices are slower, and small models spend much time on other operations:
+stages took up to 2.3 times as long as estimated. So a time is shown as a range,
+up to 2.5 times the estimate.
 
 Tested by `tests/pipeline/cost_test.py`.
 """

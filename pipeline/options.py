@@ -19,8 +19,8 @@ class SourceOptions(LabelledOptions):
     (),
     'Added: the unlabelled texts that the teacher labels for the student: text '
     'with a sentence or a tab-separated pair a line, or tables; names and '
-    'globs, separated by commas. The texts of train are added. Without it they '
-    'are all that the student learns from.',
+    'globs, separated by commas. The training texts are added. Without this '
+    'flag, the student learns from the training texts only.',
     reads='files',
   )
   transfer_text_column: str | None = setting(

@@ -3,10 +3,10 @@ r"""Splits a task's training data, to choose settings without its dev split.
   python -m tools.selection_split --task_name=SST-2 --data_dir=glue/SST-2 \
     --output_dir=selection/SST-2 --num_examples=1000
 
-For choosing learning rates and the like: the dev split that is reported must
-not choose anything. OUTPUT_DIR gets the task's training and dev files: the
-drawn rows of the training file are the new dev split, the others the new
-training split. It is a --data_dir for all scripts.
+Use it to choose learning rates and the like, because settings must not be
+chosen on the dev split whose scores are reported. The tool writes a training
+and a dev file to OUTPUT_DIR, which all scripts take as --data_dir: rows drawn
+from the training file are the new dev split, the others the new training split.
 
 No text of the new dev split is part of another row, so drawn rows of SST-2 are
 whole sentences, as in its own dev split. Training rows whose text is part of a

@@ -6,9 +6,9 @@ best/               the best checkpoint, laid out like released BERT, with its
 
 There is no other state: the best evaluation and early stopping are computed
 from eval_metrics.jsonl, which is cut back to the step at which a run resumes.
-So a killed run, once resumed, ends like an undisturbed one. If the best
-checkpoint is of a step that the resumed run has yet to repeat, the next
-evaluation replaces it: with rounding, the step may end with other weights.
+So a killed and resumed run ends like an uninterrupted one. If best/ holds the
+checkpoint of a step that the resumed run has yet to repeat, the next evaluation
+replaces it, because rounding may give the repeated step different weights.
 """
 
 import math

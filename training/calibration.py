@@ -121,7 +121,8 @@ def temperature_of(checkpoint: Checkpoint) -> float:
   latest = location.locate_latest(checkpoint.folder).prefix
   if files.real_path(latest) != files.real_path(checkpoint.prefix):
     logging.info(
-      'The temperature in %s is not that of %s, which is not the latest.',
+      'The temperature in %s is not used: it belongs to the latest checkpoint, '
+      'not to %s.',
       checkpoint.folder,
       checkpoint.prefix,
     )

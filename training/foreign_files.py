@@ -1,8 +1,7 @@
-"""Keeps files of other programs that a job would replace.
+"""Protects files of other programs that a job would replace.
 
-A folder without the `run.json` of a run may hold anything. A job that is about
-to claim such a folder is refused if its files have the names of other
-programs' files.
+A folder without the `run.json` of a run may hold anything. A job may not claim
+such a folder if one of its own files would replace another program's file.
 
 Tested by `tests/training/foreign_files_test.py`.
 """

@@ -1,8 +1,8 @@
 """Pre-training beside a teacher: the losses of DistilBERT and of MiniLM.
 
 The teacher is loaded first, is frozen, and is never saved with the student. It
-runs inside the training step, on the student's batch, without dropout. It has
-no dump, as it has in distillation: S*H floats of hidden states for each record
+runs inside the training step, on the student's batch, without dropout. Unlike
+in distillation, there is no dump: S*H floats of hidden states for each record
 (393 KB for S = 128 and H = 768), or P*V masked-LM logits (2.4 MB for P = 20 and
 V = 30,522), take longer to read than to compute, and masks that are drawn
 during training differ in each epoch.
@@ -97,7 +97,7 @@ class Imitation:
     return loss_function
 
   def _shared(self) -> set[str]:
-    """Returns what is computed of the student and of the teacher."""
+    """Returns the outputs to compute for both student and teacher."""
     options, names = self.options, set()
     if options.soft_masked_lm_weight:
       names.add('masked_lm_logits')
@@ -109,7 +109,7 @@ class Imitation:
     return names
 
   def _own(self) -> set[str]:
-    """Returns what the labels' loss needs of the student."""
+    """Returns the student's outputs that the hard losses need."""
     if not self.options.hard_loss_weight:
       return set()
     # Where the logits are computed anyway, the cross-entropies come from them.

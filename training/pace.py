@@ -20,7 +20,7 @@ _SECONDS_BETWEEN_MOVES = 2.0  # Of a bar on a terminal.
 
 
 class Pace:
-  """Measures a run's steps, says where it is, and when to save.
+  """Times a run's steps, reports its progress, and tells when to save.
 
   The first step is not measured: TensorFlow traces and compiles it.
   """

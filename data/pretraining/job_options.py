@@ -30,8 +30,9 @@ class OutputOptions:
   )
   num_workers: int | None = setting(
     None,
-    'Added: the number of threads; the default is one a core. From four on, '
-    'processes help to read text. It does not change the records.',
+    'Added: the number of threads; the default is one per core. With four or '
+    'more, additional processes help to read the text. The records do not '
+    'depend on this number.',
     at_least=1,
     at_most=1024,
     needs=('!beam_runner',),

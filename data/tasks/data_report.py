@@ -146,7 +146,7 @@ def write(report: Mapping[str, Any], folder: str) -> None:
 
 
 def find_faults(report: Mapping[str, Any]) -> list[str]:
-  """Words what is probably a mistake in the data."""
+  """Describes probable mistakes in the data, one sentence each."""
   faults = []
   splits = report['splits']
   for name, split in splits.items():

@@ -31,9 +31,7 @@ def folder(tmp_path_factory):
   return tiny_pipeline.make_texts(tmp_path_factory.mktemp('texts'))
 
 
-def _plan(
-  folder, kind=ENCODER, vocab_file='v', is_converted=False, **changes
-):
+def _plan(folder, kind=ENCODER, vocab_file='v', is_converted=False, **changes):
   dump = {'teacher': None, 'logits_dir': 'logits', 'transfer_file': ()}
   changes = {**(dump if kind == DUMP else {'teacher': 'large'}), **changes}
   given = {'output_dir': 'out', 'init_checkpoint': 'small', **changes}
@@ -131,9 +129,7 @@ _FIXED = {'teacher_learning_rate': None, 'teacher_epochs': None}
 
 
 def test_a_fine_tuned_hugging_face_folder_is_imported_and_scored(folder):
-  plan = _plan(
-    folder, FINE_TUNED, vocab_file=None, is_converted=True, **_FIXED
-  )
+  plan = _plan(folder, FINE_TUNED, vocab_file=None, is_converted=True, **_FIXED)
   lines = _lines(plan)
   assert '--fresh_pooler' not in lines[2]
   assert '--init_checkpoint=out/teacher-start --do_eval' in lines[3]

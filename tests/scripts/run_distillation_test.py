@@ -512,7 +512,7 @@ def test_two_jobs_make_the_same_dump_as_one(dump_world, caplog):
     for i in range(2)
   ]
   _run(*jobs[1])
-  assert 'logits-00000-of-00003, logits-00002-of-00003 are missing, of ' in (
+  assert 'logits-00000-of-00003, logits-00002-of-00003 are missing, which ' in (
     caplog.text
   )
   assert '`shard_index`=0.' in caplog.text

@@ -88,7 +88,7 @@ def test_a_temperature_is_that_of_the_latest_weights(tmp_path, caplog):
   calibration.calibrate(second, *_examples(0.5))
   assert calibration.temperature_of(second) == pytest.approx(0.5)
   assert calibration.temperature_of(first) == 1.0
-  assert 'is not that of' in caplog.text
+  assert 'is not used' in caplog.text
   # The same folder, named in another way.
   again = location.locate(f'{tmp_path}//')
   assert calibration.temperature_of(again) == pytest.approx(0.5)
