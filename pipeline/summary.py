@@ -64,10 +64,12 @@ def weaker_than_words(plan: Plan) -> str | None:
   ours, theirs = (x['scores'].get(metric) for x in (teacher, words))
   if ours is None or theirs is None or ours > theirs:
     return None
+  advice = 'Another `teacher` may help.'
+  if plan.models.teacher.is_trained_here:
+    advice = 'More labelled texts, more `teacher_epochs` or another `teacher` may help.'
   return (
     f"the teacher's {metric} is {ours:.3f}, that of a bag of words "
-    f'{theirs:.3f}: a student of this teacher will hardly be better. More '
-    'labelled texts, more `teacher_epochs` or another `teacher` may help.'
+    f'{theirs:.3f}: a student of this teacher will hardly be better. {advice}'
   )
 
 
