@@ -64,12 +64,13 @@ def weaker_than_words(plan: Plan) -> str | None:
   ours, theirs = (x['scores'].get(metric) for x in (teacher, words))
   if ours is None or theirs is None or ours > theirs:
     return None
-  advice = 'Another `teacher` may help.'
+  remedies = 'another `teacher`'
   if plan.models.teacher.is_trained_here:
-    advice = 'More labelled texts, more `teacher_epochs` or another `teacher` may help.'
+    remedies = f'more labelled texts, more `teacher_epochs` or {remedies}'
   return (
     f"the teacher's {metric} is {ours:.3f}, that of a bag of words "
-    f'{theirs:.3f}: a student of this teacher will hardly be better. {advice}'
+    f'{theirs:.3f}: a student of this teacher will hardly be better; '
+    f'{remedies} may help.'
   )
 
 
