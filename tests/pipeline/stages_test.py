@@ -213,3 +213,11 @@ def test_elsewhere_scripts_have_their_whole_path(folder, monkeypatch):
   line = _lines(_plan(folder))[2]
   path = shlex.split(line)[1]
   assert path.endswith('/run_classifier.py') and os.path.exists(path)
+
+
+def test_a_cased_vocabulary_reaches_all_commands(folder):
+  plan = _plan(folder)
+  cased = dataclasses.replace(plan.models, do_lower_case=False)
+  for models, num in ((plan.models, 0), (cased, 4)):
+    lines = _lines(dataclasses.replace(plan, models=models))
+    assert sum('--nodo_lower_case' in line for line in lines) == num
