@@ -36,7 +36,7 @@ class DumpOptions(TeacherOptions):
   keep_text: bool = setting(
     False,
     'Added: whether the dump keeps its text, so that students with another '
-    'vocabulary, casing or length can learn from it.',
+    'vocabulary or casing, or with shorter inputs, can learn from it.',
     needs=(_MAKES_DUMP,),
   )
   dump_cls_layers: tuple[str, ...] = setting(

@@ -14,7 +14,7 @@ from typing import Any
 
 from modeling.checkpoints import run_files
 from modeling.checkpoints.bundle_files import CONFIG, DATA
-from modeling.checkpoints.location import locate
+from modeling.checkpoints.location import best_folder, locate
 from modeling.configs import BertConfig, count_parameters
 from serving.exports import run_facts
 from system import files, local_files, machine
@@ -247,8 +247,12 @@ def _confusion(run_dir: str) -> dict[str, Any] | None:
 
 
 def _crc(run_dir: str, step: int) -> str | None:
-  path = os.path.join(run_dir, f'model.ckpt-{step}{DATA}')
-  return files.crc_of_ends(path) if files.exists(path) else None
+  """Returns the CRC-32 of the weights of a step; None if they are gone."""
+  for folder in (best_folder(run_dir), run_dir):
+    path = os.path.join(folder, f'model.ckpt-{step}{DATA}')
+    if files.exists(path):
+      return files.crc_of_ends(path)
+  return None
 
 
 def _number(text: str) -> str | int | float:

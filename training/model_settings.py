@@ -73,7 +73,10 @@ def filled(options: Options, given: Collection[str]) -> Options:
   task = getattr(options, 'task', None)
   if not task or not task.task_name or not task.is_custom:
     return options
-  return dataclasses.replace(options, task=_filled_task(options, given))
+  task = _filled_task(options, given)
+  if options.training.do_train:
+    _warn_of_other_kind(options, task)
+  return dataclasses.replace(options, task=task)
 
 
 def known_names(options: Any) -> set[str]:
@@ -131,6 +134,25 @@ def _filled_task(options: Any, given: Collection[str]) -> TaskOptions:
     return task
   kind = split_folder.kind(task.data_dir)
   return of_kind(task, *kind, task.data_dir, given)
+
+
+def _warn_of_other_kind(options: Any, task: TaskOptions) -> None:
+  """Warns if a run trains a custom task's model on texts of another kind."""
+  for checkpoint in _checkpoints(options):
+    record = (content := checkpoint.recorded()) and content.task
+    if not record or record.name != 'custom':
+      continue
+    kinds = (
+      ('text_pair_column', record.is_pair, 'pairs of texts'),
+      ('regression', not record.labels, 'numbers as labels'),
+    )
+    for name, has, what in kinds:
+      if has and not getattr(task, name):
+        logging.warning(
+          'The model in %s was trained on %s, but this run is not. Is `%s` '
+          'missing?',
+          *(checkpoint.folder, what, name),
+        )
 
 
 def task_of_model(

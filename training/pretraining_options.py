@@ -14,6 +14,8 @@ from training.evaluation_options import EvaluationOptions
 from training.options import RunSettings, TeacherOptions
 
 _HAS_TEACHER = ('do_train', 'teacher_checkpoint')
+# The loss reaches the encoder alone, not the heads.
+_TRAINS_ENCODER = (*_HAS_TEACHER, 'freeze!=encoder')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +48,7 @@ class ImitationOptions(TeacherOptions):
     'teacher, averaged over the tokens, as in DistilBERT. Both must have the '
     'same width.',
     at_least=0.0,
-    needs=_HAS_TEACHER,
+    needs=_TRAINS_ENCODER,
     decides_weights=True,
   )
   relation_weight: float = setting(
@@ -55,7 +57,7 @@ class ImitationOptions(TeacherOptions):
     'the last layers of student and teacher, as in MiniLM (Wang et al. 2020). '
     'Widths and numbers of layers may differ.',
     at_least=0.0,
-    needs=_HAS_TEACHER,
+    needs=_TRAINS_ENCODER,
     decides_weights=True,
   )
   relations: str = setting(

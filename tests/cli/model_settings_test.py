@@ -132,6 +132,27 @@ def test_a_model_decides_what_its_custom_task_is(teacher_world):
   assert (task.text_pair_column, task.regression) == (None, False)
 
 
+def test_a_start_of_another_kind_is_warned_of(teacher_world, caplog):
+  folder = teacher_world / 'teacher'
+  flags = [*_flags(teacher_world, f'--init_checkpoint={folder}'), '--do_train']
+  flags.append('--task_name=custom')
+  _change_task(folder, name='custom', is_pair=True, labels=[])
+  _options(*flags)
+  for what, name in (
+    ('pairs of texts', 'text_pair_column'),
+    ('numbers as labels', 'regression'),
+  ):
+    assert (
+      f'was trained on {what}, but this run is not. Is `{name}` missing?'
+    ) in caplog.text
+  caplog.clear()
+  _options(*flags, '--text_pair_column=question', '--regression')
+  # A model of a GLUE task is a usual start.
+  _change_task(folder, name='MNLI', labels=['a', 'b'])
+  _options(*flags)
+  assert 'but this run is not' not in caplog.text
+
+
 def test_splits_of_a_table_decide_what_their_task_is(teacher_world):
   flags = [*_flags(teacher_world, '--bert_size=2/128'), '--do_train']
   flags += ['--task_name=custom', f'--vocab_file={teacher_world}/vocab.txt']

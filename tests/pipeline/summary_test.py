@@ -26,7 +26,9 @@ class _Plan:
   )
   models = property(
     lambda self: types.SimpleNamespace(
-      teacher=types.SimpleNamespace(kind=self.kind, manifest=self.manifest)
+      teacher=models.Teacher(
+        self.kind, 'large', None, None, 512, None, self.manifest
+      )
     )
   )
   folder = Plan.folder
@@ -96,9 +98,14 @@ def test_the_teacher_of_a_dump_is_known_by_its_scores_on_dev(plan):
 def test_a_teacher_below_the_bag_of_words_is_warned_of(plan):
   assert summary.weaker_than_words(plan) is None
   _write(plan, 'teacher', accuracy=0.8)
-  assert summary.weaker_than_words(plan).startswith(
+  warning = summary.weaker_than_words(plan)
+  assert warning.startswith(
     "the teacher's accuracy is 0.800, that of a bag of words 0.800: "
   )
+  assert '`teacher_epochs`' in warning
+  given = dataclasses.replace(plan, kind=models.FINE_TUNED)
+  warning = summary.weaker_than_words(given)
+  assert warning.endswith('; another `teacher` may help.')
 
 
 def test_other_predictions_give_no_agreement(plan, caplog):

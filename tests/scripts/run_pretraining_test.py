@@ -392,6 +392,10 @@ def test_a_classifier_teaches_a_narrower_student_its_relations(teacher_world):
       '--soft_masked_lm_temperature cannot take effect: .*weight is 0.0',
     ),
     (
+      {'relation_weight': 1.0, 'freeze': 'encoder'},
+      '--relation_weight cannot take effect: --freeze is encoder',
+    ),
+    (
       {'cosine_weight': 1.0, 'config': {'hidden_size': 4}},
       "--cosine_weight=1.0 needs a teacher of the student's width: .* 8, .* 4",
     ),

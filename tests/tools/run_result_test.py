@@ -74,6 +74,14 @@ def test_a_large_confusion_matrix_is_left_out(run_dir):
     assert (record['confusion'] is not None) == is_there
 
 
+def test_the_weights_may_be_those_of_the_best_checkpoint(run_dir):
+  checksum = run_result.make(str(run_dir), KEYS)['checkpoint']
+  (run_dir / 'best').mkdir()
+  name = 'model.ckpt-3.data-00000-of-00001'
+  (run_dir / name).rename(run_dir / 'best' / name)
+  assert run_result.make(str(run_dir), KEYS)['checkpoint'] == checksum
+
+
 def test_what_a_run_does_not_say_is_null(run_dir):
   for name in ('run.json', 'eval_speed.json'):
     (run_dir / name).unlink()

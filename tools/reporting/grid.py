@@ -219,6 +219,11 @@ def _check_cell(cell: Cell, experiment: Experiment) -> None:
         f'{keys_text(seeds[seed]["keys"])}; {keys_text(run["keys"])}'
       )
     seeds[seed] = run
+  if len(splits := sorted({run['split'] for run in cell.runs})) > 1:
+    raise UserError(
+      f'{experiment.name}: the scores of {place_text(cell.place)} are of '
+      f'different splits: {", ".join(splits)}'
+    )
   sizes = {r['parameters'] for r in cell.runs if r['parameters'] is not None}
   if len(sizes) > 1:
     shown = ', '.join(f'{size:,}' for size in sorted(sizes))

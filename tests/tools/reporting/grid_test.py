@@ -138,6 +138,11 @@ def test_an_experiment_may_have_no_results_yet(tmp_path):
       {},
       'of 2/128, PD have different sizes: 5, 4,000,000 parameters',
     ),
+    (
+      result(0.5, method='PD', size='2/128', seed=2) | {'split': 'test'},
+      {},
+      'of 2/128, PD are of different splits: dev, test',
+    ),
     (RESULTS[0], {'x_scale': 'linear'}, "'2/128' does not fit x_scale linear"),
     (
       RESULTS[0],
