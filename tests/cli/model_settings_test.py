@@ -148,7 +148,7 @@ def test_a_start_of_another_kind_is_warned_of(teacher_world, caplog):
   caplog.clear()
   _options(*flags, '--text_pair_column=question', '--regression')
   # A model of a GLUE task is a usual start.
-  _change_task(folder, name='MNLI', labels=['a', 'b'])
+  _change_task(folder, name='RTE', labels=['0', '1'])
   _options(*flags)
   assert 'but this run is not' not in caplog.text
 
