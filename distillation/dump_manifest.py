@@ -78,6 +78,7 @@ class Manifest:
   dev_split: str = ''  # The checksum of the examples of `dev_logits.npy`.
   made_from: str = ''  # In a student's own dump: a hash of its sources.
   merged_from: list[Origin] = dataclasses.field(default_factory=list)
+  temperature: float = 1.0  # At which the probabilities were averaged.
   # The teacher's layers, from 1, whose [CLS] states are stored, and their size.
   cls_layers: list[int] = dataclasses.field(default_factory=list)
   cls_size: int = 0
@@ -118,6 +119,8 @@ def write(dump_dir: str, manifest: Manifest) -> None:
   }
   if not manifest.cls_layers:
     del values['cls_layers'], values['cls_size']
+  if not manifest.merged_from:
+    del values['temperature']
   files.write_json(path, values)
 
 

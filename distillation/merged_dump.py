@@ -106,6 +106,26 @@ def check(dumps: Sequence[Dump], student: StudentInput) -> None:
       )
 
 
+def check_temperature(dumps: Iterable[Dump], temperature: float) -> None:
+  """Checks that soft labels at a temperature can be made from dumps.
+
+  The logits of a merged dump give the mean of its teachers' probabilities at
+  the temperature that it was made with, and at no other.
+
+  Raises:
+    UserError: a merged dump was made at another temperature.
+  """
+  for dump in dumps:
+    manifest = dump.manifest
+    if manifest.merged_from and manifest.temperature != temperature:
+      raise UserError(
+        f'the dump in {dump.folder} averages {len(manifest.merged_from)} '
+        f'teachers at temperature {manifest.temperature:g}, but `temperature` '
+        f'is {temperature:g}: give the same temperature, or the dumps of the '
+        'teachers themselves'
+      )
+
+
 def _check_pairing(dump: Dump, task: Task) -> None:
   """Raises a `UserError` if only one of a dump and a task has pairs of texts.
 
@@ -185,7 +205,8 @@ def make(
   """
   made_from = _identity(fingerprints, student, temperature)
   if dump_manifest.exists(folder):
-    if (existing := _existing(folder, dumps, student, made_from)) is not None:
+    existing = _existing(folder, dumps, student, made_from, temperature)
+    if existing is not None:
       return existing
     dump_manifest.remove(folder)
   files.make_folder(folder)
@@ -209,19 +230,24 @@ def make(
       student.task.is_regression,
     )
     shards.append(dump_shards.describe(path))
-  manifest = _manifest(dumps, student, shards, made_from)
+  manifest = _manifest(dumps, student, shards, made_from, temperature)
   dump_manifest.write(folder, manifest)
   return Dump(folder, manifest)
 
 
 def _existing(
-  folder: str, dumps: Sequence[Dump], student: StudentInput, made_from: str
+  folder: str,
+  dumps: Sequence[Dump],
+  student: StudentInput,
+  made_from: str,
+  temperature: float,
 ) -> Dump | None:
   """Returns the folder's dump if it has these sources and is undamaged."""
   try:
     dump = Dump(folder, dump_manifest.read(folder))
     shards = dump.manifest.shards
-    if dump.manifest != _manifest(dumps, student, shards, made_from):
+    expected = _manifest(dumps, student, shards, made_from, temperature)
+    if dump.manifest != expected:
       return None
     dump.check_shards()
   except Unavailable:
@@ -238,6 +264,7 @@ def _manifest(
   student: StudentInput,
   shards: list[Shard],
   made_from: str,
+  temperature: float,
 ) -> Manifest:
   manifest = dataclasses.replace(
     dumps[0].manifest,
@@ -260,6 +287,7 @@ def _manifest(
     teacher_scores={},
     num_held_out=None,
     merged_from=[x for dump in dumps for x in dump.manifest.origins],
+    temperature=temperature,
     cls_layers=[],
     cls_size=0,
   )

@@ -188,6 +188,8 @@ class SoftLabels:
       UserError: they do not, or `hard_label_weight` cannot take effect.
     """
     merged_dump.check(self.dumps, self.student)
+    if not self.student.task.is_regression:
+      merged_dump.check_temperature(self.dumps, self.options.temperature)
     self.options.check_hard_labels(self.num_labelled > 0)
 
   @property

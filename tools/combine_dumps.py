@@ -29,7 +29,8 @@ FLAGS = flags.FLAGS
 
 # In the manifests, what the dumps must have in common.
 _SHARED = (
-  *('task', 'labels', 'teacher_checksum', 'merged_from', 'vocabulary'),
+  *('task', 'labels', 'teacher_checksum', 'merged_from', 'temperature'),
+  'vocabulary',
   *('do_lower_case', 'keeps_text', 'dev_split', 'cls_layers', 'cls_size'),
 )
 

@@ -55,6 +55,7 @@ def test_a_merged_dump_lists_its_teachers(tmp_path, tokenizer):
   merged = _make(dumps, tokenizer, tmp_path / 'merged').manifest
   assert (merged.teacher, merged.teacher_checksum) == ('', '')
   assert (merged.teacher_scores, merged.num_held_out) == ({}, None)
+  assert merged.temperature == 1.0
   assert merged.merged_from == [
     Origin('a', 'of a', {'eval_accuracy': 0.5}, 1),
     Origin('b', 'of b', {'eval_accuracy': 0.75}, 2),
@@ -235,6 +236,18 @@ def test_a_student_of_another_vocabulary_tokenizes_kept_text(
   logits = [row.teacher_logits.tolist() for row in own.rows()]
   assert logits == tiny_dump.LOGITS.tolist()
   assert own.manifest.vocabulary != dump.manifest.vocabulary
+
+
+def test_a_merged_dump_fits_the_temperature_that_it_was_made_at(
+  tmp_path, tokenizer
+):
+  dumps = [tiny_dump.write(tmp_path / x, tokenizer, teacher=x) for x in 'ab']
+  merged_dump.check_temperature(dumps, 5.0)
+  merged = _make(dumps, tokenizer, tmp_path / 'merged', temperature=2.0)
+  merged = logits_dump.Dump(merged.folder, dump_manifest.read(merged.folder))
+  merged_dump.check_temperature([merged], 2.0)
+  with pytest.raises(UserError, match='2 teachers at temperature 2, .* is 1:'):
+    merged_dump.check_temperature([merged], 1.0)
 
 
 def test_a_student_with_shorter_inputs_tokenizes_kept_text(tmp_path, tokenizer):
