@@ -30,11 +30,18 @@ def check_start(
 
   Raises:
     UserError: there is no such checkpoint, `init` cannot take from it what the
-      model needs, or the files beside it record another activation, number of
-      heads, vocabulary or casing.
+      model needs or selects layers although no size is given, or the files
+      beside it record another activation, number of heads, vocabulary or
+      casing.
   """
   if not (checkpoint := options.checkpoint):
     return
+  has_size = options.bert_size or options.bert_config_file
+  if options.init in initialisation.SELECT_LAYERS and not has_size:
+    raise UserError(
+      f'`init`={options.init} cannot take effect: without `bert_size` or '
+      '`bert_config_file`, the model is as deep as `init_checkpoint`'
+    )
   start_check.check(checkpoint, config, options.init, options.extend_positions)
   check_text(checkpoint, text, 'init_checkpoint')
   beside = checkpoint.config()

@@ -178,11 +178,13 @@ def find_teacher(
 
   Raises:
     UserError: there is no such checkpoint, or it lacks what the student is to
-      imitate, or has another vocabulary, too few positions or another width.
+      imitate, or has another vocabulary, too few positions or another width; or
+      `freeze` keeps all of the student's layers fixed, which are to imitate it.
   """
   chosen = options.imitation
   if not (options.training.do_train and chosen.teacher_checkpoint):
     return None
+  _check_freeze(options, config.num_hidden_layers)
   checkpoint = location.locate(chosen.teacher_checkpoint)
   theirs = model_config.read_teacher_config(
     checkpoint, chosen.teacher_config_file
@@ -193,6 +195,17 @@ def find_teacher(
   if chosen.soft_masked_lm_weight:
     _check_head(checkpoint, theirs)
   return Teacher(checkpoint, theirs)
+
+
+def _check_freeze(options: PretrainingOptions, num_layers: int) -> None:
+  """Raises a `UserError` if a loss of hidden states reaches no weight."""
+  for name in ('cosine_weight', 'relation_weight'):
+    weight = getattr(options.imitation, name)
+    if weight and options.training.freeze == str(num_layers):
+      raise UserError(
+        f'`{name}`={weight} cannot take effect: `freeze`={num_layers} keeps '
+        "all of the student's layers fixed"
+      )
 
 
 def _check_vocabulary(checkpoint: Checkpoint, text: TokenizerRecord) -> None:

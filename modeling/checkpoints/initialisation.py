@@ -22,6 +22,8 @@ ALL = 'all'
 BOTTOM_LAYERS = 'bottom_layers'
 EVERY_KTH_LAYER = 'every_kth_layer'
 WORD_EMBEDDINGS = 'word_embeddings'
+# Those that choose some of the layers of a deeper checkpoint.
+SELECT_LAYERS = BOTTOM_LAYERS, EVERY_KTH_LAYER
 
 # The ways in which a run starts, in order of precedence.
 _WAYS = (

@@ -150,7 +150,7 @@ def _selected_layers(
   init: str, variables: Mapping[str, tf.Variable], stored: Variables
 ) -> list[int]:
   """Returns each layer's source if `init` selects layers; else no layers."""
-  if init not in (initialisation.BOTTOM_LAYERS, initialisation.EVERY_KTH_LAYER):
+  if init not in initialisation.SELECT_LAYERS:
     return []
   return initialisation.layer_sources(
     init,

@@ -397,16 +397,25 @@ def test_a_run_starts_from_layers_of_a_deeper_checkpoint(
     (['--do_train'], {'init': 'word_embeddings'}, '--init_checkpoint is not'),
     (['--do_eval'], {'init': 'bottom_layers'}, '--init cannot take effect'),
     (['--do_train'], {'init_checkpoint': 'teacher'}, 'has 2 layers, the model'),
+    (
+      ['--do_train'],
+      {
+        'init_checkpoint': 'teacher',
+        'init': 'bottom_layers',
+        'bert_config_file': None,
+      },
+      '--init=bottom_layers cannot take effect: without --bert_size or',
+    ),
   ],
 )
 def test_impossible_starts_are_refused(
   teacher_world, arguments, changes, message
 ):
+  values = {'bert_config_file': _with_layers(teacher_world, 3), **changes}
   if 'init_checkpoint' in changes:
-    changes = {'init_checkpoint': teacher_world / 'teacher'}
-  config = _with_layers(teacher_world, 3)
+    values['init_checkpoint'] = teacher_world / 'teacher'
   with pytest.raises(UserError, match=message):
-    _run(teacher_world, *arguments, bert_config_file=config, **changes)
+    _run(teacher_world, *arguments, **values)
   assert not (teacher_world / 'out' / 'train.tf_record').exists()
 
 

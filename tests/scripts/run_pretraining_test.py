@@ -396,6 +396,10 @@ def test_a_classifier_teaches_a_narrower_student_its_relations(teacher_world):
       '--relation_weight cannot take effect: --freeze is encoder',
     ),
     (
+      {'cosine_weight': 1.0, 'freeze': 1},
+      '--cosine_weight=1.0 cannot take effect: --freeze=1 keeps all of',
+    ),
+    (
       {'cosine_weight': 1.0, 'config': {'hidden_size': 4}},
       "--cosine_weight=1.0 needs a teacher of the student's width: .* 8, .* 4",
     ),

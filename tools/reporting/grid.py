@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from system.errors import UserError
+from system.errors import UserError, listed
 from tools.reporting.experiments import Experiment, Figure, Value
 
 _SEED = 'seed'
@@ -123,8 +123,8 @@ def arrange(experiment: Experiment) -> Grid:
 
   Raises:
     UserError: a result lacks a key, two results of a cell have the same seed or
-      models of different sizes, no result has the score, or a numeric axis gets
-      text.
+      differ in another key, the split or the model's size, no result has
+      the score, or a numeric axis gets text.
   """
   figure = experiment.figure
   runs, omitted = _group(experiment)
@@ -219,6 +219,15 @@ def _check_cell(cell: Cell, experiment: Experiment) -> None:
         f'{keys_text(seeds[seed]["keys"])}; {keys_text(run["keys"])}'
       )
     seeds[seed] = run
+  names = dict.fromkeys(name for run in cell.runs for name in run['keys'])
+  for name in names:
+    values = dict.fromkeys(run['keys'].get(name) for run in cell.runs)
+    if name != _SEED and len(values) > 1:
+      raise UserError(
+        f'{experiment.name}: the results of {place_text(cell.place)} differ in '
+        f'{name}, which experiment.json does not put on an axis: '
+        f'{listed(values)}. Runs of one place may differ in the seed only.'
+      )
   if len(splits := sorted({run['split'] for run in cell.runs})) > 1:
     raise UserError(
       f'{experiment.name}: the scores of {place_text(cell.place)} are of '

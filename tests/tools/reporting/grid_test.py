@@ -139,6 +139,11 @@ def test_an_experiment_may_have_no_results_yet(tmp_path):
       'of 2/128, PD have different sizes: 5, 4,000,000 parameters',
     ),
     (
+      result(0.5, method='PD', size='2/128', seed=2, rate=0.001),
+      {},
+      'of 2/128, PD differ in rate, .*: None, 0.001. Runs of one place',
+    ),
+    (
       result(0.5, method='PD', size='2/128', seed=2) | {'split': 'test'},
       {},
       'of 2/128, PD are of different splits: dev, test',
