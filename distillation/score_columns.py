@@ -6,6 +6,8 @@ Does not import TensorFlow.
 import dataclasses
 from collections.abc import Sequence
 
+from absl import logging
+
 from data.tasks import tables
 from distillation.score_options import ScoreOptions
 from system import files
@@ -18,6 +20,8 @@ _NAMES = {
 }
 _LABEL_COLUMNS = ('prediction', 'label')
 _CONFIDENCE = 'confidence'
+# How Hugging Face's pipelines name the probability beside a label.
+_SCORE = 'score'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,7 +203,14 @@ def _confidence(
       f'{path}: expected a column {shown(given)} '
       f'(`teacher_confidence_column`), found {listed(columns)}'
     )
-  return given or (_CONFIDENCE if _CONFIDENCE in columns else None)
+  found = given or (_CONFIDENCE if _CONFIDENCE in columns else None)
+  if not found and _SCORE in columns:
+    logging.warning(
+      '%s: the column %s is not used. If it holds the probabilities of the '
+      'labels, give `teacher_confidence_column`=%s.',
+      *(path, _SCORE, _SCORE),
+    )
+  return found
 
 
 def _missing(

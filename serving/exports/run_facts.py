@@ -72,18 +72,16 @@ def read(path: str, split: str | None = None) -> RunFacts:
   command = run.get('command') or {}
   words = [f'{command["script"]}.py', *command['flags']] if command else []
   configuration = run.get('configuration') or {}
-  seeds = files.read_object_if_there(
-    os.path.join(os.path.dirname(folder), 'seeds.json')
-  )
-  is_seed = os.path.basename(folder).startswith('seed-')
+  scores = _scores(os.path.join(folder, 'eval_results.txt'))
+  spread, num_seeds = _spread(folder, scores)
   return RunFacts(
     tuple(words),
     configuration,
     run.get('versions') or {},
     evaluated_split(folder, words, split),
-    _scores(os.path.join(folder, 'eval_results.txt')),
-    _defined(seeds.get('summary') or {}) if is_seed else {},
-    len(seeds.get('scores') or {}) if is_seed else 0,
+    scores,
+    spread,
+    num_seeds,
     speed_of_evaluation(folder).get('examples_per_second') or None,
     tuple(_dumps(folder, words, configuration)),
     sum(files.size(x) for x in checkpoint.data_files()),
@@ -131,11 +129,26 @@ def flag_values(words: Iterable[str]) -> dict[str, str]:
   return {name[2:]: value for name, equals, value in pairs if equals}
 
 
-def _defined(
-  summary: Mapping[str, Mapping[str, float | None]],
-) -> dict[str, Mapping[str, float]]:
-  """Returns the statistics of the scores that are defined for all seeds."""
-  return {k: v for k, v in summary.items() if None not in v.values()}
+def _spread(
+  folder: str, scores: Mapping[str, float]
+) -> tuple[dict[str, Mapping[str, float]], int]:
+  """Returns the statistics of a run's scores over seeds, and the seeds' number.
+
+  An undefined score has none. Nor has one that `seeds.json` has with another
+  value: the run was evaluated again, perhaps on another split.
+  """
+  parent, name = os.path.split(folder)
+  kind, _, seed = name.partition('-')
+  seeds = files.read_object_if_there(os.path.join(parent, 'seeds.json'))
+  own = (seeds.get('scores') or {}).get(seed) if kind == 'seed' else None
+  spread = {
+    name: statistics
+    for name, statistics in (seeds.get('summary') or {}).items()
+    if own
+    and None not in statistics.values()
+    and own.get(name) == scores.get(name.removeprefix('eval_'))
+  }
+  return spread, len(seeds['scores']) if spread else 0
 
 
 def _dumps(

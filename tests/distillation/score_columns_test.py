@@ -68,6 +68,15 @@ def test_a_confidence_is_found_beside_a_label():
   assert _find(['label']).confidence is None
 
 
+def test_a_score_beside_a_label_is_named(caplog):
+  with caplog.at_level('WARNING'):
+    assert _find(['label', 'score']).confidence is None
+  assert 't.csv: the column score is not used' in caplog.text
+  found = _find(['label', 'score'], teacher_confidence_column='score')
+  assert found.confidence == 'score'
+  assert caplog.text.count('not used') == 1
+
+
 def test_a_task_of_numbers_reads_one_number():
   found = _find(['label', 'score'], (), teacher_label_column='score')
   assert (found.kind, found.names) == ('numbers', ('score',))

@@ -61,7 +61,9 @@ def run_dir(model_folder, tmp_path):
   (folder / 'eval_speed.json').write_text('{"examples_per_second": 1234.5}')
   summary = {'eval_accuracy': {'lowest': 0.75, 'highest': 0.8}}
   (parent / 'seeds.json').write_text(
-    json.dumps({'scores': {'1': {}, '2': {}}, 'summary': summary})
+    json.dumps(
+      {'scores': {'1': {'eval_accuracy': 0.75}, '2': {}}, 'summary': summary}
+    )
   )
   return folder
 
@@ -125,6 +127,14 @@ def test_the_split_is_the_one_that_the_evaluation_recorded(run_dir):
   assert '| on dev | score | of 2 seeds |' in card
   with pytest.raises(UserError, match='`split`=test: .* are those of dev'):
     model_card.full_card(str(run_dir), Notes(), split='test')
+
+
+def test_scores_of_a_later_evaluation_have_no_spread(run_dir):
+  # The seeds were evaluated on dev; then this one on another split.
+  (run_dir / 'eval_results.txt').write_text('eval_accuracy = 0.5\n')
+  (run_dir / 'eval_speed.json').write_text('{"split": "test"}')
+  card = model_card.full_card(str(run_dir), Notes())
+  assert '| on test | score |\n| --- | ---: |\n| accuracy | 0.5000 |' in card
 
 
 def test_a_dump_that_has_changed_is_left_out(run_dir, tmp_path):
