@@ -108,6 +108,14 @@ def test_a_teacher_below_the_bag_of_words_is_warned_of(plan):
   assert warning.endswith('; another `teacher` may help.')
 
 
+def test_labels_agree_whatever_their_case(plan):
+  before = summary.table(plan)
+  path = plan.root / 'teacher' / 'predictions.tsv'
+  head, *rows = path.read_text().splitlines()
+  path.write_text('\n'.join([head, *(row.upper() for row in rows)]) + '\n')
+  assert summary.table(plan) == before
+
+
 def test_other_predictions_give_no_agreement(plan, caplog):
   path = plan.root / 'student' / 'predictions.tsv'
   rows = path.read_text().splitlines()

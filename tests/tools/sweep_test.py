@@ -103,7 +103,7 @@ def test_a_folder_belongs_to_one_command(tmp_path, made):
     sweep.check_words(str(tmp_path), [*_WORDS, '--freeze=1'])
 
 
-def test_a_run_keeps_the_number_of_its_flagfile(tmp_path):
+def test_a_run_keeps_the_number_of_its_flagfile(tmp_path, monkeypatch):
   def written(grid):
     numbered = sweep.write_flagfiles(str(tmp_path), _plan(tmp_path, grid))
     found = {}
@@ -119,6 +119,10 @@ def test_a_run_keeps_the_number_of_its_flagfile(tmp_path):
   assert written('num_train_epochs=4,1,3,2') == {0: 1, 1: 2, 2: 3, 3: 4}
   assert written('num_train_epochs=3,1') == {0: 1, 2: 3}
   assert written('num_train_epochs=5,2') == {1: 2, 4: 5}
+  # A folder may list its files in any order.
+  monkeypatch.setattr(sweep.glob, 'glob', lambda _: sorted(files, reverse=True))
+  files = [str(x) for x in (tmp_path / 'flags').iterdir()]
+  assert written('num_train_epochs=6') == {5: 6}
 
 
 def test_unfinished_runs_are_listed_as_slurm_takes_them(tmp_path):

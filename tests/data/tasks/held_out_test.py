@@ -37,3 +37,9 @@ def test_dev_and_test_are_held_out_and_a_missing_one_is_named(tmp_path, caplog):
   assert found.has('three', 'four') and found.has('four', 'three')
   assert not found.has('One', 'Two')
   assert 'no test split to keep out of the transfer set' in caplog.text
+
+
+def test_all_splits_but_train_are_held_out():
+  assert glue.get_task('MNLI').held_out_splits() == [
+    *('dev', 'dev_mismatched', 'test', 'test_mismatched')
+  ]
