@@ -50,7 +50,7 @@ def paths(value: Any, kind: str) -> list[str]:
   return [path for path in texts if path]
 
 
-def _require(kind: str, path: str, label: str) -> None:
+def _require(kind: str, path: str, description: str) -> None:
   matches = [path]
   try:
     if kind == 'files':
@@ -59,9 +59,9 @@ def _require(kind: str, path: str, label: str) -> None:
       _locate(path)
       return
   except UserError as error:
-    raise UserError(f'{label}: {error}') from error
+    raise UserError(f'{description}: {error}') from error
   for match in matches:
-    files.require_file(match, label)
+    files.require_file(match, description)
 
 
 def _locate(path: str) -> None:

@@ -66,7 +66,7 @@ def claim(
     configuration,
     # Jobs that start together see no shard: the first one's claim counts.
     has_progress=not workers.chief_does(is_free),
-    label='logits_dir',
+    setting_name='logits_dir',
     command=command,
     is_alone=False,
   )

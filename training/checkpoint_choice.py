@@ -1,7 +1,7 @@
 """Chooses a job's checkpoints and checks the files beside them.
 
-Everything here happens before a model is built. `label` parameters name the
-setting that gave a checkpoint's path, for messages.
+Everything here happens before a model is built. `setting_name` is the setting
+that gave a checkpoint's path, for messages.
 
 Tested by `tests/scripts/run_classifier_test.py` and
 `tests/cli/run_flags_test.py`.
@@ -56,7 +56,7 @@ def check_start(
 
 
 def check_text(
-  checkpoint: Checkpoint, text: TokenizerRecord, label: str
+  checkpoint: Checkpoint, text: TokenizerRecord, setting_name: str
 ) -> None:
   """Checks vocabulary and casing against the files beside a checkpoint.
 
@@ -65,27 +65,27 @@ def check_text(
       file is named.
   """
   if text.do_lower_case is not None:
-    _check_lower_case(checkpoint.casing(), text.do_lower_case, label)
+    _check_lower_case(checkpoint.casing(), text.do_lower_case, setting_name)
     tokenizer_files.check(checkpoint.folder, text.do_lower_case)
   if text.vocab_checksum and checkpoint.vocab_file:
     theirs = load_vocabulary(checkpoint.vocab_file).checksum
     if theirs != text.vocab_checksum:
       ours = text.vocab_file or 'the vocabulary of the records of `input_file`'
       raise UserError(
-        f'{ours} is not the vocabulary of `{label}`: '
+        f'{ours} is not the vocabulary of `{setting_name}`: '
         f'{checkpoint.vocab_file} differs'
       )
 
 
 def _check_lower_case(
-  recorded: tuple[str, bool] | None, do_lower_case: bool, label: str
+  recorded: tuple[str, bool] | None, do_lower_case: bool, setting_name: str
 ) -> None:
   """Raises a `UserError` if a file or name records the other casing."""
   if recorded and recorded[1] != do_lower_case:
     kind = 'an uncased' if recorded[1] else 'a cased'
     raise UserError(
-      f'`do_lower_case`={do_lower_case} does not fit `{label}`: {recorded[0]} '
-      f'says that it is {kind} model'
+      f'`do_lower_case`={do_lower_case} does not fit `{setting_name}`: '
+      f'{recorded[0]} says that it is {kind} model'
     )
 
 
@@ -131,15 +131,15 @@ def trained_checkpoint(
     UserError: there is none, or the files beside it record another vocabulary
       or casing.
   """
-  label = 'output_dir'
+  setting_name = 'output_dir'
   if has_run(output_dir):
     checkpoint = locate(output_dir)
   elif options.checkpoint:
-    label, checkpoint = 'init_checkpoint', options.checkpoint
+    setting_name, checkpoint = 'init_checkpoint', options.checkpoint
   else:
     raise UserError(
       f'there is nothing to evaluate: no checkpoint in {output_dir}, and '
       '`init_checkpoint` is not given'
     )
-  check_text(checkpoint, text, label)
+  check_text(checkpoint, text, setting_name)
   return checkpoint

@@ -160,9 +160,9 @@ def _has_lines(path: str, lines: Iterable[str]) -> bool:
   return all(a == b for a, b in itertools.zip_longest(theirs, lines))
 
 
-def _refuse(folder: str, foreign: Sequence[str], label: str) -> None:
+def _refuse(folder: str, foreign: Sequence[str], setting_name: str) -> None:
   if foreign:
     raise UserError(
       f'{folder} holds no run, but {" and ".join(foreign)}, which this run '
-      f'would replace. Give another `{label}`, or move what is there.'
+      f'would replace. Give another `{setting_name}`, or move what is there.'
     )

@@ -30,7 +30,7 @@ def claim(
   output_dir: str,
   configuration: Mapping[str, Any],
   has_progress: bool,
-  label: str = 'output_dir',
+  setting_name: str = 'output_dir',
   command: Mapping[str, Any] | None = None,
   is_alone: bool = True,
 ) -> None:
@@ -44,7 +44,7 @@ def claim(
       the model's configuration, fingerprints of the data. JSON values.
     has_progress: whether there is a run to resume. If not, an existing
       `run.json` is overwritten.
-    label: the setting that gave the folder, for messages.
+    setting_name: the setting that gave the folder, for messages.
     command: the script and its flags, which `from_run` reads. A resumed run
       keeps the recorded one.
     is_alone: whether no other job writes this run's files. Then all their
@@ -60,11 +60,11 @@ def claim(
       files.make_folder(output_dir)
       temporary_files.remove_abandoned(output_dir)
       temporary_files.remove_abandoned(output_dir, _OWN_FILES, is_alone)
-    _claim(output_dir, configuration, has_progress, label, command)
+    _claim(output_dir, configuration, has_progress, setting_name, command)
 
 
 def _claim(
-  output_dir: str, configuration, has_progress: bool, label, command
+  output_dir: str, configuration, has_progress: bool, setting_name, command
 ) -> None:
   path = os.path.join(output_dir, RUN_FILE)
   # JSON turns tuples into lists, as in the file to compare with.
@@ -72,18 +72,20 @@ def _claim(
   if not files.exists(path) and _has_exports(output_dir):
     raise UserError(
       f'{output_dir} holds checkpoints (model.ckpt-*) but no run.json, so this '
-      f'run cannot resume from them. Give another `{label}`.'
+      f'run cannot resume from them. Give another `{setting_name}`.'
     )
   if not workers.is_chief() and not files.exists(path):
     raise UserError(
       f'worker {workers.index()} finds no {path}, which the chief has written: '
-      f'`{label}` must be a folder that all workers share'
+      f'`{setting_name}` must be a folder that all workers share'
     )
   if (has_progress or not workers.is_chief()) and files.exists(path):
     recorded = _content(path)
     found = recorded['configuration']
     dumps = _logits_dir(recorded.get('command')), _logits_dir(command)
-    _compare(output_dir, found, wanted, _names(found, wanted), label, dumps)
+    _compare(
+      output_dir, found, wanted, _names(found, wanted), setting_name, dumps
+    )
     return
   versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
   content = {'configuration': wanted, 'versions': versions}
@@ -97,7 +99,7 @@ def _compare(
   found: Mapping[str, Any],
   wanted: Mapping[str, Any],
   names: Iterable[str],
-  label: str,
+  setting_name: str,
   dumps: tuple[str, str] = ('', ''),
 ) -> None:
   """Raises a `UserError` if values differ; `dumps` are the folders of dumps."""
@@ -117,8 +119,8 @@ def _compare(
   if differences:
     raise UserError(
       f'{output_dir} holds a run with another configuration '
-      f'({"; ".join(differences)}). Give another `{label}`, or remove '
-      'this one to start from the beginning.'
+      f'({"; ".join(differences)}). Give another `{setting_name}`, or '
+      'remove this one to start from the beginning.'
     )
 
 

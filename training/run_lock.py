@@ -33,19 +33,19 @@ _owned: dict[str, str] = {}
 
 
 @contextmanager
-def held(folder: str, label: str = 'output_dir') -> Iterator[None]:
+def held(folder: str, setting_name: str = 'output_dir') -> Iterator[None]:
   """Makes a folder and keeps other runs out of it while the block runs.
 
   With several workers, which share the folder, the chief holds the lock.
 
   Args:
     folder: the run's folder.
-    label: the setting that gave it, for messages.
+    setting_name: the setting that gave it, for messages.
 
   Raises:
     UserError: another run trains there; names its host and process.
   """
-  lock = workers.chief_does(lambda: _acquire(folder, label))
+  lock = workers.chief_does(lambda: _acquire(folder, setting_name))
   try:
     yield
   finally:
@@ -55,7 +55,7 @@ def held(folder: str, label: str = 'output_dir') -> Iterator[None]:
 
 
 @contextmanager
-def shared(folder: str, label: str = 'output_dir') -> Iterator[None]:
+def shared(folder: str, setting_name: str = 'output_dir') -> Iterator[None]:
   """Keeps runs that train out of a folder while the block evaluates there.
 
   Only the chief calls it. Several evaluations may share a folder. A folder in
@@ -63,7 +63,7 @@ def shared(folder: str, label: str = 'output_dir') -> Iterator[None]:
 
   Args:
     folder: as for `held`.
-    label: as for `held`.
+    setting_name: as for `held`.
 
   Raises:
     UserError: a run trains there; names its host and process.
@@ -73,7 +73,7 @@ def shared(folder: str, label: str = 'output_dir') -> Iterator[None]:
     try:
       lock = file_locks.share(path)
     except BlockingIOError:
-      raise _in_use(folder, label) from None
+      raise _in_use(folder, setting_name) from None
   try:
     yield
   finally:
@@ -82,14 +82,14 @@ def shared(folder: str, label: str = 'output_dir') -> Iterator[None]:
 
 
 @contextmanager
-def joined(folder: str, label: str) -> Iterator[Callable[[], bool]]:
+def joined(folder: str, setting_name: str) -> Iterator[Callable[[], bool]]:
   """Makes a folder that several jobs write to; keeps runs that train out of it.
 
   Only the chief holds the lock.
 
   Args:
     folder: as for `held`.
-    label: as for `held`.
+    setting_name: as for `held`.
 
   Yields:
     A function that returns whether this job is the only one in the folder;
@@ -98,7 +98,7 @@ def joined(folder: str, label: str) -> Iterator[Callable[[], bool]]:
   Raises:
     UserError: as for `held`.
   """
-  lock = workers.chief_does(lambda: _join(folder, label))
+  lock = workers.chief_does(lambda: _join(folder, setting_name))
   try:
     yield lambda: lock is not None and file_locks.is_alone(lock)
   finally:
@@ -106,33 +106,34 @@ def joined(folder: str, label: str) -> Iterator[Callable[[], bool]]:
       lock.close()
 
 
-def _join(folder: str, label: str) -> TextIO | None:
+def _join(folder: str, setting_name: str) -> TextIO | None:
   files.make_folder(folder)
   path = os.path.join(folder, _NAME)
-  _check_entry(path, label)
+  _check_entry(path, setting_name)
   try:
     return file_locks.share(path)
   except BlockingIOError:
-    raise _in_use(folder, label) from None
+    raise _in_use(folder, setting_name) from None
 
 
-def _in_use(folder: str, label: str) -> UserError:
+def _in_use(folder: str, setting_name: str) -> UserError:
   entry = _read(os.path.join(folder, _NAME))
   return UserError(
     f'{folder} is in use: {_describe(entry)} trains there, or another command '
-    f'evaluates there. Wait until it has ended, or give another `{label}`.'
+    'evaluates there. Wait until it has ended, or give another '
+    f'`{setting_name}`.'
   )
 
 
-def _acquire(folder: str, label: str) -> TextIO | None:
+def _acquire(folder: str, setting_name: str) -> TextIO | None:
   files.make_folder(folder)
   path = os.path.join(folder, _NAME)
-  _check_entry(path, label)
+  _check_entry(path, setting_name)
   earlier, entry = _read(path), _own_entry()
   try:
     lock = file_locks.acquire(path, entry)
   except BlockingIOError:
-    raise _in_use(folder, label) from None
+    raise _in_use(folder, setting_name) from None
   if lock is None:
     files.write_text(path, entry)
     if earlier:
@@ -181,7 +182,7 @@ def _read(path: str) -> str:
   return files.read_text(path) if files.exists(path) else ''
 
 
-def _check_entry(path: str, label: str) -> None:
+def _check_entry(path: str, setting_name: str) -> None:
   """Raises a `UserError` if another program wrote the file of the lock."""
   entry = _read(path)
   try:
@@ -191,7 +192,7 @@ def _check_entry(path: str, label: str) -> None:
   if not is_own:
     raise UserError(
       f'{path} is not the lock of a run, so it is kept. Give another '
-      f'`{label}`, or move it.'
+      f'`{setting_name}`, or move it.'
     )
 
 
