@@ -5,6 +5,7 @@ raises a `UserError` if the file system reports an error.
 """
 
 import contextlib
+import errno
 import glob
 import hashlib
 import io
@@ -28,6 +29,13 @@ from system.file_systems import (
   local_path,
 )
 
+# The errors of `os.stat` for paths that lead to nothing.
+_NOTHING_EXISTS = (
+  errno.ENOENT,
+  errno.ENOTDIR,
+  errno.ELOOP,
+  errno.ENAMETOOLONG,
+)
 _END_BYTES = 1 << 20
 # Bytes of a file to read at a time.
 _BLOCK_BYTES = 1 << 20
@@ -35,19 +43,47 @@ _BUFFER_BYTES = 1 << 20
 
 
 def exists(path: str) -> bool:
-  """Returns whether a file or folder of this name exists."""
-  if (local := local_path(path)) is not None:
-    return os.path.exists(local)
+  """Returns whether a file or folder of this name exists.
+
+  Raises:
+    UserError: the file system does not say. (`os.path.exists` returns False.)
+  """
   with explained('look for', path):
+    if (local := local_path(path)) is not None:
+      return _mode(local) is not None
     return gfile_for(path).exists(path)
 
 
 def is_folder(path: str) -> bool:
-  """Returns whether `path` is a folder."""
-  if (local := local_path(path)) is not None:
-    return os.path.isdir(local)
+  """Returns whether `path` is a folder.
+
+  Raises:
+    UserError: the file system does not say. (`os.path.isdir` returns False.)
+  """
   with explained('look for', path):
-    return gfile_for(path).isdir(path)
+    if (local := local_path(path)) is not None:
+      return stat.S_ISDIR(_mode(local) or 0)
+    gfile = gfile_for(path)
+    # TensorFlow's isdir returns False for any error; its exists does not.
+    return gfile.isdir(path) or (
+      gfile.exists(path) and gfile.stat(path).is_directory
+    )
+
+
+def _mode(local: str) -> int | None:
+  """Returns the type and permissions of a local path; None if nothing exists.
+
+  Raises:
+    OSError: the file system does not say whether something exists.
+  """
+  try:
+    return os.stat(local).st_mode
+  except ValueError:  # A NUL byte.
+    return None
+  except OSError as error:
+    if error.errno in _NOTHING_EXISTS:
+      return None
+    raise
 
 
 def exists_with_prefix(prefix: str) -> bool:
@@ -151,7 +187,7 @@ def _matches(pattern: str) -> list[str]:
   with explained('list', pattern):
     if (local := local_path(pattern)) is not None:
       # A file whose name looks like a glob, 'a[1].txt', matches itself.
-      return sorted(glob.glob(local)) or [local] * os.path.exists(local)
+      return sorted(glob.glob(local)) or [local] * (_mode(local) is not None)
     return sorted(gfile_for(pattern).glob(pattern))
 
 
@@ -317,8 +353,9 @@ def open_write(path: str, mode: str = 'w') -> Iterator[TextIO | BinaryIO]:
       yield file
     rename(temporary, path)
   except BaseException:
-    if exists(temporary):
-      remove(temporary)
+    with contextlib.suppress(UserError):
+      if exists(temporary):
+        remove(temporary)
     raise
 
 

@@ -1,5 +1,6 @@
 """Tests of system/files.py and system/file_systems.py, local and remote."""
 
+import errno
 import os
 import time
 import zlib
@@ -8,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from system import file_systems, files, text_files
-from system.errors import UserError
+from system.errors import Unavailable, UserError
 
 
 @pytest.fixture(params=['local', 'ram'])
@@ -189,6 +190,44 @@ def test_the_crc_of_ends_ignores_the_middle(folder, monkeypatch):
     files.write_text(f'{folder}/{name}', text)
   first, second, third = (files.crc_of_ends(f'{folder}/{x}') for x in 'abc')
   assert first == second == f'{zlib.crc32(b"headtail"):08x}' != third
+
+
+def test_a_path_that_leads_to_nothing_does_not_exist(folder):
+  files.write_text(f'{folder}/a', 'text')
+  assert files.exists(f'{folder}/a') and not files.is_folder(f'{folder}/a')
+  assert files.exists(folder) and files.is_folder(folder)
+  for path in (f'{folder}/none', f'{folder}/a/b', f'{folder}/none/b'):
+    assert not files.exists(path) and not files.is_folder(path)
+
+
+def test_odd_local_names_do_not_exist(tmp_path):
+  (tmp_path / 'loop').symlink_to(tmp_path / 'loop')
+  for name in ('loop', 'x' * 300, 'a\0b'):
+    path = str(tmp_path / name)
+    assert not files.exists(path) and not files.is_folder(path)
+
+
+@pytest.mark.parametrize('find', [files.exists, files.is_folder])
+def test_storage_that_does_not_answer_is_not_a_missing_file(
+  find, tmp_path, monkeypatch
+):
+  def fail(path):
+    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+  monkeypatch.setattr(files.os, 'stat', fail)
+  with pytest.raises(Unavailable, match=f'cannot look for {tmp_path}: Stale'):
+    find(str(tmp_path))
+
+
+def test_a_bucket_that_does_not_answer_is_not_a_missing_folder(monkeypatch):
+  def fail(path):
+    raise tf.errors.UnavailableError(None, None, 'try later')
+
+  # What `isdir` makes of the same error.
+  monkeypatch.setattr(tf.io.gfile, 'isdir', lambda path: False)
+  monkeypatch.setattr(tf.io.gfile, 'exists', fail)
+  with pytest.raises(Unavailable, match='cannot look for ram://a: try later'):
+    files.is_folder('ram://a')
 
 
 def test_remote_files_may_have_another_library(monkeypatch):

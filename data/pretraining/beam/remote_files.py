@@ -34,6 +34,7 @@ def _match(pattern: str, limit: int | None = None) -> list[FileMetadata]:
 class _Stat(NamedTuple):
   length: int
   mtime_nsec: int
+  is_directory: bool = False
 
 
 @_as_os_errors()
