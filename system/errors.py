@@ -20,9 +20,11 @@ class UserError(ValueError):
 
 
 class Unavailable(UserError):
-  """Storage does not answer now; the message names the file.
+  """What a command needs is not available now, but may be later.
 
-  Scripts exit with a status that asks for a restart, see `devices.restart`.
+  Storage does not answer, another command uses the folder, or a step of the
+  command was stopped. The message names it. Scripts exit with a status that
+  asks for a restart, see `devices.restart`.
   """
 
 

@@ -22,7 +22,7 @@ from typing import TextIO
 import tqdm
 
 from system import child_process, file_locks, local_files, stop_request
-from system.errors import Stopped, UserError
+from system.errors import Stopped, Unavailable, UserError
 from system.log_echo import LogEcho
 from system.steps import Step, to_run
 from system.threads import num_cores
@@ -57,8 +57,8 @@ def run(
       commands write to their logs, and to end with the first failure.
 
   Raises:
-    UserError: a command failed; all failed ones and their logs are named. Or a
-      command stopped by itself.
+    UserError: a command failed; all failed ones and their logs are named.
+    Unavailable: a command stopped by itself, and is to be started again.
     Stopped: SIGTERM or Ctrl-C stopped the list, and its commands have ended.
   """
   steps = list(steps)
@@ -140,6 +140,8 @@ class Runner:
     # The names of the steps of other lists that were named.
     self._named: set[str] = set()
     self._failed: list[str] = []
+    # The names of the steps that ended to be started again.
+    self._stopped: list[str] = []
     self._processes: set[subprocess.Popen] = set()
     # Set: no other command begins.
     self._is_ending = threading.Event()
@@ -151,7 +153,8 @@ class Runner:
     """Runs all steps.
 
     Raises:
-      UserError: a command failed or stopped by itself.
+      UserError: a command failed.
+      Unavailable: a command stopped by itself.
     """
     running: dict[concurrent.futures.Future, Step] = {}
     pool = concurrent.futures.ThreadPoolExecutor(self._num_jobs)
@@ -245,7 +248,7 @@ class Runner:
     seconds = tries.end(time.monotonic() - begin)
     if status in _STOPPED or (status and self._is_stopping.is_set()):
       self._is_ending.set()
-      self._failed.append(f'{step.name} was stopped')
+      self._stopped.append(step.name)
       return
     reason = f'ended with status {status}' if status else ''
     if not reason and step.finish:
@@ -300,9 +303,11 @@ class Runner:
 
   def _raise_if_failed(self) -> None:
     left = [step.name for step in self._waiting()]
-    if self._failed:
+    ended = [*self._failed, *(f'{name} was stopped' for name in self._stopped)]
+    if ended:
       waiting = f'. {len(left)} steps wait for them' if left else ''
-      raise UserError('; '.join(self._failed) + waiting)
+      kind = UserError if self._failed else Unavailable
+      raise kind('; '.join(ended) + waiting)
     if left:
       raise ValueError(f'no step makes what these need: {", ".join(left)}')
 
@@ -368,7 +373,11 @@ class _Tries:
     self._before: float | None = 0
     if os.path.exists(self._path):
       with open(self._path, encoding='utf-8') as file:
-        self._before = json.load(file)
+        content = file.read()
+      try:
+        self._before = json.loads(content)
+      except ValueError:  # A power cut can leave an empty file.
+        self._before = None
     self._write(None)
 
   def end(self, seconds: float) -> float | None:

@@ -125,7 +125,7 @@ class Checkpointer:
     else:
       raise UserError(
         f'no checkpoint in {_progress_dir(self._output_dir)} can be read. '
-        'Remove that folder to start this run from the beginning. '
+        f'Remove {self._output_dir} to start this run from the beginning. '
         + '; '.join(damage)
       )
     step = int(self._optimizer.step.numpy())

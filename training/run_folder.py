@@ -7,8 +7,11 @@ refused.
 import importlib.metadata
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from absl import logging
 
 from devices import workers
 from modeling.checkpoints.run_files import RUN_FILE
@@ -23,6 +26,14 @@ _OWN_FILES = (
   r'model\.ckpt-.*|checkpoint|best|\w+\.(json|jsonl|txt|tsv)|'
   r'(train|eval|predict)\w*\.tf_record(\.index\.json)?'
 )
+# The weights of a step after 0.
+_TRAINED = re.compile(r'model\.ckpt-[1-9]\d*\.index')
+# Values of a configuration that say nothing to a reader: the flag that gave
+# them, and how they differ.
+_FINGERPRINTS = {
+  'dumps': ('logits_dir', 'other dumps, or in another order'),
+  'init_checkpoint': ('init_checkpoint', 'other weights'),
+}
 _PACKAGES = ('tensorflow', 'tf_keras', 'tensorflow-text', 'tf-models-official')
 
 
@@ -74,6 +85,12 @@ def _claim(
       f'{output_dir} holds checkpoints (model.ckpt-*) but no run.json, so this '
       f'run cannot resume from them. Give another `{setting_name}`.'
     )
+  if not has_progress and (trained := _trained_weights(output_dir)):
+    raise UserError(
+      f'{output_dir} holds the weights of a run ({trained}), but nothing that '
+      f'it can resume from. Give another `{setting_name}`, or remove this one '
+      'to start from the beginning.'
+    )
   if not workers.is_chief() and not files.exists(path):
     raise UserError(
       f'worker {workers.index()} finds no {path}, which the chief has written: '
@@ -82,10 +99,9 @@ def _claim(
   if (has_progress or not workers.is_chief()) and files.exists(path):
     recorded = _content(path)
     found = recorded['configuration']
-    dumps = _logits_dir(recorded.get('command')), _logits_dir(command)
-    _compare(
-      output_dir, found, wanted, _names(found, wanted), setting_name, dumps
-    )
+    flags = _flags(recorded.get('command')), _flags(command)
+    names = _names(found, wanted) - _changed_since(found, wanted, *flags)
+    _compare(output_dir, found, wanted, names, setting_name, flags)
     return
   versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
   content = {'configuration': wanted, 'versions': versions}
@@ -100,19 +116,22 @@ def _compare(
   wanted: Mapping[str, Any],
   names: Iterable[str],
   setting_name: str,
-  dumps: tuple[str, str] = ('', ''),
+  flags: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {}),
 ) -> None:
-  """Raises a `UserError` if values differ; `dumps` are the folders of dumps."""
+  """Raises a `UserError` if values differ; `flags` are those of both runs."""
   differences = []
   for key in sorted(names):
     there, now = found.get(key), wanted.get(key)
     name = key
     if there == now:
       continue
-    if key == 'dumps':
-      # Their fingerprints tell a reader nothing.
-      name = '`logits_dir`: other dumps, or in another order'
-      there, now = dumps
+    if key in _FINGERPRINTS:
+      # They tell a reader nothing.
+      flag, what = _FINGERPRINTS[key]
+      name = f'`{flag}`: {what}'
+      there, now = (
+        each.get(flag, 'not given') if each else 'unknown' for each in flags
+      )
     else:
       there, now = repr(there), repr(now)
     differences.append(f'{name}: {there} there, {now} now')
@@ -130,14 +149,35 @@ def _names(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> set[str]:
   return {*found, *wanted} - unknown
 
 
-def _logits_dir(command: Any) -> str:
-  """Returns the folders of dumps that a command for `run.json` names."""
+def _changed_since(
+  found: Mapping[str, Any],
+  wanted: Mapping[str, Any],
+  *flags: Mapping[str, str],
+) -> set[str]:
+  """Names the start if its files have changed since the run began.
+
+  The run resumes without them. Another `init_checkpoint` is another matter.
+  """
+  key = 'init_checkpoint'
+  there, now = (each.get(key) for each in flags)
+  if found.get(key) == wanted.get(key) or not now or there != now:
+    return set()
+  logging.warning(
+    '`%s`=%s holds other weights than those that this run began with. It '
+    'resumes from its own.',
+    *(key, now),
+  )
+  return {key}
+
+
+def _flags(command: Any) -> dict[str, str]:
+  """Returns the flags of a command for `run.json`, name → value."""
   recorded = command.get('flags') if isinstance(command, Mapping) else None
-  for flag in recorded if isinstance(recorded, list) else ():
-    name, _, value = str(flag).partition('=')
-    if name == '--logits_dir':
-      return value
-  return 'unknown'
+  pairs = (
+    str(flag).removeprefix('--').partition('=')
+    for flag in (recorded if isinstance(recorded, list) else ())
+  )
+  return {name: value for name, _, value in pairs}
 
 
 def check_settings(output_dir: str, settings: Mapping[str, Any]) -> None:
@@ -232,6 +272,16 @@ def release(output_dir: str, configuration: Mapping[str, Any]) -> None:
     and not is_of_another(output_dir, configuration)
   ):
     files.remove(path)
+
+
+def _trained_weights(output_dir: str) -> str | None:
+  """Returns the name of weights that training has changed; None without any."""
+  for folder in ('', 'best'):
+    path = os.path.join(output_dir, folder)
+    for name in files.list_folder(path) if files.is_folder(path) else ():
+      if _TRAINED.fullmatch(name):
+        return os.path.join(folder, name.removesuffix('.index'))
+  return None
 
 
 def _has_exports(output_dir: str) -> bool:

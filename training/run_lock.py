@@ -25,7 +25,7 @@ from absl import logging
 
 from devices import workers
 from system import file_locks, files, json_text
-from system.errors import UserError
+from system.errors import Unavailable, UserError
 
 _NAME = 'run.lock'
 # Folder → the entry that this process wrote into its run.lock.
@@ -43,7 +43,7 @@ def held(folder: str, setting_name: str = 'output_dir') -> Iterator[None]:
     setting_name: the setting that gave it, for messages.
 
   Raises:
-    UserError: another run trains there; names its host and process.
+    Unavailable: another run trains there; names its host and process.
   """
   lock = workers.chief_does(lambda: _acquire(folder, setting_name))
   try:
@@ -66,7 +66,7 @@ def shared(folder: str, setting_name: str = 'output_dir') -> Iterator[None]:
     setting_name: as for `held`.
 
   Raises:
-    UserError: a run trains there; names its host and process.
+    Unavailable: a run trains there; names its host and process.
   """
   path, lock = os.path.join(folder, _NAME), None
   if files.exists(path):
@@ -96,7 +96,7 @@ def joined(folder: str, setting_name: str) -> Iterator[Callable[[], bool]]:
     False where the file system has no locks.
 
   Raises:
-    UserError: as for `held`.
+    Unavailable: as for `held`.
   """
   lock = workers.chief_does(lambda: _join(folder, setting_name))
   try:
@@ -116,12 +116,12 @@ def _join(folder: str, setting_name: str) -> TextIO | None:
     raise _in_use(folder, setting_name) from None
 
 
-def _in_use(folder: str, setting_name: str) -> UserError:
+def _in_use(folder: str, setting_name: str) -> Unavailable:
   entry = _read(os.path.join(folder, _NAME))
-  return UserError(
+  return Unavailable(
     f'{folder} is in use: {_describe(entry)} trains there, or another command '
     'evaluates there. Wait until it has ended, or give another '
-    f'`{setting_name}`.'
+    f'`{setting_name}`'
   )
 
 

@@ -19,9 +19,11 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from absl import logging
+
 from modeling.checkpoints import tokenizer_files
 from system import files, text_files
-from system.errors import UserError, shown
+from system.errors import Unavailable, UserError, shown
 
 FILE = 'model.json'
 _LABELS_FILE = 'labels.txt'
@@ -80,7 +82,7 @@ def write(
     kept: further files, whose checksums in the present model.json stay.
   """
   path = os.path.join(folder, FILE)
-  before = _parse(path).checksums if files.exists(path) else {}
+  before = _checksums(path)
   checksums = {name: before[name] for name in kept if name in before}
   for name in names:
     if files.exists(other := os.path.join(folder, name)):
@@ -94,6 +96,19 @@ def write(
   }
   known = {key: value for key, value in values.items() if value is not None}
   files.write_json(path, known)
+
+
+def _checksums(path: str) -> Mapping[str, str]:
+  """Returns the checksums in a model.json that is to be written again."""
+  if not files.exists(path):
+    return {}
+  try:
+    return _parse(path).checksums
+  except Unavailable:
+    raise
+  except UserError as error:
+    logging.warning('Writing the file again: %s', error)
+    return {}
 
 
 def write_temperature(folder: str, temperature: float) -> None:

@@ -325,7 +325,9 @@ def test_a_run_with_no_whole_checkpoint_ends_with_advice(
   shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
   for path in (tmp_path / 'checkpoints').glob('ckpt-*.data*'):
     _damage(path, 'cut short')
-  with pytest.raises(UserError, match='checkpoints can be read. Remove that'):
+  with pytest.raises(
+    UserError, match='checkpoints can be read. Remove /.* to start'
+  ):
     train(source, make_settings(tmp_path))
   assert exported(tmp_path, 20) == exported(whole, 20)
 

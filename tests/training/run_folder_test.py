@@ -65,6 +65,39 @@ def test_other_dumps_are_named_by_their_folders(tmp_path):
     claim([])
 
 
+def test_a_run_resumes_although_its_start_has_changed(tmp_path, caplog):
+  def claim(checksum, *flags):
+    command = {'script': 'run_classifier', 'flags': ['--do_train', *flags]}
+    start = {'init_checkpoint': checksum}
+    run_folder.claim(str(tmp_path), start, True, command=command)
+
+  claim('f0', '--init_checkpoint=pre')
+  assert not caplog.text
+  # Pre-training went on in the folder.
+  claim('f1', '--init_checkpoint=pre')
+  assert '`init_checkpoint`=pre holds other weights than' in caplog.text
+  for flags, now in ((['--init_checkpoint=other'], 'other'), ([], 'not given')):
+    with pytest.raises(
+      UserError,
+      match=f'.`init_checkpoint`: other weights: pre there, {now} now',
+    ):
+      claim('f1', *flags)
+
+
+@pytest.mark.parametrize('folder', ['', 'best'])
+def test_weights_of_a_run_that_cannot_resume_are_kept(tmp_path, folder):
+  run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=False)
+  (tmp_path / folder).mkdir(exist_ok=True)
+  (tmp_path / folder / 'model.ckpt-0.index').touch()
+  run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=False)
+  (tmp_path / folder / 'model.ckpt-30.index').touch()
+  with pytest.raises(
+    UserError, match=f'weights of a run .{folder}.*ckpt-30., but nothing that'
+  ):
+    run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=False)
+  run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=True)
+
+
 @pytest.mark.parametrize('content', ['{}', '[]', '{"configuration": 1}'])
 def test_a_malformed_run_file_is_named(tmp_path, content):
   (tmp_path / 'run.json').write_text(content)

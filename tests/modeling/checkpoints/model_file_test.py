@@ -60,6 +60,17 @@ def test_kept_checkpoints_stay_recorded_and_removed_ones_do_not(tmp_path):
   assert steps == ['model.ckpt-2.index', 'model.ckpt-3.index']
 
 
+def test_a_damaged_file_does_not_stop_the_next_export(tmp_path, caplog):
+  folder = tmp_path / 'model'
+  _export(folder)
+  (folder / 'model.json').write_text('')
+  _export(folder, 2)
+  assert 'Writing the file again: ' in caplog.text
+  checksums = model_file.read(str(folder)).checksums
+  assert 'model.ckpt-2.index' in checksums
+  assert 'model.ckpt-1.index' not in checksums
+
+
 def test_a_copied_folder_is_the_same_model(tmp_path):
   _export(tmp_path / 'model')
   (tmp_path / 'model').rename(tmp_path / 'copy')
