@@ -160,6 +160,30 @@ def test_an_unwritable_folder_is_named(tmp_path):
     files.make_folder(str(tmp_path / 'file' / 'folder'))
 
 
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+  seen = []
+  monkeypatch.setattr(
+    files.os, 'fsync', lambda _: seen.append(os.listdir(tmp_path))
+  )
+  files.write_text(str(tmp_path / 'a'), 'text')
+  [[name]] = seen
+  assert name != 'a' and os.listdir(tmp_path) == ['a']
+
+
+@pytest.mark.parametrize('number', [errno.ENOTSUP, errno.EIO])
+def test_only_a_disk_error_stops_the_flush(tmp_path, monkeypatch, number):
+  def fail(descriptor):
+    raise OSError(number, os.strerror(number))
+
+  monkeypatch.setattr(files.os, 'fsync', fail)
+  if number == errno.ENOTSUP:
+    files.write_text(str(tmp_path / 'a'), 'text')
+    return
+  with pytest.raises(UserError, match='cannot write .*/a: Input/output error'):
+    files.write_text(str(tmp_path / 'a'), 'text')
+  assert os.listdir(tmp_path) == []
+
+
 def test_names_with_a_prefix_are_found_and_removed(folder):
   for name in ('a-1', 'a-2', 'b'):
     files.write_text(f'{folder}/{name}', name)
