@@ -117,6 +117,7 @@ class Evaluation:
       self._is_dropped = False
     # Logging comes last: a run killed before it evaluates this step again.
     self._log.append(step, scores)
+    self._log.flush()
     return scores
 
   @property

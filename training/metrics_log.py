@@ -19,6 +19,7 @@ class MetricsLog:
   def __init__(self, output_dir: str, name: str = 'metrics.jsonl'):
     self._path = os.path.join(output_dir, name)
     self._lines: list[str] = []
+    self._is_written = True
 
   def resume(self, step: int) -> None:
     """Cuts the log back to the lines up to `step`.
@@ -46,16 +47,23 @@ class MetricsLog:
     self._write()
 
   def append(self, step: int, values: Mapping[str, float]) -> None:
-    """Adds a line."""
+    """Adds a line.
+
+    Object stores cannot append: there `flush` writes the whole log.
+    """
     line = json.dumps({'step': step, **values})
     self._lines.append(line)
     path = file_systems.local_path(self._path)
-    # Object stores cannot append.
-    if path is None or not os.path.exists(path):
-      self._write()
+    if path is None:
+      self._is_written = False
       return
     with file_systems.explained('write', path), open(path, 'ab') as file:
       file.write(f'{line}\n'.encode())
+
+  def flush(self) -> None:
+    """Writes the lines that are not written yet."""
+    if not self._is_written:
+      self._write()
 
   def lines(self) -> list[dict[str, float]]:
     """Returns the logged lines: `step` and the values."""
@@ -73,3 +81,4 @@ class MetricsLog:
 
   def _write(self) -> None:
     files.write_text(self._path, ''.join(x + '\n' for x in self._lines))
+    self._is_written = True

@@ -4,10 +4,12 @@ Orbit's own `Controller` prints every line twice, and shows neither examples per
 second nor the time left.
 """
 
+import contextlib
 import dataclasses
 import functools
 import math
 import os
+import time
 from collections.abc import Callable, Mapping
 
 import tensorflow as tf
@@ -25,6 +27,9 @@ from training.profiling import Profile, profiled_steps
 from training.resuming import Checkpointer
 from training.step_statistics import StepStatistics
 from training.train_step import Trainer
+
+# An object store takes a whole file at a time, and the step waits for it.
+_SECONDS_BETWEEN_UPLOADS = 30.0
 
 
 def train(
@@ -57,11 +62,11 @@ def train(
     Progress(settings.num_train_steps, ' steps', initial=step) as progress,
     stop_request.listener(trainer.stop_request.set),
     Profile(settings.output_dir, profiled, workers.is_chief()) as profile,
+    contextlib.closing(
+      _Reports(settings, Pace(settings, progress, step), evaluation)
+    ) as reports,
   ):
-    run = _Run(
-      trainer, checkpointer, settings, profile, Pace(settings, progress, step)
-    )
-    reports = _Reports(settings, run.pace, evaluation)
+    run = _Run(trainer, checkpointer, settings, profile, reports)
     workers.chief_does(lambda: reports.resume(statistics.start))
     is_last = False
     while not is_last:
@@ -95,7 +100,11 @@ class _Run:
   checkpointer: Checkpointer
   settings: RunSettings
   profile: Profile
-  pace: Pace
+  reports: '_Reports'
+
+  @property
+  def pace(self) -> Pace:
+    return self.reports.pace
 
   def train_to(self, stop: int, describe_batch: Callable[[int], str]) -> float:
     """Trains to the end of an interval; returns the seconds that it took.
@@ -138,6 +147,8 @@ class _Run:
       self.save(step)
 
   def save(self, step: int) -> None:
+    # A run that resumes here does not report the steps before again.
+    workers.chief_does(self.reports.flush)
     self.checkpointer.save(step)
     self.pace.note_save()
 
@@ -223,9 +234,13 @@ class _Reports:
     evaluation: best_checkpoint.Evaluation | None,
   ):
     self._settings = settings
-    self._pace = pace
+    self.pace = pace
     self._evaluation = evaluation
     self._metrics = MetricsLog(settings.output_dir)
+    self._events: _Events | None = None
+    is_local = file_systems.local_path(settings.output_dir) is not None
+    self._seconds_between = 0.0 if is_local else _SECONDS_BETWEEN_UPLOADS
+    self._last_flush = time.monotonic()
 
   def resume(self, step: int) -> None:
     """Opens the logs of a run that starts or resumes after an interval."""
@@ -245,7 +260,7 @@ class _Reports:
       means: the interval's, by name.
     """
     self._metrics.append(step, means)
-    self._pace.say(means['loss'])
+    self.pace.say(means['loss'])
     if num_steps:
       rate = self._settings.train_batch_size * num_steps / seconds
       means = {**means, 'examples_per_second': rate}
@@ -256,6 +271,21 @@ class _Reports:
       scores = self._evaluation.run(step)
       # The training loss has this name, too.
       self._events.write({x: scores[x] for x in scores if x != 'loss'}, step)
+    if time.monotonic() - self._last_flush >= self._seconds_between:
+      self.flush()
+
+  def flush(self) -> None:
+    """Writes what was reported to the files."""
+    self._metrics.flush()
+    if self._events:
+      self._events.flush()
+    self._last_flush = time.monotonic()
+
+  def close(self) -> None:
+    """Writes what was reported when the run ends, even with an error."""
+    if workers.is_chief():
+      with contextlib.suppress(UserError):
+        self.flush()
 
 
 class _Events:
@@ -273,4 +303,7 @@ class _Events:
     ):
       for name, value in values.items():
         tf.summary.scalar(name, value, step=step)
+
+  def flush(self) -> None:
+    with file_systems.explained('write', self._folder):
       self._writer.flush()

@@ -1,5 +1,6 @@
 """metrics.jsonl: appended, cut back, never torn."""
 
+from system import files
 from training.metrics_log import MetricsLog
 
 
@@ -27,3 +28,17 @@ def test_a_torn_last_line_is_dropped_before_the_step_of_the_resume(tmp_path):
   log.resume(4)
   assert log.lines() == [{'step': 3, 'loss': 2.0}]
   assert path.read_text() == first
+
+
+def test_an_object_store_gets_whole_logs_on_request(tmp_path):
+  folder = f'ram://{tmp_path}'
+  log, path = MetricsLog(folder), f'{folder}/metrics.jsonl'
+  log.append(1, {'loss': 2.0})
+  log.append(2, {'loss': 1.0})
+  assert not files.exists(path)
+  log.flush()
+  first = '{"step": 1, "loss": 2.0}\n{"step": 2, "loss": 1.0}\n'
+  assert files.read_text(path) == first
+  files.remove(path)
+  log.flush()  # Nothing is left to write.
+  assert not files.exists(path)

@@ -165,6 +165,30 @@ def test_a_run_that_is_killed_after_a_save_by_the_clock_resumes_there(
   assert _contents(tmp_path / 'out') == _contents(whole)
 
 
+def test_an_object_store_gets_the_metrics_before_each_checkpoint(
+  source, tmp_path, monkeypatch
+):
+  folder, writes = f'ram://{tmp_path}', []
+  write = files.write_text
+
+  def write_and_note(path, text):
+    write(path, text)
+    if path.endswith('metrics.jsonl'):
+      writes.append(len(text.splitlines()))
+
+  def save_and_note(self, step, save=Checkpointer.save):
+    writes.append(f'save {step}')
+    save(self, step)
+
+  monkeypatch.setattr(files, 'write_text', write_and_note)
+  monkeypatch.setattr(Checkpointer, 'save', save_and_note)
+  train(source, make_settings(folder, log_steps=2))
+  # Lines, steps.
+  assert writes == [
+    *(2, 'save 4', 4, 'save 8', 6, 'save 12', 8, 'save 16', 10, 'save 20')
+  ]
+
+
 # With `fast_clock` the host stops at each step.
 @pytest.mark.parametrize(
   'asked_at',
