@@ -182,7 +182,7 @@ def test_an_object_store_gets_the_metrics_before_each_checkpoint(
 
   monkeypatch.setattr(files, 'write_text', write_and_note)
   monkeypatch.setattr(Checkpointer, 'save', save_and_note)
-  train(source, make_settings(folder, log_steps=2))
+  train(source, make_settings(folder, log_steps=2, iterations_per_loop=2))
   # Lines, steps.
   assert writes == [
     *(2, 'save 4', 4, 'save 8', 6, 'save 12', 8, 'save 16', 10, 'save 20')
