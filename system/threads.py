@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
+# Storage such as gs:// answers each request late.
+_NUM_REQUESTS = 16
 _T = TypeVar('_T')
 _R = TypeVar('_R')
 
@@ -19,6 +21,18 @@ def num_cores() -> int:
   if hasattr(os, 'sched_getaffinity'):
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1  # macOS has no affinity.
+
+
+def concurrent_map(
+  function: Callable[[_T], _R], items: Iterable[_T]
+) -> list[_R]:
+  """Maps a function over items that it mainly waits for, such as remote files.
+
+  Raises:
+    Exception: what the function raises for the first such item.
+  """
+  with ThreadPoolExecutor(_NUM_REQUESTS) as pool:
+    return list(pool.map(function, items))
 
 
 def ordered_map(

@@ -15,7 +15,7 @@ from absl import logging
 
 from devices import workers
 from modeling.checkpoints.run_files import RUN_FILE
-from system import files, temporary_files
+from system import files, temporary_files, threads
 from system.errors import UserError
 
 # What records of earlier versions lack: it is not compared with them.
@@ -296,7 +296,11 @@ def fingerprint(paths: Iterable[str]) -> list[list[Any]]:
   The ends are the first and the last MiB, so even a corpus of terabytes takes
   little time.
   """
-  return [
-    [os.path.basename(path), files.size(path), files.crc_of_ends(path)]
-    for path in paths
-  ]
+  return threads.concurrent_map(
+    lambda path: [
+      os.path.basename(path),
+      files.size(path),
+      files.crc_of_ends(path),
+    ],
+    paths,
+  )

@@ -5,6 +5,7 @@ without a manifest only the content is checked (`RecordSource.check`).
 """
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from absl import logging
 from data.pretraining.manifest import FileSize, Manifest
 from data.pretraining.options import MaskingOptions
 from data.records import file_names
-from system import files
+from system import files, threads
 from system.errors import UserError, few
 
 # Files beside the records that the same glob matches.
@@ -46,7 +47,8 @@ def expand(patterns: str) -> list[str]:
   paths = [x for x in files.expand(patterns) if not x.endswith(_SIDECARS)]
   if not paths:
     raise UserError(f'`input_file`={patterns!r} names no file of records')
-  empty = [path for path in paths if _is_empty(path)]
+  are_empty = threads.concurrent_map(_is_empty, paths)
+  empty = list(itertools.compress(paths, are_empty))
   if len(empty) == len(paths):
     raise UserError(f'{few(empty)} is empty: it holds no record')
   if empty:

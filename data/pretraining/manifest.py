@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from data.pretraining.options import RecordOptions
 from data.pretraining.record_statistics import RecordStatistics
 from data.records import file_names
-from system import files
+from system import files, threads
 from system.errors import UserError
 
 if TYPE_CHECKING:
@@ -125,18 +125,29 @@ def find(paths: Iterable[str]) -> dict[str, Manifest | None]:
     UserError: a manifest is missing or malformed, or a file is not as its
       manifest describes it.
   """
-  read = functools.cache(_read)
-  manifests: dict[str, Manifest | None] = {}
-  for path in paths:
-    index = _read_index(path)
-    details = index['details']
-    manifests[path] = None
-    if 'manifest' in details:
-      # Only the name counts: the files may have been moved since.
-      folder, name = os.path.dirname(path), details['manifest']
-      manifests[path] = read(os.path.join(folder, os.path.basename(name)))
-      _check_file(path, index, manifests[path])
-  return manifests
+  paths = list(paths)
+  indexes = threads.concurrent_map(_read_index, paths)
+  names = [*map(_manifest_path, paths, indexes)]
+  read = {name: _read(name) for name in dict.fromkeys(filter(None, names))}
+  found = {
+    path: read.get(name) for path, name in zip(paths, names, strict=True)
+  }
+
+  def check(path: str, index: dict[str, Any]) -> None:
+    if found[path]:
+      _check_file(path, index, found[path])
+
+  threads.concurrent_map(
+    lambda each: check(*each), zip(paths, indexes, strict=True)
+  )
+  return found
+
+
+def _manifest_path(path: str, index: dict[str, Any]) -> str | None:
+  """Returns the path of the manifest that a record file's index names."""
+  name = index['details'].get('manifest')
+  # Only the name counts: the files may have been moved since.
+  return name and os.path.join(os.path.dirname(path), os.path.basename(name))
 
 
 def _read_index(path: str) -> dict[str, Any]:

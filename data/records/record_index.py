@@ -5,7 +5,6 @@
 is scanned; `load_indexes` keeps what a scan has found.
 """
 
-import concurrent.futures
 import dataclasses
 import functools
 import json
@@ -18,14 +17,12 @@ from absl import logging
 
 from data.records import record_reader
 from data.records.file_names import index_path
-from system import files
+from system import files, threads
 from system.errors import UserError, reason_of
 
 # Records between two entries of the index. Small windows shuffle well; at 64,
 # ten million records need 156,250 offsets, a 2 MB index.
 WINDOW = 64
-# Files to read at a time: storage such as gs:// answers each request late.
-_NUM_THREADS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,8 +111,7 @@ def load_indexes(
   except UserError as error:
     logging.warning('%s is not used: %s', kept_file, reason_of(error))
   load = functools.partial(load_index, kept=kept, kept_file=kept_file)
-  with concurrent.futures.ThreadPoolExecutor(_NUM_THREADS) as pool:
-    indexes = list(pool.map(load, paths))
+  indexes = threads.concurrent_map(load, paths)
   if writes and any(index.origin is None for index in indexes):
     contents = {
       x.path: _content(x.num_bytes, x.num_records, x.offsets.tolist(), x.window)

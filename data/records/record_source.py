@@ -10,7 +10,7 @@ from absl import logging
 
 from data.records import record_index, record_reader
 from data.records.feature_spec import Field
-from system import files
+from system import files, threads
 from system.errors import Unavailable, UserError, reason_of
 
 # TensorFlow quotes the bytes that it cannot parse in its message; if they are
@@ -70,9 +70,11 @@ class RecordSource:
       UserError: a record does not fit; the message names the file, the record
         and the field.
     """
-    for path in self.paths:
-      for raw in record_reader.read(path, 1):
-        self._check_record(raw, f'{path}, record 0')
+    threads.concurrent_map(self._check_first, self.paths)
+
+  def _check_first(self, path: str) -> None:
+    for raw in record_reader.read(path, 1):
+      self._check_record(raw, f'{path}, record 0')
 
   def _check_record(self, raw: bytes, where: str) -> None:
     try:

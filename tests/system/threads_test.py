@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from system.threads import one_ahead, ordered_map
+from system.threads import concurrent_map, one_ahead, ordered_map
 
 
 @pytest.fixture
@@ -22,6 +22,20 @@ def test_results_keep_the_order(pool):
 
   results = ordered_map(pool, 4, slow_first, range(20))
   assert list(results) == [i * i for i in range(20)]
+
+
+def test_requests_wait_at_the_same_time():
+  everyone = threading.Barrier(3, timeout=10)
+
+  def answer(item: int) -> int:
+    everyone.wait()
+    if item > 4:
+      raise ValueError(f'item {item}')
+    return item * item
+
+  assert concurrent_map(answer, range(3)) == [0, 1, 4]
+  with pytest.raises(ValueError, match='item 5'):
+    concurrent_map(answer, [1, 5, 6])
 
 
 def test_work_ahead_is_bounded(pool):
