@@ -184,7 +184,8 @@ def _read(path: str) -> str:
 
 def _check_entry(path: str, setting_name: str) -> None:
   """Raises a `UserError` if another program wrote the file of the lock."""
-  entry = _read(path)
+  # A power cut may leave zero bytes.
+  entry = _read(path).strip('\0')
   try:
     is_own = not entry or 'process' in json_text.parse(entry)
   except (ValueError, TypeError):

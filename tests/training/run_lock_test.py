@@ -124,6 +124,12 @@ def test_the_lock_does_not_follow_a_link(tmp_path):
   assert (tmp_path / 'precious').read_text() == entry
 
 
+def test_a_lock_that_a_power_cut_emptied_is_taken(tmp_path):
+  (tmp_path / 'run.lock').write_text('\0' * 120)
+  with run_lock.held(str(tmp_path)):
+    assert '"process"' in (tmp_path / 'run.lock').read_text()
+
+
 @pytest.mark.parametrize('content', ['mine', '[]', '{}'])
 def test_a_file_of_another_program_is_kept(tmp_path, content):
   (tmp_path / 'run.lock').write_text(content)
