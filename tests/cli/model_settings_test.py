@@ -89,6 +89,16 @@ def test_a_given_length_stays_with_a_warning(teacher_world, caplog):
   )
   assert options.model.max_seq_length == 8
   assert 'was trained with 16.' in caplog.text
+  caplog.clear()
+  # A training may choose another length.
+  _options(
+    *_flags(
+      teacher_world,
+      *('--do_train', '--train_batch_size=8', '--max_seq_length=8'),
+      f'--init_checkpoint={teacher_world}/teacher',
+    ),
+  )
+  assert 'was trained with 16.' not in caplog.text
 
 
 def test_a_cased_folder_is_obeyed(teacher_world):

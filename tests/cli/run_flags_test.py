@@ -1,5 +1,7 @@
 """--from_run, --flagfile, and the forms in which flags name a checkpoint."""
 
+import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -20,10 +22,12 @@ import run_pretraining  # noqa: F401
 from cli import run_flags
 from modeling.checkpoints import location, stored_weights
 from modeling.checkpoints.released_names import POSITIONS
+from modeling.configs import BertConfig
 from modeling.options import ModelOptions
 from system.errors import UserError
 from training import checkpoint_choice, model_config
 from training.model_config import TokenizerRecord
+from training.options import TrainingOptions
 
 FLAGS = flags.FLAGS
 
@@ -284,6 +288,39 @@ def test_a_hugging_face_model_of_another_tokenizer_is_refused(teacher_world):
     checkpoint_choice.check_start(options, config, text)
 
 
+@pytest.mark.parametrize(
+  ('key', 'value'),
+  [('hidden_act', 'relu'), ('num_attention_heads', 4)],
+)
+def test_what_no_weight_shows_must_be_that_of_the_start(
+  teacher_world, key, value
+):
+  path = str(teacher_world / 'teacher')
+  options = ModelOptions(init_checkpoint=path, max_seq_length=16)
+  config = BertConfig(**{**tiny_world.CONFIG, key: value})
+  text = TokenizerRecord(None, None, None)
+  with pytest.raises(
+    UserError, match=f'{key} {tiny_world.CONFIG[key]}, the model has {value}'
+  ):
+    checkpoint_choice.check_start(options, config, text)
+  words = dataclasses.replace(options, init='word_embeddings')
+  checkpoint_choice.check_start(words, config, text)
+
+
+def test_a_copy_of_the_run_s_checkpoint_may_be_named(teacher_world):
+  teacher = teacher_world / 'teacher'
+  copy = shutil.copytree(teacher, teacher_world / 'copy')
+  training = TrainingOptions(output_dir=str(teacher))
+  for path, is_same in ((copy, True), (copy / 'model.ckpt-0', False)):
+    model = ModelOptions(init_checkpoint=str(path))
+    with (
+      contextlib.nullcontext()
+      if is_same
+      else pytest.raises(UserError, match='would be evaluated: .*model.ckpt-60')
+    ):
+      checkpoint_choice.check_named_checkpoint(training, model)
+
+
 def test_a_padded_hugging_face_vocabulary_needs_the_import(teacher_world):
   folder = teacher_world / 'hugging_face'
   _as_hugging_face(teacher_world / 'teacher', folder)
@@ -393,6 +430,10 @@ def test_runs_of_several_seeds_are_evaluated_with_the_files_of_the_first(
     f'{world}/out holds the runs of several seeds. Give `num_seeds` as in '
     f'training, or the folder of one run, as `output_dir`={first}'
   )
+  # A checkpoint that is named is evaluated, not one of the folder.
+  named = f'--init_checkpoint={first}'
+  with tiny_world.parsed('run_classifier', *arguments, named, '--do_eval'):
+    assert classifier_flags.options().model.init_checkpoint == first
 
 
 def test_a_run_does_not_start_from_a_checkpoint_that_it_removes(teacher_world):

@@ -366,7 +366,7 @@ def test_labels_are_those_of_the_dump_whose_ids_are_used(tmp_path, tokenizer):
   ]
   merged = _make(dumps, tokenizer, tmp_path / 'merged')
   merged.check_labels(glue.get_task('SST-2'))
-  assert merged.manifest.num_labelled == 2
+  assert (merged.manifest.num_labelled, merged.manifest.vocab_size) == (2, 8)
   assert [row.label for row in merged.rows()] == [1, None, 0]
 
 
@@ -388,3 +388,25 @@ def test_a_dump_of_pairs_is_refused_for_a_task_of_single_texts(
   merged_dump.check([dump], _student(tokenizer, task='MRPC'))
   with pytest.raises(UserError, match='/a has pairs of texts, SST-2 single on'):
     merged_dump.check([dump], _student(tokenizer))
+
+
+def test_the_second_texts_of_pairs_are_compared_and_needed(tmp_path, tokenizer):
+  words = [*tiny_dump.WORDS, 'plot']
+  other = tiny_dump.make_tokenizer(tmp_path, words)
+  pair = tiny_dump.ROWS[0]._replace(segment_ids=np.array([0, 0, 1]))
+  rows = [pair._replace(text_b=text) for text in ('film', 'bad', 'bad')]
+  dumps = [
+    tiny_dump.write(tmp_path / 'a', tokenizer, rows=rows),
+    tiny_dump.write(
+      tmp_path / 'b',
+      other,
+      rows=[*rows[:2], rows[2]._replace(text_b='good')],
+      vocab_size=9,
+    ),
+  ]
+  with pytest.raises(UserError, match='/a and .*/b have different texts for '):
+    _make(dumps, tokenizer, tmp_path / 'own', task='MRPC')
+  rows = [*rows[:2], pair]
+  dump = tiny_dump.write(tmp_path / 'c', tokenizer, rows=rows)
+  with pytest.raises(UserError, match="the dump has no text for 'a:1'"):
+    _make([dump], other, tmp_path / 'new', task='MRPC')

@@ -1,5 +1,6 @@
 """Tests of modeling/attention.py."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -72,3 +73,13 @@ def test_attention_drops_probabilities_only_with_a_key():
   plain = layer(x, x, padding, None, 0)
   dropped = layer(x, x, padding, dropout_key(), 0)
   assert not np.allclose(plain, dropped)
+
+
+def test_the_rate_of_attention_is_not_that_of_hidden_states():
+  rates = {'attention_probs_dropout_prob': 0.0, 'hidden_dropout_prob': 0.5}
+  config = dataclasses.replace(CONFIG, **rates)
+  layer = SelfAttention('attention', config, INIT, 'float32')
+  x = tf.random.stateless_normal([6, 4], seed=[1, 2])
+  padding = padding_scores(tf.ones([2, 3]))
+  plain = layer(x, x, padding, None, 0)
+  np.testing.assert_array_equal(layer(x, x, padding, dropout_key(), 0), plain)

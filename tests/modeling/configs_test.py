@@ -209,6 +209,12 @@ def test_a_key_that_changes_the_model_is_refused(key, value):
     BertConfig.from_dict({'vocab_size': 7, key: value})
 
 
+def test_a_key_of_another_program_may_be_null():
+  for key in ('position_embedding_type', 'embedding_size', 'layer_norm_eps'):
+    config = BertConfig.from_dict({'vocab_size': 3, key: None})
+    assert config == BertConfig(vocab_size=3)
+
+
 @pytest.mark.parametrize(
   'key', ['hidden_dropout_prob', 'attention_probs_dropout_prob']
 )

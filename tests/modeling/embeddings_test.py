@@ -1,5 +1,6 @@
 """Tests of modeling/embeddings.py."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 from modeling import layers
 from modeling.configs import BertConfig
+from modeling.dropout import DropoutKey
 from modeling.embeddings import Embeddings
 
 INIT = layers.WeightInit(stddev=0.02, seed=0)
@@ -33,3 +35,14 @@ def test_embeddings_sum_word_segment_and_position():
   np.testing.assert_allclose(
     output, [[[3 * near, -near, -near, -near], [far, 0, -far, 0]]], atol=1e-6
   )
+
+
+def test_the_rate_of_embeddings_is_that_of_hidden_states():
+  key = DropoutKey(1, tf.constant(0, tf.int64), tf.constant(0, tf.int64))
+  ids = tf.constant([[3, 7]])
+  names = ('hidden_dropout_prob', 'attention_probs_dropout_prob')
+  for rates, is_dropped in (((0.5, 0.0), True), ((0.0, 0.5), False)):
+    config = dataclasses.replace(CONFIG, **dict(zip(names, rates, strict=True)))
+    layer = Embeddings(config, INIT)
+    plain, dropped = layer(ids, ids * 0), layer(ids, ids * 0, key)
+    assert np.array_equal(plain, dropped) != is_dropped

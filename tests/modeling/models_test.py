@@ -217,3 +217,12 @@ def test_every_variable_of_the_pretrainer_receives_a_gradient():
     loss = sum(tf.reduce_sum(tf.sin(x)) for x in outputs.values())
   gradients = tape.gradient(loss, list(model.trainable_variables))
   assert all(gradient is not None for gradient in gradients)
+
+
+def test_the_head_of_a_classifier_starts_as_in_bert():
+  config = {**CONFIG.to_dict(), 'hidden_size': 64, 'initializer_range': 0.5}
+  model = models.Classifier(BertConfig(**config), num_outputs=9)
+  weights = model.head.output_weights.numpy()
+  # A normal distribution that is cut at two standard deviations of 0.02.
+  assert np.abs(weights).max() <= 0.04
+  assert 0.015 < weights.std() < 0.02

@@ -1,5 +1,6 @@
 """Chosen values: lengths, epochs and rates by size and data."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -21,6 +22,7 @@ def _choose(
   teacher='12/768',
   is_pretrained=True,
   kind=ENCODER,
+  limit=512,
   **given,
 ):
   values = np.sort(np.array(lengths))
@@ -29,7 +31,7 @@ def _choose(
   manifest = types.SimpleNamespace(max_seq_length=48) if kind == DUMP else None
   config = configs.compact_config(teacher, 100)
   found = Models(
-    Teacher(kind, 'teacher', config, [], 512, None, manifest),
+    Teacher(kind, 'teacher', config, [], limit, None, manifest),
     configs.compact_config(student, 100),
     None,
     [],
@@ -44,6 +46,10 @@ def _choose(
 )
 def test_the_length_fits_99_percent_of_the_texts(lengths, expected):
   assert _choose(lengths).max_seq_length.value == expected
+
+
+def test_the_length_is_one_that_both_models_read():
+  assert _choose([200], limit=100).max_seq_length.value == 100
 
 
 def test_one_long_text_among_many_is_cut():
@@ -98,6 +104,11 @@ def test_rates_fall_with_the_width(
 def test_the_rate_of_the_teacher_falls_with_its_width():
   assert _choose(teacher='4/256').teacher_learning_rate.value == 1e-4
   assert _choose(teacher='12/768').teacher_learning_rate.value == 5e-5
+  minilm = dataclasses.replace(
+    configs.compact_config('6/256', 100), hidden_size=384
+  )
+  rate, _ = defaults._of_teacher(ChoiceOptions(), minilm, 10_000, 32)
+  assert rate == defaults.Choice(1e-4, 'for teachers of width 384')
 
 
 def test_given_values_are_taken():
@@ -117,8 +128,12 @@ def test_a_dump_gives_its_length_and_its_teacher_is_not_trained():
   found = _choose(kind=DUMP)
   assert found.max_seq_length.value == 48
   assert found.teacher_epochs is None
-  with pytest.raises(UserError, match='does not fit the dump'):
-    _choose(kind=DUMP, max_seq_length=64)
+  assert _choose(kind=DUMP, max_seq_length=48).max_seq_length.value == 48
+  for length in (32, 64):
+    with pytest.raises(
+      UserError, match=f'={length} does not fit the dump, who'
+    ):
+      _choose(kind=DUMP, max_seq_length=length)
 
 
 @pytest.mark.parametrize('name', ['teacher_epochs', 'teacher_learning_rate'])

@@ -167,3 +167,14 @@ def test_a_comma_in_the_name_of_the_folder_is_refused(make_options):
     UserError, match='`output_dir`=runs/a,b: .*without commas'
   ):
     folder.check(make_options(output_dir='runs/a,b'))
+
+
+def test_a_damaged_record_is_named(tmp_path, make_options):
+  options = make_options()
+  folder.claim(options)
+  for content in ('[]', '{"settings": 1}'):
+    (tmp_path / 'out' / 'pipeline.json').write_text(content)
+    with pytest.raises(
+      UserError, match='pipeline.json is damaged: expected an'
+    ):
+      folder.check(options)

@@ -239,3 +239,69 @@ def test_a_random_student_has_the_vocabulary_of_the_teacher(folder, data):
   found = _find(folder, data, init_checkpoint=None, bert_size='2/128')
   assert found.student.vocab_size == len(VOCABULARY)
   assert dataclasses.asdict(found.student)['hidden_size'] == 128
+
+
+def test_pairs_need_a_student_with_two_segments(folder, data, tmp_path):
+  tiny_pipeline.checkpoint(tmp_path / 'student', type_vocab_size=1)
+  pairs = dataclasses.replace(data, is_pair=True)
+  start = {'init_checkpoint': str(tmp_path / 'student')}
+  with pytest.raises(UserError, match='has type_vocab_size 1, expected 2 or m'):
+    _find(folder, pairs, **start)
+  assert _find(folder, data, **start).student.type_vocab_size == 1
+
+
+def test_a_dump_may_have_the_longest_inputs_of_the_student(
+  folder, data, tmp_path
+):
+  found = _find(folder, data, **_dump(tmp_path, max_seq_length=32))
+  assert found.limit == 32
+  with pytest.raises(UserError, match='up to 33 tokens, the student reads 32'):
+    _find(folder, data, **_dump(tmp_path, max_seq_length=33))
+
+
+def test_a_dump_of_another_vocabulary_size_is_refused(folder, data, tmp_path):
+  with pytest.raises(UserError, match=f'{tmp_path}: 21, .*the vocabulary: 20'):
+    _find(folder, data, **_dump(tmp_path, vocab_size=21))
+
+
+def test_the_labels_of_a_dump_may_be_spelt_in_another_case(
+  folder, data, tmp_path
+):
+  found = _find(folder, data, **_dump(tmp_path, labels=['Up', 'DOWN']))
+  assert found.teacher.kind == models.DUMP
+
+
+def test_the_student_with_fewer_positions_is_the_limit(folder, data, tmp_path):
+  tiny_pipeline.checkpoint(tmp_path / 'student', max_position_embeddings=16)
+  found = _find(folder, data, init_checkpoint=str(tmp_path / 'student'))
+  assert (found.teacher.limit, found.limit) == (32, 16)
+
+
+def test_a_hugging_face_vocabulary_may_lack_padding_ids(folder, data, tmp_path):
+  path = _hugging_face(tmp_path)
+  (tmp_path / 'vocab.txt').write_text('\n'.join(VOCABULARY[:-1]) + '\n')
+  assert _find(folder, data, teacher=path).tokens == VOCABULARY
+  random = {'init_checkpoint': None, 'bert_size': 'tiny'}
+  found = _find(folder, data, teacher=path, **random)
+  assert (len(found.tokens), found.student.vocab_size) == (19, 20)
+
+
+def test_the_vocabulary_may_lie_beside_the_student_alone(
+  folder, data, tmp_path
+):
+  tiny_pipeline.checkpoint(tmp_path / 'teacher')
+  (tmp_path / 'teacher' / 'vocab.txt').unlink()
+  found = _find(folder, data, teacher=str(tmp_path / 'teacher'))
+  assert found.vocab_file == str(folder / 'encoder' / 'vocab.txt')
+  (tmp_path / 'encoder').mkdir()
+  tiny_pipeline.checkpoint(tmp_path / 'encoder' / 'x')
+  (tmp_path / 'encoder' / 'x' / 'vocab.txt').unlink()
+  found = _find(folder, data, init_checkpoint=str(tmp_path / 'encoder' / 'x'))
+  assert found.vocab_file == str(folder / 'teacher' / 'vocab.txt')
+
+
+def test_a_given_casing_must_be_that_of_the_models(folder, data, tmp_path):
+  assert not _find(folder, data, do_lower_case=False).do_lower_case
+  path = _fine_tuned(tmp_path / 'own', ('down', 'up'))
+  with pytest.raises(UserError, match='casing differs: .*model.json says True'):
+    _find(folder, data, teacher=path, do_lower_case=False)

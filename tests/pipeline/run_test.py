@@ -33,3 +33,15 @@ def test_numbers_that_no_model_learns_are_refused_at_first(tmp_path):
   options = tiny_pipeline.options(tmp_path, regression=True)
   with pytest.raises(UserError, match=r'mean \d+.*: subtract the mean and div'):
     run.make_plan(options)
+
+
+def test_the_record_of_the_teacher_warns_of_a_weak_one(
+  tmp_path, monkeypatch, caplog
+):
+  tiny_pipeline.make(tmp_path)
+  plan = run.make_plan(tiny_pipeline.options(tmp_path))
+  monkeypatch.setattr(run.summary, 'weaker_than_words', lambda _: 'weak!')
+  steps = run._steps(plan, run.stages.make(plan))
+  (record,) = (step for step in steps if step.name == 'teacher-result')
+  record.finish(1.0)
+  assert caplog.messages[-1] == 'weak!'

@@ -12,7 +12,7 @@ import tiny_pipeline
 
 from data.tasks import labelled
 from modeling import configs
-from pipeline import defaults, stages
+from pipeline import cost, defaults, stages
 from pipeline.models import (
   DUMP,
   ENCODER,
@@ -221,3 +221,39 @@ def test_a_cased_vocabulary_reaches_all_commands(folder):
   for models, num in ((plan.models, 0), (cased, 4)):
     lines = _lines(dataclasses.replace(plan, models=models))
     assert sum('--nodo_lower_case' in line for line in lines) == num
+
+
+def test_what_the_user_accepts_and_names_reaches_the_dump(folder):
+  plan = _plan(folder, allow_weak_teacher=True, seed=7)
+  columns = {'transfer_text_column': 'review'}
+  texts = dataclasses.replace(plan.texts, transfer_columns=columns)
+  by_name = {
+    stage.step.name: stage.step
+    for stage in stages.make(dataclasses.replace(plan, texts=texts))
+  }
+  words = by_name['dump'].command
+  assert {'--allow_weak_teacher', '--transfer_text_column=review'} < {*words}
+  words = by_name['bag-of-words']
+  assert '--keys=method=bag-of-words,seed=7' in words.command
+  assert words.done == 'out/results/bag-of-words_seed7.json'
+
+
+def test_the_times_are_those_of_models_texts_and_epochs(folder):
+  plan = _plan(folder)
+  seconds = {stage.step.name: stage.seconds for stage in stages.make(plan)}
+  student, teacher = plan.models.student, plan.models.teacher.config
+  for name, work in (
+    ('teacher', cost.Work(teacher, 4 * 128, 16, 10, 32)),
+    ('dump', cost.Work(teacher, 0, 168, 10)),
+    ('distilled', cost.Work(student, 3 * 168, 16, 10, 32)),
+    ('labels-only', cost.Work(student, 2 * 128, 16, 10, 32)),
+  ):
+    assert seconds[name] == pytest.approx(work.seconds(1e11), rel=1e-12), name
+
+
+def test_all_models_that_are_trained_take_space(folder):
+  plan = _plan(folder)
+  student, teacher = plan.models.student, plan.models.teacher.config
+  assert stages.disk_bytes(plan) == cost.disk_bytes(student, student, teacher)
+  plan = _plan(folder, FINE_TUNED, labels_only=False, **_FIXED)
+  assert stages.disk_bytes(plan) == cost.disk_bytes(student)

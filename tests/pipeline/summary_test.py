@@ -124,3 +124,23 @@ def test_other_predictions_give_no_agreement(plan, caplog):
     assert len(summary.table(plan)) > 3
     assert 'another command has predicted there' in caplog.text
     caplog.clear()
+
+
+def test_numbers_have_correlations_and_no_agreement(plan):
+  plan = dataclasses.replace(plan, metric='pearson')
+  for name in ('labels-only', 'distilled', 'teacher'):
+    _write(plan, name, pearson=0.5, spearman=0.25)
+  header, *rows = (line.split('  ') for line in summary.table(plan))
+  assert [x.strip() for x in header if x][1:3] == ['pearson', 'spearman']
+  for row in rows[1:]:
+    values = [x.strip() for x in row if x]
+    assert values[1:] == ['0.500', '0.250', '-', '-']
+
+
+def test_imported_scores_of_a_teacher_have_no_prefix(plan):
+  (plan.root / 'teacher.json').unlink()
+  manifest = types.SimpleNamespace(teacher_scores={'accuracy': 0.91})
+  lines = summary.table(
+    dataclasses.replace(plan, kind=models.DUMP, manifest=manifest)
+  )
+  assert lines[-1].split()[-4:] == ['0.910', '-', '-', '-']

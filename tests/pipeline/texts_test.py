@@ -100,3 +100,16 @@ def test_gpus_are_hidden_before_tensorflow_runs_an_op(folder, monkeypatch):
   monkeypatch.setattr(texts, 'BertTokenizer', Tokenizer)
   assert _measure(folder).num['train'] == 128
   assert calls == [([], 'GPU'), 'op']
+
+
+def test_a_sample_of_many_texts_is_measured():
+  measured = []
+  for num in (5000, 5001, 15_000):
+    texts._measured([None] * num, lambda own: measured.append(len(own)))
+  assert measured == [5000, 2501, 5000]
+
+
+def test_a_transfer_set_within_dev_and_test_is_refused(folder):
+  data = labelled.read(tiny_pipeline.options(folder).source)
+  with pytest.raises(UserError, match='has no text outside of dev and test'):
+    texts._without_held_out(data.splits['dev'], data)

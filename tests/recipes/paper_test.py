@@ -124,6 +124,174 @@ def test_experiments_share_their_stages(plan):
     assert named.count(stage) == 1
 
 
+def _flags(step):
+  """Returns the flags of a step, name → value, '' if it has none."""
+  words = [word for word in step.command if word.startswith('--')]
+  pairs = (word.removeprefix('--').partition('=') for word in words)
+  return {name: value for name, _, value in pairs}
+
+
+def _planned(name, plan):
+  """Returns the flags of all steps of an experiment by the steps' names."""
+  runs = _experiment(name).runs(plan)
+  left = steps.to_run([run.student.step for run in runs])
+  return {step.name: _flags(step) for step in left}
+
+
+@pytest.mark.parametrize('scale', SCALES)
+def test_all_transfer_sizes_train_for_the_same_number_of_steps(tmp_path, scale):
+  plan = _plan(tmp_path, scale)
+  batch = plan.scale.train_batch_size
+  for run in _experiment('transfer_size').runs(plan):
+    if count := run.keys.get('sentences'):
+      epochs = float(_flags(run.student.step)['num_train_epochs'])
+      assert int(count * epochs / batch) == plan.scale.transfer_steps
+
+
+def test_a_shorter_pretraining_has_a_shorter_warm_up(plan):
+  planned = _planned('pretraining_steps', plan)
+  names = ('num_train_steps', 'num_warmup_steps')
+  assert {
+    step: tuple(map(planned[f'encoders/2-128-wiki{step}'].get, names))
+    for step in ('', '-10-steps')
+  } == {'': ('20', '2'), '-10-steps': ('10', '1')}
+
+
+def test_the_starts_differ_in_encoder_and_weights(plan):
+  found = {}
+  for run in _experiment('initialisation').runs(plan):
+    flags = _flags(run.student.step)
+    encoder = os.path.basename(flags.get('init_checkpoint', ''))
+    found[run.keys['start']] = encoder, flags.get('init')
+  assert found == {
+    'random': ('', None),
+    'word embeddings': ('2-128-wiki', 'word_embeddings'),
+    'truncated': ('4-128-wiki', 'bottom_layers'),
+    'pre-trained': ('2-128-wiki', None),
+  }
+
+
+def test_teachers_and_students_have_their_own_seeds(plan):
+  planned = _planned('teacher_ensemble', plan)
+  teachers = {f'teachers/SST-2-{n}': str(n) for n in (1, 2, 3)}
+  assert {name: planned[name]['seed'] for name in teachers} == teachers
+  runs = [name for name in planned if name.startswith('runs/')]
+  assert len(runs) == 6
+  assert all(name.endswith(f'seed{planned[name]["seed"]}') for name in runs)
+
+
+def test_students_of_an_ensemble_read_its_sentences_as_often_as_planned(
+  tmp_path,
+):
+  plan = _plan(tmp_path, 'cpu')
+  for run in _experiment('teacher_ensemble').runs(plan):
+    if run.keys['method'] == 'PD':
+      assert _flags(run.student.step)['num_train_epochs'] == '3'
+
+
+def test_the_methods_of_a_task_differ_as_the_scale_says(tmp_path):
+  plan = _plan(tmp_path, 'cpu')
+  names = ('learning_rate', 'num_train_epochs', 'adam_bias_correction')
+  found = {
+    (run.keys['task'], run.keys['method']): tuple(
+      map(_flags(run.student.step).get, names)
+    )
+    for run in _experiment('main_comparison').runs(plan)
+    if run.keys['size'] == '2/128'
+  }
+  assert found == {
+    ('SST-2', 'basic'): ('0.0003', '3', None),
+    ('SST-2', 'PF'): ('0.0003', '3', None),
+    ('SST-2', 'PD'): ('0.001', '1', None),
+    ('SST-2', 'distillation'): ('0.0003', '1', None),
+    ('SST-2', 'PDF'): ('0.0001', '3', None),
+    ('CoLA', 'basic'): ('0.0003', '3', None),
+    ('CoLA', 'PF'): ('0.0003', '3', None),
+    ('CoLA', 'PD'): ('0.001', '3', None),
+    ('CoLA', 'distillation'): ('0.0003', '3', None),
+    ('CoLA', 'PDF'): ('0.0001', '3', None),
+    # The dump is as small as the labelled set.
+    ('STS-B', 'basic'): ('0.0003', '3', ''),
+    ('STS-B', 'PF'): ('0.0003', '3', ''),
+    ('STS-B', 'PD'): ('0.0003', '3', ''),
+    ('STS-B', 'distillation'): ('0.0003', '3', ''),
+    ('STS-B', 'PDF'): ('0.0001', '3', ''),
+  }
+
+
+def test_a_task_may_have_fewer_films_than_the_scale(tmp_path):
+  sets = _plan(tmp_path, 'cpu').transfer_sets
+  found = {}
+  for task in ('SST-2', 'CoLA', 'STS-B'):
+    planned = {x.name: _flags(x) for x in steps.to_run(sets.main(task).needs)}
+    (dump,) = (x for name, x in planned.items() if name.startswith('dumps/'))
+    scored = [x for name, x in planned.items() if name.startswith('scored/')]
+    limits = {x.get('max_transfer_examples') for x in scored}
+    found[task] = dump['num_examples'], limits
+  assert found == {
+    'SST-2': ('all,all', {None}),
+    'CoLA': ('100000,all', {'100000'}),
+    'STS-B': ('all', {None}),
+  }
+
+
+def test_domains_are_compared_and_read_in_one_amount(tmp_path):
+  planned = _planned('transfer_domain', _plan(tmp_path, 'cpu'))
+  assert planned['text/similarity-SST-2']['max_lines'] == '11000'
+  dumps = [x for name, x in planned.items() if name.startswith('dumps/')]
+  assert [x['num_examples'] for x in dumps] == ['11000'] * 5
+  students = [x for x in planned.values() if 'bert_size' in x]
+  epochs = [x['num_train_epochs'] for x in students if 'logits_dir' in x]
+  assert epochs == ['10'] * 20
+
+
+def test_the_elaborate_methods_have_their_weights(plan):
+  planned = _planned('elaborate_methods', plan)
+  weights = {'hard_loss_weight', 'cosine_weight', 'soft_masked_lm_weight'}
+  weights |= {'relation_weight', 'num_relation_heads', 'init'}
+  found = {
+    name: {
+      k: v
+      for k, v in planned[f'encoders/2-128-wiki{name}'].items()
+      if k in weights
+    }
+    for name in ('', '-distilbert', '-minilm')
+  }
+  assert found == {
+    '': {},
+    '-distilbert': {
+      'init': 'every_kth_layer',
+      'soft_masked_lm_weight': '5',
+      'hard_loss_weight': '2',
+      'cosine_weight': '1',
+    },
+    '-minilm': {
+      'relation_weight': '1',
+      'num_relation_heads': '16',
+      'hard_loss_weight': '0',
+    },
+  }
+  patient = [x.get('patient_weight') for x in planned.values()]
+  assert patient.count('0.26') == len(plan.seeds)
+
+
+def test_the_compound_effect_s_only_text_is_films(plan):
+  planned = _planned('compound_effect', plan)
+  encoders = [name for name in planned if name.startswith('encoders/')]
+  assert encoders == ['encoders/2-128-films']
+
+
+def test_encoders_are_evaluated_on_the_held_out_text(plan, monkeypatch):
+  splits = []
+  monkeypatch.setattr(
+    run_result, 'write_of_step', lambda *arguments: splits.append(arguments[-1])
+  )
+  step = _experiment('release').runs(plan)[0].student.step
+  assert _flags(step)['input_file'].endswith('/records/heldout.tfrecord')
+  step.finish(1.0)
+  assert splits == ['heldout']
+
+
 def test_needs_come_before_what_needs_them(plan):
   left = steps.to_run(
     [r.student.step for r in _experiment('main_comparison').runs(plan)]

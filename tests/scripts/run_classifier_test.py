@@ -5,13 +5,18 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny_world
 
+from data.tasks import custom, glue
 from system.errors import UserError
+from training import task_job
+from training.evaluation_options import TaskEvaluationOptions
+from training.task_folder import TaskFolder
 
 
 def _run(world, *arguments, **changes):
@@ -208,6 +213,36 @@ def test_a_refused_command_leaves_the_records_of_the_other_run(teacher_world):
   with pytest.raises(UserError, match='num_train_examples: 48 there, 49 now'):
     _run(teacher_world, '--do_train', output_dir=teacher)
   assert (teacher / 'train.tf_record').read_bytes() == before
+
+
+def test_another_label_of_a_training_example_is_another_run(teacher_world):
+  path = teacher_world / 'task' / 'train.tsv'
+  path.write_text(path.read_text().replace('\t1', '\t0', 1))
+  teacher = teacher_world / 'teacher'
+  with pytest.raises(UserError, match='configuration .train_data: '):
+    _run(teacher_world, '--do_train', output_dir=teacher)
+
+
+def test_the_labels_of_a_custom_task_are_part_of_a_run_s_identity():
+  tokenizer = types.SimpleNamespace(do_lower_case=True, vocab_checksum='x')
+  task = custom.classification(('b', 'a'))
+  folder = TaskFolder(task, tokenizer, 16, 'out')
+  assert task_job.task_identity(folder) == {
+    'do_lower_case': True,
+    'labels': ['b', 'a'],
+    'task_name': 'custom',
+    'vocabulary': 'x',
+  }
+  folder = TaskFolder(glue.get_task('SST-2'), tokenizer, 16, 'out')
+  assert task_job.task_identity(folder)['labels'] is None
+
+
+def test_results_of_mnli_s_mismatched_split_are_protected_too(tmp_path):
+  (tmp_path / 'eval_results_mismatched.txt').write_text('mine')
+  jobs = TaskEvaluationOptions(do_eval=True)
+  task_job.check_results(str(tmp_path), glue.get_task('SST-2'), jobs)
+  with pytest.raises(UserError, match='eval_results_mismatched.txt is not the'):
+    task_job.check_results(str(tmp_path), glue.get_task('MNLI'), jobs)
 
 
 def test_another_vocabulary_than_the_checkpoints_is_refused(teacher_world):

@@ -185,6 +185,27 @@ def test_a_student_s_run_is_checked_before_the_dump(
   assert not (teacher_world / 'dump').exists()
 
 
+@pytest.mark.parametrize(
+  ('name', 'there'),
+  [
+    *[('temperature', 4.0), ('hard_label_weight', 0.5), ('vocabulary', 'x')],
+    *[('do_lower_case', False), ('max_seq_length', 8), ('bert_config', {})],
+  ],
+)
+def test_all_that_is_known_of_a_student_s_run_is_checked_before_the_dump(
+  teacher_world, name, there
+):
+  shutil.copytree(teacher_world / 'teacher', teacher_world / 'student')
+  path = teacher_world / 'student' / 'run.json'
+  content = json.loads(path.read_text())
+  content['configuration'][name] = there
+  path.write_text(json.dumps(content))
+  flags = [*_dump_flags(teacher_world), *_student_flags(teacher_world)]
+  with pytest.raises(UserError, match=f'configuration .{name}: {there!r} ther'):
+    _run(*flags, '--do_train')
+  assert not (teacher_world / 'dump').exists()
+
+
 @pytest.mark.parametrize('job', ['--do_eval', '--do_predict'])
 def test_a_student_to_evaluate_is_sought_before_the_dump(teacher_world, job):
   flags = _student_flags(teacher_world, num_train_epochs=None)
@@ -530,6 +551,24 @@ def test_two_jobs_make_the_same_dump_as_one(dump_world, caplog):
   assert _files(dump_world / 'b') == _files(dump_world / 'dump')
 
 
+@pytest.mark.parametrize(
+  ('file', 'old', 'new', 'flags', 'name'),
+  [
+    ('transfer.txt', 'film', 'plot', {}, 'texts'),
+    ('task/dev.tsv', '\t1', '\t0', {'allow_weak_teacher': True}, 'dev'),
+    ('transfer.txt', '', '', {'keep_text': True}, 'keep_text'),
+  ],
+)
+def test_a_dump_is_not_continued_with_other_texts(
+  dump_world, file, old, new, flags, name
+):
+  (dump_world / 'dump' / 'manifest.json').unlink()
+  path = dump_world / file
+  path.write_text(path.read_text().replace(old, new, 1))
+  with pytest.raises(UserError, match=f'another configuration .{name}: '):
+    _run(*_dump_flags(dump_world, **flags))
+
+
 def test_a_job_with_other_flags_is_refused(dump_world):
   flags = {'logits_dir': dump_world / 'b', 'num_shards': 2, 'shard_index': 0}
   _run(*_dump_flags(dump_world, **flags))
@@ -638,6 +677,28 @@ def test_the_teacher_agrees_with_itself(dump_world):
   assert scores['eval_teacher_accuracy'] == scores['eval_accuracy']
   assert float(scores['eval_teacher_agreement']) == 1.0
   assert abs(float(scores['eval_teacher_kl'])) < 1e-9
+
+
+def test_a_student_is_compared_with_the_logits_of_its_teacher(dump_world):
+  path = dump_world / 'dump' / 'dev_logits.npy'
+  ours = np.load(path)
+  # Another teacher: always of the other opinion, and more confident.
+  theirs = np.ascontiguousarray(2 * ours[:, ::-1])
+  np.save(path, theirs)
+  flags = _student_flags(
+    dump_world, init_checkpoint=dump_world / 'teacher', num_train_epochs=None
+  )
+  _run(*flags, '--do_eval')
+  lines = (dump_world / 'student' / 'eval_results.txt').read_text().split('\n')
+  pairs = (line.split(' = ') for line in lines if line)
+  scores = {name: float(value) for name, value in pairs}
+  assert scores['eval_teacher_accuracy'] == pytest.approx(
+    1 - scores['eval_accuracy']
+  )
+  assert scores['eval_teacher_agreement'] == 0.0
+  p, q = (x - np.logaddexp.reduce(x, 1, keepdims=True) for x in (theirs, ours))
+  divergence = (np.exp(p) * (p - q)).sum(axis=1).mean()
+  assert scores['eval_teacher_kl'] == pytest.approx(divergence, rel=1e-4)
 
 
 @pytest.mark.slow

@@ -33,6 +33,14 @@ def test_the_files_of_a_folder_choose_the_runtime(
   assert runtimes.of(str(tmp_path)) == 'onnx'
 
 
+def test_weights_without_a_configuration_choose_no_runtime(teacher_world):
+  folder = teacher_world / 'teacher'
+  _touch(folder / 'onnx/model.onnx')
+  assert runtimes.of(str(folder)) == 'tensorflow'
+  (folder / 'bert_config.json').unlink()
+  assert runtimes.of(str(folder)) == 'onnx'
+
+
 @pytest.mark.slow
 def test_a_hugging_face_export_answers_as_its_run(export_folder):
   folder, parts = export_folder('hugging_face', 'pairs', temperature=2.0)
@@ -56,6 +64,9 @@ def test_any_iterable_of_texts_is_taken_but_not_one_text():
   assert model.predict([]) == []
   with pytest.raises(UserError, match="a list of texts, received 'a film'"):
     model.predict('a film')
+  of_pairs = Lengths(('no', 'yes'), takes_pairs=True, max_seq_length=8)
+  with pytest.raises(UserError, match=r"pair of texts, received \('a', 'b', "):
+    of_pairs.predict([('a', 'b', 'c')])
 
 
 def test_missing_packages_are_named_with_their_extra(tmp_path, monkeypatch):

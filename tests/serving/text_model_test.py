@@ -4,6 +4,7 @@
 only adjective decides its label.
 """
 
+import dataclasses
 import json
 import shutil
 
@@ -215,3 +216,34 @@ def test_a_folder_that_does_not_record_its_task_takes_pairs_too(folder):
   )
   with pytest.raises(UserError, match="a pair of texts, received 'a'"):
     older.predict([*pairs, 'a'])
+
+
+def test_a_vocabulary_may_be_smaller_than_the_model_s_table(folder):
+  checkpoint = location.locate(str(folder))
+  config = checkpoint.required_config()
+  padded = dataclasses.replace(config, vocab_size=24)
+  assert text_model.tokenizer_of(checkpoint, padded).vocab_size == 20
+  cut = dataclasses.replace(config, vocab_size=19)
+  with pytest.raises(
+    UserError, match='has 20 tokens, but the model has 19 ids'
+  ):
+    text_model.tokenizer_of(checkpoint, cut)
+
+
+def test_a_folder_that_records_no_casing_is_uncased(folder):
+  for name in ('model.json', 'run.json', 'tokenizer_config.json'):
+    (folder / name).unlink(missing_ok=True)
+  checkpoint = location.locate(str(folder))
+  config = checkpoint.required_config()
+  assert text_model.tokenizer_of(checkpoint, config).do_lower_case
+
+
+def test_the_longest_input_of_a_folder_without_model_json(folder):
+  checkpoint = location.locate(str(folder))
+  config = checkpoint.required_config()
+  large = dataclasses.replace(config, max_position_embeddings=512)
+  path = folder / 'tokenizer_config.json'
+  for content, expected in (('{}', 128), ('{"model_max_length": 64}', 64)):
+    path.write_text(content)
+    assert text_model.longest_input(checkpoint, large) == expected
+    assert text_model.longest_input(checkpoint, config) == 32

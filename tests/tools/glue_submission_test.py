@@ -101,6 +101,7 @@ def test_missing_tasks_are_named_or_filled(tmp_path):
   ('count', 'label', 'header', 'message'),
   [
     (145, '1', '', 'has 145 predictions, .* WNLI.tsv has 146'),
+    (147, '1', '', 'has 147 predictions, .* WNLI.tsv has 146'),
     (146, 'yes', '', "predicts 'yes', expected one of 0, 1"),
     (146, '1', 'example_id\tlabel\n', 'no header with'),
     (146, '1\t0', 'example_id\tprediction\tlabel\n', 'not those of the test'),

@@ -77,6 +77,18 @@ def test_a_prediction_becomes_columns_or_an_object():
   }
 
 
+def test_numbers_are_shown_as_values():
+  first, second = (Prediction(None, {}, value) for value in (2.5, -1.25))
+  style = Style(is_json=True)
+  assert json.loads(style.line('x', first)) == {'text': 'x', 'value': 2.5}
+  assert json.loads(style.difference('x', first, second)) == {
+    'text': 'x',
+    'value_a': 2.5,
+    'value_b': -1.25,
+  }
+  assert Style().difference('x', first, second) == '2.5\t-1.25\tx'
+
+
 def test_a_difference_shows_both_labels_and_the_text():
   pair = _label(0.75), _label(0.25)
   assert Style().difference('x', *pair) == 'good\tbad\tx'
@@ -101,6 +113,46 @@ def test_the_summary_counts_equal_labels():
     'largest_difference': 0.125,
     'are_numbers': False,
   }
+
+
+def test_the_summary_of_numbers_and_of_no_text():
+  found = Comparison(4, 1, 2.5, are_numbers=True)
+  assert Style().summary(found) == (
+    '# 4 texts, 1 with equal values (25.00%); largest difference of a number: '
+    '2.5'
+  )
+  assert '0 with equal labels (100.00%)' in Style().summary(Comparison())
+
+
+def test_a_null_is_read_as_a_blank_text(tmp_path):
+  path = tmp_path / 'a.parquet'
+  table = pyarrow.table({'review': ['good', None]})
+  pyarrow.parquet.write_table(table, path)
+  source = predict_input.Source(str(path), 'parquet', 'review')
+  assert [text for _, text in source.read()] == ['good', '']
+  path = tmp_path / 'a.jsonl'
+  path.write_text('{"review": null}\n')
+  source = predict_input.Source(str(path), 'jsonl', 'review')
+  assert list(source.read()) == [(f'{path}, line 1', '')]
+
+
+def test_standard_input_may_begin_with_a_byte_order_mark(tmp_path, monkeypatch):
+  path = tmp_path / 'a.txt'
+  path.write_bytes(b'\xef\xbb\xbfone\n\xef\xbb\xbftwo\r\n')
+  with path.open() as file:
+    monkeypatch.setattr(sys, 'stdin', file)
+    found = list(predict_input.Source().read())
+  # White space of no width stays inside of the text.
+  assert found == [
+    ('standard input, line 1', 'one'),
+    ('standard input, line 2', '\ufefftwo'),
+  ]
+
+
+def test_a_second_column_gives_pairs_to_a_model_that_does_not_say(tmp_path):
+  source = predict_input.Source(text_column='a', text_pair_column='b')
+  found = source.as_texts([('line 2', ('one', 'two'))], takes_pairs=None)
+  assert found == ([('one', 'two')], None)
 
 
 def test_a_file_is_read_as_its_format_says(tmp_path):
@@ -180,6 +232,7 @@ def test_reading_starts_before_the_first_group_is_asked_for():
       ['--input_format=parquet', '--text_column=review'],
       '--input_format=parquet needs --input_file',
     ),
+    (['--text_pair_column=b'], '--text_pair_column needs --text_column'),
     (['--compare_runtime=onnx'], 'cannot take effect without --compare'),
     (['--compare=x', '--top_k=2'], '--top_k cannot take effect with --compare'),
   ],

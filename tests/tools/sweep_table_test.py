@@ -41,13 +41,35 @@ def test_seeds_of_one_combination_form_a_row_in_any_order_of_keys():
   assert (header[:2], row[:2], row[-1]) == (['rate', 'size'], ['1', '8'], '2')
 
 
-def test_lower_divergences_and_defined_scores_come_first():
+@pytest.mark.parametrize(
+  'name',
+  [
+    *['teacher_kl', 'teacher_mse', 'mean_absolute_error'],
+    *['expected_calibration_error', 'mismatched_loss'],
+  ],
+)
+def test_lower_divergences_and_defined_scores_come_first(name):
   results = [
-    {'keys': {'rate': rate}, 'scores': {'teacher_kl': score}}
+    {'keys': {'rate': rate}, 'scores': {name: score}}
     for rate, score in ((1, 0.5), (2, None), (3, 0.7), (4, 0.4))
   ]
-  table = sweep_table.as_table(results, 'teacher_kl')
+  table = sweep_table.as_table(results, name)
   assert [row[0] for row in table[1:]] == ['4', '1', '3', '2']
+
+
+def test_the_first_score_of_which_more_is_better_orders_the_runs():
+  scores = {'expected_calibration_error': 0.1, 'loss': 0.5, 'accuracy': 0.75}
+  header, row = sweep_table.as_table([{'keys': {}, 'scores': scores}], None)
+  assert (header[0], row[0]) == ('accuracy', '0.7500')
+
+
+def test_a_row_has_the_mean_and_not_the_median():
+  results = [
+    _result(1, n, accuracy, 0.5) for n, accuracy in enumerate((0, 0, 0.9))
+  ]
+  assert sweep_table.as_table(results, None)[1][1:4] == [
+    *['0.3000', '0.0000', '0.9000']
+  ]
 
 
 def test_every_run_must_have_the_score():

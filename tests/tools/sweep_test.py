@@ -11,6 +11,7 @@ from system import step_runner
 from system.errors import Stopped, UserError
 from system.steps import to_run
 from tools import sweep
+from training import class_scores
 
 _WORDS = ('run_classifier.py', '--do_train', '--do_eval')
 
@@ -75,6 +76,17 @@ def test_words_that_the_sweep_cannot_run_are_refused(tmp_path, words, message):
 def test_values_that_would_share_a_folder_are_refused(tmp_path):
   with pytest.raises(UserError, match=r'the folder learning.rate-0\.0001;'):
     _plan(tmp_path, 'learning_rate=1e-4,0.0001')
+
+
+def test_scores_may_be_asked_for_by_a_file_of_flags_or_a_recorded_run(tmp_path):
+  for flag in ('--flagfile=x', '--from_run=x'):
+    words = ['run_classifier.py', flag]
+    assert len(sweep.plan(str(tmp_path), words, {'seed': ['1', '2']})) == 2
+
+
+def test_several_seeds_in_one_run_are_refused_in_the_grid(tmp_path):
+  with pytest.raises(UserError, match='--num_seeds: a sweep has --seeds inst'):
+    _plan(tmp_path, 'num_seeds=1,3')
 
 
 def test_the_value_of_a_flag_may_be_a_word_of_its_own():
@@ -221,3 +233,52 @@ def test_a_run_that_was_begun_here_is_not_finished_by_its_first_scores(
   shutil.rmtree(log.parent)
   sweep.collect(str(tmp_path), [step])
   assert recorded == [None]
+
+
+def test_wrong_commands_are_refused_before_anything_is_written(
+  tmp_path, monkeypatch
+):
+  sweep_dir = tmp_path / 'sweep'
+  with pytest.raises(UserError, match='--metric=acuracy: expected a score of'):
+    _main(monkeypatch, sweep_dir, *_WORDS, metric='acuracy')
+  assert not [*tmp_path.iterdir()]
+  _main(monkeypatch, sweep_dir, *_WORDS)
+  (sweep_dir / 'results').mkdir()
+  (sweep_dir / 'results' / 'a.json').touch()
+  with pytest.raises(UserError, match="other words after --: '--freeze=1'"):
+    _main(monkeypatch, sweep_dir, *_WORDS, '--freeze=1')
+
+
+def _collected(monkeypatch, folder, *words, **flags):
+  """Returns the score of the table of a sweep with one finished run."""
+  scores = {'accuracy': 0.5, 'matthews_correlation': 0.25, 'loss': 1.0}
+  run = {'keys': {'seed': 1}, 'scores': scores}
+  monkeypatch.setattr(sweep.run_result, 'read', lambda _: run)
+  (step,) = _plan(folder, seeds=('1',))
+  pathlib.Path(step.done).parent.mkdir(exist_ok=True)
+  pathlib.Path(step.done).touch()
+  flags |= {'collect': True, 'write_flagfiles': False, 'seeds': ['1']}
+  _main(monkeypatch, folder, *words, **flags)
+  return (folder / 'sweep.csv').read_text().split(',')[0]
+
+
+def test_the_task_or_the_user_names_the_score_of_the_table(
+  tmp_path, monkeypatch
+):
+  cola = (*_WORDS, '--task_name=CoLA')
+  found = _collected(monkeypatch, tmp_path, *cola)
+  assert found == 'matthews_correlation'
+  assert _collected(monkeypatch, tmp_path, *cola, metric='loss') == 'loss'
+
+
+def test_a_label_s_score_is_read_in_the_folder_of_its_run(
+  tmp_path, monkeypatch
+):
+  (step,) = _plan(tmp_path, seeds=('1',))
+  run = tmp_path / 'runs' / step.name
+  run.mkdir(parents=True)
+  class_scores.write(str(run), ('ham', 'spam'), [0, 1, 1], [0, 0, 1])
+  name = 'recall:spam'
+  assert _collected(monkeypatch, tmp_path, *_WORDS, metric=name) == name
+  row = (tmp_path / 'sweep.csv').read_text().splitlines()[1]
+  assert row == '0.5000,0.5000,0.5000,1'

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from modeling.checkpoints import tensor_bundle
 from system import files
-from system.errors import UserError
+from system.errors import Unavailable, UserError
 from training import resuming, run_lock
 from training.loss_scale import LossScale
 from training.optimization import AdamW
@@ -57,6 +57,24 @@ def test_two_checkpoints_are_kept_and_none_of_later_steps(tmp_path):
   assert _steps(tmp_path) == [8, 10]
   left = [p.name for p in (tmp_path / 'checkpoints').iterdir()]
   assert len(left) == 4
+
+
+def test_a_checkpoint_of_step_0_is_no_spare(tmp_path):
+  run = _Run(tmp_path)
+  run.save(0)
+  run.save(4)
+  assert _steps(tmp_path) == [4]
+
+
+def test_storage_that_does_not_answer_is_no_damage(tmp_path, monkeypatch):
+  _Run(tmp_path).save(4)
+
+  def fail(_):
+    raise Unavailable('try again')
+
+  monkeypatch.setattr(tensor_bundle, 'read', fail)
+  with pytest.raises(Unavailable, match='^try again$'):
+    _Run(tmp_path).checkpointer.restore()
 
 
 def test_planned_checkpoints_are_kept_whatever_comes_between(tmp_path):

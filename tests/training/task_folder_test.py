@@ -13,11 +13,12 @@ import tensorflow as tf
 import tiny_world
 
 from data.records import record_reader
-from data.tasks import classifier_records
+from data.tasks import classifier_records, glue
 from modeling.checkpoints import exporting, location, tensor_bundle
 from system import files
 from system.errors import UserError
-from training import best_checkpoint, class_scores, result_files
+from training import best_checkpoint, class_scores, evaluation, result_files
+from training.evaluation_options import TaskEvaluationOptions
 from training.metrics import compute_scores
 
 # 10 epochs of 48 examples in batches of 8 are 60 steps.
@@ -200,6 +201,40 @@ def test_what_cannot_be_calibrated_is_refused(world, changes, message):
   with pytest.raises(UserError, match=message):
     _run(world, '--do_predict', '--calibrate', **flags)
   assert not (world / 'out').exists()
+
+
+def test_calibration_before_a_prediction_reads_dev(world):
+  task, folder = glue.get_task('SST-2'), str(world / 'task')
+  options = TaskEvaluationOptions(do_predict=True, calibrate=True)
+  assert options.splits() == ['dev', 'test']
+  assert [*evaluation.read_splits(task, folder, options)] == ['dev', 'test']
+
+
+def test_calibration_and_evaluation_score_their_own_splits(
+  evaluated_world, tmp_path
+):
+  world = shutil.copytree(evaluated_world, tmp_path, dirs_exist_ok=True)
+  rows = (world / 'task' / 'train.tsv').read_text().splitlines()[:5]
+  (world / 'task' / 'test.tsv').write_text('\n'.join(rows) + '\n')
+  jobs = ['--do_eval', '--calibrate', '--eval_split=test']
+  _run(world, *jobs, task_name='custom')
+  confusion = class_scores.read_confusion(f'{world}/out/eval_confusion.tsv')
+  assert confusion.counts.sum() == 4
+
+
+def test_the_identity_holds_what_decides_the_best_checkpoint(world):
+  task = glue.get_task('SST-2')
+  options = TaskEvaluationOptions(
+    eval_steps=9, early_stopping_patience=2, metric_for_best='loss'
+  )
+  splits = evaluation.read_splits(task, str(world / 'task'), options)
+  assert evaluation.identity(task, splits, options) == {
+    'early_stopping_patience': 2,
+    'eval_data': classifier_records.checksum(splits['dev']),
+    'eval_steps': 9,
+    'metric_for_best': 'loss',
+  }
+  assert evaluation.identity(task, {}, TaskEvaluationOptions()) == {}
 
 
 def test_later_commands_use_the_best_checkpoint(

@@ -134,6 +134,7 @@ def test_numbers_and_missing_labels():
     (('80', '920'), 'the mean 500 and the standard deviation 420'),
     (('-30', '30'), 'the mean 0 and the standard deviation 30'),
     (('2019', '2021'), 'the mean 2020 and the standard deviation 1'),
+    (('-99', '-101'), 'the mean -100 and the standard deviation 1'),
   ],
 )
 def test_numbers_that_a_model_cannot_learn_are_a_fault(numbers, words):
@@ -204,6 +205,17 @@ def test_of_much_text_a_part_is_measured(monkeypatch):
   report = _make(LABELS, {'train': train})
   assert report['splits']['train']['lengths']['num_measured'] == 4
   assert 'included, in 4 texts of train: median 4,' in describe(report)[2]
+  # 18 characters: every second text.
+  report = _make(LABELS, {'train': train[:6]})
+  assert report['splits']['train']['lengths']['num_measured'] == 3
+
+
+def test_a_length_that_cuts_five_percent_is_proposed():
+  texts = [('a ' * n, None, 'no') for n in (3, *[4] * 18, 7)]
+  report = _make(LABELS, {'train': _split(*texts)}, longest=16)
+  assert describe(report)[2].endswith(
+    '`max_seq_length`=4 cuts 100 % of the texts, 8 would cut 5.0 %.'
+  )
 
 
 def test_texts_that_the_vocabulary_lacks_are_a_fault():

@@ -115,6 +115,11 @@ def test_the_user_s_labels_are_compared_ignoring_case(tmp_path):
     label_order.check(custom.classification(('good', 'bad')), folders)
 
 
+def test_labels_that_differ_in_case_alone_are_matched_exactly():
+  found = label_order.in_order_of(['no', 'No'], ['No', 'no'])
+  assert found == ('no', 'No')
+
+
 def test_classes_without_names_are_said_once(tmp_path, caplog):
   folders = _hugging_face(tmp_path, 'LABEL_0', 'LABEL_1')
   task = glue.get_task('RTE')

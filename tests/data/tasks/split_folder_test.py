@@ -55,8 +55,9 @@ def test_the_splits_are_a_custom_task(tmp_path):
   assert json.loads((folder / 'split.json').read_text()) == manifest
 
 
-def test_texts_with_tabs_and_line_ends_become_jsonl(tmp_path):
-  texts = [f'{n}\ta\nb\u2028' for n in range(20)]
+@pytest.mark.parametrize('breaks', ['\ta\nb\u2028', '\t', '\n', 'a\rb'])
+def test_texts_with_tabs_and_line_ends_become_jsonl(tmp_path, breaks):
+  texts = [f'{n}{breaks}' for n in range(20)]
   path, folder = tmp_path / 'a.parquet', tmp_path / 'out'
   table = {'q': texts, 'p': ['"é'] * 20, 'y': [n % 2 for n in range(20)]}
   parquet.write_table(pa.table(table), str(path))

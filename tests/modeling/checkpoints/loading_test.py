@@ -191,6 +191,18 @@ def test_what_a_fine_tuned_model_lacks_is_named(prefix):
     )
 
 
+def test_a_fault_of_the_encoder_matters_more_than_one_of_the_head(prefix):
+  checkpoint = location.locate(prefix)
+  variables = make_variables(num_labels=3)
+  variables[WORDS] = tf.Variable(tf.fill([4, 2], -9.0))
+  with pytest.raises(UserError, match='json and the vocabulary given belong'):
+    loading.load_released(checkpoint, variables, loading.everything)
+  lacking = {name: tf.Variable([-9.0]) for name in (POSITIONS, 'output_bias')}
+  variables = make_variables() | lacking
+  with pytest.raises(UserError, match='bert_config.json and the given one agr'):
+    loading.load_released(checkpoint, variables, loading.everything)
+
+
 def test_the_rows_of_a_head_take_the_model_s_order(tmp_path):
   prefix = str(tmp_path / 'x')
   head = np.float32([[0, 0], [1, 1], [2, 2]])
@@ -360,6 +372,11 @@ def test_an_unfit_checkpoint_is_refused_before_a_model_is_built(
     start_check.check(
       location.locate(prefix), BertConfig(**TINY | changes), init
     )
+  # Word embeddings alone have no positions and no segments.
+  other = {'max_position_embeddings': 8, 'type_vocab_size': 2}
+  start_check.check(
+    location.locate(prefix), BertConfig(**TINY | other), 'word_embeddings'
+  )
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,9 @@ def test_a_casing_that_is_given_replaces_a_missing_record_only(tmp_path):
     UserError, match=f'`do_lower_case`=True contradicts {record}, .* False'
   ):
     found.casing_or(True)
+  record.write_text('{"do_lower_case": true}')
+  with pytest.raises(UserError, match='`do_lower_case`=False contradicts'):
+    found.casing_or(False)
 
 
 def test_a_bare_checkpoint_has_no_descriptions(run):
@@ -148,6 +151,7 @@ def test_in_a_folder_the_released_name_precedes_others(prefix, tmp_path):
 
 def test_the_only_checkpoint_of_a_folder_is_located(tmp_path):
   _write(tmp_path / 'only')
+  _write(tmp_path / '.other.0123456789abcdef.tmp')
   assert location.locate(f'{tmp_path}/').prefix == str(tmp_path / 'only')
 
 
@@ -157,7 +161,10 @@ def test_the_checkpoint_file_of_a_moved_folder_is_followed(tmp_path):
   for name in ('m-1', 'm-2'):
     _write(before / name)
   (before / 'checkpoint').write_text(f'model_checkpoint_path: "{before}/m-2"\n')
-  shutil.move(before, after)
+  # The folder of the original may still be there.
+  shutil.copytree(before, after)
+  assert location.locate(str(after)).prefix == str(after / 'm-2')
+  shutil.rmtree(before)
   assert location.locate(str(after)).prefix == str(after / 'm-2')
 
 
@@ -200,6 +207,10 @@ def test_a_folder_may_hold_no_other_checkpoint(run):
   _write(new / 'bert_model.ckpt')
   (new / 'bert_model.ckpt.data-00000-of-00001').write_bytes(b'weights')
   location.check_no_other(str(new))
+  (new / 'checkpoint').write_text('model_checkpoint_path: "bert_model.ckpt-1"')
+  _write(new / 'bert_model.ckpt-1')
+  with pytest.raises(UserError, match='another .*/new/bert_model.ckpt-1: give'):
+    location.check_no_other(str(new))
 
 
 def test_an_empty_path_is_refused():

@@ -163,6 +163,7 @@ def test_a_folder_without_the_file_says_nothing(tmp_path):
     ({'files': {'a': 3}}, 'a is 3, expected a text'),
     ({'files': {'../a': 'b'}}, r"'\.\./a', expected a file name"),
     ({'task': {'name': 'x', 'labels': ['a', 'a']}}, 'expected different ones'),
+    ({'task': {'name': 'x', 'labels': ['a']}}, 'expected different ones'),
     ({'task': {'name': 'x', 'labels': [1, 2]}}, 'expected texts'),
     ({'task': []}, 'expected an object'),
   ],

@@ -60,6 +60,19 @@ def test_files_beside_a_checkpoint_tell_its_casing(
     )
 
 
+def test_the_files_that_tell_the_casing_have_an_order(tmp_path):
+  prefix = str(tmp_path / 'model.ckpt-3')
+  for name, content in (
+    ('run.json', {'configuration': {'do_lower_case': True}}),
+    ('model.json', {'do_lower_case': False}),
+    ('tokenizer_config.json', {'do_lower_case': True}),
+  ):
+    path = tmp_path / name
+    path.write_text(json.dumps(content))
+    found = recorded_casing.beside(prefix)
+    assert found == (str(path), name != 'model.json')
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
   ('script', 'arguments'),

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from distillation import dump_manifest
-from distillation.dump_manifest import Manifest, Shard
+from distillation.dump_manifest import Manifest, Origin, Shard
 from serving.exports import card_sections, model_card
 from serving.exports.model_card import Notes
 from serving.exports.run_facts import RunFacts, read
@@ -112,6 +112,18 @@ def test_what_is_unknown_is_left_out(run_dir):
   facts = read(str(run_dir))
   size = sum(x.stat().st_size for x in run_dir.glob('model.ckpt-1.data-*'))
   assert facts == RunFacts(num_bytes=size)
+
+
+def test_a_run_beside_those_of_several_seeds_has_no_spread(run_dir):
+  alone = run_dir.rename(run_dir.parent / 'alone')
+  facts = read(str(alone))
+  assert (facts.spread, facts.num_seeds) == ({}, 0)
+
+
+def test_undefined_scores_of_a_teacher_are_left_out():
+  scores = {'eval_accuracy': 0.5, 'eval_auc': float('nan')}
+  text = card_sections._of_teacher(Origin('t', 'feed', scores, 0))
+  assert text.endswith('`feed`; on dev: accuracy 0.5000')
 
 
 def test_a_rate_that_is_unknown_is_left_out(run_dir):

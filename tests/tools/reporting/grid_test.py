@@ -18,6 +18,16 @@ def test_runs_of_several_seeds_share_a_cell(tmp_path):
   assert cell.seconds is None
 
 
+def test_the_runs_of_a_cell_are_in_the_order_of_their_seeds(tmp_path):
+  # The names of the files are in another one.
+  runs = [
+    result(seed / 100, size='2/128', method='PD', seed=seed)
+    for seed in (10, 9, 100)
+  ]
+  cell = tiny_results.arrange(tmp_path, runs).cells[Place(None, '2/128', 'PD')]
+  assert cell.values == (0.09, 0.1, 1.0)
+
+
 def test_the_time_is_the_median_of_what_was_recorded(tmp_path):
   times = [3.0, None, 5.0, 100.0]
   runs = [

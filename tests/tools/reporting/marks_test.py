@@ -61,6 +61,20 @@ def test_a_line_shows_means_and_seeds(tmp_path, axes):
   }
 
 
+@pytest.mark.parametrize(('scale', 'points'), [('category', 6), ('linear', 2)])
+def test_lines_stand_side_by_side(tmp_path, axes, scale, points):
+  runs = [
+    tiny_results.result(0.5, method=method, size=1)
+    for method in ('basic', 'PD', 'teacher')
+  ]
+  figure = FIGURE | {'x_scale': scale}
+  found = tiny_results.arrange(tmp_path, runs, figure=figure)
+  for index in range(3):
+    offset = marks._offset(axes, found, index)
+    moved = offset.transform((0, 0))[0] / axes.figure.dpi * 72
+    assert moved == pytest.approx((index - 1) * points)
+
+
 def test_published_scores_are_hollow_and_need_no_run_of_ours(tmp_path, axes):
   drawn = _draw(axes, tiny_results.arrange(tmp_path, paper=PAPER), 'PD')
   assert drawn == {

@@ -124,6 +124,13 @@ def test_the_csv_has_confusion_matrices_if_there_is_one(tmp_path):
   assert 'confusion' not in tables.runs_csv(found.experiment.results)
 
 
+def test_the_seed_is_the_last_key_of_the_csv(tmp_path):
+  runs = [result(0.5, seed=1, method='PD', size='2/128', rate=0.1)]
+  found = tiny_results.arrange(tmp_path, runs)
+  header = tables.runs_csv(found.experiment.results).split('\n')[0]
+  assert header.split(',')[:5] == ['method', 'size', 'rate', 'seed', 'split']
+
+
 def test_the_csv_has_every_run(tmp_path):
   run = result(0.5, seed=1, method='a "b", c') | {
     'command': ['run.py', '--x=a b'],
