@@ -10,7 +10,7 @@ alternately, so that other load on the machine affects all of them. A program
 that fails is reported, and the others continue. The copy and the records of one
 run at a time are in a temporary folder in TMPDIR.
 
---scaling=1,2,4 measures this project alone, on the text once, twice and four
+--scaling=1,2,4 measures only this project, on the text once, twice and four
 times over, to show how time and memory grow with the text.
 """
 
@@ -58,7 +58,7 @@ _OUR_FLAGS = flags.DEFINE_string(
 _SCALING = flags.DEFINE_list(
   'scaling',
   [],
-  'Measure this project alone on the text repeated these numbers of times, for '
+  'Measure only this project, on the text repeated these numbers of times, for '
   'example 1,2,4.',
 )
 _NUM_ROUNDS = flags.DEFINE_integer(
@@ -140,7 +140,7 @@ def _check_flags() -> None:
 def _check_scaling() -> None:
   """Raises a `UserError` if --scaling is malformed or excludes other flags."""
   if FLAGS['peers'].present or not _OURS.value:
-    raise UserError('--scaling measures this project alone, without --peers')
+    raise UserError('--scaling measures only this project, without --peers')
   given = _SCALING.value
   if all(re.fullmatch('[1-9][0-9]*', times) for times in given):
     multiples = list(map(int, given))

@@ -164,8 +164,8 @@ def _check_vocab_size(dump: Dump, tokenizer: BertTokenizer) -> None:
 def base(dumps: Sequence[Dump], student: StudentInput) -> int:
   """Returns the number of the dump whose ids, or else text, a student uses.
 
-  Of several with fitting ids it is the first of those with the longest inputs.
-  Its labels are used, too.
+  Of several with fitting ids it is the first of those with the largest maximum
+  length. Its labels are used, too.
   """
   lengths = {
     number: dump.manifest.max_seq_length

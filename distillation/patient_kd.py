@@ -45,7 +45,7 @@ class PatientKd:
 
   @property
   def variables(self) -> dict[str, tf.Variable]:
-    """The trained variables beside the student's, by name."""
+    """The trained variables in addition to the student's, by name."""
     return {} if self.projection is None else {_PROJECTION: self.projection}
 
   def outputs(
@@ -83,7 +83,7 @@ def make(
   config: BertConfig,
   seed: int,
 ) -> PatientKd | None:
-  """Returns what the student's options ask for; None for the logits alone.
+  """Returns what the student's options request; None for the logits only.
 
   Call it in the strategy's scope, in which the student was made.
 

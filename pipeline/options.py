@@ -13,7 +13,7 @@ from system.settings import MAX_SEED, setting
 
 @dataclasses.dataclass(frozen=True)
 class SourceOptions(LabelledOptions):
-  """The unlabelled texts beside the labelled ones."""
+  """The unlabelled texts, in addition to the labelled ones."""
 
   transfer_file: tuple[str, ...] = setting(
     (),
@@ -89,8 +89,8 @@ class ChoiceOptions:
 
   max_seq_length: int | None = setting(
     None,
-    'The longest input in wordpieces; longer texts are cut. Chosen from the '
-    'lengths of the labelled texts.',
+    'The maximum input length in wordpieces; longer texts are cut. Chosen from '
+    'the lengths of the labelled texts.',
     at_least=3,
     at_most=1 << 16,
   )
@@ -108,13 +108,13 @@ class ChoiceOptions:
   labels_learning_rate: float | None = setting(
     None,
     'Added: the peak learning rate of the student that is trained on labels '
-    'alone.',
+    'only.',
     more_than=0.0,
     needs=('labels_only',),
   )
   labels_epochs: float | None = setting(
     None,
-    'Added: the epochs of the student that is trained on labels alone.',
+    'Added: the epochs of the student that is trained on labels only.',
     more_than=0.0,
     needs=('labels_only',),
   )
@@ -154,7 +154,7 @@ class JobOptions:
   )
   labels_only: bool = setting(
     True,
-    'Added: whether to train the student on labels alone, too, to compare.',
+    'Added: whether to also train the student on labels only, to compare.',
   )
   dry_run: bool = setting(
     False, 'Added: whether to print the plan and its commands, and end.'

@@ -38,7 +38,7 @@ def filled(path: str) -> Iterator[str]:
       replaced when the block ends, and stays if the block raises.
 
   Yields:
-    The temporary name of a new, empty folder beside it.
+    The temporary name of a new, empty folder next to it.
 
   Raises:
     UserError: the folder cannot be made or renamed.

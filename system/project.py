@@ -15,7 +15,7 @@ def path(name: str) -> str:
     name: the path relative to the project.
 
   Returns:
-    The name alone in the project's folder, where the scripts are usually run:
+    Just the name in the project's folder, where the scripts are usually run:
     commands with such a path are easier to read. Elsewhere, the whole path.
   """
   return name if os.getcwd() == ROOT else os.path.join(ROOT, name)

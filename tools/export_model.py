@@ -6,7 +6,7 @@ r"""Exports a trained model to other ecosystems, and checks each export.
     --format=onnx,litert --quantize=dynamic,static
 
 Each format is a folder of OUTPUT_DIR. It is written under a temporary name and
-loaded again in a fresh process, with the packages of its ecosystem alone. Then
+loaded again in a fresh process, with only the packages of its ecosystem. Then
 its outputs, labels and token ids are compared with those of the run, and
 export.json in the folder records how they differ. An export that differs too
 much is removed; the other formats are still written, and the exit status is 1.
@@ -14,8 +14,8 @@ much is removed; the other formats are still written, and the exit status is 1.
   hugging_face   for transformers: model.safetensors, config.json, tokenizer
   onnx           for ONNX Runtime and transformers.js: onnx/model.onnx and the
                  same configuration and tokenizer
-  litert         for LiteRT (TensorFlow Lite): model.tflite for one text of the
-                 longest input, labels, vocabulary, and texts with their ids
+  litert         for LiteRT (TensorFlow Lite): model.tflite for one text, padded
+                 to the maximum length; labels, vocabulary, texts with their ids
   saved_model    for TensorFlow Serving: text in, labels out; the tokenizer is
                  in the graph
   tf_models      for tf-models-official: a TensorFlow 2 checkpoint, params.yaml

@@ -8,8 +8,8 @@ config.json, vocab.txt or tokenizer.json, and model.safetensors or
 pytorch_model.bin, in one file or with an index. The tool writes
 bert_config.json, vocab.txt and bert_model.ckpt; labels.txt if a labels.txt or
 config.json names a classifier's classes; tokenizer_config.json with the casing,
-if it is known, and a classifier's longest input; and, of an export of this
-project, model.json with the longest input and the temperature.
+if it is known, and a classifier's maximum input length; and, for an export of
+this project, model.json with the maximum input length and the temperature.
 """
 
 import itertools

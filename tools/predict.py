@@ -11,7 +11,7 @@ Prints a line for each line: the label, its probability and the text, separated
 by tabs; or the predicted number and the text. A model of pairs takes the two
 texts of a line separated by a tab. With --text_column the input is a table with
 a header. The folder gives everything else: weights, vocabulary, casing, labels,
-the longest input.
+the maximum input length.
 
 Lines are labelled as they come, so the tool may stand inside a pipe.
 

@@ -111,7 +111,7 @@ def _normalized(example: Example, is_symmetric: bool) -> list[str]:
 
 
 def _occurs_once(orders: Sequence[str], everything: str) -> bool:
-  """Returns whether a text is part of its own row alone, in any order."""
+  """Returns whether a text is part of only its own row, in any order."""
   text, *others = orders
   first = everything.find(text)
   is_repeated = everything.find(text, first + 1) >= 0

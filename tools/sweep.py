@@ -14,8 +14,8 @@ For a cluster, --write_flagfiles writes the flags of each run to
 SWEEP_DIR/flags/<number>.txt, from 0, and runs nothing; the log lists the
 numbers of the unfinished runs. The cluster's own scheduler then runs the script
 once for each of these, with --flagfile and the file's path (docs/devices.md),
-and --collect reads what has finished. Given again, --write_flagfiles leaves
-each run its number.
+and --collect reads what has finished. If
+--write_flagfiles is run again, each run keeps its number.
 """
 
 import csv

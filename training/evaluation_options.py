@@ -61,9 +61,9 @@ class TaskEvaluationOptions(EvaluationOptions):
   )
   calibrate: bool = setting(
     False,
-    'Added: fits a temperature to the trained model on dev, and stores it '
-    'beside the weights. --do_eval and --do_predict divide the logits by it, '
-    'so that the probabilities fit the labels. Predicted labels do not change.',
+    'Added: fits a temperature to the trained model on dev, and stores it next '
+    'to the weights. --do_eval and --do_predict divide the logits by it, so '
+    'that the probabilities fit the labels. Predicted labels do not change.',
     needs=('do_train|do_eval|do_predict',),
   )
   predict_split: str = setting(

@@ -72,7 +72,8 @@ def check_run(
 def check_seeds(folder: str) -> None:
   """Checks a folder for the runs of several seeds, as `check_run` does.
 
-  A report of seeds, which an evaluation alone writes too, may be replaced.
+  A report of seeds, which a job that only evaluates writes too, may be
+  replaced.
   """
   _refuse_dump(folder)
   if run_folder.is_claimed(folder):

@@ -52,8 +52,8 @@ class TrainingOptions:
   save_checkpoints_minutes: float = setting(
     5.0,
     'Added: also saves what resuming needs, but no model.ckpt-<step>, when so '
-    'many minutes have passed since the last checkpoint. 0 saves by '
-    '--save_checkpoints_steps alone.',
+    'many minutes have passed since the last checkpoint. 0 saves only by '
+    '--save_checkpoints_steps.',
     at_least=0.0,
     needs=('do_train',),
   )
@@ -295,7 +295,7 @@ class TeacherOptions:
   )
   teacher_config_file: str | None = setting(
     None,
-    "Added: the teacher's bert_config.json, if it does not lie beside the "
+    "Added: the teacher's bert_config.json, if it is not next to the "
     'checkpoint.',
     reads='file',
     needs=_USES_TEACHER,

@@ -14,7 +14,7 @@ from training.evaluation_options import EvaluationOptions
 from training.options import RunSettings, TeacherOptions
 
 _HAS_TEACHER = ('do_train', 'teacher_checkpoint')
-# The loss reaches the encoder alone, not the heads.
+# The loss reaches only the encoder, not the heads.
 _TRAINS_ENCODER = (*_HAS_TEACHER, 'freeze!=encoder')
 
 
@@ -81,8 +81,8 @@ class ImitationOptions(TeacherOptions):
   )
   hard_loss_weight: float = setting(
     1.0,
-    'Added: the weight of the masked-LM and next-sentence loss beside the '
-    "teacher's. 0 leaves the heads untrained, except by "
+    'Added: the weight of the masked-LM and next-sentence loss, which is added '
+    "to the teacher's. 0 leaves the heads untrained, except by "
     '--soft_masked_lm_weight.',
     at_least=0.0,
     needs=_HAS_TEACHER,

@@ -18,7 +18,7 @@ _START_BYTES = 1 << 16
 
 
 def check_eval_results(output_dir: str) -> None:
-  """As `check_replaceable`, for a job that writes `eval_results.txt` alone."""
+  """As `check_replaceable`, for a job that writes only `eval_results.txt`."""
   check_path(os.path.join(output_dir, 'eval_results.txt'))
 
 

@@ -88,7 +88,7 @@ class Checkpointer:
       variables: the model's variables by their released names.
       optimizer: its slots and its step are saved, too.
       statistics: saved, too.
-      export: takes a step; writes `model.ckpt-<step>` and the files beside it.
+      export: takes a step; writes `model.ckpt-<step>` and the files next to it.
       is_planned: returns whether an undisturbed run saves a step, whatever its
         clock says.
     """

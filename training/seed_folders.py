@@ -78,7 +78,7 @@ def of_seeds(options: Any) -> dict[int, str]:
 
 
 def of_first_seed(options: Any) -> training_options.TrainingOptions:
-  """Returns the settings of the first seed's run; the only one's if alone."""
+  """Returns the settings of the first seed's run, or of a single run."""
   training = options.training
   is_alone = getattr(options.evaluation, 'num_seeds', 1) == 1
   if is_alone or not training.output_dir:

@@ -138,7 +138,7 @@ class TaskFolder:
     examples: Sequence[Example],
     batch_size: int,
   ) -> None:
-    """Fits a checkpoint's temperature and records it beside the weights.
+    """Fits a checkpoint's temperature and records it next to the weights.
 
     Args:
       model: takes the checkpoint's weights, head included.

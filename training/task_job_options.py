@@ -29,7 +29,7 @@ class TaskJobOptions:
   @property
   def needs_data(self) -> bool:
     """Whether the task's own files are read."""
-    # The labels of a model that predicts a file are beside its weights.
+    # The labels of a model that predicts a file are next to its weights.
     is_file_alone = (
       self.evaluation.predict_file and not self.evaluation.splits()
     )

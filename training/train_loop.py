@@ -149,7 +149,7 @@ def is_over(
 ) -> bool:
   """Returns whether no training is left; logs why.
 
-  The chief alone has an evaluation, and its early stop counts for all workers.
+  Only the chief has an evaluation, and its early stop counts for all workers.
   """
   if step >= settings.num_train_steps:
     logging.info('This run has finished: all %d steps are done.', step)

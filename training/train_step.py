@@ -237,8 +237,8 @@ class Trainer(orbit.StandardTrainer):
       # A copy, because the reduction needs it on the replica's device.
       summed[_REQUESTS] = tf.identity(requests)
     known = [gradient for gradient in gradients if gradient is not None]
-    # One reduction for everything: with a second one beside the optimizer's,
-    # runs were seen to abort.
+    # One reduction for everything: with a second one in addition to the
+    # optimizer's, runs were seen to abort.
     results = tf.distribute.get_replica_context().all_reduce(
       tf.distribute.ReduceOp.SUM, [*known, *summed.values()]
     )

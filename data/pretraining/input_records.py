@@ -17,7 +17,7 @@ from data.records import file_names
 from system import files
 from system.errors import UserError, few
 
-# Files beside the records that the same glob matches.
+# Files next to the records that the same glob matches.
 _SIDECARS = ('.index.json', '.manifest.json')
 
 # The manifests by record file, as `manifest.find` returns them.
@@ -36,7 +36,7 @@ class Requirements(NamedTuple):
 def expand(patterns: str) -> list[str]:
   """Returns the record files that `input_file` names.
 
-  Leaves out the indexes and manifests beside them, which a glob matches, too;
+  Leaves out the indexes and manifests next to them, which a glob matches, too;
   and empty files, which google-research/bert writes if there are fewer records
   than files, with a warning.
 

@@ -51,7 +51,7 @@ class Job:
 
   @property
   def manifest_name(self) -> str:
-    """The name of the manifest beside the shards."""
+    """The name of the manifest in the shards' folder."""
     return os.path.basename(file_names.manifest_path(self.outputs[0]))
 
   @property

@@ -1,7 +1,7 @@
 """The manifest of pre-training records: written last, once all are complete.
 
-It lies beside the records, under their name and `.manifest.json`, and describes
-them. Every run of the same command writes the same content.
+It lies next to the records, under their name and `.manifest.json`, and
+describes them. Every run of the same command writes the same content.
 """
 
 import dataclasses

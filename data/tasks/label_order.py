@@ -1,8 +1,8 @@
 """The order of a model's labels, in `labels.txt` or in `id2label`.
 
-Line i of `labels.txt` names the label of logit i. Training writes the file
-beside the checkpoints, a dump beside its manifest. Hugging Face's config.json
-has the same in its `id2label`; a `labels.txt` beside it precedes it.
+Line i of `labels.txt` names the label of logit i. Training writes the file next
+to the checkpoints, a dump next to its manifest. Hugging Face's config.json has
+the same in its `id2label`; a `labels.txt` in the same folder takes precedence.
 """
 
 import os

@@ -214,7 +214,7 @@ def _check_labels(
   others: Mapping[str, Sequence[Example]],
   tables: Mapping[str, TableRows],
 ) -> None:
-  """Raises a `UserError` for a single label, and labels of dev or test alone.
+  """Raises a `UserError` for a single label, and labels only in dev or test.
 
   Args:
     examples: those of the table to split.

@@ -26,7 +26,7 @@ from modeling.configs import BertConfig
 from system import files
 from system.errors import UserError, shown
 
-# Where an encoder may be: alone, in a classifier, in a pre-trainer.
+# Where an encoder may be: on its own, in a classifier, in a pre-trainer.
 _ENCODERS = (
   *(ENCODER, MODEL, f'{MODEL}/_network', f'{MODEL}/encoder_network'),
   f'{MODEL}/layer_with_weights-0',

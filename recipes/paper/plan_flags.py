@@ -79,7 +79,7 @@ def define_flags() -> None:
     'variant',
     None,
     'Names these settings of the experiment, such as sizes, in its title and '
-    'its folder of results, so that a report can have others beside them.',
+    'its folder of results, so that a report can show other settings as well.',
   )
   flags.DEFINE_integer('jobs', 1, 'Commands to run at the same time.', 1)
   flags.DEFINE_bool(

@@ -20,7 +20,7 @@ class Scale:
     sizes: the students of the main comparison.
     size: the student of experiments with a single size.
     tasks: the tasks of the main comparison; the first has all sizes, the others
-      have `size` alone.
+      have only `size`.
     pretraining: flags of run_pretraining.py.
     shorter_pretraining: the other steps of `pretraining_steps`.
     records: flags of create_pretraining_data.py.

@@ -19,9 +19,9 @@
 #
 # Three minutes before the time limit (#SBATCH --signal) the job saves and
 # requeues itself, as it does after a SIGTERM, the loss of a node, or a kill. It
-# then continues. After another failure it ends. But if one of several workers
-# fails alone, SLURM kills those that wait for it, which looks like the loss of a
-# node. PYTHON names the interpreter.
+# then continues. After another failure it ends. But if only one of several
+# workers fails, SLURM kills those that wait for it, which looks like the loss
+# of a node. PYTHON names the interpreter.
 #SBATCH --job-name=well-read-bert
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1

@@ -10,7 +10,7 @@ conformance.jsonl      texts and their ids, see `conformance`
 config.json, vocab.txt and the tokenizer's files, as in the format of ONNX
 
 All models take `input_ids`, `input_mask` and `input_type_ids`, int32 [1, S],
-padded with 0 to the longest input, S, and return `logits`, float32 [1, C].
+padded with 0 to the maximum length, S, and return `logits`, float32 [1, C].
 TensorFlow's converter leaks memory, so each runs in a process of its own.
 """
 

@@ -120,7 +120,7 @@ def dev_set(parts: Parts, data_dir: str | None = None) -> DevSet:
   """Reads the dev set of the run that trained a model.
 
   Args:
-    parts: the model. run.json beside it describes the task; without run.json,
+    parts: the model. run.json next to it describes the task; without run.json,
       as of an imported model, model.json and the defaults do.
     data_dir: where the task's files are now; None for the run's own
       `data_dir`, relative to the working directory. Needed without run.json.

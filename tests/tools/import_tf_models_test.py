@@ -220,7 +220,7 @@ def test_a_pretrainer_computes_the_same(tmp_path):
 
 @pytest.fixture(scope='module')
 def saved(tmp_path_factory):
-  """Saves an encoder, for tests that change the files beside it."""
+  """Saves an encoder, for tests that change the files next to it."""
   folder = tmp_path_factory.mktemp('saved') / 'run'
   _save(folder, encoder=_encoder())
   return folder

@@ -201,7 +201,7 @@ def test_runs_without_the_score_do_not_hide_that_the_sweep_was_stopped(
   monkeypatch.setattr(sweep.step_runner, 'run', stop)
   with pytest.raises(Stopped):
     _main(monkeypatch, tmp_path, *_WORDS, metric='f1', write_flagfiles=False)
-  assert "--metric=f1: a run has 'accuracy' alone" in caplog.text
+  assert "--metric=f1: a run has only 'accuracy'" in caplog.text
 
 
 def test_a_run_that_was_begun_here_is_not_finished_by_its_first_scores(

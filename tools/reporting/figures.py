@@ -199,7 +199,7 @@ def _width(axes: Any) -> float:
 
 
 def _write_values(axes: Any, grid: Grid, cells: Sequence[Cell]) -> None:
-  """Writes each mean beside its point, if there is room.
+  """Writes each mean next to its point, if there is room.
 
   It writes 'no result' where there is none.
   """

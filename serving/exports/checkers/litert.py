@@ -1,4 +1,4 @@
-"""Loads a LiteRT export with ai-edge-litert and numpy alone, and runs it.
+"""Loads a LiteRT export with only ai-edge-litert and numpy, and runs it.
 
 Run by `serving.exports.checking`, whose docstring describes the two arguments.
 There is no tokenizer in this ecosystem: labels are those of the given ids.

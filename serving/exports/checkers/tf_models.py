@@ -1,4 +1,4 @@
-"""Loads an export with tf-models-official alone, and runs it.
+"""Loads an export with only tf-models-official, and runs it.
 
 A classifier is built by its own fine-tuning task, `SentencePredictionTask`,
 which loads the encoder as its `init_checkpoint`; pre-training heads are built

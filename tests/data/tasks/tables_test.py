@@ -245,7 +245,7 @@ def test_labels_that_differ_in_space_or_case_alone_are_named(caplog):
   custom.classification(('good', 'bad', 'good ', 'BAD', '1', '01'))
   assert caplog.messages == [
     f'The labels {one} and {other} are two classes, although they differ in '
-    'white space or case alone.'
+    'white space or case.'
     for one, other in (("'good'", "'good '"), ("'bad'", "'BAD'"))
   ]
 
