@@ -73,7 +73,7 @@ flags.DEFINE_bool('do_lower_case', True, 'Whether to lower-case text.')
 flags.DEFINE_bool('do_whole_word_mask', False, 'Whether to mask whole words.')
 flags.DEFINE_integer('max_seq_length', 128, 'Tokens per record.')
 flags.DEFINE_integer(
-  'max_predictions_per_seq', 20, 'Most masked tokens per record.'
+  'max_predictions_per_seq', 20, 'Maximum number of masked tokens per record.'
 )
 flags.DEFINE_integer('random_seed', 12345, 'The seed.')
 flags.DEFINE_integer('dupe_factor', 5, 'Number of passes over the text.')

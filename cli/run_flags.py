@@ -109,7 +109,7 @@ def _parse(arguments: list[str]) -> list[str]:
     sys.exit(0)
   except UnicodeDecodeError as error:
     raise UserError(
-      f'--flagfile: expected UTF-8 text, one flag a line: {error}'
+      f'--flagfile: expected UTF-8 text, one flag per line: {error}'
     ) from error
   except flags.Error as error:
     # Absl writes 'ERROR:: Unable to open flagfile'.

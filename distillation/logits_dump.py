@@ -291,7 +291,7 @@ def _check_teachers_differ(dumps: Iterable[Dump]) -> None:
       other = dump_of.setdefault(origin.teacher_checksum, dump.folder)
       if other != dump.folder:
         raise UserError(
-          f'the dumps in {other} and {dump.folder} are of the same teacher, '
+          f'the dumps in {other} and {dump.folder} are from the same teacher, '
           f'{origin.teacher} (by its checksum): expected as many teachers as '
           'dumps'
         )

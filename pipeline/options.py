@@ -18,7 +18,7 @@ class SourceOptions(LabelledOptions):
   transfer_file: tuple[str, ...] = setting(
     (),
     'Added: the unlabelled texts that the teacher labels for the student: text '
-    'with a sentence or a tab-separated pair a line, or tables; names and '
+    'with one sentence or tab-separated pair per line, or tables; names and '
     'globs, separated by commas. The training texts are added. Without this '
     'flag, the student learns from the training texts only.',
     reads='files',

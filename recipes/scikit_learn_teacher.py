@@ -26,7 +26,7 @@ FLAGS = flags.FLAGS
 def define_flags() -> None:
   """Defines this script's flags."""
   flags.DEFINE_string('data_dir', None, 'The folder of SST-2.')
-  flags.DEFINE_string('text_file', None, 'The texts to score, one a line.')
+  flags.DEFINE_string('text_file', None, 'The texts to score, one per line.')
   flags.DEFINE_string('scores_file', None, 'The CSV file to write for them.')
   flags.DEFINE_string(
     'dev_scores_file', None, 'The CSV file to write for the dev split.'

@@ -194,7 +194,9 @@ def _read_vocabulary(
   beyond = range(len(tokens), config.vocab_size)
   tokens = tokens + [added.get(i) or next(fillers) for i in beyond]
   if odd := [token for token in tokens if '\n' in token or not token]:
-    raise UserError(f'{folder}: the token {shown(odd[0])} is no line of text')
+    raise UserError(
+      f'{folder}: the token {shown(odd[0])} is not a line of text'
+    )
   vocabulary.from_lines(tokens, f'the vocabulary of {path}')  # Checks them.
   return tokens, list(added.values()), padding
 

@@ -151,5 +151,5 @@ def _unnamed(model: ImportedModel, labels: tuple[str, ...]) -> list[str]:
     return []
   return [
     'the classes have no names: write labels.txt next to the checkpoint, one '
-    'label a line, in the order of the logits'
+    'label per line, in the order of the logits'
   ]

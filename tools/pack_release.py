@@ -46,7 +46,7 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'output_dir',
     None,
-    'The folder that takes the packed folder and the zip file.',
+    'The folder for the packed folder and the zip file.',
   )
   flags.DEFINE_bool(
     'do_lower_case',

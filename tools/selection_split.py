@@ -142,7 +142,8 @@ def write(
   paths = {split: task.locate(data_dir, split) for split in ('train', 'dev')}
   if paths['train'] == paths['dev']:
     raise UserError(
-      f'{paths["train"]} holds both splits of {task.name}; expected a file each'
+      f'{paths["train"]} holds both splits of {task.name}; expected a file for '
+      'each'
     )
   if os.path.realpath(output_dir) == os.path.dirname(
     os.path.realpath(paths['train'])

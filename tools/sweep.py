@@ -57,7 +57,7 @@ def define_flags() -> None:
     'metric',
     None,
     "The score that orders the runs; by default the task's main metric, or "
-    'the first score of eval_results.txt that is no loss. f1:LABEL, '
+    'the first score of eval_results.txt that is not a loss. f1:LABEL, '
     'precision:LABEL and recall:LABEL are scores of one label.',
   )
   flags.DEFINE_bool(
@@ -322,8 +322,8 @@ def _report(planned: Sequence[Step], metric: str | None) -> None:
     begun = [x.name for x in planned if step_runner.was_begun(x, log_dir)]
     if begun:
       logging.warning(
-        'begun on this machine and not ended: %s; the same command, without '
-        '--collect, ends them',
+        'started on this machine, not finished: %s; the same command, without '
+        '--collect, finishes them',
         listed(begun),
       )
   if not results:

@@ -23,7 +23,7 @@ def as_table(
 
   Args:
     results: of the finished runs, at least one.
-    metric: the score; None for the first one that is no loss.
+    metric: the score; None for the first one that is not a loss.
 
   Raises:
     UserError: the runs have no such score.

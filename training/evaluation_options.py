@@ -74,9 +74,9 @@ class TaskEvaluationOptions(EvaluationOptions):
   )
   predict_file: str | None = setting(
     None,
-    'Added: the texts that --do_predict uses instead of a split: a file with a '
-    'sentence or a tab-separated pair a line, or a table with the columns of '
-    "the task's texts.",
+    'Added: the texts that --do_predict uses instead of a split: a file with '
+    'one sentence or tab-separated pair per line, or a table with the columns '
+    "of the task's texts.",
     reads='file',
     needs=('do_predict',),
   )

@@ -103,13 +103,15 @@ class PretrainingInput:
   max_predictions_per_seq: int = setting(
     20,
     'Masked positions in a record, as in create_pretraining_data.py. If the '
-    'records have no masks (--dynamic_masking there), the most positions to '
-    'mask.',
+    'records have no masks (--dynamic_masking there), the maximum number of '
+    'positions to mask.',
     at_least=1,
     at_most=(1 << 16) - 1,
     decides_weights=True,
   )
-  max_eval_steps: int = setting(100, 'The most evaluation batches.', at_least=1)
+  max_eval_steps: int = setting(
+    100, 'The maximum number of evaluation batches.', at_least=1
+  )
 
 
 @dataclasses.dataclass(frozen=True)

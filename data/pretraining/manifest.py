@@ -203,7 +203,7 @@ def _read(path: str) -> Manifest:
     )
   except (KeyError, TypeError, UserError) as error:
     raise UserError(
-      f'{path} is no manifest of pre-training records: '
+      f'{path} is not a manifest of pre-training records: '
       f'{type(error).__name__}: {error}'
     ) from error
 

@@ -157,7 +157,7 @@ def training_batches(
   """
   if order.batch_size % num_replicas:
     raise UserError(
-      f'`train_batch_size`={order.batch_size} cannot be cut into '
+      f'`train_batch_size`={order.batch_size} cannot be split into '
       f'{num_replicas} equal parts, one for each replica'
     )
   num_threads = max(1, threads.num_cores() // _CORES_PER_THREAD)

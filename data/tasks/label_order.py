@@ -45,7 +45,7 @@ def read(path: str) -> tuple[str, ...]:
       if label.strip():
         found = shown(label) + ' a second time' * (label in labels)
       raise UserError(
-        f'{path}, line {number}: found {found}, expected another label'
+        f'{path}, line {number}: found {found}, expected a different label'
       )
     labels.append(label)
   return tuple(labels)
@@ -103,8 +103,8 @@ def _of_hugging_face(path: str) -> tuple[str, ...]:
   is_text = labels and all(isinstance(x, str) and is_line(x) for x in labels)
   if not is_text or len(set(labels)) < count:
     raise UserError(
-      f'{path}: id2label is {str(names)[:200]}, expected another name for each '
-      'of the classes "0", "1", ...'
+      f'{path}: id2label is {str(names)[:200]}, expected a different name for '
+      'each of the classes "0", "1", ...'
     )
   return tuple(labels)
 

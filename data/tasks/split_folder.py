@@ -51,7 +51,7 @@ def write(options: SplitOptions, folder: str) -> dict[str, Any]:
   found = _read_manifest(path)
   if found and found['is_complete']:
     _check_same(found, settings, folder)
-    logging.info('%s holds the splits already', folder)
+    logging.info('%s already holds the splits', folder)
     return found
   unfinished = set(found['files']) if found else set()
   folders.check_free(

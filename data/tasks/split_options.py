@@ -97,7 +97,7 @@ class SplitOptions:
     share = sum(self.fractions().values())
     if share >= 1:
       raise UserError(
-        f'`dev_fraction` and `test_fraction` are {share:g} together, expected '
+        f'`dev_fraction` and `test_fraction` add up to {share:g}, expected '
         'less than 1: train gets the rest'
       )
 

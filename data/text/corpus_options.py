@@ -35,12 +35,13 @@ class CorpusOptions:
   )
   input_format: str = setting(
     'bert',
-    'Added: bert: one sentence a line, blank lines between documents; text: '
-    'one document a line; text_file: one document a file, blank lines between '
-    'paragraphs; jsonl: one JSON object a line; wikiextractor: the output of '
-    'WikiExtractor without --json; parquet: one document a row; tfds: one '
-    'document per example of tensorflow-datasets, which downloads missing '
-    'data. The text of all formats except bert is split into sentences.',
+    'Added: bert: one sentence per line, blank lines between documents; text: '
+    'one document per line; text_file: one document per file, blank lines '
+    'between paragraphs; jsonl: one JSON object per line; wikiextractor: the '
+    'output of WikiExtractor without --json; parquet: one document per row; '
+    'tfds: one document per example of tensorflow-datasets, which downloads '
+    'missing data. The text of all formats except bert is split into '
+    'sentences.',
     choices=FORMATS,
   )
   text_field: str = setting(

@@ -94,7 +94,7 @@ def _setting(path: str, *keys: str) -> Any:
     # It knows no tags, so that a file from elsewhere makes no objects.
     value = yaml.safe_load(files.read_text(path))
   except yaml.YAMLError as error:
-    raise UserError(f'it is no YAML: {error}') from error
+    raise UserError(f'it is not YAML: {error}') from error
   for key in keys:
     value = value.get(key) if isinstance(value, Mapping) else None
   return value
@@ -151,7 +151,7 @@ def _encoder(
           num_layers, is_functional
         ).items()
       }
-      # A classifier, too, has a layer_with_weights-0; it is no table.
+      # A classifier, too, has a layer_with_weights-0; it is not a table.
       if graph.key(paths[released_names.WORDS]):
         _check_layers(graph, prefix, paths, num_layers)
         return at, paths

@@ -53,7 +53,7 @@ def define_flags() -> None:
   flags.DEFINE_list(
     'encoders',
     [],
-    'Encoders that exist, for all sizes of the experiment: size=checkpoint, '
+    'Existing encoders, for all sizes of the experiment: size=checkpoint, '
     'such as 2/128=uncased_L-2_H-128_A-2. If not given, they are pre-trained.',
   )
   flags.DEFINE_string(
@@ -66,7 +66,7 @@ def define_flags() -> None:
     None,
     'A folder with the logits of teachers, which then need not be trained; '
     'recipes/results/paper/cpu/teacher_logits has those of the scale cpu for '
-    'SST-2. A teacher without a file there is trained.',
+    'SST-2. A teacher that has no file there is trained.',
   )
   flags.DEFINE_list(
     'only',
@@ -90,7 +90,7 @@ def define_flags() -> None:
   flags.DEFINE_bool(
     'collect',
     False,
-    'Whether to run nothing, and collect the results that there are, with '
+    'Whether to run nothing, and collect the existing results, with '
     'those of listed commands.',
   )
 

@@ -40,7 +40,7 @@ def define_flags() -> None:
   """Defines this script's flags."""
   flags.DEFINE_string('task_name', None, 'The task, one of GLUE.')
   flags.DEFINE_string('data_dir', None, "The folder of the task's files.")
-  flags.DEFINE_string('transfer_file', None, 'The texts, one a line.')
+  flags.DEFINE_string('transfer_file', None, 'The texts, one per line.')
   flags.DEFINE_string(
     'transfer_split', None, "A split with the texts, instead: 'train'."
   )

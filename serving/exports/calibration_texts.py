@@ -65,7 +65,7 @@ def _features(parts: Parts, found: Sequence[texts.Text]) -> Features:
 def _rows(parts: Parts, dump: str) -> list[dump_shards.Row]:
   """Returns as many examples of each shard of a dump.
 
-  There are none if the dump is not at hand, is not the one that the model was
+  There are none if the dump is not available, is not the one that the model was
   distilled on, or has another vocabulary.
   """
   if not dump or not dump_manifest.exists(dump):

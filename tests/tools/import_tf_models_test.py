@@ -312,8 +312,8 @@ def test_missing_settings_are_named(run, tmp_path):
 @pytest.mark.parametrize(
   ('text', 'message'),
   [
-    ('{', 'it is no YAML'),
-    ('!!python/object/apply:os.system ["touch proof"]', 'it is no YAML'),
+    ('{', 'it is not YAML'),
+    ('!!python/object/apply:os.system ["touch proof"]', 'it is not YAML'),
     ('task: 3', 'task.model.encoder is None'),
     ('task: {model: {encoder: {type: albert}}}', "encoder.type is 'albert'"),
   ],
