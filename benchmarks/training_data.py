@@ -70,7 +70,7 @@ def make_once(
     make: makes them.
 
   Raises:
-    UserError: there are records of other settings.
+    UserError: there are records made with other settings.
   """
   if not os.path.exists(path):
     make()

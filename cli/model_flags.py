@@ -36,7 +36,7 @@ def completed(options: Any) -> Any:
     name
     for name in FLAGS
     if FLAGS[name].present
-    # A run that is evaluated has files of its own.
+    # A run that is evaluated has its own files.
     and not (is_evaluated and run_flags.is_inherited(name))
   ]
   return model_settings.filled(options, given)

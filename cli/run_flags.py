@@ -68,7 +68,7 @@ def parse(arguments: list[str]) -> list[str]:
 
   Raises:
     UserError: a flag is unknown or its value is illegal, an argument is not
-      UTF-8, --flagfile is no text, or --from_run names no run of this script.
+      UTF-8, --flagfile is not text, or --from_run names no run of this script.
   """
   global _command
   script = os.path.basename(arguments[0]).removesuffix('.py')

@@ -66,7 +66,7 @@ class Dump:
     """Yields every example, in the order of the transfer set.
 
     Raises:
-      UserError: a record is no example or contradicts the manifest, or the
+      UserError: a record is not an example or contradicts the manifest, or the
         numbers of examples and of labels are others than there.
     """
     num_labelled = 0

@@ -66,7 +66,7 @@ class StudentInput:
 
 
 def needs_own(dumps: Sequence[Dump], student: StudentInput) -> bool:
-  """Returns whether a student needs a dump of its own.
+  """Returns whether a student needs its own dump.
 
   It does not if there is one dump and the student can use it as it is.
   """

@@ -3,7 +3,7 @@
 Source: Sun et al. 2019 (arXiv 1908.09355). The states come from the dump, so
 the teacher still runs once. The paper's teachers and students are equally wide;
 if the widths differ, a linear map for each layer is trained with the student.
-It is no part of released BERT: the state that a run resumes from holds it, the
+It is not part of released BERT: the state that a run resumes from holds it, the
 exported checkpoints do not.
 """
 

@@ -61,7 +61,7 @@ def labels(folder: str, num_outputs: int) -> tuple[str, ...]:
   """Returns the labels of an export's model; none if it is a regressor.
 
   They are those of export.json, else those of config.json, in which LABEL_0,
-  LABEL_1, ... are no names.
+  LABEL_1, ... are not names.
 
   Args:
     folder: the export's.

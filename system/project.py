@@ -1,4 +1,4 @@
-"""Where this project lies.
+"""Where this project is.
 
 Tested by `tests/modeling/checkpoints/embedded_encoder_test.py`.
 """

@@ -15,7 +15,7 @@ The data is that of `--task_name=custom` in --data_dir: train, dev and test with
 the columns sentence and label, or those that you name. Without a test split, or
 if it has no labels, only dev is scored. Or it is one table, --input_file,
 which is split by label without leaks, 80 : 10 : 10; --dev_file and --test_file
-may be tables of their own. The result is a file like those of
+may name separate tables. The result is a file like those of
 `tools.record_result`.
 """
 

@@ -214,7 +214,7 @@ def _check_quantize() -> None:
 
 
 def _dev_set(model: 'Parts') -> 'DevSet | None':
-  """Returns the run's dev set; None if it is neither at hand nor needed."""
+  """Returns the run's dev set; None if it is unavailable or not needed."""
   from serving.exports import texts
 
   if not FLAGS.quantize:

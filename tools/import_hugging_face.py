@@ -169,7 +169,7 @@ def _read_vocabulary(
 
   Raises:
     UserError: there are more tokens than ids, or far fewer; an added token has
-      the id of another token; or the tokens are no vocabulary of a BERT, as
+      the id of another token; or the tokens are not a BERT vocabulary, as
       for `vocabulary.from_lines`.
   """
   folder, name = os.path.split(path)

@@ -13,7 +13,7 @@ texts of a line separated by a tab. With --text_column the input is a table with
 a header. The folder gives everything else: weights, vocabulary, casing, labels,
 the maximum input length.
 
-Lines are labelled as they come, so the tool may stand inside a pipe.
+Lines are labelled as they arrive, so the tool can be used inside a pipe.
 
 The folder may also be an export. ONNX Runtime computes an ONNX export, and
 LiteRT a LiteRT export, without TensorFlow, which starts faster. --compare

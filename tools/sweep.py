@@ -5,7 +5,7 @@ r"""Runs a script with every combination of some flags' values.
     run_classifier.py --do_train --do_eval --task_name=SST-2 ...
 
 The words after `--` are a script and the flags that all runs share. Each run
-gets a folder of its own as --output_dir, SWEEP_DIR/runs/<values>, and a result
+gets its own folder as --output_dir, SWEEP_DIR/runs/<values>, and a result
 in SWEEP_DIR/results. The same command continues a sweep: finished runs are
 skipped, unfinished ones resume; a folder with runs of another command is
 refused. At the end the combinations are printed, the best first by --metric.
@@ -122,7 +122,7 @@ def plan(
     raise UserError(f'{words[0]} needs --do_eval: a sweep compares scores')
   if clash := given.keys() & {*grid, 'output_dir'}:
     raise UserError(
-      f'--{sorted(clash)[0]} stands after --, but the sweep sets it'
+      f'--{sorted(clash)[0]} is given after --, but the sweep sets it'
     )
   if 'num_seeds' in {*given, *grid}:
     raise UserError('--num_seeds: a sweep has --seeds instead, a run for each')

@@ -30,7 +30,7 @@ from tools.sample_sentences import read_documents
 
 FLAGS = flags.FLAGS
 
-# A run of letters and digits, or one other character that is no space.
+# A run of letters and digits, or one other character that is not a space.
 _WORD = re.compile(r'\w+|[^\w\s]')
 
 

@@ -47,7 +47,7 @@ def fit(logits: np.ndarray, labels: np.ndarray) -> float | None:
     labels: int [N], label ids.
 
   Returns:
-    T; None if no T from 0.02 to 50 is the minimum. It lies below if every
+    T; None if no T from 0.02 to 50 is the minimum. It is below if every
     prediction is right, above if uniform probabilities fit better.
   """
   from scipy import optimize
@@ -148,7 +148,7 @@ def check_place(checkpoint: Checkpoint, output_dir: str) -> None:
   """Checks that a checkpoint belongs to the folder of the job.
 
   Raises:
-    UserError: it lies elsewhere, where a job must not write.
+    UserError: it is elsewhere, where a job must not write.
   """
   folders = [output_dir, location.best_folder(output_dir)]
   if files.real_path(checkpoint.folder) not in map(files.real_path, folders):

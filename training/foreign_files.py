@@ -125,7 +125,7 @@ def _is_export(name: str) -> bool:
 def _refuse_dump(folder: str) -> None:
   """Raises a `UserError` if a folder holds a dump: its record would be lost.
 
-  A run that has claimed the folder of a dump may go on.
+  A run that has claimed the folder of a dump may continue.
   """
   if run_folder.recorded_script(folder) not in (*_DUMP_SCRIPTS, None):
     return

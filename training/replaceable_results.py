@@ -59,7 +59,7 @@ def _scored(job: str) -> list[str]:
 
 
 def check_path(path: str) -> None:
-  """Raises a `UserError` if a file exists, is not empty, and is no result.
+  """Raises a `UserError` if a file exists, is not empty, and is not a result.
 
   The records in a run's folder are the run's, even if they are damaged.
   """

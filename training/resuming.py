@@ -68,7 +68,7 @@ class Checkpointer:
   the same state, so restoring needs no communication.
 
   tf.train.CheckpointManager is not used: it removes every checkpoint that the
-  `checkpoint` file in its folder lists as old, wherever it lies, and nothing
+  `checkpoint` file in its folder lists as old, wherever it is, and nothing
   removes the folders that a killed `tf.train.Checkpoint` leaves.
   """
 

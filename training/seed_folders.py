@@ -37,7 +37,7 @@ def check(options: Any) -> None:
   if not output_dir:
     return
   is_one = of_first_seed(options) == training
-  # A checkpoint that is named may lie elsewhere.
+  # A checkpoint that is named may be elsewhere.
   uses_folder = training.do_train or options.model.init_checkpoint is None
   of_single = (os.path.join(output_dir, name) for name in _OF_SINGLE_RUN)
   has_single = any(map(files.exists, of_single))

@@ -147,7 +147,7 @@ class TaskFolder:
       batch_size: B.
 
     Raises:
-      UserError: the checkpoint lies in another folder.
+      UserError: the checkpoint is in another folder.
     """
     calibration.check_place(checkpoint, self.output_dir)
     logits, _ = self._logits(model, checkpoint, 'eval', examples, batch_size)

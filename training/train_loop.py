@@ -101,8 +101,8 @@ class _Run:
     """Trains to the end of an interval; returns the seconds that it took.
 
     On the way the host takes control by the clock: it says where the run is,
-    and saves. The sums of the interval go on, so its metrics do not depend on
-    that.
+    and saves. The sums of the interval continue, so its metrics do not depend
+    on that.
     """
     trainer, seconds = self.trainer, 0.0
     statistics = trainer.statistics

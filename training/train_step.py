@@ -113,7 +113,7 @@ class Trainer(orbit.StandardTrainer):
     self._loss_function = loss_function
     self._dropout = dropout
     self._num_micro_batches = num_micro_batches
-    # The replicas' reduction lies between two programs. Without a strategy
+    # The replicas' reduction is between two programs. Without a strategy
     # nothing is reduced, and the whole step is one program.
     self._compute = xla.compiled(self._compute_gradients)
     self._apply = xla.compiled(self._apply_gradients)

@@ -1,6 +1,6 @@
 """The manifest of pre-training records: written last, once all are complete.
 
-It lies next to the records, under their name and `.manifest.json`, and
+It is next to the records, under their name and `.manifest.json`, and
 describes them. Every run of the same command writes the same content.
 """
 
@@ -34,7 +34,7 @@ def total_statistics(indexes: Sequence[dict[str, Any]]) -> RecordStatistics:
 def write(job: 'Job', indexes: Sequence[dict[str, Any]]) -> None:
   """Writes the manifest of a job whose shards are all complete.
 
-  If the shards lie in several folders, each folder has a manifest, which lists
+  If the shards are in several folders, each folder has a manifest, which lists
   the shards of that folder.
 
   Args:

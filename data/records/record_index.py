@@ -1,6 +1,6 @@
 """The index of a TFRecord file, which lets a reader start at any window.
 
-`name.index.json` lies next to the file `name` and holds the byte offset of
+`name.index.json` is next to the file `name` and holds the byte offset of
 every `WINDOW`-th record. A file without an index, or with the index of another
 file, is scanned; `load_indexes` keeps what a scan has found.
 """
@@ -38,7 +38,7 @@ class Index:
     window: records in a window.
     offsets: int64 [num_windows], the first byte of each window.
     num_bytes: the size of the file.
-    origin: the file in which this index stands; None if the records were
+    origin: the file that holds this index; None if the records were
       scanned.
   """
 

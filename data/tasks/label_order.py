@@ -61,7 +61,7 @@ def find(folders: Iterable[str]) -> tuple[str, tuple[str, ...]] | None:
 
   Returns:
     The path of `labels.txt` or config.json, and the labels; None if no folder
-    names them. LABEL_0, LABEL_1, ... are no names.
+    names them. LABEL_0, LABEL_1, ... are not names.
 
   Raises:
     UserError: the file is malformed; the message names it.

@@ -32,7 +32,7 @@ def is_table(path: str) -> bool:
 
 
 def format_of(path: str) -> str:
-  """Returns the format that a file's ending stands for.
+  """Returns the format that a file's extension stands for.
 
   >>> format_of('a.tsv.gz'), format_of('b.JSON'), format_of('c.parquet')
   ('tsv', 'jsonl', 'parquet')

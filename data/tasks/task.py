@@ -202,7 +202,7 @@ class Task:
       spellings: label → its spelling in the data; takes the example's.
 
     Raises:
-      UserError: an earlier example spells the same label otherwise.
+      UserError: an earlier example spells the same label differently.
     """
     if not self.ignores_case:
       return example

@@ -90,7 +90,7 @@ class CorpusOptions:
       self._refuse_tables()
 
   def _refuse_tables(self) -> None:
-    """Refuses files whose names say that they are no plain text."""
+    """Refuses files whose names say that they are not plain text."""
     for pattern in (self.input_file or '').split(','):
       if not (match := _TABLE.search(pattern)):
         continue

@@ -65,7 +65,7 @@ def resolve(language: str) -> str:
 
   Args:
     language: a language code such as 'pt-br' or 'en-US'. Upper and lower case
-      are equal; a region or script without rules of its own is ignored.
+      are equal; a region or script without its own rules is ignored.
 
   Raises:
     UserError: the code is unknown.

@@ -209,7 +209,7 @@ def _value(path: str, values: dict[str, Any], key: str, kind: Any) -> Any:
   """Returns a value; None if it is missing or null.
 
   Raises:
-    UserError: it is of another type. A truth value is no number.
+    UserError: it is of another type. A truth value is not a number.
   """
   value = values.get(key)
   is_wrong_bool = isinstance(value, bool) and kind is not bool

@@ -105,7 +105,7 @@ def read_weights(
 ) -> tuple[dict[str, np.ndarray], str, list[str]]:
   """Reads a BERT of tf-models-official: an encoder, and heads if it has them.
 
-  A classifier or a pre-trainer may have a pooler of its own, in its head, and
+  A classifier or a pre-trainer may have its own pooler, in its head, and
   then the encoder's is untrained: the head's is taken.
 
   Args:

@@ -8,7 +8,7 @@
 # Each node is a worker that uses all its GPUs. To make each GPU a worker, add
 # --ntasks-per-node=8 --gpus-per-task=1.
 #
-# The elements of an array are jobs of their own. In the flags, %a stands for an
+# The elements of an array are separate jobs. In the flags, %a stands for an
 # element's number. For example, eight jobs that make a dump together, and 12
 # runs of a sweep, whose flagfiles `tools.sweep --write_flagfiles` has written:
 #

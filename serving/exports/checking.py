@@ -146,7 +146,7 @@ def _write_request(
 def run_script(
   python: str, name: str, *arguments: str, what: str = 'written'
 ) -> None:
-  """Runs one of the scripts of `checkers/` in a process of its own.
+  """Runs one of the scripts of `checkers/` in a separate process.
 
   Args:
     python: the interpreter.

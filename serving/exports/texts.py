@@ -26,7 +26,7 @@ from training import model_settings
 # The maximum number of texts of a dev set on which an export is compared. Of a
 # larger set it is every second text, or every third, and so on.
 _MAX_DEV_TEXTS = 2000
-# Used where neither a file nor the run's dev set is at hand.
+# Used if neither a file nor the run's dev set is available.
 _BUILT_IN = (
   'A gentle, funny and moving film.',
   'two hours and 17 minutes of my life, wasted!',

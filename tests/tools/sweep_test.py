@@ -61,9 +61,9 @@ def test_a_wrong_grid_is_refused(grid, message):
     (['train.py'], "got 'train.py'"),
     (['no/run_classifier.py', '--do_eval'], 'no script no/run_classifier.py'),
     (['run_classifier.py', '--do_train'], 'needs --do_eval'),
-    ([*_WORDS, '--output_dir=x'], '--output_dir stands after --'),
-    ([*_WORDS, '--seed=1'], '--seed stands after --'),
-    ([*_WORDS, '--seed', '1'], '--seed stands after --'),
+    ([*_WORDS, '--output_dir=x'], '--output_dir is given after --'),
+    ([*_WORDS, '--seed=1'], '--seed is given after --'),
+    ([*_WORDS, '--seed', '1'], '--seed is given after --'),
     ([*_WORDS, '--num_seeds=3'], 'has --seeds instead'),
   ],
 )

@@ -46,7 +46,7 @@ def main(folder: str, work: str) -> None:
 
 
 def _ops(content: bytes) -> list[str]:
-  """Returns the names of all ops; ends the process if one is no builtin."""
+  """Returns the names of all ops; ends the process if one is not builtin."""
   codes = schema_py_generated.BuiltinOperator
   names = {v: k for k, v in vars(codes).items() if isinstance(v, int)}
   model = schema_py_generated.Model.GetRootAsModel(content, 0)

@@ -67,7 +67,7 @@ def main(folder: str, work: str) -> None:
 
 
 def _task(experiment: str, folder: str):
-  """Returns a task of its own with the settings of the folder."""
+  """Returns one of its own tasks with the settings of the folder."""
   config = exp_factory.get_exp_config(experiment)
   _override(config, folder)
   config.task.init_checkpoint = folder
