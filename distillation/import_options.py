@@ -53,7 +53,7 @@ class ImportOptions(ScoreOptions):
     """Checks settings that depend on each other.
 
     Raises:
-      UserError: the settings are named.
+      UserError: the message names the settings.
     """
     self.check_names()
     if self.teacher_name is not None and not self.teacher_name.strip():

@@ -227,7 +227,7 @@ def _write_shard(job: ImportJob, path: str, part: slice) -> None:
 
 
 def _facts(job: ImportJob, scores: Mapping[str, float]) -> dict[str, Any]:
-  """Returns the fields of the manifest that the job knows."""
+  """Returns the fields of the manifest that the job can fill."""
   is_scored = job.dev_logits is not None
   return {
     'teacher': job.teacher,

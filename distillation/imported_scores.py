@@ -73,7 +73,7 @@ def read_tables(
 
   Raises:
     UserError: a table is missing or malformed, has no usable row, or has rows
-      without usable scores that are not to be left out; they are named.
+      without usable scores that are not to be left out; the message names them.
   """
   paths = dict.fromkeys(p for x in patterns for p in files.expand(x))
   found = [

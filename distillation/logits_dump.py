@@ -237,7 +237,7 @@ def open_dumps(dump_dirs: Iterable[str], task: Task) -> list[Dump]:
   Raises:
     UserError: a dump is incomplete or changed, was made for another task or
       labels, or differs from the first in its number of examples; or two
-      dumps are the same or share a teacher. The dumps are named.
+      dumps are the same or share a teacher. The message names the dumps.
   """
   dumps = [_open(folder, list(task.labels)) for folder in dump_dirs]
   _check_teachers_differ(dumps)

@@ -82,7 +82,7 @@ def check(dumps: Sequence[Dump], student: StudentInput) -> None:
     UserError: the student can use neither the ids nor the text of the dumps, or
       only one of a dump and the task has pairs of texts, or two dumps cannot be
       compared, or a dump says another size of the student's vocabulary; the
-      reason is named.
+      message gives the reason.
   """
   for dump in dumps:
     _check_vocab_size(dump, student.tokenizer)
@@ -200,8 +200,8 @@ def make(
     folder: the result's folder.
 
   Raises:
-    UserError: the dumps do not hold the same texts in the same order; the first
-      difference is named.
+    UserError: the dumps do not hold the same texts in the same order; the
+      message names the first difference.
   """
   made_from = _identity(fingerprints, student, temperature)
   if dump_manifest.exists(folder):

@@ -69,7 +69,7 @@ class DistillationOptions(TaskJobOptions):
     """Checks settings that depend on each other.
 
     Raises:
-      UserError: the settings are named.
+      UserError: the message names the settings.
     """
     super().check()
     self.student.layers()

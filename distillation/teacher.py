@@ -303,7 +303,7 @@ def _warn_of_missing(
 
 
 def _facts(teacher: Teacher, job: DumpJob) -> dict[str, Any]:
-  """Returns the fields of the manifest that the job knows."""
+  """Returns the fields of the manifest that the job can fill."""
   transfer = job.transfer
   return {
     'teacher': teacher.checkpoint,

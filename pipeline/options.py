@@ -175,7 +175,7 @@ class PipelineOptions:
     """Checks settings that depend on each other.
 
     Raises:
-      UserError: the settings are named.
+      UserError: the message names the settings.
     """
     self.source.check()
     models = self.models

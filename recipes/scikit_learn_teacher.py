@@ -5,7 +5,7 @@ r"""A teacher from scikit-learn: fits it on SST-2, and writes its scores.
 
 A logistic regression on the TF-IDF weights of words and pairs of words. The
 files are what `run_distillation.py --do_import_logits` reads: a column with the
-text and one with the probability of each label. Nothing here knows BERT.
+text and one with the probability of each label. Nothing here depends on BERT.
 
 Tested by `tests/recipes/scikit_learn_teacher_test.py`.
 """

@@ -57,8 +57,8 @@ def run(
       commands write to their logs, and to end with the first failure.
 
   Raises:
-    UserError: a command failed; all failed ones and their logs are named. Or a
-      command stopped by itself.
+    UserError: a command failed; the message names all failed ones and their
+      logs. Or a command stopped by itself.
     Stopped: SIGTERM or Ctrl-C stopped the list, and its commands have ended.
   """
   steps = list(steps)

@@ -61,7 +61,7 @@ def check_text(
 
   Raises:
     UserError: the files record another vocabulary, casing or tokenizer; the
-      file is named.
+      message names the file.
   """
   if text.do_lower_case is not None:
     _check_lower_case(checkpoint.casing(), text.do_lower_case, setting_name)
@@ -98,7 +98,7 @@ def check_named_checkpoint(
     model: names a checkpoint, or none.
 
   Raises:
-    UserError: the run's checkpoint is another one; both are named.
+    UserError: the run's checkpoint is another one; the message names both.
   """
   is_own = 'init_checkpoint' not in model.inherited
   if training.do_train or not model.init_checkpoint or not is_own:

@@ -52,7 +52,8 @@ def check_run(
 
   Raises:
     UserError: no run has claimed the folder, but it holds such files, and they
-      are not what this run writes; they are named. Or it holds a logits dump.
+      are not what this run writes; the message names them. Or it holds a logits
+      dump.
   """
   _refuse_dump(folder)
   if run_folder.is_claimed(folder):

@@ -1,7 +1,7 @@
 """Settings that the user leaves out, from the folder of the model in use.
 
-A folder knows its vocabulary, its casing and its maximum input length. Does not
-import TensorFlow for local folders. Tested by
+A folder records its vocabulary, its casing and its maximum input length. Does
+not import TensorFlow for local folders. Tested by
 `tests/cli/model_settings_test.py`.
 """
 
@@ -31,7 +31,7 @@ def filled(options: Options, given: Collection[str]) -> Options:
 
   `vocab_file` is the vocab.txt there. `do_lower_case` and `max_seq_length` are
   those that the model was trained with; a script that reads records takes only
-  the vocabulary. The first folder that knows a setting gives it: that of the
+  the vocabulary. The first folder that records a setting gives it: that of the
   run to evaluate, of the teacher that makes a dump, of `init_checkpoint`.
 
   A custom task's `text_pair_column` and `regression` come from the model, too,

@@ -130,7 +130,7 @@ class PretrainingOptions:
     """Checks settings that depend on each other.
 
     Raises:
-      UserError: the settings are named.
+      UserError: the message names the settings.
     """
     self.devices.check()
     self.model.check()

@@ -37,7 +37,8 @@ def check_replaceable(
     suffixes: of the files' names.
 
   Raises:
-    UserError: a file of the same name does not look like a result; it is named.
+    UserError: a file of the same name does not look like a result; the message
+      names it.
   """
   for suffix in suffixes:
     names = []

@@ -110,7 +110,7 @@ class Checkpointer:
 
     Raises:
       Unavailable: storage does not answer now.
-      UserError: no checkpoint can be read; each one's damage is named.
+      UserError: no checkpoint can be read; the message names each one's damage.
     """
     damage = []
     for prefix in _checkpoints(self._output_dir).values():

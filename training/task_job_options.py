@@ -39,7 +39,7 @@ class TaskJobOptions:
     """Checks settings that depend on each other.
 
     Raises:
-      UserError: the settings are named.
+      UserError: the message names the settings.
     """
     self.task.check(needs_data=self.needs_data)
     self.devices.check()

@@ -1,7 +1,7 @@
 """Finds the record files of a training run, and checks that they fit the run.
 
-The check reads their manifests, before anything expensive begins. Of records
-without a manifest only the content is checked (`RecordSource.check`).
+The check reads their manifests, before anything expensive begins. For records
+without a manifest, only the content is checked (`RecordSource.check`).
 """
 
 import dataclasses
@@ -120,7 +120,7 @@ def check_casing(
     recorded: what says the checkpoint's casing, and its do_lower_case.
 
   Raises:
-    UserError: the records have the other casing; both values are named.
+    UserError: the records have the other casing; the message names both values.
   """
   source, is_lower = recorded
   for manifest in _distinct(manifests):

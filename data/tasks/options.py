@@ -146,7 +146,7 @@ class TaskOptions:
     """Checks that the files of some splits exist, if they are local.
 
     Raises:
-      UserError: a file is missing; split and path are named.
+      UserError: a file is missing; the message names split and path.
     """
     if self.data_source != 'files' or not self.data_dir:
       return

@@ -80,7 +80,7 @@ class CorpusOptions:
     """Checks the values.
 
     Raises:
-      UserError: a value is not allowed; it is named.
+      UserError: a value is not allowed; the message names it.
     """
     settings.check(self)
     languages.resolve(self.language)

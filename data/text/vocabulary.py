@@ -47,7 +47,7 @@ class Vocabulary:
 
 
 def load_vocabulary(vocab_file: str) -> Vocabulary:
-  """Reads a vocabulary as google-research/bert does: one token a line.
+  """Reads a vocabulary as google-research/bert does: one token per line.
 
   Blank lines at the end are dropped.
 

@@ -181,7 +181,8 @@ class Checkpoint:
     """Checks the model's files against model.json, if there is one.
 
     Raises:
-      UserError: a file has another checksum than recorded; it is named.
+      UserError: a file has another checksum than recorded; the message names
+        it.
     """
     if content := self.description():
       paths = [self.prefix + INDEX, *self.data_files()]

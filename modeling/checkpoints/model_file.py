@@ -139,7 +139,7 @@ def check_files(folder: str, content: ModelFile, names: Iterable[str]) -> None:
     names: those that are missing, or not recorded, are not checked.
 
   Raises:
-    UserError: a file has another checksum; it is named.
+    UserError: a file has another checksum; the message names it.
   """
   for name in names:
     path = os.path.join(folder, name)

@@ -2,7 +2,7 @@
 
 `torch.save` writes a pickle and the tensors' bytes: since PyTorch 1.6 as
 members of a zip archive, before one after the other. A pickle may call any
-function. The reader here knows the few that rebuild tensors, and refuses all
+function. The reader here has only the few that rebuild tensors, and refuses all
 others.
 """
 

@@ -118,7 +118,8 @@ def read_weights(
 
   Raises:
     UserError: the checkpoint is damaged, or has no encoder, or lacks weights
-      of one, which are named; or it has other layers or heads than `config`.
+      of one, which the message names; or it has other layers or heads than
+      `config`.
   """
   graph = ObjectGraph(prefix)
   at, paths = _encoder(graph, prefix, config.num_hidden_layers)

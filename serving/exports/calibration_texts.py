@@ -32,8 +32,8 @@ def choose(
 
   Args:
     parts: the model.
-    text_file: a text a line; a pair's texts are separated by a tab. None for
-      the run's dump, or else its dev set.
+    text_file: one text per line; a pair's texts are separated by a tab. None
+      for the run's dump, or else its dev set.
     dev: the run's dev set.
 
   Returns:

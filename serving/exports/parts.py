@@ -82,7 +82,7 @@ def read(path: str, head: str = heads.AUTO) -> Parts:
 
   Raises:
     UserError: the weights, the configuration, the vocabulary, the labels or
-      the head are missing or contradict each other; they are named.
+      the head are missing or contradict each other; the message names them.
   """
   checkpoint = location.locate(path)
   config = checkpoint.required_config()

@@ -77,9 +77,9 @@ def choose(
 
   Args:
     parts: the model.
-    text_file: a text a line; a pair's texts are separated by a tab. Blank lines
-      at the end are left out. None for texts that are spread over the dev set,
-      at most `_MAX_DEV_TEXTS`, or else built-in texts.
+    text_file: one text per line; a pair's texts are separated by a tab. Blank
+      lines at the end are left out. None for texts that are spread over the dev
+      set, at most `_MAX_DEV_TEXTS`, or else built-in texts.
     dev: the run's dev set; None if it is not available.
 
   Raises:
