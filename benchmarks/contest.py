@@ -46,7 +46,7 @@ def unpack(paths: list[str], folder: str) -> list[str]:
   """
   copies = [os.path.join(folder, f'{i:05d}.txt') for i in range(len(paths))]
   for path, copy in zip(paths, copies, strict=True):
-    # Not `text_files.copy`: it imports TensorFlow, and beside so large a parent
+    # Not `text_files.copy`: it imports TensorFlow, and under so large a parent
     # `processes` cannot use the kernel's peak memory of a smaller program.
     with open(copy, 'w', encoding='utf-8', newline='\n') as file:
       file.writelines(f'{line}\n' for line in text_files.read_lines(path))

@@ -2,7 +2,7 @@ r"""Times tools.predict from TensorFlow's import to the first labelled line.
 
   python -m benchmarks.first_answer --model_dir=student
 
-Each run is a process of its own. The table has, for each run, the seconds of
+Each run is a separate process. The table has, for each run, the seconds of
 `import tensorflow` within the command, and the seconds from the end of that
 import until the first line can be read. The speed of a shared machine changes,
 and the first column shows it.

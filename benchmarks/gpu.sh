@@ -7,7 +7,7 @@
 # names the sources. Each part has a time limit and writes its results as they
 # come, so that what is cut off loses only its rest:
 #
-#   ratios      this project beside Hugging Face: speed, memory, start (8 minutes)
+#   ratios      this project and Hugging Face: speed, memory, start (8 minutes)
 #   tests       the tests that use the GPU (3 minutes)
 #   variants    what the graph, dropout and float32 cost (90 seconds)
 #   stages      how fast records are made, by stage (1 minute)

@@ -39,7 +39,8 @@ def load(reference_dir: str, name: str) -> ModuleType:
 def main() -> None:
   """Runs the script that the first argument names with the other arguments."""
   del sys.argv[0]
-  # As in a run without this module, the script imports modules beside it.
+  # As in a run without this module, the script imports modules from its own
+  # folder.
   sys.path.insert(0, os.path.dirname(sys.argv[0]))
   with _tensorflow_1():
     runpy.run_path(sys.argv[0], run_name='__main__')

@@ -10,7 +10,7 @@ alternately, so that other load on the machine affects all of them. A program
 that fails is reported, and the others continue. The copy and the records of one
 run at a time are in a temporary folder in TMPDIR.
 
---scaling=1,2,4 measures this project alone, on the text once, twice and four
+--scaling=1,2,4 measures only this project, on the text once, twice and four
 times over, to show how time and memory grow with the text.
 """
 
@@ -58,7 +58,7 @@ _OUR_FLAGS = flags.DEFINE_string(
 _SCALING = flags.DEFINE_list(
   'scaling',
   [],
-  'Measure this project alone on the text repeated these numbers of times, for '
+  'Measure only this project, on the text repeated these numbers of times, for '
   'example 1,2,4.',
 )
 _NUM_ROUNDS = flags.DEFINE_integer(
@@ -73,7 +73,7 @@ flags.DEFINE_bool('do_lower_case', True, 'Whether to lower-case text.')
 flags.DEFINE_bool('do_whole_word_mask', False, 'Whether to mask whole words.')
 flags.DEFINE_integer('max_seq_length', 128, 'Tokens per record.')
 flags.DEFINE_integer(
-  'max_predictions_per_seq', 20, 'Most masked tokens per record.'
+  'max_predictions_per_seq', 20, 'Maximum number of masked tokens per record.'
 )
 flags.DEFINE_integer('random_seed', 12345, 'The seed.')
 flags.DEFINE_integer('dupe_factor', 5, 'Number of passes over the text.')
@@ -140,7 +140,7 @@ def _check_flags() -> None:
 def _check_scaling() -> None:
   """Raises a `UserError` if --scaling is malformed or excludes other flags."""
   if FLAGS['peers'].present or not _OURS.value:
-    raise UserError('--scaling measures this project alone, without --peers')
+    raise UserError('--scaling measures only this project, without --peers')
   given = _SCALING.value
   if all(re.fullmatch('[1-9][0-9]*', times) for times in given):
     multiples = list(map(int, given))

@@ -104,8 +104,8 @@ class _PeakMemory:
 
   Linux divides pages among the processes that share them ("PSS"), so the sum
   over the tree counts each page once. But processes outside the tree share
-  libraries, too: beside another TensorFlow process, the tree looks smaller than
-  it is. For a single process, the kernel's `ru_maxrss` corrects that.
+  libraries, too: while another TensorFlow process runs, the tree looks smaller
+  than it is. For a single process, the kernel's `ru_maxrss` corrects that.
   """
 
   def __init__(self, pid: int):

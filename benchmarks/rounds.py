@@ -196,7 +196,7 @@ def alternate(
   if ours.failure:
     raise UserError(f'{ours.title} failed: {ours.failure}')
   if not ours.rounds:
-    raise UserError('the time was up before the first round')
+    raise UserError('the time ran out before the first round')
 
 
 def start(

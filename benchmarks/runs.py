@@ -25,7 +25,7 @@ FLAGS = flags.FLAGS
 def define_flags() -> None:
   """Defines this script's flags."""
   flags.DEFINE_list('model_dir', None, 'The runs, separated by commas.')
-  flags.DEFINE_string('text_file', None, 'Texts, one a line.')
+  flags.DEFINE_string('text_file', None, 'Texts, one per line.')
   flags.DEFINE_integer('num_rounds', 9, 'Rounds.', lower_bound=1)
   flags.DEFINE_string('output_file', None, 'A JSON file for the measurements.')
 

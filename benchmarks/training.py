@@ -91,9 +91,10 @@ _PEERS = flags.DEFINE_list(
 _VARIANTS = flags.DEFINE_list(
   'variants',
   [],
-  'Settings of this project to compare with its defaults, each as one more '
-  'contestant: jit_compile=false, dropout_rate=0, precision=float32; or, in '
-  'upper case, environment variables; several joined by +.',
+  'Settings of this project to compare with its defaults, each as an '
+  'additional contestant: jit_compile=false, dropout_rate=0, '
+  'precision=float32; or, in upper case, environment variables; several joined '
+  'by +.',
 )
 _PRECISION = flags.DEFINE_enum(
   'precision',
@@ -139,7 +140,7 @@ _TORCH_UNSET = flags.DEFINE_list(
   'torch_unset',
   [],
   'Environment variables that processes with PyTorch do not inherit, if '
-  "TensorFlow's libraries need others than PyTorch's.",
+  "TensorFlow's libraries need other values than PyTorch's.",
 )
 _WORK_DIR = flags.DEFINE_string(
   'work_dir',

@@ -30,7 +30,7 @@ from system.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-  """Where the data comes from; None stands for synthetic data."""
+  """Where the data comes from; None means synthetic data."""
 
   vocab_file: str | None
   wiki_file: str | None
@@ -70,7 +70,7 @@ def make_once(
     make: makes them.
 
   Raises:
-    UserError: there are records of other settings.
+    UserError: there are records made with other settings.
   """
   if not os.path.exists(path):
     make()

@@ -136,8 +136,8 @@ def items(
     kind, *rest = text.split(':')
     if kind not in KINDS or len(rest) > 2 or not all(rest):
       raise UserError(
-        f'--jobs={text}: expected {", ".join(KINDS)}, each alone, with a size '
-        'or with a size and a batch size, such as pretraining:2/128:1024'
+        f'--jobs={text}: expected {", ".join(KINDS)}, each by itself, with a '
+        'size, or with a size and a batch size, such as pretraining:2/128:1024'
       )
     for size in map(configs.check_size, rest[:1] or sizes):
       default = batch_sizes.get(f'{kind} {size}') or batch_sizes.get(kind)

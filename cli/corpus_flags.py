@@ -18,7 +18,7 @@ def check() -> None:
   """Checks the flags.
 
   Raises:
-    UserError: a flag is missing, wrong or without effect; it is named.
+    UserError: a flag is missing, wrong or without effect; the message names it.
   """
   flag_group.require('input_file')
   flag_group.refuse_without_effect(CorpusOptions)

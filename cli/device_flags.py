@@ -13,7 +13,8 @@ def check() -> None:
   """Checks the device flags.
 
   Raises:
-    UserError: flags have no effect or contradict each other; they are named.
+    UserError: flags have no effect or contradict each other; the message names
+      them.
   """
   flag_group.refuse_without_effect(DeviceOptions)
   options().check()

@@ -72,7 +72,7 @@ def options() -> DistillationOptions:
 
 
 def _drop_inherited_dump() -> None:
-  """Drops what a student's recorded command needed for its training alone.
+  """Drops what a student's recorded command needed only for training.
 
   With --from_run and --nodo_train, the student is evaluated: its dump is not
   made again, and it may be gone.

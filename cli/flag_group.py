@@ -167,7 +167,7 @@ def refuse_without_effect(*groups: type) -> None:
   See `settings.unmet`. If --from_run gives one, it takes its default instead.
 
   Raises:
-    UserError: a flag has no effect; flags and reason are named.
+    UserError: a flag has no effect; the message names flags and reason.
   """
   values = {name: FLAGS[name].value for name in FLAGS}
   without: dict[str, list[str]] = {}

@@ -23,7 +23,8 @@ def check(options: Any) -> None:
     options: all settings of a script, in groups that are defined as flags.
 
   Raises:
-    UserError: a local input is missing, or is no file; the setting is named.
+    UserError: a local input is missing, or is not a file; the message names the
+      setting.
   """
   values = {name: FLAGS[name].value for name in FLAGS}
   groups = [getattr(options, x.name) for x in dataclasses.fields(options)]

@@ -1,4 +1,4 @@
-"""Settings that the model's folder knows, where no flag gives them.
+"""Settings that the model's folder records, if no flag gives them.
 
 Tested by `tests/cli/model_settings_test.py`.
 """
@@ -14,7 +14,7 @@ FLAGS = flags.FLAGS
 
 
 def completed(options: Any) -> Any:
-  """Returns options with the settings that the model's folder knows.
+  """Returns options with the settings that the model's folder records.
 
   Args:
     options: all settings of a script.
@@ -36,7 +36,7 @@ def completed(options: Any) -> Any:
     name
     for name in FLAGS
     if FLAGS[name].present
-    # A run that is evaluated has files of its own.
+    # A run that is evaluated has its own files.
     and not (is_evaluated and run_flags.is_inherited(name))
   ]
   return model_settings.filled(options, given)

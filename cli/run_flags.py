@@ -68,7 +68,7 @@ def parse(arguments: list[str]) -> list[str]:
 
   Raises:
     UserError: a flag is unknown or its value is illegal, an argument is not
-      UTF-8, --flagfile is no text, or --from_run names no run of this script.
+      UTF-8, --flagfile is not text, or --from_run names no run of this script.
   """
   global _command
   script = os.path.basename(arguments[0]).removesuffix('.py')
@@ -109,7 +109,7 @@ def _parse(arguments: list[str]) -> list[str]:
     sys.exit(0)
   except UnicodeDecodeError as error:
     raise UserError(
-      f'--flagfile: expected UTF-8 text, one flag a line: {error}'
+      f'--flagfile: expected UTF-8 text, one flag per line: {error}'
     ) from error
   except flags.Error as error:
     # Absl writes 'ERROR:: Unable to open flagfile'.

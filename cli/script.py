@@ -1,7 +1,7 @@
 """Runs a script: flags, environment, log, error messages and exit status.
 
 A script calls `define` of the module that holds its flags (the modules
-`*_flags` beside this one), and then `run`. Names, defaults and meanings of
+`*_flags` of this package), and then `run`. Names, defaults and meanings of
 flags are google-research/bert's; the help of other flags begins with 'Added'.
 Nothing in this package imports TensorFlow before the flags are parsed and
 checked.

@@ -1,6 +1,6 @@
 """Makes pre-training records from text: masked LM and next sentence.
 
-The text has one sentence a line and blank lines between documents, or another
+The text has one sentence per line and blank lines between documents, or another
 form that --input_format names; plain or compressed.
 
   python data/create_pretraining_data.py --input_file='wiki-*.txt.gz' \\

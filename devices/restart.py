@@ -7,7 +7,7 @@ lost worker itself must be started from outside. A process that has lost its TPU
 retries, at growing intervals, until the TPU answers.
 
 The process gives up after an hour without progress. It then exits with status
-75, EX_TEMPFAIL of sysexits.h: the command is correct and can be given again.
+75, EX_TEMPFAIL of sysexits.h: the command is correct and can be run again.
 SIGTERM ends a process with the same status, see `cli.interrupt`.
 """
 

@@ -16,7 +16,7 @@ from tensorflow.python.framework import kernels
 # with libtpu 0.0.20 each of the 537 ops that have a kernel of this kind also
 # has one for TPUs.
 _XLA = 'XLA_CPU_JIT'
-# XLA computes this op, a function of shapes alone, when it compiles.
+# XLA computes this op, a function of shapes only, when it compiles.
 _FOLDED = 'BroadcastGradientArgs'
 # A function's arguments and results, which need no kernel.
 _ARGUMENTS_AND_RESULTS = ('Placeholder', '_Arg', '_Retval')

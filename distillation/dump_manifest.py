@@ -216,7 +216,7 @@ def _check_counts(manifest: Manifest) -> None:
 
 
 def _check_states(manifest: Manifest) -> None:
-  """Raises a `ValueError` if the [CLS] states' layers or size are no such."""
+  """Raises a `ValueError` if the [CLS] states' layers or size are invalid."""
   layers, size = manifest.cls_layers, manifest.cls_size
   are_numbers = all(type(x) is int and x >= 1 for x in layers)
   if not are_numbers or sorted(set(layers)) != layers:

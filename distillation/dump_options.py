@@ -76,7 +76,7 @@ class DumpOptions(TeacherOptions):
     """Returns the layers of `dump_cls_layers`.
 
     Raises:
-      UserError: they are no ascending numbers.
+      UserError: they are not ascending numbers.
     """
     return ascending_layers('dump_cls_layers', self.dump_cls_layers)
 

@@ -53,7 +53,7 @@ class ImportOptions(ScoreOptions):
     """Checks settings that depend on each other.
 
     Raises:
-      UserError: the settings are named.
+      UserError: the message names the settings.
     """
     self.check_names()
     if self.teacher_name is not None and not self.teacher_name.strip():
@@ -63,7 +63,7 @@ class ImportOptions(ScoreOptions):
     """Raises a `UserError` if the teacher cannot be scored on dev."""
     if not self.teacher_dev_scores:
       raise UserError(
-        'the teacher cannot be scored: give its scores of the texts of dev as '
+        'the teacher cannot be scored: give its scores for the texts of dev as '
         '`teacher_dev_scores`, or `allow_weak_teacher`. Without them, the '
         "student's agreement with its teacher is not measured, either."
       )

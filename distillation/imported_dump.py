@@ -1,7 +1,7 @@
 """Makes a logits dump of the scores that any teacher gave: --do_import_logits.
 
-The dump is one like any other: students, `tools.combine_dumps` and the merging
-of several teachers take it. Beside it, `imported_scores.json` tells what was
+The dump is like any other: students, `tools.combine_dumps` and the merging of
+several teachers take it. In its folder, `imported_scores.json` tells what was
 found in the tables.
 
 Tested by `tests/scripts/import_logits_test.py`.
@@ -40,7 +40,7 @@ from training import foreign_files, run_folder, run_lock, task_job
 from training.task_folder import TaskFolder
 
 FACTS = 'imported_scores.json'
-# The longest input of the released models, as the student is not known.
+# The maximum input length of the released models: the student is not known.
 _RELEASED_POSITIONS = 512
 
 
@@ -227,7 +227,7 @@ def _write_shard(job: ImportJob, path: str, part: slice) -> None:
 
 
 def _facts(job: ImportJob, scores: Mapping[str, float]) -> dict[str, Any]:
-  """Returns the fields of the manifest that the job knows."""
+  """Returns the fields of the manifest that the job can fill."""
   is_scored = job.dev_logits is not None
   return {
     'teacher': job.teacher,

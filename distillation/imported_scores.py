@@ -73,7 +73,7 @@ def read_tables(
 
   Raises:
     UserError: a table is missing or malformed, has no usable row, or has rows
-      without usable scores that are not to be left out; they are named.
+      without usable scores that are not to be left out; the message names them.
   """
   paths = dict.fromkeys(p for x in patterns for p in files.expand(x))
   found = [
@@ -102,7 +102,7 @@ def _report(table: ScoreRows) -> None:
     logging.warning('%s: left out: %s', table.path, table.describe_bad())
   if table.num_rescaled:
     logging.warning(
-      '%s: scaled the probabilities of %s texts to the sum 1, from which they '
+      '%s: scaled the probabilities of %s texts to sum to 1, from which they '
       'differed by up to %.4f',
       table.path,
       f'{table.num_rescaled:,}',
@@ -110,7 +110,7 @@ def _report(table: ScoreRows) -> None:
     )
   if table.num_bare:
     logging.info(
-      '%s: %s labels have no confidence: `teacher_label_confidence` is theirs',
+      '%s: %s labels have no confidence and get `teacher_label_confidence`',
       table.path,
       f'{table.num_bare:,}',
     )

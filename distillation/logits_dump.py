@@ -66,7 +66,7 @@ class Dump:
     """Yields every example, in the order of the transfer set.
 
     Raises:
-      UserError: a record is no example or contradicts the manifest, or the
+      UserError: a record is not an example or contradicts the manifest, or the
         numbers of examples and of labels are others than there.
     """
     num_labelled = 0
@@ -237,7 +237,7 @@ def open_dumps(dump_dirs: Iterable[str], task: Task) -> list[Dump]:
   Raises:
     UserError: a dump is incomplete or changed, was made for another task or
       labels, or differs from the first in its number of examples; or two
-      dumps are the same or share a teacher. The dumps are named.
+      dumps are the same or share a teacher. The message names the dumps.
   """
   dumps = [_open(folder, list(task.labels)) for folder in dump_dirs]
   _check_teachers_differ(dumps)
@@ -291,7 +291,7 @@ def _check_teachers_differ(dumps: Iterable[Dump]) -> None:
       other = dump_of.setdefault(origin.teacher_checksum, dump.folder)
       if other != dump.folder:
         raise UserError(
-          f'the dumps in {other} and {dump.folder} are of the same teacher, '
+          f'the dumps in {other} and {dump.folder} are from the same teacher, '
           f'{origin.teacher} (by its checksum): expected as many teachers as '
           'dumps'
         )

@@ -66,7 +66,7 @@ class StudentInput:
 
 
 def needs_own(dumps: Sequence[Dump], student: StudentInput) -> bool:
-  """Returns whether a student needs a dump of its own.
+  """Returns whether a student needs its own dump.
 
   It does not if there is one dump and the student can use it as it is.
   """
@@ -82,7 +82,7 @@ def check(dumps: Sequence[Dump], student: StudentInput) -> None:
     UserError: the student can use neither the ids nor the text of the dumps, or
       only one of a dump and the task has pairs of texts, or two dumps cannot be
       compared, or a dump says another size of the student's vocabulary; the
-      reason is named.
+      message gives the reason.
   """
   for dump in dumps:
     _check_vocab_size(dump, student.tokenizer)
@@ -164,8 +164,8 @@ def _check_vocab_size(dump: Dump, tokenizer: BertTokenizer) -> None:
 def base(dumps: Sequence[Dump], student: StudentInput) -> int:
   """Returns the number of the dump whose ids, or else text, a student uses.
 
-  Of several with fitting ids it is the first of those with the longest inputs.
-  Its labels are used, too.
+  Of several with fitting ids it is the first of those with the largest maximum
+  length. Its labels are used, too.
   """
   lengths = {
     number: dump.manifest.max_seq_length
@@ -200,8 +200,8 @@ def make(
     folder: the result's folder.
 
   Raises:
-    UserError: the dumps do not hold the same texts in the same order; the first
-      difference is named.
+    UserError: the dumps do not hold the same texts in the same order; the
+      message names the first difference.
   """
   made_from = _identity(fingerprints, student, temperature)
   if dump_manifest.exists(folder):

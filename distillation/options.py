@@ -53,7 +53,7 @@ class DistillationOptions(TaskJobOptions):
   def needs_data(self) -> bool:
     """Whether the task's own files are read.
 
-    A student that is only trained needs the dump alone.
+    A student that is only trained needs only the dump.
     """
     if self.training.do_train and not self.makes_dump:
       return bool(self.splits())
@@ -69,7 +69,7 @@ class DistillationOptions(TaskJobOptions):
     """Checks settings that depend on each other.
 
     Raises:
-      UserError: the settings are named.
+      UserError: the message names the settings.
     """
     super().check()
     self.student.layers()

@@ -3,7 +3,7 @@
 Source: Sun et al. 2019 (arXiv 1908.09355). The states come from the dump, so
 the teacher still runs once. The paper's teachers and students are equally wide;
 if the widths differ, a linear map for each layer is trained with the student.
-It is no part of released BERT: the state that a run resumes from holds it, the
+It is not part of released BERT: the state that a run resumes from holds it, the
 exported checkpoints do not.
 """
 
@@ -45,7 +45,7 @@ class PatientKd:
 
   @property
   def variables(self) -> dict[str, tf.Variable]:
-    """The trained variables beside the student's, by name."""
+    """The trained variables in addition to the student's, by name."""
     return {} if self.projection is None else {_PROJECTION: self.projection}
 
   def outputs(
@@ -83,7 +83,7 @@ def make(
   config: BertConfig,
   seed: int,
 ) -> PatientKd | None:
-  """Returns what the student's options ask for; None for the logits alone.
+  """Returns what the student's options request; None for the logits only.
 
   Call it in the strategy's scope, in which the student was made.
 

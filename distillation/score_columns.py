@@ -20,7 +20,7 @@ _NAMES = {
 }
 _LABEL_COLUMNS = ('prediction', 'label')
 _CONFIDENCE = 'confidence'
-# How Hugging Face's pipelines name the probability beside a label.
+# How Hugging Face's pipelines name the probability of a label.
 _SCORE = 'score'
 
 
@@ -231,7 +231,7 @@ def _missing(
   return UserError(
     f'{path} has no scores{" for " if given else ""}{", ".join(given)}: '
     f'expected columns {", ".join(kinds)}, or '
-    f'{" or ".join(_LABEL_COLUMNS)} with the label alone; the labels are '
+    f'{" or ".join(_LABEL_COLUMNS)} with only the label; the labels are '
     f'{listed(labels)}. Found {listed(columns)}'
   )
 

@@ -78,7 +78,7 @@ class ScoreOptions:
     """Checks settings that exclude each other.
 
     Raises:
-      UserError: the settings are named.
+      UserError: the message names the settings.
     """
     if self.teacher_score_prefix is not None and self.teacher_score_column:
       raise UserError(
@@ -94,7 +94,7 @@ class ScoreOptions:
       kind: one of `KINDS`.
 
     Raises:
-      UserError: a setting cannot take effect; it is named.
+      UserError: a setting cannot take effect; the message names it.
     """
     given = {
       name

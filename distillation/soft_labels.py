@@ -35,7 +35,7 @@ def make_distillation_loss(
     temperature: T; not used for numbers.
     hard_label_weight: w in [0, 1]. Above 0, batches have `label_ids`: -1, or
       NaN for numbers, marks an example without a label.
-    patient: adds the weighted loss of [CLS] states; None for the logits alone.
+    patient: adds the weighted loss of [CLS] states; None for the logits only.
   """
 
   def soft_loss(logits, batch, weights):

@@ -219,7 +219,7 @@ class SoftLabels:
   def make_source(self) -> RecordSource:
     """Returns the records; merges or tokenizes them first if needed.
 
-    Call `check` first. Writes `labels.txt` beside the student.
+    Call `check` first. Writes `labels.txt` to the student's folder.
     """
     label_order.write(self.output_dir, self.student.task.labels)
     dump = self.dumps[0]

@@ -60,7 +60,7 @@ class StudentOptions:
     """Returns the layers of `patient_layers`.
 
     Raises:
-      UserError: they are no ascending numbers.
+      UserError: they are not ascending numbers.
     """
     return ascending_layers('patient_layers', self.patient_layers)
 

@@ -293,9 +293,9 @@ def _warn_of_missing(
   jobs = sorted({number % job.num_jobs for number in missing})
   logging.warning(
     'Job %d has written its shards, but the dump is incomplete: %s are '
-    'missing, which the jobs with `shard_index`=%s write. The last job to end '
-    'completes the dump, and so does the command without `shard_index` and '
-    '`num_shards`.',
+    'missing, which the jobs with `shard_index`=%s write. The last job to '
+    'finish completes the dump, and so does the command without `shard_index` '
+    'and `num_shards`.',
     job.job,
     ', '.join(os.path.basename(paths[number]) for number in missing),
     ', '.join(map(str, jobs)),
@@ -303,7 +303,7 @@ def _warn_of_missing(
 
 
 def _facts(teacher: Teacher, job: DumpJob) -> dict[str, Any]:
-  """Returns the fields of the manifest that the job knows."""
+  """Returns the fields of the manifest that the job can fill."""
   transfer = job.transfer
   return {
     'teacher': teacher.checkpoint,

@@ -24,8 +24,8 @@ class TransferOptions:
 
   transfer_file: tuple[str, ...] = setting(
     (),
-    'Added: files of the transfer set, plain or gzip: text with a sentence or '
-    'a tab-separated pair a line, or tables (.csv, .jsonl, .parquet, or TSV '
+    'Added: files of the transfer set, plain or gzip: text with one sentence '
+    'or tab-separated pair per line, or tables (.csv, .jsonl, .parquet, or TSV '
     'with a header) with the columns --text_column and --text_pair_column; '
     'names and globs, separated by commas.',
     reads='files',
@@ -67,7 +67,7 @@ class TransferOptions:
   )
   max_transfer_examples: int | None = setting(
     None,
-    'Added: the most texts of the transfer set to use, drawn by '
+    'Added: the maximum number of texts of the transfer set to use, drawn by '
     '--transfer_seed; a smaller set is part of a larger one.',
     at_least=1,
     needs=('do_dump_logits',),

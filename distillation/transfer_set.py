@@ -186,7 +186,8 @@ def draw(
   Args:
     groups: the sources' texts.
     weights: above 0, one for each source.
-    count: the most texts to draw; None draws as many as the shares allow.
+    count: the maximum number of texts to draw; None draws as many as the shares
+      allow.
     seed: of the shuffle.
 
   Returns:

@@ -49,7 +49,8 @@ def read_files(
   Raises:
     UserError: a file is malformed, there is no text, a line has more than two
       columns or an empty half, or the set has single sentences and pairs. The
-      file and line are named. Or columns are given, but no file is a table.
+      message names the file and line. Or columns are given, but no file is a
+      table.
   """
   pattern_of: dict[str, int] = {}
   for number, pattern in enumerate(patterns):

@@ -14,8 +14,8 @@ Read the modules in this order; each uses only those above it:
   models             PreTrainer and Classifier
   hidden_states      states of the models that a student may imitate
 
-Beside the model, `options` declares its settings and `checkpoints` reads and
-writes its weights.
+In addition to the model, `options` declares its settings and `checkpoints`
+reads and writes its weights.
 
 Shapes use these letters: B examples in a batch, S tokens in a sequence, P
 masked positions, H hidden size, I intermediate size, A attention heads, L

@@ -1,4 +1,4 @@
-"""Hidden states that a student may imitate, computed beside a model's outputs.
+"""Hidden states that a student may imitate, computed with a model's outputs.
 
 The models' own `call` computes as little of the last layer as its heads need.
 These functions compute what methods beyond the logits need: [CLS] states of

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class ModelOptions:
   """Which model to build, and which checkpoint it starts from.
 
-  `bert_config_file`, `bert_size` or the files beside `init_checkpoint` give
+  `bert_config_file`, `bert_size` or the files next to `init_checkpoint` give
   the configuration.
   """
 
@@ -72,9 +72,10 @@ class ModelOptions:
   )
   max_seq_length: int = setting(
     128,
-    'The longest input in wordpieces, including [CLS] and [SEP]. Longer texts '
-    'are cut; records of another length are refused. If not given, scripts '
-    "that read text take that of the model's folder, if it records one.",
+    'The maximum input length in wordpieces, including [CLS] and [SEP]. Longer '
+    'texts are cut; records of another length are refused. If not given, '
+    "scripts that read text take that of the model's folder, if it records "
+    'one.',
     at_least=3,
     at_most=1 << 16,
     decides_weights=True,

@@ -46,7 +46,7 @@ def _inputs(plan: Plan) -> list[str]:
   transfer = f'{texts.num["transfer"]:,} texts'
   if not plan.options.source.transfer_file and not teacher.manifest:
     transfer += (
-      ', those of train alone; `transfer_file` would add unlabelled ones'
+      ', only those of train; `transfer_file` would add unlabelled ones'
     )
   start = plan.options.models
   student = start.start() or f'{start.bert_size}, from random weights'

@@ -63,7 +63,7 @@ def record(
     plan: the plan.
     method: the model's.
     run: the step that scored it.
-    model_dir: the model, if it does not lie in the run's folder.
+    model_dir: the model, if it is not in the run's folder.
   """
   done = plan.result(method)
   command = (

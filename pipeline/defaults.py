@@ -14,7 +14,7 @@ from pipeline.texts import Texts
 from system.errors import UserError
 
 # The lengths that are chosen. Text of every length is padded to a bucket of its
-# own anyway, so a longer one costs time for the longest texts alone.
+# own anyway, so a longer one costs time only for the longest texts.
 _LENGTHS = (32, 64, 96, 128, 192, 256)
 # The memory of attention grows with the square of the length: with 512 tokens
 # the fine-tuning of MiniLM (6/384) in batches of 32 took 8.8 GB.

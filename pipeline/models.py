@@ -41,8 +41,8 @@ class Teacher:
     kind: one of the kinds above.
     path: as the user gave it.
     config: the model's; None for a dump.
-    tokens: its vocabulary; None if no file beside it has it.
-    limit: the longest input that it can read.
+    tokens: its vocabulary; None if no file next to it has it.
+    limit: its maximum input length.
     casing: the file that records the casing, and do_lower_case; None if none.
     manifest: the dump's; None for a model.
     is_converted: whether it is a Hugging Face folder, which is converted first.
@@ -86,7 +86,7 @@ class Models:
 
   @property
   def limit(self) -> int:
-    """The longest input that both models can read."""
+    """The maximum input length that both models can read."""
     return min(self.teacher.limit, self.student.max_position_embeddings)
 
 
@@ -110,7 +110,7 @@ def find(options: PipelineOptions, labelled: Labelled) -> Models:
     vocab_file = locate(teacher.path).vocab_file
   if tokens is None:
     raise UserError(
-      f'no vocab.txt lies beside {teacher.path} or the student: give '
+      f'there is no vocab.txt next to {teacher.path} or the student: give '
       '`vocab_file`'
     )
   if options.models.is_embedded:
@@ -195,7 +195,7 @@ def _folded(labels: tuple[str, ...]) -> set[str]:
 
 
 def _tokens(checkpoint: Checkpoint) -> list[str] | None:
-  """Returns the vocabulary beside a checkpoint; None if there is none."""
+  """Returns the vocabulary next to a checkpoint; None if there is none."""
   if path := checkpoint.vocab_file:
     return text_files.read_list(path)
   if checkpoint.is_hugging_face:

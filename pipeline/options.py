@@ -13,12 +13,12 @@ from system.settings import MAX_SEED, setting
 
 @dataclasses.dataclass(frozen=True)
 class SourceOptions(LabelledOptions):
-  """The unlabelled texts beside the labelled ones."""
+  """The unlabelled texts, in addition to the labelled ones."""
 
   transfer_file: tuple[str, ...] = setting(
     (),
     'Added: the unlabelled texts that the teacher labels for the student: text '
-    'with a sentence or a tab-separated pair a line, or tables; names and '
+    'with one sentence or tab-separated pair per line, or tables; names and '
     'globs, separated by commas. The training texts are added. Without this '
     'flag, the student learns from the training texts only.',
     reads='files',
@@ -89,8 +89,8 @@ class ChoiceOptions:
 
   max_seq_length: int | None = setting(
     None,
-    'The longest input in wordpieces; longer texts are cut. Chosen from the '
-    'lengths of the labelled texts.',
+    'The maximum input length in wordpieces; longer texts are cut. Chosen from '
+    'the lengths of the labelled texts.',
     at_least=3,
     at_most=1 << 16,
   )
@@ -108,13 +108,13 @@ class ChoiceOptions:
   labels_learning_rate: float | None = setting(
     None,
     'Added: the peak learning rate of the student that is trained on labels '
-    'alone.',
+    'only.',
     more_than=0.0,
     needs=('labels_only',),
   )
   labels_epochs: float | None = setting(
     None,
-    'Added: the epochs of the student that is trained on labels alone.',
+    'Added: the epochs of the student that is trained on labels only.',
     more_than=0.0,
     needs=('labels_only',),
   )
@@ -154,7 +154,7 @@ class JobOptions:
   )
   labels_only: bool = setting(
     True,
-    'Added: whether to train the student on labels alone, too, to compare.',
+    'Added: whether to also train the student on labels only, to compare.',
   )
   dry_run: bool = setting(
     False, 'Added: whether to print the plan and its commands, and end.'
@@ -175,7 +175,7 @@ class PipelineOptions:
     """Checks settings that depend on each other.
 
     Raises:
-      UserError: the settings are named.
+      UserError: the message names the settings.
     """
     self.source.check()
     models = self.models

@@ -1,10 +1,10 @@
-"""A pipeline's plan: its inputs, its chosen values, and where everything lies.
+"""A pipeline's plan: its inputs, its chosen values, and where everything is.
 
   table ─▶ data ─▶ bag of words
                 └▶ teacher ─▶ dump ─▶ student
-                └▶ student on labels alone
+                └▶ student on labels only
 
-Everything stands below the output folder. `stages` turns a plan into commands.
+Everything is below the output folder. `stages` turns a plan into commands.
 Tested by `tests/pipeline/stages_test.py`.
 """
 
@@ -74,7 +74,7 @@ class Plan:
 
   @property
   def experiment_file(self) -> str:
-    """What the report reads beside the results."""
+    """What the report reads in addition to the results."""
     return os.path.join(self.results_dir, 'experiment.json')
 
   @property

@@ -34,7 +34,7 @@ def run(
 
   Args:
     options: the user's.
-    show: prints lines; settings stand in them as `name`.
+    show: prints lines; settings appear in them as `name`.
 
   Raises:
     UserError: as for `make_plan`, or a command failed.

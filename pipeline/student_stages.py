@@ -1,4 +1,4 @@
-"""The stages that train the student: distilled, and on labels alone.
+"""The stages that train the student: distilled, and on labels only.
 
 Tested by `tests/pipeline/stages_test.py`.
 """
@@ -26,7 +26,7 @@ def distilled(plan: Plan, needs: tuple[Step, ...]) -> list[Stage]:
 
 
 def on_labels(plan: Plan, needs: tuple[Step, ...]) -> list[Stage]:
-  """Returns the training on labels alone, and its record; none if unwanted.
+  """Returns the training on labels only, and its record; none if unwanted.
 
   Args:
     plan: the plan.
@@ -38,7 +38,7 @@ def on_labels(plan: Plan, needs: tuple[Step, ...]) -> list[Stage]:
     'learning_rate': plan.choices.labels_learning_rate.value,
     'num_train_epochs': plan.choices.labels_epochs.value,
   }
-  title = 'trains the same student on {:,} labels alone, to compare'
+  title = 'trains the same student on {:,} labels only, to compare'
   return _training(plan, ON_LABELS, own, 'train', needs, title)
 
 

@@ -13,11 +13,11 @@ from pipeline.plan import DISTILLED, METHODS, ON_LABELS, TEACHER, Plan
 from system import files, text_table
 from training import result_files
 
-# Shown beside the main score if a result has it.
+# Shown next to the main score if a result has it.
 _SECOND = {'accuracy': 'macro_f1', 'pearson': 'spearman'}
 _NAMES = {
   'bag-of-words': 'bag of words',
-  ON_LABELS: 'student on labels alone',
+  ON_LABELS: 'student on labels only',
   DISTILLED: 'student, distilled',
   TEACHER: 'teacher',
 }

@@ -72,7 +72,7 @@ def measure(source: SourceOptions, labelled: Labelled, models: Models) -> Texts:
   Raises:
     UserError: a file of the transfer set is malformed, or has single sentences
       where the labelled texts are pairs, or the other way round. Or all texts
-      stand in dev or test.
+      are in dev or test.
   """
   _leave_gpus_to_commands()
   tokenizer = BertTokenizer(

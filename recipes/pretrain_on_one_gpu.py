@@ -10,7 +10,7 @@ The recipe makes records. Then, for each size: a short pilot measures the speed,
 from which the number of steps follows; the model is trained and evaluated; and
 WORK_DIR/release gets it as Google packed its models, as a folder and as a zip.
 WORK_DIR/results gets a small JSON file, WORK_DIR/logs what the commands print.
-An interrupted recipe saves, and resumes when its command is given again. A
+An interrupted recipe saves, and resumes when its command is run again. A
 WORK_DIR has one text and, for each size, one set of flags; others are refused.
 
 --pilots first chooses the learning rate: it trains briefly with each of

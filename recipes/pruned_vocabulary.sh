@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fine-tunes BERT-Tiny on SST-2, with its whole vocabulary and with the pieces of
-# SST-2's training text alone, and compares size, speed and accuracy.
+# Fine-tunes BERT-Tiny on SST-2, with its whole vocabulary and with only the
+# pieces of SST-2's training text, and compares size, speed and accuracy.
 #
 #   recipes/pruned_vocabulary.sh DATA_DIR [WORK_DIR]
 #

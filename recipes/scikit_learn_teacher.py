@@ -5,7 +5,7 @@ r"""A teacher from scikit-learn: fits it on SST-2, and writes its scores.
 
 A logistic regression on the TF-IDF weights of words and pairs of words. The
 files are what `run_distillation.py --do_import_logits` reads: a column with the
-text and one with the probability of each label. Nothing here knows BERT.
+text and one with the probability of each label. Nothing here depends on BERT.
 
 Tested by `tests/recipes/scikit_learn_teacher_test.py`.
 """
@@ -26,7 +26,7 @@ FLAGS = flags.FLAGS
 def define_flags() -> None:
   """Defines this script's flags."""
   flags.DEFINE_string('data_dir', None, 'The folder of SST-2.')
-  flags.DEFINE_string('text_file', None, 'The texts to score, one a line.')
+  flags.DEFINE_string('text_file', None, 'The texts to score, one per line.')
   flags.DEFINE_string('scores_file', None, 'The CSV file to write for them.')
   flags.DEFINE_string(
     'dev_scores_file', None, 'The CSV file to write for the dev split.'

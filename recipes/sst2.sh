@@ -6,7 +6,7 @@
 #   recipes/sst2.sh DATA_DIR [WORK_DIR [RESULTS_DIR]]
 #
 # DATA_DIR holds wiki/, glue/SST-2, imdb/ and vocab/; recipes/README.md names the
-# sources. An interrupted recipe resumes when its command is given again. Results
+# sources. An interrupted recipe resumes when its command is run again. Results
 # in RESULTS_DIR are kept.
 set -euo pipefail
 
@@ -103,7 +103,7 @@ distil() {  # method, seed, more flags
 
 for seed in 1 2 3; do
   say "Students, seed $seed"
-  # Chosen of 1e-4 and 3e-4 with seed 9 alone; on which split was not recorded.
+  # Chosen from 1e-4 and 3e-4, only with seed 9; the split was not recorded.
   fine_tune PF "$seed" 1e-4 --init_checkpoint="$work/tiny"
   distil PD "$seed" --init_checkpoint="$work/tiny"
   fine_tune basic "$seed" 3e-4

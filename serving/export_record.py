@@ -61,7 +61,7 @@ def labels(folder: str, num_outputs: int) -> tuple[str, ...]:
   """Returns the labels of an export's model; none if it is a regressor.
 
   They are those of export.json, else those of config.json, in which LABEL_0,
-  LABEL_1, ... are no names.
+  LABEL_1, ... are not names.
 
   Args:
     folder: the export's.
@@ -90,7 +90,7 @@ def labels(folder: str, num_outputs: int) -> tuple[str, ...]:
 
 
 def longest_input(folder: str) -> int:
-  """Returns the longest input in tokens that the files of a folder allow.
+  """Returns the maximum input length in tokens that a folder's files allow.
 
   It is that of export.json, else that of the tokenizer, else the number of the
   model's positions.
@@ -108,7 +108,7 @@ def longest_input(folder: str) -> int:
 
 
 def of_tokenizer(folder: str) -> int | None:
-  """Returns the longest input of a folder's tokenizer; None if unknown."""
+  """Returns the maximum length of a folder's tokenizer; None if unknown."""
   return _number(folder, tokenizer_files.CONFIG, 'model_max_length')
 
 

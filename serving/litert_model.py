@@ -131,7 +131,7 @@ def _runner(path: str):
   """Returns the runner of a model's signature.
 
   Raises:
-    UserError: the file is no model, or it has other inputs or outputs.
+    UserError: the file is not a model, or it has other inputs or outputs.
   """
   from ai_edge_litert import interpreter
 
@@ -142,7 +142,8 @@ def _runner(path: str):
       model_content=content
     ).get_signature_runner()
   except (RuntimeError, ValueError) as error:
-    raise UserError(f'{path} is no LiteRT model: {reason_of(error)}') from error
+    reason = reason_of(error)
+    raise UserError(f'{path} is not a LiteRT model: {reason}') from error
   inputs, outputs = runner.get_input_details(), runner.get_output_details()
   if set(inputs) != set(INPUTS) or set(outputs) != {_OUTPUT}:
     raise UserError(

@@ -41,7 +41,7 @@ class Model(abc.ABC):
     labels: in the order of the logits; empty if it predicts a number.
     takes_pairs: whether a text is a pair; None if the folder does not record
       it.
-    max_seq_length: the longest input in tokens; longer texts are cut.
+    max_seq_length: the maximum input length in tokens; longer texts are cut.
     temperature: divides the logits of labels before the softmax.
   """
 

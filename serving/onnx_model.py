@@ -132,7 +132,8 @@ def _session(path: str):
     )
   # ONNX Runtime has many kinds of errors, without a common base.
   except Exception as error:
-    raise UserError(f'{path} is no ONNX model: {reason_of(error)}') from error
+    reason = reason_of(error)
+    raise UserError(f'{path} is not an ONNX model: {reason}') from error
 
 
 def num_outputs(shapes: Mapping[str, Sequence], path: str) -> int:

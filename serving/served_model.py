@@ -76,7 +76,7 @@ def load(folder: str, kind: str = 'float32') -> ServedModel:
   """Loads a model.
 
   Raises:
-    UserError: it is missing or damaged, or is no export of this project.
+    UserError: it is missing or damaged, or is not an export of this project.
   """
   path = find(folder, kind)
   recorded = export_file.read(folder)

@@ -40,7 +40,7 @@ from system.errors import UserError
 from training import calibration
 from training.predictor import Predictor
 
-# Google's format does not record the longest input.
+# Google's format does not record the maximum input length.
 _MAX_SEQ_LENGTH = 128
 
 
@@ -149,7 +149,7 @@ def _takes_pairs(checkpoint: Checkpoint) -> bool | None:
 
 
 def longest_input(checkpoint: Checkpoint, config: BertConfig) -> int:
-  """Returns the longest input of a checkpoint without a model.json."""
+  """Returns the maximum input length of a checkpoint without a model.json."""
   folder = checkpoint.folder
   if checkpoint.is_hugging_face:
     longest = export_record.longest_input(folder)
@@ -161,7 +161,7 @@ def longest_input(checkpoint: Checkpoint, config: BertConfig) -> int:
 def _load_parts(
   checkpoint: Checkpoint, config: BertConfig, num_outputs: int
 ) -> tuple[Classifier, BertTokenizer]:
-  """Makes the classifier and the tokenizer; checks the files beside that."""
+  """Makes the classifier and the tokenizer while it checks the files."""
   with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
     # Checksums leave Python's lock to the other steps.
     check = pool.submit(checkpoint.check_recorded)
@@ -217,7 +217,7 @@ def labels_of(
   if num_outputs != (len(labels) or 1):
     raise UserError(
       f'{checkpoint.prefix} has a head with {num_outputs} outputs, but '
-      f'{len(labels)} labels are recorded beside it'
+      f'{len(labels)} labels are recorded next to it'
     )
   return labels
 
@@ -232,13 +232,13 @@ def _labels_beside(checkpoint: Checkpoint, num_outputs: int) -> tuple[str, ...]:
   if labels := export_file.read(checkpoint.folder).labels:
     return labels
   raise UserError(
-    f'there is neither model.json nor {label_order.FILE} beside '
+    f'there is neither model.json nor {label_order.FILE} next to '
     f'{checkpoint.prefix}: the names of its {num_outputs} labels are unknown'
   )
 
 
 def tokenizer_of(checkpoint: Checkpoint, config: BertConfig) -> BertTokenizer:
-  """Returns the tokenizer of the files beside a checkpoint.
+  """Returns the tokenizer of the files next to a checkpoint.
 
   Raises:
     UserError: the vocabulary is missing or larger than the model's, or a file

@@ -28,7 +28,7 @@ class TokenizerFile:
 
     Args:
       folder: the export's.
-      longest: the longest input in tokens; longer ones are cut.
+      longest: the maximum input length in tokens; longer texts are cut.
 
     Raises:
       UserError: the file is damaged.

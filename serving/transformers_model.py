@@ -80,7 +80,7 @@ def check(folder: str) -> None:
   """Raises a `UserError` if the folder holds no weights of transformers."""
   if not hugging_face_reader.find_weights(folder):
     raise UserError(
-      f'{folder} is no Hugging Face export: it has none of '
+      f'{folder} is not a Hugging Face export: it has none of '
       f'{", ".join(hugging_face_reader.WEIGHTS_FILES)}. '
       '`python -m tools.export_model --format=hugging_face` writes one'
     )

@@ -2,7 +2,7 @@
 
 The terminal sends Ctrl-C to all processes in the foreground. A script that gets
 it twice, from the terminal and from its parent, would end without saving.
-Therefore a command has a session of its own, and its parent passes signals on.
+Therefore a command has its own session, and its parent passes signals on.
 
 Tested by `tests/system/step_runner_test.py`.
 """

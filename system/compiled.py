@@ -26,7 +26,7 @@ class _OptionalCache(FunctionCache):
 
   A change of any module of the function's package empties it: machine code
   contains the functions that it calls, and the constants, of other modules.
-  Numba alone looks at the function's own file.
+  Numba itself looks only at the function's own file.
   """
 
   def __init__(self, function: Callable):

@@ -18,7 +18,7 @@ def check_free(folder: str, names: Iterable[str], reason: str) -> None:
     reason: says why such files are not the caller's own; follows their names.
 
   Raises:
-    UserError: the folder holds some; they are named.
+    UserError: the folder holds some; the message names them.
   """
   found = [x for x in names if files.exists(os.path.join(folder, x))]
   if found:
@@ -38,7 +38,7 @@ def filled(path: str) -> Iterator[str]:
       replaced when the block ends, and stays if the block raises.
 
   Yields:
-    The temporary name of a new, empty folder beside it.
+    The temporary name of a new, empty folder next to it.
 
   Raises:
     UserError: the folder cannot be made or renamed.

@@ -1,4 +1,4 @@
-"""Where this project lies.
+"""Where this project is.
 
 Tested by `tests/modeling/checkpoints/embedded_encoder_test.py`.
 """
@@ -15,7 +15,7 @@ def path(name: str) -> str:
     name: the path relative to the project.
 
   Returns:
-    The name alone in the project's folder, where the scripts are usually run:
+    Just the name in the project's folder, where the scripts are usually run:
     commands with such a path are easier to read. Elsewhere, the whole path.
   """
   return name if os.getcwd() == ROOT else os.path.join(ROOT, name)

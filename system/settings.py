@@ -126,8 +126,8 @@ def check(options: Any) -> None:
 
   Raises:
     UserError: a value is outside its limits, a number is NaN or infinite, or
-      the value of an integer setting is not whole; setting, value and limits
-      are named.
+      the value of an integer setting is not whole; the message names setting,
+      value and limits.
   """
   for each in declared_in(type(options)):
     value = getattr(options, each.name)

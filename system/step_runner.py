@@ -57,7 +57,8 @@ def run(
       commands write to their logs, and to end with the first failure.
 
   Raises:
-    UserError: a command failed; all failed ones and their logs are named.
+    UserError: a command failed; the message names all failed ones and their
+      logs.
     Unavailable: a command stopped by itself, and is to be started again.
     Stopped: SIGTERM or Ctrl-C stopped the list, and its commands have ended.
   """
@@ -276,7 +277,7 @@ class Runner:
     return process.wait()
 
   def _run_command(self, step: Step, log: str, is_alone: bool) -> int:
-    """Returns the exit status of a command, which may have all cores alone."""
+    """Returns the exit status of a command, which may use all cores."""
     environment = {**os.environ, 'PYTHON': sys.executable}
     if not is_alone:
       threads = max(num_cores() // self._num_jobs, 1)
@@ -356,12 +357,12 @@ class ShownRunner(Runner):
 
 
 def seconds_file(log: str) -> str:
-  """Returns the file beside a log that has the seconds of unfinished tries."""
+  """Returns the file next to a log with the seconds of unfinished tries."""
   return f'{log.removesuffix(".log")}.seconds.json'
 
 
 class _Tries:
-  """The seconds of a step's tries so far, in a file beside its log.
+  """The seconds of a step's tries so far, in a file next to its log.
 
   While a try runs, the file holds null. So the sum is unknown, not too small,
   after a try that was killed together with the list.

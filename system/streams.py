@@ -63,7 +63,7 @@ def read_blocks(
 
   Raises:
     UserError: the file cannot be read, is damaged or cut short, or its lines
-      end with a carriage return alone; the message names the file and the last
+      end with only a carriage return; the message names the file and the last
       intact line.
   """
   line = 1

@@ -13,9 +13,9 @@ of a pair are those of both texts.
 
 The data is that of `--task_name=custom` in --data_dir: train, dev and test with
 the columns sentence and label, or those that you name. Without a test split, or
-if it has no labels, dev alone is scored. Or it is one table, --input_file,
+if it has no labels, only dev is scored. Or it is one table, --input_file,
 which is split by label without leaks, 80 : 10 : 10; --dev_file and --test_file
-may be tables of their own. The result is a file like those of
+may name separate tables. The result is a file like those of
 `tools.record_result`.
 """
 
@@ -75,7 +75,7 @@ def evaluate(splits: Splits, is_regression: bool = False) -> dict[str, Any]:
   Returns:
     Fields of a result: 'scores' are 'accuracy' on test, in [0, 1], or 'pearson'
     and 'spearman'; the same on dev, as 'dev_accuracy'; without a test split,
-    those on dev alone. 'split', the one that is not named in the scores;
+    only those on dev. 'split', the one that is not named in the scores;
     'parameters', the number of weights and biases of the regression;
     'examples_per_second', the speed of predicting it from text to label on one
     core; 'seconds', the time of it all.
@@ -95,7 +95,7 @@ def evaluate(splits: Splits, is_regression: bool = False) -> dict[str, Any]:
   begin = time.perf_counter()
   try:
     model.fit(*_columns(splits['train'], is_regression))
-  except ValueError as error:  # One label alone, or texts without a word.
+  except ValueError as error:  # A single label, or texts without a word.
     raise UserError(f'the train split: {error}') from error
   scores = {}
   for name in dict.fromkeys(['dev', split]):

@@ -6,7 +6,7 @@ r"""Exports a trained model to other ecosystems, and checks each export.
     --format=onnx,litert --quantize=dynamic,static
 
 Each format is a folder of OUTPUT_DIR. It is written under a temporary name and
-loaded again in a fresh process, with the packages of its ecosystem alone. Then
+loaded again in a fresh process, with only the packages of its ecosystem. Then
 its outputs, labels and token ids are compared with those of the run, and
 export.json in the folder records how they differ. An export that differs too
 much is removed; the other formats are still written, and the exit status is 1.
@@ -14,8 +14,8 @@ much is removed; the other formats are still written, and the exit status is 1.
   hugging_face   for transformers: model.safetensors, config.json, tokenizer
   onnx           for ONNX Runtime and transformers.js: onnx/model.onnx and the
                  same configuration and tokenizer
-  litert         for LiteRT (TensorFlow Lite): model.tflite for one text of the
-                 longest input, labels, vocabulary, and texts with their ids
+  litert         for LiteRT (TensorFlow Lite): model.tflite for one text, padded
+                 to the maximum length; labels, vocabulary, texts with their ids
   saved_model    for TensorFlow Serving: text in, labels out; the tokenizer is
                  in the graph
   tf_models      for tf-models-official: a TensorFlow 2 checkpoint, params.yaml
@@ -63,7 +63,7 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'output_dir',
     None,
-    'The folder to write to; each format gets a folder in it.',
+    'The folder to write to; each format gets its own folder in it.',
   )
   flags.DEFINE_list(
     'format', ['hugging_face'], f'What to write: {", ".join(formats.NAMES)}.'
@@ -78,9 +78,9 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'text_file',
     None,
-    'The texts to compare on, one a line; a pair as two, separated by a tab. '
+    'The texts to compare on, one per line; a pair as two, separated by a tab. '
     "By default up to 2,000 texts of the run's dev set, or built-in texts if "
-    'it is not at hand.',
+    'it is not available.',
   )
   flags.DEFINE_string(
     'data_dir',
@@ -91,16 +91,15 @@ def define_flags() -> None:
   flags.DEFINE_float(
     'min_equal_ids',
     0.98,
-    'An export with equal token ids for a smaller share of the texts is '
-    'removed.',
+    'An export is removed if a smaller share of the texts has equal token ids.',
     lower_bound=0.0,
     upper_bound=1.0,
   )
   flags.DEFINE_string(
     'checker_python',
     None,
-    'The Python interpreter that loads the exports again, of an environment '
-    'with the packages of their ecosystems; this one by default.',
+    'The Python interpreter that loads the exports again, from an environment '
+    'with the packages of their ecosystems; by default this one.',
   )
   flags.DEFINE_list(
     'quantize',
@@ -114,7 +113,7 @@ def define_flags() -> None:
     None,
     'With --quantize=static: the texts that decide the ranges of activations, '
     'as in --text_file. By default those of the logits dump that the run was '
-    'distilled on, or its dev set if the dump is not at hand.',
+    'distilled on, or its dev set if the dump is not available.',
   )
   flags.DEFINE_float(
     'max_metric_loss',
@@ -215,7 +214,7 @@ def _check_quantize() -> None:
 
 
 def _dev_set(model: 'Parts') -> 'DevSet | None':
-  """Returns the run's dev set; None if it is neither at hand nor needed."""
+  """Returns the run's dev set; None if it is unavailable or not needed."""
   from serving.exports import texts
 
   if not FLAGS.quantize:
@@ -231,7 +230,8 @@ def _dev_set(model: 'Parts') -> 'DevSet | None':
     return texts.dev_set(model, FLAGS.data_dir)
   except UserError as error:
     raise UserError(
-      f"--quantize measures on the run's dev set, which is not at hand: {error}"
+      "--quantize measures on the run's dev set, which is not available: "
+      f'{error}'
     ) from error
 
 

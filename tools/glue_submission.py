@@ -8,7 +8,7 @@ run_distillation.py with --do_predict on GLUE's official test file.
 
 The zip holds one TSV file for each test set: the header `index`, `prediction`,
 then one line per example in the order of the indices, 0 to N - 1. Labels are
-spelled as in GLUE's training files; STS-B's numbers lie in [0, 5]. The site
+spelled as in GLUE's training files; STS-B's numbers are in [0, 5]. The site
 accepts only submissions with all eleven files.
 """
 

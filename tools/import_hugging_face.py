@@ -8,8 +8,8 @@ config.json, vocab.txt or tokenizer.json, and model.safetensors or
 pytorch_model.bin, in one file or with an index. The tool writes
 bert_config.json, vocab.txt and bert_model.ckpt; labels.txt if a labels.txt or
 config.json names a classifier's classes; tokenizer_config.json with the casing,
-if it is known, and a classifier's longest input; and, of an export of this
-project, model.json with the longest input and the temperature.
+if it is known, and a classifier's maximum input length; and, for an export of
+this project, model.json with the maximum input length and the temperature.
 """
 
 import itertools
@@ -169,7 +169,7 @@ def _read_vocabulary(
 
   Raises:
     UserError: there are more tokens than ids, or far fewer; an added token has
-      the id of another token; or the tokens are no vocabulary of a BERT, as
+      the id of another token; or the tokens are not a BERT vocabulary, as
       for `vocabulary.from_lines`.
   """
   folder, name = os.path.split(path)
@@ -194,7 +194,9 @@ def _read_vocabulary(
   beyond = range(len(tokens), config.vocab_size)
   tokens = tokens + [added.get(i) or next(fillers) for i in beyond]
   if odd := [token for token in tokens if '\n' in token or not token]:
-    raise UserError(f'{folder}: the token {shown(odd[0])} is no line of text')
+    raise UserError(
+      f'{folder}: the token {shown(odd[0])} is not a line of text'
+    )
   vocabulary.from_lines(tokens, f'the vocabulary of {path}')  # Checks them.
   return tokens, list(added.values()), padding
 

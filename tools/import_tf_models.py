@@ -8,8 +8,8 @@ is one of its training runs (`model_dir`), one of its released models, or an
 export of `tools.export_model --format=tf_models`: a TensorFlow 2 checkpoint of
 an encoder, a classifier or a pre-trainer, with params.yaml or bert_config.json.
 The tool writes bert_config.json, vocab.txt and bert_model.ckpt; labels.txt and
-tokenizer_config.json if the labels and the casing are known; and, of an export,
-model.json with the longest input and the temperature.
+tokenizer_config.json if the labels and the casing are known; and, for an
+export, model.json with the maximum input length and the temperature.
 """
 
 import os

@@ -30,7 +30,8 @@ class ImportedModel(NamedTuple):
     tokens: the lines of its vocabulary.
     casing: the file that records the casing, and do_lower_case; None if
       unknown.
-    longest_input: of a classifier, in tokens; None if unknown.
+    longest_input: a classifier's maximum input length, in tokens; None if
+      unknown.
   """
 
   folder: str
@@ -42,7 +43,7 @@ class ImportedModel(NamedTuple):
 
 
 def write(model: ImportedModel, output_dir: str) -> tuple[str, list[str]]:
-  """Writes a model's weights, and beside them what its folder says of it.
+  """Writes a model's weights, and next to them what its folder says of it.
 
   Args:
     model: the model.
@@ -149,6 +150,6 @@ def _unnamed(model: ImportedModel, labels: tuple[str, ...]) -> list[str]:
   if labels or len(model.weights.get(HEAD_BIAS, ())) < 2:
     return []
   return [
-    'the classes have no names: write labels.txt beside the checkpoint, one '
-    'label a line, in the order of the logits'
+    'the classes have no names: write labels.txt next to the checkpoint, one '
+    'label per line, in the order of the logits'
   ]

@@ -53,7 +53,9 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'license', None, 'The licence of the model, such as apache-2.0.'
   )
-  flags.DEFINE_string('limits', None, 'What the model is not fit for, a text.')
+  flags.DEFINE_string(
+    'limits', None, 'A text that says what the model is not suitable for.'
+  )
   flags.DEFINE_bool('overwrite', False, 'Whether to replace an earlier card.')
 
 

@@ -46,7 +46,7 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'output_dir',
     None,
-    'The folder that takes the packed folder and the zip file.',
+    'The folder for the packed folder and the zip file.',
   )
   flags.DEFINE_bool(
     'do_lower_case',
@@ -116,7 +116,7 @@ def _check_replaceable(folder: str, names: Sequence[str]) -> None:
   found = os.listdir(folder) if os.path.isdir(folder) else []
   if others := sorted(set(found) - set(names)):
     raise UserError(
-      f'{folder} holds {listed(others)}, which are no part of a release, and '
+      f'{folder} holds {listed(others)}, which are not part of a release, and '
       'would be replaced. Give another `output_dir`'
     )
 

@@ -11,9 +11,9 @@ Prints a line for each line: the label, its probability and the text, separated
 by tabs; or the predicted number and the text. A model of pairs takes the two
 texts of a line separated by a tab. With --text_column the input is a table with
 a header. The folder gives everything else: weights, vocabulary, casing, labels,
-the longest input.
+the maximum input length.
 
-Lines are labelled as they come, so the tool may stand inside a pipe.
+Lines are labelled as they arrive, so the tool can be used inside a pipe.
 
 The folder may also be an export. ONNX Runtime computes an ONNX export, and
 LiteRT a LiteRT export, without TensorFlow, which starts faster. --compare
@@ -49,7 +49,7 @@ def define_flags() -> None:
     'runtime',
     None,
     runtimes.NAMES,
-    'What computes the model. By default onnx for an ONNX export, litert for '
+    'What runs the model. By default onnx for an ONNX export, litert for '
     'a LiteRT export, and else tensorflow, which also reads a Hugging Face '
     'export.',
   )
@@ -63,7 +63,7 @@ def define_flags() -> None:
     'compare_runtime',
     None,
     runtimes.NAMES,
-    'With --compare: what computes the second model.',
+    'With --compare: what runs the second model.',
   )
   flags.DEFINE_string(
     'input_file',
@@ -83,14 +83,14 @@ def define_flags() -> None:
     'input_format',
     None,
     ('tsv', 'csv', 'jsonl', 'parquet'),
-    'The format of a table, with --text_column. By default what the ending of '
-    '--input_file says, else tsv.',
+    'The format of a table, with --text_column. By default the format that the '
+    'extension of --input_file names, else tsv.',
   )
   flags.DEFINE_enum(
     'format',
     'tsv',
     ('tsv', 'jsonl'),
-    'tsv: columns; jsonl: an object a line.',
+    'tsv: columns; jsonl: one object per line.',
   )
   flags.DEFINE_integer(
     'top_k',
@@ -149,7 +149,7 @@ def _check_flags() -> None:
   # The lines of a TSV file may be texts, or pairs.
   if not FLAGS.text_column and _table_format() != 'tsv':
     raise UserError(
-      f'--input_file={FLAGS.input_file} is a table by its ending: name the '
+      f'--input_file={FLAGS.input_file} is a table by its extension: name the '
       'column with the text, as --text_column=NAME'
     )
   if FLAGS.compare_runtime and not FLAGS.compare:

@@ -40,7 +40,7 @@ class Source:
   text_pair_column: str | None = None
 
   def read(self) -> Iterator[tuple[str, Text]]:
-    """Yields where a text stands, for messages, and the text or pair.
+    """Yields where a text comes from, for messages, and the text or pair.
 
     Raises:
       UserError: the input cannot be read, is not UTF-8, lacks a column, or has

@@ -9,7 +9,7 @@ never has. The tool tokenises --input_file and keeps the pieces that occur
 others go, with their rows of the word embeddings and of the masked-LM head.
 Nothing else changes: on a text of kept pieces the model computes the same.
 
-The model is a checkpoint with its vocab.txt beside it, pre-trained or
+The model is a checkpoint with its vocab.txt next to it, pre-trained or
 fine-tuned, in any form that --init_checkpoint takes. The output is a folder
 like that of a run: model.ckpt-<step>, bert_config.json, vocab.txt, model.json,
 labels.txt if there are labels, and prune.json, which holds the printed table:
@@ -64,7 +64,7 @@ def define_flags() -> None:
   flags.DEFINE_bool(
     'do_lower_case',
     None,
-    'Whether the model lower-cases its text, if no file beside it says so.',
+    'Whether the model lower-cases its text, if no file next to it says so.',
   )
 
 
@@ -83,7 +83,7 @@ def prune(
       measured on each.
     output_dir: a new or empty folder.
     min_count: how often a piece must occur to stay.
-    do_lower_case: whether its text is lower-cased; None if a file beside the
+    do_lower_case: whether its text is lower-cased; None if a file next to the
       model says so.
 
   Returns:
@@ -101,11 +101,11 @@ def prune(
 
   config = checkpoint.required_config()
   if (vocab_file := checkpoint.vocab_file) is None:
-    raise UserError(f'there is no {VOCAB} beside {checkpoint.prefix}')
+    raise UserError(f'there is no {VOCAB} next to {checkpoint.prefix}')
   do_lower_case = checkpoint.casing_or(do_lower_case)
   if do_lower_case is None:
     raise UserError(
-      f'no file beside {checkpoint.prefix} says whether its text is '
+      f'no file next to {checkpoint.prefix} says whether its text is '
       'lower-cased: give --do_lower_case or --nodo_lower_case'
     )
   before = BertTokenizer(vocab_file, do_lower_case)

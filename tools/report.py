@@ -3,9 +3,9 @@ r"""Makes tables, figures and one HTML page of the results of experiments.
   python -m tools.report --results_dir=recipes/results/sst2 --output_dir=report
 
 The folder, or each folder in it, is an experiment: an experiment.json says what
-to show (`tools/reporting/experiments.py` describes its keys), and beside it lie
-the results that `tools.record_result` writes. The tool writes index.html, the
-same as README.md, and for each experiment its table <name>.md, all its runs
+to show (`tools/reporting/experiments.py` describes its keys), and next to it
+are the results that `tools.record_result` writes. The tool writes index.html,
+the same as README.md, and for each experiment its table <name>.md, all its runs
 <name>.csv, and its figure <name>.svg and <name>.png. The same results give the
 same bytes.
 """

@@ -63,7 +63,7 @@ def check(record: Any, where: str) -> dict[str, Any]:
     raise UserError(f'{where}: expected a JSON object, got {shown(record)}')
   if unknown := sorted(record.keys() - set(FIELDS)):
     raise UserError(
-      f'{where}: {unknown[0]} is no field of a result; the fields are '
+      f'{where}: {unknown[0]} is not a field of a result; the fields are '
       f'{", ".join(FIELDS)}'
     )
   full = {name: record.get(name) for name in FIELDS}

@@ -49,7 +49,7 @@ def make(
     keys: what the run stands for; those that are None are left out.
     seconds: the wall time of its commands; None if unknown.
     split: the evaluated split, as for `run_facts.evaluated_split`.
-    model_dir: the evaluated model, if it does not lie in `run_dir`.
+    model_dir: the evaluated model, if it is not in `run_dir`.
     is_here: whether it ran on this machine, whose hardware is recorded then.
 
   Returns:

@@ -177,7 +177,7 @@ def read_documents(path: str, text_column: str | None) -> Iterator[str]:
   is_table, rows = text_rows.open_file(path, columns)
   if not is_table:
     raise UserError(
-      f'--text_column={text_column} cannot take effect: {path} is no table'
+      f'--text_column={text_column} cannot take effect: {path} is not a table'
     )
   yield from (row.texts[0] for row in rows)
 

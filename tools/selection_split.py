@@ -111,7 +111,7 @@ def _normalized(example: Example, is_symmetric: bool) -> list[str]:
 
 
 def _occurs_once(orders: Sequence[str], everything: str) -> bool:
-  """Returns whether a text is part of its own row alone, in any order."""
+  """Returns whether a text is part of only its own row, in any order."""
   text, *others = orders
   first = everything.find(text)
   is_repeated = everything.find(text, first + 1) >= 0
@@ -142,7 +142,8 @@ def write(
   paths = {split: task.locate(data_dir, split) for split in ('train', 'dev')}
   if paths['train'] == paths['dev']:
     raise UserError(
-      f'{paths["train"]} holds both splits of {task.name}; expected a file each'
+      f'{paths["train"]} holds both splits of {task.name}; expected a file for '
+      'each'
     )
   if os.path.realpath(output_dir) == os.path.dirname(
     os.path.realpath(paths['train'])

@@ -4,7 +4,7 @@ r"""Splits one table of labelled texts into train, dev and test.
     --label_column=stars --output_dir=splits
   python run_classifier.py --task_name=custom --data_dir=splits ...
 
-dev and test get each label's share. No text stands in two splits. The same
+dev and test get each label's share. No text is in two splits. The same
 tables, columns and --split_seed give the same splits. The folder holds train,
 dev and test with the columns sentence, sentence2 (for pairs) and label, and
 split.json, which counts examples, labels, duplicates and rows left out.

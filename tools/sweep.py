@@ -5,7 +5,7 @@ r"""Runs a script with every combination of some flags' values.
     run_classifier.py --do_train --do_eval --task_name=SST-2 ...
 
 The words after `--` are a script and the flags that all runs share. Each run
-gets a folder of its own as --output_dir, SWEEP_DIR/runs/<values>, and a result
+gets its own folder as --output_dir, SWEEP_DIR/runs/<values>, and a result
 in SWEEP_DIR/results. The same command continues a sweep: finished runs are
 skipped, unfinished ones resume; a folder with runs of another command is
 refused. At the end the combinations are printed, the best first by --metric.
@@ -14,8 +14,8 @@ For a cluster, --write_flagfiles writes the flags of each run to
 SWEEP_DIR/flags/<number>.txt, from 0, and runs nothing; the log lists the
 numbers of the unfinished runs. The cluster's own scheduler then runs the script
 once for each of these, with --flagfile and the file's path (docs/devices.md),
-and --collect reads what has finished. Given again, --write_flagfiles leaves
-each run its number.
+and --collect reads what has finished. If
+--write_flagfiles is run again, each run keeps its number.
 """
 
 import csv
@@ -57,7 +57,7 @@ def define_flags() -> None:
     'metric',
     None,
     "The score that orders the runs; by default the task's main metric, or "
-    'the first score of eval_results.txt that is no loss. f1:LABEL, '
+    'the first score of eval_results.txt that is not a loss. f1:LABEL, '
     'precision:LABEL and recall:LABEL are scores of one label.',
   )
   flags.DEFINE_bool(
@@ -122,7 +122,7 @@ def plan(
     raise UserError(f'{words[0]} needs --do_eval: a sweep compares scores')
   if clash := given.keys() & {*grid, 'output_dir'}:
     raise UserError(
-      f'--{sorted(clash)[0]} stands after --, but the sweep sets it'
+      f'--{sorted(clash)[0]} is given after --, but the sweep sets it'
     )
   if 'num_seeds' in {*given, *grid}:
     raise UserError('--num_seeds: a sweep has --seeds instead, a run for each')
@@ -322,8 +322,8 @@ def _report(planned: Sequence[Step], metric: str | None) -> None:
     begun = [x.name for x in planned if step_runner.was_begun(x, log_dir)]
     if begun:
       logging.warning(
-        'begun on this machine and not ended: %s; the same command, without '
-        '--collect, ends them',
+        'started on this machine, not finished: %s; the same command, without '
+        '--collect, finishes them',
         listed(begun),
       )
   if not results:

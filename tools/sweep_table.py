@@ -23,7 +23,7 @@ def as_table(
 
   Args:
     results: of the finished runs, at least one.
-    metric: the score; None for the first one that is no loss.
+    metric: the score; None for the first one that is not a loss.
 
   Raises:
     UserError: the runs have no such score.
@@ -33,7 +33,7 @@ def as_table(
   for result in results:
     if metric not in result['scores']:
       raise UserError(
-        f'--metric={metric}: a run has {listed(result["scores"])} alone'
+        f'--metric={metric}: a run has only {listed(result["scores"])}'
       )
   # Each file has the keys in the order that --grid had when it was written.
   names = [name for name in results[0]['keys'] if name != 'seed']

@@ -30,7 +30,7 @@ from tools.sample_sentences import read_documents
 
 FLAGS = flags.FLAGS
 
-# A run of letters and digits, or one other character that is no space.
+# A run of letters and digits, or one other character that is not a space.
 _WORD = re.compile(r'\w+|[^\w\s]')
 
 
@@ -41,7 +41,9 @@ def define_flags() -> None:
   )
   flags.DEFINE_string('data_dir', None, "The folder with the task's files.")
   flags.DEFINE_string(
-    'input_file', None, "The text to compare the others with, if no task's."
+    'input_file',
+    None,
+    "The text to compare the others with, if it is not a task's.",
   )
   flags.DEFINE_list('other_files', None, 'The other texts.')
   flags.DEFINE_string(

@@ -8,7 +8,7 @@ bert_model.ckpt in float32. `--init_checkpoint` takes it. The encoder is
 BERT-Tiny, pre-trained; encoders/uncased_L-2_H-128_A-2/README.md describes it.
 
 The repository has the weights in float16 and without the vocabulary, which is
-the released uncased one: any uncased BERT has it beside its weights. The
+the released uncased one: any uncased BERT has it next to its weights. The
 checksums of weights, configuration and vocabulary are checked first.
 
 Tested by `tests/modeling/checkpoints/embedded_encoder_test.py`.

@@ -3,7 +3,7 @@
 Trained classifiers are often overconfident. Dividing their logits by a
 temperature T before the softmax changes how confident they are, but never which
 label they predict (Guo et al. 2017, arXiv 1706.04599). T minimises the log loss
-on dev, and is recorded in the model.json beside the weights; further training
+on dev, and is recorded in the model.json next to the weights; further training
 removes it.
 """
 
@@ -47,7 +47,7 @@ def fit(logits: np.ndarray, labels: np.ndarray) -> float | None:
     labels: int [N], label ids.
 
   Returns:
-    T; None if no T from 0.02 to 50 is the minimum. It lies below if every
+    T; None if no T from 0.02 to 50 is the minimum. It is below if every
     prediction is right, above if uniform probabilities fit better.
   """
   from scipy import optimize
@@ -80,7 +80,7 @@ def quality(
 def calibrate(
   checkpoint: Checkpoint, logits: np.ndarray, labels: np.ndarray
 ) -> None:
-  """Fits a temperature and records it beside a checkpoint.
+  """Fits a temperature and records it next to a checkpoint.
 
   If none fits, it warns and records 1.0, which changes nothing.
 
@@ -148,11 +148,11 @@ def check_place(checkpoint: Checkpoint, output_dir: str) -> None:
   """Checks that a checkpoint belongs to the folder of the job.
 
   Raises:
-    UserError: it lies elsewhere, where a job must not write.
+    UserError: it is elsewhere, where a job must not write.
   """
   folders = [output_dir, location.best_folder(output_dir)]
   if files.real_path(checkpoint.folder) not in map(files.real_path, folders):
     raise UserError(
-      '`calibrate` records the temperature beside the weights: they are in '
+      '`calibrate` records the temperature next to the weights: they are in '
       f'{checkpoint.folder}, expected in `output_dir`={output_dir}'
     )

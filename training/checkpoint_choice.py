@@ -1,4 +1,4 @@
-"""Chooses a job's checkpoints and checks the files beside them.
+"""Chooses a job's checkpoints and checks the files next to them.
 
 Everything here happens before a model is built. `setting_name` is the setting
 that gave a checkpoint's path, for messages.
@@ -30,9 +30,8 @@ def check_start(
 
   Raises:
     UserError: there is no such checkpoint, `init` cannot take from it what the
-      model needs or selects layers although no size is given, or the files
-      beside it record another activation, number of heads, vocabulary or
-      casing.
+      model needs or selects layers although no size is given, or the files next
+      to it record another activation, number of heads, vocabulary or casing.
   """
   if not (checkpoint := options.checkpoint):
     return
@@ -58,11 +57,11 @@ def check_start(
 def check_text(
   checkpoint: Checkpoint, text: TokenizerRecord, setting_name: str
 ) -> None:
-  """Checks vocabulary and casing against the files beside a checkpoint.
+  """Checks vocabulary and casing against the files next to a checkpoint.
 
   Raises:
     UserError: the files record another vocabulary, casing or tokenizer; the
-      file is named.
+      message names the file.
   """
   if text.do_lower_case is not None:
     _check_lower_case(checkpoint.casing(), text.do_lower_case, setting_name)
@@ -99,7 +98,7 @@ def check_named_checkpoint(
     model: names a checkpoint, or none.
 
   Raises:
-    UserError: the run's checkpoint is another one; both are named.
+    UserError: the run's checkpoint is another one; the message names both.
   """
   is_own = 'init_checkpoint' not in model.inherited
   if training.do_train or not model.init_checkpoint or not is_own:
@@ -128,7 +127,7 @@ def trained_checkpoint(
   with `eval_steps`; 2. the run's last; 3. `init_checkpoint`.
 
   Raises:
-    UserError: there is none, or the files beside it record another vocabulary
+    UserError: there is none, or the files next to it record another vocabulary
       or casing.
   """
   setting_name = 'output_dir'

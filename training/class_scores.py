@@ -168,7 +168,7 @@ def read_confusion(path: str) -> Confusion:
   """Reads an `eval_confusion.tsv`.
 
   Raises:
-    UserError: the file is missing, or is no confusion matrix.
+    UserError: the file is missing, or is not a confusion matrix.
   """
   header, *rows = result_files.read_table(path)
   labels = tuple(row[0] for row in rows)

@@ -61,9 +61,9 @@ class TaskEvaluationOptions(EvaluationOptions):
   )
   calibrate: bool = setting(
     False,
-    'Added: fits a temperature to the trained model on dev, and stores it '
-    'beside the weights. --do_eval and --do_predict divide the logits by it, '
-    'so that the probabilities fit the labels. Predicted labels do not change.',
+    'Added: fits a temperature to the trained model on dev, and stores it next '
+    'to the weights. --do_eval and --do_predict divide the logits by it, so '
+    'that the probabilities fit the labels. Predicted labels do not change.',
     needs=('do_train|do_eval|do_predict',),
   )
   predict_split: str = setting(
@@ -74,9 +74,9 @@ class TaskEvaluationOptions(EvaluationOptions):
   )
   predict_file: str | None = setting(
     None,
-    'Added: the texts that --do_predict uses instead of a split: a file with a '
-    'sentence or a tab-separated pair a line, or a table with the columns of '
-    "the task's texts.",
+    'Added: the texts that --do_predict uses instead of a split: a file with '
+    'one sentence or tab-separated pair per line, or a table with the columns '
+    "of the task's texts.",
     reads='file',
     needs=('do_predict',),
   )

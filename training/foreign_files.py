@@ -52,7 +52,8 @@ def check_run(
 
   Raises:
     UserError: no run has claimed the folder, but it holds such files, and they
-      are not what this run writes; they are named. Or it holds a logits dump.
+      are not what this run writes; the message names them. Or it holds a logits
+      dump.
   """
   _refuse_dump(folder)
   if run_folder.is_claimed(folder):
@@ -72,7 +73,8 @@ def check_run(
 def check_seeds(folder: str) -> None:
   """Checks a folder for the runs of several seeds, as `check_run` does.
 
-  A report of seeds, which an evaluation alone writes too, may be replaced.
+  A report of seeds, which a job that only evaluates writes too, may be
+  replaced.
   """
   _refuse_dump(folder)
   if run_folder.is_claimed(folder):
@@ -124,7 +126,7 @@ def _is_export(name: str) -> bool:
 def _refuse_dump(folder: str) -> None:
   """Raises a `UserError` if a folder holds a dump: its record would be lost.
 
-  A run that has claimed the folder of a dump may go on.
+  A run that has claimed the folder of a dump may continue.
   """
   if run_folder.recorded_script(folder) not in (*_DUMP_SCRIPTS, None):
     return

@@ -1,4 +1,4 @@
-"""Pre-training beside a teacher: the losses of DistilBERT and of MiniLM.
+"""Pre-training with a teacher: the losses of DistilBERT and of MiniLM.
 
 The teacher is loaded first, is frozen, and is never saved with the student. It
 runs inside the training step, on the student's batch, without dropout. Unlike
@@ -212,7 +212,7 @@ def _check_vocabulary(checkpoint: Checkpoint, text: TokenizerRecord) -> None:
   """Raises a `UserError` unless both vocabularies are known to be equal."""
   if not checkpoint.vocab_file:
     raise UserError(
-      f'there is no vocab.txt beside {checkpoint.prefix}: expected the '
+      f'there is no vocab.txt next to {checkpoint.prefix}: expected the '
       "teacher's vocabulary, to compare it with the records'"
     )
   if not text.vocab_checksum:

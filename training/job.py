@@ -29,7 +29,7 @@ class Job:
     fields: the fields of a training record.
     dims: letter in the fields' shapes → size: S, and P or C.
     unexported_variables: variables of the loss, by name. They are trained, and
-      saved for resuming, but are no part of exported checkpoints.
+      saved for resuming, but are not part of exported checkpoints.
   """
 
   model: tf.Module

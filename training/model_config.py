@@ -62,7 +62,7 @@ def choose_config(
 ) -> BertConfig:
   """Returns the model's configuration.
 
-  `bert_size` or `bert_config_file` gives it, else the file beside
+  `bert_size` or `bert_config_file` gives it, else the file next to
   `init_checkpoint`. With `extend_positions` it has at least `max_seq_length`
   positions.
 
@@ -106,7 +106,7 @@ def read_teacher_config(
 
   Args:
     checkpoint: the teacher's; needed if there is no `config_file`.
-    config_file: the configuration, if it does not lie beside the checkpoint.
+    config_file: the configuration, if it is not next to the checkpoint.
 
   Raises:
     UserError: there is none.
@@ -115,7 +115,7 @@ def read_teacher_config(
     return BertConfig.from_json_file(config_file)
   if (beside := checkpoint.config()) is None:
     raise UserError(
-      f'there is no bert_config.json beside {checkpoint.prefix}: give '
+      f'there is no bert_config.json next to {checkpoint.prefix}: give '
       '`teacher_config_file`'
     )
   return beside[1]

@@ -1,7 +1,8 @@
 """Settings that the user leaves out, from the folder of the model in use.
 
-A folder knows its vocabulary, its casing and its longest input. Does not import
-TensorFlow for local folders. Tested by `tests/cli/model_settings_test.py`.
+A folder records its vocabulary, its casing and its maximum input length. Does
+not import TensorFlow for local folders. Tested by
+`tests/cli/model_settings_test.py`.
 """
 
 import dataclasses
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 
 
 def filled(options: Options, given: Collection[str]) -> Options:
-  """Returns options completed by the files beside the model's weights.
+  """Returns options completed by the files next to the model's weights.
 
   `vocab_file` is the vocab.txt there. `do_lower_case` and `max_seq_length` are
-  those that the model was trained with; a script that reads records takes the
-  vocabulary alone. The first folder that knows a setting gives it: that of the
+  those that the model was trained with; a script that reads records takes only
+  the vocabulary. The first folder that records a setting gives it: that of the
   run to evaluate, of the teacher that makes a dump, of `init_checkpoint`.
 
   A custom task's `text_pair_column` and `regression` come from the model, too,
@@ -42,7 +43,7 @@ def filled(options: Options, given: Collection[str]) -> Options:
     given: the names of the settings that the user gave; they stay.
 
   Raises:
-    UserError: a file beside the model is malformed, or `text_pair_column` is
+    UserError: a file next to the model is malformed, or `text_pair_column` is
       given, but the model takes single texts.
   """
   reads_text = hasattr(options, 'tokenizer')
@@ -215,7 +216,7 @@ def of_kind(
 
 
 def _known(checkpoint: 'Checkpoint') -> dict[str, Any]:
-  """Returns what the files beside a checkpoint say; None where nothing."""
+  """Returns what the files next to a checkpoint say; None where nothing."""
   content = checkpoint.recorded()
   casing = checkpoint.casing()
   return {

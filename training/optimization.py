@@ -23,7 +23,7 @@ def learning_rate_at(
 ) -> tf.Tensor:
   """Computes the learning rate of one step.
 
-  It rises linearly from 0 during the warm-up. After that it lies on the
+  It rises linearly from 0 during the warm-up. After that it is on the
   straight line from `peak` at step 0 to 0 at `num_steps`. As in BERT, that line
   does not start at the end of the warm-up, so the rate drops a little there.
 

@@ -51,9 +51,9 @@ class TrainingOptions:
   )
   save_checkpoints_minutes: float = setting(
     5.0,
-    'Added: also saves what resuming needs, but no model.ckpt-<step>, when so '
-    'many minutes have passed since the last checkpoint. 0 saves by '
-    '--save_checkpoints_steps alone.',
+    'Added: also saves what resuming needs, but no model.ckpt-<step>, when '
+    'this many minutes have passed since the last checkpoint. 0 saves only by '
+    '--save_checkpoints_steps.',
     at_least=0.0,
     needs=('do_train',),
   )
@@ -65,9 +65,9 @@ class TrainingOptions:
   )
   iterations_per_loop: int = setting(
     1000,
-    'The most steps that run on the device before control returns to the '
-    'host. The host also takes control every --log_steps, at each checkpoint '
-    'and about every ten seconds.',
+    'The maximum number of steps that run on the device before control returns '
+    'to the host. The host also takes control every --log_steps, at each '
+    'checkpoint and about every ten seconds.',
     at_least=1,
   )
   keep_checkpoint_max: int = setting(
@@ -78,10 +78,10 @@ class TrainingOptions:
   )
   log_steps: int = setting(
     100,
-    'Added: the most steps between two lines of metrics.jsonl and two '
-    'TensorBoard points; both are also written at multiples of '
+    'Added: the maximum number of steps between two lines of metrics.jsonl and '
+    'two TensorBoard points; both are also written at multiples of '
     'save_checkpoints_steps, iterations_per_loop and eval_steps. The log has a '
-    'line about every ten seconds, whatever this flag is.',
+    'line about every ten seconds, whatever the value of this flag.',
     at_least=1,
     needs=('do_train',),
   )
@@ -295,7 +295,7 @@ class TeacherOptions:
   )
   teacher_config_file: str | None = setting(
     None,
-    "Added: the teacher's bert_config.json, if it does not lie beside the "
+    "Added: the teacher's bert_config.json, if it is not next to the "
     'checkpoint.',
     reads='file',
     needs=_USES_TEACHER,

@@ -1,9 +1,8 @@
 """Assigns a replica's own copy of a mirrored variable.
 
 `tf.Variable.assign` in the replica context first brings the replicas together,
-which an XLA program cannot contain. These functions write the copy of the
-calling replica alone, on every strategy. All replicas must assign the same
-value.
+which an XLA program cannot contain. These functions write only the calling
+replica's copy, on every strategy. All replicas must assign the same value.
 
 Tested by `tests/training/fit_test.py`.
 """

@@ -14,7 +14,7 @@ from training.evaluation_options import EvaluationOptions
 from training.options import RunSettings, TeacherOptions
 
 _HAS_TEACHER = ('do_train', 'teacher_checkpoint')
-# The loss reaches the encoder alone, not the heads.
+# The loss reaches only the encoder, not the heads.
 _TRAINS_ENCODER = (*_HAS_TEACHER, 'freeze!=encoder')
 
 
@@ -81,8 +81,8 @@ class ImitationOptions(TeacherOptions):
   )
   hard_loss_weight: float = setting(
     1.0,
-    'Added: the weight of the masked-LM and next-sentence loss beside the '
-    "teacher's. 0 leaves the heads untrained, except by "
+    'Added: the weight of the masked-LM and next-sentence loss, which is added '
+    "to the teacher's. 0 leaves the heads untrained, except by "
     '--soft_masked_lm_weight.',
     at_least=0.0,
     needs=_HAS_TEACHER,
@@ -103,13 +103,15 @@ class PretrainingInput:
   max_predictions_per_seq: int = setting(
     20,
     'Masked positions in a record, as in create_pretraining_data.py. If the '
-    'records have no masks (--dynamic_masking there), the most positions to '
-    'mask.',
+    'records have no masks (--dynamic_masking there), the maximum number of '
+    'positions to mask.',
     at_least=1,
     at_most=(1 << 16) - 1,
     decides_weights=True,
   )
-  max_eval_steps: int = setting(100, 'The most evaluation batches.', at_least=1)
+  max_eval_steps: int = setting(
+    100, 'The maximum number of evaluation batches.', at_least=1
+  )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +130,7 @@ class PretrainingOptions:
     """Checks settings that depend on each other.
 
     Raises:
-      UserError: the settings are named.
+      UserError: the message names the settings.
     """
     self.devices.check()
     self.model.check()

@@ -18,7 +18,7 @@ _START_BYTES = 1 << 16
 
 
 def check_eval_results(output_dir: str) -> None:
-  """As `check_replaceable`, for a job that writes `eval_results.txt` alone."""
+  """As `check_replaceable`, for a job that writes only `eval_results.txt`."""
   check_path(os.path.join(output_dir, 'eval_results.txt'))
 
 
@@ -37,7 +37,8 @@ def check_replaceable(
     suffixes: of the files' names.
 
   Raises:
-    UserError: a file of the same name does not look like a result; it is named.
+    UserError: a file of the same name does not look like a result; the message
+      names it.
   """
   for suffix in suffixes:
     names = []
@@ -59,7 +60,7 @@ def _scored(job: str) -> list[str]:
 
 
 def check_path(path: str) -> None:
-  """Raises a `UserError` if a file exists, is not empty, and is no result.
+  """Raises a `UserError` if a file exists, is not empty, and is not a result.
 
   The records in a run's folder are the run's, even if they are damaged.
   """

@@ -11,8 +11,8 @@ predictions.tsv     the same with a header, ids, labels and their names; see
 <job>_speed.json    the scoring rate, null if unknown; of an evaluation also
                     its split
 
-MNLI's mismatched splits have files of their own beside those of the matched
-splits, such as eval_results_mismatched.txt.
+MNLI's mismatched splits have separate files, such as
+eval_results_mismatched.txt.
 
 Each job replaces its earlier results, but no file of another program (see
 `training.replaceable_results`).

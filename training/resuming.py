@@ -68,7 +68,7 @@ class Checkpointer:
   the same state, so restoring needs no communication.
 
   tf.train.CheckpointManager is not used: it removes every checkpoint that the
-  `checkpoint` file in its folder lists as old, wherever it lies, and nothing
+  `checkpoint` file in its folder lists as old, wherever it is, and nothing
   removes the folders that a killed `tf.train.Checkpoint` leaves.
   """
 
@@ -88,7 +88,7 @@ class Checkpointer:
       variables: the model's variables by their released names.
       optimizer: its slots and its step are saved, too.
       statistics: saved, too.
-      export: takes a step; writes `model.ckpt-<step>` and the files beside it.
+      export: takes a step; writes `model.ckpt-<step>` and the files next to it.
       is_planned: returns whether an undisturbed run saves a step, whatever its
         clock says.
     """
@@ -110,7 +110,7 @@ class Checkpointer:
 
     Raises:
       Unavailable: storage does not answer now.
-      UserError: no checkpoint can be read; each one's damage is named.
+      UserError: no checkpoint can be read; the message names each one's damage.
     """
     damage = []
     for prefix in _checkpoints(self._output_dir).values():

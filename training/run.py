@@ -41,7 +41,7 @@ from training.options import RunSettings
 # MRPC, RTE, STS-B and WNLI have fewer; the studies that the help of
 # `adam_bias_correction` cites used such tasks.
 _SMALL_TRAINING_SET = 10_000
-# In a run's folder: the indexes of record files that have none beside them.
+# In a run's folder: the indexes of record files that have none next to them.
 _INDEXES = 'record_indexes.json'
 
 
@@ -55,7 +55,7 @@ class Run:
     identity: everything else that decides the weights, for `run.json`: JSON
       values by name.
     command: the script and its flags, which `from_run` reads.
-    vocab_file: exported beside the weights if given.
+    vocab_file: exported with the weights if given.
     task: the order of its labels is that of a classifier's head.
   """
 
@@ -67,7 +67,7 @@ class Run:
   task: Task | None = None
 
   def description(self) -> ModelFile:
-    """Returns the content of the model.json beside the weights."""
+    """Returns the content of the model.json next to the weights."""
     casing = self.identity.get('do_lower_case')
     if not (task := self.task):
       return ModelFile(do_lower_case=casing)
@@ -82,9 +82,9 @@ class Export:
   Attributes:
     job: the model.
     settings: the run's.
-    vocabulary: the lines of the vocab.txt beside the weights; None for no such
+    vocabulary: the lines of the vocab.txt next to the weights; None for no such
       file.
-    description: goes beside the weights, as model.json.
+    description: goes next to the weights, as model.json.
   """
 
   job: Job
@@ -97,7 +97,7 @@ class Export:
 
     Args:
       step: the number of training steps done.
-      folder: will hold this checkpoint alone; None for the run's folder, which
+      folder: will hold only this checkpoint; None for the run's folder, which
         keeps as many as the settings say.
 
     Returns:

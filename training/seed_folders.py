@@ -37,7 +37,7 @@ def check(options: Any) -> None:
   if not output_dir:
     return
   is_one = of_first_seed(options) == training
-  # A checkpoint that is named may lie elsewhere.
+  # A checkpoint that is named may be elsewhere.
   uses_folder = training.do_train or options.model.init_checkpoint is None
   of_single = (os.path.join(output_dir, name) for name in _OF_SINGLE_RUN)
   has_single = any(map(files.exists, of_single))
@@ -78,7 +78,7 @@ def of_seeds(options: Any) -> dict[int, str]:
 
 
 def of_first_seed(options: Any) -> training_options.TrainingOptions:
-  """Returns the settings of the first seed's run; the only one's if alone."""
+  """Returns the settings of the first seed's run, or of a single run."""
   training = options.training
   is_alone = getattr(options.evaluation, 'num_seeds', 1) == 1
   if is_alone or not training.output_dir:

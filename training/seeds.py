@@ -38,7 +38,7 @@ def run(
 
   Args:
     options: the job's; `training.seed` is the first seed.
-    command: see `Command`; a seed's `run.json` starts that seed alone again.
+    command: see `Command`; a seed's `run.json` starts only that seed again.
     job: (options, the command for `run.json`) → scores.
   """
   training, num_seeds = options.training, options.evaluation.num_seeds

@@ -138,7 +138,7 @@ class TaskFolder:
     examples: Sequence[Example],
     batch_size: int,
   ) -> None:
-    """Fits a checkpoint's temperature and records it beside the weights.
+    """Fits a checkpoint's temperature and records it next to the weights.
 
     Args:
       model: takes the checkpoint's weights, head included.
@@ -147,7 +147,7 @@ class TaskFolder:
       batch_size: B.
 
     Raises:
-      UserError: the checkpoint lies in another folder.
+      UserError: the checkpoint is in another folder.
     """
     calibration.check_place(checkpoint, self.output_dir)
     logits, _ = self._logits(model, checkpoint, 'eval', examples, batch_size)

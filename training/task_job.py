@@ -123,7 +123,7 @@ def check_results(folder: str, task: Task, jobs: TaskEvaluationOptions) -> None:
   """Checks that a job's results replace no file of another program.
 
   Raises:
-    UserError: they would; the file is named.
+    UserError: they would; the message names the file.
   """
   replaceable_results.check_replaceable(
     folder,

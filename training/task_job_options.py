@@ -29,7 +29,7 @@ class TaskJobOptions:
   @property
   def needs_data(self) -> bool:
     """Whether the task's own files are read."""
-    # The labels of a model that predicts a file are beside its weights.
+    # The labels of a model that predicts a file are next to its weights.
     is_file_alone = (
       self.evaluation.predict_file and not self.evaluation.splits()
     )
@@ -39,7 +39,7 @@ class TaskJobOptions:
     """Checks settings that depend on each other.
 
     Raises:
-      UserError: the settings are named.
+      UserError: the message names the settings.
     """
     self.task.check(needs_data=self.needs_data)
     self.devices.check()

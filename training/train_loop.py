@@ -110,8 +110,8 @@ class _Run:
     """Trains to the end of an interval; returns the seconds that it took.
 
     On the way the host takes control by the clock: it says where the run is,
-    and saves. The sums of the interval go on, so its metrics do not depend on
-    that.
+    and saves. The sums of the interval continue, so its metrics do not depend
+    on that.
     """
     trainer, seconds = self.trainer, 0.0
     statistics = trainer.statistics
@@ -160,7 +160,7 @@ def is_over(
 ) -> bool:
   """Returns whether no training is left; logs why.
 
-  The chief alone has an evaluation, and its early stop counts for all workers.
+  Only the chief has an evaluation, and its early stop counts for all workers.
   """
   if step >= settings.num_train_steps:
     logging.info('This run has finished: all %d steps are done.', step)

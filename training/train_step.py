@@ -113,7 +113,7 @@ class Trainer(orbit.StandardTrainer):
     self._loss_function = loss_function
     self._dropout = dropout
     self._num_micro_batches = num_micro_batches
-    # The replicas' reduction lies between two programs. Without a strategy
+    # The replicas' reduction is between two programs. Without a strategy
     # nothing is reduced, and the whole step is one program.
     self._compute = xla.compiled(self._compute_gradients)
     self._apply = xla.compiled(self._apply_gradients)
@@ -237,8 +237,8 @@ class Trainer(orbit.StandardTrainer):
       # A copy, because the reduction needs it on the replica's device.
       summed[_REQUESTS] = tf.identity(requests)
     known = [gradient for gradient in gradients if gradient is not None]
-    # One reduction for everything: with a second one beside the optimizer's,
-    # runs were seen to abort.
+    # One reduction for everything: with a second one in addition to the
+    # optimizer's, runs were seen to abort.
     results = tf.distribute.get_replica_context().all_reduce(
       tf.distribute.ReduceOp.SUM, [*known, *summed.values()]
     )

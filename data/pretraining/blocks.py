@@ -24,7 +24,7 @@ _BATCH_CHARACTERS = 1 << 19
 # Tokenises the lines of a text; returns all ids, int32 [T], and the number of
 # each line's ids, int64 [N].
 Tokenize = Callable[[str], tuple[np.ndarray, np.ndarray]]
-# Splits documents; returns them with one sentence a line.
+# Splits documents; returns them with one sentence per line.
 Split = Callable[[list[str]], list[str]]
 # Maps a function over items, in their order; may do it in threads.
 MapFunction = Callable[[Callable, Iterable], Iterator]

@@ -1,7 +1,7 @@
 """Finds the record files of a training run, and checks that they fit the run.
 
-The check reads their manifests, before anything expensive begins. Of records
-without a manifest only the content is checked (`RecordSource.check`).
+The check reads their manifests, before anything expensive begins. For records
+without a manifest, only the content is checked (`RecordSource.check`).
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from data.records import file_names
 from system import files, threads
 from system.errors import UserError, few
 
-# Files beside the records that the same glob matches.
+# Files next to the records that the same glob matches.
 _SIDECARS = ('.index.json', '.manifest.json')
 
 # The manifests by record file, as `manifest.find` returns them.
@@ -37,7 +37,7 @@ class Requirements(NamedTuple):
 def expand(patterns: str) -> list[str]:
   """Returns the record files that `input_file` names.
 
-  Leaves out the indexes and manifests beside them, which a glob matches, too;
+  Leaves out the indexes and manifests next to them, which a glob matches, too;
   and empty files, which google-research/bert writes if there are fewer records
   than files, with a warning.
 
@@ -122,7 +122,7 @@ def check_casing(
     recorded: what says the checkpoint's casing, and its do_lower_case.
 
   Raises:
-    UserError: the records have the other casing; both values are named.
+    UserError: the records have the other casing; the message names both values.
   """
   source, is_lower = recorded
   for manifest in _distinct(manifests):

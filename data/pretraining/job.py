@@ -51,7 +51,7 @@ class Job:
 
   @property
   def manifest_name(self) -> str:
-    """The name of the manifest beside the shards."""
+    """The name of the manifest in the shards' folder."""
     return os.path.basename(file_names.manifest_path(self.outputs[0]))
 
   @property
@@ -115,7 +115,7 @@ class Job:
     """Returns the error to raise if no record goes to a shard."""
     if len(self.outputs) == 1:
       return UserError(
-        'the text gives no record: no sentence of it has a token'
+        'the text gives no records: none of its sentences has a token'
       )
     return UserError(
       f'the text is too short for {len(self.outputs)} output files: '

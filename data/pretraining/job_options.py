@@ -19,7 +19,7 @@ class OutputOptions:
   output_file: str | None = setting(
     None,
     'The TFRecord files to write, separated by commas; the records are '
-    'distributed over them. A manifest is written beside them, last.',
+    'distributed over them. A manifest is written to the same folder, last.',
   )
   num_shards: int | None = setting(
     None,

@@ -22,7 +22,7 @@ def cut(block: Block, continuation: np.ndarray, max_seq_length: int) -> Block:
   """Cuts each sentence that has more tokens than a pair of segments can have.
 
   The pieces of a sentence have about equal lengths, at most an eighth of a
-  record, and begin at words. A longer word is a piece of its own; it is cut
+  record, and begin at words. A longer word is a separate piece; it is cut
   only if it is too long for a record.
 
   Args:

@@ -1,7 +1,7 @@
 """The manifest of pre-training records: written last, once all are complete.
 
-It lies beside the records, under their name and `.manifest.json`, and describes
-them. Every run of the same command writes the same content.
+It is next to the records, under their name and `.manifest.json`, and
+describes them. Every run of the same command writes the same content.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ def total_statistics(indexes: Sequence[dict[str, Any]]) -> RecordStatistics:
 def write(job: 'Job', indexes: Sequence[dict[str, Any]]) -> None:
   """Writes the manifest of a job whose shards are all complete.
 
-  If the shards lie in several folders, each folder has a manifest, which lists
+  If the shards are in several folders, each folder has a manifest, which lists
   the shards of that folder.
 
   Args:
@@ -214,7 +214,7 @@ def _read(path: str) -> Manifest:
     )
   except (KeyError, TypeError, UserError) as error:
     raise UserError(
-      f'{path} is no manifest of pre-training records: '
+      f'{path} is not a manifest of pre-training records: '
       f'{type(error).__name__}: {error}'
     ) from error
 

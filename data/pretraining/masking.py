@@ -73,7 +73,7 @@ def continuation_of_units(
 ) -> np.ndarray:
   """Returns which tokens belong to the unit before them; bool [V].
 
-  Without `do_whole_word_mask`, each wordpiece is a unit of its own.
+  Without `do_whole_word_mask`, each wordpiece is a separate unit.
   """
   return special.continuation & options.do_whole_word_mask
 
@@ -233,7 +233,7 @@ def _num_tokens(starts, first, last, first_sep):
 
 @compiled
 def _shorten(starts, first, last, first_sep, budget):
-  """Shortens a span until it lies in one segment and fits the budget.
+  """Shortens a span until it is in one segment and fits the budget.
 
   Returns:
     The end of the span; `first` if not even one unit fits.

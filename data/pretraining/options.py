@@ -16,7 +16,7 @@ class MaskingOptions:
 
   max_predictions_per_seq: int = setting(
     20,
-    'The most tokens that are masked in a record.',
+    'The maximum number of masked tokens in a record.',
     at_least=1,
     at_most=MAX_SEQ_LENGTH - 1,
   )

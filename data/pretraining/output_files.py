@@ -38,7 +38,7 @@ def own_files(outputs: Sequence[str]) -> Callable[[str], bool]:
   """Returns a function that tells whether an earlier run wrote a file.
 
   The files are the job's shards, their indexes and the manifest. A file without
-  an index beside it is not the job's.
+  an index next to it is not the job's.
 
   Args:
     outputs: the shards.

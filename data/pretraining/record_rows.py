@@ -29,7 +29,7 @@ class Recipe(NamedTuple):
     cls_id, sep_id, mask_id: the special tokens.
     max_seq_length: S.
     num_predictions: P; 0 under dynamic masking.
-    budgets: int64 [S + 1], the most tokens to mask, by length.
+    budgets: int64 [S + 1], the maximum number of tokens to mask, by length.
     span_lengths: see `masking.span_lengths`.
     continuation: bool [V], the tokens that belong to the unit before them.
     layout: the fields of a record, see `fields_of`.

@@ -33,7 +33,7 @@ class RecordStatistics:
 
   @classmethod
   def empty(cls, max_seq_length: int) -> 'RecordStatistics':
-    """Returns the statistics of no record."""
+    """Returns the statistics of no records."""
     return cls(0, np.zeros(max_seq_length + 1, np.int64), 0, 0, 0)
 
   def __add__(self, other: 'RecordStatistics') -> 'RecordStatistics':

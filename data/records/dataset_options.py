@@ -20,7 +20,7 @@ traced_as_written = tf.autograph.experimental.do_not_convert
 def apply_to_device_iterators() -> None:
   """Applies `OPTIONS` to the iterators that strategies make for each replica.
 
-  TensorFlow 2.20 makes them from datasets of its own and has no setting for
+  TensorFlow 2.20 makes them from its own datasets and has no setting for
   these, so the function that makes the datasets is replaced.
   """
   make = multi_device_iterator_ops._create_device_dataset

@@ -1,8 +1,8 @@
 """The index of a TFRecord file, which lets a reader start at any window.
 
-`name.index.json` lies beside the file `name` and holds the byte offset of every
-`WINDOW`-th record. A file without an index, or with the index of another file,
-is scanned; `load_indexes` keeps what a scan has found.
+`name.index.json` is next to the file `name` and holds the byte offset of
+every `WINDOW`-th record. A file without an index, or with the index of another
+file, is scanned; `load_indexes` keeps what a scan has found.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ class Index:
     window: records in a window.
     offsets: int64 [num_windows], the first byte of each window.
     num_bytes: the size of the file.
-    origin: the file in which this index stands; None if the records were
+    origin: the file that holds this index; None if the records were
       scanned.
   """
 
@@ -133,7 +133,7 @@ def load_index(
   Args:
     path: the file.
     kept: the content of `kept_file`: path → index.
-    kept_file: an index there is used if there is none beside the file.
+    kept_file: an index there is used if there is none next to the file.
 
   Raises:
     UserError: the TFRecord file is missing, empty, or damaged.

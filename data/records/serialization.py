@@ -98,7 +98,7 @@ def serialize(
 
 @compiled
 def serialize_rows(rows, layout):
-  """Serializes records whose values lie side by side.
+  """Serializes records whose values are side by side.
 
   Args:
     rows: int32 or int64 [N, W], non-negative integers, and the bits of floats.

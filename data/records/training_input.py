@@ -22,7 +22,7 @@ from system.errors import UserError, few
 # A message lists this many records of a file and counts the rest.
 _MAX_LISTED_RECORDS = 64
 
-# Of this many cores one parses records. On a CPU the others train; beside a GPU
+# Of this many cores one parses records. On a CPU the others train; with a GPU
 # they have little else to do.
 _CORES_PER_THREAD = 4
 # Remote storage takes long to answer, but serves many at once.
@@ -157,7 +157,7 @@ def training_batches(
   """
   if order.batch_size % num_replicas:
     raise UserError(
-      f'`train_batch_size`={order.batch_size} cannot be cut into '
+      f'`train_batch_size`={order.batch_size} cannot be split into '
       f'{num_replicas} equal parts, one for each replica'
     )
   num_threads = max(1, threads.num_cores() // _CORES_PER_THREAD)

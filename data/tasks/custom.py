@@ -98,7 +98,7 @@ def warn_of_similar(labels: Iterable[str]) -> None:
 
 
 def similar(labels: Iterable[str]) -> list[str]:
-  """Returns sentences on labels that differ in white space or case alone."""
+  """Returns sentences on labels that differ only in white space or case."""
   first: dict[str, str] = {}
   sentences = []
   for label in labels:
@@ -106,7 +106,7 @@ def similar(labels: Iterable[str]) -> list[str]:
     if other != label:
       sentences.append(
         f'The labels {shown(other)} and {shown(label)} are two classes, '
-        'although they differ in white space or case alone.'
+        'although they differ only in white space or case.'
       )
   return sentences
 

@@ -105,7 +105,7 @@ def make(
     splits: split → its examples; the one to train on, if there is one, first.
     measure: see `Measure`. Of a large split it gets every k-th example.
     max_seq_length: S.
-    longest_input: the most tokens that the model can read.
+    longest_input: the maximum input length of the model, in tokens.
 
   Returns:
     The content of data_report.json.
@@ -250,7 +250,7 @@ def _is_empty(example: Example) -> bool:
 
 
 def _sizes(max_seq_length: int, longest_input: int) -> list[int]:
-  """Returns S and its doubles, up to the longest input."""
+  """Returns S and its doubles, up to the maximum input length."""
   sizes = [max_seq_length]
   while sizes[-1] < longest_input:
     sizes.append(min(2 * sizes[-1], longest_input))

@@ -27,8 +27,8 @@ class Selection:
   Attributes:
     columns: the columns to compare with `values`, or with the rows of `file`.
     values: the values of these columns in the rows to take.
-    file: a TSV file without header, beside the shared file; its first columns
-      list the values instead.
+    file: a TSV file without header, in the shared file's folder; its first
+      columns list the values instead.
     is_inverted: whether to take all other rows.
   """
 

@@ -1,8 +1,8 @@
 """The order of a model's labels, in `labels.txt` or in `id2label`.
 
-Line i of `labels.txt` names the label of logit i. Training writes the file
-beside the checkpoints, a dump beside its manifest. Hugging Face's config.json
-has the same in its `id2label`; a `labels.txt` beside it precedes it.
+Line i of `labels.txt` names the label of logit i. Training writes the file next
+to the checkpoints, a dump next to its manifest. Hugging Face's config.json has
+the same in its `id2label`; a `labels.txt` in the same folder takes precedence.
 """
 
 import os
@@ -45,7 +45,7 @@ def read(path: str) -> tuple[str, ...]:
       if label.strip():
         found = shown(label) + ' a second time' * (label in labels)
       raise UserError(
-        f'{path}, line {number}: found {found}, expected another label'
+        f'{path}, line {number}: found {found}, expected a different label'
       )
     labels.append(label)
   return tuple(labels)
@@ -61,7 +61,7 @@ def find(folders: Iterable[str]) -> tuple[str, tuple[str, ...]] | None:
 
   Returns:
     The path of `labels.txt` or config.json, and the labels; None if no folder
-    names them. LABEL_0, LABEL_1, ... are no names.
+    names them. LABEL_0, LABEL_1, ... are not names.
 
   Raises:
     UserError: the file is malformed; the message names it.
@@ -103,8 +103,8 @@ def _of_hugging_face(path: str) -> tuple[str, ...]:
   is_text = labels and all(isinstance(x, str) and is_line(x) for x in labels)
   if not is_text or len(set(labels)) < count:
     raise UserError(
-      f'{path}: id2label is {str(names)[:200]}, expected another name for each '
-      'of the classes "0", "1", ...'
+      f'{path}: id2label is {str(names)[:200]}, expected a different name for '
+      'each of the classes "0", "1", ...'
     )
   return tuple(labels)
 

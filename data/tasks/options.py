@@ -96,7 +96,7 @@ class TaskOptions:
     (),
     'Added: the labels of --task_name=custom, in the order of the logits, '
     'separated by commas. The default is the labels of the model in use '
-    '(labels.txt beside it); for a student, those of its dump or of the '
+    '(labels.txt in its folder); for a student, those of its dump or of the '
     'teacher that makes the dump; otherwise, in training, the labels found in '
     'the training data: sorted, by value if all are integers; in '
     "tensorflow-datasets' own order if it has one.",
@@ -146,7 +146,7 @@ class TaskOptions:
     """Checks that the files of some splits exist, if they are local.
 
     Raises:
-      UserError: a file is missing; split and path are named.
+      UserError: a file is missing; the message names split and path.
     """
     if self.data_source != 'files' or not self.data_dir:
       return

@@ -51,14 +51,14 @@ def write(options: SplitOptions, folder: str) -> dict[str, Any]:
   found = _read_manifest(path)
   if found and found['is_complete']:
     _check_same(found, settings, folder)
-    logging.info('%s holds the splits already', folder)
+    logging.info('%s already holds the splits', folder)
     return found
   unfinished = set(found['files']) if found else set()
   folders.check_free(
     folder,
     [name for name in _split_names() if name not in unfinished],
-    f'but no {MANIFEST} that names them: the splits would stand beside files '
-    'of another origin',
+    f'but no {MANIFEST} that names them: the splits would be mixed with '
+    'files of another origin',
   )
   splits = make(options)
   _log(splits.facts)
@@ -236,7 +236,7 @@ def _log(facts: Mapping[str, Any]) -> None:
     )
   if small := facts.get('small_classes'):
     logging.warning(
-      'These labels have fewer than %d texts, so they are in train alone: %s',
+      'These labels have fewer than %d texts, so they are only in train: %s',
       table_split.MIN_TEXTS,
       ', '.join(f'{shown(label)} ({n})' for label, n in small.items()),
     )

@@ -97,7 +97,7 @@ class SplitOptions:
     share = sum(self.fractions().values())
     if share >= 1:
       raise UserError(
-        f'`dev_fraction` and `test_fraction` are {share:g} together, expected '
+        f'`dev_fraction` and `test_fraction` add up to {share:g}, expected '
         'less than 1: train gets the rest'
       )
 
@@ -214,7 +214,7 @@ def _check_labels(
   others: Mapping[str, Sequence[Example]],
   tables: Mapping[str, TableRows],
 ) -> None:
-  """Raises a `UserError` for a single label, and labels of dev or test alone.
+  """Raises a `UserError` for a single label, and labels only in dev or test.
 
   Args:
     examples: those of the table to split.

@@ -21,7 +21,7 @@ from data.tasks.text_key import TextKey, text_key
 from system.errors import UserError
 
 SPLITS = ('train', 'dev', 'test')
-# A class of fewer texts cannot be in each split: it is in train alone.
+# A class of fewer texts cannot be in each split: it is only in train.
 MIN_TEXTS = len(SPLITS)
 
 # The positions of the examples that share a text.

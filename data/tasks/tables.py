@@ -32,7 +32,7 @@ def is_table(path: str) -> bool:
 
 
 def format_of(path: str) -> str:
-  """Returns the format that a file's ending stands for.
+  """Returns the format that a file's extension stands for.
 
   >>> format_of('a.tsv.gz'), format_of('b.JSON'), format_of('c.parquet')
   ('tsv', 'jsonl', 'parquet')
@@ -43,7 +43,7 @@ def format_of(path: str) -> str:
   if not (match := _ENDING.search(path)):
     raise UserError(
       f'{path}: expected a table whose name ends with .tsv, .csv or .jsonl, '
-      'which .gz may follow, or with .parquet'
+      'optionally followed by .gz, or with .parquet'
     )
   ending = (match[1] or match[2]).lower()
   return 'jsonl' if ending == 'json' else ending

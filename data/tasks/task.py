@@ -66,7 +66,7 @@ class Task:
     is_symmetric: whether the two texts of a pair may change places.
     class_names: names of the classes that the data numbers → their labels.
     ignores_case: whether the data may spell labels in another case. The labels
-      of a model may differ from the data's in case alone.
+      of a model may differ from the data's only in case.
   """
 
   name: str
@@ -202,7 +202,7 @@ class Task:
       spellings: label → its spelling in the data; takes the example's.
 
     Raises:
-      UserError: an earlier example spells the same label otherwise.
+      UserError: an earlier example spells the same label differently.
     """
     if not self.ignores_case:
       return example

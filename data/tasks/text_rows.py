@@ -25,7 +25,7 @@ from data.text.text_formats import Input
 from system import text_files
 from system.errors import UserError, listed, shown
 
-# A first line of these words alone is a header, not an example.
+# A first line that has only these words is a header, not an example.
 _COLUMN_NAMES = frozenset(
   'sentence sentence1 sentence2 sentence_a sentence_b question question1 '
   'question2 premise hypothesis text text1 text2 text_a text_b label score id '

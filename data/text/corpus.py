@@ -123,7 +123,7 @@ class Corpus:
 
 
 def split_sentences(options: CorpusOptions, texts: list[str]) -> list[str]:
-  """Splits documents; returns them with one sentence a line.
+  """Splits documents; returns them with one sentence per line.
 
   The sentences are stripped of white space, and none is blank. May be called in
   several threads or processes at the same time.

@@ -35,12 +35,13 @@ class CorpusOptions:
   )
   input_format: str = setting(
     'bert',
-    'Added: bert: one sentence a line, blank lines between documents; text: '
-    'one document a line; text_file: one document a file, blank lines between '
-    'paragraphs; jsonl: one JSON object a line; wikiextractor: the output of '
-    'WikiExtractor without --json; parquet: one document a row; tfds: one '
-    'document per example of tensorflow-datasets, which downloads missing '
-    'data. The text of all formats except bert is split into sentences.',
+    'Added: bert: one sentence per line, blank lines between documents; text: '
+    'one document per line; text_file: one document per file, blank lines '
+    'between paragraphs; jsonl: one JSON object per line; wikiextractor: the '
+    'output of WikiExtractor without --json; parquet: one document per row; '
+    'tfds: one document per example of tensorflow-datasets, which downloads '
+    'missing data. The text of all formats except bert is split into '
+    'sentences.',
     choices=FORMATS,
   )
   text_field: str = setting(
@@ -79,7 +80,7 @@ class CorpusOptions:
     """Checks the values.
 
     Raises:
-      UserError: a value is not allowed; it is named.
+      UserError: a value is not allowed; the message names it.
     """
     settings.check(self)
     languages.resolve(self.language)
@@ -89,7 +90,7 @@ class CorpusOptions:
       self._refuse_tables()
 
   def _refuse_tables(self) -> None:
-    """Refuses files whose names say that they are no plain text."""
+    """Refuses files whose names say that they are not plain text."""
     for pattern in (self.input_file or '').split(','):
       if not (match := _TABLE.search(pattern)):
         continue

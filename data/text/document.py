@@ -23,7 +23,7 @@ class Document(NamedTuple):
 
   Attributes:
     text: the text without white space around it. In the format 'bert' it has
-      one sentence a line, none blank, each without white space around it; in
+      one sentence per line, none blank, each without white space around it; in
       the other formats it is running text.
     num_bytes: UTF-8 bytes of `text`.
     piece: 0 for a document and for the first piece of one that was cut; 1, 2,

@@ -48,7 +48,7 @@ TWO_LETTER_CODES = frozenset(
   'vi vo wa wo xh yi yo za zh zu'.split()
 )
 # The three-letter codes, of ISO 639-2, of the languages that sentencex has
-# rules for and knows by two letters alone.
+# rules for but knows only by two letters.
 _SHORT_CODES = dict(
   pair.split('=')
   for pair in (
@@ -65,7 +65,7 @@ def resolve(language: str) -> str:
 
   Args:
     language: a language code such as 'pt-br' or 'en-US'. Upper and lower case
-      are equal; a region or script without rules of its own is ignored.
+      are equal; a region or script without its own rules is ignored.
 
   Raises:
     UserError: the code is unknown.

@@ -30,7 +30,7 @@ _TEXT_TYPES = (
 
 
 def read_parquet(source: Input, options: CorpusOptions) -> Documents:
-  """Reads one document a row; a null is a document without text.
+  """Reads one document per row; a null is a document without text.
 
   Raises:
     UserError: the file is damaged or cannot be read, or it has no text column

@@ -100,7 +100,7 @@ def _refuse_binary(path: str, block: streams.Block) -> None:
 
 
 def read_bert(source: Input, options: CorpusOptions) -> Documents:
-  """Reads one sentence a line, with blank lines between documents."""
+  """Reads one sentence per line, with blank lines between documents."""
   maker = DocumentMaker(options.min_document_characters)
   for block in _blocks(source):
     if block.text is None:
@@ -124,7 +124,7 @@ def read_bert(source: Input, options: CorpusOptions) -> Documents:
 
 
 def read_text(source: Input, options: CorpusOptions) -> Documents:
-  """Reads one document a line; skips blank lines."""
+  """Reads one document per line; skips blank lines."""
   maker = DocumentMaker(options.min_document_characters)
   for number, line in numbered_lines(source):
     if line is None:
@@ -134,7 +134,7 @@ def read_text(source: Input, options: CorpusOptions) -> Documents:
 
 
 def read_text_file(source: Input, options: CorpusOptions) -> Documents:
-  """Reads one document a file; blank lines separate its paragraphs."""
+  """Reads one document per file; blank lines separate its paragraphs."""
   maker = DocumentMaker(options.min_document_characters)
   for block in _blocks(source):
     if block.text is None:

@@ -175,7 +175,7 @@ def space_words(
 
   Returns:
     string [N], valid UTF-8. `split()` of its bytes gives the words; each gives
-    the same ids alone as within its text. A word of more than
+    the same ids on its own as within its text. A word of more than
     `MAX_CHARS_PER_WORD` characters is replaced by another that is also longer.
   """
   strings = tf.convert_to_tensor(strings, tf.string)

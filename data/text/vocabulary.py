@@ -47,7 +47,7 @@ class Vocabulary:
 
 
 def load_vocabulary(vocab_file: str) -> Vocabulary:
-  """Reads a vocabulary as google-research/bert does: one token a line.
+  """Reads a vocabulary as google-research/bert does: one token per line.
 
   Blank lines at the end are dropped.
 
@@ -76,7 +76,7 @@ def from_lines(lines: Sequence[str], source: str) -> Vocabulary:
       special token is missing; the message names the source and the line.
   """
   if not lines:
-    raise UserError(f'{source} is empty; expected one token a line')
+    raise UserError(f'{source} is empty; expected one token per line')
   # Nearly all vocabularies pass at once; the others are searched by line.
   if len(set(lines)) < len(lines) or max(map(len, lines)) > _SURELY_SMALL:
     _check_lines(source, lines)

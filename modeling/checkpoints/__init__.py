@@ -1,6 +1,6 @@
 """Checkpoints in released BERT's format: find, read, write, initialise from.
 
-location        which checkpoint a path names, and the files beside it
+location        which checkpoint a path names, and the files next to it
 model_file      model.json: how the model was trained, and checksums
 embedded_encoder  the encoder that comes with this project
 recorded_casing whether its text was lower-cased

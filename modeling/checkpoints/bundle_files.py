@@ -2,7 +2,7 @@
 
 The index file is a table of LevelDB: blocks of keys and values, an index of the
 blocks, and a footer. Its values are the messages of tensor_bundle.proto, which
-say where in which data file a tensor lies.
+say in which data file a tensor is, and where.
 """
 
 import struct

@@ -51,8 +51,8 @@ def unpack(encoder_dir: str, vocab_file: str, output_dir: str) -> None:
 
   Raises:
     UserError: a file is missing, or its checksum is another than the recorded
-      one; it is named. Or the folder to write to holds another checkpoint.
-      Nothing has been written.
+      one; the message names it. Or the folder to write to holds another
+      checkpoint. Nothing has been written.
   """
   location.check_no_other(output_dir)
   config_file = os.path.join(encoder_dir, CONFIG_FILE)

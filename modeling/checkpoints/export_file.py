@@ -1,4 +1,4 @@
-"""export.json, which `tools.export_model` writes beside an exported model.
+"""export.json, which `tools.export_model` writes next to an exported model.
 
 Tested by `tests/serving/runtimes_test.py`.
 """
@@ -20,7 +20,7 @@ class ExportRecord:
 
   Attributes:
     takes_pairs: whether an input is two texts; None if unknown.
-    max_seq_length: the longest input in tokens; None if unknown.
+    max_seq_length: the maximum input length in tokens; None if unknown.
     temperature: divides the logits of labels before the softmax.
     labels: in the order of the logits; empty for a regressor; None if unknown.
   """
@@ -61,8 +61,8 @@ def as_model_file(folder: str) -> ModelFile:
   """Returns the content of a folder's export.json in the form of model.json.
 
   export.json does not name the task, so the task is 'custom'. The result is
-  empty for an encoder: it has no labels, and its longest input follows from
-  its number of positions.
+  empty for an encoder: it has no labels, and its maximum input length follows
+  from its number of positions.
 
   Raises:
     UserError: the file is malformed.

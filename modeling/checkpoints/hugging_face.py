@@ -96,7 +96,7 @@ def released_config(values: Mapping[str, Any]) -> BertConfig:
   """
   check_fixed(values)
   config = {key: values.get(key, _DEFAULTS[key]) for key in _DEFAULTS}
-  # A list, which has no hash, is no name either.
+  # A list, which has no hash, is not a name either.
   if str(config['hidden_act']) not in _ACTIVATIONS:
     raise UserError(
       f'hidden_act is {shown(config["hidden_act"])}, expected one of'
@@ -119,8 +119,8 @@ def released_weights(
     of the tensors that released BERT lacks.
 
   Raises:
-    UserError: a weight is no floating-point number, or two tensors differ that
-      must be equal, such as the masked-LM decoder and the word embeddings.
+    UserError: a weight is not a floating-point number, or two tensors differ
+      that must be equal, such as the masked-LM decoder and the word embeddings.
   """
   weights: dict[str, np.ndarray] = {}
   unused = []

@@ -2,9 +2,9 @@
 
 A run is resumed, or starts from a checkpoint, or from random weights. `init`
 selects the weight of the checkpoint that each variable starts from. The choices
-are those that Turc et al. (2019, section 6.3) compare: a pre-trained model, its
-word embeddings alone, the bottom layers of a deeper model. Every k-th layer is
-the choice of DistilBERT.
+are those that Turc et al. (2019, section 6.3) compare: a pre-trained model,
+only its word embeddings, the bottom layers of a deeper model. Every k-th layer
+is the choice of DistilBERT.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Finds a checkpoint, and the files beside it that describe it.
+"""Finds a checkpoint, and the files in its folder that describe it.
 
 A checkpoint's prefix names it: 'FOLDER/model.ckpt-8' for the two files
 FOLDER/model.ckpt-8.index and FOLDER/model.ckpt-8.data-00000-of-00001. A
@@ -61,7 +61,7 @@ class Checkpoint:
 
   @property
   def vocab_file(self) -> str | None:
-    """The path of the vocab.txt beside it; None if there is no such file."""
+    """The path of the vocab.txt next to it; None if there is no such file."""
     path = os.path.join(self.folder, VOCAB)
     return path if files.exists(path) else None
 
@@ -92,11 +92,11 @@ class Checkpoint:
       UserError: as for `config`, or there is no file.
     """
     if (found := self.config()) is None:
-      raise UserError(f'there is no {CONFIG} beside {self.prefix}')
+      raise UserError(f'there is no {CONFIG} next to {self.prefix}')
     return found[1]
 
   def description(self) -> model_file.ModelFile | None:
-    """Reads the model.json beside it; None if there is no such file.
+    """Reads the model.json next to it; None if there is no such file.
 
     Raises:
       UserError: as for `model_file.read`.
@@ -181,7 +181,8 @@ class Checkpoint:
     """Checks the model's files against model.json, if there is one.
 
     Raises:
-      UserError: a file has another checksum than recorded; it is named.
+      UserError: a file has another checksum than recorded; the message names
+        it.
     """
     if content := self.description():
       paths = [self.prefix + INDEX, *self.data_files()]
@@ -304,7 +305,7 @@ def locate_latest(folder: str) -> Checkpoint:
 def check_no_other(folder: str) -> None:
   """Checks that a folder holds no checkpoint other than bert_model.ckpt.
 
-  Otherwise `locate` might find the old one, beside the new one's vocabulary,
+  Otherwise `locate` might find the old one, with the new one's vocabulary,
   and the old one would lose its vocabulary and its other files.
 
   Args:

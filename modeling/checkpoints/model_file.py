@@ -1,8 +1,8 @@
-"""model.json: what belongs to a model's weights, in one file beside them.
+"""model.json: what belongs to a model's weights, in one file next to them.
 
 It records what released BERT's files lack: the task, the labels in the order of
-the logits, the casing, the longest input, and a checksum of each file of the
-model. With it, a copied folder is still the same model:
+the logits, the casing, the maximum input length, and a checksum of each file of
+the model. With it, a copied folder is still the same model:
 
   {"task": {"name": "custom", "labels": ["bad", "good"], "is_pair": false},
    "do_lower_case": true,
@@ -51,7 +51,7 @@ class ModelFile:
   Attributes:
     task: None if the model has no head for a task.
     do_lower_case: whether its text was lower-cased; None if unknown.
-    max_seq_length: the longest input in tokens; None if unknown.
+    max_seq_length: the maximum input length in tokens; None if unknown.
     temperature: logits are divided by it before the softmax; None for 1.
     checksums: SHA-256 in hexadecimal of the model's files, by name.
   """
@@ -77,7 +77,7 @@ def write(
   Args:
     folder: the model's.
     content: what to record; its own checksums are replaced.
-    names: the files beside model.json that belong to the model; those that do
+    names: the files next to model.json that belong to the model; those that do
       not exist are left out.
     kept: further files, whose checksums in the present model.json stay.
   """
@@ -128,7 +128,7 @@ def read(folder: str) -> ModelFile | None:
   """Reads a folder's model.json; None if it has none.
 
   Raises:
-    UserError: the file is malformed, or a file beside it records other labels
+    UserError: the file is malformed, or a file next to it records other labels
       or another casing.
   """
   path = os.path.join(folder, FILE)
@@ -154,7 +154,7 @@ def check_files(folder: str, content: ModelFile, names: Iterable[str]) -> None:
     names: those that are missing, or not recorded, are not checked.
 
   Raises:
-    UserError: a file has another checksum; it is named.
+    UserError: a file has another checksum; the message names it.
   """
   for name in names:
     path = os.path.join(folder, name)
@@ -224,7 +224,7 @@ def _value(path: str, values: dict[str, Any], key: str, kind: Any) -> Any:
   """Returns a value; None if it is missing or null.
 
   Raises:
-    UserError: it is of another type. A truth value is no number.
+    UserError: it is of another type. A truth value is not a number.
   """
   value = values.get(key)
   is_wrong_bool = isinstance(value, bool) and kind is not bool

@@ -102,8 +102,8 @@ class ObjectGraph:
       self._reader = tf.compat.v1.train.NewCheckpointReader(prefix)
       if not self._reader.has_tensor(GRAPH):
         raise UserError(
-          f'{prefix} is no TensorFlow 2 checkpoint: it has no graph of objects '
-          f'({GRAPH})'
+          f'{prefix} is not a TensorFlow 2 checkpoint: it has no graph of '
+          f'objects ({GRAPH})'
         )
       content = self._reader.get_tensor(GRAPH)
     try:

@@ -11,7 +11,7 @@ from system.errors import UserError
 def prune(
   weights: Mapping[str, np.ndarray], ids: np.ndarray, vocab_size: int
 ) -> dict[str, np.ndarray]:
-  """Returns weights for the tokens `ids` alone; the other weights stay.
+  """Returns weights for only the tokens `ids`; the other weights stay.
 
   Args:
     weights: released name → float32 array.

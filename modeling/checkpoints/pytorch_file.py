@@ -2,7 +2,7 @@
 
 `torch.save` writes a pickle and the tensors' bytes: since PyTorch 1.6 as
 members of a zip archive, before one after the other. A pickle may call any
-function. The reader here knows the few that rebuild tensors, and refuses all
+function. The reader here has only the few that rebuild tensors, and refuses all
 others.
 """
 
@@ -84,7 +84,7 @@ def read(path: str) -> dict[str, np.ndarray]:
   # A damaged pickle can raise almost anything.
   except Exception as error:
     raise UserError(
-      f'{path} cannot be read as weights alone: {shown(str(error))}. With '
+      f'{path} cannot be read as weights only: {shown(str(error))}. With '
       'PyTorch, convert it: python -c "import torch, safetensors.torch as s; '
       "s.save_file({k: v.clone() for k, v in torch.load('pytorch_model.bin', "
       "weights_only=True).items()}, 'model.safetensors')\""

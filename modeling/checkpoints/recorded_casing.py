@@ -58,12 +58,13 @@ def beside(prefix: str) -> tuple[str, bool] | None:
 def write(
   folder: str, do_lower_case: bool | None, longest_input: int | None = None
 ) -> None:
-  """Records the casing beside the checkpoints of a folder, for `beside`.
+  """Records the casing next to the checkpoints of a folder, for `beside`.
 
   Args:
     folder: the folder.
     do_lower_case: whether text is lower-cased; None if unknown.
-    longest_input: of another program's tokenizer, in tokens; None if unknown.
+    longest_input: the maximum length of another program's tokenizer, in tokens;
+      None if unknown.
   """
   values = {'do_lower_case': do_lower_case, 'model_max_length': longest_input}
   known = {key: value for key, value in values.items() if value is not None}

@@ -38,7 +38,7 @@ def read(path: str) -> dict[str, np.ndarray]:
 
   Raises:
     UserError: the file is missing or damaged, or has numbers of another type,
-      which is named.
+      which the message names.
   """
   with files.open_stream(path) as file:
     content = file.read()

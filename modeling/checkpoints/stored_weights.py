@@ -103,7 +103,7 @@ def check_finite(path: str, values: Mapping[str, np.ndarray]) -> None:
     values: released name → values.
 
   Raises:
-    UserError: a weight is NaN or infinite; its variable is named.
+    UserError: a weight is NaN or infinite; the message names its variable.
   """
   wrong = [
     name for name, value in values.items() if not np.isfinite(value).all()
@@ -132,7 +132,7 @@ def check_shapes(
     config_file: the name of the file with the model's sizes, for the message.
 
   Raises:
-    UserError: a weight has another shape; all such weights are named.
+    UserError: a weight has another shape; the message names all such weights.
   """
   wrong = [
     f'{name} has the shape {list(value.shape)} instead of'

@@ -25,7 +25,7 @@ import numpy as np
 from modeling.configs import BertConfig
 from system.errors import UserError, shown
 
-# The settings of an experiment, beside its checkpoints.
+# The settings of an experiment, next to its checkpoints.
 PARAMS = 'params.yaml'
 # The root's edges to objects that its fine-tuning tasks start from.
 ENCODER, MASKED_LM = 'encoder', 'masked_lm'

@@ -26,7 +26,7 @@ from modeling.configs import BertConfig
 from system import files
 from system.errors import UserError, shown
 
-# Where an encoder may be: alone, in a classifier, in a pre-trainer.
+# Where an encoder may be: on its own, in a classifier, in a pre-trainer.
 _ENCODERS = (
   *(ENCODER, MODEL, f'{MODEL}/_network', f'{MODEL}/encoder_network'),
   f'{MODEL}/layer_with_weights-0',
@@ -94,7 +94,7 @@ def _setting(path: str, *keys: str) -> Any:
     # It knows no tags, so that a file from elsewhere makes no objects.
     value = yaml.safe_load(files.read_text(path))
   except yaml.YAMLError as error:
-    raise UserError(f'it is no YAML: {error}') from error
+    raise UserError(f'it is not YAML: {error}') from error
   for key in keys:
     value = value.get(key) if isinstance(value, Mapping) else None
   return value
@@ -105,7 +105,7 @@ def read_weights(
 ) -> tuple[dict[str, np.ndarray], str, list[str]]:
   """Reads a BERT of tf-models-official: an encoder, and heads if it has them.
 
-  A classifier or a pre-trainer may have a pooler of its own, in its head, and
+  A classifier or a pre-trainer may have its own pooler, in its head, and
   then the encoder's is untrained: the head's is taken.
 
   Args:
@@ -118,7 +118,8 @@ def read_weights(
 
   Raises:
     UserError: the checkpoint is damaged, or has no encoder, or lacks weights
-      of one, which are named; or it has other layers or heads than `config`.
+      of one, which the message names; or it has other layers or heads than
+      `config`.
   """
   graph = ObjectGraph(prefix)
   at, paths = _encoder(graph, prefix, config.num_hidden_layers)
@@ -151,7 +152,7 @@ def _encoder(
           num_layers, is_functional
         ).items()
       }
-      # A classifier, too, has a layer_with_weights-0; it is no table.
+      # A classifier, too, has a layer_with_weights-0; it is not a table.
       if graph.key(paths[released_names.WORDS]):
         _check_layers(graph, prefix, paths, num_layers)
         return at, paths

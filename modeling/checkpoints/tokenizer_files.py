@@ -53,7 +53,8 @@ def check(folder: str, do_lower_case: bool) -> None:
     do_lower_case: whether text is lower-cased.
 
   Raises:
-    UserError: it does not; the file, the setting and its value are named.
+    UserError: it does not; the message names the file, the setting and its
+      value.
   """
   expected = {
     # None means: if text is lower-cased.

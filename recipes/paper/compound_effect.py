@@ -3,7 +3,7 @@ r"""Do pre-training and distillation on the same text add up?
   python -m recipes.paper.compound_effect --data_dir=DATA --scale=cpu
 
 The film reviews are both the text that the student is pre-trained on and its
-transfer set (D_LM = D_T). PD is compared with either alone: PF and
+transfer set (D_LM = D_T). PD is compared with each on its own: PF and
 distillation. The encoder is pre-trained here; --encoders is refused.
 """
 

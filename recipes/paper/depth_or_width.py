@@ -2,10 +2,10 @@ r"""Should a budget of weights, or of time, go into depth or into width?
 
   python -m recipes.paper.depth_or_width --data_dir=DATA --scale=cpu
 
-PD for several of the 24 sizes. The table shows each student's weights beside
+PD for several of the 24 sizes. The table shows each student's weights next to
 its score: compare sizes of about the same number, or, with the times of
-`benchmarks.compact_sizes`, of the same speed.
-All encoders are pre-trained here; --encoders is refused.
+`benchmarks.compact_sizes`, of the same speed. All encoders are pre-trained
+here; --encoders is refused.
 """
 
 from recipes.paper import command

@@ -1,4 +1,4 @@
-r"""PF and PD beside more elaborate methods, at equal size.
+r"""PF and PD compared with more elaborate methods, at equal size.
 
   python -m recipes.paper.elaborate_methods --data_dir=DATA --scale=cpu
 
@@ -107,8 +107,8 @@ EXPERIMENT = Experiment(
     'For students of the size 6/768, with BERT-Base as the teacher, the paper '
     'reports these means over GLUE dev: PD 84.4, PF 82.8, DistilBERT 82.3, '
     'Patient KD 81.7.',
-    'The methods do not use the same data. PF, DistilBERT and MiniLM see the '
-    "task's labels alone, PD and Patient KD the transfer set.",
+    'The methods do not use the same data. PF, DistilBERT and MiniLM see only '
+    "the task's labels, PD and Patient KD the transfer set.",
     'DistilBERT starts from layers of an encoder that was trained for as many '
     'steps before, and imitates it. MiniLM imitates the public model that is '
     'also the start of the teacher.',

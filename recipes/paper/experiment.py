@@ -66,7 +66,7 @@ class Experiment:
     varies_rates: whether the students' learning rates are what it compares,
       instead of those of students.py.
     paper: the paper's numbers, as {'x', 'line', 'value'}.
-    paper_source: where they stand.
+    paper_source: where they were published.
     notes: sentences for the report.
     summary: makes more sentences from the results.
   """

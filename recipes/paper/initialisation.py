@@ -2,7 +2,7 @@ r"""Which weights should a student start from?
 
   python -m recipes.paper.initialisation --data_dir=DATA --scale=cpu
 
-Random weights, a pre-trained encoder's word embeddings alone, the lowest layers
+Random weights, only a pre-trained encoder's word embeddings, the lowest layers
 of a deeper encoder of the same width, and an encoder pre-trained at its size;
 each fine-tuned and distilled. Both encoders are pre-trained here, for the same
 number of steps on the same text; --encoders is refused.

@@ -1,9 +1,9 @@
-r"""Basic, distillation, PF, PD and PDF for several sizes, beside the teacher.
+r"""Basic, distillation, PF, PD and PDF for several sizes, and the teacher.
 
   python -m recipes.paper.main_comparison --data_dir=DATA --scale=cpu
 
 The paper's main comparison. The transfer set is sentences of film reviews and
-the task's own training text; for tasks with pairs, the training pairs alone.
+the task's own training text; for tasks with pairs, only the training pairs.
 """
 
 from collections.abc import Mapping, Sequence

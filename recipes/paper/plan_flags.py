@@ -53,7 +53,7 @@ def define_flags() -> None:
   flags.DEFINE_list(
     'encoders',
     [],
-    'Encoders that exist, for all sizes of the experiment: size=checkpoint, '
+    'Existing encoders, for all sizes of the experiment: size=checkpoint, '
     'such as 2/128=uncased_L-2_H-128_A-2. If not given, they are pre-trained.',
   )
   flags.DEFINE_string(
@@ -66,7 +66,7 @@ def define_flags() -> None:
     None,
     'A folder with the logits of teachers, which then need not be trained; '
     'recipes/results/paper/cpu/teacher_logits has those of the scale cpu for '
-    'SST-2. A teacher without a file there is trained.',
+    'SST-2. A teacher that has no file there is trained.',
   )
   flags.DEFINE_list(
     'only',
@@ -79,7 +79,7 @@ def define_flags() -> None:
     'variant',
     None,
     'Names these settings of the experiment, such as sizes, in its title and '
-    'its folder of results, so that a report can have others beside them.',
+    'its folder of results, so that a report can show other settings as well.',
   )
   flags.DEFINE_integer('jobs', 1, 'Commands to run at the same time.', 1)
   flags.DEFINE_bool(
@@ -90,7 +90,7 @@ def define_flags() -> None:
   flags.DEFINE_bool(
     'collect',
     False,
-    'Whether to run nothing, and collect the results that there are, with '
+    'Whether to run nothing, and collect the existing results, with '
     'those of listed commands.',
   )
 

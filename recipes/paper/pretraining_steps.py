@@ -2,9 +2,9 @@ r"""How many steps of pre-training does a student need before fine-tuning?
 
   python -m recipes.paper.pretraining_steps --data_dir=DATA --scale=cpu
 
-PF from encoders that were pre-trained for more and more steps, each with a
-schedule of its own, beside basic, which has no pre-training. All encoders are
-pre-trained here; --encoders is refused.
+PF from encoders that were pre-trained for more and more steps, each with its
+own schedule, and basic, which has no pre-training. All encoders are pre-trained
+here; --encoders is refused.
 """
 
 from recipes.paper import command

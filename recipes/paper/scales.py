@@ -20,7 +20,7 @@ class Scale:
     sizes: the students of the main comparison.
     size: the student of experiments with a single size.
     tasks: the tasks of the main comparison; the first has all sizes, the others
-      have `size` alone.
+      have only `size`.
     pretraining: flags of run_pretraining.py.
     shorter_pretraining: the other steps of `pretraining_steps`.
     records: flags of create_pretraining_data.py.
@@ -46,8 +46,8 @@ class Scale:
       tried 10 to 1,000, divided by the hidden size of MiniLM.
     release_sizes: the encoders of `release`.
     heldout_steps: the batches of held-out text that evaluate them.
-    max_scored: the most sentences of a text that a teacher scores; None for
-      all.
+    max_scored: the maximum number of sentences of a text that a teacher scores;
+      None for all.
     selection_examples: examples of the split that chooses settings.
     selection_sets: the transfer sets behind that choice, each a number of
       sentences of film reviews and the epochs over them; without any, it is

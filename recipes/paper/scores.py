@@ -30,8 +30,8 @@ def teacher_score(result: Mapping[str, Any]) -> float | None:
 def glue_score(result: Mapping[str, Any]) -> float:
   """Returns a result's score as GLUE computes it.
 
-  It is the mean of the task's metrics, and of MNLI's two splits. For CoLA GLUE
-  has the Matthews correlation alone.
+  It is the mean of the task's metrics, and of MNLI's two splits. For CoLA, GLUE
+  has only the Matthews correlation.
   """
   task, scores = glue.get_task(result['keys']['task']), result['scores']
   names = task.metrics[:1] if task.name == 'CoLA' else task.metrics

@@ -6,7 +6,7 @@ r"""Keeps a teacher's logits in one small file, and makes tables of them again.
     --transfer_file=films.txt --logits_file=films.safetensors --output_dir=new
 
 With --logits_dir, the logits of a dump go into --logits_file, as float16 and
-without the texts. With --output_dir, they become tables beside their texts,
+without the texts. With --output_dir, they become tables next to their texts,
 for `run_distillation.py --do_import_logits`. So students can be trained on
 another machine without training the teacher again. The texts must be the same:
 a checksum tells. The labels of --transfer_split are not kept.
@@ -40,7 +40,7 @@ def define_flags() -> None:
   """Defines this script's flags."""
   flags.DEFINE_string('task_name', None, 'The task, one of GLUE.')
   flags.DEFINE_string('data_dir', None, "The folder of the task's files.")
-  flags.DEFINE_string('transfer_file', None, 'The texts, one a line.')
+  flags.DEFINE_string('transfer_file', None, 'The texts, one per line.')
   flags.DEFINE_string(
     'transfer_split', None, "A split with the texts, instead: 'train'."
   )

@@ -3,7 +3,7 @@ r"""How many unlabelled sentences does distillation need?
   python -m recipes.paper.transfer_size --data_dir=DATA --scale=cpu
 
 PD and distillation on growing samples of the film reviews, all trained for the
-same number of steps, beside PF, which needs none. A smaller sample is part of a
+same number of steps, and PF, which needs none. A smaller sample is part of a
 larger one.
 """
 

@@ -8,7 +8,7 @@
 # Each node is a worker that uses all its GPUs. To make each GPU a worker, add
 # --ntasks-per-node=8 --gpus-per-task=1.
 #
-# The elements of an array are jobs of their own. In the flags, %a stands for an
+# The elements of an array are separate jobs. In the flags, %a stands for an
 # element's number. For example, eight jobs that make a dump together, and 12
 # runs of a sweep, whose flagfiles `tools.sweep --write_flagfiles` has written:
 #
@@ -19,9 +19,9 @@
 #
 # Three minutes before the time limit (#SBATCH --signal) the job saves and
 # requeues itself, as it does after a SIGTERM, the loss of a node, or a kill. It
-# then continues. After another failure it ends. But if one of several workers
-# fails alone, SLURM kills those that wait for it, which looks like the loss of a
-# node. PYTHON names the interpreter.
+# then continues. After another failure it ends. But if only one of several
+# workers fails, SLURM kills those that wait for it, which looks like the loss
+# of a node. PYTHON names the interpreter.
 #SBATCH --job-name=well-read-bert
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1

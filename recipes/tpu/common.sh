@@ -182,7 +182,7 @@ run_job() {  # environment, script, its flags
 finish() {  # status
   tpus tpu-vm scp "$name:project/log" "$name.log" --worker=0 || true
   delete ||
-    say "The TPU could not be deleted. It may cost money: give this command
+    say "The TPU could not be deleted. It may cost money: run this command
 again, or run: gcloud compute tpus queued-resources delete $name --force"
   say "The job ended with status $1; its log is $name.log"
   exit "$1"

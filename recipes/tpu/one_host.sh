@@ -4,7 +4,7 @@
 #   PROJECT=... ZONE=us-west4-a recipes/tpu/one_host.sh run_pretraining.py \
 #     --do_train --precision=bfloat16 --output_dir=gs://BUCKET/run ...
 #
-# An interrupted recipe resumes when its command is given again.
+# An interrupted recipe resumes when its command is run again.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 

@@ -32,8 +32,8 @@ def choose(
 
   Args:
     parts: the model.
-    text_file: a text a line; a pair's texts are separated by a tab. None for
-      the run's dump, or else its dev set.
+    text_file: one text per line; a pair's texts are separated by a tab. None
+      for the run's dump, or else its dev set.
     dev: the run's dev set.
 
   Returns:
@@ -65,7 +65,7 @@ def _features(parts: Parts, found: Sequence[texts.Text]) -> Features:
 def _rows(parts: Parts, dump: str) -> list[dump_shards.Row]:
   """Returns as many examples of each shard of a dump.
 
-  There are none if the dump is not at hand, is not the one that the model was
+  There are none if the dump is not available, is not the one that the model was
   distilled on, or has another vocabulary.
   """
   if not dump or not dump_manifest.exists(dump):

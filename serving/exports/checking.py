@@ -4,7 +4,7 @@ The process runs one of the scripts of `checkers/` as
 
   PYTHON -I checkers/hugging_face.py FOLDER WORK
 
-WORK holds request.json (the head, the texts or pairs, the longest input) and
+WORK holds request.json (the head, the texts or pairs, the maximum length) and
 features.npz; the script adds answer.json (tokens' ids, labels, versions, and
 the modules that it imported) and outputs.npz. -I keeps this project's tree and
 the user's variables out of the process.
@@ -146,7 +146,7 @@ def _write_request(
 def run_script(
   python: str, name: str, *arguments: str, what: str = 'written'
 ) -> None:
-  """Runs one of the scripts of `checkers/` in a process of its own.
+  """Runs one of the scripts of `checkers/` in a separate process.
 
   Args:
     python: the interpreter.

@@ -34,7 +34,7 @@ def check_target(output_dir: str, name: str, overwrite: bool) -> str:
   """Returns the folder of a format.
 
   Raises:
-    UserError: it exists and must not be overwritten, or it is no export.
+    UserError: it exists and must not be overwritten, or it is not an export.
   """
   target = os.path.join(output_dir, name)
   if not files.exists(target):
@@ -46,7 +46,7 @@ def check_target(output_dir: str, name: str, overwrite: bool) -> str:
     )
   if not files.exists(os.path.join(target, REPORT)):
     raise UserError(
-      f'{target} is no export, for it has no {REPORT}: it is not replaced'
+      f'{target} is not an export, as it has no {REPORT}: it is not replaced'
     )
   return target
 

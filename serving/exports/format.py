@@ -37,7 +37,7 @@ class VariantJob:
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-  """A smaller model that may stand beside that of a format.
+  """A smaller model that a format may have in addition to its own.
 
   Attributes:
     name: as in the flag `quantize`.
@@ -70,7 +70,7 @@ class Format:
     write: writes the files of a model into an existing empty folder.
     heads: the kinds of heads that it can hold.
     check: raises a `UserError` if the format cannot hold a model.
-    variants: the smaller models that may stand beside its own.
+    variants: the smaller models that it may have in addition to its own.
     may_import: the packages of `checking.FOREIGN` that belong to the ecosystem.
     outputs: the outputs that are compared, as in `heads.OUTPUTS`.
   """

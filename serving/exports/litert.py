@@ -10,8 +10,8 @@ conformance.jsonl      texts and their ids, see `conformance`
 config.json, vocab.txt and the tokenizer's files, as in the format of ONNX
 
 All models take `input_ids`, `input_mask` and `input_type_ids`, int32 [1, S],
-padded with 0 to the longest input, S, and return `logits`, float32 [1, C].
-TensorFlow's converter leaks memory, so each runs in a process of its own.
+padded with 0 to the maximum length, S, and return `logits`, float32 [1, C].
+TensorFlow's converter leaks memory, so each runs in a separate process.
 """
 
 import functools
@@ -104,7 +104,7 @@ def _convert(
   kind: str,
   features: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-  """Writes a model of a kind, in a process of its own."""
+  """Writes a model of a kind, in a separate process."""
   score = _STATIC_PADDING_SCORE if kind == 'static' else _PADDING_SCORE
   model = FixedModel(parts, score)
   with tempfile.TemporaryDirectory() as work:

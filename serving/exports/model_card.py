@@ -141,7 +141,7 @@ def _described(path: str) -> Described:
   recorded, config = checkpoint.description(), checkpoint.config()
   if not (recorded and recorded.task and config):
     raise UserError(
-      f'{checkpoint.folder} has no model.json with a task beside its weights '
+      f'{checkpoint.folder} has no model.json with a task next to its weights '
       'and bert_config.json: a card describes a fine-tuned or distilled model'
     )
   casing = checkpoint.casing()

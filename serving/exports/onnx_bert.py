@@ -142,7 +142,8 @@ class _Bert:
     places = op('Gather', table, self._positions(), name='embeddings/places')
     x = op('Add', words, types, name='embeddings/sum')
     x = op('Add', x, places, name='embeddings/whole')
-    # Without it, ONNX Runtime knows no residual's shape and fuses none.
+    # Without it, ONNX Runtime does not know the residuals' shapes, so it fuses
+    # none.
     shape = ['batch', 'sequence', self._config.hidden_size]
     self.graph.declare_shape(x, shape)
     return self._norm('bert/embeddings/LayerNorm', x, 'embeddings/norm')

@@ -38,7 +38,7 @@ class Parts:
     weights: released name → float32 values; those of the encoder and the head.
     left_out: the names of the checkpoint's other weights.
     tokenizer: the model's.
-    max_seq_length: the longest input in tokens.
+    max_seq_length: the maximum input length in tokens.
     text_model: labels texts; None without a head for a task.
     task_name: as `model.json` records it; '' if unknown.
     temperature: logits of labels are divided by it before the softmax.
@@ -82,7 +82,7 @@ def read(path: str, head: str = heads.AUTO) -> Parts:
 
   Raises:
     UserError: the weights, the configuration, the vocabulary, the labels or
-      the head are missing or contradict each other; they are named.
+      the head are missing or contradict each other; the message names them.
   """
   checkpoint = location.locate(path)
   config = checkpoint.required_config()

@@ -1,7 +1,7 @@
 """Smaller variants of an export, kept only if the model stays as good.
 
-Each is a file beside the export's float32 model. export.json records its scores
-under 'quantized', by the variant's name.
+Each is a file next to the export's float32 model. export.json records its
+scores under 'quantized', by the variant's name.
 """
 
 import dataclasses
@@ -72,7 +72,7 @@ def _measure(
   chosen: Format, name: str, job: VariantJob, dev: DevSet, ours: Reference
 ) -> dict[str, Any]:
   """Compares a smaller model, in a file of the export, with ours on dev."""
-  # The metric needs the outputs for our own ids alone. To label all texts of a
+  # The metric needs the outputs only for our own ids. To label all texts of a
   # large dev set one after the other as well would take long.
   ids_alone = dataclasses.replace(ours, texts=[])
   outputs, answer = checking.answers(

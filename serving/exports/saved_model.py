@@ -41,7 +41,7 @@ class SavedModule(tf.Module):
 
     Args:
       parts: the model. Its Keras layers are called, but not tracked: Keras
-        would save functions of its own for each of them.
+        would save separate functions for each of them.
     """
     super().__init__(name='saved_module')
     self.weights = released_variables(parts.model)

@@ -23,10 +23,10 @@ from system import files, settings, text_files
 from system.errors import UserError
 from training import model_settings
 
-# The most texts of a dev set on which an export is compared. Of a larger set it
-# is every second text, or every third, and so on.
+# The maximum number of texts of a dev set on which an export is compared. Of a
+# larger set it is every second text, or every third, and so on.
 _MAX_DEV_TEXTS = 2000
-# Used where neither a file nor the run's dev set is at hand.
+# Used if neither a file nor the run's dev set is available.
 _BUILT_IN = (
   'A gentle, funny and moving film.',
   'two hours and 17 minutes of my life, wasted!',
@@ -77,10 +77,10 @@ def choose(
 
   Args:
     parts: the model.
-    text_file: a text a line; a pair's texts are separated by a tab. Blank lines
-      at the end are left out. None for texts that are spread over the dev set,
-      at most `_MAX_DEV_TEXTS`, or else built-in texts.
-    dev: the run's dev set; None if it is not at hand.
+    text_file: one text per line; a pair's texts are separated by a tab. Blank
+      lines at the end are left out. None for texts that are spread over the dev
+      set, at most `_MAX_DEV_TEXTS`, or else built-in texts.
+    dev: the run's dev set; None if it is not available.
 
   Raises:
     UserError: a line is not one text, or not a pair.
@@ -120,13 +120,13 @@ def dev_set(parts: Parts, data_dir: str | None = None) -> DevSet:
   """Reads the dev set of the run that trained a model.
 
   Args:
-    parts: the model. run.json beside it describes the task; without run.json,
+    parts: the model. run.json next to it describes the task; without run.json,
       as of an imported model, model.json and the defaults do.
     data_dir: where the task's files are now; None for the run's own
       `data_dir`, relative to the working directory. Needed without run.json.
 
   Raises:
-    UserError: the run's task is unknown, or its data is not at hand.
+    UserError: the run's task is unknown, or its data is not available.
   """
   path, flags = _recorded_flags(parts)
   folder = os.path.dirname(path)
@@ -161,7 +161,7 @@ def dev_set(parts: Parts, data_dir: str | None = None) -> DevSet:
 
 
 def dev_set_at_hand(parts: Parts, data_dir: str | None = None) -> DevSet | None:
-  """Returns what `dev_set` does; None, and warns, if it is not at hand.
+  """Returns what `dev_set` does; None, and warns, if it is not available.
 
   A pre-training run has none, which is no reason for a warning.
 
@@ -230,6 +230,6 @@ def _items(name: str, value: str) -> tuple[str, ...]:
     items = next(csv.reader([value], strict=True))
   except csv.Error as error:
     raise UserError(
-      f'run.json: --{name}={value} is no list of values: {error}'
+      f'run.json: --{name}={value} is not a list of values: {error}'
     ) from error
   return tuple(item.strip() for item in items)

@@ -10,7 +10,7 @@ tokenizer_config.json  whether text is lower-cased
 The files are written without tf-models-official. Its pooler is in the encoder,
 and a classifier uses it if `use_encoder_pooler` is true, as in params.yaml. The
 pooler's weights are also stored as `next_sentence.pooler_dense`, from where
-`init_cls_pooler` copies them into a head with a pooler of its own.
+`init_cls_pooler` copies them into a head with its own pooler.
 
 `tools.import_tf_models` reads the folder back into the same weights.
 """

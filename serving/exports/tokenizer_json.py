@@ -5,7 +5,7 @@ tokenizer.json          the whole tokenizer, as Rust's `tokenizers` reads it
 tokenizer_config.json   its settings, as transformers reads them
 special_tokens_map.json the special tokens
 
-They are written with `json` alone. docs/export.md lists where the library's
+They are written with only `json`. docs/export.md lists where the library's
 tokens differ from released BERT's.
 """
 
@@ -36,7 +36,7 @@ def write(
     folder: the folder.
     tokenizer: the tokenizer.
     vocab_file: its vocabulary, which is copied.
-    max_seq_length: the longest input in tokens; longer ones are cut.
+    max_seq_length: the maximum input length in tokens; longer texts are cut.
   """
   text_files.copy(vocab_file, os.path.join(folder, 'vocab.txt'))
   _write_json(folder, 'tokenizer.json', _whole(tokenizer, max_seq_length))

@@ -1,4 +1,4 @@
-"""The description of the machine beside the measurements."""
+"""The description of the machine next to the measurements."""
 
 import json
 

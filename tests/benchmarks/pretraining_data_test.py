@@ -25,7 +25,7 @@ def _run(*arguments, **options):
     (['--peers=', '--noours'], 'nothing to measure'),
     (['--peers=original'], '--reference_dir: there is no file'),
     (['--scaling=2,1'], '--scaling=2,1: expected whole numbers'),
-    (['--scaling=1', '--peers='], 'this project alone, without --peers'),
+    (['--scaling=1', '--peers='], 'only this project, without --peers'),
   ],
 )
 def test_mistakes_are_explained_at_once(world, arguments, message):

@@ -61,5 +61,5 @@ def test_a_worker_that_ends_drops_out_and_the_others_go_on(start):
 def test_no_round_begins_after_the_deadline(start):
   worker = start(_answers('1 2 3 4'))
   rounds.start([worker], at_once=False)
-  with pytest.raises(UserError, match='time was up before the first round'):
+  with pytest.raises(UserError, match='time ran out before the first round'):
     rounds.alternate([worker], 3, 1.0, 0.0, deadline=time.monotonic())

@@ -223,7 +223,7 @@ def test_flags_come_from_a_file(tmp_path, script):
   ('content', 'message'),
   [
     (None, "^--flagfile: there is no file '.*/flags'$"),
-    (b'\xff\xfe\x00', '^--flagfile: expected UTF-8 text, one flag a line: '),
+    (b'\xff\xfe\x00', '^--flagfile: expected UTF-8 text, one flag per line: '),
     (b'--flagfile=/none/x\n', '^Unable to open flagfile: .*/none/x'),
     (b'--gone=1\n', "^Unknown command line flag 'gone'"),
   ],

@@ -78,7 +78,8 @@ def test_dumps_of_one_teacher_are_refused(tmp_path, tokenizer):
   with pytest.raises(UserError, match='names the dump .*/a twice'):
     tiny_dump.open_dumps(tmp_path / 'a', tmp_path / 'b', f'{tmp_path}/b/../a/')
   with pytest.raises(
-    UserError, match='/a and .*/c are of the same teacher, teacher/model.ckpt-1'
+    UserError,
+    match='/a and .*/c are from the same teacher, teacher/model.ckpt-1',
   ):
     tiny_dump.open_dumps(tmp_path / 'a', tmp_path / 'b', tmp_path / 'c')
 

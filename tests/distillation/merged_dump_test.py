@@ -62,7 +62,9 @@ def test_a_merged_dump_lists_its_teachers(tmp_path, tokenizer):
   ]
   assert dump_manifest.read(str(tmp_path / 'merged')) == merged
   # Its teachers do not count as another one.
-  with pytest.raises(UserError, match='/merged and .*/b are of the same teach'):
+  with pytest.raises(
+    UserError, match='/merged and .*/b are from the same teach'
+  ):
     tiny_dump.open_dumps(tmp_path / 'merged', tmp_path / 'b')
 
 

@@ -41,7 +41,7 @@ def test_inputs_values_commands_and_times_are_said(folder):
 def test_the_lack_of_unlabelled_texts_is_said(folder):
   lines = _lines(folder, transfer_file=())
   assert lines[3] == (
-    '  the student is distilled on 128 texts, those of train alone; '
+    '  the student is distilled on 128 texts, only those of train; '
     '`transfer_file` would add unlabelled ones'
   )
 

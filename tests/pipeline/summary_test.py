@@ -64,15 +64,15 @@ def plan(tmp_path):
 
 def test_methods_stand_side_by_side(plan):
   assert summary.table(plan) == [
-    'method                   accuracy  macro_f1  agreement with teacher'
+    'method                  accuracy  macro_f1  agreement with teacher'
     '  parameters',
-    'bag of words                0.800         -                       -'
+    'bag of words               0.800         -                       -'
     '          10',
-    'student on labels alone     0.750     0.700                   0.500'
+    'student on labels only     0.750     0.700                   0.500'
     '   4,385,920',
-    'student, distilled          0.850     0.800                   0.750'
+    'student, distilled         0.850     0.800                   0.750'
     '   4,385,920',
-    'teacher                     0.900     0.880                       -'
+    'teacher                    0.900     0.880                       -'
     '  22,713,216',
   ]
 

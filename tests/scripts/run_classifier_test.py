@@ -33,7 +33,7 @@ def test_script_trains_evaluates_and_predicts(world):
   done = subprocess.run(command, capture_output=True, text=True)
   assert done.returncode == 0, done.stderr
   out = world / 'out'
-  # What the data is like stands in the log before the first step.
+  # The log describes the data before the first step.
   start = done.stderr[: done.stderr.index('step 60 of 60')]
   assert 'Data: train 48, dev 11, test 7 examples. Labels of train: ' in start
   report = json.loads((out / 'data_report.json').read_text())

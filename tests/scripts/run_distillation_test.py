@@ -1042,7 +1042,7 @@ def test_a_patient_student_is_the_same_on_two_replicas(
   changes['gradient_accumulation_steps'] = 2
   _run(*_patient_flags(states_world, **changes))
   for name, value in _weights(states_world / 'both').items():
-    # A key's bias changes no attention. Its gradient is rounding alone, which
+    # A key's bias changes no attention. Its gradient is only rounding, which
     # Adam makes as large as a step.
     tolerance = 1e-3 if name.endswith('key/bias') else 1e-5
     np.testing.assert_allclose(

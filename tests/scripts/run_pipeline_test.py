@@ -106,7 +106,7 @@ def test_a_killed_pipeline_goes_on_and_ends_with_a_table(tmp_path):
   assert 'splits the table: train 128, dev 16, test 16 (done)' in output
   table = output[output.index('Scores on test') :].splitlines()
   assert [line.split('  ')[1] for line in table[2:6]] == [
-    *('bag of words', 'student on labels alone', 'student, distilled'),
+    *('bag of words', 'student on labels only', 'student, distilled'),
     'teacher',
   ]
   assert f'tools.predict --model_dir={out}/student < FILE' in output

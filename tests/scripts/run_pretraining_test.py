@@ -436,7 +436,7 @@ def test_the_teachers_vocabulary_is_that_of_the_records(pretrained):
   with pytest.raises(UserError, match=message):
     _imitate(pretrained, cosine_weight=1.0)
   path.unlink()
-  with pytest.raises(UserError, match='no vocab.txt beside .*/teacher/model'):
+  with pytest.raises(UserError, match='no vocab.txt next to .*/teacher/model'):
     _imitate(pretrained, cosine_weight=1.0)
 
 

@@ -45,7 +45,7 @@ def test_what_is_missing_or_damaged_is_named(tmp_path):
   with pytest.raises(UserError, match='tokenizer.json is missing'):
     litert_model.load(folder)
   (tmp_path / 'tokenizer.json').write_text('{}')
-  with pytest.raises(UserError, match='model.tflite is no LiteRT model'):
+  with pytest.raises(UserError, match='model.tflite is not a LiteRT model'):
     litert_model.load(folder)
 
 

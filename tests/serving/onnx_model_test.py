@@ -108,7 +108,7 @@ def test_what_is_missing_or_damaged_is_named(export_folder):
   with pytest.raises(UserError, match='tokenizer.json is damaged'):
     onnx_model.load(folder)
   pathlib.Path(folder, 'onnx/model.onnx').write_bytes(b'x')
-  with pytest.raises(UserError, match='model.onnx is no ONNX model'):
+  with pytest.raises(UserError, match='model.onnx is not an ONNX model'):
     onnx_model.load(folder)
 
 

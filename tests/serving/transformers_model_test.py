@@ -35,5 +35,5 @@ def test_a_model_without_a_head_for_a_task_is_refused(export_folder, needs):
 
 
 def test_a_folder_without_weights_is_refused(tmp_path):
-  with pytest.raises(UserError, match='is no Hugging Face export: it has none'):
+  with pytest.raises(UserError, match='not a Hugging Face export: it has none'):
     transformers_model.check(str(tmp_path))

@@ -108,7 +108,7 @@ def _write(path: pathlib.Path, lines: list[str]) -> None:
 
 
 def run(script: str, *arguments: str) -> None:
-  """Runs a script's main in this process, with these flags alone.
+  """Runs a script's main in this process, with only these flags.
 
   Raises:
     UserError: with the message that the script would show.

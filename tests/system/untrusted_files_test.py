@@ -29,7 +29,7 @@ _EXCEPTED = (
   'data/pretraining/beam/record_transforms.py',
   # It finds no class but its own; pytorch_file_test tries it.
   'modeling/checkpoints/pytorch_file.py',
-  # PyTorch computes. transformers reads the weights as weights alone, and runs
+  # PyTorch computes. transformers reads only weights from the file, and runs
   # no code of a folder unless it is asked to.
   'serving/exports/checkers/hugging_face.py',
   'serving/transformers_model.py',

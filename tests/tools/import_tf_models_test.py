@@ -220,7 +220,7 @@ def test_a_pretrainer_computes_the_same(tmp_path):
 
 @pytest.fixture(scope='module')
 def saved(tmp_path_factory):
-  """Saves an encoder, for tests that change the files beside it."""
+  """Saves an encoder, for tests that change the files next to it."""
   folder = tmp_path_factory.mktemp('saved') / 'run'
   _save(folder, encoder=_encoder())
   return folder
@@ -312,8 +312,8 @@ def test_missing_settings_are_named(run, tmp_path):
 @pytest.mark.parametrize(
   ('text', 'message'),
   [
-    ('{', 'it is no YAML'),
-    ('!!python/object/apply:os.system ["touch proof"]', 'it is no YAML'),
+    ('{', 'it is not YAML'),
+    ('!!python/object/apply:os.system ["touch proof"]', 'it is not YAML'),
     ('task: 3', 'task.model.encoder is None'),
     ('task: {model: {encoder: {type: albert}}}', "encoder.type is 'albert'"),
   ],

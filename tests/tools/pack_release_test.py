@@ -56,7 +56,7 @@ def test_a_folder_with_other_files_is_kept(run, tmp_path):
   moved = run.rename(folder.with_name('moved'))
   folder.mkdir()
   moved = moved.rename(folder / 'run')
-  with pytest.raises(UserError, match="holds 'run', which are no part of"):
+  with pytest.raises(UserError, match="holds 'run', which are not part of"):
     pack_release.pack(str(moved), str(tmp_path))
   assert (moved / 'model.ckpt-20.index').exists()
   path = pack_release.pack(str(moved), str(tmp_path / 'out'))

@@ -225,7 +225,7 @@ def test_reading_starts_before_the_first_group_is_asked_for():
   [
     (
       ['--input_file=a.csv.gz'],
-      '--input_file=a.csv.gz is a table by its ending: name the column',
+      '--input_file=a.csv.gz is a table by its extension: name the column',
     ),
     (['--input_format=csv'], 'cannot take effect without --text_column'),
     (

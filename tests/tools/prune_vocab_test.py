@@ -139,7 +139,7 @@ def test_a_casing_that_contradicts_the_model_is_refused(teacher_world, text):
 def test_a_model_without_its_vocabulary_is_refused(teacher_world, text):
   folder = teacher_world / 'teacher'
   (folder / 'vocab.txt').unlink()
-  with pytest.raises(UserError, match='no vocab.txt beside'):
+  with pytest.raises(UserError, match='no vocab.txt next to'):
     _prune(folder, text, teacher_world / 'pruned')
 
 

@@ -65,7 +65,7 @@ def test_a_confusion_matrix_is_a_square_of_counts():
     ({'confusion': _matrix([[1, 2], [3, -4]])}, 'must have labels and a sq'),
     ({'command': 'run.py'}, "command must be a list, got 'run.py'"),
     ({'command': [1]}, 'command must hold words, got 1'),
-    ({'method': 'PD'}, 'method is no field .* the fields are keys, scores'),
+    ({'method': 'PD'}, 'method is not a field .* the fields are keys, scores'),
   ],
 )
 def test_a_malformed_result_is_refused(change, message):

@@ -77,7 +77,7 @@ def test_every_run_must_have_the_score():
     {'keys': {'task_name': 'a', 'seed': 1}, 'scores': {'accuracy': 0.5}},
     {'keys': {'task_name': 'b', 'seed': 1}, 'scores': {'pearson': 0.5}},
   ]
-  with pytest.raises(UserError, match="accuracy: a run has 'pearson' alone"):
+  with pytest.raises(UserError, match="accuracy: a run has only 'pearson'"):
     sweep_table.as_table(results, None)
 
 

@@ -62,9 +62,9 @@ def test_a_wrong_grid_is_refused(grid, message):
     (['train.py'], "got 'train.py'"),
     (['no/run_classifier.py', '--do_eval'], 'no script no/run_classifier.py'),
     (['run_classifier.py', '--do_train'], 'needs --do_eval'),
-    ([*_WORDS, '--output_dir=x'], '--output_dir stands after --'),
-    ([*_WORDS, '--seed=1'], '--seed stands after --'),
-    ([*_WORDS, '--seed', '1'], '--seed stands after --'),
+    ([*_WORDS, '--output_dir=x'], '--output_dir is given after --'),
+    ([*_WORDS, '--seed=1'], '--seed is given after --'),
+    ([*_WORDS, '--seed', '1'], '--seed is given after --'),
     ([*_WORDS, '--num_seeds=3'], 'has --seeds instead'),
   ],
 )
@@ -213,7 +213,7 @@ def test_runs_without_the_score_do_not_hide_that_the_sweep_was_stopped(
   monkeypatch.setattr(sweep.step_runner, 'run', stop)
   with pytest.raises(Stopped):
     _main(monkeypatch, tmp_path, *_WORDS, metric='f1', write_flagfiles=False)
-  assert "--metric=f1: a run has 'accuracy' alone" in caplog.text
+  assert "--metric=f1: a run has only 'accuracy'" in caplog.text
 
 
 def test_a_run_that_was_begun_here_is_not_finished_by_its_first_scores(

@@ -41,7 +41,7 @@ if 'script' not in flags.FLAGS:
 
 
 def _python(tmp_path, **answers):
-  """Writes a fake Python, which prints one answer for a topology alone and
+  """Writes a fake Python, which prints one answer for just a topology and
   another for a program."""
   path = tmp_path / 'python'
   path.write_text(

@@ -1,4 +1,4 @@
-"""Pre-training beside a teacher: the sum of losses, and replicas."""
+"""Pre-training with a teacher: the sum of losses, and replicas."""
 
 import contextlib
 import dataclasses
@@ -27,7 +27,7 @@ ALL = ImitationOptions(
   num_relation_heads=4,
   hard_loss_weight=0.5,
 )
-# The width of the student; relations alone may have another.
+# The width of the student; with only relations it may differ.
 TEACHER = dataclasses.replace(tiny_training.CONFIG, num_hidden_layers=2)
 
 

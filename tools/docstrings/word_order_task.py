@@ -50,7 +50,7 @@ class Task:
   Attributes:
     splits: 'train', 'dev', 'test' or 'transfer' → its (text, label) pairs.
     module_splits: module → 'train' (D_L and the transfer set), 'dev' or 'test'.
-    documents: for each module of 'train', its distinct sentences as they stand
+    documents: for each module of 'train', its distinct sentences as they are
       there, of every length: text to pre-train on.
   """
 

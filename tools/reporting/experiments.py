@@ -10,7 +10,7 @@ figure           what the figure and the table show, see `Figure`
 table            optional: {"rows": [...], "columns": ...}, names of the
                  figure's keys; by default the lines are the columns
 paper            optional: published numbers, see `PaperScore`
-paper_source     where they stand and how they were read
+paper_source     where they are published and how they were read
 notes            optional: sentences below the figure
 planned          optional: the keys of the planned runs, each once. What is
                  planned and has no result is named as missing; by default every

@@ -139,7 +139,7 @@ def _set_scales(axes: Any, grid: Grid, cells: Sequence[Cell]) -> None:
   else:
     axes.set_xscale(scale)
     axes.set_xlim(*padded(positions, scale == 'log'))
-  # The numbers of a linear axis have ticks of their own only if they are few
+  # The numbers of a linear axis have their own ticks only if they are few
   # and whole; Matplotlib chooses other ticks well.
   is_plain = all(isinstance(x, int) for x in grid.xs) and len(positions) <= 8
   if scale != 'linear' or is_plain:
@@ -199,7 +199,7 @@ def _width(axes: Any) -> float:
 
 
 def _write_values(axes: Any, grid: Grid, cells: Sequence[Cell]) -> None:
-  """Writes each mean beside its point, if there is room.
+  """Writes each mean next to its point, if there is room.
 
   It writes 'no result' where there is none.
   """

@@ -7,7 +7,7 @@ from tools.reporting.grid import Grid
 
 
 def build(grids: Sequence[Grid]) -> str:
-  """Returns the whole page; its figures are files beside it."""
+  """Returns the whole page; its figures are files next to it."""
   is_one = len(grids) == 1
   parts = [] if is_one else ['# Results', page.summary(grids)]
   for grid in grids:

@@ -76,8 +76,8 @@ def overview(grid: Grid) -> Table | None:
 def details(grid: Grid) -> Table:
   """Returns the table with a row for each cell, missing ones included.
 
-  Columns of which nothing was recorded are left out, and so are cells with a
-  published score alone if `overview` shows them.
+  Columns of which nothing was recorded are left out, and so are cells that have
+  only a published score if `overview` shows them.
   """
   metric = ' '.join([', '.join(grid.splits), grid.experiment.figure.metric])
   cells = [

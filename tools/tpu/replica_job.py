@@ -155,7 +155,7 @@ def _distillation(num_replicas: int) -> ReplicaJob:
 
 
 def _completed(options: Any) -> Any:
-  """Returns options with what the model's folder knows, if it is local.
+  """Returns options with what the model's folder records, if it is local.
 
   The tool needs no access to a bucket.
   """

@@ -26,7 +26,7 @@ class BeamOptions:
 
   beam_runner: str | None = setting(
     None,
-    'Added: run on Apache Beam instead of on this machine alone; see '
+    'Added: run on Apache Beam instead of only on this machine; see '
     'docs/beam.md. The records are the same. DirectRunner is for tests.',
     choices=RUNNERS,
   )

@@ -1,8 +1,8 @@
 """A variant of Apache Beam's DirectRunner that fails if a worker process dies.
 
-Beam's own waits forever for a killed worker. This runner also skips Beam's
-search for a downloadable runner, which Beam prefers. The code depends on the
-version of Beam in setup.cfg.
+Beam's own runner waits forever for a killed worker. This runner also skips
+Beam's search for a downloadable runner, which Beam prefers. The code depends on
+the version of Beam in setup.cfg.
 
 Tested by `tests/data/pretraining/beam/processes_test.py`.
 """

@@ -74,7 +74,7 @@ class BeamEngine:
 
     Args:
       corpus: the text.
-      outputs: the shards; workers write the surveys beside them.
+      outputs: the shards; workers write the surveys next to them.
     """
     inputs = [] if corpus.options.input_format == 'tfds' else corpus.paths
     pipeline_options.check_paths(self._runner, [*inputs, *outputs])
@@ -96,7 +96,7 @@ class BeamEngine:
   def write(self, job: Job, missing: Collection[int]) -> None:
     """Writes shards, like `data.pretraining.shard_writer.write_shards`.
 
-    Uses the parts that a killed run of the same job left beside the shards,
+    Uses the parts that a killed run of the same job left next to the shards,
     and leaves them in place.
     """
     task = _make_task(job, frozenset(missing), job.parts_folder)

@@ -2,5 +2,5 @@
 
 The scripts that load the exports saved_model, tf_models and tf_hub need
 TensorFlow; the other loading scripts must not import it. Each runs as a file in
-a process of its own; `checking` says how.
+a separate process; `checking` says how.
 """

@@ -1,4 +1,4 @@
-"""Loads a Hugging Face folder with transformers alone, and runs it.
+"""Loads a Hugging Face folder with only transformers, and runs it.
 
 Run by `serving.exports.checking`, whose docstring describes the two arguments.
 

@@ -1,4 +1,4 @@
-"""Loads a LiteRT export with ai-edge-litert and numpy alone, and runs it.
+"""Loads a LiteRT export with only ai-edge-litert and numpy, and runs it.
 
 Run by `serving.exports.checking`, whose docstring describes the two arguments.
 There is no tokenizer in this ecosystem: labels are those of the given ids.
@@ -46,7 +46,7 @@ def main(folder: str, work: str) -> None:
 
 
 def _ops(content: bytes) -> list[str]:
-  """Returns the names of all ops; ends the process if one is no builtin."""
+  """Returns the names of all ops; ends the process if one is not builtin."""
   codes = schema_py_generated.BuiltinOperator
   names = {v: k for k, v in vars(codes).items() if isinstance(v, int)}
   model = schema_py_generated.Model.GetRootAsModel(content, 0)

@@ -1,4 +1,4 @@
-"""Converts a SavedModel to a LiteRT model, with TensorFlow alone.
+"""Converts a SavedModel to a LiteRT model, with only TensorFlow.
 
   python -I litert_convert.py SAVED_MODEL TARGET KIND [FEATURES]
 

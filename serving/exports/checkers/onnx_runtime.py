@@ -1,4 +1,4 @@
-"""Loads an ONNX export with ONNX Runtime and tokenizers alone, and runs it.
+"""Loads an ONNX export with only ONNX Runtime and tokenizers, and runs it.
 
 Run by `serving.exports.checking`, whose docstring describes the two arguments.
 

@@ -1,4 +1,4 @@
-"""Loads a SavedModel with tensorflow and tensorflow_text alone, and runs it.
+"""Loads a SavedModel with only tensorflow and tensorflow_text, and runs it.
 
 Run by `serving.exports.checking`, whose docstring describes the two arguments.
 The model takes text, so that the outputs are those of its own token ids.

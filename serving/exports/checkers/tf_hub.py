@@ -13,7 +13,7 @@ import sys
 # The process that waits for this one may hold the memory of all GPUs.
 os.environ['CUDA_VISIBLE_DEVICES'] = '-1'
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-# Nothing is downloaded: a handle that is no folder is an error.
+# Nothing is downloaded: a handle that is not a folder is an error.
 os.environ['TFHUB_CACHE_DIR'] = os.devnull
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Loads an export with tf-models-official alone, and runs it.
+"""Loads an export with only tf-models-official, and runs it.
 
 A classifier is built by its own fine-tuning task, `SentencePredictionTask`,
 which loads the encoder as its `init_checkpoint`; pre-training heads are built
@@ -67,7 +67,7 @@ def main(folder: str, work: str) -> None:
 
 
 def _task(experiment: str, folder: str):
-  """Returns a task of its own with the settings of the folder."""
+  """Returns one of its own tasks with the settings of the folder."""
   config = exp_factory.get_exp_config(experiment)
   _override(config, folder)
   config.task.init_checkpoint = folder

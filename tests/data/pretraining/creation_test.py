@@ -506,7 +506,7 @@ def test_a_wildcard_leaves_out_the_job_s_own_files(folder):
 
 def test_text_without_a_token_is_named(folder):
   (folder / 'text.txt').write_text('\x01\n')
-  with pytest.raises(UserError, match='no sentence of it has a token'):
+  with pytest.raises(UserError, match='none of its sentences has a token'):
     create(folder)
 
 

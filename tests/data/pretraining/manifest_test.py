@@ -159,7 +159,7 @@ def _with_value(content, path, value):
   [
     ('files', [], 'it lists no files'),
     ('files', {}, 'files is {}, expected a list'),
-    ('files', [7], 'is no manifest'),
+    ('files', [7], 'is not a manifest'),
     ('files.0.bytes', '9', "bytes is '9', expected a positive int"),
     ('files.0.num_records', 0, 'num_records is 0, expected a positive int'),
     ('files.1.num_records', -3, 'num_records is -3, expected a positive int'),
@@ -169,7 +169,7 @@ def _with_value(content, path, value):
     ('fingerprint', None, 'fingerprint is None, expected a str'),
     ('vocabulary.size', 1.5, 'size is 1.5, expected a positive int'),
     ('vocabulary.checksum', 7, 'checksum is 7, expected a str'),
-    ('vocabulary', [], 'is no manifest'),
+    ('vocabulary', [], 'is not a manifest'),
   ],
 )
 def test_a_value_that_does_not_describe_the_records_is_refused(

@@ -241,7 +241,7 @@ def test_a_call_that_was_cut_off_is_repeated(tmp_path, monkeypatch, num_writes):
     ({'test_file': '/none.tsv'}, "`test_file`: there is no file '/none.tsv'"),
     (
       {'dev_fraction': 0.6, 'test_fraction': 0.5},
-      'are 1.1 together, expected less than 1',
+      'add up to 1.1, expected less than 1',
     ),
   ],
 )

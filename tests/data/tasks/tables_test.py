@@ -244,8 +244,8 @@ def test_labels_that_labels_txt_cannot_hold_are_refused(wrong):
 def test_labels_that_differ_in_space_or_case_alone_are_named(caplog):
   custom.classification(('good', 'bad', 'good ', 'BAD', '1', '01'))
   assert caplog.messages == [
-    f'The labels {one} and {other} are two classes, although they differ in '
-    'white space or case alone.'
+    f'The labels {one} and {other} are two classes, although they differ only '
+    'in white space or case.'
     for one, other in (("'good'", "'good '"), ("'bad'", "'BAD'"))
   ]
 

@@ -229,7 +229,7 @@ def test_describes_its_vocabulary(uncased):
 
 
 def test_ids_are_line_numbers_for_both_line_ends(tmp_path):
-  # The released Chinese vocabulary has lines of U+2028 alone. White space
+  # The released Chinese vocabulary has lines of only U+2028. White space
   # around a token is removed.
   lines = ['a', '\u2028', '', *SPECIALS, ' b', '##\u2028', '##', '\x11', 'c']
   for end in ('\n', '\r\n'):

@@ -50,8 +50,8 @@ def test_a_token_may_be_as_large_as_the_kernel_holds_or_longer_than_a_word(
       '\n'.join([*SPECIAL, 'é' * 200]).encode(),  # As long as a word.
       'line 6: .* has 400 bytes of UTF-8',
     ),
-    (b'', 'is empty; expected one token a line'),
-    (b'\n\n', 'is empty; expected one token a line'),
+    (b'', 'is empty; expected one token per line'),
+    (b'\n\n', 'is empty; expected one token per line'),
     (
       '\n'.join([*SPECIAL, 'a', 'b', 'a']).encode(),
       "line 8: token 'a' is already in line 6",

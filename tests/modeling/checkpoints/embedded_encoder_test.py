@@ -34,7 +34,7 @@ def _record(folder, vocab_file):
 
 @pytest.fixture
 def encoder(tmp_path):
-  """A folder of an encoder with H=4, V=5, and its vocabulary beside it."""
+  """A folder of an encoder with H=4, V=5, and its vocabulary."""
   folder = tmp_path / 'encoder'
   folder.mkdir()
   config = {'vocab_size': 5, 'hidden_size': 4, 'num_hidden_layers': 1}

@@ -87,7 +87,7 @@ def test_variables_that_tensorflow_saves_are_found(tmp_path):
 def test_a_checkpoint_without_a_graph_is_refused(tmp_path):
   prefix = str(tmp_path / 'bert_model.ckpt')
   tensor_bundle.write(prefix, {'bert/pooler/dense/bias': np.zeros(2, 'f4')})
-  with pytest.raises(UserError, match='is no TensorFlow 2 checkpoint'):
+  with pytest.raises(UserError, match='is not a TensorFlow 2 checkpoint'):
     ObjectGraph(prefix)
 
 

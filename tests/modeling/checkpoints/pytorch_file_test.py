@@ -79,8 +79,8 @@ class _Malicious:
   ('content', 'message'),
   [
     (pickle.dumps(_Malicious()), 'it calls pathlib'),
-    (b'', 'cannot be read as weights alone'),
-    (b'PK\x03\x04', 'cannot be read as weights alone'),
+    (b'', 'cannot be read as weights only'),
+    (b'PK\x03\x04', 'cannot be read as weights only'),
     (pickle.dumps({'a': 1}), "it is not PyTorch's|Ran out of input"),
   ],
 )

@@ -157,7 +157,7 @@ def test_an_existing_export_is_replaced_only_on_request(tmp_path):
   target.mkdir()
   with pytest.raises(UserError, match='exists: leave onnx out of `format`'):
     exporting.check_target(str(tmp_path), 'onnx', False)
-  with pytest.raises(UserError, match='is no export.*not replaced'):
+  with pytest.raises(UserError, match='is not an export.*not replaced'):
     exporting.check_target(str(tmp_path), 'onnx', True)
   (target / 'export.json').write_text('{}')
   assert exporting.check_target(str(tmp_path), 'onnx', True) == str(target)

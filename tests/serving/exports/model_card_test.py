@@ -194,7 +194,7 @@ def test_the_tool_writes_the_card_once_and_without_tensorflow(run_dir):
   assert 'README.md exists: give --overwrite to replace it' in done.stderr
   assert run('--overwrite').returncode == 0
   assert '| on test |' in (run_dir / 'README.md').read_text()
-  # A checkpoint's card lies beside it.
+  # A checkpoint's card lies next to it.
   (run_dir / 'README.md').unlink()
   prefix = next(run_dir.glob('model.ckpt-*.index')).with_suffix('')
   assert run(f'--model_dir={prefix}').returncode == 0

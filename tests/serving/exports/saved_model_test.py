@@ -145,7 +145,7 @@ def test_token_ids_are_ours(served):
   assert found.keys() == names.keys()
   for theirs, name in names.items():
     np.testing.assert_array_equal(found[theirs], ours[name])
-  # Cut at the longest input; padded no further than the longest row.
+  # Cut at the maximum length; padded no further than the longest row.
   assert found['input_ids'].shape[1] == served.parts.max_seq_length == 16
   short = _run(served.model, texts[:1], 'tokenize')['input_ids']
   assert short.shape[1] == ours['attention_mask'][0].sum() < 16

@@ -148,5 +148,5 @@ def test_recorded_labels_may_hold_commas():
   defined(['', '--labels="no, thanks",yes'])
   recorded = defined['labels'].serialize()
   assert texts._task_settings([recorded]) == {'labels': ('no, thanks', 'yes')}
-  with pytest.raises(UserError, match='--labels="no is no list of values'):
+  with pytest.raises(UserError, match='--labels="no is not a list of values'):
     texts._task_settings(['--labels="no'])
