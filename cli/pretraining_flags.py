@@ -35,9 +35,9 @@ def options() -> PretrainingOptions:
 
   vocab_file = chosen.vocabulary.vocab_file
   model_inputs.check_files(chosen.model, vocab_file)
-  if chosen.training.do_train and chosen.imitation.teacher_checkpoint:
+  if chosen.training.do_train and chosen.distillation.teacher_checkpoint:
     model_inputs.check_teacher_files(
-      chosen.imitation, chosen.model.max_seq_length, vocab_file
+      chosen.distillation, chosen.model.max_seq_length, vocab_file
     )
   return chosen
 

@@ -25,18 +25,18 @@ from system import files, xla
 from system.progress import Progress
 from training import (
   checkpoint_choice,
-  imitation,
   losses,
   model_config,
+  pretraining_distillation,
   replaceable_results,
   result_files,
   run_folder,
   run_lock,
 )
-from training.imitation import Imitation, Teacher
 from training.job import Job
 from training.metrics import WeightedMean
 from training.model_config import TokenizerRecord
+from training.pretraining_distillation import PretrainingDistillation, Teacher
 from training.pretraining_options import PretrainingOptions
 from training.run import Run, train, with_bias_correction
 from training.seeds import Command
@@ -47,7 +47,7 @@ def make_job(
   model: PreTrainer,
   max_seq_length: int,
   max_predictions_per_seq: int,
-  imitated: Imitation | None = None,
+  distillation: PretrainingDistillation | None = None,
 ) -> Job:
   """Returns the job of pre-training a model.
 
@@ -55,9 +55,9 @@ def make_job(
     model: the model.
     max_seq_length: S.
     max_predictions_per_seq: P.
-    imitated: the teacher and what the model imitates of it, if anything.
+    distillation: the teacher and what the model imitates of it, if anything.
   """
-  make_loss = imitated.loss_function if imitated else make_loss_function
+  make_loss = distillation.loss_function if distillation else make_loss_function
   return Job(
     model,
     make_loss(model),
@@ -103,7 +103,7 @@ def run(options: PretrainingOptions, command: Command) -> None:
     checksum = input_records.vocab_checksum(found)
     text = dataclasses.replace(text, vocab_checksum=checksum)
   checkpoint_choice.check_start(options.model, config, text)
-  teacher = imitation.find_teacher(options, config, text)
+  teacher = pretraining_distillation.find_teacher(options, config, text)
   _check_casing(options, found, teacher)
   strategy = strategies.make_strategy(options.devices)
   source = _make_source(found, options, config, tokens)
@@ -118,11 +118,13 @@ def run(options: PretrainingOptions, command: Command) -> None:
         replaceable_results.check_eval_results(output_dir)
 
     workers.chief_does(prepare)
-    imitated = imitation.load(teacher, options) if teacher else None
+    distillation = (
+      pretraining_distillation.load(teacher, options) if teacher else None
+    )
     model = PreTrainer(config, options.devices.precision, options.training.seed)
     if options.training.do_train:
       is_lower = input_records.do_lower_case(found)
-      _train(model, source, options, is_lower, command(), imitated)
+      _train(model, source, options, is_lower, command(), distillation)
     if evaluates:
       # The batches are few (`max_eval_steps`): the other workers wait.
       num_records = input_records.num_records(found)
@@ -193,12 +195,14 @@ def _train(
   options: PretrainingOptions,
   do_lower_case: bool | None,
   command: Mapping[str, Any],
-  imitated: Imitation | None,
+  distillation: PretrainingDistillation | None,
 ) -> None:
   num_predictions = options.input.max_predictions_per_seq
   masking = source.complete and dataclasses.asdict(source.complete.options)
   train(
-    make_job(model, options.model.max_seq_length, num_predictions, imitated),
+    make_job(
+      model, options.model.max_seq_length, num_predictions, distillation
+    ),
     Run(
       with_bias_correction(options.settings()),
       options.model,
@@ -208,7 +212,7 @@ def _train(
         'dynamic_masking': masking,
         'input_file': run_folder.fingerprint(source.paths),
         'max_predictions_per_seq': num_predictions,
-        **(imitated.identity() if imitated else {}),
+        **(distillation.identity() if distillation else {}),
       },
       command,
       options.vocabulary.vocab_file,

@@ -1,6 +1,6 @@
 """The settings of run_pretraining.py. Nothing here imports TensorFlow.
 
-Tested by `tests/training/imitation_test.py` and
+Tested by `tests/training/pretraining_distillation_test.py` and
 `tests/scripts/run_pretraining_test.py`.
 """
 
@@ -19,7 +19,7 @@ _TRAINS_ENCODER = (*_HAS_TEACHER, 'freeze!=encoder')
 
 
 @dataclasses.dataclass(frozen=True)
-class ImitationOptions(TeacherOptions):
+class PretrainingDistillationOptions(TeacherOptions):
   """What a student imitates of a pre-trained teacher.
 
   The loss is the weighted sum of the losses whose weight is not 0.
@@ -123,7 +123,7 @@ class PretrainingOptions:
   training: RunSettings
   evaluation: EvaluationOptions
   input: PretrainingInput
-  imitation: ImitationOptions
+  distillation: PretrainingDistillationOptions
   devices: DeviceOptions
 
   def check(self) -> None:

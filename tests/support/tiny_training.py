@@ -86,7 +86,7 @@ def make_settings(output_dir, num_steps: int = 20, **changes) -> RunSettings:
 
 
 def train(
-  source, settings, strategy=None, init_checkpoint=None, make_imitation=None
+  source, settings, strategy=None, init_checkpoint=None, make_distillation=None
 ):
   """Trains; returns the weights by their released names.
 
@@ -95,14 +95,14 @@ def train(
     settings: from `make_settings`.
     strategy: None for one device.
     init_checkpoint: None for random weights.
-    make_imitation: returns what the model imitates; None for no teacher.
+    make_distillation: returns what the model imitates; None for no teacher.
   """
   indexes = [record_index.load_index(path) for path in source.paths]
   order = TrainingOrder(indexes, settings.train_batch_size, settings.seed)
   with (strategy or tf.distribute.get_strategy()).scope():
-    imitated = make_imitation() if make_imitation else None
+    distillation = make_distillation() if make_distillation else None
     model = PreTrainer(CONFIG, settings.precision, settings.seed)
-    job = pretraining.make_job(model, _S, _P, imitated)
+    job = pretraining.make_job(model, _S, _P, distillation)
     fit.fit(
       job,
       training_input.TrainingBatches(source, order),

@@ -31,10 +31,10 @@ from modeling.models import PreTrainer
 from system.errors import UserError
 from system.file_systems import local_path
 from training import fine_tuning, fit, model_config, pretraining, task_job
-from training.imitation import Imitation
 from training.job import Job
 from training.model_config import TokenizerRecord
 from training.options import RunSettings
+from training.pretraining_distillation import PretrainingDistillation
 from training.pretraining_options import PretrainingOptions
 from training.run import with_bias_correction
 from training.task_job_options import TaskJobOptions
@@ -101,27 +101,31 @@ def _pretraining(num_replicas: int) -> ReplicaJob:
   model = PreTrainer(config, options.devices.precision, options.training.seed)
   length = options.model.max_seq_length
   num_predictions = options.input.max_predictions_per_seq
-  imitated = _imitation(options)
-  job = pretraining.make_job(model, length, num_predictions, imitated)
+  distillation = _pretraining_distillation(options)
+  job = pretraining.make_job(model, length, num_predictions, distillation)
 
   def forward(rows: int) -> int:
     return flops.pretrainer_flops(config, rows, length, num_predictions)
 
   # No formula counts the operations of a teacher.
-  count_forward = None if imitated else forward
+  count_forward = None if distillation else forward
   return _training(job, options.settings(), num_replicas, count_forward)
 
 
-def _imitation(options: PretrainingOptions) -> Imitation | None:
+def _pretraining_distillation(
+  options: PretrainingOptions,
+) -> PretrainingDistillation | None:
   """Returns the teacher with random weights; None without a teacher."""
-  chosen = options.imitation
+  chosen = options.distillation
   if not chosen.teacher_checkpoint:
     return None
   config_file = chosen.teacher_config_file
   config = model_config.read_teacher_config(
     None if config_file else locate(chosen.teacher_checkpoint), config_file
   )
-  return Imitation(PreTrainer(config, options.devices.precision), chosen)
+  return PretrainingDistillation(
+    PreTrainer(config, options.devices.precision), chosen
+  )
 
 
 def _fine_tuning(num_replicas: int) -> ReplicaJob:

@@ -16,10 +16,10 @@ from data.records import length_buckets
 from modeling import hidden_states
 from modeling.models import PreTrainer, released_variables
 from training import intermediate_losses, losses, pretraining
-from training.imitation import Imitation
-from training.pretraining_options import ImitationOptions
+from training.pretraining_distillation import PretrainingDistillation
+from training.pretraining_options import PretrainingDistillationOptions
 
-ALL = ImitationOptions(
+ALL = PretrainingDistillationOptions(
   teacher_checkpoint='teacher',
   soft_masked_lm_weight=5.0,
   cosine_weight=2.0,
@@ -49,7 +49,7 @@ def _batch():
 
 
 def _losses(student, teacher, batch, options):
-  function = Imitation(teacher, options).loss_function(student)
+  function = PretrainingDistillation(teacher, options).loss_function(student)
   return {name: float(x) for name, x in function(batch, None).items()}
 
 
@@ -122,13 +122,15 @@ def test_the_loss_is_the_weighted_sum_of_the_named_losses():
 )
 def test_a_loss_without_weight_is_not_computed(changes, names):
   student, teacher = _models()
-  options = ImitationOptions(**changes)
+  options = PretrainingDistillationOptions(**changes)
   assert _losses(student, teacher, _batch(), options).keys() == names
 
 
 def test_a_student_like_its_teacher_has_nothing_to_learn_from_states():
   _, teacher = _models()
-  options = ImitationOptions(cosine_weight=1.0, relation_weight=1.0)
+  options = PretrainingDistillationOptions(
+    cosine_weight=1.0, relation_weight=1.0
+  )
   found = _losses(teacher, teacher, _batch(), options)
   assert found['cosine_loss'] == pytest.approx(0, abs=1e-6)
   assert found['relation_loss'] == pytest.approx(0, abs=1e-6)
@@ -136,7 +138,9 @@ def test_a_student_like_its_teacher_has_nothing_to_learn_from_states():
 
 def test_the_students_heads_are_the_default_of_the_relation_heads():
   student, teacher = _models()
-  options = ImitationOptions(relation_weight=1.0, relations='attention,value')
+  options = PretrainingDistillationOptions(
+    relation_weight=1.0, relations='attention,value'
+  )
   two = dataclasses.replace(options, num_relation_heads=2)
   four = dataclasses.replace(options, num_relation_heads=4)
   default, expected, other = (
@@ -148,7 +152,7 @@ def test_the_students_heads_are_the_default_of_the_relation_heads():
 
 def test_no_gradient_reaches_the_teacher():
   student, teacher = _models()
-  function = Imitation(teacher, ALL).loss_function(student)
+  function = PretrainingDistillation(teacher, ALL).loss_function(student)
   with tf.GradientTape() as tape:
     loss = function(_batch(), None)['loss']
   gradients = tape.gradient(
@@ -158,8 +162,8 @@ def test_no_gradient_reaches_the_teacher():
   assert None not in gradients[1].values()
 
 
-def _imitation():
-  return Imitation(PreTrainer(TEACHER, seed=3), ALL)
+def _distillation():
+  return PretrainingDistillation(PreTrainer(TEACHER, seed=3), ALL)
 
 
 @pytest.fixture(scope='module')
@@ -176,7 +180,7 @@ def whole(source, tmp_path_factory):
 
 def _train(source, folder, strategy=None, **changes):
   settings = make_settings(folder, num_steps=8, **changes)
-  return tiny_training.train(source, settings, strategy, None, _imitation)
+  return tiny_training.train(source, settings, strategy, None, _distillation)
 
 
 def _last_metrics(folder):
@@ -214,7 +218,9 @@ def test_what_the_loss_does_not_reach_keeps_its_weights(
   source, tmp_path, num_replicas, parts, steps
 ):
   strategy = replicas.mirrored() if num_replicas > 1 else None
-  relations = ImitationOptions(relation_weight=1.0, hard_loss_weight=0.0)
+  relations = PretrainingDistillationOptions(
+    relation_weight=1.0, hard_loss_weight=0.0
+  )
   settings = make_settings(
     tmp_path, num_steps=2, gradient_accumulation_steps=parts
   )
@@ -224,7 +230,7 @@ def test_what_the_loss_does_not_reach_keeps_its_weights(
       settings,
       strategy,
       None,
-      lambda: Imitation(PreTrainer(TEACHER, seed=3), relations),
+      lambda: PretrainingDistillation(PreTrainer(TEACHER, seed=3), relations),
     )
   fresh = released_variables(PreTrainer(tiny_training.CONFIG, seed=7))
   changed = {
@@ -252,13 +258,13 @@ def test_the_teacher_is_neither_trained_nor_saved(source, tmp_path):
   kept = {}
 
   def make():
-    imitated = _imitation()
-    kept['model'] = imitated.teacher
-    return imitated
+    distillation = _distillation()
+    kept['model'] = distillation.teacher
+    return distillation
 
   settings = make_settings(tmp_path, num_steps=2)
   trained = tiny_training.train(source, settings, None, None, make)
-  fresh = released_variables(_imitation().teacher)
+  fresh = released_variables(_distillation().teacher)
   for name, value in released_variables(kept['model']).items():
     np.testing.assert_array_equal(value, fresh[name])
   saved = tf.train.load_checkpoint(str(tmp_path)).get_variable_to_shape_map()
@@ -267,7 +273,7 @@ def test_the_teacher_is_neither_trained_nor_saved(source, tmp_path):
 
 
 def test_the_teacher_and_all_weights_are_part_of_the_identity():
-  identity = dataclasses.replace(_imitation(), checksum='abc').identity()
+  identity = dataclasses.replace(_distillation(), checksum='abc').identity()
   assert identity == {
     'teacher_checkpoint': 'abc',
     'teacher_config': TEACHER.to_dict(),

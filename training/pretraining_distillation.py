@@ -7,7 +7,7 @@ in distillation, there is no dump: S*H floats of hidden states for each record
 V = 30,522), take longer to read than to compute, and masks that are drawn
 during training differ in each epoch.
 
-Tested by `tests/training/imitation_test.py`.
+Tested by `tests/training/pretraining_distillation_test.py`.
 """
 
 import dataclasses
@@ -34,7 +34,10 @@ from training import (
   model_config,
 )
 from training.model_config import TokenizerRecord
-from training.pretraining_options import ImitationOptions, PretrainingOptions
+from training.pretraining_options import (
+  PretrainingDistillationOptions,
+  PretrainingOptions,
+)
 from training.train_step import LossFunction
 
 _MASKED_LM_HEAD = 'cls/predictions/'
@@ -49,7 +52,7 @@ class Teacher:
 
 
 @dataclasses.dataclass(frozen=True)
-class Imitation:
+class PretrainingDistillation:
   """A loaded teacher, and what a student imitates of it.
 
   Attributes:
@@ -59,7 +62,7 @@ class Imitation:
   """
 
   teacher: PreTrainer
-  options: ImitationOptions
+  options: PretrainingDistillationOptions
   checksum: str = ''
 
   def identity(self) -> dict[str, Any]:
@@ -181,7 +184,7 @@ def find_teacher(
       imitate, or has another vocabulary, too few positions or another width; or
       `freeze` keeps all of the student's layers fixed, which are to imitate it.
   """
-  chosen = options.imitation
+  chosen = options.distillation
   if not (options.training.do_train and chosen.teacher_checkpoint):
     return None
   _check_freeze(options, config.num_hidden_layers)
@@ -200,7 +203,7 @@ def find_teacher(
 def _check_freeze(options: PretrainingOptions, num_layers: int) -> None:
   """Raises a `UserError` if a loss of hidden states reaches no weight."""
   for name in ('cosine_weight', 'relation_weight'):
-    weight = getattr(options.imitation, name)
+    weight = getattr(options.distillation, name)
     if weight and options.training.freeze == str(num_layers):
       raise UserError(
         f'`{name}`={weight} cannot take effect: `freeze`={num_layers} keeps '
@@ -224,7 +227,7 @@ def _check_vocabulary(checkpoint: Checkpoint, text: TokenizerRecord) -> None:
 
 
 def _check_sizes(
-  theirs: BertConfig, ours: BertConfig, options: ImitationOptions
+  theirs: BertConfig, ours: BertConfig, options: PretrainingDistillationOptions
 ) -> None:
   """Compares the sizes that the losses and the inputs need."""
   for key in ('vocab_size', 'type_vocab_size'):
@@ -249,7 +252,9 @@ def _check_sizes(
     )
 
 
-def _num_relation_heads(options: ImitationOptions, student: BertConfig) -> int:
+def _num_relation_heads(
+  options: PretrainingDistillationOptions, student: BertConfig
+) -> int:
   return options.num_relation_heads or student.num_attention_heads
 
 
@@ -270,13 +275,15 @@ def _is_of_head(name: str) -> bool:
   return name.startswith(_MASKED_LM_HEAD)
 
 
-def load(teacher: Teacher, options: PretrainingOptions) -> Imitation:
+def load(
+  teacher: Teacher, options: PretrainingOptions
+) -> PretrainingDistillation:
   """Loads a teacher; call it in the strategy's scope, before the student.
 
   Raises:
     UserError: the checkpoint lacks a weight, or it has another shape.
   """
-  chosen = options.imitation
+  chosen = options.distillation
   model = PreTrainer(teacher.config, options.devices.precision)
 
   def is_used(name: str) -> bool:
@@ -288,4 +295,4 @@ def load(teacher: Teacher, options: PretrainingOptions) -> Imitation:
     teacher.checkpoint, released_variables(model), is_used
   )
   logging.info('The teacher: %s', report.summary())
-  return Imitation(model, chosen, teacher.checkpoint.checksum())
+  return PretrainingDistillation(model, chosen, teacher.checkpoint.checksum())
