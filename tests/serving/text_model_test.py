@@ -101,7 +101,9 @@ def test_the_first_answer_is_that_of_later_calls(folder, texts, batch_size):
 
 
 def test_probabilities_add_up_to_1_and_the_label_has_the_highest(folder):
-  for prediction in text_model.load(str(folder)).predict(_TEXTS):
+  predictions = [*text_model.load(str(folder)).predict(_TEXTS)]
+  assert len(predictions) == len(_TEXTS)
+  for prediction in predictions:
     probabilities = prediction.probabilities
     assert sum(probabilities.values()) == pytest.approx(1)
     assert prediction.label == max(probabilities, key=probabilities.get)

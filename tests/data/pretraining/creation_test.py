@@ -421,11 +421,14 @@ def test_sentence_order_takes_both_segments_from_one_passage(folder):
   )
   create(folder, options)
   first = [VOCABULARY.index(c) for c in 'abcdef']
+  labels = set()
   for record in read(folder / 'out.tfrecord'):
     a, b = segments(record)
+    labels.add(int(record['next_sentence_labels'][0]))
     if record['next_sentence_labels'][0]:
       a, b = b, a
     assert a + b in (first, [VOCABULARY.index('h')] * 4)
+  assert labels == {0, 1}
 
 
 def test_option_outside_its_limits_is_named(folder):

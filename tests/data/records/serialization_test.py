@@ -27,6 +27,7 @@ def test_protocol_buffers_read_what_was_written():
   }
   columns['masked_lm_weights'] = rng.random((count, 7)).astype(np.float32)
   records = serialization.serialize(columns, feature_spec.PRETRAINING).to_list()
+  assert len(records) == count
   for i, record in enumerate(records):
     assert _parse(record) == {k: v[i].tolist() for k, v in columns.items()}
 
