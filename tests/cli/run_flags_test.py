@@ -121,6 +121,7 @@ def test_keep_checkpoint_max_limits_the_checkpoints(again):
   )
 
 
+@pytest.mark.slow
 def test_recorded_flags_without_effect_are_accepted(teacher_world):
   teacher = teacher_world / 'teacher'
   content = json.loads((teacher / 'run.json').read_text())

@@ -216,6 +216,7 @@ def test_a_preempted_spot_machine_is_replaced(cloud):
   assert not (cloud / 'state').exists()
 
 
+@pytest.mark.slow
 def test_a_job_that_a_reboot_has_killed_is_started_again(cloud):
   _job(
     cloud,

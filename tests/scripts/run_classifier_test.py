@@ -160,6 +160,7 @@ def test_mistakes_are_reported_in_one_message(
     _run(world, *arguments, **changes)
 
 
+@pytest.mark.slow
 def test_the_name_of_a_released_model_says_its_casing(teacher_world, caplog):
   folder = teacher_world / 'cased_L-12_H-768_A-12'
   shutil.copytree(teacher_world / 'teacher', folder)
@@ -321,6 +322,7 @@ def test_a_file_of_texts_is_predicted_with_the_folder_alone(teacher_world):
     _run(teacher_world, '--do_predict', '--do_eval', **flags)
 
 
+@pytest.mark.slow
 def test_a_named_checkpoint_is_evaluated_or_refused(teacher_world):
   teacher = teacher_world / 'teacher'
   before = sorted(path.name for path in teacher.iterdir())

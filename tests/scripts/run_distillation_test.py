@@ -226,6 +226,7 @@ def test_a_dump_lies_in_no_folder_of_its_student(teacher_world, name):
     _run(*flags, '--do_train')
 
 
+@pytest.mark.slow
 def test_the_teacher_of_a_student_in_the_same_command_gives_the_labels(
   teacher_world,
 ):

@@ -38,6 +38,7 @@ def test_needs_run_first_and_once(tmp_path, capfd):
   assert begun == ['first', 'a', 'b']
 
 
+@pytest.mark.slow
 def test_lists_share_steps_and_make_each_once(tmp_path, capfd):
   # Each run of a command adds a line to a file.
   code = (

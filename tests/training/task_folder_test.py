@@ -237,6 +237,7 @@ def test_the_identity_holds_what_decides_the_best_checkpoint(world):
   assert evaluation.identity(task, {}, TaskEvaluationOptions()) == {}
 
 
+@pytest.mark.slow
 def test_later_commands_use_the_best_checkpoint(
   evaluated_world, tmp_path, caplog
 ):
@@ -437,7 +438,9 @@ def test_two_evaluations_at_the_same_time_read_their_own_records(
   assert sum(1 for _ in record_reader.read(f'{world}/out/eval.tf_record')) == 11
 
 
-@pytest.mark.parametrize('split', ['dev', 'test'])
+@pytest.mark.parametrize(
+  'split', [pytest.param('dev', marks=pytest.mark.slow), 'test']
+)
 def test_predictions_of_a_labelled_split_agree_with_evaluation(
   evaluated_world, tmp_path, split
 ):
@@ -569,6 +572,7 @@ def test_a_checkpoint_without_a_head_is_not_scored(teacher_world):
   assert not (teacher_world / 'out' / 'eval_results.txt').exists()
 
 
+@pytest.mark.slow
 def test_an_untrained_head_gives_a_warning(teacher_world, caplog):
   checkpoint = teacher_world / 'teacher' / 'model.ckpt'
   _run(teacher_world, '--do_eval', init_checkpoint=f'{checkpoint}-60')

@@ -165,6 +165,7 @@ def test_a_run_that_is_killed_after_a_save_by_the_clock_resumes_there(
   assert _contents(tmp_path / 'out') == _contents(whole)
 
 
+@pytest.mark.slow
 def test_an_object_store_gets_the_metrics_before_each_checkpoint(
   source, tmp_path, monkeypatch
 ):
@@ -189,15 +190,10 @@ def test_an_object_store_gets_the_metrics_before_each_checkpoint(
   ]
 
 
-# With `fast_clock` the host stops at each step.
-@pytest.mark.parametrize(
-  'asked_at',
-  [
-    [12],
-    # Step 4 ends an interval; 7 and 19, the last but one, do not.
-    pytest.param([3, 6, 18], marks=pytest.mark.slow),
-  ],
-)
+# With `fast_clock` the host stops at each step. Step 4 ends an interval; 7 and
+# 19, the last but one, do not.
+@pytest.mark.slow
+@pytest.mark.parametrize('asked_at', [[12], [3, 6, 18]])
 def test_a_run_that_is_asked_to_stop_saves_its_next_step_and_resumes_there(
   source, whole, tmp_path, fast_clock, asked_at
 ):
