@@ -133,7 +133,6 @@ def _name(page: pathlib.Path) -> str:
   return str(page.relative_to(_ROOT))
 
 
-@pytest.mark.slow
 def test_documented_scripts_start():
   assert not [script for script, flags in _flags().items() if not flags]
 

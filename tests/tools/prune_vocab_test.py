@@ -54,6 +54,7 @@ def text(tmp_path):
   return path
 
 
+@pytest.mark.slow
 def test_a_pruned_classifier_predicts_the_same(teacher_world, text):
   world, output = teacher_world, teacher_world / 'pruned'
   (world / 'heldout.txt').write_text('the plot is fine .\n')
@@ -175,6 +176,7 @@ def test_what_an_export_records_is_kept(teacher_world, text):
   assert content['task']['is_pair']
 
 
+@pytest.mark.slow
 def test_the_command_checks_its_folder_first(world, text):
   last = _command(
     init_checkpoint='/none', input_file=text, output_dir=world / 'task'
