@@ -26,6 +26,8 @@ _PASSING_ERRNOS = (
   *(errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNREFUSED),
   *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH),
 )
+# The errors of `os.fsync` on file systems that do not have it.
+_CANNOT_FLUSH = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 _PASSING_ERRORS = ('UnavailableError', 'DeadlineExceededError', 'AbortedError')
 
 
@@ -92,6 +94,22 @@ def may_pass(error: Exception) -> bool:
     return error.errno in _PASSING_ERRNOS
   # TensorFlow has tried again already. Its classes need its import.
   return type(error).__name__ in _PASSING_ERRORS
+
+
+def flush_to_disk(local: str) -> None:
+  """Waits until a local file's content is on the disk.
+
+  Raises:
+    OSError: the disk fails.
+  """
+  descriptor = os.open(local, os.O_RDONLY)
+  try:
+    os.fsync(descriptor)
+  except OSError as error:
+    if error.errno not in _CANNOT_FLUSH:
+      raise
+  finally:
+    os.close(descriptor)
 
 
 class RemoteStream(io.RawIOBase):

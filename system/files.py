@@ -25,6 +25,7 @@ from system.file_systems import (
   RemoteStream,
   errors,
   explained,
+  flush_to_disk,
   gfile_for,
   local_path,
 )
@@ -36,8 +37,6 @@ _NOTHING_EXISTS = (
   errno.ELOOP,
   errno.ENAMETOOLONG,
 )
-# The errors of `os.fsync` on file systems that do not have it.
-_CANNOT_FLUSH = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 _END_BYTES = 1 << 20
 # Bytes of a file to read at a time.
 _BLOCK_BYTES = 1 << 20
@@ -379,25 +378,13 @@ def write_json(path: str, value: Any) -> None:
 def rename(source: str, target: str) -> None:
   """Renames a file, replacing `target`. Atomic on local disks only.
 
-  There the content reaches the disk first: otherwise a power cut could leave an
-  empty file under the new name.
+  There a file's content reaches the disk first: otherwise a power cut could
+  leave an empty file under the new name.
   """
   with explained('write', target):
     if (local := local_path(source)) is not None:
-      _flush(local)
+      flush_to_disk(local)
     gfile_for(target).rename(source, target, overwrite=True)
-
-
-def _flush(local: str) -> None:
-  """Waits until a local file's content is on the disk."""
-  descriptor = os.open(local, os.O_RDONLY)
-  try:
-    os.fsync(descriptor)
-  except OSError as error:
-    if error.errno not in _CANNOT_FLUSH:
-      raise
-  finally:
-    os.close(descriptor)
 
 
 def create(path: str) -> BinaryIO:

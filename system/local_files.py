@@ -43,6 +43,7 @@ def write(path: str | pathlib.Path, content: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
       temporary.write_bytes(data)
+      file_systems.flush_to_disk(str(temporary))
       temporary.replace(path)
     finally:
       temporary.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from typing import Any
 from absl import logging
 
 from devices import workers
+from modeling.checkpoints import location
 from modeling.checkpoints.run_files import RUN_FILE
 from system import files, temporary_files, threads
 from system.errors import UserError
@@ -275,10 +276,10 @@ def release(output_dir: str, configuration: Mapping[str, Any]) -> None:
 
 
 def _trained_weights(output_dir: str) -> str | None:
-  """Returns the name of weights that training has changed; None without any."""
-  for folder in ('', 'best'):
-    path = os.path.join(output_dir, folder)
-    for name in files.list_folder(path) if files.is_folder(path) else ():
+  """Returns the prefix of weights that training has changed; None without any."""
+  for folder in (output_dir, location.best_folder(output_dir)):
+    names = files.list_folder(folder) if files.is_folder(folder) else []
+    for name in names:
       if _TRAINED.fullmatch(name):
         return os.path.join(folder, name.removesuffix('.index'))
   return None

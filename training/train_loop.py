@@ -282,8 +282,9 @@ class _Reports:
     self._last_flush = time.monotonic()
 
   def close(self) -> None:
-    """Writes what was reported when the run ends, even with an error."""
+    """Writes the last reports of a run that an error ends."""
     if workers.is_chief():
+      # The user needs that error, not another one from writing.
       with contextlib.suppress(UserError):
         self.flush()
 

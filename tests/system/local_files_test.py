@@ -1,10 +1,11 @@
 """Atomic writes of local files."""
 
+import os
 import pathlib
 
 import pytest
 
-from system import local_files
+from system import file_systems, local_files
 from system.errors import UserError
 
 
@@ -37,3 +38,13 @@ def test_a_failed_write_keeps_the_earlier_file(tmp_path, monkeypatch):
     local_files.write(path, 'new')
   assert path.read_text() == 'old'
   assert [p.name for p in tmp_path.iterdir()] == ['a.txt']
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+  seen = []
+  monkeypatch.setattr(
+    file_systems, 'flush_to_disk', lambda _: seen.append(os.listdir(tmp_path))
+  )
+  local_files.write(tmp_path / 'a', 'text')
+  [[name]] = seen
+  assert name != 'a' and os.listdir(tmp_path) == ['a']

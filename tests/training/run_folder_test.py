@@ -90,9 +90,10 @@ def test_weights_of_a_run_that_cannot_resume_are_kept(tmp_path, folder):
   (tmp_path / folder).mkdir(exist_ok=True)
   (tmp_path / folder / 'model.ckpt-0.index').touch()
   run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=False)
-  (tmp_path / folder / 'model.ckpt-30.index').touch()
+  weights = tmp_path / folder / 'model.ckpt-30'
+  weights.with_name('model.ckpt-30.index').touch()
   with pytest.raises(
-    UserError, match=f'weights of a run .{folder}.*ckpt-30., but nothing that'
+    UserError, match=rf'weights of a run \({weights}\), but nothing that'
   ):
     run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=False)
   run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=True)
