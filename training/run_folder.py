@@ -276,7 +276,7 @@ def release(output_dir: str, configuration: Mapping[str, Any]) -> None:
 
 
 def _trained_weights(output_dir: str) -> str | None:
-  """Returns the prefix of weights that training has changed; None without any."""
+  """Returns the prefix of weights that training has changed, or None."""
   for folder in (output_dir, location.best_folder(output_dir)):
     names = files.list_folder(folder) if files.is_folder(folder) else []
     for name in names:
