@@ -33,7 +33,7 @@ from absl import flags, logging
 
 from benchmarks import machine
 from cli import flag_group, script
-from modeling.checkpoints.bundle_files import DATA
+from modeling.checkpoints.file_names import DATA
 from modeling.checkpoints.hugging_face_reader import WEIGHTS_FILES
 from serving import litert_model, onnx_model, served_model
 from system import files

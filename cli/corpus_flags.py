@@ -9,19 +9,20 @@ if TYPE_CHECKING:
   from data.text.corpus import Corpus
 
 
-def define() -> None:
-  """Defines the flags."""
-  flag_group.define(CorpusOptions)
-
-
-def check() -> None:
+def check(splits_sentences: bool = True) -> None:
   """Checks the flags.
+
+  Args:
+    splits_sentences: whether the command splits text into sentences, which
+      --language decides.
 
   Raises:
     UserError: a flag is missing, wrong or without effect; the message names it.
   """
   flag_group.require('input_file')
   flag_group.refuse_without_effect(CorpusOptions)
+  if not splits_sentences:
+    flag_group.refuse_if_given(['language'], 'sentences are not split')
   options().check()
 
 

@@ -9,6 +9,7 @@ Tested by `tests/cli/input_paths_test.py` and `tests/cli/run_flags_test.py`.
 
 import os
 
+from modeling.checkpoints import file_names
 from modeling.checkpoints.location import best_folder, has_run, locate
 from modeling.configs import BertConfig
 from modeling.options import ModelOptions
@@ -101,7 +102,7 @@ def check_start_folder(training: TrainingOptions, model: ModelOptions) -> None:
     return  # It is refused later, by its name.
   folder, name = os.path.split(prefix)
   own = map(files.real_path, (output_dir, best_folder(output_dir)))
-  if name.startswith('model.ckpt-') and files.real_path(folder) in own:
+  if file_names.is_of_run(name) and files.real_path(folder) in own:
     raise UserError(
       f'`init_checkpoint` is {prefix}, which a run in '
       f'`output_dir`={output_dir} would remove: give another `output_dir`'

@@ -12,6 +12,7 @@ import sys
 
 from absl import flags
 
+from modeling.checkpoints import run_files
 from modeling.checkpoints.run_files import RUN_FILE
 from system import files
 from system.errors import UserError
@@ -128,19 +129,15 @@ def _recorded_flags(path: str, script: str) -> list[str]:
   if files.is_folder(path):
     path = os.path.join(path, RUN_FILE)
   files.require_file(path, '--from_run')
-  run = files.read_json(path)
-  command = run.get('command') if isinstance(run, dict) else None
-  recorded = command.get('flags') if isinstance(command, dict) else None
-  if not isinstance(recorded, list) or not all(
-    isinstance(flag, str) for flag in recorded
-  ):
+  if (recorded := run_files.recorded_command(files.read_json(path))) is None:
     raise UserError(f'--from_run: {path} does not record the flags of its run')
-  if command.get('script') != script:
+  recorded_script, recorded_flags = recorded
+  if recorded_script != script:
     raise UserError(
-      f'--from_run: {path} records a run of {command.get("script")}.py, not of '
+      f'--from_run: {path} records a run of {recorded_script}.py, not of '
       f'{script}.py'
     )
-  return recorded
+  return recorded_flags
 
 
 def is_inherited(name: str) -> bool:

@@ -43,7 +43,7 @@ def keep(
   """
   logging.info('The teacher on dev:')
   scores = scoring.score(folder.task, dev, logits)
-  result_files.write_eval_results(folder.output_dir, teacher, scores)
+  result_files.write_eval_results(folder.output_dir, teacher, 0, scores)
   if not allows_weak:
     name = f'eval_{folder.task.metrics[0]}'
     chance = scoring.chance_score(folder.task, dev)

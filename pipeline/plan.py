@@ -12,7 +12,7 @@ import dataclasses
 import os
 
 from data.tasks.labelled import Labelled
-from modeling.checkpoints.bundle_files import VOCAB
+from modeling.checkpoints.file_names import VOCAB
 from pipeline import models
 from pipeline.cost import Work
 from pipeline.defaults import Choices

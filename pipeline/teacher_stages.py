@@ -5,7 +5,7 @@ Tested by `tests/pipeline/stages_test.py`.
 
 import os
 
-from modeling.checkpoints.bundle_files import INDEX, PREFIX
+from modeling.checkpoints.file_names import INDEX, PREFIX
 from pipeline import data_stages, models
 from pipeline.cost import Work
 from pipeline.plan import SCORED_BATCH, TEACHER, Plan, Stage

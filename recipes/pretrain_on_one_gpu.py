@@ -38,6 +38,7 @@ from absl import flags, logging
 
 from cli import script
 from modeling import configs
+from modeling.checkpoints.file_names import INDEX, of_step
 from recipes import kept_flags
 from system import files, json_text, machine, step_runner
 from system.errors import UserError, shown
@@ -384,7 +385,7 @@ class Recipe:
     return Step(
       f'{self._name}/{name}',
       ('run_pretraining.py', *flag_words(given)),
-      f'{folder}/model.ckpt-{num_steps}.index',
+      f'{folder}/{of_step(num_steps)}{INDEX}',
       title=f'trains {num_steps} steps',
     )
 

@@ -26,7 +26,7 @@ from modeling.checkpoints import (
   stored_weights,
   tokenizer_files,
 )
-from modeling.checkpoints.bundle_files import VOCAB
+from modeling.checkpoints.file_names import VOCAB
 from modeling.checkpoints.location import Checkpoint
 from modeling.checkpoints.model_file import ModelFile, TaskRecord
 from modeling.checkpoints.released_names import HEAD_BIAS

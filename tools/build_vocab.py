@@ -43,8 +43,7 @@ def define_flags() -> None:
 def main(_: list[str]) -> None:
   """Reads the text, then learns and writes the vocabulary."""
   flag_group.require('input_file', 'output_file')
-  corpus_flags.check()
-  flag_group.refuse_if_given(['language'], 'sentences are not split')
+  corpus_flags.check(splits_sentences=False)
   build(
     corpus_flags.corpus(),
     FLAGS.output_file,

@@ -21,12 +21,11 @@ from absl import flags
 from cli import flag_group, script
 from data.text import vocabulary
 from modeling.checkpoints import (
-  bundle_files,
   hugging_face_reader,
   location,
   tokenizer_files,
 )
-from modeling.checkpoints.bundle_files import VOCAB
+from modeling.checkpoints.file_names import CONFIG, PREFIX, VOCAB
 from modeling.checkpoints.hugging_face_reader import CONFIG_FILE, WEIGHTS_FILES
 from modeling.checkpoints.released_names import HEAD_BIAS, is_encoder
 from modeling.configs import BertConfig
@@ -54,8 +53,8 @@ def define_flags() -> None:
   flags.DEFINE_string(
     'output_dir',
     None,
-    f'The folder to write {bundle_files.CONFIG}, {VOCAB}, '
-    f'{bundle_files.PREFIX}, labels.txt, {tokenizer_files.CONFIG} and '
+    f'The folder to write {CONFIG}, {VOCAB}, '
+    f'{PREFIX}, labels.txt, {tokenizer_files.CONFIG} and '
     'model.json to.',
   )
   flags.DEFINE_bool(

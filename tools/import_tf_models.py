@@ -21,7 +21,7 @@ from absl import flags
 from cli import flag_group, script
 from data.text.vocabulary import load_vocabulary
 from modeling.checkpoints import location, recorded_casing
-from modeling.checkpoints.bundle_files import CONFIG, PREFIX, VOCAB
+from modeling.checkpoints.file_names import CONFIG, PREFIX, VOCAB
 from modeling.checkpoints.released_names import HEAD_BIAS
 from modeling.checkpoints.tf_models import PARAMS
 from modeling.configs import BertConfig

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from modeling.checkpoints import export_file, model_file, recorded_casing
-from modeling.checkpoints.bundle_files import CONFIG, DATA, INDEX, VOCAB
+from modeling.checkpoints.file_names import CONFIG, DATA, INDEX, VOCAB
 from modeling.checkpoints.model_file import ModelFile
 from modeling.checkpoints.released_names import HEAD_BIAS, is_encoder
 from modeling.configs import BertConfig

@@ -17,7 +17,7 @@ from absl import flags
 
 from cli import flag_group, script
 from modeling.checkpoints import location, recorded_casing
-from modeling.checkpoints.bundle_files import (
+from modeling.checkpoints.file_names import (
   CONFIG,
   DATA,
   INDEX,

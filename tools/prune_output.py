@@ -40,10 +40,9 @@ def write(
   labels = label_order.find(location.label_folders(checkpoint.prefix))
   recorded_casing.write(folder, tokenizer.do_lower_case)
   label_order.write(folder, labels[1] if labels else ())
-  step = checkpoint.prefix.rpartition('-')[2]
   exporting.export(
     folder,
-    int(step) if step.isdigit() else 0,
+    checkpoint.step,
     weights,
     config,
     tokenizer.tokens,

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from cli import corpus_flags, flag_group, script
-from modeling.checkpoints.bundle_files import VOCAB
+from data.text.corpus_options import CorpusOptions
+from modeling.checkpoints.file_names import VOCAB
 from system import files, folders
 from system.errors import UserError
 from tools import prune_output
@@ -45,7 +46,7 @@ REPORT = 'prune.json'
 
 def define_flags() -> None:
   """Defines this script's flags."""
-  corpus_flags.define()
+  flag_group.define(CorpusOptions)
   flags.DEFINE_string(
     'init_checkpoint',
     None,
@@ -177,7 +178,7 @@ def _check_output(folder: str) -> None:
 def main(_: Sequence[str]) -> None:
   """Writes the smaller model and prints the table."""
   flag_group.require('init_checkpoint', 'input_file', 'output_dir')
-  corpus_flags.check()
+  corpus_flags.check(splits_sentences=False)
   _check_output(FLAGS.output_dir)
   corpora = _corpora()
   from modeling.checkpoints.location import locate

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from modeling.checkpoints import run_files
-from modeling.checkpoints.bundle_files import CONFIG, DATA
+from modeling.checkpoints.file_names import CONFIG, DATA, of_step
 from modeling.checkpoints.location import best_folder, locate
 from modeling.configs import BertConfig, count_parameters
 from serving.exports import run_facts
@@ -63,8 +63,8 @@ def make(
   """
   scores, step = _scores(run_dir)
   run = run_files.read(run_dir)
-  command = run.get('command') or {}
-  words = command.get('flags', [])
+  command = run_files.recorded_command(run)
+  script, words = command or (None, [])
   config = _config(run_dir, model_dir)
   written = files.modified(os.path.join(run_dir, 'eval_results.txt'))
   rate = run_facts.speed_of_evaluation(run_dir).get('examples_per_second')
@@ -77,7 +77,7 @@ def make(
       'parameters': count_parameters(config),
       'examples_per_second': rate,
       'seconds': seconds,
-      'command': [f'{command["script"]}.py', *words] if command else None,
+      'command': [f'{script}.py', *words] if script else None,
       'versions': run.get('versions'),
       'hardware': machine.hardware() if is_here else None,
       'init_checkpoint': run.get('configuration', {}).get('init_checkpoint'),
@@ -249,7 +249,7 @@ def _confusion(run_dir: str) -> dict[str, Any] | None:
 def _crc(run_dir: str, step: int) -> str | None:
   """Returns the CRC-32 of the weights of a step; None if they are gone."""
   for folder in (best_folder(run_dir), run_dir):
-    path = os.path.join(folder, f'model.ckpt-{step}{DATA}')
+    path = os.path.join(folder, of_step(step) + DATA)
     if files.exists(path):
       return files.crc_of_ends(path)
   return None

@@ -18,7 +18,7 @@ from absl import flags
 
 from cli import flag_group, script
 from modeling.checkpoints import embedded_encoder
-from modeling.checkpoints.bundle_files import CONFIG, PREFIX, VOCAB
+from modeling.checkpoints.file_names import CONFIG, PREFIX, VOCAB
 
 FLAGS = flags.FLAGS
 

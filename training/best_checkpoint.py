@@ -135,8 +135,6 @@ class Evaluation:
 def _step_in(best: str) -> int:
   """Returns the step of the checkpoint in best/; -1 if there is none."""
   try:
-    prefix = location.locate_latest(best).prefix
+    return location.locate_latest(best).step
   except UserError:
     return -1
-  step = prefix.rpartition('ckpt-')[2]
-  return int(step) if step.isdecimal() else -1

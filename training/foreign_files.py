@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from data.tasks import data_report, label_order
-from modeling.checkpoints.bundle_files import CONFIG, VOCAB
+from modeling.checkpoints import file_names
+from modeling.checkpoints.file_names import CONFIG, VOCAB
 from system import files, text_files
 from system.errors import UserError
 from training import run_folder, seed_folders
@@ -109,7 +110,7 @@ def _refuse_run(folder: str) -> None:
   script = run_folder.recorded_script(folder)
   found = _present(folder, ('checkpoint', 'checkpoints/', 'best/'))
   names = files.list_folder(folder) if files.is_folder(folder) else []
-  found += [os.path.join(folder, x) for x in names if _is_export(x)]
+  found += [os.path.join(folder, x) for x in names if file_names.is_of_run(x)]
   if found or script not in (*_DUMP_SCRIPTS, None):
     holds = f' of {script}' if script else ''
     what = found[0] if found else os.path.join(folder, run_folder.RUN_FILE)
@@ -117,10 +118,6 @@ def _refuse_run(folder: str) -> None:
       f'{folder} holds a run{holds} ({what}), whose record this dump would '
       'replace. Give another `logits_dir`.'
     )
-
-
-def _is_export(name: str) -> bool:
-  return name.startswith('model.ckpt-')
 
 
 def _refuse_dump(folder: str) -> None:

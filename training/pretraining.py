@@ -243,7 +243,9 @@ def _evaluate(
     )
     with source.explained():
       scores = evaluate(model, batches, max_batches)
-    result_files.write_eval_results(output_dir, checkpoint.prefix, scores)
+    result_files.write_eval_results(
+      output_dir, checkpoint.prefix, checkpoint.step, scores
+    )
 
 
 def evaluate(

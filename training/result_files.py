@@ -38,7 +38,8 @@ _UNESCAPES = {escape: text for text, escape in _ESCAPES.items()}
 
 def write_eval_results(
   output_dir: str,
-  checkpoint: str,
+  model: str,
+  step: int,
   scores: Mapping[str, float],
   suffix: str = '',
 ) -> None:
@@ -46,20 +47,17 @@ def write_eval_results(
 
   Args:
     output_dir: the folder.
-    checkpoint: the evaluated checkpoint's prefix; its step is recorded, or 0 if
-      the prefix does not end with one.
+    model: the evaluated checkpoint's prefix, or another name, for the log.
+    step: the checkpoint's training step, or 0.
     scores: name → value.
     suffix: of the file's name: '' or '_mismatched'.
 
   Raises:
     UserError: another program wrote the existing file, which stays.
   """
-  step = checkpoint.rpartition('-')[2]
-  values = {'global_step': int(step) if step.isdigit() else 0, **scores}
+  values = {'global_step': step, **scores}
   lines = [f'{name} = {values[name]}' for name in sorted(values)]
-  logging.info(
-    'Eval results of %s%s', checkpoint, suffix and f' ({suffix[1:]})'
-  )
+  logging.info('Eval results of %s%s', model, suffix and f' ({suffix[1:]})')
   for line in lines:
     logging.info('  %s', line)
   path = os.path.join(output_dir, f'eval_results{suffix}.txt')

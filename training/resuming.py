@@ -17,8 +17,8 @@ import tensorflow as tf
 from absl import logging
 
 from devices import restart, workers
-from modeling.checkpoints import location, tensor_bundle
-from modeling.checkpoints.location import INDEX
+from modeling.checkpoints import file_names, location, tensor_bundle
+from modeling.checkpoints.file_names import INDEX
 from system import files, temporary_files
 from system.errors import Unavailable, UserError, few
 from training import run_lock
@@ -153,7 +153,7 @@ class Checkpointer:
 
     `checkpoint`, which names the export, is written last.
     """
-    expected = os.path.join(self._output_dir, f'model.ckpt-{step}')
+    expected = os.path.join(self._output_dir, file_names.of_step(step))
     try:
       if location.locate_latest(self._output_dir).prefix != expected:
         problem = f'the latest checkpoint is not {expected}'
@@ -162,7 +162,7 @@ class Checkpointer:
     except UserError as error:
       problem = str(error)
     if problem:
-      logging.info('Writing model.ckpt-%d again: %s', step, problem)
+      logging.info('Writing %s again: %s', expected, problem)
       self._export(step)
 
   def save(self, step: int) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 from absl import logging
 
 from devices import workers
-from modeling.checkpoints import location
-from modeling.checkpoints.run_files import RUN_FILE
+from modeling.checkpoints import file_names, location, run_files
+from modeling.checkpoints.run_files import RUN_FILE, flag_values
 from system import files, temporary_files, threads
 from system.errors import UserError
 
@@ -35,6 +35,8 @@ _FINGERPRINTS = {
   'dumps': ('logits_dir', 'other dumps, or in another order'),
   'init_checkpoint': ('init_checkpoint', 'other weights'),
 }
+# Of a command, name → value; None if the command is unknown.
+_Flags = Mapping[str, str] | None
 _PACKAGES = ('tensorflow', 'tf_keras', 'tensorflow-text', 'tf-models-official')
 
 
@@ -100,7 +102,8 @@ def _claim(
   if (has_progress or not workers.is_chief()) and files.exists(path):
     recorded = _content(path)
     found = recorded['configuration']
-    flags = _flags(recorded.get('command')), _flags(command)
+    commands = map(run_files.recorded_command, (recorded, {'command': command}))
+    flags = tuple(flag_values(x[1]) if x else None for x in commands)
     names = _names(found, wanted) - _changed_since(found, wanted, *flags)
     _compare(output_dir, found, wanted, names, setting_name, flags)
     return
@@ -117,7 +120,7 @@ def _compare(
   wanted: Mapping[str, Any],
   names: Iterable[str],
   setting_name: str,
-  flags: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {}),
+  flags: tuple[_Flags, _Flags] = (None, None),
 ) -> None:
   """Raises a `UserError` if values differ; `flags` are those of both runs."""
   differences = []
@@ -131,7 +134,8 @@ def _compare(
       flag, what = _FINGERPRINTS[key]
       name = f'`{flag}`: {what}'
       there, now = (
-        each.get(flag, 'not given') if each else 'unknown' for each in flags
+        'unknown' if each is None else each.get(flag, 'not given')
+        for each in flags
       )
     else:
       there, now = repr(there), repr(now)
@@ -153,14 +157,14 @@ def _names(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> set[str]:
 def _changed_since(
   found: Mapping[str, Any],
   wanted: Mapping[str, Any],
-  *flags: Mapping[str, str],
+  *flags: _Flags,
 ) -> set[str]:
   """Names the start if its files have changed since the run began.
 
   The run resumes without them. Another `init_checkpoint` is another matter.
   """
   key = 'init_checkpoint'
-  there, now = (each.get(key) for each in flags)
+  there, now = ((each or {}).get(key) for each in flags)
   if found.get(key) == wanted.get(key) or not now or there != now:
     return set()
   logging.warning(
@@ -169,16 +173,6 @@ def _changed_since(
     *(key, now),
   )
   return {key}
-
-
-def _flags(command: Any) -> dict[str, str]:
-  """Returns the flags of a command for `run.json`, name → value."""
-  recorded = command.get('flags') if isinstance(command, Mapping) else None
-  pairs = (
-    str(flag).removeprefix('--').partition('=')
-    for flag in (recorded if isinstance(recorded, list) else ())
-  )
-  return {name: value for name, _, value in pairs}
 
 
 def check_settings(output_dir: str, settings: Mapping[str, Any]) -> None:
@@ -287,7 +281,7 @@ def _trained_weights(output_dir: str) -> str | None:
 
 def _has_exports(output_dir: str) -> bool:
   return any(
-    name.startswith('model.ckpt-') for name in files.list_folder(output_dir)
+    file_names.is_of_run(name) for name in files.list_folder(output_dir)
   )
 
 

@@ -127,7 +127,7 @@ class TaskFolder:
     self._write_class_scores(examples, logits, suffix)
     result_files.write_speed(self.output_dir, name, rate, split)
     result_files.write_eval_results(
-      self.output_dir, checkpoint.prefix, scores, suffix
+      self.output_dir, checkpoint.prefix, checkpoint.step, scores, suffix
     )
     return scores
 

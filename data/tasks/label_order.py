@@ -96,12 +96,14 @@ def _of_hugging_face(path: str) -> tuple[str, ...]:
   if not isinstance(values, dict):
     return ()
   if not (names := values.get('id2label')):
-    is_classifier = _CLASSIFIER in (values.get('architectures') or ())
+    kinds = values.get('architectures')
+    is_classifier = isinstance(kinds, list) and _CLASSIFIER in kinds
     return ('LABEL_0', 'LABEL_1') if is_classifier else ()
-  count = len(names)
-  labels = isinstance(names, dict) and [names.get(str(i)) for i in range(count)]
-  is_text = labels and all(isinstance(x, str) and is_line(x) for x in labels)
-  if not is_text or len(set(labels)) < count:
+  labels: list[Any] = []
+  if isinstance(names, dict):
+    labels = [names.get(str(i)) for i in range(len(names))]
+  is_text = all(isinstance(x, str) and is_line(x) for x in labels)
+  if not labels or not is_text or len(set(labels)) < len(labels):
     raise UserError(
       f'{path}: id2label is {str(names)[:200]}, expected a different name for '
       'each of the classes "0", "1", ...'

@@ -8,15 +8,9 @@ say in which data file a tensor is, and where.
 import struct
 from collections.abc import Iterator
 
+from modeling.checkpoints.file_names import INDEX
 from system import files
 from system.errors import UserError
-
-INDEX = '.index'
-DATA = '.data-00000-of-00001'
-# In a folder like Google's: the checkpoint, and what describes it.
-PREFIX = 'bert_model.ckpt'
-CONFIG = 'bert_config.json'
-VOCAB = 'vocab.txt'
 
 _FOOTER = struct.Struct('<40sQ')
 _MAGIC = 0xDB4775248B80FB57

@@ -15,7 +15,7 @@ from modeling.checkpoints import (
   location,
   recorded_casing,
 )
-from modeling.checkpoints.bundle_files import VOCAB
+from modeling.checkpoints.file_names import VOCAB
 from modeling.checkpoints.hugging_face_reader import CONFIG_FILE, WEIGHTS_FILES
 from system import files, project, text_files
 from system.errors import UserError, shown

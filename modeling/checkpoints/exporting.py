@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from modeling.checkpoints import model_file, tensor_bundle
-from modeling.checkpoints.bundle_files import CONFIG, PREFIX, VOCAB
+from modeling.checkpoints import file_names, model_file, tensor_bundle
+from modeling.checkpoints.file_names import CONFIG, INDEX, PREFIX, VOCAB
 from modeling.checkpoints.location import STATE_FILE
 from modeling.checkpoints.model_file import ModelFile
 from modeling.configs import BertConfig
@@ -110,14 +110,16 @@ def export(
   Raises:
     UserError: a file cannot be written.
   """
-  prefix = os.path.join(output_dir, f'model.ckpt-{step}')
+  prefix = os.path.join(output_dir, file_names.of_step(step))
   write_released(prefix, variables)
   _describe(output_dir, config, vocabulary)
   # Later steps remain from before the run was set back to an earlier step.
   by_step = {s: n for s, n in _exported(output_dir).items() if s <= step}
   kept = sorted(by_step)[-keep if keep else 0 :]
   paths = [
-    f'model.ckpt-{s}' for s in kept if f'model.ckpt-{s}.index' in by_step[s]
+    file_names.of_step(s)
+    for s in kept
+    if file_names.of_step(s) + INDEX in by_step[s]
   ]
   model_file.write(
     output_dir,
@@ -125,7 +127,7 @@ def export(
     [*_DESCRIPTIONS[:2], *by_step[step]],
     kept=[name for s in kept for name in by_step[s]],
   )
-  lines = [f'model_checkpoint_path: "model.ckpt-{step}"']
+  lines = [f'model_checkpoint_path: "{file_names.of_step(step)}"']
   lines += [f'all_model_checkpoint_paths: "{path}"' for path in paths]
   files.write_text(
     os.path.join(output_dir, STATE_FILE), '\n'.join(lines) + '\n'

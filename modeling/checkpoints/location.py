@@ -19,12 +19,13 @@ from google.protobuf import text_encoding
 from modeling.checkpoints import (
   bundle_files,
   export_file,
+  file_names,
   hugging_face_reader,
   model_file,
   recorded_casing,
   run_files,
 )
-from modeling.checkpoints.bundle_files import CONFIG, DATA, INDEX, PREFIX, VOCAB
+from modeling.checkpoints.file_names import CONFIG, DATA, INDEX, PREFIX, VOCAB
 from modeling.checkpoints.hugging_face_reader import WEIGHTS_FILES
 from modeling.configs import BertConfig
 from system import files
@@ -53,6 +54,11 @@ class Checkpoint:
   def folder(self) -> str:
     """The folder that holds it; '' for the working directory."""
     return os.path.dirname(self.prefix)
+
+  @property
+  def step(self) -> int:
+    """The training step that ends its prefix, or else 0."""
+    return file_names.step_in(self.prefix)
 
   @property
   def is_hugging_face(self) -> bool:

@@ -4,6 +4,7 @@
 """
 
 import os
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from system import files
@@ -32,3 +33,32 @@ def read(folder: str) -> dict[str, Any]:
     UserError: the file is damaged, or no JSON object.
   """
   return files.read_object_if_there(os.path.join(folder, RUN_FILE))
+
+
+def recorded_command(run: Any) -> tuple[str, list[str]] | None:
+  """Returns the command in a run.json: the script's name, and its flags.
+
+  >>> recorded_command({'command': {'script': 'run_classifier', 'flags': []}})
+  ('run_classifier', [])
+
+  Args:
+    run: the content of a run.json, perhaps another program's.
+
+  Returns:
+    None if there is no such command.
+  """
+  command = run.get('command') if isinstance(run, Mapping) else None
+  if not isinstance(command, Mapping):
+    return None
+  script, flags = command.get('script'), command.get('flags')
+  is_text = isinstance(flags, list) and all(isinstance(x, str) for x in flags)
+  return (script, flags) if isinstance(script, str) and is_text else None
+
+
+def flag_values(words: Iterable[str]) -> dict[str, str]:
+  """Returns the flags in the words of a command, name → last value.
+
+  Flags without a value, such as --do_eval, are left out.
+  """
+  pairs = (word.partition('=') for word in words if word.startswith('--'))
+  return {name[2:]: value for name, equals, value in pairs if equals}

@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from modeling.checkpoints import hugging_face_reader, object_graph
+from modeling.checkpoints.file_names import INDEX
 from modeling.checkpoints.load_report import compact
-from modeling.checkpoints.location import INDEX, Checkpoint
+from modeling.checkpoints.location import Checkpoint
 from modeling.checkpoints.tensor_bundle import damage_explained
 from system.errors import UserError, few
 

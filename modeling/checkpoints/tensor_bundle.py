@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 import tensorflow as tf
 
-from modeling.checkpoints.location import DATA, INDEX
+from modeling.checkpoints.file_names import DATA, INDEX
 from system import file_systems, files, temporary_files
 from system.errors import Unavailable, UserError, reason_of
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from modeling.checkpoints import released_names, tf_models
-from modeling.checkpoints.bundle_files import CONFIG
+from modeling.checkpoints.file_names import CONFIG
 from modeling.checkpoints.object_graph import ObjectGraph
 from modeling.checkpoints.tf_models import (
   CLASSIFIER,

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 
 from modeling import configs
-from modeling.checkpoints.bundle_files import CONFIG, INDEX, PREFIX
+from modeling.checkpoints.file_names import CONFIG, INDEX, PREFIX, of_step
 from recipes.paper.scales import Scale
 from system.errors import UserError
 from system.steps import Step, flag_words
@@ -146,7 +146,7 @@ class Stages:
     step = Step(
       f'encoders/{name}',
       ('run_pretraining.py', *flag_words(flags)),
-      f'{folder}/model.ckpt-{flags["num_train_steps"]}.index',
+      f'{folder}/{of_step(flags["num_train_steps"])}{INDEX}',
       (self.records(corpus), *needs),
     )
     return Encoder(name, folder, (step,))

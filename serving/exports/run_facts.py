@@ -69,8 +69,8 @@ def read(path: str, split: str | None = None) -> RunFacts:
   checkpoint = location.locate(path)
   folder = run_files.of_checkpoint(checkpoint.folder)
   run = run_files.read(folder)
-  command = run.get('command') or {}
-  words = [f'{command["script"]}.py', *command['flags']] if command else []
+  command = run_files.recorded_command(run)
+  words = [f'{command[0]}.py', *command[1]] if command else []
   configuration = run.get('configuration') or {}
   scores = _scores(os.path.join(folder, 'eval_results.txt'))
   spread, num_seeds = _spread(folder, scores)
@@ -117,16 +117,8 @@ def evaluated_split(
       f'`split`={given}: the scores in {folder} are those of {recorded}, as '
       'its eval_speed.json says'
     )
-  return given or recorded or flag_values(words).get('eval_split') or 'dev'
-
-
-def flag_values(words: Iterable[str]) -> dict[str, str]:
-  """Returns the flags in the words of a recorded command, name → last value.
-
-  Flags without a value, such as --do_eval, are left out.
-  """
-  pairs = (word.partition('=') for word in words if word.startswith('--'))
-  return {name[2:]: value for name, equals, value in pairs if equals}
+  of_command = run_files.flag_values(words).get('eval_split')
+  return given or recorded or of_command or 'dev'
 
 
 def _spread(
@@ -156,7 +148,7 @@ def _dumps(
 ) -> list[Manifest]:
   """Returns the manifests of the dumps that are the run's still."""
   used = configuration.get('dumps') or []
-  given = flag_values(words).get('logits_dir', '').split(',')
+  given = run_files.flag_values(words).get('logits_dir', '').split(',')
   if len(given) > 1:
     # The merged dump lists its teachers.
     merged = os.path.join(folder, _MERGED_DUMP)

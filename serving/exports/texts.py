@@ -16,7 +16,6 @@ from data.tasks.examples import Example
 from data.tasks.options import TaskOptions, make_task
 from data.tasks.task import Task
 from modeling.checkpoints import location, run_files
-from serving.exports import run_facts
 from serving.exports.parts import Parts
 from serving.text_model import Text
 from system import files, settings, text_files
@@ -185,7 +184,7 @@ def run_flags(parts: Parts) -> dict[str, str]:
 
   There are none if they are not recorded.
   """
-  return run_facts.flag_values(_recorded_flags(parts)[1] or ())
+  return run_files.flag_values(_recorded_flags(parts)[1] or ())
 
 
 def run_dumps(parts: Parts) -> list[Any]:
@@ -204,9 +203,8 @@ def _run_json(parts: Parts) -> tuple[str, dict[str, Any]]:
 def _recorded_flags(parts: Parts) -> tuple[str, list[str] | None]:
   """Returns the path of run.json, and the flags that it records."""
   path, values = _run_json(parts)
-  command = values.get('command')
-  flags = command.get('flags') if isinstance(command, dict) else None
-  return path, list(map(str, flags)) if isinstance(flags, list) else None
+  command = run_files.recorded_command(values)
+  return path, command and command[1]
 
 
 def _task_settings(flags: Sequence[str]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ import yaml
 
 from data.tasks import label_order
 from modeling.checkpoints import object_graph, recorded_casing, tf_models
-from modeling.checkpoints.bundle_files import VOCAB
+from modeling.checkpoints.file_names import VOCAB
 from modeling.checkpoints.location import STATE_FILE
 from modeling.checkpoints.tf_models import (
   CLASSIFIER,

@@ -8,8 +8,9 @@ _CODE = """
 import json, sys
 from absl import flags
 from cli import corpus_flags, flag_group, run_flags
+from data.text.corpus_options import CorpusOptions
 from system.errors import UserError
-corpus_flags.define()
+flag_group.define(CorpusOptions)
 results = []
 for arguments in json.loads(sys.argv[1]):
   flags.FLAGS.unparse_flags()

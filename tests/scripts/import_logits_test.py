@@ -69,7 +69,7 @@ def _dump(folder):
 
 
 def test_an_imported_dump_is_one_like_any_other(scored):
-  _run(*_flags(scored), '--keep_text', '--teacher_name=me')
+  _run(*_flags(scored), '--keep_text', '--teacher_name=gpt-4')
   dump = _dump(scored / 'dump')
   rows = list(dump.rows())
   assert [row.example_id for row in rows] == [
@@ -84,9 +84,11 @@ def test_an_imported_dump_is_one_like_any_other(scored):
   words = [tiny_world.VOCABULARY[i] for i in rows[0].input_ids]
   assert words == '[CLS] the film was good . [SEP]'.split()
   manifest = dump.manifest
-  assert (manifest.teacher, manifest.num_examples) == ('me', 3)
-  assert manifest.origins[0].describe() == 'imported scores of `me`'
+  assert (manifest.teacher, manifest.num_examples) == ('gpt-4', 3)
+  assert manifest.origins[0].describe() == 'imported scores of `gpt-4`'
   assert manifest.teacher_scores['eval_accuracy'] == 1.0
+  results = (scored / 'dump' / 'eval_results.txt').read_text()
+  assert 'global_step = 0\n' in results
   assert manifest.keeps_text and manifest.num_labelled == 0
   facts = json.loads((scored / 'dump' / 'imported_scores.json').read_text())
   assert facts['tables'][0]['kind'] == 'probabilities'

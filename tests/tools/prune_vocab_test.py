@@ -188,6 +188,17 @@ def test_the_command_checks_its_folder_first(world, text):
   assert last.startswith(f'ERROR: cannot write to {text}: ')
 
 
+def test_a_language_has_no_effect(text):
+  last = _command(
+    init_checkpoint='/none',
+    input_file=text,
+    input_format='text',
+    language='de',
+    output_dir='/none',
+  )
+  assert last.startswith('ERROR: --language cannot take effect: sentences are')
+
+
 @pytest.mark.slow
 def test_the_command_prints_the_table(teacher_world, text):
   last = _command(

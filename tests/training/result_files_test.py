@@ -37,17 +37,17 @@ def test_test_results_of_another_program_are_kept(tmp_path):
 def test_results_of_another_program_are_kept(tmp_path):
   path = tmp_path / 'eval_results.txt'
   for _ in range(2):
-    result_files.write_eval_results(str(tmp_path), 'model.ckpt-7', {'a': 0.5})
+    result_files.write_eval_results(str(tmp_path), 'model', 7, {'a': 0.5})
   assert path.read_text() == 'a = 0.5\nglobal_step = 7\n'
   path.write_text('mine\n')
   with pytest.raises(UserError, match='eval_results.txt is not the result of'):
-    result_files.write_eval_results(str(tmp_path), 'model.ckpt-7', {'a': 0.5})
+    result_files.write_eval_results(str(tmp_path), 'model', 7, {'a': 0.5})
   assert path.read_text() == 'mine\n'
 
 
 def test_scores_are_read_as_they_were_written(tmp_path):
   scores = {'eval_accuracy': 0.1 + 0.2, 'loss': float('nan')}
-  result_files.write_eval_results(str(tmp_path), 'model.ckpt-7', scores)
+  result_files.write_eval_results(str(tmp_path), 'model', 7, scores)
   path = tmp_path / 'eval_results.txt'
   found = result_files.read_eval_results(str(path))
   assert np.isnan(found.pop('loss'))

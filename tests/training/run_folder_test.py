@@ -61,8 +61,10 @@ def test_other_dumps_are_named_by_their_folders(tmp_path):
     match='.`logits_dir`: other dumps, or in another order: a,b there, b,a now',
   ):
     claim([['y', 1, 'f1'], ['x', 1, 'f0']], '--logits_dir=b,a')
-  with pytest.raises(UserError, match='a,b there, unknown now'):
+  with pytest.raises(UserError, match='a,b there, not given now'):
     claim([])
+  with pytest.raises(UserError, match='a,b there, unknown now'):
+    run_folder.claim(str(tmp_path), {'dumps': []}, True)
 
 
 def test_a_run_resumes_although_its_start_has_changed(tmp_path, caplog):

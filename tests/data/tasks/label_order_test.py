@@ -141,6 +141,7 @@ def test_classes_without_names_are_said_once(tmp_path, caplog):
 @pytest.mark.parametrize(
   'names',
   [
+    5,
     ['a', 'b'],
     {'0': 'a', '2': 'b'},
     {'0': 'a', '1': 3},
@@ -152,6 +153,13 @@ def test_a_malformed_id2label_is_named(tmp_path, names):
   (tmp_path / 'config.json').write_text(json.dumps({'id2label': names}))
   with pytest.raises(UserError, match='config.json: id2label is .*, expected'):
     label_order.find([str(tmp_path)])
+
+
+def test_a_model_of_another_kind_has_no_labels(tmp_path):
+  for kinds in (5, 'BertForSequenceClassification', ['BertModel']):
+    values = {'architectures': kinds}
+    (tmp_path / 'config.json').write_text(json.dumps(values))
+    assert label_order.find([str(tmp_path)]) is None
 
 
 def test_empty_lines_at_the_end_are_no_labels(tmp_path):

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from modeling.checkpoints import bundle_files, location, tensor_bundle
+from modeling.checkpoints import (
+  bundle_files,
+  file_names,
+  location,
+  tensor_bundle,
+)
 from system.errors import UserError
 
 # So many that the index consists of several blocks.
@@ -26,7 +31,7 @@ def written(tmp_path_factory):
 @pytest.fixture
 def prefix(written, tmp_path):
   """A checkpoint that a test may damage."""
-  for suffix in (bundle_files.INDEX, bundle_files.DATA):
+  for suffix in (file_names.INDEX, file_names.DATA):
     content = pathlib.Path(written + suffix).read_bytes()
     pathlib.Path(f'{tmp_path}/x{suffix}').write_bytes(content)
   return f'{tmp_path}/x'
@@ -37,7 +42,7 @@ def test_complete_files_pass(written):
 
 
 def test_a_data_file_that_lacks_its_last_byte_is_named(prefix):
-  path = pathlib.Path(prefix + bundle_files.DATA)
+  path = pathlib.Path(prefix + file_names.DATA)
   content = path.read_bytes()
   # 900 pairs of floats; a length, its checksum and twelve bytes of text.
   assert len(content) == 900 * 8 + 1 + 4 + 12
@@ -81,7 +86,7 @@ def _two_parts(prefix: str) -> list[str]:
 
 
 def test_every_truncation_of_the_index_is_found(prefix):
-  path = pathlib.Path(prefix + bundle_files.INDEX)
+  path = pathlib.Path(prefix + file_names.INDEX)
   content = path.read_bytes()
   for length in range(0, len(content), 397):
     path.write_bytes(content[:length])
@@ -91,7 +96,7 @@ def test_every_truncation_of_the_index_is_found(prefix):
 
 @pytest.mark.parametrize('garbage', [b'', b'{}', b'\0' * 99, b'\xff' * 5000])
 def test_garbage_is_no_index(prefix, garbage):
-  path = pathlib.Path(prefix + bundle_files.INDEX)
+  path = pathlib.Path(prefix + file_names.INDEX)
   for content in (garbage, garbage + path.read_bytes()[-48:]):
     path.write_bytes(content)
     with pytest.raises(UserError, match=f'^{path} cannot be read, it may be'):
@@ -99,7 +104,7 @@ def test_garbage_is_no_index(prefix, garbage):
 
 
 def test_changed_bytes_pass_or_are_a_user_error(prefix):
-  path = pathlib.Path(prefix + bundle_files.INDEX)
+  path = pathlib.Path(prefix + file_names.INDEX)
   content = path.read_bytes()
   for position in range(0, len(content), 149):
     damaged = bytearray(content)
