@@ -127,7 +127,7 @@ def main(_: list[str]) -> None:
   for number in range(FLAGS.num_rounds):
     for size in sizes:
       for batch, of_size in times.items():
-        # Made anew: all 24 models in memory are 4 GB with their functions.
+        # Made anew, because all 24 models would take much memory.
         run = make_scorer(size, int(batch), FLAGS.max_seq_length)
         of_size[size].append(milliseconds(run))
       print(f'round {number + 1}: {size}', flush=True)

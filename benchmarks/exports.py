@@ -240,7 +240,7 @@ def table(results: dict[str, dict]) -> list[str]:
   for name, each in results.items():
     lines.append(
       f'| {_TITLES[name]} | {each["median_ms"]:.2f} | {each["p99_ms"]:.2f} | '
-      f'{each["texts_per_second"]:,.0f} | {each["start_seconds"]:.1f} | '
+      f'{each["texts_per_second"]:,.0f} | {each["start_seconds"]:.2f} | '
       f'{each["bytes"] / 1e6:.1f} | {each["score"]:.4f} |'
     )
   return lines

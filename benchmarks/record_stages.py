@@ -47,9 +47,7 @@ _STAGES = {
 }
 
 # How often a batch of records, and a batch of text to tokenise, waits for
-# Python's lock, and how long a hand-over takes. 16 cores took 11 s for a
-# million records when compiled code returned 82 times a batch, and Python held
-# the lock for 3 s.
+# Python's lock, and how long a hand-over takes (an estimate).
 _RECORD_WAITS, _TEXT_WAITS, _HAND_OVER_SECONDS = 3, 12, 1e-4
 
 

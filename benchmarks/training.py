@@ -3,13 +3,14 @@
   python -m benchmarks.training --vocab_file=vocab.txt \\
     --wiki_file='wiki-*.txt.gz' --sst_2_dir=glue/SST-2
 
-It reproduces the numbers of docs/speed.md. All contestants work on the same
-text, with models of the same sizes and random weights. The jobs are
-pre-training (records of 128 tokens, 20 of them masked), fine-tuning on SST-2,
-distillation from dumped logits, scoring SST-2's texts, and the start of
-run_pretraining.py up to its 100th step, without and with XLA's cache. The peers
-are Hugging Face's transformers on PyTorch (the extra 'bench') and
-tf-models-official. Without text or tasks, the data is synthetic.
+It makes two tables of docs/speed.md: 'Training and scoring' and, with
+--profile, 'Where the time goes'. All contestants work on the same text, with
+models of the same sizes and random weights. The jobs are pre-training (records
+of 128 tokens, 20 of them masked), fine-tuning on SST-2, distillation from
+dumped logits, scoring SST-2's texts, and the start of run_pretraining.py up to
+its 100th step, without and with XLA's cache. The peers are Hugging Face's
+transformers on PyTorch (the extra 'bench') and tf-models-official. Without text
+or tasks, the data is synthetic.
 
 Each contestant is a separate process. They take turns of a second or two while
 the others wait, so that other load on the machine affects all of them. The

@@ -1,6 +1,6 @@
 """Checks local inputs before TensorFlow is imported.
 
-The import takes 5 to 20 s, and a mistake in a path should not. Remote paths are
+The import takes seconds, and a mistake in a path should not. Remote paths are
 checked later: looking for them needs TensorFlow (see `cli.tpu_paths`).
 """
 

@@ -6,9 +6,8 @@ time of scoring   = 1 forward pass / rate
 
 The rate is that of a short matrix product on this machine, measured when the
 plan is made, so it includes the load of other programs. Products of smaller
-matrices are slower, and small models spend much time on other operations:
-stages took up to 2.3 times as long as estimated. So a time is shown as a range,
-up to 2.5 times the estimate.
+matrices are slower, and small models spend much time on other operations. So a
+time is shown as a range, up to 2.5 times the estimate.
 
 Tested by `tests/pipeline/cost_test.py`.
 """

@@ -6,11 +6,10 @@ r"""Learns a WordPiece vocabulary of an exact size from text.
 For pre-training on another language or domain. The tool counts words as the
 tokenizer splits them: with the same cleaning, lower-casing and splitting, in
 bounded memory (`data/text/word_counts.py`). Then sentencepiece learns the
-wordpieces (`data/text/wordpiece_learner.py`). On 20 MB of Wikipedia,
-sentencepiece takes 1 s and meets the size exactly. tensorflow-text's learner
-takes 200 to 800 s, misses the size by 4 to 9 percent and splits words more
-finely. Hugging Face's tokenizers library is no better, does not accept counts
-and learns different tokens each time.
+wordpieces (`data/text/wordpiece_learner.py`). It takes seconds, and meets the
+size exactly. tensorflow-text's learner takes minutes, misses the size and
+splits words more finely. Hugging Face's tokenizers library is no better, does
+not accept counts and learns different tokens each time.
 
 The same text and flags give the same bytes. `tools.check_vocab` shows how a
 text is tokenised with a vocabulary.

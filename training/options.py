@@ -96,7 +96,7 @@ class TrainingOptions:
   adam_bias_correction: bool | None = setting(
     None,
     "Added: whether to correct the bias of Adam's moments. BERT does not, "
-    'which makes the first hundreds of steps up to 6.5 times as large; with '
+    'which makes the first hundreds of steps up to 6.6 times as large; with '
     'few examples, and so few steps, fine-tuning then fails for some seeds '
     '(Mosbach et al. 2021, arXiv 2006.04884; Zhang et al. 2021, arXiv '
     '2006.05987). The default is on for run_classifier.py with fewer than '

@@ -34,8 +34,7 @@ def padded_lengths(max_seq_length: int) -> tuple[int, ...]:
   """Returns the lengths that training batches are padded to.
 
   These are the buckets' lengths, or a few where each length costs a
-  compilation. On a TPU that takes minutes. On an H200 with 16 cores, two
-  lengths of 4/256 took more than 26 s, with all cores busy.
+  compilation. On a TPU that takes minutes, on a GPU many seconds of all cores.
   """
   if not xla.compiles_each_shape():
     return bucket_lengths(max_seq_length)

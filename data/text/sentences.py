@@ -1,9 +1,9 @@
 """A sentence splitter for running text.
 
-It uses sentencex (Wikimedia; 300 languages; written in Rust): F1 .955 on joined
-lines of Wikipedia, at 65 MB/s. tensorflow-text's breaker reaches F1 .936 at
-3 MB/s, and it cuts within characters. sentencex holds Python's global
-interpreter lock, so that only processes make it faster.
+It uses sentencex (Wikimedia; 300 languages; written in Rust), which is much
+faster than tensorflow-text's breaker and more accurate; that one also cuts
+within characters. sentencex holds Python's global interpreter lock, so that
+only processes make it faster.
 """
 
 import itertools

@@ -202,7 +202,7 @@ def _separate_words(strings: tf.Tensor, do_lower_case: bool) -> tf.Tensor:
     # and a Turkish locale turns I into a dotless i.
     strings = tf.strings.lower(strings)
   # Clean only non-ASCII lines. Most English lines are ASCII, and skipping them
-  # saves nearly half the time (61 ms instead of 107 on 10,000 lines).
+  # saves time.
   is_ascii = tf.strings.regex_full_match(strings, _ASCII)
   rows = tf.where(~is_ascii)
   strings = tf.tensor_scatter_nd_update(

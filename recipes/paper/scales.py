@@ -2,7 +2,7 @@
 
 smoke  minutes: shows that every command works; its scores mean nothing
 cpu    hours on 2 cores
-gpu    minutes to hours on one GPU
+gpu    a plan for minutes to hours on one GPU; not run
 full   a plan with the paper's sizes and steps, on a TPU
 """
 

@@ -30,7 +30,7 @@ TEXTS = {
 }
 _CORPORA = {'wiki': 'wiki/train-0*.txt.gz', 'heldout': 'wiki/heldout.txt.gz'}
 MINILM = 'minilm'
-# README.md says how it was chosen.
+# BERT's default.
 _TEACHER_RATE = 5e-5
 
 

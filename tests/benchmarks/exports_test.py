@@ -37,5 +37,5 @@ def test_the_table_has_a_line_for_each_runtime():
   header, _, line = exports.table({'onnx': each})
   assert header.endswith('| MB | accuracy |')
   assert line == (
-    '| ONNX Runtime, `onnx` | 0.50 | 1.25 | 1,234 | 0.0 | 17.6 | 0.8750 |'
+    '| ONNX Runtime, `onnx` | 0.50 | 1.25 | 1,234 | 0.04 | 17.6 | 0.8750 |'
   )

@@ -89,13 +89,12 @@ def test_many_texts_get_three_epochs():
   [
     ('2/128', True, 1e-3, 3e-4),
     ('2/128', False, 3e-4, 3e-4),
+    ('4/128', True, 3e-4, 3e-4),
     ('4/256', True, 3e-4, 3e-4),
     ('8/512', True, 1e-4, 1e-4),
   ],
 )
-def test_rates_fall_with_the_width(
-  student, is_pretrained, distilled, on_labels
-):
+def test_rates_fall_with_the_size(student, is_pretrained, distilled, on_labels):
   found = _choose(student=student, is_pretrained=is_pretrained)
   assert found.learning_rate.value == distilled
   assert found.labels_learning_rate.value == on_labels
