@@ -40,7 +40,7 @@ from system import files
 from system.errors import UserError
 
 if TYPE_CHECKING:
-  from serving.exports.texts import DevSet
+  from serving.exports.dev_set import DevSet
   from serving.model import Model, Text
 
 FLAGS = flags.FLAGS
@@ -109,10 +109,10 @@ def main(_: list[str]) -> None:
   logging.set_verbosity(logging.WARNING)
   flag_group.require('model_dir', 'exports_dir')
   load_at_start = os.getloadavg()
-  from serving.exports import parts, texts
+  from serving.exports import dev_set, parts
 
   run = parts.read(FLAGS.model_dir, 'task')
-  dev = texts.dev_set(run, FLAGS.data_dir)
+  dev = dev_set.read(run, FLAGS.data_dir)
   if len(dev.texts) < FLAGS.num_texts:
     raise UserError(
       f'the dev set has {len(dev.texts)} texts, expected at least '

@@ -46,9 +46,9 @@ from system import files
 from system.errors import UserError
 
 if TYPE_CHECKING:
+  from serving.exports.dev_set import DevSet
   from serving.exports.parts import Parts
   from serving.exports.quantizer import Quantizer
-  from serving.exports.texts import DevSet
 
 FLAGS = flags.FLAGS
 
@@ -136,7 +136,12 @@ def main(_: list[str]) -> None:
     )
   _check_quantize()
   _check_model()
-  from serving.exports import exporting, parts, reference, texts
+  from serving.exports import (
+    comparison_texts,
+    exporting,
+    parts,
+    reference,
+  )
 
   limits = exporting.Limits(
     FLAGS.min_equal_ids, FLAGS.checker_python or sys.executable
@@ -149,7 +154,7 @@ def main(_: list[str]) -> None:
   for name in names:
     exporting.check_model(formats.get(name), model)
   dev = _dev_set(model)
-  source, chosen = texts.choose(model, FLAGS.text_file, dev)
+  source, chosen = comparison_texts.choose(model, FLAGS.text_file, dev)
   ours = reference.compute(model, chosen)
   quantizer = _quantizer(model, dev, limits.checker_python)
 
@@ -215,19 +220,19 @@ def _check_quantize() -> None:
 
 def _dev_set(model: 'Parts') -> 'DevSet | None':
   """Returns the run's dev set; None if it is unavailable or not needed."""
-  from serving.exports import texts
+  from serving.exports import dev_set
 
   if not FLAGS.quantize:
     if FLAGS.text_file:
       return None
-    return texts.dev_set_at_hand(model, FLAGS.data_dir)
+    return dev_set.read_if_available(model, FLAGS.data_dir)
   if model.head != heads.TASK:
     raise UserError(
       f'--quantize needs a head for a task, whose metric it measures: this '
       f'model has head {model.head}'
     )
   try:
-    return texts.dev_set(model, FLAGS.data_dir)
+    return dev_set.read(model, FLAGS.data_dir)
   except UserError as error:
     raise UserError(
       "--quantize measures on the run's dev set, which is not available: "

@@ -14,10 +14,11 @@ import numpy as np
 from absl import logging
 
 from distillation import dump_manifest, dump_shards
-from serving.exports import reference, texts
+from serving.exports import comparison_texts, dev_set, reference
+from serving.exports.dev_set import DevSet
 from serving.exports.parts import Parts
-from serving.exports.texts import DevSet
 from serving.padded_batches import FEATURES
+from serving.text_model import Text
 from system.errors import UserError
 
 NUM_TEXTS = 256
@@ -44,17 +45,17 @@ def choose(
     UserError: the file has no text, or a line is not one text, or not a pair.
   """
   if text_file:
-    source, found = texts.choose(parts, text_file, None)
+    source, found = comparison_texts.choose(parts, text_file, None)
     if not found:
       raise UserError(f'{text_file} has no text to calibrate on')
     return source, _features(parts, found)
-  for dump in texts.run_flags(parts).get('logits_dir', '').split(','):
+  for dump in dev_set.run_flags(parts).get('logits_dir', '').split(','):
     if rows := _rows(parts, dump):
       return f'the logits dump {dump}', _padded(rows)
   return f'the dev set of {dev.task.name}', _features(parts, dev.texts)
 
 
-def _features(parts: Parts, found: Sequence[texts.Text]) -> Features:
+def _features(parts: Parts, found: Sequence[Text]) -> Features:
   """Tokenizes texts that are spread over all."""
   step = -(-len(found) // NUM_TEXTS)
   features = reference.features_of(parts, found[::step])
@@ -76,7 +77,7 @@ def _rows(parts: Parts, dump: str) -> list[dump_shards.Row]:
     logging.warning('Activations are not measured on the dump: %s', error)
     return []
   ours = tokenizer.vocab_checksum, tokenizer.do_lower_case
-  is_own = dump_manifest.fingerprint(manifest) in texts.run_dumps(parts)
+  is_own = dump_manifest.fingerprint(manifest) in dev_set.run_dumps(parts)
   if not is_own or (manifest.vocabulary, manifest.do_lower_case) != ours:
     return []
   each = -(-NUM_TEXTS // len(manifest.shards))

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from serving.exports import checking, exporting
+from serving.exports.dev_set import DevSet
 from serving.exports.format import Format, Variant, VariantJob
 from serving.exports.reference import Reference
-from serving.exports.texts import DevSet
 from system import files, temporary_files
 from system.errors import UserError
 from training import scoring

@@ -6,10 +6,10 @@ Tested by `tests/serving/exports/quantized_test.py`.
 from collections.abc import Collection, Iterator
 
 from serving.exports import calibration_texts, formats, quantized, reference
+from serving.exports.dev_set import DevSet
 from serving.exports.format import Format, Variant, VariantJob
 from serving.exports.parts import Parts
 from serving.exports.quantized import Refused
-from serving.exports.texts import DevSet
 from system.errors import UserError
 
 

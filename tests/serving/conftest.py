@@ -11,8 +11,8 @@ from modeling.checkpoints import exporting
 from modeling.checkpoints.model_file import ModelFile, TaskRecord
 from modeling.configs import BertConfig
 from modeling.models import Classifier, PreTrainer, released_variables
+from serving.exports import comparison_texts, formats, parts, reference
 from serving.exports import exporting as exporting_job
-from serving.exports import formats, parts, reference, texts
 from system import text_files
 from system.errors import UserError
 
@@ -113,7 +113,7 @@ def exported(tmp_path):
   """Returns a function that exports a model and checks it in a process."""
 
   def export(chosen, model):
-    source, some = texts.choose(model, None, None)
+    source, some = comparison_texts.choose(model, None, None)
     if model.takes_pairs:
       source, some = 'short pairs', _SHORT_PAIRS
     return exporting_job.export(

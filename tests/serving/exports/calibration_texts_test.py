@@ -9,14 +9,14 @@ import tiny_dump
 
 from distillation import dump_manifest, dump_shards
 from distillation.dump_shards import Row
-from serving.exports import calibration_texts, parts, texts
+from serving.exports import calibration_texts, dev_set, parts
 from system.errors import UserError
 
 
 @pytest.fixture
 def teacher(teacher_world):
   model = parts.read(str(teacher_world / 'teacher'))
-  return model, texts.dev_set(model), teacher_world
+  return model, dev_set.read(model), teacher_world
 
 
 def _record_dump(world, dump):

@@ -13,12 +13,12 @@ from serving import litert_model, runtimes
 from serving.exports import (
   checking,
   conformance,
+  dev_set,
   exporting,
   litert,
   parts,
   quantizer,
   reference,
-  texts,
 )
 
 _TEXTS = ['the film is good .', '', 'THE PLOT !', 'nice ' * 30]
@@ -100,7 +100,7 @@ def test_pairs_and_numbers_are_computed_too(
 def test_each_variant_is_smaller_and_as_good(teacher_world, needs, tmp_path):
   needs('litert')
   model = parts.read(str(teacher_world / 'teacher'))
-  dev = texts.dev_set(model)
+  dev = dev_set.read(model)
   ours = reference.compute(model, dev.texts)
   out = str(tmp_path / 'exports')
   exporting.export(litert.FORMAT, model, out, ours, 'dev', exporting.Limits())

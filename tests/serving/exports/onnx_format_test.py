@@ -9,11 +9,11 @@ onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')
 
 from serving.exports import (  # noqa: E402
+  comparison_texts,
   heads,
   onnx_bert,
   onnx_format,
   reference,
-  texts,
 )
 
 # `make slow` installs the packages.
@@ -44,7 +44,7 @@ def _rows(ids, length):
 @pytest.mark.parametrize('hidden_act', ['gelu', 'gelu_erf', 'relu'])
 def test_the_graph_computes_what_our_model_does(parts_of, kind, hidden_act):
   parts = parts_of(kind, hidden_act=hidden_act)
-  ours = reference.compute(parts, texts.choose(parts, None, None)[1])
+  ours = reference.compute(parts, comparison_texts.choose(parts, None, None)[1])
   session = _session(_built(parts))
   inputs = {name: ours.features[name] for name in onnx_bert.INPUTS}
   names = heads.OUTPUTS[parts.head]

@@ -10,13 +10,13 @@ pytest.importorskip('onnxruntime')
 
 from serving.exports import (
   calibration_texts,
+  dev_set,
   exporting,
   formats,
   onnx_format,
   parts,
   quantized,
   reference,
-  texts,
 )
 from serving.exports.format import VariantJob
 from serving.exports.quantizer import Quantizer
@@ -31,7 +31,7 @@ def job(teacher_world, needs, tmp_path):
   """A float32 export with its model and its dev set."""
   needs('onnx')
   model = parts.read(str(teacher_world / 'teacher'))
-  dev = texts.dev_set(model)
+  dev = dev_set.read(model)
   exporting.export(
     onnx_format.FORMAT,
     model,

@@ -10,7 +10,13 @@ import tensorflow as tf
 import yaml
 
 from modeling.checkpoints import location
-from serving.exports import exporting, heads, reference, texts, tf_models
+from serving.exports import (
+  comparison_texts,
+  exporting,
+  heads,
+  reference,
+  tf_models,
+)
 from serving.exports import parts as model_parts
 from system.errors import UserError
 from tools.import_tf_models import import_checkpoint
@@ -74,7 +80,7 @@ def test_it_imports_again_with_the_same_bytes(parts_of, tmp_path, kind):
 def test_both_of_their_encoders_load_it(parts_of, tmp_path, kind):
   parts = parts_of('pretraining', heads.NONE)
   folder = _written(parts, tmp_path / 'theirs')
-  ours = reference.compute(parts, texts.choose(parts, None, None)[1])
+  ours = reference.compute(parts, comparison_texts.choose(parts, None, None)[1])
   encoder = _encoder(folder, kind)
   # As in their fine-tuning tasks, and in their exporter to TensorFlow Hub.
   latest = tf.train.latest_checkpoint(folder)
