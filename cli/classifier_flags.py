@@ -5,7 +5,7 @@ Tested by `tests/scripts/run_classifier_test.py`.
 
 from absl import flags
 
-from cli import device_flags, flag_group, input_paths, model_flags, run_flags
+from cli import device_flags, flag_group, model_flags, run_flags
 from training.task_job_options import TaskJobOptions
 
 FLAGS = flags.FLAGS
@@ -30,12 +30,7 @@ def options() -> TaskJobOptions:
   flag_group.require_one_of('do_train', 'do_eval', 'do_predict')
   flag_group.require('task_name', 'output_dir')
   chosen = model_flags.completed(read())
-  if not chosen.tokenizer.vocab_file:
-    # A checkpoint that is missing would have given it.
-    input_paths.check(chosen)
-    flag_group.require('vocab_file')
-  chosen.check()
-  input_paths.check(chosen)
+  model_flags.check_task(chosen)
   # It imports NumPy, which --help does not need.
   from cli import model_inputs
 

@@ -7,7 +7,7 @@ import dataclasses
 
 from absl import flags, logging
 
-from cli import device_flags, flag_group, input_paths, model_flags, run_flags
+from cli import device_flags, flag_group, model_flags, run_flags
 from distillation import dump_manifest
 from distillation.options import STUDENT_SETTINGS, DistillationOptions
 from system.errors import UserError
@@ -52,12 +52,7 @@ def options() -> DistillationOptions:
       'given',
     )
   chosen = with_kind_of_dump(model_flags.completed(read()))
-  if not chosen.tokenizer.vocab_file:
-    # A checkpoint that is missing would have given it.
-    input_paths.check(chosen)
-    flag_group.require('vocab_file')
-  chosen.check()
-  input_paths.check(chosen)
+  model_flags.check_task(chosen)
   # It imports NumPy, which --help does not need.
   from cli import model_inputs
 

@@ -23,7 +23,7 @@ from system import stop_request
 from system.errors import Stopped
 
 # Signal → the exit status of a process that it ends.
-STATUSES = {
+_STATUSES = {
   signal.SIGINT: 128 + signal.SIGINT,
   signal.SIGTERM: restart.EXIT_STATUS,
 }
@@ -42,7 +42,7 @@ class _Interrupted(KeyboardInterrupt):
 
   def __init__(self, number: int):
     super().__init__()
-    self.status = STATUSES[number]
+    self.status = _STATUSES[number]
 
 
 def run(main: Callable[[], None]) -> None:
@@ -50,7 +50,7 @@ def run(main: Callable[[], None]) -> None:
   reader, writer = os.pipe()
   os.set_blocking(writer, False)
   signal.set_wakeup_fd(writer)
-  for number in STATUSES:
+  for number in _STATUSES:
     signal.signal(number, _raise)
   os.register_at_fork(after_in_child=_restore_defaults)
   watch = _Watch(reader)
@@ -68,7 +68,7 @@ def run(main: Callable[[], None]) -> None:
 def _restore_defaults() -> None:
   """Makes the signals end a forked child like any other process."""
   signal.set_wakeup_fd(-1)
-  for number in STATUSES:
+  for number in _STATUSES:
     signal.signal(number, signal.SIG_DFL)
 
 
@@ -101,7 +101,7 @@ class _Watch:
   def _wait(self) -> None:
     number = self._next()
     if stop_request.has_listener():
-      self.status = STATUSES[number]
+      self.status = _STATUSES[number]
       _print(
         'STOPPING: saves at the next step; a second signal ends it at once'
       )
@@ -110,11 +110,11 @@ class _Watch:
     elif self.is_ending.wait(_CLEANUP_SECONDS):
       return
     _print_end(_INTERRUPTED)
-    os._exit(STATUSES[number])
+    os._exit(_STATUSES[number])
 
   def _next(self) -> int:
     """Waits for one of the signals and returns its number."""
-    while (number := os.read(self._reader, 1)[0]) not in STATUSES:
+    while (number := os.read(self._reader, 1)[0]) not in _STATUSES:
       pass
     return number
 

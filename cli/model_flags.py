@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags
 
-from cli import run_flags
+from cli import flag_group, input_paths, run_flags
 from training import model_settings, seed_folders
 
 FLAGS = flags.FLAGS
@@ -40,3 +40,18 @@ def completed(options: Any) -> Any:
     and not (is_evaluated and run_flags.is_inherited(name))
   ]
   return model_settings.filled(options, given)
+
+
+def check_task(options: Any) -> None:
+  """Checks the completed options of a script that has a task, and their paths.
+
+  Raises:
+    UserError: a flag is missing, has no effect, or contradicts another; or a
+      file is missing.
+  """
+  if not options.tokenizer.vocab_file:
+    # A checkpoint that is missing would have given it.
+    input_paths.check(options)
+    flag_group.require('vocab_file')
+  options.check()
+  input_paths.check(options)

@@ -11,7 +11,6 @@ import os
 
 from modeling.checkpoints import file_names
 from modeling.checkpoints.location import best_folder, has_run, locate
-from modeling.configs import BertConfig
 from modeling.options import ModelOptions
 from system import files, text_files
 from system.errors import UserError
@@ -50,19 +49,14 @@ def check_teacher_files(
     vocab_file: as for `check_files`.
 
   Raises:
-    UserError: as for `check_fit` and `locate`.
+    UserError: as for `check_fit` and `read_teacher_config`.
   """
-  checkpoint = teacher.teacher_checkpoint
-  config_file = teacher.teacher_config_file
-  if not (text := _local_tokenizer(vocab_file, config_file, checkpoint)):
-    return
-  if config_file:
-    source, config = config_file, BertConfig.from_json_file(config_file)
-  elif beside := locate(checkpoint).config():
-    source, config = beside
-  else:
-    return  # It is refused later.
-  model_config.check_fit(config, text, max_seq_length, source=source)
+  text = _local_tokenizer(
+    vocab_file, teacher.teacher_config_file, teacher.teacher_checkpoint
+  )
+  if text:
+    found = model_config.read_teacher_config(teacher)
+    model_config.check_fit(*found, text, max_seq_length)
 
 
 def check_run(training: TrainingOptions) -> None:

@@ -6,13 +6,15 @@ Tested by `tests/scripts/run_distillation_test.py` and
 `tests/scripts/import_logits_test.py`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from data.tasks import data_report
+from data.tasks.examples import Example
 from data.tasks.task import Task
 from devices import workers
 from distillation import dump_manifest, dump_shards, logits_dump
@@ -20,7 +22,7 @@ from distillation.dump_manifest import Manifest
 from distillation.dump_shards import Row
 from distillation.transfer_text import Text
 from system import temporary_files
-from training import foreign_files, replaceable_results, run_folder
+from training import foreign_files, replaceable_results, run_folder, task_job
 from training.task_folder import TaskFolder
 
 
@@ -150,3 +152,22 @@ def complete(folder: TaskFolder, paths: Sequence[str], **facts: Any) -> None:
   )
   # All shards are complete, so parts that killed jobs left are useless.
   temporary_files.remove_abandoned(output_dir, 'logits-.*', is_alone=True)
+
+
+def show_data(
+  folder: TaskFolder,
+  texts: Iterable[Text],
+  dev: Sequence[Example],
+  max_positions: int,
+) -> None:
+  """Logs what a dump's texts are like; on the chief.
+
+  Args:
+    folder: the task, in the dump's folder.
+    texts: the transfer set.
+    dev: the task's dev examples; may be empty.
+    max_positions: the maximum input length of the model that reads them.
+  """
+  if workers.is_chief():
+    splits = {'transfer': [Example(*text) for text in texts], 'dev': dev}
+    data_report.show(task_job.make_data_report(folder, splits, max_positions))

@@ -72,8 +72,7 @@ class Manifest:
   num_examples: int
   num_held_out: int | None
   shards: list[Shard]
-  # Examples whose label is known and stored. Old manifests lack the number.
-  num_labelled: int = 0
+  num_labelled: int = 0  # Examples whose label is known and stored.
   keeps_text: bool = False
   dev_split: str = ''  # The checksum of the examples of `dev_logits.npy`.
   made_from: str = ''  # In a student's own dump: a hash of its sources.

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from data.tasks import classifier_records, data_report, held_out, label_order
+from data.tasks import classifier_records, held_out, label_order
 from data.tasks.examples import Example
 from data.tasks.task import Task
 from data.tasks.text_encoding import encode_examples
@@ -109,7 +109,8 @@ def run(
   )
   is_scored = bool(options.imported.teacher_dev_scores)
   job = _make_job(folder, dev if is_scored else (), options)
-  _show_data(job)
+  length = max(job.folder.max_seq_length, _RELEASED_POSITIONS)
+  dump_folder.show_data(job.folder, job.scores.texts, job.dev, length)
   with run_lock.joined(folder.output_dir, 'logits_dir') as is_alone:
     configuration = _configuration(job)
     dump_folder.claim(
@@ -143,21 +144,6 @@ def _make_job(
   if dev:
     dev_logits = imported_scores.on_dev(read(imported.teacher_dev_scores), dev)
   return ImportJob(folder, scores, dev, dev_logits, options)
-
-
-def _show_data(job: ImportJob) -> None:
-  """Logs what the texts of the dump are like."""
-  if not workers.is_chief():
-    return
-  texts = [Example(*text) for text in job.scores.texts]
-  report = data_report.make(
-    job.folder.task,
-    {'transfer': texts, 'dev': job.dev},
-    data_report.measure_with(job.folder.tokenizer),
-    job.folder.max_seq_length,
-    max(job.folder.max_seq_length, _RELEASED_POSITIONS),
-  )
-  data_report.show(report)
 
 
 def _configuration(job: ImportJob) -> dict[str, Any]:

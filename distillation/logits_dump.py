@@ -133,7 +133,7 @@ class Dump:
 
   def _check_num_labelled(self, found: int) -> None:
     recorded = self.manifest.num_labelled
-    if recorded and found != recorded:
+    if found != recorded:
       raise UserError(
         f'{os.path.join(self.folder, dump_manifest.FILE_NAME)}: num_labelled '
         f'is {recorded}, but {found} examples of the shards have a label'

@@ -14,7 +14,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,14 +23,13 @@ from absl import logging
 from data.tasks.task import Task
 from data.tasks.text_encoding import encode_examples
 from data.text.tokenization import BertTokenizer
-from distillation import dump_manifest, dump_shards
+from distillation import dump_manifest, dump_shards, ensemble
 from distillation.dump_manifest import Manifest, Shard
 from distillation.dump_shards import Row
 from distillation.logits_dump import Dump
 from system import files, temporary_files
 from system.errors import Unavailable, UserError, shown
 from system.progress import announced
-from training import scoring
 
 _CHUNK = 4096  # Examples in memory at a time.
 # A dump for single texts is checked for pairs in this many examples.
@@ -103,26 +102,6 @@ def check(dumps: Sequence[Dump], student: StudentInput) -> None:
         f'{dumps[0].folder} and {dump.folder} differ in vocabulary, casing or '
         'length, and do not both keep their text (`keep_text`): they cannot be '
         'compared'
-      )
-
-
-def check_temperature(dumps: Iterable[Dump], temperature: float) -> None:
-  """Checks that soft labels at a temperature can be made from dumps.
-
-  The logits of a merged dump give the mean of its teachers' probabilities at
-  the temperature that it was made with, and at no other.
-
-  Raises:
-    UserError: a merged dump was made at another temperature.
-  """
-  for dump in dumps:
-    manifest = dump.manifest
-    if manifest.merged_from and manifest.temperature != temperature:
-      raise UserError(
-        f'the dump in {dump.folder} averages {len(manifest.merged_from)} '
-        f'teachers at temperature {manifest.temperature:g}, but `temperature` '
-        f'is {temperature:g}: give the same temperature, or the dumps of the '
-        'teachers themselves'
       )
 
 
@@ -312,7 +291,7 @@ def _merged_rows(
   is_encoded = not student.misfits(dumps[source])
   groups = zip(*(dump.rows() for dump in dumps), strict=True)
   average = functools.partial(
-    mean_logits,
+    ensemble.mean_logits,
     is_regression=student.task.is_regression,
     temperature=temperature,
   )
@@ -380,55 +359,3 @@ def _encoded(rows: Sequence[Row], student: StudentInput) -> list[Row]:
       strict=True,
     )
   ]
-
-
-def mean_logits(
-  logits: np.ndarray, is_regression: bool, temperature: float = 1.0
-) -> np.ndarray:
-  """Averages the predictions of several teachers.
-
-  Args:
-    logits: float32 [K, ..., C] of K teachers.
-    is_regression: whether the logits are predicted numbers.
-    temperature: T.
-
-  Returns:
-    float32 [..., C]: the mean of numbers; otherwise T log(mean(softmax(z / T)))
-    of the logits z, whose softmax at T is the mean of the teachers'. A single
-    teacher's logits are returned as they are.
-  """
-  if len(logits) == 1:
-    return logits[0]
-  if is_regression:
-    return logits.mean(axis=0, dtype=np.float64).astype(np.float32)
-  from scipy import special
-
-  log_probabilities = scoring.log_probabilities(logits, temperature)
-  mean = special.logsumexp(log_probabilities, axis=0) - np.log(len(logits))
-  return (temperature * mean).astype(np.float32)
-
-
-def dev_logits(
-  dumps: Iterable[Dump],
-  split: str,
-  shape: tuple[int, int],
-  is_regression: bool,
-) -> np.ndarray | None:
-  """Returns the teachers' mean logits on the dev split.
-
-  Args:
-    dumps: one for each teacher.
-    split: the checksum of the evaluated examples.
-    shape: [N, C].
-    is_regression: as for `mean_logits`.
-
-  Returns:
-    float32 [N, C]; None if a dump has no logits on these examples.
-  """
-  dumps = list(dumps)
-  if any(dump.manifest.dev_split != split for dump in dumps):
-    return None
-  logits = [dump.dev_logits(shape) for dump in dumps]
-  if any(values is None for values in logits):
-    return None
-  return mean_logits(np.stack(logits), is_regression)

@@ -12,6 +12,7 @@ from distillation.dump_options import DumpOptions, no_dev
 from distillation.import_options import ImportOptions
 from distillation.student_options import StudentOptions
 from distillation.transfer_options import TransferOptions
+from modeling.checkpoints import run_files
 from system import files
 from system.errors import UserError
 from system.file_systems import local_path
@@ -89,7 +90,8 @@ class DistillationOptions(TaskJobOptions):
     """Refuses a dump in a folder that the student writes to."""
     output_dir = self.training.output_dir
     runs = [output_dir, *seed_folders.of_seeds(self).values()]
-    own = {_real(x) for run in runs for x in (run, os.path.join(run, 'dump'))}
+    dumps = [os.path.join(run, run_files.DUMP) for run in runs]
+    own = set(map(_real, [*runs, *dumps]))
     for folder in self.dump.logits_dir:
       if _real(folder) in own:
         raise UserError(

@@ -11,12 +11,13 @@ from typing import Any
 
 from absl import logging
 
-from data.tasks import data_report, label_order
+from data.tasks import label_order
 from data.tasks.examples import Example
 from data.tasks.task import MissingSplit, Task
 from data.text.tokenization import BertTokenizer
 from devices import strategies, workers
 from distillation import (
+  dump_folder,
   imported_dump,
   logits_dump,
   student,
@@ -26,7 +27,6 @@ from distillation import (
 from distillation.dump_options import no_dev
 from distillation.options import DistillationOptions
 from modeling.checkpoints import location
-from modeling.configs import BertConfig
 from system.errors import UserError
 from training import (
   checkpoint_choice,
@@ -146,12 +146,10 @@ def _dump_logits(
 ) -> None:
   dump, data_dir = options.dump, options.task.data_dir
   checkpoint = location.locate(dump.teacher_checkpoint)
-  config = model_config.read_teacher_config(
-    checkpoint, dump.teacher_config_file
-  )
+  source, config = model_config.read_teacher_config(dump)
   text = task_job.text_of(tokenizer, options)
   max_seq_length = options.model.max_seq_length
-  model_config.check_fit(config, text, max_seq_length, task)
+  model_config.check_fit(source, config, text, max_seq_length, task)
   teacher.check_layers(dump, config)
   checkpoint_choice.check_text(checkpoint, text, 'teacher_checkpoint')
   folder = TaskFolder(task, tokenizer, max_seq_length, dump.logits_dir[0])
@@ -164,7 +162,9 @@ def _dump_logits(
   )
   if options.training.do_train:
     student.check_texts(transfer.texts, options)
-  _show_data(folder, transfer, dev, config)
+  dump_folder.show_data(
+    folder, transfer.texts, dev, config.max_position_embeddings
+  )
   teacher.dump(
     teacher.DumpJob(
       folder,
@@ -179,16 +179,3 @@ def _dump_logits(
     task_job.task_identity(folder),
     command,
   )
-
-
-def _show_data(
-  folder: TaskFolder,
-  transfer: transfer_set.TransferSet,
-  dev: Sequence[Example],
-  config: BertConfig,
-) -> None:
-  """Logs what the texts of a dump are like."""
-  if workers.is_chief():
-    texts = [Example(*text) for text in transfer.texts]
-    splits = {'transfer': texts, 'dev': dev}
-    data_report.show(task_job.make_data_report(folder, splits, config))

@@ -20,6 +20,7 @@ from data.tasks.task import Task
 from devices import workers
 from distillation import (
   dump_shards,
+  ensemble,
   merged_dump,
   patient_kd,
 )
@@ -29,6 +30,7 @@ from distillation.patient_kd import PatientKd
 from distillation.soft_labels import agreement, make_distillation_loss
 from distillation.student_options import StudentOptions
 from distillation.transfer_text import Text
+from modeling.checkpoints import run_files
 from modeling.configs import BertConfig
 from modeling.models import Classifier
 from system import files, text_files
@@ -189,7 +191,7 @@ class SoftLabels:
     """
     merged_dump.check(self.dumps, self.student)
     if not self.student.task.is_regression:
-      merged_dump.check_temperature(self.dumps, self.options.temperature)
+      ensemble.check_temperature(self.dumps, self.options.temperature)
     self.options.check_hard_labels(self.num_labelled > 0)
 
   @property
@@ -211,7 +213,6 @@ class SoftLabels:
       'temperature': self.options.temperature,
     }
     if self.patient:
-      # Absent otherwise, so that older runs resume.
       identity['patient_weight'] = self.patient.weight
       identity['patient_layers'] = self.patient.layers
     return identity
@@ -229,7 +230,7 @@ class SoftLabels:
         self.identity()['dumps'],
         self.student,
         self.options.temperature,
-        os.path.join(self.output_dir, 'dump'),
+        os.path.join(self.output_dir, run_files.DUMP),
       )
     has_labels = self.options.hard_label_weight > 0
     if has_labels:
@@ -370,7 +371,7 @@ def teacher_logits_on(
     return None
   split = classifier_records.checksum(examples)
   shape = (len(examples), task.num_outputs)
-  logits = merged_dump.dev_logits(dumps, split, shape, task.is_regression)
+  logits = ensemble.dev_logits(dumps, split, shape, task.is_regression)
   if logits is None:
     logging.info(
       "The teacher's logits on this split are unknown (dumps keep those on "

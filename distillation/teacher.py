@@ -166,7 +166,6 @@ def _configuration(
   job: DumpJob, config: BertConfig, identity: Mapping[str, Any]
 ) -> dict[str, Any]:
   """Returns everything that decides the dump's content."""
-  # Absent without states, so that older dumps can be continued.
   states = {'dump_cls_layers': job.cls_layers} if job.cls_layers else {}
   return {
     'script': foreign_files.DUMP_SCRIPT,

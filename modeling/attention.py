@@ -9,10 +9,12 @@ from modeling.configs import BertConfig
 from modeling.dropout import DropoutKey, stateless_dropout
 
 # Added to the attention score of a padding token before the softmax.
-_PADDING_SCORE = -10000.0
+PADDING_SCORE = -10000.0
 
 
-def padding_scores(input_mask: tf.Tensor) -> tf.Tensor:
+def padding_scores(
+  input_mask: tf.Tensor, score: float = PADDING_SCORE
+) -> tf.Tensor:
   """Returns what to add to the attention scores to mask padding.
 
   >>> padding_scores(tf.constant([[1, 1, 0]])).numpy()
@@ -20,11 +22,12 @@ def padding_scores(input_mask: tf.Tensor) -> tf.Tensor:
 
   Args:
     input_mask: [B, S] of any number type; 1 for a token, 0 for padding.
+    score: the number for padding.
 
   Returns:
-    float32 [B, 1, 1, S]; 0 for a token, -10000 for padding.
+    float32 [B, 1, 1, S]; 0 for a token, `score` for padding.
   """
-  scores = (1.0 - tf.cast(input_mask, tf.float32)) * _PADDING_SCORE
+  scores = (1.0 - tf.cast(input_mask, tf.float32)) * score
   return scores[:, tf.newaxis, tf.newaxis, :]
 
 

@@ -37,12 +37,14 @@ _IGNORED_KEYS = frozenset(
   )
 )
 
+# Added to the variance in LayerNorm.
+LAYER_NORM_EPSILON = 1e-12
 # Keys of other programs that change the model, with the only value that BERT
 # has. google-research/bert never reads them.
 _FIXED = {
   'model_type': 'bert',
   'position_embedding_type': 'absolute',
-  'layer_norm_eps': 1e-12,
+  'layer_norm_eps': LAYER_NORM_EPSILON,
   'is_decoder': False,
   'add_cross_attention': False,
   'relative_attention': False,

@@ -23,8 +23,7 @@ import tensorflow as tf
 import tf_keras
 
 from modeling import custom_gradients
-
-_LAYER_NORM_EPSILON = 1e-12
+from modeling.configs import LAYER_NORM_EPSILON
 
 
 class WeightInit(NamedTuple):
@@ -203,5 +202,5 @@ class LayerNorm(BaseLayer):
     """Normalises float32 [..., size]."""
     centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
     variance = tf.reduce_mean(centred * centred, axis=-1, keepdims=True)
-    unit = centred * tf.math.rsqrt(variance + _LAYER_NORM_EPSILON)
+    unit = centred * tf.math.rsqrt(variance + LAYER_NORM_EPSILON)
     return unit * self.gamma + self.beta

@@ -9,14 +9,21 @@ from typing import Any
 from absl import logging
 
 from pipeline import models
-from pipeline.plan import DISTILLED, METHODS, ON_LABELS, TEACHER, Plan
+from pipeline.plan import (
+  BAG_OF_WORDS,
+  DISTILLED,
+  METHODS,
+  ON_LABELS,
+  TEACHER,
+  Plan,
+)
 from system import files, text_table
 from training import result_files
 
 # Shown next to the main score if a result has it.
 _SECOND = {'accuracy': 'macro_f1', 'pearson': 'spearman'}
 _NAMES = {
-  'bag-of-words': 'bag of words',
+  BAG_OF_WORDS: 'bag of words',
   ON_LABELS: 'student on labels only',
   DISTILLED: 'student, distilled',
   TEACHER: 'teacher',

@@ -5,6 +5,7 @@ Tested by `tests/pipeline/stages_test.py`.
 
 import os
 
+from distillation import dump_manifest
 from modeling.checkpoints.file_names import INDEX, PREFIX
 from pipeline import data_stages, models
 from pipeline.cost import Work
@@ -98,7 +99,7 @@ def _dump(plan: Plan, teacher: Step) -> Stage:
   step = Step(
     'dump',
     (project.path('run_distillation.py'), *flag_words(values)),
-    os.path.join(plan.logits_dir, 'manifest.json'),
+    os.path.join(plan.logits_dir, dump_manifest.FILE_NAME),
     (teacher,),
     title=f'the teacher scores {num:,} texts',
   )

@@ -9,7 +9,7 @@ from typing import Any
 from data.tasks import glue
 from system.errors import UserError, listed
 from training import class_scores
-from training.metrics import METRIC_NAMES
+from training.metrics import METRIC_NAMES, PER_CLASS
 
 _MISMATCHED = 'mismatched_'
 # Scores besides a task's metrics; the last three begin with 'teacher_'.
@@ -113,7 +113,7 @@ def check_metric(metric: str, script: str) -> None:
   name = metric.removeprefix(_MISMATCHED)
   if is_of_label(metric):
     name, _, label = name.partition(':')
-    is_known = bool(label) and name in class_scores.METRICS
+    is_known = bool(label) and name in PER_CLASS
   else:
     name = name.removeprefix('teacher_')
     is_known = name in (*METRIC_NAMES, *_OTHER_SCORES)
@@ -121,5 +121,5 @@ def check_metric(metric: str, script: str) -> None:
     raise UserError(
       f'--metric={metric}: expected a score of {script}, such as '
       f'{listed(METRIC_NAMES)} or loss, or of one label: '
-      f'{", ".join(f"{x}:LABEL" for x in class_scores.METRICS)}'
+      f'{", ".join(f"{x}:LABEL" for x in PER_CLASS)}'
     )

@@ -20,8 +20,7 @@ from absl import logging
 from system import files
 from system.errors import UserError, listed
 from training import result_files
-
-METRICS = ('f1', 'precision', 'recall')
+from training.metrics import PER_CLASS
 
 # A matrix of this many labels has a million numbers.
 _MAX_LABELS = 1000
@@ -148,7 +147,7 @@ def read_score(path: str, name: str) -> float:
     return float(found[label][metric])
   except (KeyError, ValueError):
     raise UserError(
-      f'{path} has no {name}: expected {listed(METRICS)}, and one of the '
+      f'{path} has no {name}: expected {listed(PER_CLASS)}, and one of the '
       f'labels {listed(found)}'
     ) from None
 

@@ -12,7 +12,7 @@ from data.tasks.task import Task
 from modeling.checkpoints.location import Checkpoint
 from modeling.models import Classifier
 from system.errors import UserError, listed
-from training import best_checkpoint, calibration, class_scores, scoring
+from training import best_checkpoint, calibration, metrics, scoring
 from training.evaluation_options import TaskEvaluationOptions
 from training.task_folder import MoreScores, TaskFolder
 
@@ -33,9 +33,9 @@ def metric_for_best(task: Task, options: TaskEvaluationOptions) -> str:
   name = options.metric_for_best or task.metrics[0]
   if name in known or scoring.split_class_metric(task, name):
     return name
-  of_class = ', '.join(f'{metric}:LABEL' for metric in class_scores.METRICS)
+  of_class = ', '.join(f'{metric}:LABEL' for metric in metrics.PER_CLASS)
   more = '' if task.is_regression else f', and {of_class} of a label'
-  if name.partition(':')[0] in class_scores.METRICS and ':' in name:
+  if name.partition(':')[0] in metrics.PER_CLASS and ':' in name:
     more += f'; the labels are {listed(task.labels)}'
   raise UserError(
     f'`metric_for_best`={name}: {task.name} has {", ".join(known)}{more}'

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from data.tasks import data_report, label_order
-from modeling.checkpoints import file_names
+from modeling.checkpoints import file_names, run_files
 from modeling.checkpoints.file_names import CONFIG, VOCAB
 from system import files, text_files
 from system.errors import UserError
@@ -26,7 +26,7 @@ _OF_RUN = (
   *['eval_metrics.jsonl', 'model.json'],
 )
 _OF_TASK = (
-  *['dump/', 'train.tf_record', 'train.tf_record.index.json'],
+  *[f'{run_files.DUMP}/', 'train.tf_record', 'train.tf_record.index.json'],
   data_report.FILE,
 )
 # What identifies a dump of logits in its `run.json`.

@@ -191,11 +191,11 @@ def _is_constant(values: np.ndarray) -> bool:
 
 
 _AUC = 'auc'
-_PER_CLASS = ('f1', 'precision', 'recall')
+PER_CLASS = ('f1', 'precision', 'recall')
 _METRICS = {
   'accuracy': _accuracy,
-  **{name: _of_positive_class(name) for name in _PER_CLASS},
-  **{f'macro_{x}': _of_sklearn(x, average='macro') for x in _PER_CLASS},
+  **{name: _of_positive_class(name) for name in PER_CLASS},
+  **{f'macro_{x}': _of_sklearn(x, average='macro') for x in PER_CLASS},
   'matthews_correlation': _matthews_correlation,
   'pearson': _pearson,
   'spearman': _spearman,

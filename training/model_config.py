@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from absl import logging
 
 from modeling import configs
-from modeling.checkpoints import hugging_face_reader
-from modeling.checkpoints.location import Checkpoint
+from modeling.checkpoints import hugging_face_reader, location
 from modeling.configs import BertConfig
 from modeling.options import ModelOptions
 from system.errors import UserError
@@ -22,6 +21,7 @@ from system.errors import UserError
 if TYPE_CHECKING:
   from data.tasks.task import Task
   from data.text.vocabulary import Vocabulary
+  from training.options import TeacherOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,30 +95,31 @@ def checked_config(
   options.check()
   source, named = _named_config(options, text)
   config = _with_positions(named, options)
-  check_fit(config, text, options.max_seq_length, task, source)
+  check_fit(source, config, text, options.max_seq_length, task)
   return source, named, config
 
 
-def read_teacher_config(
-  checkpoint: Checkpoint | None, config_file: str | None
-) -> BertConfig:
+def read_teacher_config(teacher: 'TeacherOptions') -> tuple[str, BertConfig]:
   """Reads a teacher's configuration.
 
   Args:
-    checkpoint: the teacher's; needed if there is no `config_file`.
-    config_file: the configuration, if it is not next to the checkpoint.
+    teacher: names its configuration, or the checkpoint that it is next to.
+
+  Returns:
+    The file's path and the configuration.
 
   Raises:
-    UserError: there is none.
+    UserError: there is none, or as for `locate`.
   """
-  if config_file:
-    return BertConfig.from_json_file(config_file)
+  if path := teacher.teacher_config_file:
+    return path, BertConfig.from_json_file(path)
+  checkpoint = location.locate(teacher.teacher_checkpoint)
   if (beside := checkpoint.config()) is None:
     raise UserError(
       f'there is no bert_config.json next to {checkpoint.prefix}: give '
       '`teacher_config_file`'
     )
-  return beside[1]
+  return beside
 
 
 def _named_config(
@@ -165,20 +166,20 @@ def _with_positions(config: BertConfig, options: ModelOptions) -> BertConfig:
 
 
 def check_fit(
+  source: str,
   config: BertConfig,
   text: TokenizerRecord,
   max_seq_length: int,
   task: 'Task | None' = None,
-  source: str = "the model's bert_config.json",
 ) -> None:
   """Checks that a model fits the vocabulary, the input length and the task.
 
   Args:
+    source: the file or setting that gives the configuration, for messages.
     config: the model's.
     text: the vocabulary.
     max_seq_length: S.
     task: the task, if there is one.
-    source: the file that gives `config`, for messages.
 
   Raises:
     UserError: it does not fit; both numbers are shown.

@@ -189,10 +189,8 @@ def find_teacher(
     return None
   _check_freeze(options, config.num_hidden_layers)
   checkpoint = location.locate(chosen.teacher_checkpoint)
-  theirs = model_config.read_teacher_config(
-    checkpoint, chosen.teacher_config_file
-  )
-  model_config.check_fit(theirs, text, options.model.max_seq_length)
+  source, theirs = model_config.read_teacher_config(chosen)
+  model_config.check_fit(source, theirs, text, options.model.max_seq_length)
   _check_vocabulary(checkpoint, text)
   _check_sizes(theirs, config, chosen)
   if chosen.soft_masked_lm_weight:

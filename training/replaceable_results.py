@@ -55,7 +55,9 @@ def check_replaceable(
 def _scored(job: str) -> list[str]:
   """Returns the names of the files that scoring writes."""
   return [
-    *[f'{job}.tf_record', f'{job}.tf_record.index.json', f'{job}_speed.json']
+    f'{job}.tf_record',
+    f'{job}.tf_record.index.json',
+    f'{job}_speed.json',
   ]
 
 

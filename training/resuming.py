@@ -34,12 +34,8 @@ NUM_KEPT = 2
 
 
 def has_progress(output_dir: str) -> bool:
-  """Returns whether a run in `output_dir` has finished a step and saved it.
-
-  A checkpoint of step 0, which earlier versions wrote, does not count: a run
-  with other settings may replace it, and the same run starts again.
-  """
-  return any(_checkpoints(output_dir))
+  """Returns whether a run in `output_dir` has finished a step and saved it."""
+  return bool(_checkpoints(output_dir))
 
 
 def _progress_dir(output_dir: str) -> str:

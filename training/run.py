@@ -200,7 +200,7 @@ def _train_on(
   more = f' and {len(source.paths) - 1} others' if source.paths[1:] else ''
   with announced(f'Reading {source.paths[0]}{more}'):
     indexes = record_index.load_indexes(
-      source.paths, kept_file, workers.is_chief()
+      source.paths, kept_file, writes=workers.is_chief()
     )
   order = TrainingOrder(indexes, settings.train_batch_size, settings.seed)
   check_batch_size(settings.train_batch_size, order.num_records)

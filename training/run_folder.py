@@ -19,8 +19,6 @@ from modeling.checkpoints.run_files import RUN_FILE, flag_values
 from system import files, temporary_files, threads
 from system.errors import UserError
 
-# What records of earlier versions lack: it is not compared with them.
-_MAY_BE_UNKNOWN = ('teacher_config',)
 # The final names of a run's files. The folder may hold other jobs' files, such
 # as records that data/create_pretraining_data.py is writing.
 _OWN_FILES = (
@@ -104,7 +102,7 @@ def _claim(
     found = recorded['configuration']
     commands = map(run_files.recorded_command, (recorded, {'command': command}))
     flags = tuple(flag_values(x[1]) if x else None for x in commands)
-    names = _names(found, wanted) - _changed_since(found, wanted, *flags)
+    names = {*found, *wanted} - _changed_since(found, wanted, *flags)
     _compare(output_dir, found, wanted, names, setting_name, flags)
     return
   versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
@@ -146,12 +144,6 @@ def _compare(
       f'({"; ".join(differences)}). Give another `{setting_name}`, or '
       'remove this one to start from the beginning.'
     )
-
-
-def _names(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> set[str]:
-  """Returns the names of the values that are compared."""
-  unknown = {name for name in _MAY_BE_UNKNOWN if name not in found}
-  return {*found, *wanted} - unknown
 
 
 def _changed_since(
@@ -247,10 +239,7 @@ def is_of_another(output_dir: str, configuration: Mapping[str, Any]) -> bool:
   wanted = json.loads(json.dumps(configuration))
   if not files.exists(path):
     return False
-  found = _recorded(path)
-  return any(
-    found.get(name) != wanted.get(name) for name in _names(found, wanted)
-  )
+  return _recorded(path) != wanted
 
 
 def release(output_dir: str, configuration: Mapping[str, Any]) -> None:

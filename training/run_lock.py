@@ -33,19 +33,18 @@ _owned: dict[str, str] = {}
 
 
 @contextmanager
-def held(folder: str, setting_name: str = 'output_dir') -> Iterator[None]:
+def held(folder: str) -> Iterator[None]:
   """Makes a folder and keeps other runs out of it while the block runs.
 
   With several workers, which share the folder, the chief holds the lock.
 
   Args:
-    folder: the run's folder.
-    setting_name: the setting that gave it, for messages.
+    folder: the run's folder, `output_dir`.
 
   Raises:
     Unavailable: another run trains there; names its host and process.
   """
-  lock = workers.chief_does(lambda: _acquire(folder, setting_name))
+  lock = workers.chief_does(lambda: _acquire(folder))
   try:
     yield
   finally:
@@ -55,7 +54,7 @@ def held(folder: str, setting_name: str = 'output_dir') -> Iterator[None]:
 
 
 @contextmanager
-def shared(folder: str, setting_name: str = 'output_dir') -> Iterator[None]:
+def shared(folder: str) -> Iterator[None]:
   """Keeps runs that train out of a folder while the block evaluates there.
 
   Only the chief calls it. Several evaluations may share a folder. A folder in
@@ -63,7 +62,6 @@ def shared(folder: str, setting_name: str = 'output_dir') -> Iterator[None]:
 
   Args:
     folder: as for `held`.
-    setting_name: as for `held`.
 
   Raises:
     Unavailable: a run trains there; names its host and process.
@@ -73,7 +71,7 @@ def shared(folder: str, setting_name: str = 'output_dir') -> Iterator[None]:
     try:
       lock = file_locks.share(path)
     except BlockingIOError:
-      raise _in_use(folder, setting_name) from None
+      raise _in_use(folder) from None
   try:
     yield
   finally:
@@ -88,8 +86,8 @@ def joined(folder: str, setting_name: str) -> Iterator[Callable[[], bool]]:
   Only the chief holds the lock.
 
   Args:
-    folder: as for `held`.
-    setting_name: as for `held`.
+    folder: the jobs' folder.
+    setting_name: the setting that gave it, for messages.
 
   Yields:
     A function that returns whether this job is the only one in the folder;
@@ -116,7 +114,7 @@ def _join(folder: str, setting_name: str) -> TextIO | None:
     raise _in_use(folder, setting_name) from None
 
 
-def _in_use(folder: str, setting_name: str) -> Unavailable:
+def _in_use(folder: str, setting_name: str = 'output_dir') -> Unavailable:
   entry = _read(os.path.join(folder, _NAME))
   return Unavailable(
     f'{folder} is in use: {_describe(entry)} trains there, or another command '
@@ -125,15 +123,15 @@ def _in_use(folder: str, setting_name: str) -> Unavailable:
   )
 
 
-def _acquire(folder: str, setting_name: str) -> TextIO | None:
+def _acquire(folder: str) -> TextIO | None:
   files.make_folder(folder)
   path = os.path.join(folder, _NAME)
-  _check_entry(path, setting_name)
+  _check_entry(path, 'output_dir')
   earlier, entry = _read(path), _own_entry()
   try:
     lock = file_locks.acquire(path, entry)
   except BlockingIOError:
-    raise _in_use(folder, setting_name) from None
+    raise _in_use(folder) from None
   if lock is None:
     files.write_text(path, entry)
     if earlier:

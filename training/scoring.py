@@ -11,7 +11,7 @@ import tensorflow as tf
 from data.tasks.examples import Example
 from data.tasks.task import Task
 from training import class_scores
-from training.metrics import calibration_error, compute_scores
+from training.metrics import PER_CLASS, calibration_error, compute_scores
 
 
 def decide(task: Task, logits: np.ndarray) -> np.ndarray:
@@ -77,10 +77,10 @@ def split_class_metric(task: Task, name: str) -> tuple[str, int] | None:
   """Splits the score of one class, such as 'f1:spam'.
 
   Returns:
-    One of `class_scores.METRICS`, and the label's id; None if the name is none.
+    One of `PER_CLASS`, and the label's id; None if the name is none.
   """
   metric, colon, label = name.partition(':')
-  if not colon or metric not in class_scores.METRICS:
+  if not colon or metric not in PER_CLASS:
     return None
   return (metric, task.labels.index(label)) if label in task.labels else None
 

@@ -67,7 +67,7 @@ def run(
     scores = {}
     for seed, folder in folders.items():
       own = {'seed': seed, 'output_dir': folder}
-      logging.info('Seed %d, in %s', seed, own['output_dir'])
+      logging.info('Seed %d, in %s', seed, folder)
       with gradient_registry.freeing_graphs():
         scores[seed] = job(
           dataclasses.replace(

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from data.records import inference_input
+from data.records import inference_input, record_writer
 from data.records.file_names import index_path
 from data.records.record_source import RecordSource
 from data.tasks import classifier_records, label_order
@@ -252,11 +252,7 @@ class TaskFolder:
       yield self._write_records(own, examples)
       # After more than an hour, another evaluation takes them for abandoned.
       if files.exists(own) and files.exists(index_path(own)):
-        # As `RecordWriter`: a file without an index is scanned.
-        if files.exists(index_path(path)):
-          files.remove(index_path(path))
-        files.rename(own, path)
-        files.rename(index_path(own), index_path(path))
+        record_writer.publish(own, index_path(own), path)
     finally:
       for left in (own, index_path(own)):
         if files.exists(left):

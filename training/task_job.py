@@ -138,21 +138,22 @@ def report_on_data(
 ) -> None:
   """Logs what the data is like, and writes `data_report.json`; on the chief."""
   if workers.is_chief() and any(splits.values()):
-    report = make_data_report(folder, splits, config)
+    positions = config.max_position_embeddings
+    report = make_data_report(folder, splits, positions)
     data_report.show(report)
     data_report.write(report, folder.output_dir)
 
 
 def make_data_report(
-  folder: TaskFolder, splits: Splits, config: BertConfig
+  folder: TaskFolder, splits: Splits, max_positions: int
 ) -> dict[str, Any]:
-  """Returns the report on splits as a model of this configuration sees them."""
+  """Returns the report on splits as a model of this input length sees them."""
   return data_report.make(
     folder.task,
     splits,
     data_report.measure_with(folder.tokenizer),
     folder.max_seq_length,
-    config.max_position_embeddings,
+    max_positions,
   )
 
 

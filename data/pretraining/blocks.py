@@ -119,7 +119,7 @@ def make_blocks(
     The number of each block, and the block.
   """
   tokenize = functools.partial(tokenize_lines, tokenizer)
-  for number, block in tokenise_blocks(
+  for number, block in tokenize_blocks(
     texts, split or corpus.split_sentences, tokenize, map_function
   ):
     if corpus.options.splits_sentences:
@@ -143,7 +143,7 @@ def make_block(
   return block
 
 
-def tokenise_blocks(
+def tokenize_blocks(
   texts: Iterable[tuple[int, Iterable[str]]],
   split: Split,
   tokenize: Tokenize,
@@ -163,7 +163,7 @@ def tokenise_blocks(
     documents without tokens, such as those of control characters.
   """
 
-  def tokenise_batch(item: tuple[int, list[str]]):
+  def tokenize_batch(item: tuple[int, list[str]]):
     number, batch = item
     documents = split(batch)
     tokens, lengths = tokenize('\n'.join(documents))
@@ -178,7 +178,7 @@ def tokenise_blocks(
     for number, documents in texts
     for batch in batch_documents(documents)
   )
-  results = map_function(tokenise_batch, batches)
+  results = map_function(tokenize_batch, batches)
   for number, group in itertools.groupby(results, lambda result: result[0]):
     parts = zip(*(part for _, part in group), strict=True)
     tokens, lengths, counts = map(np.concatenate, parts)

@@ -54,7 +54,7 @@ class RecordStatistics:
       counts,
       value['masked'],
       value['random_next'],
-      value.get('cut', 0),  # Earlier versions did not count it.
+      value['cut'],
     )
 
   def to_json(self) -> dict[str, Any]:

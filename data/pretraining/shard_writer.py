@@ -108,7 +108,7 @@ def _slices(
     return any(shard in shards for shard in partitioning.shards_of(block))
 
   texts = blocks.block_texts(job.corpus, job.surveys, partitioning, is_wanted)
-  tokenised = blocks.make_blocks(
+  tokenized = blocks.make_blocks(
     texts,
     job.corpus,
     job.tokenizer,
@@ -118,7 +118,7 @@ def _slices(
   )
   prepared = (
     BlockRecords(block, number, special, job.options, map_function)
-    for number, block in tokenised
+    for number, block in tokenized
   )
   block_bytes = partitioning.num_bytes / partitioning.num_blocks
   for records in one_ahead(prepared):

@@ -92,7 +92,7 @@ def _content(
 
 
 def load_indexes(
-  paths: Sequence[str], kept_file: str, writes: bool = True
+  paths: Sequence[str], kept_file: str, *, writes: bool
 ) -> list[Index]:
   """Reads the indexes of files; see `load_index`.
 

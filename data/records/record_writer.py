@@ -105,12 +105,7 @@ class RecordWriter:
           files.remove(path)
 
   def _publish(self) -> None:
-    # Remove the old index first: a reader between the two renames then finds a
-    # file without an index and scans it.
-    if files.exists(index_path(self.path)):
-      files.remove(index_path(self.path))
-    files.rename(self._temporary, self.path)
-    files.rename(self._temporary_index, index_path(self.path))
+    publish(self._temporary, self._temporary_index, self.path)
     # Once more: temporary files that looked in use at the start may be old
     # enough now.
     self._remove_abandoned()
@@ -122,3 +117,19 @@ class RecordWriter:
     temporary_files.remove_abandoned(
       folder, rf'{re.escape(name)}(\.index\.json)?'
     )
+
+
+def publish(file: str, index: str, path: str) -> None:
+  """Renames a record file and its index to their final names.
+
+  Args:
+    file: the file's temporary name.
+    index: that of its index.
+    path: the file's final name; an older file there is replaced.
+  """
+  # Remove the old index first: a reader between the two renames then finds a
+  # file without an index and scans it.
+  if files.exists(index_path(path)):
+    files.remove(index_path(path))
+  files.rename(file, path)
+  files.rename(index, index_path(path))

@@ -97,7 +97,7 @@ class _TokenisedWords(NamedTuple):
     return self.ids[self.ends[i] - self.lengths[i] : self.ends[i]]
 
 
-def _tokenise(
+def _tokenize(
   tokenizer: BertTokenizer, counts: Counts
 ) -> Iterator[_TokenisedWords]:
   """Tokenises words in batches."""
@@ -130,7 +130,7 @@ class _Totals:
 
   def add(self, counts: Counts) -> None:
     """Adds words and their counts."""
-    for batch in _tokenise(self._tokenizer, counts):
+    for batch in _tokenize(self._tokenizer, counts):
       numbers, lengths = batch.counts, batch.lengths
       is_known = ~batch.is_unknown
       characters = np.array([len(word.decode()) for word in batch.words])
@@ -176,7 +176,7 @@ class _Totals:
 def _examples(tokenizer: BertTokenizer, counts: Counts) -> dict[str, Any]:
   """Returns the most frequent unknown words and the most split words."""
   unknown, split = [], []
-  for batch in _tokenise(tokenizer, counts):
+  for batch in _tokenize(tokenizer, counts):
     for i in np.flatnonzero(batch.is_unknown).tolist():
       unknown.append((-int(batch.counts[i]), batch.words[i]))
     unknown = heapq.nsmallest(_NUM_UNKNOWN, unknown)

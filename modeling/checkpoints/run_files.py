@@ -10,8 +10,8 @@ from typing import Any
 from system import files
 
 RUN_FILE = 'run.json'
-# The folder of a run's best checkpoint, inside the run's folder.
-BEST = 'best'
+# Folders inside the run's: its best checkpoint, and a student's own dump.
+BEST, DUMP = 'best', 'dump'
 
 
 def of_checkpoint(folder: str) -> str:

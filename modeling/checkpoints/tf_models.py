@@ -36,9 +36,9 @@ CLASSIFIER = 'classifier'
 NEXT_SENTENCE = 'classification_heads/0'
 
 _POOLER = 'bert/pooler/dense'
-WORDS = '_embedding_layer/embeddings'
+WORD_TABLE = '_embedding_layer/embeddings'
 _TABLES = {
-  'bert/embeddings/word_embeddings': WORDS,
+  'bert/embeddings/word_embeddings': WORD_TABLE,
   'bert/embeddings/position_embeddings': '_position_embedding_layer/embeddings',
   'bert/embeddings/token_type_embeddings': '_type_embedding_layer/embeddings',
 }

@@ -158,7 +158,7 @@ def _encoder(
         return at, paths
   raise UserError(
     f'{prefix} has no encoder of tf-models-official: looked for '
-    f'{", ".join(_ENCODERS)}, with {tf_models.WORDS}'
+    f'{", ".join(_ENCODERS)}, with {tf_models.WORD_TABLE}'
   )
 
 

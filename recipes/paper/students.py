@@ -60,9 +60,9 @@ _LEARNING_RATES = {
 def learning_rate(method: str, size: str) -> float:
   """Returns the learning rate of a method for a size.
 
-  Sizes that `selection` has not compared have the rates of 2/128.
+  Larger sizes that `selection` has not compared have the rates of 4/128.
   """
-  return _LEARNING_RATES.get(size, _LEARNING_RATES['2/128'])[method]
+  return _LEARNING_RATES.get(size, _LEARNING_RATES['4/128'])[method]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 
 from data.text.vocabulary import PAD
 from modeling.checkpoints import hugging_face, hugging_face_reader
+from modeling.configs import LAYER_NORM_EPSILON
 from serving.exports import heads, model_card, tokenizer_json
 from serving.exports.format import Format
 from serving.exports.parts import Parts
@@ -71,7 +72,7 @@ def config_of(parts: Parts) -> dict[str, Any]:
     'hidden_act': hugging_face.their_activation(parts.config.hidden_act),
     'architectures': [_ARCHITECTURES[parts.head]],
     'model_type': 'bert',
-    'layer_norm_eps': 1e-12,
+    'layer_norm_eps': LAYER_NORM_EPSILON,
     'pad_token_id': parts.tokenizer.tokens.index(PAD),
     'dtype': 'float32',
     'torch_dtype': 'float32',  # The same for transformers below 4.56.

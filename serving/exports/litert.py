@@ -24,6 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.tasks import label_order
+from modeling.attention import PADDING_SCORE, padding_scores
 from modeling.encoder import LowerStates
 from modeling.models import released_variables
 from serving import litert_model
@@ -33,9 +34,9 @@ from serving.exports.parts import Parts
 from system import files
 
 _SCRIPT = 'litert_convert.py'
-# What padding gets added to its attention scores. -10000 in int8 would leave no
-# bits to the scores; e^-12 is below what the softmax resolves, 2^-8.
-_PADDING_SCORE, _STATIC_PADDING_SCORE = -10000.0, -12.0
+# What padding gets added to its attention scores. PADDING_SCORE in int8 would
+# leave no bits to the scores; e^-12 is below what the softmax resolves, 2^-8.
+_STATIC_PADDING_SCORE = -12.0
 
 
 class FixedModel(tf.Module):
@@ -47,7 +48,7 @@ class FixedModel(tf.Module):
       `logits`, float32 [1, C].
   """
 
-  def __init__(self, parts: Parts, padding_score: float = _PADDING_SCORE):
+  def __init__(self, parts: Parts, padding_score: float):
     """Takes the parts of a model with a head for a task.
 
     Args:
@@ -74,8 +75,7 @@ def _logits(
 ) -> dict[str, tf.Tensor]:
   """Computes what the model's `call` does, with another padding score."""
   encoder = parts.model.encoder
-  padding = (1.0 - tf.cast(input_mask, tf.float32)) * padding_score
-  padding = padding[:, tf.newaxis, tf.newaxis, :]
+  padding = padding_scores(input_mask, padding_score)
   x = encoder.embeddings(input_ids, input_type_ids)
   x = tf.reshape(x, [-1, parts.config.hidden_size])
   for block in encoder.blocks[:-1]:
@@ -105,7 +105,7 @@ def _convert(
   features: Mapping[str, np.ndarray] | None = None,
 ) -> None:
   """Writes a model of a kind, in a separate process."""
-  score = _STATIC_PADDING_SCORE if kind == 'static' else _PADDING_SCORE
+  score = _STATIC_PADDING_SCORE if kind == 'static' else PADDING_SCORE
   model = FixedModel(parts, score)
   with tempfile.TemporaryDirectory() as work:
     source, target = os.path.join(work, 'source'), os.path.join(work, 'target')

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
+from modeling.attention import PADDING_SCORE
 from modeling.checkpoints.released_names import (
   CLASSIFIER_HEAD,
   HEAD_BIAS,
@@ -21,15 +22,12 @@ from modeling.checkpoints.released_names import (
   SEGMENTS,
   WORDS,
 )
-from modeling.configs import BertConfig
+from modeling.configs import LAYER_NORM_EPSILON, BertConfig
 from serving import padded_batches
 from serving.exports import heads
 from serving.exports.onnx_graph import Graph
 
 INPUTS = padded_batches.FEATURES
-# As in `modeling.layers` and `modeling.attention`.
-_EPSILON = 1e-12
-_PADDING_SCORE = -10000.0
 
 
 def build(
@@ -130,7 +128,11 @@ class _Bert:
     """Normalises a sum; SkipLayerNormalization takes both in one."""
     tensors = map(self._tensor, (f'{scope}/gamma', f'{scope}/beta'))
     return self.graph.op(
-      'LayerNormalization', x, *tensors, name=name, axis=-1, epsilon=_EPSILON
+      'LayerNormalization',
+      *(x, *tensors),
+      name=name,
+      axis=-1,
+      epsilon=LAYER_NORM_EPSILON,
     )
 
   def _embeddings(self) -> str:
@@ -176,7 +178,7 @@ class _Bert:
     mask = op('Cast', mask, name='mask/float', to=onnx.TensorProto.FLOAT)
     mask = op('Sub', graph.scalar(1, 'unit'), mask, name='mask/padding')
     return op(
-      'Mul', mask, graph.scalar(_PADDING_SCORE, 'low'), name='mask/scores'
+      'Mul', mask, graph.scalar(PADDING_SCORE, 'low'), name='mask/scores'
     )
 
   def _layer(self, index: int, x: str, mask: str) -> str:

@@ -17,11 +17,10 @@ from distillation.dump_manifest import Manifest
 from modeling.checkpoints import location, run_files
 from system import files
 from system.errors import UserError
-from training import result_files
+from training import result_files, seed_folders
 
 # The splits that `eval_split` can name.
 _EVAL_SPLITS = ('dev', 'test')
-_MERGED_DUMP = 'dump'  # Of several dumps, in the folder of the run.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +130,7 @@ def _spread(
   """
   parent, name = os.path.split(folder)
   kind, _, seed = name.partition('-')
-  seeds = files.read_object_if_there(os.path.join(parent, 'seeds.json'))
+  seeds = files.read_object_if_there(os.path.join(parent, seed_folders.REPORT))
   own = (seeds.get('scores') or {}).get(seed) if kind == 'seed' else None
   spread = {
     name: statistics
@@ -151,7 +150,7 @@ def _dumps(
   given = run_files.flag_values(words).get('logits_dir', '').split(',')
   if len(given) > 1:
     # The merged dump lists its teachers.
-    merged = os.path.join(folder, _MERGED_DUMP)
+    merged = os.path.join(folder, run_files.DUMP)
     return [dump_manifest.read(merged)] if dump_manifest.exists(merged) else []
   found = []
   for dump in filter(None, given):

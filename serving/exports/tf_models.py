@@ -49,7 +49,7 @@ _ALIASES = {
     f'{MODEL}/encoder_network': ENCODER,
     f'{MODEL}/masked_lm': MASKED_LM,
     f'{MODEL}/{NEXT_SENTENCE}/dense': NEXT_SENTENCE_POOLER,
-    f'{MASKED_LM}/embedding_table': f'{ENCODER}/{tf_models.WORDS}',
+    f'{MASKED_LM}/embedding_table': f'{ENCODER}/{tf_models.WORD_TABLE}',
   },
 }
 OUTPUTS = {

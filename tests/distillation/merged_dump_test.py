@@ -1,6 +1,5 @@
 """A student's own dump: merged teachers, and text that is tokenized again."""
 
-import math
 import pathlib
 
 import numpy as np
@@ -9,7 +8,7 @@ import tiny_dump
 
 from data.records import record_index
 from data.tasks import glue
-from distillation import dump_manifest, logits_dump, merged_dump
+from distillation import dump_manifest, ensemble, logits_dump, merged_dump
 from distillation.dump_manifest import Origin
 from system import files, temporary_files
 from system.errors import UserError
@@ -81,34 +80,6 @@ def test_a_merged_dump_that_was_changed_is_made_again(
   assert shard.read_bytes() == before
 
 
-def test_probabilities_are_averaged():
-  # softmax([0, 0]) = [.5, .5], softmax([log 9, 0]) = [.9, .1]; mean [.7, .3].
-  logits = np.float32([[[0, 0]], [[math.log(9), 0]]])
-  mean = merged_dump.mean_logits(logits, is_regression=False)
-  np.testing.assert_allclose(mean, np.log([[0.7, 0.3]]), rtol=1e-6)
-
-
-def test_probabilities_are_averaged_at_the_temperature():
-  # At T = 2 softmax([log 81, 0] / 2) = [.9, .1].
-  logits = np.float32([[[0, 0]], [[math.log(81), 0]]])
-  mean = merged_dump.mean_logits(logits, False, temperature=2.0)
-  exponents = np.exp(mean / 2)
-  np.testing.assert_allclose(
-    exponents / exponents.sum(), [[0.7, 0.3]], rtol=1e-6
-  )
-
-
-def test_confident_teachers_that_disagree_have_a_finite_mean():
-  logits = np.float32([[[1000, 0]], [[0, 1000]]])
-  mean = merged_dump.mean_logits(logits, is_regression=False)
-  np.testing.assert_allclose(mean, np.log([[0.5, 0.5]]), rtol=1e-6)
-
-
-def test_predicted_numbers_are_averaged():
-  mean = merged_dump.mean_logits(np.float32([[[1.5]], [[4.5]]]), True)
-  assert mean.tolist() == [[3.0]]
-
-
 def test_dumps_are_merged_once(tmp_path, tokenizer):
   rows = _without_text(tiny_dump.ROWS)
   other = np.float32([[0, 3], [1, 0], [5, 0]])
@@ -117,7 +88,7 @@ def test_dumps_are_merged_once(tmp_path, tokenizer):
     tiny_dump.write(tmp_path / 'b', tokenizer, other, rows),
   ]
   merged = _make(dumps, tokenizer, tmp_path / 'merged')
-  expected = merged_dump.mean_logits(np.stack([tiny_dump.LOGITS, other]), False)
+  expected = ensemble.mean_logits(np.stack([tiny_dump.LOGITS, other]), False)
   for row, theirs, logits in zip(
     merged.rows(), tiny_dump.ROWS, expected, strict=True
   ):
@@ -204,7 +175,7 @@ def test_labels_in_another_order_are_matched_by_name(tmp_path, tokenizer):
     assert [row.label for row in found] == [1, None, 0]
     assert own.manifest.labels == ['0', '1']
   # Without text of dev, both checksums are empty.
-  found = merged_dump.dev_logits(both[1:], '', (2, 2), is_regression=False)
+  found = ensemble.dev_logits(both[1:], '', (2, 2), is_regression=False)
   np.testing.assert_array_equal(found, theirs)
 
 
@@ -244,12 +215,12 @@ def test_a_merged_dump_fits_the_temperature_that_it_was_made_at(
   tmp_path, tokenizer
 ):
   dumps = [tiny_dump.write(tmp_path / x, tokenizer, teacher=x) for x in 'ab']
-  merged_dump.check_temperature(dumps, 5.0)
+  ensemble.check_temperature(dumps, 5.0)
   merged = _make(dumps, tokenizer, tmp_path / 'merged', temperature=2.0)
   merged = logits_dump.Dump(merged.folder, dump_manifest.read(merged.folder))
-  merged_dump.check_temperature([merged], 2.0)
+  ensemble.check_temperature([merged], 2.0)
   with pytest.raises(UserError, match='2 teachers at temperature 2, .* is 1:'):
-    merged_dump.check_temperature([merged], 1.0)
+    ensemble.check_temperature([merged], 1.0)
 
 
 def test_a_student_with_shorter_inputs_tokenizes_kept_text(tmp_path, tokenizer):
@@ -302,19 +273,6 @@ def test_teachers_of_two_vocabularies_are_compared_by_text(tmp_path, tokenizer):
   assert [row.input_ids.tolist() for row in merged.rows()] == [
     row.input_ids.tolist() for row in rows
   ]
-
-
-def test_dev_logits_are_averaged_if_all_dumps_have_them(tmp_path, tokenizer):
-  dumps = [
-    tiny_dump.write(tmp_path / name, tokenizer, dev_split='x')
-    for name in ('a', 'b')
-  ]
-  assert merged_dump.dev_logits(dumps, 'x', (1, 2), False) is None
-  logits_dump.write_dev_logits(dumps[0].folder, np.float32([[0, 0]]))
-  logits_dump.write_dev_logits(dumps[1].folder, np.float32([[math.log(9), 0]]))
-  mean = merged_dump.dev_logits(dumps, 'x', (1, 2), False)
-  np.testing.assert_allclose(mean, np.log([[0.7, 0.3]]), rtol=1e-6)
-  assert merged_dump.dev_logits(dumps, 'y', (1, 2), False) is None
 
 
 def test_a_dump_without_the_text_that_it_claims_is_refused(tmp_path, tokenizer):

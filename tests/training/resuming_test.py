@@ -133,9 +133,6 @@ def test_the_size_of_a_checkpoint_is_known(tmp_path):
 def test_a_run_has_progress_once_a_step_is_saved(tmp_path):
   assert not resuming.has_progress(str(tmp_path))
   run = _Run(tmp_path)
-  # Earlier versions saved step 0.
-  run.save(0)
-  assert not resuming.has_progress(str(tmp_path))
   run.save(1)
   assert resuming.has_progress(str(tmp_path))
 

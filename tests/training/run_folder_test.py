@@ -38,18 +38,6 @@ def test_another_configuration_is_told_from_the_same(tmp_path):
   assert run_folder.is_of_another(folder, {'seed': 1})
 
 
-def test_a_teacher_s_configuration_is_unknown_in_older_records(tmp_path):
-  folder, teacher = str(tmp_path), {'teacher_config': {'hidden_act': 'gelu'}}
-  run_folder.claim(folder, {'seed': 1}, has_progress=False)
-  run_folder.claim(folder, {'seed': 1, **teacher}, has_progress=True)
-  assert not run_folder.is_of_another(folder, {'seed': 1, **teacher})
-  run_folder.claim(folder, {'seed': 1, **teacher}, has_progress=False)
-  other = {'seed': 1, 'teacher_config': {'hidden_act': 'relu'}}
-  assert run_folder.is_of_another(folder, other)
-  with pytest.raises(UserError, match="teacher_config: {'hidden_act': 'gelu'}"):
-    run_folder.claim(folder, other, has_progress=True)
-
-
 def test_other_dumps_are_named_by_their_folders(tmp_path):
   def claim(dumps, *flags):
     command = {'script': 'run_distillation', 'flags': [*flags]}

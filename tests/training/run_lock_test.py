@@ -133,12 +133,17 @@ def test_a_lock_that_a_power_cut_emptied_is_taken(tmp_path):
 @pytest.mark.parametrize('content', ['mine', '[]', '{}'])
 def test_a_file_of_another_program_is_kept(tmp_path, content):
   (tmp_path / 'run.lock').write_text(content)
-  for lock in (run_lock.held, run_lock.joined):
-    with (
-      pytest.raises(UserError, match='run.lock is not the lock of a run.*`x`'),
-      lock(str(tmp_path), 'x'),
-    ):
-      pass
+  message = 'run.lock is not the lock of a run.*`{}`'
+  with (
+    pytest.raises(UserError, match=message.format('output_dir')),
+    run_lock.held(str(tmp_path)),
+  ):
+    pass
+  with (
+    pytest.raises(UserError, match=message.format('x')),
+    run_lock.joined(str(tmp_path), 'x'),
+  ):
+    pass
   assert (tmp_path / 'run.lock').read_text() == content
 
 

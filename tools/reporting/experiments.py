@@ -132,8 +132,8 @@ def read(folder: str) -> Experiment:
     UserError: a file is malformed; the message names it.
   """
   path = pathlib.Path(folder).resolve() / run_result.EXPERIMENT_FILE
-  content = _object(files.read_json(str(path)), str(path))
   where = str(path)
+  content = _object(files.read_json(where), where)
   allowed = {'title', 'question', 'command', 'figure'}
   optional = {'table', 'paper', 'paper_source', 'notes', 'planned'}
   _check_names(content, allowed, optional, where)

@@ -25,7 +25,6 @@ from data.tasks.task import Task
 from data.text.vocabulary import load_vocabulary
 from devices import flops
 from distillation import dump_manifest, patient_kd, run, student
-from modeling.checkpoints.location import locate
 from modeling.configs import BertConfig
 from modeling.models import PreTrainer
 from system.errors import UserError
@@ -119,10 +118,7 @@ def _pretraining_distillation(
   chosen = options.distillation
   if not chosen.teacher_checkpoint:
     return None
-  config_file = chosen.teacher_config_file
-  config = model_config.read_teacher_config(
-    None if config_file else locate(chosen.teacher_checkpoint), config_file
-  )
+  _, config = model_config.read_teacher_config(chosen)
   return PretrainingDistillation(
     PreTrainer(config, options.devices.precision), chosen
   )
@@ -267,16 +263,10 @@ def _classifier_flops(
 def _dump() -> ReplicaJob:
   options = _task_options(distillation_flags)
   task = run.make_distillation_task(_without_remote(options))
-  length, config_file = (
-    options.model.max_seq_length,
-    options.dump.teacher_config_file,
-  )
-  config = model_config.read_teacher_config(
-    None if config_file else locate(options.dump.teacher_checkpoint),
-    config_file,
-  )
+  length = options.model.max_seq_length
+  source, config = model_config.read_teacher_config(options.dump)
   text = _text(options.tokenizer.vocab_file)
-  model_config.check_fit(config, text, length, task)
+  model_config.check_fit(source, config, text, length, task)
   model = task_job.make_classifier(config, task, options)
   batch_size = options.evaluation.predict_batch_size
   return ReplicaJob(

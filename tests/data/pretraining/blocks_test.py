@@ -39,7 +39,7 @@ def tokenise(*texts: list[str]) -> list[tuple[int, list[list[str]]]]:
   def split(batch: list[str]) -> list[str]:
     return [text.replace(';', '\n') for text in batch]
 
-  found = blocks.tokenise_blocks(enumerate(texts), split, characters)
+  found = blocks.tokenize_blocks(enumerate(texts), split, characters)
   return [(number, sentences_of(block)) for number, block in found]
 
 

@@ -34,12 +34,6 @@ def test_statistics_add_up_and_survive_json():
   np.testing.assert_array_equal(again.length_counts, 2 * SUMS.length_counts)
 
 
-def test_shards_of_earlier_versions_did_not_count_what_was_cut():
-  value = SUMS.to_json()
-  del value['cut']
-  assert RecordStatistics.from_json(value).cut == 0
-
-
 def _warnings(caplog, num_records, random_next, cut):
   counts = np.zeros(11, np.int64)
   counts[10] = num_records

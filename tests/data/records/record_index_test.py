@@ -150,7 +150,7 @@ def test_indexes_of_scanned_files_are_kept(tmp_path, monkeypatch, caplog):
   first = load_indexes(paths, kept, writes=False)
   assert [x.origin for x in first] == [None, f'{paths[1]}.index.json']
   assert not files.exists(kept)
-  load_indexes(paths, kept)
+  load_indexes(paths, kept, writes=True)
   assert files.read_json(kept).keys() == {paths[0]}
 
   def fail(*_):
@@ -158,13 +158,13 @@ def test_indexes_of_scanned_files_are_kept(tmp_path, monkeypatch, caplog):
 
   with monkeypatch.context() as patch:
     patch.setattr(record_index, 'scan', fail)
-    again = load_indexes(paths, kept)
+    again = load_indexes(paths, kept, writes=True)
   assert [x.origin for x in again] == [kept, f'{paths[1]}.index.json']
   np.testing.assert_array_equal(again[0].offsets, first[0].offsets)
   # Other files of the same names are scanned, and so are all if it is damaged.
   tiny_records.write_texts(tmp_path / 'a', 140)
   (tmp_path / 'a.index.json').unlink()
-  assert load_indexes(paths, kept)[0].num_records == 140
+  assert load_indexes(paths, kept, writes=True)[0].num_records == 140
   pathlib.Path(kept).write_text('{')
-  assert load_indexes(paths, kept)[0].num_records == 140
+  assert load_indexes(paths, kept, writes=True)[0].num_records == 140
   assert 'kept.json is not used' in caplog.text
