@@ -9,20 +9,15 @@ if TYPE_CHECKING:
   from data.text.corpus import Corpus
 
 
-def check(splits_sentences: bool = True) -> None:
-  """Checks the flags.
-
-  Args:
-    splits_sentences: whether the command splits text into sentences, which
-      --language decides.
+def check() -> None:
+  """Checks the flags of a command that does not split sentences.
 
   Raises:
     UserError: a flag is missing, wrong or without effect; the message names it.
   """
   flag_group.require('input_file')
   flag_group.refuse_without_effect(CorpusOptions)
-  if not splits_sentences:
-    flag_group.refuse_if_given(['language'], 'sentences are not split')
+  flag_group.refuse_if_given(['language'], 'sentences are not split')
   options().check()
 
 

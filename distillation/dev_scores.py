@@ -22,6 +22,7 @@ _FAR_BELOW_CHANCE = 0.1
 def keep(
   folder: TaskFolder,
   teacher: str,
+  step: int,
   dev: Sequence[Example],
   logits: np.ndarray,
   allows_weak: bool,
@@ -30,7 +31,8 @@ def keep(
 
   Args:
     folder: the task, in the dump's folder.
-    teacher: its name, for messages and `eval_results.txt`.
+    teacher: its name, for messages.
+    step: its training step, or 0.
     dev: N examples with labels.
     logits: float32 [N, C].
     allows_weak: whether a teacher at chance level is accepted.
@@ -43,7 +45,7 @@ def keep(
   """
   logging.info('The teacher on dev:')
   scores = scoring.score(folder.task, dev, logits)
-  result_files.write_eval_results(folder.output_dir, teacher, 0, scores)
+  result_files.write_eval_results(folder.output_dir, teacher, step, scores)
   if not allows_weak:
     name = f'eval_{folder.task.metrics[0]}'
     chance = scoring.chance_score(folder.task, dev)

@@ -192,7 +192,7 @@ def _scores_on_dev(job: ImportJob) -> dict[str, float]:
     return {}
   allows_weak = job.options.dump.allow_weak_teacher
   return dev_scores.keep(
-    job.folder, job.teacher, job.dev, job.dev_logits, allows_weak
+    job.folder, job.teacher, 0, job.dev, job.dev_logits, allows_weak
   )
 
 
@@ -221,6 +221,7 @@ def _facts(job: ImportJob, scores: Mapping[str, float]) -> dict[str, Any]:
     'teacher_scores': dict(scores),
     'num_examples': len(job.scores.texts),
     'num_held_out': job.scores.facts['num_held_out'],
+    'num_labelled': 0,
     'keeps_text': job.options.dump.keep_text,
     'dev_split': classifier_records.checksum(job.dev) if is_scored else '',
   }

@@ -146,7 +146,7 @@ def _dump_logits(
 ) -> None:
   dump, data_dir = options.dump, options.task.data_dir
   checkpoint = location.locate(dump.teacher_checkpoint)
-  source, config = model_config.read_teacher_config(dump)
+  source, config = model_config.read_teacher_config(dump, checkpoint)
   text = task_job.text_of(tokenizer, options)
   max_seq_length = options.model.max_seq_length
   model_config.check_fit(source, config, text, max_seq_length, task)

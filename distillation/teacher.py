@@ -233,7 +233,12 @@ def _score_on_dev(predictor: Predictor, job: DumpJob) -> dict[str, float]:
     texts = [Text(e.example_id, e.text_a, e.text_b) for e in dev]
     logits, _, _, _ = _score(predictor, texts, job)
   return dev_scores.keep(
-    folder, job.teacher.prefix, dev, logits, job.options.allow_weak_teacher
+    folder,
+    job.teacher.prefix,
+    job.teacher.step,
+    dev,
+    logits,
+    job.options.allow_weak_teacher,
   )
 
 

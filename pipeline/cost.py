@@ -7,7 +7,7 @@ time of scoring   = 1 forward pass / rate
 The rate is that of a short matrix product on this machine, measured when the
 plan is made, so it includes the load of other programs. Products of smaller
 matrices are slower, and small models spend much time on other operations. So a
-time is shown as a range, up to 2.5 times the estimate.
+time is shown as a range, up to 2.5 times the estimate (an assumption).
 
 Tested by `tests/pipeline/cost_test.py`.
 """

@@ -181,7 +181,8 @@ def _rate(method: str, student: BertConfig, is_pretrained: bool) -> Choice:
     rate = _TINY_RATES[method, is_pretrained]
     return Choice(rate, 'the best for BERT-Tiny on SST-2')
   rate = _SMALL_RATE if hidden <= _SMALL else _LARGER_RATE
-  return Choice(rate, f'for students of the size {layers}/{hidden}')
+  what = 'more than two layers' if hidden <= _TINY else f'width {hidden}'
+  return Choice(rate, f'for students of {what}; not compared for this size')
 
 
 def _epochs(num_examples: int, batch: int, duration: _Duration) -> Choice:

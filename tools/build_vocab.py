@@ -42,7 +42,7 @@ def define_flags() -> None:
 def main(_: list[str]) -> None:
   """Reads the text, then learns and writes the vocabulary."""
   flag_group.require('input_file', 'output_file')
-  corpus_flags.check(splits_sentences=False)
+  corpus_flags.check()
   build(
     corpus_flags.corpus(),
     FLAGS.output_file,

@@ -31,7 +31,7 @@ def define_flags() -> None:
 def main(_: list[str]) -> None:
   """Reads the text and prints the result."""
   flag_group.require('input_file', 'vocab_file')
-  corpus_flags.check(splits_sentences=False)
+  corpus_flags.check()
   corpus = corpus_flags.corpus()
   if FLAGS.output_file:
     inputs = [*corpus.paths, FLAGS.vocab_file]

@@ -178,7 +178,7 @@ def _check_output(folder: str) -> None:
 def main(_: Sequence[str]) -> None:
   """Writes the smaller model and prints the table."""
   flag_group.require('init_checkpoint', 'input_file', 'output_dir')
-  corpus_flags.check(splits_sentences=False)
+  corpus_flags.check()
   _check_output(FLAGS.output_dir)
   corpora = _corpora()
   from modeling.checkpoints.location import locate

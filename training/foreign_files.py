@@ -22,7 +22,7 @@ from training import run_folder, seed_folders
 # What a run writes and its `run.json` vouches for, besides the descriptions of
 # its model. A trailing slash marks a folder.
 _OF_RUN = (
-  *['checkpoint', 'checkpoints/', 'best/', 'metrics.jsonl'],
+  *['checkpoint', 'checkpoints/', f'{run_files.BEST}/', 'metrics.jsonl'],
   *['eval_metrics.jsonl', 'model.json'],
 )
 _OF_TASK = (
@@ -108,7 +108,7 @@ def check_dump(
 def _refuse_run(folder: str) -> None:
   """Raises a `UserError` if a folder holds a run: its record would be lost."""
   script = run_folder.recorded_script(folder)
-  found = _present(folder, ('checkpoint', 'checkpoints/', 'best/'))
+  found = _present(folder, ('checkpoint', 'checkpoints/', f'{run_files.BEST}/'))
   names = files.list_folder(folder) if files.is_folder(folder) else []
   found += [os.path.join(folder, x) for x in names if file_names.is_of_run(x)]
   if found or script not in (*_DUMP_SCRIPTS, None):

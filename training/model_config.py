@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from absl import logging
 
 from modeling import configs
-from modeling.checkpoints import hugging_face_reader, location
+from modeling.checkpoints import hugging_face_reader
+from modeling.checkpoints.location import Checkpoint, locate
 from modeling.configs import BertConfig
 from modeling.options import ModelOptions
 from system.errors import UserError
@@ -99,11 +100,14 @@ def checked_config(
   return source, named, config
 
 
-def read_teacher_config(teacher: 'TeacherOptions') -> tuple[str, BertConfig]:
+def read_teacher_config(
+  teacher: 'TeacherOptions', checkpoint: Checkpoint | None = None
+) -> tuple[str, BertConfig]:
   """Reads a teacher's configuration.
 
   Args:
     teacher: names its configuration, or the checkpoint that it is next to.
+    checkpoint: that one, if it has been located.
 
   Returns:
     The file's path and the configuration.
@@ -113,7 +117,8 @@ def read_teacher_config(teacher: 'TeacherOptions') -> tuple[str, BertConfig]:
   """
   if path := teacher.teacher_config_file:
     return path, BertConfig.from_json_file(path)
-  checkpoint = location.locate(teacher.teacher_checkpoint)
+  if checkpoint is None:
+    checkpoint = locate(teacher.teacher_checkpoint)
   if (beside := checkpoint.config()) is None:
     raise UserError(
       f'there is no bert_config.json next to {checkpoint.prefix}: give '

@@ -189,7 +189,7 @@ def find_teacher(
     return None
   _check_freeze(options, config.num_hidden_layers)
   checkpoint = location.locate(chosen.teacher_checkpoint)
-  source, theirs = model_config.read_teacher_config(chosen)
+  source, theirs = model_config.read_teacher_config(chosen, checkpoint)
   model_config.check_fit(source, theirs, text, options.model.max_seq_length)
   _check_vocabulary(checkpoint, text)
   _check_sizes(theirs, config, chosen)

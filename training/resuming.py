@@ -158,7 +158,7 @@ class Checkpointer:
     except UserError as error:
       problem = str(error)
     if problem:
-      logging.info('Writing %s again: %s', expected, problem)
+      logging.info('Writing %s again: %s', os.path.basename(expected), problem)
       self._export(step)
 
   def save(self, step: int) -> None:
@@ -236,7 +236,7 @@ class Checkpointer:
     brought: then the folder of a run does not depend on these. Checkpoints of
     later steps are damaged ones that `restore` skipped.
     """
-    past = [x for x in _checkpoints(self._output_dir) if 0 < x < step]
+    past = [x for x in _checkpoints(self._output_dir) if x < step]
     return sorted(past, key=lambda x: (self._is_planned(x), x), reverse=True)
 
 

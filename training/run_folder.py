@@ -7,7 +7,6 @@ refused.
 import importlib.metadata
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from absl import logging
 
 from devices import workers
 from modeling.checkpoints import file_names, location, run_files
+from modeling.checkpoints.file_names import INDEX
 from modeling.checkpoints.run_files import RUN_FILE, flag_values
 from system import files, temporary_files, threads
 from system.errors import UserError
@@ -25,8 +25,6 @@ _OWN_FILES = (
   r'model\.ckpt-.*|checkpoint|best|\w+\.(json|jsonl|txt|tsv)|'
   r'(train|eval|predict)\w*\.tf_record(\.index\.json)?'
 )
-# The weights of a step after 0.
-_TRAINED = re.compile(r'model\.ckpt-[1-9]\d*\.index')
 # Values of a configuration that say nothing to a reader: the flag that gave
 # them, and how they differ.
 _FINGERPRINTS = {
@@ -263,8 +261,9 @@ def _trained_weights(output_dir: str) -> str | None:
   for folder in (output_dir, location.best_folder(output_dir)):
     names = files.list_folder(folder) if files.is_folder(folder) else []
     for name in names:
-      if _TRAINED.fullmatch(name):
-        return os.path.join(folder, name.removesuffix('.index'))
+      prefix = name.removesuffix(INDEX)
+      if name != prefix and file_names.step_in(prefix) > 0:
+        return os.path.join(folder, prefix)
   return None
 
 

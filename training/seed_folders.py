@@ -8,6 +8,7 @@ import os
 import re
 from typing import Any
 
+from modeling.checkpoints import run_files
 from system import files
 from system.errors import UserError
 from training import options as training_options
@@ -15,7 +16,7 @@ from training import options as training_options
 REPORT = 'seeds.json'
 _OF_SEED = re.compile(r'seed-\d+')
 # What a run has in its folder, and the folder of several seeds has not.
-_OF_SINGLE_RUN = ('checkpoint', 'checkpoints', 'best')
+_OF_SINGLE_RUN = ('checkpoint', 'checkpoints', run_files.BEST)
 
 
 def folder(output_dir: str, seed: int) -> str:

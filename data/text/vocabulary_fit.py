@@ -70,7 +70,7 @@ def check_and_count(
   return totals.statistics() | examples, totals.token_counts
 
 
-class _TokenisedWords(NamedTuple):
+class _TokenizedWords(NamedTuple):
   """A batch of words and their wordpieces.
 
   Attributes:
@@ -99,7 +99,7 @@ class _TokenisedWords(NamedTuple):
 
 def _tokenize(
   tokenizer: BertTokenizer, counts: Counts
-) -> Iterator[_TokenisedWords]:
+) -> Iterator[_TokenizedWords]:
   """Tokenises words in batches."""
   items = iter(counts.items())
   while batch := list(itertools.islice(items, _BATCH_WORDS)):
@@ -107,7 +107,7 @@ def _tokenize(
     ids = tokenizer.tokenize(words)
     ends = ids.row_splits.numpy()[1:]
     flat = ids.values.numpy()
-    yield _TokenisedWords(
+    yield _TokenizedWords(
       list(words),
       np.array(numbers, np.int64),
       flat,

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from data.tasks import glue
+from distillation import dump_manifest
 from recipes.paper import teacher_logits
 from recipes.paper.stages import TEXTS, Stages
 from system.errors import UserError
@@ -82,7 +83,7 @@ class TransferSets:
         Step(
           f'dumps/{task}-{name}-{seed}',
           ('-m', 'tools.combine_dumps', *flag_words(flags)),
-          f'{folder}/manifest.json',
+          f'{folder}/{dump_manifest.FILE_NAME}',
           tuple(scored),
         )
       )
@@ -138,7 +139,7 @@ class TransferSets:
     return Step(
       f'scored/{name}',
       ('run_distillation.py', *flag_words(flags)),
-      f'{folder}/manifest.json',
+      f'{folder}/{dump_manifest.FILE_NAME}',
       (self.stages.teacher(task, teacher_seed), *needs),
     )
 
@@ -254,7 +255,7 @@ class TransferSets:
     return Step(
       f'imported/{name}',
       ('run_distillation.py', *flag_words(flags)),
-      f'{folder}/manifest.json',
+      f'{folder}/{dump_manifest.FILE_NAME}',
       (table,),
     )
 

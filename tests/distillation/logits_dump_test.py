@@ -93,19 +93,6 @@ def test_dumps_of_different_sizes_are_refused(tmp_path, tokenizer):
     tiny_dump.open_dumps(tmp_path / 'a', tmp_path / 'b')
 
 
-def test_an_older_manifest_with_fewer_keys_is_read(tmp_path, tokenizer):
-  written = tiny_dump.write(tmp_path / 'a', tokenizer)
-  old = dataclasses.asdict(written.manifest)
-  newer = ('num_labelled', 'keeps_text', 'dev_split', 'made_from')
-  for name in (*newer, 'merged_from'):
-    del old[name]
-  files.write_json(f'{written.folder}/manifest.json', old)
-  (dump,) = tiny_dump.open_dumps(tmp_path / 'a')
-  assert dump.manifest == dataclasses.replace(
-    written.manifest, num_labelled=0, keeps_text=False
-  )
-
-
 def test_undefined_scores_of_the_teacher_are_left_out(tmp_path, tokenizer):
   scores = {'eval_accuracy': 0.5, 'eval_auc': float('nan')}
   tiny_dump.write(tmp_path / 'a', tokenizer, teacher_scores=scores)

@@ -90,6 +90,7 @@ def test_many_texts_get_three_epochs():
     ('2/128', True, 1e-3, 3e-4),
     ('2/128', False, 3e-4, 3e-4),
     ('4/128', True, 3e-4, 3e-4),
+    ('2/256', True, 3e-4, 3e-4),
     ('4/256', True, 3e-4, 3e-4),
     ('8/512', True, 1e-4, 1e-4),
   ],

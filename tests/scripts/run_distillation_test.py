@@ -294,6 +294,9 @@ def test_a_dump_leaves_out_dev_and_test_and_has_a_manifest(teacher_world):
   assert words == [f'[CLS] {text} [SEP]' for text in expected]
   assert records[0]['example_id'].bytes_list.value == [b'transfer.txt:1']
   assert all(len(r['teacher_logits'].float_list.value) == 2 for r in records)
+  step = location.locate(str(teacher_world / 'teacher')).step
+  results = (teacher_world / 'dump' / 'eval_results.txt').read_text()
+  assert f'global_step = {step}\n' in results and step > 0
 
 
 def test_a_dump_is_the_same_for_every_batch_size(dump_world):

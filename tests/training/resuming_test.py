@@ -59,13 +59,6 @@ def test_two_checkpoints_are_kept_and_none_of_later_steps(tmp_path):
   assert len(left) == 4
 
 
-def test_a_checkpoint_of_step_0_is_no_spare(tmp_path):
-  run = _Run(tmp_path)
-  run.save(0)
-  run.save(4)
-  assert _steps(tmp_path) == [4]
-
-
 def test_storage_that_does_not_answer_is_no_damage(tmp_path, monkeypatch):
   _Run(tmp_path).save(4)
 
