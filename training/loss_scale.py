@@ -7,7 +7,7 @@ Tested by `tests/modeling/precision_test.py`.
 
 import tensorflow as tf
 
-from training import own_copy
+from training import replica_copy
 
 _INITIAL_SCALE = 2.0**15
 _LARGEST_SCALE = 2.0**127  # Twice that is infinite in float32.
@@ -49,8 +49,8 @@ class LossScale(tf.Module):
     larger = tf.minimum(self.value * 2.0, _LARGEST_SCALE)
     smaller = tf.maximum(self.value / 2.0, 1.0)
     after_good = tf.where(is_due, larger, self.value)
-    own_copy.assign(self.value, tf.where(is_finite, after_good, smaller))
-    own_copy.assign(
+    replica_copy.assign(self.value, tf.where(is_finite, after_good, smaller))
+    replica_copy.assign(
       self.good_steps, tf.where(is_due, tf.zeros_like(good), good)
     )
-    own_copy.assign_add(self.skipped_steps, tf.cast(~is_finite, tf.int64))
+    replica_copy.assign_add(self.skipped_steps, tf.cast(~is_finite, tf.int64))

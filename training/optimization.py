@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from training import own_copy
+from training import replica_copy
 from training.loss_scale import LossScale
 
 # Variables whose names contain one of these have no weight decay, as in BERT.
@@ -163,7 +163,7 @@ class AdamW(tf.Module):
       self._update_one(variable, gradient, m, v, decay, own)
     if is_finite is not None:
       self.loss_scale.update(is_finite)
-    own_copy.assign_add(self.step, 1)
+    replica_copy.assign_add(self.step, 1)
 
   def _scalars(self, is_finite: tf.Tensor | None) -> _StepScalars:
     """Computes the scalars of the current step.
@@ -206,7 +206,7 @@ class AdamW(tf.Module):
     if decay:
       # First, because the decay applies to the weight before the update.
       kept = 1.0 - scalars.rate * decay
-      own_copy.assign(variable, kept * variable)
+      replica_copy.assign(variable, kept * variable)
     tf.raw_ops.ResourceApplyAdam(
       var=variable.handle,
       m=m.handle,
@@ -236,15 +236,15 @@ class Lamb(AdamW):
     beta_1, beta_2 = scalars.beta_1, scalars.beta_2
     next_m = beta_1 * m + (1.0 - beta_1) * gradient
     next_v = beta_2 * v + (1.0 - beta_2) * tf.square(gradient)
-    own_copy.assign(m, next_m)
-    own_copy.assign(v, next_v)
+    replica_copy.assign(m, next_m)
+    replica_copy.assign(v, next_v)
     mean = next_m / (1.0 - scalars.beta_1_power)
     deviation = tf.sqrt(next_v / (1.0 - scalars.beta_2_power))
     update = mean / (deviation + self.epsilon)
     if decay:
       update += decay * variable
       update *= _trust_ratio(variable, update)
-    own_copy.assign(variable, variable - scalars.rate * update)
+    replica_copy.assign(variable, variable - scalars.rate * update)
 
 
 def _trust_ratio(variable: tf.Tensor, update: tf.Tensor) -> tf.Tensor:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from training import own_copy
+from training import replica_copy
 
 _NORM, _SKIPPED = 'gradient_norm', 'skipped_steps'
 # Means over all steps; the other values are means over the good steps, the
@@ -37,7 +37,7 @@ class UnitLossScale:
 
   def update(self, is_finite: tf.Tensor) -> None:
     """Counts a step, as `LossScale.update` does."""
-    own_copy.assign_add(self.skipped_steps, tf.cast(~is_finite, tf.int64))
+    replica_copy.assign_add(self.skipped_steps, tf.cast(~is_finite, tf.int64))
 
 
 class StepStatistics:
