@@ -262,7 +262,8 @@ def _trained_weights(output_dir: str) -> str | None:
     names = files.list_folder(folder) if files.is_folder(folder) else []
     for name in names:
       prefix = name.removesuffix(INDEX)
-      if name != prefix and file_names.step_in(prefix) > 0:
+      is_checkpoint = name != prefix and file_names.is_of_run(prefix)
+      if is_checkpoint and file_names.step_in(prefix) > 0:
         return os.path.join(folder, prefix)
   return None
 

@@ -129,3 +129,11 @@ def test_a_folder_with_checkpoints_but_no_run_file_is_refused(tmp_path):
   (tmp_path / 'model.ckpt-3.index').write_bytes(b'')
   with pytest.raises(UserError, match='holds checkpoints .* no run.json'):
     run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=False)
+
+
+def test_weights_that_no_run_has_written_do_not_stop_one(tmp_path):
+  (tmp_path / 'bert_model.ckpt-9.index').touch()
+  run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=False)
+  (tmp_path / 'model.ckpt-9.index').touch()
+  with pytest.raises(UserError, match='model.ckpt-9.*, but nothing that'):
+    run_folder.claim(str(tmp_path), {'seed': 1}, has_progress=False)
