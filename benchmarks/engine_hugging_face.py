@@ -22,7 +22,7 @@ import torch
 import transformers
 from torch.nn import functional
 
-from benchmarks.training_jobs import Job
+from benchmarks.training_jobs import BenchmarkJob
 
 _DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 _MULTIPLE = 8 if _DEVICE == 'cuda' else 1
@@ -30,7 +30,7 @@ _NUM_PREFETCHED = 4
 _FIELDS = ('input_ids', 'attention_mask', 'token_type_ids')
 
 
-def make(job: Job, variant: str) -> Callable[[int], int]:
+def make(job: BenchmarkJob, variant: str) -> Callable[[int], int]:
   """Returns a function: number of steps to run → number of examples.
 
   Args:
@@ -103,7 +103,7 @@ def _on_device(
   return iter(ready.get, None)
 
 
-def _config(job: Job) -> transformers.BertConfig:
+def _config(job: BenchmarkJob) -> transformers.BertConfig:
   return transformers.BertConfig(
     vocab_size=job.vocab_size,
     hidden_size=job.hidden_size,
@@ -114,7 +114,9 @@ def _config(job: Job) -> transformers.BertConfig:
   )
 
 
-def _trainer(job: Job, model, loss_function, batches) -> Callable[[int], int]:
+def _trainer(
+  job: BenchmarkJob, model, loss_function, batches
+) -> Callable[[int], int]:
   optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
   schedule = transformers.get_linear_schedule_with_warmup(
     optimizer, 10_000, 1_000_000
@@ -152,14 +154,16 @@ def _random_rows(num_rows: int, batch_size: int) -> Iterator[np.ndarray]:
       yield rows[start : start + batch_size]
 
 
-def _pretraining_batches(job: Job) -> Iterator[dict[str, torch.Tensor]]:
+def _pretraining_batches(
+  job: BenchmarkJob,
+) -> Iterator[dict[str, torch.Tensor]]:
   arrays = {k: v.astype(np.int64) for k, v in np.load(job.arrays).items()}
   for rows in _random_rows(len(arrays['input_ids']), job.batch_size):
     yield {k: torch.from_numpy(v[rows]) for k, v in arrays.items()}
 
 
 def _sentence_batches(
-  job: Job, is_padded: bool
+  job: BenchmarkJob, is_padded: bool
 ) -> Iterator[dict[str, torch.Tensor]]:
   arrays = dict(np.load(job.arrays))
   arrays['input_ids'] = arrays['input_ids'].astype(np.int64)
@@ -223,7 +227,7 @@ def _soft_loss(model, batch) -> torch.Tensor:
   return functional.cross_entropy(logits, batch['teacher_logits'].softmax(-1))
 
 
-def _scorer(job: Job, is_compiled: bool) -> Callable[[int], int]:
+def _scorer(job: BenchmarkJob, is_compiled: bool) -> Callable[[int], int]:
   model = transformers.BertForSequenceClassification(_config(job)).eval()
   model = model.to(_DEVICE, getattr(torch, job.compute_dtype))
   tokenizer = transformers.BertTokenizerFast(job.vocab_file)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from benchmarks import tensorflow_device
 from benchmarks.tensorflow_device import peak_gpu_megabytes  # noqa: F401
-from benchmarks.training_jobs import Job
+from benchmarks.training_jobs import BenchmarkJob
 from data.records import memory_batches, record_index
 from data.records.record_source import RecordSource
 from data.records.training_input import TrainingBatches
@@ -28,12 +28,12 @@ from distillation.student_options import StudentOptions
 from modeling import configs
 from modeling.models import Classifier, PreTrainer
 from training import fine_tuning, fit, pretraining
-from training.job import Job as TrainingJob
 from training.options import RunSettings
 from training.predictor import Predictor
+from training.training_job import TrainingJob
 
 
-def make(job: Job) -> Callable[[int], int]:
+def make(job: BenchmarkJob) -> Callable[[int], int]:
   """Returns a function: number of steps to run → number of examples."""
   is_scoring = job.kind == 'scoring'
   values = {'precision': job.compute_dtype} | _options(job, DeviceOptions)
@@ -45,7 +45,7 @@ def make(job: Job) -> Callable[[int], int]:
   return (_scorer if is_scoring else _trainer)(job, devices.precision)
 
 
-def _options(job: Job, options: type) -> dict[str, Any]:
+def _options(job: BenchmarkJob, options: type) -> dict[str, Any]:
   """Returns those of the job's options that a class of options has."""
   names = {field.name for field in dataclasses.fields(options)}
   return {k: _value(v) for k, v in job.options.items() if k in names}
@@ -59,7 +59,7 @@ def _value(text: str) -> Any:
     return text
 
 
-def _trainer(job: Job, precision: str) -> Callable[[int], int]:
+def _trainer(job: BenchmarkJob, precision: str) -> Callable[[int], int]:
   training_job = _training_job(job, precision)
   source = RecordSource(
     (job.records,), training_job.fields, training_job.dims, job.vocab_size
@@ -96,7 +96,7 @@ def _trainer(job: Job, precision: str) -> Callable[[int], int]:
   return run_steps
 
 
-def _training_job(job: Job, precision: str) -> TrainingJob:
+def _training_job(job: BenchmarkJob, precision: str) -> TrainingJob:
   config = configs.compact_config(job.size, job.vocab_size)
   length = job.max_seq_length
   if job.kind == 'pretraining':
@@ -108,7 +108,7 @@ def _training_job(job: Job, precision: str) -> TrainingJob:
   return student.make_job(model, task, length, StudentOptions())
 
 
-def _scorer(job: Job, precision: str) -> Callable[[int], int]:
+def _scorer(job: BenchmarkJob, precision: str) -> Callable[[int], int]:
   config = configs.compact_config(job.size, job.vocab_size)
   predictor = Predictor(Classifier(config, 2, precision))
   make_batches, num_texts = scoring_batches(job)
@@ -121,7 +121,9 @@ def _scorer(job: Job, precision: str) -> Callable[[int], int]:
   return run_steps
 
 
-def scoring_batches(job: Job) -> tuple[Callable[[], Iterator[dict]], int]:
+def scoring_batches(
+  job: BenchmarkJob,
+) -> tuple[Callable[[], Iterator[dict]], int]:
   """Returns a function that makes a job's batches, and the number of texts."""
   tokenizer = BertTokenizer(job.vocab_file, do_lower_case=True)
   with open(job.records) as file:

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from benchmarks import tensorflow_device
 from benchmarks.tensorflow_device import peak_gpu_megabytes  # noqa: F401
-from benchmarks.training_jobs import Job
+from benchmarks.training_jobs import BenchmarkJob
 
 
-def make(job: Job) -> Callable[[int], int]:
+def make(job: BenchmarkJob) -> Callable[[int], int]:
   """Returns a function: number of products to compute → their number."""
   tensorflow_device.prepare(job.precision)
   size = job.product_size

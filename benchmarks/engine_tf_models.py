@@ -18,7 +18,7 @@ from official.nlp.configs import (  # noqa: F401, importing registers them
 
 from benchmarks import tensorflow_device
 from benchmarks.tensorflow_device import peak_gpu_megabytes  # noqa: F401
-from benchmarks.training_jobs import Job
+from benchmarks.training_jobs import BenchmarkJob
 
 _EXPERIMENTS = {
   'pretraining': 'bert/pretraining',
@@ -26,7 +26,7 @@ _EXPERIMENTS = {
 }
 
 
-def make(job: Job) -> Callable[[int], int]:
+def make(job: BenchmarkJob) -> Callable[[int], int]:
   """Returns a function: number of steps to run → number of examples."""
   tensorflow_device.prepare(job.precision)
   if job.compute_dtype != 'float32':
@@ -50,7 +50,7 @@ def make(job: Job) -> Callable[[int], int]:
   return run_steps
 
 
-def _sizes(job: Job) -> dict:
+def _sizes(job: BenchmarkJob) -> dict:
   """Returns the changes to an experiment's configuration."""
   encoder = {
     'vocab_size': job.vocab_size,

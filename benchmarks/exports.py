@@ -35,7 +35,7 @@ from benchmarks import machine
 from cli import flag_group, script
 from modeling.checkpoints.file_names import DATA
 from modeling.checkpoints.hugging_face_reader import WEIGHTS_FILES
-from serving import litert_model, onnx_model, served_model
+from serving import litert_model, onnx_model, saved_model_model
 from system import files
 from system.errors import UserError
 
@@ -55,7 +55,7 @@ _EXPORTS = {
   # The folder has the weights, too.
   'saved_model': (
     'saved_model',
-    os.path.dirname(served_model.FILES['float32']),
+    os.path.dirname(saved_model_model.FILES['float32']),
   ),
   'onnx': ('onnx', onnx_model.FILES['float32']),
   'onnx_int8': ('onnx', onnx_model.FILES['dynamic']),

@@ -49,7 +49,7 @@ from benchmarks import (
   training_table,
 )
 from benchmarks.rounds import Worker
-from benchmarks.training_jobs import PRECISIONS, Job
+from benchmarks.training_jobs import PRECISIONS, BenchmarkJob
 from benchmarks.training_plan import Contestant, Item, Plan
 from cli import script
 from system import threads
@@ -251,7 +251,7 @@ def _items(plan: Plan) -> list[Item]:
   return training_plan.items(jobs, _SIZES.value or plan.sizes, batch_sizes)
 
 
-def _jobs(items: list[Item], plan: Plan, folder: str) -> list[Job]:
+def _jobs(items: list[Item], plan: Plan, folder: str) -> list[BenchmarkJob]:
   """Returns the jobs to measure; makes their records if missing."""
   from benchmarks import training_data
   from data.text.vocabulary import load_vocabulary
@@ -266,7 +266,7 @@ def _jobs(items: list[Item], plan: Plan, folder: str) -> list[Job]:
     records = 'pretraining' if item.kind == 'start' else item.kind
     extension = 'json' if records == 'scoring' else 'tfrecord'
     arrays = 'pretraining' if records == 'pretraining' else 'sst_2'
-    job = Job(
+    job = BenchmarkJob(
       kind=item.kind,
       size=item.size,
       vocab_file=data.vocab_file,
@@ -296,7 +296,7 @@ def _jobs(items: list[Item], plan: Plan, folder: str) -> list[Job]:
 
 
 def _summary(
-  job: Job,
+  job: BenchmarkJob,
   folder: str,
   plan: Plan,
   contestants: dict[str, list[Contestant]],
@@ -329,7 +329,7 @@ def _table_lines(summary: dict[str, Any]) -> list[str]:
 
 
 def _measure(
-  job: Job,
+  job: BenchmarkJob,
   folder: str,
   plan: Plan,
   contestants: list[Contestant],
@@ -367,7 +367,7 @@ def _measure(
   return training_table.summarise(job, others, last)
 
 
-def _worker(contestant: Contestant, job: Job, path: str) -> Worker:
+def _worker(contestant: Contestant, job: BenchmarkJob, path: str) -> Worker:
   """Starts a contestant; its log is `path`.log."""
   is_torch = contestant.engine == 'hugging_face'
   environment = processes.environment(_TORCH_UNSET.value if is_torch else ())

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import processes, training_synthetic
-from benchmarks.training_jobs import Job
+from benchmarks.training_jobs import BenchmarkJob
 from data.records import (
   feature_spec,
   length_buckets,
@@ -86,7 +86,7 @@ def make_once(
 
 
 def pretraining(
-  input_file: str, job: Job, folder: str, full_only: bool
+  input_file: str, job: BenchmarkJob, folder: str, full_only: bool
 ) -> None:
   """Makes `pretraining.tfrecord` and `pretraining.npz`.
 
@@ -122,7 +122,7 @@ def pretraining(
   )
 
 
-def sst_2(data_dir: str, job: Job, folder: str, num_rows: int) -> None:
+def sst_2(data_dir: str, job: BenchmarkJob, folder: str, num_rows: int) -> None:
   """Makes the data of the other jobs from SST-2's first training rows.
 
   Writes `fine_tuning.tfrecord`; `distillation.tfrecord`, a logits dump; the

@@ -13,7 +13,7 @@ PRECISIONS = ('float32', 'tf32', 'bfloat16', 'float16')
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class BenchmarkJob:
   """One kind of work on one size of model.
 
   Attributes:
@@ -77,12 +77,14 @@ class Job:
     return json.dumps(dataclasses.asdict(self))
 
   @classmethod
-  def from_json(cls, text: str) -> 'Job':
+  def from_json(cls, text: str) -> 'BenchmarkJob':
     """Returns the job that `to_json` wrote."""
     return cls(**json.loads(text))
 
 
-def step_flops(job: Job, all_positions: bool, whole_head: bool) -> float:
+def step_flops(
+  job: BenchmarkJob, all_positions: bool, whole_head: bool
+) -> float:
   """Counts the floating-point operations in a pre-training step's products.
 
   Args:

@@ -37,7 +37,7 @@ class Plan:
     sizes: the sizes of items that name none.
     precision: one of `training_jobs.PRECISIONS`.
     batch_sizes: kind → B, or 'kind size' → B, which has precedence.
-    product_size: see `training_jobs.Job`.
+    product_size: see `training_jobs.BenchmarkJob`.
     compiles_peers: whether Hugging Face also runs under `torch.compile`.
     starts_at_once: see `rounds.start`; on a machine of few cores, the
       contestants start one after another nevertheless.

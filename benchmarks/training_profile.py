@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from benchmarks import processes
-from benchmarks.training_jobs import Job, step_flops
+from benchmarks.training_jobs import BenchmarkJob, step_flops
 from benchmarks.training_worker import redirect_stdout
 from devices import flops
 from modeling import configs
@@ -42,7 +42,7 @@ _OTHER = 'other operations'
 _OPERATION = re.compile(r'[\w./-]+:\w+|ExecutorState::ProcessAsync::Start')
 
 
-def measure(job: Job, folder: str) -> dict:
+def measure(job: BenchmarkJob, folder: str) -> dict:
   """Profiles a job.
 
   Args:
@@ -111,7 +111,7 @@ def _seconds(run_steps: Callable[[int], int], num_steps: int) -> float:
   return time.perf_counter() - start
 
 
-def _product_flops(job: Job, num_steps: int) -> float | None:
+def _product_flops(job: BenchmarkJob, num_steps: int) -> float | None:
   """Counts the operations in the steps' products; None if not known."""
   if job.kind == 'pretraining':
     return num_steps * step_flops(job, all_positions=False, whole_head=False)
@@ -127,7 +127,7 @@ def _product_flops(job: Job, num_steps: int) -> float | None:
   )
 
 
-def _profile(job: Job) -> dict:
+def _profile(job: BenchmarkJob) -> dict:
   """Profiles a job in this process; see `measure`."""
   import tensorflow as tf
 
@@ -173,4 +173,4 @@ def _profile(job: Job) -> dict:
 
 if __name__ == '__main__':
   stdout = redirect_stdout()
-  print(json.dumps(_profile(Job.from_json(sys.argv[1]))), file=stdout)
+  print(json.dumps(_profile(BenchmarkJob.from_json(sys.argv[1]))), file=stdout)

@@ -14,13 +14,13 @@ import time
 from collections.abc import Sequence
 
 from benchmarks import processes
-from benchmarks.training_jobs import Job
+from benchmarks.training_jobs import BenchmarkJob
 
 _NUM_STEPS = 100
 _INTERVAL = 0.05
 
 
-def measure(job: Job, folder: str, seconds: float) -> dict:
+def measure(job: BenchmarkJob, folder: str, seconds: float) -> dict:
   """Runs the script twice.
 
   Args:
@@ -52,7 +52,7 @@ def _seconds(start: dict) -> float:
   return start['seconds_to_step_100']
 
 
-def command(job: Job, output_dir: str) -> Sequence[str]:
+def command(job: BenchmarkJob, output_dir: str) -> Sequence[str]:
   """Returns the command of a run."""
   flags = {
     'input_file': job.records,
@@ -77,7 +77,9 @@ def _has_content(path: str) -> bool:
   return os.path.exists(path) and os.path.getsize(path) > 0
 
 
-def _start(job: Job, output_dir: str, cache: str, limit: float) -> dict:
+def _start(
+  job: BenchmarkJob, output_dir: str, cache: str, limit: float
+) -> dict:
   """Runs the script until its metrics show the last step, then ends it."""
   shutil.rmtree(output_dir, ignore_errors=True)
   metrics = os.path.join(output_dir, 'metrics.jsonl')

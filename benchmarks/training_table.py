@@ -4,12 +4,14 @@ import statistics
 from collections.abc import Sequence
 
 from benchmarks.rounds import Worker
-from benchmarks.training_jobs import Job, step_flops
+from benchmarks.training_jobs import BenchmarkJob, step_flops
 
 _TITLE_WIDTH = 28
 
 
-def summarise(job: Job, workers: Sequence[Worker], product: Worker) -> dict:
+def summarise(
+  job: BenchmarkJob, workers: Sequence[Worker], product: Worker
+) -> dict:
   """Summarises the rounds of a job as JSON values.
 
   Args:
@@ -23,7 +25,9 @@ def summarise(job: Job, workers: Sequence[Worker], product: Worker) -> dict:
   return {'job': job.title, 'peak_gigaflops': peak, 'contestants': rows}
 
 
-def _row(job: Job, worker: Worker, ours: Worker, peaks: list[float]) -> dict:
+def _row(
+  job: BenchmarkJob, worker: Worker, ours: Worker, peaks: list[float]
+) -> dict:
   if worker.failure:
     return {'title': worker.title, 'failure': worker.failure}
   pairs = list(zip(ours.rounds, worker.rounds, strict=True))

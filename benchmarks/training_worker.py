@@ -20,7 +20,7 @@ import sys
 import time
 from typing import TextIO
 
-from benchmarks.training_jobs import Job
+from benchmarks.training_jobs import BenchmarkJob
 
 
 def redirect_stdout() -> TextIO:
@@ -44,7 +44,9 @@ def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument('engine', help='X for the module benchmarks.engine_X')
   parser.add_argument('variant', help="the engine's variant; may be empty")
-  parser.add_argument('job', type=Job.from_json, help='a training_jobs.Job')
+  parser.add_argument(
+    'job', type=BenchmarkJob.from_json, help='a training_jobs.BenchmarkJob'
+  )
   arguments = parser.parse_args()
   stdout = redirect_stdout()
 

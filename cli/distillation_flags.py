@@ -11,7 +11,7 @@ from cli import device_flags, flag_group, model_flags, run_flags
 from distillation import dump_manifest
 from distillation.options import STUDENT_SETTINGS, DistillationOptions
 from system.errors import UserError
-from training import model_settings
+from training import inherited_settings
 
 FLAGS = flags.FLAGS
 
@@ -115,7 +115,7 @@ def with_kind_of_dump(chosen: DistillationOptions) -> DistillationOptions:
     return chosen
   is_regression = not manifests[folders[0]].labels
   given = ['regression'] if FLAGS['regression'].present else []
-  task = model_settings.of_kind(
+  task = inherited_settings.of_kind(
     chosen.task, False, is_regression, folders[0], given
   )
   return dataclasses.replace(chosen, task=task)
@@ -138,7 +138,7 @@ def _with_text_of(
     settings = getattr(chosen, group)
     if (old := getattr(settings, name)) == value:
       continue
-    if FLAGS[name].present or name in model_settings.known_names(chosen):
+    if FLAGS[name].present or name in inherited_settings.known_names(chosen):
       logging.warning(
         '`%s`=%s is used, but the dump in %s was made with %s.',
         *(name, old, folder, value),

@@ -8,7 +8,7 @@ from typing import Any
 from absl import flags
 
 from cli import flag_group, input_paths, run_flags
-from training import model_settings, seed_folders
+from training import inherited_settings, seed_folders
 
 FLAGS = flags.FLAGS
 
@@ -22,7 +22,7 @@ def completed(options: Any) -> Any:
   Raises:
     UserError: the run to evaluate is damaged, the folder does not hold the runs
       that the options describe, or the run would remove its own start; or as
-      for `model_settings.filled`.
+      for `inherited_settings.filled`.
   """
   # It imports NumPy, which --help does not need.
   from cli import model_inputs
@@ -31,7 +31,7 @@ def completed(options: Any) -> Any:
   run = seed_folders.of_first_seed(options)
   model_inputs.check_run(run)
   model_inputs.check_start_folder(run, options.model)
-  is_evaluated = model_settings.run_to_evaluate(options) is not None
+  is_evaluated = inherited_settings.run_to_evaluate(options) is not None
   given = [
     name
     for name in FLAGS
@@ -39,7 +39,7 @@ def completed(options: Any) -> Any:
     # A run that is evaluated has its own files.
     and not (is_evaluated and run_flags.is_inherited(name))
   ]
-  return model_settings.filled(options, given)
+  return inherited_settings.filled(options, given)
 
 
 def check_task(options: Any) -> None:

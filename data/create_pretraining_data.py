@@ -14,10 +14,10 @@ that are complete.
 from cli import flag_group, input_paths, script
 from data.pretraining import output_files
 from data.pretraining.beam import beam_options
-from data.pretraining.job_options import JobOptions
+from data.pretraining.creation_options import CreationOptions
 from system import threads
 
-_GROUPS = flag_group.groups_in(JobOptions)
+_GROUPS = flag_group.groups_in(CreationOptions)
 flag_group.define(*_GROUPS)
 
 
@@ -52,8 +52,8 @@ def main(_: list[str]) -> None:
     )
 
 
-def _read_options() -> JobOptions:
-  options = flag_group.read_all(JobOptions)
+def _read_options() -> CreationOptions:
+  options = flag_group.read_all(CreationOptions)
   output_file = [] if options.output.dry_run else ['output_file']
   flag_group.require('input_file', *output_file, 'vocab_file')
   flag_group.refuse_without_effect(*_GROUPS)

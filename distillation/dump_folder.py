@@ -22,7 +22,12 @@ from distillation.dump_manifest import Manifest
 from distillation.dump_shards import Row
 from distillation.transfer_text import Text
 from system import temporary_files
-from training import foreign_files, replaceable_results, run_folder, task_job
+from training import (
+  output_folder_check,
+  result_file_check,
+  run_folder,
+  task_job,
+)
 from training.task_folder import TaskFolder
 
 
@@ -54,9 +59,9 @@ def claim(
 
   def is_free() -> bool:
     parts = logits_dump.parts(folder)
-    foreign_files.check_dump(folder, labels, parts)
+    output_folder_check.check_dump(folder, labels, parts)
     if is_scored:
-      replaceable_results.check_eval_results(folder)
+      result_file_check.check_eval_results(folder)
     if set(parts) - {logits_dump.DEV_LOGITS} or not is_alone():
       return False
     if run_folder.is_of_another(folder, configuration):

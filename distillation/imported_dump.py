@@ -36,7 +36,7 @@ from distillation.options import DistillationOptions
 from system import files
 from system.errors import UserError
 from system.progress import Progress
-from training import foreign_files, run_folder, run_lock, task_job
+from training import output_folder_check, run_folder, run_lock, task_job
 from training.task_folder import TaskFolder
 
 FACTS = 'imported_scores.json'
@@ -150,7 +150,7 @@ def _configuration(job: ImportJob) -> dict[str, Any]:
   """Returns everything that decides the dump's content."""
   dev_logits = b'' if job.dev_logits is None else job.dev_logits.tobytes()
   return {
-    'script': foreign_files.IMPORT_SCRIPT,
+    'script': output_folder_check.IMPORT_SCRIPT,
     **task_job.task_identity(job.folder),
     'dev': classifier_records.checksum(job.dev),
     'dev_scores': hashlib.sha256(dev_logits).hexdigest(),

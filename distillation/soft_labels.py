@@ -9,7 +9,7 @@ from modeling.dropout import DropoutKey
 from modeling.models import Classifier
 from training import losses, scoring
 from training.task_job import label_loss
-from training.train_step import LossFunction
+from training.trainer import LossFunction
 
 
 def make_distillation_loss(

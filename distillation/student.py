@@ -21,8 +21,8 @@ from devices import workers
 from distillation import (
   dump_shards,
   ensemble,
-  merged_dump,
   patient_kd,
+  student_dump,
 )
 from distillation.logits_dump import Dump
 from distillation.options import DistillationOptions
@@ -38,7 +38,7 @@ from system.settings import weights_decided_by
 from training import (
   checkpoint_choice,
   evaluation,
-  foreign_files,
+  output_folder_check,
   resuming,
   run_folder,
   scoring,
@@ -46,11 +46,11 @@ from training import (
   task_job,
 )
 from training.evaluation import Splits
-from training.job import Job
 from training.model_config import TokenizerRecord
 from training.run import Run, check_batch_size, train, with_bias_correction
 from training.seeds import Scores
 from training.task_folder import TaskFolder
+from training.training_job import TrainingJob
 
 
 def make_job(
@@ -59,7 +59,7 @@ def make_job(
   max_seq_length: int,
   options: StudentOptions,
   patient: PatientKd | None = None,
-) -> Job:
+) -> TrainingJob:
   """Returns the job of training a student on a teacher's logits.
 
   Args:
@@ -126,8 +126,10 @@ def check_before_dump(
 
   def check_folder() -> None:
     if run_dir != output_dir:
-      foreign_files.check_seeds(output_dir)
-    foreign_files.check_run(run_dir, config.to_dict(), vocabulary, task.labels)
+      output_folder_check.check_seeds(output_dir)
+    output_folder_check.check_run(
+      run_dir, config.to_dict(), vocabulary, task.labels
+    )
     task_job.check_results(run_dir, task, options.evaluation)
     _check_runs(config, text, options)
     files.make_folder(output_dir)
@@ -178,7 +180,7 @@ class SoftLabels:
   """
 
   dumps: Sequence[Dump]
-  student: merged_dump.StudentInput
+  student: student_dump.StudentInput
   output_dir: str
   options: StudentOptions
   patient: PatientKd | None = None
@@ -189,7 +191,7 @@ class SoftLabels:
     Raises:
       UserError: they do not, or `hard_label_weight` cannot take effect.
     """
-    merged_dump.check(self.dumps, self.student)
+    student_dump.check(self.dumps, self.student)
     if not self.student.task.is_regression:
       ensemble.check_temperature(self.dumps, self.options.temperature)
     self.options.check_hard_labels(self.num_labelled > 0)
@@ -202,7 +204,7 @@ class SoftLabels:
   @property
   def num_labelled(self) -> int:
     """The number of examples that have a label."""
-    source = merged_dump.base(self.dumps, self.student)
+    source = student_dump.base(self.dumps, self.student)
     return self.dumps[source].manifest.num_labelled
 
   def identity(self) -> dict[str, Any]:
@@ -224,8 +226,8 @@ class SoftLabels:
     """
     label_order.write(self.output_dir, self.student.task.labels)
     dump = self.dumps[0]
-    if merged_dump.needs_own(self.dumps, self.student):
-      dump = merged_dump.make(
+    if student_dump.needs_own(self.dumps, self.student):
+      dump = student_dump.make(
         self.dumps,
         self.identity()['dumps'],
         self.student,
@@ -282,7 +284,7 @@ def train_student(
     )
   data = SoftLabels(
     dumps,
-    merged_dump.StudentInput(task, folder.tokenizer, max_seq_length),
+    student_dump.StudentInput(task, folder.tokenizer, max_seq_length),
     folder.output_dir,
     options.student,
     patient,

@@ -34,7 +34,7 @@ from modeling.models import Classifier, released_variables
 from system import files
 from system.errors import UserError
 from system.progress import Progress
-from training import foreign_files, run_folder, run_lock
+from training import output_folder_check, run_folder, run_lock
 from training.predictor import Predictor
 from training.task_folder import TaskFolder, load_whole
 
@@ -168,7 +168,7 @@ def _configuration(
   """Returns everything that decides the dump's content."""
   states = {'dump_cls_layers': job.cls_layers} if job.cls_layers else {}
   return {
-    'script': foreign_files.DUMP_SCRIPT,
+    'script': output_folder_check.DUMP_SCRIPT,
     **identity,
     **states,
     'dev': classifier_records.checksum(job.dev),

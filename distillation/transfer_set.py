@@ -16,7 +16,7 @@ from data.tasks.held_out import HeldOut
 from data.tasks.options import TaskOptions
 from data.tasks.task import Task
 from data.tasks.text_rows import TextColumns
-from data.text.tfds_rows import TfdsSource
+from data.text.tfds_source import TfdsSource
 from distillation.transfer_options import TransferOptions
 from distillation.transfer_text import Text, read_files
 from system.errors import UserError

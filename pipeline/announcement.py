@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Sequence
 
 from data.tasks import custom, data_report, table_split
-from pipeline import cost, stages, summary
+from pipeline import estimates, stages, summary
 from pipeline.plan import DISTILLED, Plan, Stage
 from system.errors import listed
 
@@ -82,7 +82,7 @@ def _faults(plan: Plan) -> list[str]:
 def _stages(planned: Sequence[Stage]) -> list[str]:
   lines = []
   for number, stage in enumerate(planned, 1):
-    time = 'done' if stage.step.is_done else cost.about(stage.seconds)
+    time = 'done' if stage.step.is_done else estimates.about(stage.seconds)
     lines.append(f'  {number:2}. {stage.step.title} ({time})')
   return lines
 
@@ -91,7 +91,7 @@ def _total(plan: Plan, planned: Sequence[Stage]) -> str:
   left = [stage for stage in planned if not stage.step.is_done]
   if not left:
     return 'All stages are done.'
-  time = cost.about(stages.total_seconds(planned))
+  time = estimates.about(stages.total_seconds(planned))
   size = stages.disk_bytes(plan) / 1e9
   return (
     f'{len(left)} of {len(planned)} stages are left: {time} on the CPU if it '

@@ -10,7 +10,7 @@ import math
 from modeling.configs import BertConfig
 from pipeline.models import FINE_TUNED, Models
 from pipeline.options import ChoiceOptions
-from pipeline.texts import Texts
+from pipeline.text_statistics import TextStatistics
 from system.errors import UserError
 
 # The lengths that are chosen. Text of every length is padded to a bucket of its
@@ -83,7 +83,10 @@ class Choices:
 
 
 def choose(
-  given: ChoiceOptions, texts: Texts, models: Models, is_pretrained: bool
+  given: ChoiceOptions,
+  texts: TextStatistics,
+  models: Models,
+  is_pretrained: bool,
 ) -> Choices:
   """Returns the values of all trainings.
 
@@ -142,7 +145,7 @@ def _or(value: int | float | None, choice: Choice) -> Choice:
   return choice if value is None else Choice(value, 'given')
 
 
-def _length(given: int | None, texts: Texts, models: Models) -> Choice:
+def _length(given: int | None, texts: TextStatistics, models: Models) -> Choice:
   """Chooses S.
 
   A dump's own length is taken: its inputs are stored.

@@ -14,11 +14,11 @@ import os
 from data.tasks.labelled import Labelled
 from modeling.checkpoints.file_names import VOCAB
 from pipeline import models
-from pipeline.cost import Work
 from pipeline.defaults import Choices
+from pipeline.estimates import Work
 from pipeline.models import Models
 from pipeline.options import PipelineOptions
-from pipeline.texts import Texts
+from pipeline.text_statistics import TextStatistics
 from system.steps import Step
 
 BAG_OF_WORDS, ON_LABELS = 'bag-of-words', 'labels-only'
@@ -53,7 +53,7 @@ class Plan:
 
   options: PipelineOptions
   labelled: Labelled
-  texts: Texts
+  texts: TextStatistics
   models: Models
   choices: Choices
   rate: float

@@ -13,8 +13,8 @@ from data.tasks import data_report, labelled
 from data.tasks.labelled import Labelled
 from pipeline import (
   announcement,
-  cost,
   defaults,
+  estimates,
   folder,
   models,
   stages,
@@ -72,9 +72,10 @@ def make_plan(options: PipelineOptions) -> Plan:
   _check_numbers(data)
   found = models.find(options, data)
   with progress.announced('Measuring the texts'):
-    from pipeline import texts  # It imports TensorFlow, which takes seconds.
+    # Here, because it imports TensorFlow, which takes seconds.
+    from pipeline import text_statistics
 
-    measured = texts.measure(options.source, data, found)
+    measured = text_statistics.measure(options.source, data, found)
   is_pretrained = options.models.start() is not None
   return Plan(
     options,
@@ -82,7 +83,7 @@ def make_plan(options: PipelineOptions) -> Plan:
     measured,
     found,
     defaults.choose(options.choices, measured, found, is_pretrained),
-    cost.measured_rate(),
+    estimates.measured_rate(),
   )
 
 
@@ -111,7 +112,7 @@ def _steps(plan: Plan, planned: Sequence[Stage]) -> list[Step]:
 
   found = []
   for stage in planned:
-    title = f'{stage.step.title} ({cost.about(stage.seconds)})'
+    title = f'{stage.step.title} ({estimates.about(stage.seconds)})'
     step = dataclasses.replace(stage.step, title=title)
     if step.done == plan.result(TEACHER):
       step = dataclasses.replace(step, finish=warn)

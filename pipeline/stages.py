@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 
 from pipeline import (
-  cost,
   data_stages,
+  estimates,
   student_stages,
   teacher_stages,
 )
@@ -89,4 +89,4 @@ def disk_bytes(plan: Plan) -> int:
   teacher = plan.models.teacher
   if teacher.is_trained_here:
     trained.append(teacher.config)
-  return cost.disk_bytes(*trained)
+  return estimates.disk_bytes(*trained)

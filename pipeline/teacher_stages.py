@@ -8,7 +8,7 @@ import os
 from distillation import dump_manifest
 from modeling.checkpoints.file_names import INDEX, PREFIX
 from pipeline import data_stages, models
-from pipeline.cost import Work
+from pipeline.estimates import Work
 from pipeline.plan import SCORED_BATCH, TEACHER, Plan, Stage
 from system import project
 from system.steps import Step, flag_words

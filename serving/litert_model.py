@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from modeling.checkpoints import export_file
-from serving import export_record, padded_batches, tokenizer_file
+from serving import export_folder, padded_batches, tokenizer_file
 from serving.model import Model, Text
 from serving.tokenizer_file import TokenizerFile
 from system import files
@@ -95,7 +95,7 @@ def find(folder: str, kind: str) -> str:
   Raises:
     UserError: the folder, the model or its tokenizer is missing.
   """
-  return export_record.find_model(
+  return export_folder.find_model(
     folder, FILES, kind, 'LiteRT export', 'litert', [tokenizer_file.NAME]
   )
 
@@ -116,7 +116,7 @@ def load(folder: str, kind: str = 'float32') -> LitertModel:
   length = int(runner.get_input_details()[INPUTS[0]]['shape'][1])
   num_outputs = int(runner.get_output_details()[_OUTPUT]['shape'][1])
   recorded = export_file.read(folder)
-  labels = export_record.labels(folder, num_outputs)
+  labels = export_folder.labels(folder, num_outputs)
   return LitertModel(
     runner,
     TokenizerFile(folder, length),

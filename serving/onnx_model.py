@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from modeling.checkpoints import export_file
-from serving import export_record, padded_batches, tokenizer_file
+from serving import export_folder, padded_batches, tokenizer_file
 from serving.model import Model, Text
 from serving.tokenizer_file import TokenizerFile
 from system import files
@@ -66,7 +66,7 @@ def find(folder: str, kind: str) -> str:
   Raises:
     UserError: the folder, the model or its tokenizer is missing.
   """
-  return export_record.find_model(
+  return export_folder.find_model(
     folder, FILES, kind, 'ONNX export', 'onnx', [tokenizer_file.NAME]
   )
 
@@ -106,9 +106,9 @@ def of_export(folder: str, run: Run, num_outputs: int) -> OnnxModel:
     UserError: the tokenizer is damaged, or the names of the labels are unknown.
   """
   recorded = export_file.read(folder)
-  longest = export_record.longest_input(folder)
+  longest = export_folder.longest_input(folder)
   tokenizer = TokenizerFile(folder, longest)
-  labels = export_record.labels(folder, num_outputs)
+  labels = export_folder.labels(folder, num_outputs)
   return OnnxModel(
     run,
     tokenizer,

@@ -24,7 +24,7 @@ from serving import (
   litert_model,
   onnx_model,
   openvino_model,
-  served_model,
+  saved_model_model,
   tf_models_model,
   transformers_model,
 )
@@ -94,7 +94,7 @@ _RUNTIMES = {
       (onnx_model, 'onnx', _ONNX),
       (openvino_model, 'openvino', _OPENVINO),
       (litert_model, 'litert', _LITERT),
-      (served_model, '', _SAVED_MODEL),
+      (saved_model_model, '', _SAVED_MODEL),
       (tf_models_model, 'tf-models', _TF_MODELS),
     )
     for name, kind in kinds.items()
@@ -124,7 +124,7 @@ def of(path: str) -> str:
     for module, kinds in (
       (onnx_model, _ONNX),
       (litert_model, _LITERT),
-      (served_model, _SAVED_MODEL),
+      (saved_model_model, _SAVED_MODEL),
       (tf_models_model, _TF_MODELS),
     ):
       for name, kind in kinds.items():

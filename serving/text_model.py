@@ -32,7 +32,7 @@ from modeling.checkpoints.model_file import ModelFile, TaskRecord
 from modeling.checkpoints.released_names import HEAD_BIAS
 from modeling.configs import BertConfig
 from modeling.models import Classifier, released_variables
-from serving import export_record
+from serving import export_folder
 from serving.direct_ops import direct_ops
 from serving.model import Model, Text
 from system import files
@@ -152,9 +152,9 @@ def longest_input(checkpoint: Checkpoint, config: BertConfig) -> int:
   """Returns the maximum input length of a checkpoint without a model.json."""
   folder = checkpoint.folder
   if checkpoint.is_hugging_face:
-    longest = export_record.longest_input(folder)
+    longest = export_folder.longest_input(folder)
   else:
-    longest = export_record.of_tokenizer(folder) or _MAX_SEQ_LENGTH
+    longest = export_folder.of_tokenizer(folder) or _MAX_SEQ_LENGTH
   return min(longest, config.max_position_embeddings)
 
 

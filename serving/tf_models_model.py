@@ -9,7 +9,7 @@ Tested by `tests/serving/tf_models_model_test.py`.
 
 from modeling.checkpoints import export_file, tf_models
 from modeling.checkpoints.released_names import HEAD_BIAS
-from serving import export_record
+from serving import export_folder
 from serving.model import Model
 from system.errors import UserError
 
@@ -23,7 +23,7 @@ def find(folder: str, kind: str = 'float32') -> str:
   Raises:
     UserError: there are none.
   """
-  return export_record.find_model(
+  return export_folder.find_model(
     folder, FILES, kind, 'model of tf-models-official', 'tf_models'
   )
 

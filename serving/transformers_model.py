@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from modeling.checkpoints import export_file, hugging_face_reader
-from serving import export_record, padded_batches
+from serving import export_folder, padded_batches
 from serving.model import Model, Text
 from system.errors import UserError, reason_of
 
@@ -104,13 +104,13 @@ def load(folder: str) -> TransformersModel:
       f'{network.config.architectures}, expected {name}'
     )
   recorded = export_file.read(folder)
-  labels = export_record.labels(folder, network.config.num_labels)
+  labels = export_folder.labels(folder, network.config.num_labels)
   return TransformersModel(
     network.eval(),
     tokenizer,
     labels=labels,
     takes_pairs=recorded.takes_pairs,
-    max_seq_length=export_record.longest_input(folder),
+    max_seq_length=export_folder.longest_input(folder),
     temperature=recorded.temperature,
   )
 

@@ -190,11 +190,11 @@ def main(_: list[str]) -> None:
   if dump_manifest.exists(FLAGS.output_dir):
     raise UserError(f'--output_dir={FLAGS.output_dir} holds a dump already')
   from distillation.logits_dump import Dump
-  from training import foreign_files, run_folder
+  from training import output_folder_check, run_folder
 
   if run_folder.is_claimed(FLAGS.output_dir):
     raise UserError(f'--output_dir={FLAGS.output_dir} is the folder of a run')
-  foreign_files.check_dump(FLAGS.output_dir, manifests[0].labels, ())
+  output_folder_check.check_dump(FLAGS.output_dir, manifests[0].labels, ())
   dumps = [Dump(*x) for x in zip(folders, manifests, strict=True)]
   for dump in dumps:
     dump.check_shards()

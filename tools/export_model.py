@@ -48,7 +48,7 @@ from system.errors import UserError
 if TYPE_CHECKING:
   from serving.exports.dev_set import DevSet
   from serving.exports.parts import Parts
-  from serving.exports.quantizer import Quantizer
+  from serving.exports.quantization import Quantizer
 
 FLAGS = flags.FLAGS
 
@@ -169,7 +169,7 @@ def main(_: list[str]) -> None:
         script.show(lines, flushes=True)
 
   jobs = [functools.partial(write, name) for name in names]
-  do_all([*jobs, quantizer.check] if quantizer else jobs)
+  do_all([*jobs, quantizer.raise_refusals] if quantizer else jobs)
 
 
 def do_all(jobs: Iterable[Callable[[], None]]) -> None:
@@ -244,11 +244,11 @@ def _quantizer(
   model: 'Parts', dev: 'DevSet | None', python: str
 ) -> 'Quantizer | None':
   """Returns what adds the variants; None without --quantize."""
-  from serving.exports import quantizer
+  from serving.exports import quantization
 
   if not FLAGS.quantize:
     return None
-  return quantizer.Quantizer(
+  return quantization.Quantizer(
     model,
     dev,
     FLAGS.quantize,

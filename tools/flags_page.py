@@ -11,7 +11,7 @@ from absl import flags
 
 from cli import flag_group, script
 from cli.run_flags import RunOptions
-from data.pretraining.job_options import JobOptions
+from data.pretraining.creation_options import CreationOptions
 from distillation.options import DistillationOptions
 from pipeline.options import PipelineOptions
 from system import local_files, settings
@@ -25,7 +25,7 @@ PATH = 'docs/flags.md'
 # Script → the groups of its flags.
 _SCRIPTS = {
   'create_pretraining_data.py': [
-    *flag_group.groups_in(JobOptions),
+    *flag_group.groups_in(CreationOptions),
   ],
   'run_pretraining.py': [
     *(RunOptions, *flag_group.groups_in(PretrainingOptions)),

@@ -29,7 +29,7 @@ from modeling.checkpoints.file_names import CONFIG, PREFIX, VOCAB
 from modeling.checkpoints.hugging_face_reader import CONFIG_FILE, WEIGHTS_FILES
 from modeling.checkpoints.released_names import HEAD_BIAS, is_encoder
 from modeling.configs import BertConfig
-from serving import export_record
+from serving import export_folder
 from system import files, text_files
 from system.errors import UserError, listed, shown
 from tools import imported_folder
@@ -98,7 +98,7 @@ def import_folder(
   fresh = _check_weights(weights, config, weights_file, fresh_pooler)
   longest = None
   if HEAD_BIAS in weights:
-    longest = export_record.longest_input(input_dir)
+    longest = export_folder.longest_input(input_dir)
   model = ImportedModel(input_dir, weights, config, tokens, casing, longest)
   prefix, lines = imported_folder.write(model, output_dir)
   return [

@@ -22,15 +22,15 @@ from training import (
   task_job,
 )
 from training.evaluation import Splits
-from training.job import Job
 from training.run import Run, train, with_bias_correction
 from training.seeds import Command, Scores
 from training.task_folder import TaskFolder
 from training.task_job_options import TaskJobOptions
-from training.train_step import LossFunction
+from training.trainer import LossFunction
+from training.training_job import TrainingJob
 
 
-def make_job(model: Classifier, task: Task, max_seq_length: int) -> Job:
+def make_job(model: Classifier, task: Task, max_seq_length: int) -> TrainingJob:
   """Returns the job of fine-tuning a model on a task's labels."""
   return task_job.make_classifier_job(
     model,

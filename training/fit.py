@@ -17,17 +17,17 @@ from system.progress import announced
 from training import best_checkpoint, disk_space, train_loop, variable_groups
 from training.best_checkpoint import Evaluation
 from training.compile_ahead import StepCompiler
-from training.job import Job
 from training.loss_scale import LossScale
 from training.optimization import AdamW, Lamb
 from training.options import RunSettings
 from training.resuming import Checkpointer
 from training.step_statistics import StepStatistics
-from training.train_step import Trainer
+from training.trainer import Trainer
+from training.training_job import TrainingJob
 
 
 def fit(
-  job: Job,
+  job: TrainingJob,
   batches: TrainingBatches,
   settings: RunSettings,
   start: Start,
@@ -126,7 +126,7 @@ def _distributed(
   )
 
 
-def make_trainer(job: Job, settings: RunSettings) -> Trainer:
+def make_trainer(job: TrainingJob, settings: RunSettings) -> Trainer:
   """Makes the optimizer and the training step of a job, without any data.
 
   Call it in the strategy's scope, in which the model was made.
@@ -146,7 +146,7 @@ def make_trainer(job: Job, settings: RunSettings) -> Trainer:
 
 def _compile_ahead(
   compiler: StepCompiler,
-  job: Job,
+  job: TrainingJob,
   settings: RunSettings,
   lengths: Sequence[int],
 ) -> None:
@@ -181,7 +181,7 @@ def _own_replicas(context: tf.distribute.InputContext) -> range:
 
 
 def _trained_variables(
-  job: Job, settings: RunSettings
+  job: TrainingJob, settings: RunSettings
 ) -> dict[str, tf.Variable]:
   """Returns the variables to train; logs how many are frozen."""
   trained = {

@@ -28,19 +28,19 @@ from training import (
   losses,
   model_config,
   pretraining_distillation,
-  replaceable_results,
+  result_file_check,
   result_files,
   run_folder,
   run_lock,
 )
-from training.job import Job
 from training.metrics import WeightedMean
 from training.model_config import TokenizerRecord
 from training.pretraining_distillation import PretrainingDistillation, Teacher
 from training.pretraining_options import PretrainingOptions
 from training.run import Run, train, with_bias_correction
 from training.seeds import Command
-from training.train_step import LossFunction
+from training.trainer import LossFunction
+from training.training_job import TrainingJob
 
 
 def make_job(
@@ -48,7 +48,7 @@ def make_job(
   max_seq_length: int,
   max_predictions_per_seq: int,
   distillation: PretrainingDistillation | None = None,
-) -> Job:
+) -> TrainingJob:
   """Returns the job of pre-training a model.
 
   Args:
@@ -58,7 +58,7 @@ def make_job(
     distillation: the teacher and what the model imitates of it, if anything.
   """
   make_loss = distillation.loss_function if distillation else make_loss_function
-  return Job(
+  return TrainingJob(
     model,
     make_loss(model),
     feature_spec.PRETRAINING,
@@ -115,7 +115,7 @@ def run(options: PretrainingOptions, command: Command) -> None:
     def prepare() -> None:
       files.make_folder(output_dir)
       if evaluates:
-        replaceable_results.check_eval_results(output_dir)
+        result_file_check.check_eval_results(output_dir)
 
     workers.chief_does(prepare)
     distillation = (

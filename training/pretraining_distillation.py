@@ -38,7 +38,7 @@ from training.pretraining_options import (
   PretrainingDistillationOptions,
   PretrainingOptions,
 )
-from training.train_step import LossFunction
+from training.trainer import LossFunction
 
 _MASKED_LM_HEAD = 'cls/predictions/'
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from system import file_systems
-from training.train_step import Trainer
+from training.trainer import Trainer
 
 # The first steps compile and fill buffers, which later steps do not.
 _NUM_SKIPPED = 10

@@ -15,7 +15,7 @@ MNLI's mismatched splits have separate files, such as
 eval_results_mismatched.txt.
 
 Each job replaces its earlier results, but no file of another program (see
-`training.replaceable_results`).
+`training.result_file_check`).
 """
 
 import os
@@ -29,7 +29,7 @@ from data.tasks.examples import Example
 from data.tasks.task import Task
 from system import files
 from system.errors import UserError, shown
-from training import replaceable_results
+from training import result_file_check
 
 # Characters that would break a row, and the backslash that escapes them.
 _ESCAPES = {'\\': r'\\', '\t': r'\t', '\n': r'\n', '\r': r'\r'}
@@ -61,7 +61,7 @@ def write_eval_results(
   for line in lines:
     logging.info('  %s', line)
   path = os.path.join(output_dir, f'eval_results{suffix}.txt')
-  replaceable_results.check_path(path)
+  result_file_check.check_path(path)
   files.write_text(path, ''.join(line + '\n' for line in lines))
 
 
@@ -99,7 +99,7 @@ def write_test_results(
   """
   lines = ['\t'.join(map(str, row)) + '\n' for row in predictions.tolist()]
   path = os.path.join(output_dir, f'test_results{suffix}.tsv')
-  replaceable_results.check_path(path)
+  result_file_check.check_path(path)
   files.write_text(path, ''.join(lines))
 
 
@@ -150,7 +150,7 @@ def read_predictions(path: str) -> list[dict[str, str]]:
     UserError: the file is missing, or is not a predictions.tsv.
   """
   header, *rows = read_table(path)
-  if not replaceable_results.is_predictions_header(header):
+  if not result_file_check.is_predictions_header(header):
     raise UserError(
       f'{path} has no header with example_id and prediction: is it the '
       'predictions.tsv of a run with `do_predict`?'
@@ -164,7 +164,7 @@ def write_table(path: str, rows: Iterable[Sequence[str]]) -> None:
   Raises:
     UserError: another program wrote the existing file, which stays.
   """
-  replaceable_results.check_path(path)
+  result_file_check.check_path(path)
   lines = ['\t'.join(map(_escape, row)) + '\n' for row in rows]
   files.write_text(path, ''.join(lines))
 

@@ -28,14 +28,14 @@ from system.errors import UserError
 from system.progress import announced
 from training import (
   best_checkpoint,
-  foreign_files,
+  output_folder_check,
   resuming,
   run_folder,
   run_lock,
 )
 from training.fit import fit
-from training.job import Job
 from training.options import RunSettings
+from training.training_job import TrainingJob
 
 # With fewer labelled examples, fine-tuning depends strongly on the seed. CoLA,
 # MRPC, RTE, STS-B and WNLI have fewer; the studies that the help of
@@ -87,7 +87,7 @@ class Export:
     description: goes next to the weights, as model.json.
   """
 
-  job: Job
+  job: TrainingJob
   settings: RunSettings
   vocabulary: Sequence[str] | None = None
   description: ModelFile = model_file.UNKNOWN
@@ -115,7 +115,7 @@ class Export:
 
 
 def train(
-  job: Job,
+  job: TrainingJob,
   run: Run,
   make_source: Callable[[], RecordSource],
   evaluation: best_checkpoint.Evaluation | None = None,
@@ -155,7 +155,7 @@ def train(
     vocabulary = [*text_files.read_lines(run.vocab_file)]
   with run_lock.held(settings.output_dir):
     workers.chief_does(
-      lambda: foreign_files.check_run(
+      lambda: output_folder_check.check_run(
         settings.output_dir,
         job.model.config.to_dict(),
         vocabulary,
@@ -175,7 +175,7 @@ def train(
     _train_on(source, job, run, export, evaluation)
 
 
-def _identity(job: Job, run: Run) -> dict[str, Any]:
+def _identity(job: TrainingJob, run: Run) -> dict[str, Any]:
   """Returns everything that decides the run's weights."""
   checkpoint = run.model.checkpoint
   return {
@@ -190,7 +190,7 @@ def _identity(job: Job, run: Run) -> dict[str, Any]:
 
 def _train_on(
   source: RecordSource,
-  job: Job,
+  job: TrainingJob,
   run: Run,
   export: Export,
   evaluation: best_checkpoint.Evaluation | None,

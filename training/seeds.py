@@ -12,8 +12,8 @@ from absl import logging
 from devices import workers
 from system import files, settings, text_table
 from training import (
-  foreign_files,
   gradient_registry,
+  output_folder_check,
   resuming,
   run_folder,
   run_lock,
@@ -48,7 +48,7 @@ def run(
   output_dir = training.output_dir
   # Each seed's run has its own folder; this one holds the report.
   with run_lock.held(output_dir):
-    workers.chief_does(lambda: foreign_files.check_seeds(output_dir))
+    workers.chief_does(lambda: output_folder_check.check_seeds(output_dir))
     folders = seed_folders.of_seeds(options)
     begun = [x for x in folders.values() if resuming.has_progress(x)]
     if training.do_train:

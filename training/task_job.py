@@ -23,18 +23,18 @@ from training import (
   checkpoint_choice,
   evaluation,
   losses,
-  replaceable_results,
+  result_file_check,
   run_lock,
   seed_folders,
 )
 from training.evaluation import Splits
 from training.evaluation_options import TaskEvaluationOptions
-from training.job import Job
 from training.model_config import TokenizerRecord
 from training.seeds import Scores
 from training.task_folder import MoreScores, TaskFolder
 from training.task_job_options import TaskJobOptions
-from training.train_step import LossFunction
+from training.trainer import LossFunction
+from training.training_job import TrainingJob
 
 
 def make_labelled_task(
@@ -125,7 +125,7 @@ def check_results(folder: str, task: Task, jobs: TaskEvaluationOptions) -> None:
   Raises:
     UserError: they would; the message names the file.
   """
-  replaceable_results.check_replaceable(
+  result_file_check.check_replaceable(
     folder,
     bool(jobs.do_eval or jobs.eval_steps or jobs.calibrate),
     jobs.do_predict,
@@ -172,7 +172,7 @@ def make_classifier_job(
   max_seq_length: int,
   loss_function: LossFunction,
   fields: Sequence,
-) -> Job:
+) -> TrainingJob:
   """Returns a job of training a classifier or regressor.
 
   Args:
@@ -183,7 +183,7 @@ def make_classifier_job(
     fields: the fields of a training record.
   """
   dims = {'S': max_seq_length, 'C': task.num_outputs}
-  return Job(model, loss_function, fields, dims)
+  return TrainingJob(model, loss_function, fields, dims)
 
 
 def label_loss(

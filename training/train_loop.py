@@ -22,11 +22,11 @@ from system.progress import Progress
 from training import best_checkpoint
 from training.metrics_log import MetricsLog
 from training.options import RunSettings
-from training.pace import Pace
 from training.profiling import Profile, profiled_steps
 from training.resuming import Checkpointer
 from training.step_statistics import StepStatistics
-from training.train_step import Trainer
+from training.step_timer import StepTimer
+from training.trainer import Trainer
 
 # An object store takes a whole file at a time, and the step waits for it.
 _SECONDS_BETWEEN_UPLOADS = 30.0
@@ -63,10 +63,12 @@ def train(
     stop_request.listener(trainer.stop_request.set),
     Profile(settings.output_dir, profiled, workers.is_chief()) as profile,
     contextlib.closing(
-      _Reports(settings, Pace(settings, progress, step), evaluation)
+      _Reports(
+        settings, timer := StepTimer(settings, progress, step), evaluation
+      )
     ) as reports,
   ):
-    run = _Run(trainer, checkpointer, settings, profile, reports)
+    run = _Run(trainer, checkpointer, settings, profile, timer, reports)
     workers.chief_does(lambda: reports.resume(statistics.start))
     is_last = False
     while not is_last:
@@ -100,11 +102,8 @@ class _Run:
   checkpointer: Checkpointer
   settings: RunSettings
   profile: Profile
+  timer: StepTimer
   reports: '_Reports'
-
-  @property
-  def pace(self) -> Pace:
-    return self.reports.pace
 
   def train_to(self, stop: int, describe_batch: Callable[[int], str]) -> float:
     """Trains to the end of an interval; returns the seconds that it took.
@@ -117,18 +116,18 @@ class _Run:
     statistics = trainer.statistics
     while (step := _steps_done(trainer)) < stop:
       # The chief's clock decides for all workers.
-      time_left = self.pace.begin()
+      time_left = self.timer.begin()
       trainer.max_seconds = time_left if workers.is_chief() else math.inf
       self.profile.train(trainer, step, stop)
       step = _steps_done(trainer)
-      seconds += self.pace.end(step)
+      seconds += self.timer.end(step)
       _check_steps(statistics, self.settings, describe_batch)
       if trainer.was_stopped:
         self.save(step)
         last = self.settings.num_train_steps
         raise Stopped(f'saved at step {step} of {last}')
       if step < stop and workers.is_chief():
-        self.pace.say(statistics.means(step)['loss'])
+        self.timer.report(statistics.means(step)['loss'])
       self._save_by_the_clock(step)
     return seconds
 
@@ -143,14 +142,14 @@ class _Run:
       step, settings.save_checkpoints_steps
     ):
       return
-    if workers.from_chief(self.pace.is_save_due()):
+    if workers.from_chief(self.timer.is_save_due()):
       self.save(step)
 
   def save(self, step: int) -> None:
     # A run that resumes here does not report the steps before again.
     workers.chief_does(self.reports.flush)
     self.checkpointer.save(step)
-    self.pace.note_save()
+    self.timer.note_save()
 
 
 def is_over(
@@ -230,11 +229,11 @@ class _Reports:
   def __init__(
     self,
     settings: RunSettings,
-    pace: Pace,
+    timer: StepTimer,
     evaluation: best_checkpoint.Evaluation | None,
   ):
     self._settings = settings
-    self.pace = pace
+    self._timer = timer
     self._evaluation = evaluation
     self._metrics = MetricsLog(settings.output_dir)
     self._events: _Events | None = None
@@ -260,7 +259,7 @@ class _Reports:
       means: the interval's, by name.
     """
     self._metrics.append(step, means)
-    self.pace.say(means['loss'])
+    self._timer.report(means['loss'])
     if num_steps:
       rate = self._settings.train_batch_size * num_steps / seconds
       means = {**means, 'examples_per_second': rate}

@@ -22,10 +22,10 @@ from data.pretraining import (
   output_lock,
   shard_writer,
 )
-from data.pretraining.job import Job
 from data.pretraining.options import RecordOptions
 from data.pretraining.partitioning import Partitioning
 from data.pretraining.record_statistics import RecordStatistics
+from data.pretraining.records_job import RecordsJob
 from data.text import survey, survey_report
 from data.text.corpus import Corpus
 from data.text.tokenization import BertTokenizer
@@ -82,7 +82,7 @@ def _prepare_job(
   options: RecordOptions,
   num_workers: int,
   engine: 'BeamEngine | None',
-) -> Job:
+) -> RecordsJob:
   """Reads the vocabulary and surveys the text; see `create_records`."""
   tokenizer = BertTokenizer(vocabulary.vocab_file, vocabulary.do_lower_case)
   logging.info('reading %s', _summary(corpus.paths))
@@ -98,11 +98,11 @@ def _prepare_job(
     )
   num_bytes = sum(found.num_bytes for found in surveys)
   partitioning = Partitioning(num_bytes, len(outputs))
-  return Job(corpus, surveys, tokenizer, options, partitioning, outputs)
+  return RecordsJob(corpus, surveys, tokenizer, options, partitioning, outputs)
 
 
 def _complete_job(
-  job: Job, num_workers: int, engine: 'BeamEngine | None'
+  job: RecordsJob, num_workers: int, engine: 'BeamEngine | None'
 ) -> RecordStatistics:
   """Writes a job's missing shards, and the manifest; see `create_records`."""
   outputs = job.outputs
@@ -140,7 +140,7 @@ def _complete_job(
   return statistics
 
 
-def _require_finished_index(job: Job, shard: int) -> dict[str, Any]:
+def _require_finished_index(job: RecordsJob, shard: int) -> dict[str, Any]:
   """Returns the index of a shard that this job has just written."""
   if index := job.read_finished_index(shard):
     return index

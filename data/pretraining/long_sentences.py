@@ -10,7 +10,7 @@ Letters: T tokens, V vocabulary.
 import numpy as np
 
 from data.pretraining.pairs import Block, max_pair_tokens
-from system.compiled import compiled
+from system.numba_jit import jit
 
 # Truncation removes half a piece from a pair on average, so smaller pieces lose
 # fewer tokens; but they also make more and shorter sentences. 8 was not tuned.
@@ -50,7 +50,7 @@ def cut(block: Block, continuation: np.ndarray, max_seq_length: int) -> Block:
   return Block(block.tokens, sentences, documents)
 
 
-@compiled
+@jit
 def _mark_starts(sentences, is_word, max_tokens, piece_tokens, is_start):
   """Sets `is_start`, bool [T], where a sentence or a piece of one begins."""
   for i in range(len(sentences) - 1):
@@ -65,7 +65,7 @@ def _mark_starts(sentences, is_word, max_tokens, piece_tokens, is_start):
         is_start[start] = True
 
 
-@compiled
+@jit
 def _next_start(is_word, start, end, size, max_tokens):
   """Returns where the piece after that at `start` begins; `end` if none does.
 

@@ -17,7 +17,7 @@ from system import files, threads
 from system.errors import UserError
 
 if TYPE_CHECKING:
-  from data.pretraining.job import Job
+  from data.pretraining.records_job import RecordsJob
 
 _REMEDY = 'repeat the command that made them; it makes what is missing'
 
@@ -31,7 +31,7 @@ def total_statistics(indexes: Sequence[dict[str, Any]]) -> RecordStatistics:
   return functools.reduce(RecordStatistics.__add__, parts)
 
 
-def write(job: 'Job', indexes: Sequence[dict[str, Any]]) -> None:
+def write(job: 'RecordsJob', indexes: Sequence[dict[str, Any]]) -> None:
   """Writes the manifest of a job whose shards are all complete.
 
   If the shards are in several folders, each folder has a manifest, which lists
@@ -51,7 +51,9 @@ def write(job: 'Job', indexes: Sequence[dict[str, Any]]) -> None:
 
 
 def _content(
-  job: 'Job', indexes: Sequence[dict[str, Any]], entries: list[dict[str, Any]]
+  job: 'RecordsJob',
+  indexes: Sequence[dict[str, Any]],
+  entries: list[dict[str, Any]],
 ) -> dict[str, Any]:
   statistics = total_statistics(indexes)
   return {
@@ -97,7 +99,7 @@ class Manifest:
 
   Attributes:
     path: the manifest's path.
-    fingerprint: identifies the records; see `Job.fingerprint`.
+    fingerprint: identifies the records; see `RecordsJob.fingerprint`.
     options: the settings of the records.
     do_lower_case: whether their text was lower-cased.
     vocab_checksum: the checksum of their vocabulary.
@@ -153,7 +155,7 @@ def _manifest_path(path: str, index: dict[str, Any]) -> str | None:
 def _read_index(path: str) -> dict[str, Any]:
   """Returns a record file's index.
 
-  Its `details` are those of `Job.index_details`, {} if it has none.
+  Its `details` are those of `RecordsJob.index_details`, {} if it has none.
   """
   index = file_names.index_path(path)
   content = files.read_json(index) if files.exists(index) else {}

@@ -12,7 +12,7 @@ import numpy as np
 
 from data.pretraining.options import MaskingOptions
 from data.pretraining.randomness import below, stream, uniform
-from system.compiled import compiled
+from system.numba_jit import jit
 
 _MASK_SHARE = 0.8
 _KEEP_SHARE = 0.1  # The rest, 0.1, becomes a random token.
@@ -127,7 +127,7 @@ def mask(
   return masks
 
 
-@compiled
+@jit
 def mask_rows(
   ids,
   lengths,
@@ -176,7 +176,7 @@ def mask_rows(
         ids[row, position] = other
 
 
-@compiled
+@jit
 def _find_units(ids, length, first_sep, continuation, starts):
   """Fills `starts` with the units' first positions, and the last one's end.
 
@@ -196,7 +196,7 @@ def _find_units(ids, length, first_sep, continuation, starts):
   return count
 
 
-@compiled
+@jit
 def _choose(state, starts, first_sep, budget, span_lengths, order, chosen):
   """Marks the tokens to mask in `chosen`; returns the next state."""
   num_units = len(starts) - 1
@@ -224,14 +224,14 @@ def _choose(state, starts, first_sep, budget, span_lengths, order, chosen):
   return state
 
 
-@compiled
+@jit
 def _num_tokens(starts, first, last, first_sep):
   """Counts the tokens of units first to last - 1, without [SEP]."""
   tokens = starts[last] - starts[first]
   return tokens - (starts[first] < first_sep < starts[last])
 
 
-@compiled
+@jit
 def _shorten(starts, first, last, first_sep, budget):
   """Shortens a span until it is in one segment and fits the budget.
 
@@ -247,7 +247,7 @@ def _shorten(starts, first, last, first_sep, budget):
   return last
 
 
-@compiled
+@jit
 def _overlaps(chosen, start, end):
   """Returns whether any position from start to end - 1 is chosen already."""
   num_chosen = 0
@@ -256,7 +256,7 @@ def _overlaps(chosen, start, end):
   return num_chosen > 0
 
 
-@compiled
+@jit
 def record_states(key, numbers):
   """Returns the first state of each numbered record's stream; uint64 [N]."""
   states = np.empty(len(numbers), np.uint64)

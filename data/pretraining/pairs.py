@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.pretraining.randomness import below, stream, uniform
-from system.compiled import compiled
+from system.numba_jit import jit
 
 _RANDOM_NEXT_SHARE = 0.5
 # google-research/bert draws this often until it gets another document; then it
@@ -98,7 +98,7 @@ def sample_pairs(
   return Pairs(*columns).take(slice(count))
 
 
-@compiled
+@jit
 def _sample(
   sentences,
   documents,
@@ -150,7 +150,7 @@ def _sample(
   return count
 
 
-@compiled
+@jit
 def _target_length(state, max_tokens, short_seq_prob):
   """Draws a document's target length in tokens; returns the next state too."""
   state, draw = uniform(state)
@@ -160,7 +160,7 @@ def _target_length(state, max_tokens, short_seq_prob):
   return state, 2 + more
 
 
-@compiled
+@jit
 def _chunk_end(sentences, start, end, length):
   """Returns where a chunk of sentences that begins at `start` ends.
 
@@ -173,7 +173,7 @@ def _chunk_end(sentences, start, end, length):
   return stop
 
 
-@compiled
+@jit
 def _draw_random_next(state, sentences, documents, own, length):
   """Draws a span of another document of about `length` tokens.
 
@@ -191,7 +191,7 @@ def _draw_random_next(state, sentences, documents, own, length):
   return state, sentences[first + more], sentences[stop]
 
 
-@compiled
+@jit
 def _truncate(state, a, a_end, b, b_end, max_tokens):
   """Truncates a pair to `max_tokens`; returns the next state and the spans.
 

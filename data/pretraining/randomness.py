@@ -11,7 +11,7 @@ import hashlib
 
 import numpy as np
 
-from system.compiled import compiled
+from system.numba_jit import jit
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -32,7 +32,7 @@ def stream_key(random_seed: int, *purpose: int) -> np.uint64:
   return np.uint64(int.from_bytes(digest, 'little'))
 
 
-@compiled
+@jit
 def mix(value):
   """Mixes the bits of a uint64."""
   value = (value ^ (value >> _30)) * _MIX_1
@@ -40,27 +40,27 @@ def mix(value):
   return value ^ (value >> _31)
 
 
-@compiled
+@jit
 def stream(key, number):
   """Returns the first state of stream `number` of a family; uint64."""
   return mix(key + np.uint64(number + 1) * _STEP)
 
 
-@compiled
+@jit
 def uniform(state):
   """Draws a float64 from [0, 1); returns the next state and the draw."""
   state = state + _STEP
   return state, float(mix(state) >> _11) * _2_TO_MINUS_53
 
 
-@compiled
+@jit
 def below(state, count):
   """Draws an int64 from [0, count); returns the next state and the draw."""
   state, draw = uniform(state)
   return state, np.int64(draw * count)
 
 
-@compiled
+@jit
 def _sort_keys(key, count):
   keys = np.empty(count, np.uint64)
   for i in range(count):

@@ -19,7 +19,7 @@ from data.pretraining.options import RecordOptions
 from data.records import feature_spec, serialization
 from data.records.framing import frame_all
 from data.records.serialization import Layout, serialize_rows
-from system.compiled import compiled
+from system.numba_jit import jit
 
 
 class Recipe(NamedTuple):
@@ -82,7 +82,7 @@ def columns_of(
   return columns
 
 
-@compiled
+@jit
 def make_rows(tokens, pairs, order, key, recipe):
   """Makes records `[CLS] A [SEP] B [SEP]`, padded with zeros and masked.
 
@@ -135,7 +135,7 @@ def make_rows(tokens, pairs, order, key, recipe):
   return rows
 
 
-@compiled
+@jit
 def _join(tokens, a_start, b_start, first_sep, length, recipe, row):
   """Fills the ids, the mask and the segments of a row, which are zero."""
   size = recipe.max_seq_length
@@ -153,7 +153,7 @@ def _join(tokens, a_start, b_start, first_sep, length, recipe, row):
     row[2 * size + i] = 1
 
 
-@compiled
+@jit
 def make_framed(tokens, pairs, order, key, recipe, tables):
   """Makes records and frames them.
 

@@ -21,8 +21,8 @@ import psutil
 from data.pretraining import blocks
 from data.pretraining.block_records import BlockRecords
 from data.pretraining.blocks import MapFunction, Split
-from data.pretraining.job import Job
 from data.pretraining.record_statistics import RecordStatistics
+from data.pretraining.records_job import RecordsJob
 from data.records.record_writer import RecordWriter
 from data.text.corpus import Corpus, split_sentences
 from system import processes
@@ -42,7 +42,9 @@ class _Slice(NamedTuple):
   record_bytes: float  # Mean bytes of text per record.
 
 
-def write_shards(job: Job, shards: Collection[int], num_workers: int) -> None:
+def write_shards(
+  job: RecordsJob, shards: Collection[int], num_workers: int
+) -> None:
   """Writes some of a job's shards.
 
   Args:
@@ -95,7 +97,7 @@ def _splitter(corpus: Corpus, num_workers: int) -> Iterator[Split]:
 
 
 def _slices(
-  job: Job,
+  job: RecordsJob,
   shards: Collection[int],
   map_function: MapFunction,
   split: Split,
@@ -129,7 +131,7 @@ def _slices(
 
 
 def _write_shard(
-  job: Job,
+  job: RecordsJob,
   shard: int,
   slices: Iterable[_Slice],
   map_function: MapFunction,
@@ -156,7 +158,7 @@ def _write_shard(
 class _JobProgress:
   """Shows a job's progress; use as a context manager."""
 
-  def __init__(self, job: Job, shards: Collection[int]):
+  def __init__(self, job: RecordsJob, shards: Collection[int]):
     share = len(shards) / len(job.outputs)
     self._progress = Progress(round(job.partitioning.num_bytes * share), 'B')
     self._process = psutil.Process()

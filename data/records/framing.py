@@ -9,7 +9,7 @@ The checksum is CRC-32C (Castagnoli), masked as TFRecord does: rotated right by
 import numpy as np
 
 from data.records.serialization import Serialized
-from system.compiled import compiled
+from system.numba_jit import jit
 
 HEADER_BYTES = 8 + 4
 CHECKSUM_BYTES = 4
@@ -82,7 +82,7 @@ def frame_one(record: bytes) -> bytes:
   return frame(Serialized(buffer, np.array([len(record)]))).buffer.tobytes()
 
 
-@compiled
+@jit
 def frame_all(source, ends, tables):
   """Puts frames around the records of `Serialized`; returns its new arrays."""
   target = np.empty(len(source) + FRAME_BYTES * len(ends), np.uint8)
@@ -103,7 +103,7 @@ def frame_all(source, ends, tables):
   return target, framed_ends
 
 
-@compiled
+@jit
 def _find_ends(framed, num_left, ends, tables):
   """Fills `ends`; returns the number of records, an index of `_DAMAGES`."""
   count, at = 0, 0
@@ -127,7 +127,7 @@ def _find_ends(framed, num_left, ends, tables):
   return count, 0
 
 
-@compiled
+@jit
 def _put_checksum(buffer, start, end, tables):
   """Writes the masked checksum of buffer[start:end] at `end`."""
   masked = _checksum(buffer, start, end, tables)
@@ -135,7 +135,7 @@ def _put_checksum(buffer, start, end, tables):
     buffer[end + i] = (masked >> np.uint32(8 * i)) & _0xFF
 
 
-@compiled
+@jit
 def _checksum(buffer, start, end, tables):
   """Returns the masked checksum of buffer[start:end], a uint32."""
   crc = _ALL_ONES
@@ -161,7 +161,7 @@ def _checksum(buffer, start, end, tables):
   return np.uint32(((crc >> _15) | (crc << _17)) + _MASK_DELTA)
 
 
-@compiled
+@jit
 def _word(buffer, at):
   """Reads a little-endian uint32."""
   return (

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.records.feature_spec import Field
-from system.compiled import compiled
+from system.numba_jit import jit
 
 # Tags of protocol buffers: the field's number * 8 + 2; a length and that many
 # bytes follow. In this order: Example.features, Features.feature, the key and
@@ -96,7 +96,7 @@ def serialize(
   return Serialized(*serialize_rows(rows, layout))
 
 
-@compiled
+@jit
 def serialize_rows(rows, layout):
   """Serializes records whose values are side by side.
 
@@ -128,13 +128,13 @@ def serialize_rows(rows, layout):
   return buffer, ends
 
 
-@compiled
+@jit
 def _start(ends, number):
   """Returns where a part begins, given where all parts end."""
   return ends[number - 1] if number else 0
 
 
-@compiled
+@jit
 def _packed_size(row, layout, field):
   """Returns the bytes of a field's packed values."""
   start, end = _start(layout.ends, field), layout.ends[field]
@@ -146,20 +146,20 @@ def _packed_size(row, layout, field):
   return size
 
 
-@compiled
+@jit
 def _with_header(size):
   """Returns the bytes of a tag, a length and `size` bytes."""
   return 1 + _varint_size(size) + size
 
 
-@compiled
+@jit
 def _entry_size(packed, layout, field):
   """Returns the bytes of a field's entry, without its header."""
   key = layout.key_ends[field] - _start(layout.key_ends, field)
   return key + _with_header(_with_header(_with_header(packed)))
 
 
-@compiled
+@jit
 def _put_entry(buffer, at, row, packed, layout, field):
   """Writes a field's entry; returns the position after it."""
   values = _with_header(packed)
@@ -180,7 +180,7 @@ def _put_entry(buffer, at, row, packed, layout, field):
   return at
 
 
-@compiled
+@jit
 def _varint_size(value):
   size = 1
   rest = np.uint64(value) >> _7
@@ -190,7 +190,7 @@ def _varint_size(value):
   return size
 
 
-@compiled
+@jit
 def _put_varint(buffer, at, value):
   """Writes a varint and returns the position after it.
 
@@ -206,7 +206,7 @@ def _put_varint(buffer, at, value):
   return at + 1
 
 
-@compiled
+@jit
 def _put_float(buffer, at, bits):
   """Writes the lowest four bytes of `bits`; returns the position after them."""
   for i in range(4):
@@ -214,7 +214,7 @@ def _put_float(buffer, at, bits):
   return at + 4
 
 
-@compiled
+@jit
 def _put_header(buffer, at, tag, length):
   """Writes a tag and a length; returns the position after them."""
   buffer[at] = tag

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from data.tasks.examples import Example, Fields
 from data.tasks.task import MissingSplit, Task
-from data.text.tfds_rows import TfdsSource
+from data.text.tfds_source import TfdsSource
 from system.errors import UserError, listed, shown
 
 

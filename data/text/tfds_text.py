@@ -14,7 +14,7 @@ import re
 from data.text.corpus_options import CorpusOptions
 from data.text.document import DocumentMaker
 from data.text.text_formats import Documents, Input
-from data.text.tfds_rows import TfdsSource
+from data.text.tfds_source import TfdsSource
 from system.errors import UserError
 
 _INPUT = re.compile(r'([^:]+(?::\d[\d.]*)?)(?::([a-zA-Z_][^:]*(?:\[.*\])?))?')

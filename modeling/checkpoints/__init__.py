@@ -5,7 +5,7 @@ model_file      model.json: how the model was trained, and checksums
 embedded_encoder  the encoder that comes with this project
 recorded_casing whether its text was lower-cased
 tensor_bundle   a TensorFlow checkpoint's two files
-bundle_files    whether both are complete
+bundle_check    whether both are complete
 file_names      names of a checkpoint's files, and of those that describe it
 hugging_face    the names, layout and configuration of Hugging Face's models
 hugging_face_reader  a BERT in a Hugging Face folder

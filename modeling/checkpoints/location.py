@@ -17,7 +17,7 @@ from absl import logging
 from google.protobuf import text_encoding
 
 from modeling.checkpoints import (
-  bundle_files,
+  bundle_check,
   export_file,
   file_names,
   hugging_face_reader,
@@ -180,7 +180,7 @@ class Checkpoint:
     if self.is_hugging_face:
       hugging_face_reader.check_files(self.prefix)
     else:
-      bundle_files.check(self.prefix)
+      bundle_check.check(self.prefix)
       self.description()
 
   def check_recorded(self) -> None:

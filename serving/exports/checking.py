@@ -6,8 +6,7 @@ The process runs one of the scripts of `checkers/` as
 
 WORK holds request.json (the head, the texts or pairs, the maximum length) and
 features.npz; the script adds answer.json (tokens' ids, labels, versions, and
-the modules that it imported) and outputs.npz. -I keeps this project's tree and
-the user's variables out of the process.
+the modules that it imported) and outputs.npz.
 
 Tested by `tests/serving/exports/exporting_test.py`.
 """
@@ -16,20 +15,18 @@ import dataclasses
 import json
 import os
 import pathlib
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from serving import transformers_model
+from serving.exports import isolated_script
 from serving.exports.format import Format
 from serving.exports.parts import Parts
 from serving.exports.reference import Reference
 from system.errors import UserError, shown
 
-_CHECKERS = pathlib.Path(__file__).parent / 'checkers'
 # What proves nothing of an ecosystem if its checker imports it, unless it
 # belongs to the ecosystem (`Format.may_import`).
 FOREIGN = (
@@ -38,7 +35,6 @@ FOREIGN = (
   'cli',
 )
 _NUM_SHOWN = 5
-_MAX_ERROR = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +111,8 @@ def answers(
   """
   with tempfile.TemporaryDirectory() as work:
     _write_request(work, chosen, parts, reference, model_file)
-    run_script(python, chosen.checker, folder, work, what='loaded')
+    script = os.path.join('checkers', chosen.checker)
+    isolated_script.run(python, script, folder, work, action='loaded')
     answer = json.loads(pathlib.Path(work, 'answer.json').read_text())
     with np.load(os.path.join(work, 'outputs.npz'), allow_pickle=False) as file:
       outputs = dict(file)
@@ -141,36 +138,6 @@ def _write_request(
   }
   pathlib.Path(work, 'request.json').write_text(json.dumps(request))
   np.savez(os.path.join(work, 'features.npz'), **reference.features)
-
-
-def run_script(
-  python: str, name: str, *arguments: str, what: str = 'written'
-) -> None:
-  """Runs one of the scripts of `checkers/` in a separate process.
-
-  Args:
-    python: the interpreter.
-    name: the script's file name.
-    *arguments: the script's.
-    what: what the script does to the export, for the message.
-
-  Raises:
-    UserError: it fails; the end of its output is shown.
-  """
-  environment = {**os.environ, **transformers_model.ENVIRONMENT}
-  # Of this process. That of `python` may have no legacy Keras.
-  environment.pop('TF_USE_LEGACY_KERAS', None)
-  done = subprocess.run(
-    [python, '-I', str(_CHECKERS / name), *arguments],
-    env=environment,
-    capture_output=True,
-    text=True,
-  )
-  if done.returncode:
-    raise UserError(
-      f'the export cannot be {what}: {name}, run by {python}, failed with '
-      f'status {done.returncode}: {done.stderr[-_MAX_ERROR:].strip()}'
-    )
 
 
 def _compared(

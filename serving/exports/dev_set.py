@@ -20,7 +20,7 @@ from serving.exports.parts import Parts
 from serving.text_model import Text
 from system import settings
 from system.errors import UserError
-from training import model_settings
+from training import inherited_settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +79,7 @@ def read(parts: Parts, data_dir: str | None = None) -> DevSet:
   if options.is_custom and record:
     # The model has the labels: the file that run.json names may be gone.
     kept = given.keys() - ({'labels_file'} if record.labels else set())
-    options = model_settings.task_of_model(options, record, folder, kept)
+    options = inherited_settings.task_of_model(options, record, folder, kept)
     # A copy may lack labels.txt.
     if not options.labels and not label_order.find(label_folders):
       options = dataclasses.replace(options, labels=record.labels)

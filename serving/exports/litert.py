@@ -28,12 +28,12 @@ from modeling.attention import PADDING_SCORE, padding_scores
 from modeling.encoder import LowerStates
 from modeling.models import released_variables
 from serving import litert_model
-from serving.exports import checking, conformance, heads, hugging_face
+from serving.exports import conformance, heads, hugging_face, isolated_script
 from serving.exports.format import Format, Variant, VariantJob
 from serving.exports.parts import Parts
 from system import files
 
-_SCRIPT = 'litert_convert.py'
+_SCRIPT = 'converters/litert.py'
 # What padding gets added to its attention scores. PADDING_SCORE in int8 would
 # leave no bits to the scores; e^-12 is below what the softmax resolves, 2^-8.
 _STATIC_PADDING_SCORE = -12.0
@@ -114,7 +114,7 @@ def _convert(
     if features is not None:
       arguments.append(os.path.join(work, 'features.npz'))
       np.savez(arguments[-1], **_padded(features, parts.max_seq_length))
-    checking.run_script(sys.executable, _SCRIPT, *arguments)
+    isolated_script.run(sys.executable, _SCRIPT, *arguments, action='written')
     with open(target, 'rb') as found, files.open_write(path, 'wb') as file:
       file.write(found.read())
 

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from benchmarks.training_jobs import Job, step_flops
+from benchmarks.training_jobs import BenchmarkJob, step_flops
 
-_JOB = Job(
+_JOB = BenchmarkJob(
   'pretraining',
   '2/128',
   vocab_file='vocab.txt',
@@ -18,7 +18,7 @@ _JOB = Job(
 
 
 def test_jobs_survive_json():
-  assert Job.from_json(_JOB.to_json()) == _JOB
+  assert BenchmarkJob.from_json(_JOB.to_json()) == _JOB
 
 
 def test_tf32_is_float32_with_rounded_products():

@@ -5,9 +5,9 @@ import sys
 import pytest
 
 from benchmarks import training_start
-from benchmarks.training_jobs import Job
+from benchmarks.training_jobs import BenchmarkJob
 
-_JOB = Job(
+_JOB = BenchmarkJob(
   'start',
   '2/128',
   vocab_file='vocab.txt',

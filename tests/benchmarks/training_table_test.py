@@ -5,9 +5,9 @@ import types
 import pytest
 
 from benchmarks import training_table
-from benchmarks.training_jobs import Job, step_flops
+from benchmarks.training_jobs import BenchmarkJob, step_flops
 
-_JOB = Job(
+_JOB = BenchmarkJob(
   'pretraining',
   '2/128',
   vocab_file='vocab.txt',

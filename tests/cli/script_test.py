@@ -113,7 +113,7 @@ def test_tensorflow_uses_the_models_keras(monkeypatch, given, kept):
 @pytest.mark.parametrize(
   ('logger', 'level', 'module', 'is_shown'),
   [
-    ('absl', logging.INFO, 'pace', True),
+    ('absl', logging.INFO, 'step_timer', True),
     ('absl', logging.DEBUG, 'load_report', True),
     ('absl', logging.INFO, 'functional_saver', False),
     ('absl', logging.WARNING, 'functional_saver', True),

@@ -10,10 +10,10 @@ import tiny_dump
 from tiny_dump import MANIFEST, ROWS, WORDS
 
 from data.tasks import glue
-from distillation import merged_dump, patient_kd, soft_labels
+from distillation import patient_kd, soft_labels, student_dump
 from distillation.dump_options import DumpOptions
-from distillation.merged_dump import StudentInput
 from distillation.patient_kd import PatientKd
+from distillation.student_dump import StudentInput
 from distillation.student_options import StudentOptions
 from modeling.configs import BertConfig
 from modeling.models import Classifier
@@ -241,7 +241,7 @@ def test_records_with_other_states_than_the_manifest_says_are_named(
 def test_a_merged_dump_drops_the_states_and_is_refused(tmp_path, tokenizer):
   dumps = [_write(tmp_path / name, tokenizer) for name in ('a', 'b')]
   student = StudentInput(SST2, tokenizer, 8)
-  merged = merged_dump.make(dumps, 'x', student, 1.0, str(tmp_path / 'merged'))
+  merged = student_dump.make(dumps, 'x', student, 1.0, str(tmp_path / 'merged'))
   assert merged.manifest.cls_layers == []
   assert [row.cls_states for row in merged.rows()] == [None] * 3
   options = StudentOptions(patient_weight=0.5)
@@ -259,6 +259,6 @@ def test_states_stay_with_a_text_that_is_tokenized_again(tmp_path, tokenizer):
   dump = _write(tmp_path / 'a', tokenizer)
   other = tiny_dump.make_tokenizer(tmp_path, [*WORDS[:-2], 'film', 'bad'])
   student = StudentInput(SST2, other, 8)
-  own = merged_dump.make([dump], 'x', student, 1.0, str(tmp_path / 'own'))
+  own = student_dump.make([dump], 'x', student, 1.0, str(tmp_path / 'own'))
   assert own.manifest.cls_layers == [1, 3]
   np.testing.assert_array_equal([row.cls_states for row in own.rows()], STATES)

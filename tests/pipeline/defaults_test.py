@@ -10,7 +10,7 @@ from modeling import configs
 from pipeline import defaults
 from pipeline.models import DUMP, ENCODER, FINE_TUNED, Models, Teacher
 from pipeline.options import ChoiceOptions
-from pipeline.texts import Texts
+from pipeline.text_statistics import TextStatistics
 from system.errors import UserError
 
 
@@ -27,7 +27,7 @@ def _choose(
 ):
   values = np.sort(np.array(lengths))
   num = {'train': num_train, 'dev': 9, 'transfer': num_transfer}
-  texts = Texts(num, {'train': values, 'transfer': values}, {})
+  texts = TextStatistics(num, {'train': values, 'transfer': values}, {})
   manifest = types.SimpleNamespace(max_seq_length=48) if kind == DUMP else None
   config = configs.compact_config(teacher, 100)
   found = Models(

@@ -12,7 +12,7 @@ import tiny_pipeline
 
 from data.tasks import labelled
 from modeling import configs
-from pipeline import cost, defaults, stages
+from pipeline import defaults, estimates, stages
 from pipeline.models import (
   DUMP,
   ENCODER,
@@ -22,7 +22,7 @@ from pipeline.models import (
   Teacher,
 )
 from pipeline.plan import Plan
-from pipeline.texts import Texts
+from pipeline.text_statistics import TextStatistics
 from system import files
 
 
@@ -39,7 +39,7 @@ def _plan(folder, kind=ENCODER, vocab_file='v', is_converted=False, **changes):
   data = labelled.read(options.source)
   lengths = np.array([10])
   num = {'train': 128, 'dev': 16, 'test': 16, 'transfer': 168}
-  texts = Texts(num, {'train': lengths, 'transfer': lengths}, {})
+  texts = TextStatistics(num, {'train': lengths, 'transfer': lengths}, {})
   config = None if kind == DUMP else configs.compact_config('4/256', 100)
   manifest = types.SimpleNamespace(max_seq_length=32) if kind == DUMP else None
   teacher = Teacher(
@@ -243,10 +243,10 @@ def test_the_times_are_those_of_models_texts_and_epochs(folder):
   seconds = {stage.step.name: stage.seconds for stage in stages.make(plan)}
   student, teacher = plan.models.student, plan.models.teacher.config
   for name, work in (
-    ('teacher', cost.Work(teacher, 4 * 128, 16, 10, 32)),
-    ('dump', cost.Work(teacher, 0, 168, 10)),
-    ('distilled', cost.Work(student, 3 * 168, 16, 10, 32)),
-    ('labels-only', cost.Work(student, 2 * 128, 16, 10, 32)),
+    ('teacher', estimates.Work(teacher, 4 * 128, 16, 10, 32)),
+    ('dump', estimates.Work(teacher, 0, 168, 10)),
+    ('distilled', estimates.Work(student, 3 * 168, 16, 10, 32)),
+    ('labels-only', estimates.Work(student, 2 * 128, 16, 10, 32)),
   ):
     assert seconds[name] == pytest.approx(work.seconds(1e11), rel=1e-12), name
 
@@ -254,6 +254,8 @@ def test_the_times_are_those_of_models_texts_and_epochs(folder):
 def test_all_models_that_are_trained_take_space(folder):
   plan = _plan(folder)
   student, teacher = plan.models.student, plan.models.teacher.config
-  assert stages.disk_bytes(plan) == cost.disk_bytes(student, student, teacher)
+  assert stages.disk_bytes(plan) == estimates.disk_bytes(
+    student, student, teacher
+  )
   plan = _plan(folder, FINE_TUNED, labels_only=False, **_FIXED)
-  assert stages.disk_bytes(plan) == cost.disk_bytes(student)
+  assert stages.disk_bytes(plan) == estimates.disk_bytes(student)

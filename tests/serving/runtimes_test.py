@@ -9,7 +9,7 @@ import pytest
 
 from modeling.checkpoints import export_file
 from modeling.checkpoints.export_file import ExportRecord
-from serving import export_record, runtimes
+from serving import export_folder, runtimes
 from serving.model import Model
 from system.errors import UserError
 
@@ -124,4 +124,4 @@ def test_the_longest_input_is_that_of_the_files(
   pathlib.Path(tmp_path, 'config.json').write_text(json.dumps(config))
   path = pathlib.Path(tmp_path, 'tokenizer_config.json')
   path.write_text(json.dumps(tokenizer))
-  assert export_record.longest_input(str(tmp_path)) == expected
+  assert export_folder.longest_input(str(tmp_path)) == expected

@@ -11,7 +11,7 @@ import tiny_dump
 from distillation import dump_manifest, dump_shards, logits_dump
 from system.errors import UserError
 from tools import combine_dumps
-from training import foreign_files, run_folder
+from training import output_folder_check, run_folder
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_the_tool_refuses_what_it_must_not_combine(
   with pytest.raises(UserError, match='the dumps differ in teacher_checksum'):
     _main(monkeypatch, folders[0], other.folder, output_dir=both)
   # Another command makes a dump there.
-  run_folder.claim(run, {'script': foreign_files.DUMP_SCRIPT}, False)
+  run_folder.claim(run, {'script': output_folder_check.DUMP_SCRIPT}, False)
   with pytest.raises(UserError, match='output_dir=.*/run is the folder of a r'):
     _main(monkeypatch, *folders, output_dir=run)
   _main(monkeypatch, *folders, output_dir=both)

@@ -69,16 +69,16 @@ import os, pathlib, sys
 import tensorflow as tf
 import tiny_training
 from system import xla
-from training import train_step
+from training import trainer
 
 cache, folder = map(pathlib.Path, sys.argv[1:])
-compile = train_step.StepCompiler.compile
+compile = trainer.StepCompiler.compile
 
 def compile_and_count(self, signatures, *more):
   compile(self, signatures, *more)
   print('ahead', len(signatures), len(list(cache.iterdir())))
 
-train_step.StepCompiler.compile = compile_and_count
+trainer.StepCompiler.compile = compile_and_count
 source = tiny_training.make_source(folder / 'records')
 settings = tiny_training.make_settings(folder / 'out', num_steps=4)
 xla.choose('true')

@@ -9,7 +9,7 @@ import pytest
 from data.tasks import custom, glue
 from data.tasks.examples import Example
 from system.errors import UserError
-from training import replaceable_results, result_files
+from training import result_file_check, result_files
 
 
 def _write(path, task, examples, decisions, probabilities):
@@ -86,7 +86,7 @@ def test_a_rate_that_is_unknown_is_null(tmp_path, caplog):
   speed = {'examples_per_second': None, 'split': 'test'}
   assert json.loads(path.read_text()) == speed
   # It is a result, which the next run replaces.
-  replaceable_results.check_replaceable(str(tmp_path), True, False)
+  result_file_check.check_replaceable(str(tmp_path), True, False)
 
 
 def test_examples_without_labels_have_no_label_column(tmp_path):

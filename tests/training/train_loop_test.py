@@ -15,9 +15,9 @@ from tiny_training import exported, make_settings, make_source, train
 from system import files, stop_request
 from system.errors import Stopped, UserError
 from training import train_loop
-from training.pace import Pace
 from training.profiling import profiled_steps
 from training.resuming import Checkpointer
+from training.step_timer import StepTimer
 
 
 @pytest.fixture(scope='module')
@@ -66,7 +66,9 @@ def fast_clock(monkeypatch):
   The host then takes control after each step, and logs a line.
   """
   clock = functools.partial(next, itertools.count(0.0, 10.0))
-  monkeypatch.setattr(train_loop, 'Pace', functools.partial(Pace, clock=clock))
+  monkeypatch.setattr(
+    train_loop, 'StepTimer', functools.partial(StepTimer, clock=clock)
+  )
 
 
 @pytest.fixture
@@ -138,7 +140,7 @@ def test_a_run_that_is_killed_after_a_save_by_the_clock_resumes_there(
   if num_replicas > 1:
     whole = tmp_path / 'alone'
     with monkeypatch.context() as patch:
-      patch.setattr(train_loop, 'Pace', Pace)
+      patch.setattr(train_loop, 'StepTimer', StepTimer)
       run(whole)
     saves.clear()
   written = Checkpointer._write

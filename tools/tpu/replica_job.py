@@ -30,13 +30,13 @@ from modeling.models import PreTrainer
 from system.errors import UserError
 from system.file_systems import local_path
 from training import fine_tuning, fit, model_config, pretraining, task_job
-from training.job import Job
 from training.model_config import TokenizerRecord
 from training.options import RunSettings
 from training.pretraining_distillation import PretrainingDistillation
 from training.pretraining_options import PretrainingOptions
 from training.run import with_bias_correction
 from training.task_job_options import TaskJobOptions
+from training.training_job import TrainingJob
 
 FLAGS = flags.FLAGS
 
@@ -219,7 +219,7 @@ def _settings(options: TaskJobOptions) -> RunSettings:
 
 
 def _training(
-  job: Job,
+  job: TrainingJob,
   settings: RunSettings,
   num_replicas: int,
   forward: Callable[[int], int] | None,

@@ -23,12 +23,12 @@ from apache_beam.runners.runner import PipelineState
 
 from data.pretraining.beam import (
   direct_runner,
-  pipeline_options,
+  option_checks,
   record_transforms,
   remote_files,
   survey_transforms,
 )
-from data.pretraining.job import Job
+from data.pretraining.records_job import RecordsJob
 from data.records import file_names
 from data.text import survey
 from data.text.corpus import Corpus
@@ -64,7 +64,7 @@ class BeamEngine:
     self._is_direct = runner == 'DirectRunner'
     if not logging.level_debug():
       _silence_beam()
-    self._flags = pipeline_options.check_options(runner, options)
+    self._flags = option_checks.check_options(runner, options)
     # Those of s3:// and hdfs:// need them, before there is a pipeline.
     FileSystems.set_options(PipelineOptions(self._flags))
     file_systems.use_for_remote(remote_files)
@@ -77,7 +77,7 @@ class BeamEngine:
       outputs: the shards; workers write the surveys next to them.
     """
     inputs = [] if corpus.options.input_format == 'tfds' else corpus.paths
-    pipeline_options.check_paths(self._runner, [*inputs, *outputs])
+    option_checks.check_paths(self._runner, [*inputs, *outputs])
     folder, name = os.path.split(file_names.shard_stem(outputs[0]))
     name = f'{name}.survey'
     temporary_files.remove_abandoned(folder, rf'\.?{re.escape(name)}.*')
@@ -93,7 +93,7 @@ class BeamEngine:
     survey.require_documents(corpus, surveys)
     return surveys
 
-  def write(self, job: Job, missing: Collection[int]) -> None:
+  def write(self, job: RecordsJob, missing: Collection[int]) -> None:
     """Writes shards, like `data.pretraining.shard_writer.write_shards`.
 
     Uses the parts that a killed run of the same job left next to the shards,
@@ -171,7 +171,7 @@ def _silence_beam() -> None:
 
 
 def _make_task(
-  job: Job, shards: frozenset[int], folder: str
+  job: RecordsJob, shards: frozenset[int], folder: str
 ) -> record_transforms.Task:
   """Makes the task of writing shards; finds the parts that exist already."""
   folder = os.path.join(folder, job.fingerprint[:16])

@@ -25,8 +25,8 @@ from apache_beam.utils.shared import Shared
 from data.pretraining import blocks
 from data.pretraining.beam import remote_files
 from data.pretraining.block_records import BlockRecords
-from data.pretraining.job import Job
 from data.pretraining.record_statistics import RecordStatistics
+from data.pretraining.records_job import RecordsJob
 from data.records import file_names, record_reader, record_writer
 from system import file_systems, files
 from system.errors import UserError
@@ -76,7 +76,7 @@ class Task:
     ready: parts of an earlier run.
   """
 
-  job: Job
+  job: RecordsJob
   shards: frozenset[int]
   folder: str
   ready: Mapping[tuple[int, int], Part]

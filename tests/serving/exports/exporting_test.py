@@ -10,7 +10,13 @@ import sys
 import numpy as np
 import pytest
 
-from serving.exports import checking, exporting, formats, reference
+from serving.exports import (
+  checking,
+  exporting,
+  formats,
+  isolated_script,
+  reference,
+)
 from serving.exports.format import Format
 from system.errors import UserError
 
@@ -179,7 +185,7 @@ def test_another_interpreter_may_lack_the_legacy_keras(tmp_path, monkeypatch):
   )
   python.chmod(0o755)
   with pytest.raises(UserError, match='failed with status 3: given <>'):
-    checking.run_script(str(python), 'saved_model.py')
+    isolated_script.run(str(python), 'converters/litert.py', action='written')
 
 
 def test_an_interpreter_that_cannot_be_run_is_named(tmp_path):
@@ -194,7 +200,7 @@ def test_every_format_has_its_name_its_checker_and_its_extra(name):
 
   chosen = formats.get(name)
   assert chosen.name == name
-  assert (checking._CHECKERS / chosen.checker).is_file()
+  assert (isolated_script.FOLDER / 'checkers' / chosen.checker).is_file()
   root = pathlib.Path(__file__).resolve().parents[3]
   parser = configparser.ConfigParser()
   parser.read(root / 'setup.cfg')

@@ -11,13 +11,13 @@ import tensorflow as tf
 
 from serving import litert_model, runtimes
 from serving.exports import (
-  checking,
   conformance,
   dev_set,
   exporting,
+  isolated_script,
   litert,
   parts,
-  quantizer,
+  quantization,
   reference,
 )
 
@@ -106,9 +106,9 @@ def test_each_variant_is_smaller_and_as_good(teacher_world, needs, tmp_path):
   exporting.export(litert.FORMAT, model, out, ours, 'dev', exporting.Limits())
   folder = pathlib.Path(out, 'litert')
   kinds = ('float16', 'dynamic', 'static')
-  adding = quantizer.Quantizer(model, dev, kinds, 0.01, None, sys.executable)
+  adding = quantization.Quantizer(model, dev, kinds, 0.01, None, sys.executable)
   lines = [*adding.add(litert.FORMAT, str(folder))]
-  adding.check()
+  adding.raise_refusals()
   assert [each[0].split(', ')[-1] for each in lines] == [
     *('float16', 'int8', 'static int8')
   ]
@@ -141,7 +141,8 @@ def _check_types(folder):
 @pytest.mark.slow
 def test_an_op_that_is_no_builtin_is_refused():
   pytest.importorskip('ai_edge_litert')
-  run = runpy.run_path(str(checking._CHECKERS / 'litert.py'))['_ops']
+  script = isolated_script.FOLDER / 'checkers/litert.py'
+  run = runpy.run_path(str(script))['_ops']
   function = tf.function(
     tf.abs, [tf.TensorSpec([2], tf.float32)], autograph=False
   )

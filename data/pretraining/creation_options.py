@@ -45,7 +45,7 @@ class OutputOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class JobOptions:
+class CreationOptions:
   """All settings of create_pretraining_data.py."""
 
   corpus: CorpusOptions

@@ -1,4 +1,4 @@
-"""Tests of modeling/checkpoints/bundle_files.py."""
+"""Tests of modeling/checkpoints/bundle_check.py."""
 
 import pathlib
 
@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from modeling.checkpoints import (
-  bundle_files,
+  bundle_check,
   file_names,
   location,
   tensor_bundle,
@@ -38,7 +38,7 @@ def prefix(written, tmp_path):
 
 
 def test_complete_files_pass(written):
-  bundle_files.check(written)
+  bundle_check.check(written)
 
 
 def test_a_data_file_that_lacks_its_last_byte_is_named(prefix):
@@ -63,13 +63,13 @@ def test_every_missing_shard_is_found(prefix):
   tf.raw_ops.MergeV2Checkpoints(
     checkpoint_prefixes=_two_parts(prefix), destination_prefix=f'{prefix}-both'
   )
-  bundle_files.check(f'{prefix}-both')
+  bundle_check.check(f'{prefix}-both')
   for number in (0, 1):
     path = pathlib.Path(f'{prefix}-both.data-0000{number}-of-00002')
     content = path.read_bytes()
     path.write_bytes(content[:-1])
     with pytest.raises(UserError, match=f'^{path} cannot be read, .* 7 bytes'):
-      bundle_files.check(f'{prefix}-both')
+      bundle_check.check(f'{prefix}-both')
     path.write_bytes(content)
 
 
@@ -91,7 +91,7 @@ def test_every_truncation_of_the_index_is_found(prefix):
   for length in range(0, len(content), 397):
     path.write_bytes(content[:length])
     with pytest.raises(UserError, match=f'^{path} cannot be read, it may be'):
-      bundle_files.check(prefix)
+      bundle_check.check(prefix)
 
 
 @pytest.mark.parametrize('garbage', [b'', b'{}', b'\0' * 99, b'\xff' * 5000])
@@ -100,7 +100,7 @@ def test_garbage_is_no_index(prefix, garbage):
   for content in (garbage, garbage + path.read_bytes()[-48:]):
     path.write_bytes(content)
     with pytest.raises(UserError, match=f'^{path} cannot be read, it may be'):
-      bundle_files.check(prefix)
+      bundle_check.check(prefix)
 
 
 def test_changed_bytes_pass_or_are_a_user_error(prefix):
@@ -111,6 +111,6 @@ def test_changed_bytes_pass_or_are_a_user_error(prefix):
     damaged[position] ^= 1 << position % 8
     path.write_bytes(damaged)
     try:
-      bundle_files.check(prefix)
+      bundle_check.check(prefix)
     except UserError as error:
       assert 'it may be damaged' in str(error) or 'cannot be f' in str(error)

@@ -6,7 +6,7 @@ import pytest
 
 from system.progress import Progress
 from training.options import RunSettings
-from training.pace import Pace
+from training.step_timer import StepTimer
 
 
 class _Run:
@@ -20,14 +20,14 @@ class _Run:
     self.progress = Progress(
       1000, ' steps', stream or io.StringIO(), lambda: self.now, start
     )
-    self.pace = Pace(settings, self.progress, start, lambda: self.now)
+    self.timer = StepTimer(settings, self.progress, start, lambda: self.now)
 
   def train(self, step, seconds):
     """Lets the device run to a step; returns how long it was allowed to."""
-    allowed = self.pace.begin()
+    allowed = self.timer.begin()
     self.now += seconds
-    assert self.pace.end(step) == pytest.approx(seconds)
-    self.pace.say(0.5)
+    assert self.timer.end(step) == pytest.approx(seconds)
+    self.timer.report(0.5)
     return allowed
 
 
@@ -97,11 +97,11 @@ def test_a_bar_moves_every_two_seconds_and_nothing_is_logged(caplog):
 def test_a_save_is_due_when_the_minutes_have_passed_since_the_last():
   run = _Run(save_checkpoints_minutes=1.5)
   run.now += 89.0
-  assert not run.pace.is_save_due()
+  assert not run.timer.is_save_due()
   run.now += 1.0
-  assert run.pace.is_save_due()
-  run.pace.note_save()
-  assert not run.pace.is_save_due()
+  assert run.timer.is_save_due()
+  run.timer.note_save()
+  assert not run.timer.is_save_due()
   never = _Run(save_checkpoints_minutes=0)
   never.now += 1e9
-  assert not never.pace.is_save_due()
+  assert not never.timer.is_save_due()

@@ -1,6 +1,6 @@
 """Converts a SavedModel to a LiteRT model, with only TensorFlow.
 
-  python -I litert_convert.py SAVED_MODEL TARGET KIND [FEATURES]
+  python -I converters/litert.py SAVED_MODEL TARGET KIND [FEATURES]
 
 KIND is float32, float16, dynamic or static, see `serving.exports.litert`.
 FEATURES, for static, holds the model's inputs of texts, int32 [N, S]. The

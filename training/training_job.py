@@ -16,11 +16,11 @@ import tensorflow as tf
 from data.records import batch_signatures
 from data.records.feature_spec import Field
 from modeling.models import released_variables
-from training.train_step import LossFunction
+from training.trainer import LossFunction
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class TrainingJob:
   """What one training step computes, for any number of replicas.
 
   Attributes:

@@ -3,7 +3,8 @@
 Nothing here decides a weight or a metric: a run's results do not depend on when
 its host looks at the clock.
 
-Tested by `tests/training/pace_test.py` and `tests/training/train_loop_test.py`.
+Tested by `tests/training/step_timer_test.py` and
+`tests/training/train_loop_test.py`.
 """
 
 import datetime
@@ -19,7 +20,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_BETWEEN_MOVES = 2.0  # Of a bar on a terminal.
 
 
-class Pace:
+class StepTimer:
   """Times a run's steps, reports its progress, and tells when to save.
 
   The first step is not measured: TensorFlow traces and compiles it.
@@ -79,7 +80,7 @@ class Pace:
     self._step = step
     return seconds
 
-  def say(self, loss: float) -> None:
+  def report(self, loss: float) -> None:
     """Moves the bar, or logs a line if one is due.
 
     The last step always has a line.

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from serving import runtimes, served_model
+from serving import runtimes, saved_model_model
 from system.errors import UserError
 
 _TEXTS = ['the film is good . ' * 3, 'It is, frankly, awful!', '', 'nice']
@@ -14,17 +14,17 @@ _TEXTS = ['the film is good . ' * 3, 'It is, frankly, awful!', '', 'nice']
 def test_what_is_missing_or_damaged_is_named(tmp_path):
   folder = str(tmp_path)
   with pytest.raises(UserError, match='saved_model.pb is missing.*writes it$'):
-    served_model.load(folder)
+    saved_model_model.load(folder)
   (tmp_path / '1').mkdir()
   (tmp_path / '1' / 'saved_model.pb').write_bytes(b'x')
   with pytest.raises(UserError, match='does not name the labels'):
-    served_model.load(folder)
+    saved_model_model.load(folder)
   (tmp_path / 'export.json').write_text(json.dumps({'labels': ['a', 'b']}))
   with pytest.raises(UserError, match='TensorFlow cannot load'):
-    served_model.load(folder)
+    saved_model_model.load(folder)
   (tmp_path / 'export.json').write_text(json.dumps({'labels': 'ab'}))
   with pytest.raises(UserError, match="labels is 'ab'"):
-    served_model.load(folder)
+    saved_model_model.load(folder)
   assert runtimes.of(folder) == 'saved_model'
 
 

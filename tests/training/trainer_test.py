@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from modeling.dropout import DropoutKey
 from training.optimization import AdamW
-from training.train_step import Trainer, cut_rows
+from training.trainer import Trainer, cut_rows
 
 
 def test_rows_are_cut_in_order_and_each_part_has_its_first_example():

@@ -1,14 +1,14 @@
 """Makes an int8 model of a float32 one, with ONNX Runtime's quantizer.
 
-  python -I quantize_int8.py model.onnx model_quantized.onnx
-  python -I quantize_int8.py model.onnx model_static.onnx features.npz
+  python -I converters/onnx_int8.py model.onnx model_quantized.onnx
+  python -I converters/onnx_int8.py model.onnx model_static.onnx features.npz
 
 Kernels and embeddings become int8, and the inputs of products are rounded to 8
 bits: without features dynamically, by their own range while the model runs;
 with features by the range that they have on these, which is stored.
 features.npz holds the model's inputs, int64 [N, S].
 
-Tested by `tests/serving/exports/quantized_test.py`.
+Tested by `tests/serving/exports/quantization_test.py`.
 """
 
 import logging

@@ -9,7 +9,7 @@ plan is made, so it includes the load of other programs. Products of smaller
 matrices are slower, and small models spend much time on other operations. So a
 time is shown as a range, up to 2.5 times the estimate (an assumption).
 
-Tested by `tests/pipeline/cost_test.py`.
+Tested by `tests/pipeline/estimates_test.py`.
 """
 
 import dataclasses

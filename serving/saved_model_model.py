@@ -3,7 +3,7 @@
 The folder is one of `tools.export_model --format=saved_model`: the tokenizer is
 in the graph.
 
-Tested by `tests/serving/served_model_test.py`.
+Tested by `tests/serving/saved_model_model_test.py`.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from modeling.checkpoints import export_file
-from serving import export_record
+from serving import export_folder
 from serving.model import Model, Text
 from system.errors import UserError, reason_of
 
@@ -22,7 +22,7 @@ FILES = {'float32': '1/saved_model.pb'}
 _SIGNATURE = 'serving_default'
 
 
-class ServedModel(Model):
+class SavedModelModel(Model):
   """A classifier or regressor that takes strings; `load` makes it."""
 
   def __init__(self, signature: Callable[..., Any], **attributes):
@@ -66,13 +66,13 @@ def find(folder: str, kind: str = 'float32') -> str:
   Raises:
     UserError: there is none.
   """
-  path = export_record.find_model(
+  path = export_folder.find_model(
     folder, FILES, kind, 'SavedModel export', 'saved_model'
   )
   return os.path.dirname(path)
 
 
-def load(folder: str, kind: str = 'float32') -> ServedModel:
+def load(folder: str, kind: str = 'float32') -> SavedModelModel:
   """Loads a model.
 
   Raises:
@@ -97,10 +97,10 @@ def load(folder: str, kind: str = 'float32') -> ServedModel:
     raise UserError(
       f'TensorFlow cannot load {path}: {reason_of(error)}'
     ) from error
-  return ServedModel(
+  return SavedModelModel(
     signature,
     labels=labels,
     takes_pairs=recorded.takes_pairs,
-    max_seq_length=export_record.longest_input(folder),
+    max_seq_length=export_folder.longest_input(folder),
     temperature=recorded.temperature,
   )

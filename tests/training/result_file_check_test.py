@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from system.errors import UserError
-from training import replaceable_results, result_files, run_folder
+from training import result_file_check, result_files, run_folder
 
 _FOREIGN = {
   'eval_results.txt': 'mine',
@@ -29,38 +29,38 @@ def test_a_file_of_another_program_with_a_result_s_name_is_kept(tmp_path, name):
   path, suffixes = tmp_path / name, ('', '_mismatched')
   path.write_text(_FOREIGN[name])
   with pytest.raises(UserError, match=f'/{name} is not .*, so it is kept'):
-    replaceable_results.check_replaceable(str(tmp_path), True, True, suffixes)
+    result_file_check.check_replaceable(str(tmp_path), True, True, suffixes)
   path.write_text('')  # Nothing is lost.
-  replaceable_results.check_replaceable(str(tmp_path), True, True, suffixes)
+  result_file_check.check_replaceable(str(tmp_path), True, True, suffixes)
   path.unlink()
   path.mkdir()
   with pytest.raises(UserError, match=f'/{name} is not .*, so it is kept'):
-    replaceable_results.check_replaceable(str(tmp_path), True, True, suffixes)
+    result_file_check.check_replaceable(str(tmp_path), True, True, suffixes)
 
 
 def test_files_that_a_job_does_not_write_do_not_matter(tmp_path):
   for name, content in _FOREIGN.items():
     if 'eval' in name:
       (tmp_path / name).write_text(content)
-  replaceable_results.check_replaceable(str(tmp_path), False, True)
+  result_file_check.check_replaceable(str(tmp_path), False, True)
 
 
 def test_records_do_not_matter_to_a_job_that_writes_scores_alone(tmp_path):
   for name, content in _FOREIGN.items():
     if name != 'eval_results.txt':
       (tmp_path / name).write_text(content)
-  replaceable_results.check_eval_results(str(tmp_path))
+  result_file_check.check_eval_results(str(tmp_path))
   (tmp_path / 'eval_results.txt').write_text('mine')
   with pytest.raises(UserError, match='eval_results.txt is not the result of'):
-    replaceable_results.check_eval_results(str(tmp_path))
+    result_file_check.check_eval_results(str(tmp_path))
 
 
 def test_damaged_records_in_the_folder_of_a_run_are_its_own(tmp_path):
   (tmp_path / 'eval.tf_record').write_text('damaged')
   with pytest.raises(UserError, match='eval.tf_record is not a file of rec'):
-    replaceable_results.check_replaceable(str(tmp_path), True, False)
+    result_file_check.check_replaceable(str(tmp_path), True, False)
   run_folder.claim(str(tmp_path), {}, has_progress=False)
-  replaceable_results.check_replaceable(str(tmp_path), True, False)
+  result_file_check.check_replaceable(str(tmp_path), True, False)
 
 
 @pytest.mark.parametrize('end', ['0.5\t', '1e-', '12'])

@@ -8,7 +8,7 @@ import tiny_dump
 
 from data.records import record_index
 from data.tasks import glue
-from distillation import dump_manifest, ensemble, logits_dump, merged_dump
+from distillation import dump_manifest, ensemble, logits_dump, student_dump
 from distillation.dump_manifest import Origin
 from system import files, temporary_files
 from system.errors import UserError
@@ -20,7 +20,7 @@ def tokenizer(tmp_path):
 
 
 def _student(tokenizer, max_seq_length=8, task='SST-2'):
-  return merged_dump.StudentInput(
+  return student_dump.StudentInput(
     glue.get_task(task), tokenizer, max_seq_length
   )
 
@@ -31,10 +31,10 @@ def _without_text(rows):
 
 def _make(dumps, tokenizer, folder, temperature=1.0, **student):
   student = _student(tokenizer, **student)
-  merged_dump.check(dumps, student)
-  assert merged_dump.needs_own(dumps, student)
+  student_dump.check(dumps, student)
+  assert student_dump.needs_own(dumps, student)
   fingerprints = [dump.folder for dump in dumps]
-  return merged_dump.make(
+  return student_dump.make(
     dumps, fingerprints, student, temperature, str(folder)
   )
 
@@ -142,7 +142,7 @@ def test_the_longest_fitting_dump_gives_the_text(tmp_path, tokenizer):
     assert [len(row.input_ids) for row in own.rows()] == [3, 3, 4]
   # Of those that fit.
   student = _student(tokenizer, max_seq_length=3)
-  assert merged_dump.base(dumps, student) == 0
+  assert student_dump.base(dumps, student) == 0
 
 
 def test_labels_in_another_order_are_matched_by_name(tmp_path, tokenizer):
@@ -242,16 +242,16 @@ def test_a_dump_without_text_fits_its_own_vocabulary_only(tmp_path, tokenizer):
   dump = tiny_dump.write(
     tmp_path / 'a', tokenizer, tiny_dump.LOGITS, _without_text(tiny_dump.ROWS)
   )
-  merged_dump.check([dump], _student(tokenizer))
-  assert not merged_dump.needs_own([dump], _student(tokenizer))
+  student_dump.check([dump], _student(tokenizer))
+  assert not student_dump.needs_own([dump], _student(tokenizer))
   other = tiny_dump.make_tokenizer(tmp_path, [*tiny_dump.WORDS, 'plot'])
   with pytest.raises(UserError, match='vocabulary is .*`keep_text`'):
-    merged_dump.check([dump], _student(other))
+    student_dump.check([dump], _student(other))
   second = tiny_dump.write(
     tmp_path / 'b', other, tiny_dump.LOGITS, _without_text(tiny_dump.ROWS)
   )
   with pytest.raises(UserError, match='/a and .*/b differ in vocabulary'):
-    merged_dump.check([dump, second], _student(tokenizer))
+    student_dump.check([dump, second], _student(tokenizer))
 
 
 def test_teachers_of_two_vocabularies_are_compared_by_text(tmp_path, tokenizer):
@@ -312,7 +312,7 @@ def test_a_vocabulary_of_another_size_than_the_manifest_s_is_refused(
   with pytest.raises(
     UserError, match='a/manifest.json: vocab_size is 9, but .* has 8 tokens'
   ):
-    merged_dump.check([dump], _student(tokenizer))
+    student_dump.check([dump], _student(tokenizer))
 
 
 def test_labels_are_those_of_the_dump_whose_ids_are_used(tmp_path, tokenizer):
@@ -335,7 +335,7 @@ def test_a_dump_of_single_texts_is_refused_for_a_task_of_pairs(
 ):
   dump = tiny_dump.write(tmp_path / 'a', tokenizer)
   with pytest.raises(UserError, match='/a has single texts, MRPC pairs of te'):
-    merged_dump.check([dump], _student(tokenizer, task='MRPC'))
+    student_dump.check([dump], _student(tokenizer, task='MRPC'))
 
 
 def test_a_dump_of_pairs_is_refused_for_a_task_of_single_texts(
@@ -345,9 +345,9 @@ def test_a_dump_of_pairs_is_refused_for_a_task_of_single_texts(
   last = tiny_dump.ROWS[2]._replace(segment_ids=np.array([0, 0, 1, 1]))
   rows = [*tiny_dump.ROWS[:2], last]
   dump = tiny_dump.write(tmp_path / 'a', tokenizer, rows=rows)
-  merged_dump.check([dump], _student(tokenizer, task='MRPC'))
+  student_dump.check([dump], _student(tokenizer, task='MRPC'))
   with pytest.raises(UserError, match='/a has pairs of texts, SST-2 single on'):
-    merged_dump.check([dump], _student(tokenizer))
+    student_dump.check([dump], _student(tokenizer))
 
 
 def test_the_second_texts_of_pairs_are_compared_and_needed(tmp_path, tokenizer):

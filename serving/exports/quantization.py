@@ -2,17 +2,27 @@
 
 Each is a file next to the export's float32 model. export.json records its
 scores under 'quantized', by the variant's name.
+
+Tested by `tests/serving/exports/quantization_test.py`.
 """
 
 import dataclasses
 import os
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 
-from serving.exports import checking, exporting
+from serving.exports import (
+  calibration_texts,
+  checking,
+  exporting,
+  formats,
+  reference,
+)
 from serving.exports.dev_set import DevSet
 from serving.exports.format import Format, Variant, VariantJob
+from serving.exports.parts import Parts
 from serving.exports.reference import Reference
 from system import files, temporary_files
 from system.errors import UserError
@@ -21,11 +31,81 @@ from training import scoring
 KEY = 'quantized'
 
 
-class Refused(UserError):
+class _Refused(UserError):
   """A variant lost more of the metric than it may; it is removed."""
 
 
-def add(
+class Quantizer:
+  """Adds variants; a refused one does not stop the others.
+
+  Our own outputs on dev are computed once for all.
+  """
+
+  def __init__(
+    self,
+    parts: Parts,
+    dev: DevSet,
+    wanted: Collection[str],
+    max_metric_loss: float,
+    calibration_file: str | None,
+    python: str,
+  ):
+    """Reads what all variants share.
+
+    Args:
+      parts: the model, with a head for a task.
+      dev: the run's dev set.
+      wanted: names of variants, of `formats.VARIANTS`.
+      max_metric_loss: how much lower the task's main metric on dev may be.
+      calibration_file: as for `calibration_texts.choose`.
+      python: the interpreter that runs the models.
+
+    Raises:
+      UserError: the calibration file is missing or malformed.
+    """
+    self._parts, self._dev, self._wanted = parts, dev, wanted
+    self._max_metric_loss, self._python = max_metric_loss, python
+    self._ours = reference.compute(parts, dev.texts)
+    self._source, self._features, self._refused = '', None, []
+    if any(x.is_calibrated for name in formats.NAMES for x in self._of(name)):
+      self._source, self._features = calibration_texts.choose(
+        parts, calibration_file, dev
+      )
+
+  def _of(self, name: str) -> list[Variant]:
+    return formats.variants(name, self._wanted)
+
+  def add(self, chosen: Format, folder: str) -> Iterator[list[str]]:
+    """Adds the wanted variants to a finished export.
+
+    Args:
+      chosen: the export's format.
+      folder: the export.
+
+    Yields:
+      What to print of each variant that stays.
+    """
+    for variant in self._of(chosen.name):
+      features = self._features if variant.is_calibrated else None
+      job = VariantJob(
+        folder, self._parts, features, self._source, self._python
+      )
+      try:
+        report = _add(
+          chosen, variant, job, self._dev, self._ours, self._max_metric_loss
+        )
+      except _Refused as error:
+        self._refused.append(str(error))
+      else:
+        yield _lines_of(variant, report, folder)
+
+  def raise_refusals(self) -> None:
+    """Raises a `UserError` with the figures of all refused variants, if any."""
+    if self._refused:
+      raise UserError(' '.join(self._refused))
+
+
+def _add(
   chosen: Format,
   variant: Variant,
   job: VariantJob,
@@ -48,7 +128,7 @@ def add(
     What export.json then has under 'quantized' and the variant's name.
 
   Raises:
-    Refused: the metric is lower than that; it is shown before and after. The
+    _Refused: the metric is lower than that; it is shown before and after. The
       rest of the export stays as it is.
     UserError: the variant cannot be written or run.
   """
@@ -121,7 +201,7 @@ def _check(
   loss = report['before'] - report['after']
   # NaN fails, too.
   if not loss <= max_metric_loss:
-    raise Refused(
+    raise _Refused(
       f'{chosen.name}: the {variant.title} model has {report["metric"]} '
       f'{report["after"]:.4f} on dev, the float32 model '
       f'{report["before"]:.4f}: it loses {loss:.4f}, more than '
@@ -139,7 +219,7 @@ def _record(folder: str, variant: Variant, report: dict[str, Any]) -> None:
   files.write_json(path, {**values, KEY: quantized, 'files': sizes})
 
 
-def lines_of(
+def _lines_of(
   variant: Variant, report: dict[str, Any], folder: str
 ) -> list[str]:
   """Returns what to print of a report."""

@@ -68,7 +68,7 @@ def _stamp(folder: pathlib.Path) -> tuple[tuple[str, int, int], ...]:
   return tuple(stamps)
 
 
-def compiled(function: _F) -> _F:
+def jit(function: _F) -> _F:
   """Compiles a function at its first call; later processes load the result.
 
   Without a writable cache folder (a read-only container, a user without a home)

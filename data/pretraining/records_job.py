@@ -30,7 +30,7 @@ _SPLIT_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class RecordsJob:
   """A corpus, and the options and files of its records.
 
   Attributes:

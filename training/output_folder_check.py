@@ -3,7 +3,7 @@
 A folder without the `run.json` of a run may hold anything. A job may not claim
 such a folder if one of its own files would replace another program's file.
 
-Tested by `tests/training/foreign_files_test.py`.
+Tested by `tests/training/output_folder_check_test.py`.
 """
 
 import itertools

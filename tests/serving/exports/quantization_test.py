@@ -15,11 +15,10 @@ from serving.exports import (
   formats,
   onnx_format,
   parts,
-  quantized,
+  quantization,
   reference,
 )
 from serving.exports.format import VariantJob
-from serving.exports.quantizer import Quantizer
 from system.errors import UserError
 
 # `make slow` installs the packages.
@@ -49,7 +48,7 @@ def _add(job, max_metric_loss=0.01, name='dynamic'):
   source, features = '', None
   if variant.is_calibrated:
     source, features = calibration_texts.choose(model, None, dev)
-  return quantized.add(
+  return quantization._add(
     onnx_format.FORMAT,
     variant,
     VariantJob(str(target), model, features, source, sys.executable),
@@ -63,7 +62,7 @@ def _give_scores(monkeypatch, *scores):
   """Makes the scores of models these, our own model's first."""
   left = iter(scores)
   monkeypatch.setattr(
-    quantized.scoring, 'score', lambda *_: {'eval_accuracy': next(left)}
+    quantization.scoring, 'score', lambda *_: {'eval_accuracy': next(left)}
   )
 
 
@@ -134,7 +133,9 @@ def test_static_weights_stand_beside_dynamic_ones(job):
 def test_a_refused_variant_does_not_stop_the_others(job, monkeypatch):
   target, model, dev = job
   wanted = ['dynamic', 'static']
-  quantizer = Quantizer(model, dev, wanted, 0.01, None, sys.executable)
+  quantizer = quantization.Quantizer(
+    model, dev, wanted, 0.01, None, sys.executable
+  )
   _give_scores(monkeypatch, 0.9, 0.8, 0.9, 0.895)
   (lines,) = quantizer.add(onnx_format.FORMAT, str(target))
   assert _models(target) == ['model.onnx', 'model_static.onnx']
@@ -143,7 +144,7 @@ def test_a_refused_variant_does_not_stop_the_others(job, monkeypatch):
   assert lines[3] == '  calibrated on the dev set of SST-2 (11)'
   assert lines[4].startswith('  equal labels: ')
   with pytest.raises(UserError, match='onnx: the int8 model .* loses 0.1000'):
-    quantizer.check()
+    quantizer.raise_refusals()
 
 
 def test_variants_are_those_of_their_formats():

@@ -1,4 +1,4 @@
-"""Tests of system/compiled.py: the cache, and failures that do no harm."""
+"""Tests of system/numba_jit.py: the cache, and failures that do no harm."""
 
 import os
 import pathlib
@@ -9,8 +9,8 @@ import numba
 import pytest
 from numba.core.caching import IndexDataCacheFile
 
-from system import compiled as system_compiled
-from system.compiled import compiled
+from system import numba_jit
+from system.numba_jit import jit
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -26,8 +26,8 @@ def _next(x):
 
 
 def test_the_cached_code_is_loaded():
-  assert compiled(_next)(1) == 2
-  again = compiled(_next)
+  assert jit(_next)(1) == 2
+  again = jit(_next)
   assert again(1) == 2
   assert sum(again.stats.cache_hits.values()) == 1
 
@@ -38,15 +38,15 @@ def test_a_change_of_a_called_module_is_compiled(folder):
   package.mkdir()
   (package / '__init__.py').touch()
   callee = package / 'callee.py'
-  header = 'from system.compiled import compiled\n'
+  header = 'from system.numba_jit import jit\n'
   (package / 'caller.py').write_text(
     f'{header}from some_package.callee import f\n'
-    '@compiled\ndef g(x):\n  return 2 * f(x)\n'
+    '@jit\ndef g(x):\n  return 2 * f(x)\n'
   )
   command = 'from some_package import caller; print(caller.g(1))'
   printed = []
   for number in (1, 100):
-    callee.write_text(f'{header}@compiled\ndef f(x):\n  return x + {number}\n')
+    callee.write_text(f'{header}@jit\ndef f(x):\n  return x + {number}\n')
     done = subprocess.run(
       [sys.executable, '-c', command],
       env={**os.environ, 'PYTHONPATH': f'{_ROOT}:{folder}'},
@@ -59,7 +59,7 @@ def test_a_change_of_a_called_module_is_compiled(folder):
 
 def test_a_link_to_nothing_is_no_module(folder):
   (folder / '.#document.py').symlink_to(folder / 'nothing')
-  assert system_compiled._stamp(folder) == ()
+  assert numba_jit._stamp(folder) == ()
 
 
 def test_a_full_disk_is_no_error(folder, monkeypatch):
@@ -67,15 +67,15 @@ def test_a_full_disk_is_no_error(folder, monkeypatch):
     raise OSError(28, 'No space left on device')
 
   monkeypatch.setattr(IndexDataCacheFile, '_save_data', full)
-  assert compiled(_next)(1) == 2
+  assert jit(_next)(1) == 2
   assert not [*folder.rglob('*.nbc')]
 
 
 @pytest.mark.parametrize('kind', ['nbi', 'nbc'])
 def test_a_damaged_cache_is_compiled_again(folder, kind):
-  compiled(_next)(1)
+  jit(_next)(1)
   (path,) = folder.rglob(f'*.{kind}')
   path.write_bytes(path.read_bytes()[:20])
-  assert compiled(_next)(1) == 2
+  assert jit(_next)(1) == 2
   path.write_bytes(b'')
-  assert compiled(_next)(1) == 2
+  assert jit(_next)(1) == 2

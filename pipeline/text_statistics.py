@@ -1,6 +1,6 @@
 """How many texts there are and how long they are: what the plan depends on.
 
-Tested by `tests/pipeline/texts_test.py`.
+Tested by `tests/pipeline/text_statistics_test.py`.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ _DEFAULT_COLUMNS = ('sentence', 'sentence2')
 
 
 @dataclasses.dataclass(frozen=True)
-class Texts:
+class TextStatistics:
   """Facts on the texts of a pipeline.
 
   Attributes:
@@ -66,7 +66,9 @@ class Texts:
     return float((self.lengths['train'] > limit).mean())
 
 
-def measure(source: SourceOptions, labelled: Labelled, models: Models) -> Texts:
+def measure(
+  source: SourceOptions, labelled: Labelled, models: Models
+) -> TextStatistics:
   """Counts and measures the texts; hides the GPUs from this process.
 
   Raises:
@@ -85,7 +87,9 @@ def measure(source: SourceOptions, labelled: Labelled, models: Models) -> Texts:
   lengths, share = {'train': np.sort(train.lengths)}, train.unknown_share()
   if manifest := models.teacher.manifest:
     num['transfer'] = manifest.num_examples
-    return Texts(num, {**lengths, 'transfer': lengths['train']}, {}, share)
+    return TextStatistics(
+      num, {**lengths, 'transfer': lengths['train']}, {}, share
+    )
   columns = transfer_columns(source, labelled)
   unlabelled = [
     Example(*text[:3], None) for text in _transfer(source, labelled, columns)
@@ -93,7 +97,7 @@ def measure(source: SourceOptions, labelled: Labelled, models: Models) -> Texts:
   joined = _without_held_out([*labelled.splits['train'], *unlabelled], labelled)
   num['transfer'] = len(joined)
   lengths['transfer'] = np.sort(_measured(joined, count).lengths)
-  return Texts(num, lengths, columns, share)
+  return TextStatistics(num, lengths, columns, share)
 
 
 def _without_held_out(

@@ -4,7 +4,7 @@ import pytest
 import tiny_pipeline
 
 from data.tasks import labelled
-from pipeline import models, texts
+from pipeline import models, text_statistics
 from system.errors import UserError
 
 
@@ -16,7 +16,9 @@ def folder(tmp_path_factory):
 def _measure(folder, **changes):
   options = tiny_pipeline.options(folder, **changes)
   data = labelled.read(options.source)
-  return texts.measure(options.source, data, models.find(options, data))
+  return text_statistics.measure(
+    options.source, data, models.find(options, data)
+  )
 
 
 def test_texts_are_counted_and_measured(folder):
@@ -91,13 +93,13 @@ def test_gpus_are_hidden_before_tensorflow_runs_an_op(folder, monkeypatch):
     calls.append((devices, kind))
     raise RuntimeError('As if TensorFlow had run an op.')
 
-  class Tokenizer(texts.BertTokenizer):
+  class Tokenizer(text_statistics.BertTokenizer):
     def __init__(self, *args):
       calls.append('op')
       super().__init__(*args)
 
-  monkeypatch.setattr(texts.tf.config, 'set_visible_devices', hide)
-  monkeypatch.setattr(texts, 'BertTokenizer', Tokenizer)
+  monkeypatch.setattr(text_statistics.tf.config, 'set_visible_devices', hide)
+  monkeypatch.setattr(text_statistics, 'BertTokenizer', Tokenizer)
   assert _measure(folder).num['train'] == 128
   assert calls == [([], 'GPU'), 'op']
 
@@ -105,11 +107,13 @@ def test_gpus_are_hidden_before_tensorflow_runs_an_op(folder, monkeypatch):
 def test_a_sample_of_many_texts_is_measured():
   measured = []
   for num in (5000, 5001, 15_000):
-    texts._measured([None] * num, lambda own: measured.append(len(own)))
+    text_statistics._measured(
+      [None] * num, lambda own: measured.append(len(own))
+    )
   assert measured == [5000, 2501, 5000]
 
 
 def test_a_transfer_set_within_dev_and_test_is_refused(folder):
   data = labelled.read(tiny_pipeline.options(folder).source)
   with pytest.raises(UserError, match='has no text outside of dev and test'):
-    texts._without_held_out(data.splits['dev'], data)
+    text_statistics._without_held_out(data.splits['dev'], data)

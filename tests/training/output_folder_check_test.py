@@ -5,7 +5,7 @@ import json
 import pytest
 
 from system.errors import UserError
-from training import foreign_files, run_folder
+from training import output_folder_check, run_folder
 
 _CONFIG = {'hidden_size': 8}
 _LABELS = ('no', 'yes')
@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 
 def _check(folder):
-  foreign_files.check_run(str(folder), _CONFIG, _VOCABULARY, _LABELS)
+  output_folder_check.check_run(str(folder), _CONFIG, _VOCABULARY, _LABELS)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_run_keeps_files_of_other_programs(folder, name):
 def test_pretraining_may_read_records_in_its_folder(folder):
   for name in ('train.tf_record', 'train.tf_record.index.json'):
     (folder / name).write_text('mine')
-  foreign_files.check_run(str(folder), _CONFIG, _VOCABULARY, labels=None)
+  output_folder_check.check_run(str(folder), _CONFIG, _VOCABULARY, labels=None)
 
 
 def test_files_that_a_run_would_write_the_same_are_accepted(folder):
@@ -68,37 +68,37 @@ def test_a_run_file_of_another_program_is_kept(folder):
   with pytest.raises(UserError, match='run.json has no configuration'):
     _check(folder)
   with pytest.raises(UserError, match='run.json has no configuration'):
-    foreign_files.check_seeds(str(folder))
+    output_folder_check.check_seeds(str(folder))
 
 
 def test_the_summary_of_seeds_is_kept(folder):
-  foreign_files.check_seeds(str(folder))
+  output_folder_check.check_seeds(str(folder))
   (folder / 'seeds.json').write_text('{}')
   with pytest.raises(UserError, match='/seeds.json, which this run would'):
-    foreign_files.check_seeds(str(folder))
+    output_folder_check.check_seeds(str(folder))
   (folder / 'seeds.json').write_text('{"scores": {}, "summary": {}}')
-  foreign_files.check_seeds(str(folder))
+  output_folder_check.check_seeds(str(folder))
   (folder / 'seeds.json').write_text('{}')
   run_folder.claim(str(folder), {}, has_progress=False)
-  foreign_files.check_seeds(str(folder))
+  output_folder_check.check_seeds(str(folder))
 
 
 @pytest.mark.parametrize('script', ['run_classifier', 'run_distillation', ''])
 def test_a_dump_keeps_the_record_of_a_run(folder, script):
   run_folder.claim(str(folder), {'script': script} if script else {}, False)
   with pytest.raises(UserError, match='/out holds a run.*run.json.*logits_dir'):
-    foreign_files.check_dump(str(folder), _LABELS, ())
+    output_folder_check.check_dump(str(folder), _LABELS, ())
 
 
 @pytest.mark.parametrize('name', ['model.ckpt-9.index', 'checkpoints/ckpt-3'])
 def test_a_dump_is_not_made_in_a_folder_with_checkpoints(folder, name):
-  configuration = {'script': foreign_files.DUMP_SCRIPT}
+  configuration = {'script': output_folder_check.DUMP_SCRIPT}
   run_folder.claim(str(folder), configuration, False)
-  foreign_files.check_dump(str(folder), _LABELS, ())
+  output_folder_check.check_dump(str(folder), _LABELS, ())
   (folder / name).parent.mkdir(exist_ok=True)
   (folder / name).write_text('mine')
   with pytest.raises(UserError, match='/out holds a run'):
-    foreign_files.check_dump(str(folder), _LABELS, ())
+    output_folder_check.check_dump(str(folder), _LABELS, ())
 
 
 def test_a_run_keeps_the_record_of_a_dump(folder):
@@ -107,8 +107,8 @@ def test_a_run_keeps_the_record_of_a_dump(folder):
     with pytest.raises(UserError, match='holds a logits dump .*/logits-00000'):
       _check(folder)
     with pytest.raises(UserError, match='holds a logits dump .*/logits-00000'):
-      foreign_files.check_seeds(str(folder))
-    configuration = {'script': foreign_files.DUMP_SCRIPT}
+      output_folder_check.check_seeds(str(folder))
+    configuration = {'script': output_folder_check.DUMP_SCRIPT}
     run_folder.claim(str(folder), configuration, has_progress=False)
   # A run whose run.json is in the folder may resume.
   run_folder.claim(str(folder), {'script': 'run_classifier'}, False)

@@ -1,0 +1,1 @@
+"""Scripts that convert models; `isolated_script` runs them."""
