@@ -213,6 +213,7 @@ def _account(paths: list[str]) -> tuple[int, dict[str, float], int]:
   """
   from data.pretraining import blocks, record_rows
   from data.pretraining.block_records import BlockRecords
+  from data.pretraining.masking import SpecialTokens
   from data.pretraining.options import RecordOptions
   from data.pretraining.partitioning import Partitioning
   from data.records.record_writer import RecordWriter
@@ -228,7 +229,7 @@ def _account(paths: list[str]) -> tuple[int, dict[str, float], int]:
     CorpusOptions(FLAGS.input_file, input_format=FLAGS.input_format), paths
   )
   tokenizer = BertTokenizer(FLAGS.vocab_file)
-  special = blocks.special_tokens(tokenizer)
+  special = SpecialTokens.of(tokenizer.vocabulary)
   clock = _Clock()
   surveys = clock.timed(_SURVEY, survey.survey)(corpus)
   partitioning = Partitioning(sum(found.num_bytes for found in surveys))

@@ -32,6 +32,30 @@ class Comparison:
   largest_difference: float = 0.0
   are_numbers: bool = False
 
+  @classmethod
+  def of(cls, first: Model, second: Model) -> 'Comparison':
+    """Begins the comparison of two models.
+
+    Raises:
+      UserError: one predicts other labels than the other, or takes pairs and
+        the other single texts.
+    """
+    kinds = [
+      ', '.join(sorted(model.labels)) or 'a number' for model in (first, second)
+    ]
+    if kinds[0] != kinds[1]:
+      raise UserError(
+        f'the models cannot be compared: the first predicts {kinds[0]}, the '
+        f'second {kinds[1]}'
+      )
+    pairs = first.takes_pairs, second.takes_pairs
+    if None not in pairs and pairs[0] != pairs[1]:
+      raise UserError(
+        'the models cannot be compared: one takes pairs of texts, the other '
+        'single texts'
+      )
+    return cls(are_numbers=not first.labels)
+
   def add(
     self, first: Iterable[Prediction], second: Iterable[Prediction]
   ) -> list[int]:
@@ -52,30 +76,6 @@ class Comparison:
       else:
         different.append(i)
     return different
-
-
-def start(first: Model, second: Model) -> Comparison:
-  """Begins the comparison of two models.
-
-  Raises:
-    UserError: one predicts other labels than the other, or takes pairs and the
-      other single texts.
-  """
-  kinds = [
-    ', '.join(sorted(model.labels)) or 'a number' for model in (first, second)
-  ]
-  if kinds[0] != kinds[1]:
-    raise UserError(
-      f'the models cannot be compared: the first predicts {kinds[0]}, the '
-      f'second {kinds[1]}'
-    )
-  pairs = first.takes_pairs, second.takes_pairs
-  if None not in pairs and pairs[0] != pairs[1]:
-    raise UserError(
-      'the models cannot be compared: one takes pairs of texts, the other '
-      'single texts'
-    )
-  return Comparison(are_numbers=not first.labels)
 
 
 def take_pairs(first: Model, second: Model) -> bool | None:

@@ -29,7 +29,6 @@ from modeling.checkpoints import (
 from modeling.checkpoints.file_names import VOCAB
 from modeling.checkpoints.location import Checkpoint
 from modeling.checkpoints.model_file import ModelFile, TaskRecord
-from modeling.checkpoints.released_names import HEAD_BIAS
 from modeling.configs import BertConfig
 from modeling.models import Classifier, released_variables
 from serving import export_folder
@@ -123,7 +122,7 @@ def load(path: str) -> TextModel:
       what belongs to it is missing, damaged or contradictory.
   """
   checkpoint = location.locate(path)
-  num_outputs = num_outputs_of(checkpoint)
+  num_outputs = stored_weights.num_outputs(checkpoint)
   config = checkpoint.required_config()
   recorded = checkpoint.recorded() or ModelFile()
   task = recorded.task
@@ -180,21 +179,6 @@ def _load_parts(
       check_recorded=check.result,
     )
   return classifier, tokenizer
-
-
-def num_outputs_of(checkpoint: Checkpoint) -> int:
-  """Returns C from the shape of the head's bias.
-
-  Raises:
-    UserError: there is no head.
-  """
-  shapes = stored_weights.read_variables(checkpoint)
-  if HEAD_BIAS not in shapes:
-    raise UserError(
-      f'{checkpoint.prefix} has no head for a task ({HEAD_BIAS}): '
-      f'{stored_weights.why_no_head(checkpoint)}.'
-    )
-  return shapes[HEAD_BIAS][0][0]
 
 
 def labels_of(

@@ -28,6 +28,7 @@ from absl import flags, logging
 
 from cli import flag_group, script
 from serving import comparison, runtimes
+from serving.comparison import Comparison
 from serving.model import Model
 from system import files
 from system.errors import UserError
@@ -190,7 +191,7 @@ def _compared(
   style: Style,
 ) -> Iterator[str]:
   """Yields the lines that two models label differently, then the counts."""
-  found = comparison.start(first, second)
+  found = Comparison.of(first, second)
   takes_pairs = comparison.take_pairs(first, second)
   for group in groups:
     texts, error = source.as_texts(group, takes_pairs)

@@ -23,12 +23,10 @@ from collections.abc import Callable, Iterable, Iterator
 from absl import flags, logging
 
 from cli import flag_group, script
-from data.tasks import tables
-from data.tasks.table_rows import Columns
 from data.text import languages
-from system import files, text_files
+from system import files
 from system.errors import UserError
-from tools.docstrings.docstring_prose import split_sentences
+from tools import documents, english_sentences
 
 FLAGS = flags.FLAGS
 
@@ -82,7 +80,7 @@ def splitter(language: str) -> Callable[[str], list[str]]:
   if code == 'en':
     # The logits in recipes/results/paper belong to these very sentences, so
     # English keeps the rules that made them.
-    return lambda text: split_sentences(_LOST_SPACE.sub(' ', text))
+    return lambda text: english_sentences.split(_LOST_SPACE.sub(' ', text))
   from data.text import sentences
 
   return lambda text: sentences.split(text, code)
@@ -161,27 +159,6 @@ def sample(
   return random.Random(seed).sample(distinct, num_sentences)
 
 
-def read_documents(path: str, text_column: str | None) -> Iterator[str]:
-  """Yields the documents of a file: its lines, or a column of a table.
-
-  Raises:
-    UserError: the file is malformed, or no table but a column is given.
-  """
-  if text_column is None and not tables.is_table(path):
-    yield from text_files.read_lines(path)
-    return
-  from data.tasks import text_rows
-
-  name = text_column or Columns().found_in(path).text
-  columns = text_rows.TextColumns((name,), are_given=True)
-  is_table, rows = text_rows.open_file(path, columns)
-  if not is_table:
-    raise UserError(
-      f'--text_column={text_column} cannot take effect: {path} is not a table'
-    )
-  yield from (row.texts[0] for row in rows)
-
-
 def _counts(left_out: collections.Counter) -> str:
   return f'{left_out["short"]} too short, {left_out["long"]} too long'
 
@@ -202,7 +179,7 @@ def main(_: list[str]) -> None:
   sentences = (
     sentence
     for path in paths
-    for document in read_documents(path, FLAGS.text_column)
+    for document in documents.read(path, FLAGS.text_column)
     for sentence in document_sentences(document, split)
   )
   left_out = collections.Counter()

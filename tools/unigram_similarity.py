@@ -26,7 +26,7 @@ from cli import flag_group, script
 from data.tasks import glue
 from system import files, local_files
 from system.errors import UserError
-from tools.sample_sentences import read_documents
+from tools import documents
 
 FLAGS = flags.FLAGS
 
@@ -134,14 +134,14 @@ def main(_: list[str]) -> None:
     flag_group.refuse_if_given(['data_dir'], '--task_name is not given')
     flag_group.require('input_file')
     first_path = FLAGS.input_file
-    texts = read_documents(first_path, FLAGS.text_column)
+    texts = documents.read(first_path, FLAGS.text_column)
   if FLAGS.output_file:
     local_files.require_local(FLAGS.output_file)
     files.check_output_file(FLAGS.output_file, [first_path, *paths.values()])
   first = count(texts)
   found = {}
   for name, path in paths.items():
-    lines = read_documents(path, None)
+    lines = documents.read(path, None)
     counts = count(itertools.islice(lines, FLAGS.max_lines))
     value = similarity(first, counts, FLAGS.num_words)
     found[name] = None if value is None else round(value, 4)

@@ -44,7 +44,7 @@ def next_sentence_loss(
 
   Args:
     logits: float32 [B, 2], unnormalised.
-    labels: int [B] or [B, 1]; 0 if B follows A, 1 if B is a random sentence.
+    labels: int [B]; 0 if B follows A, 1 if B is a random sentence.
     denominator: the number of examples in the global batch.
 
   Returns:
@@ -53,8 +53,6 @@ def next_sentence_loss(
   Raises:
     ValueError: the shapes don't match; they are shown.
   """
-  if labels.shape.rank == 2 and labels.shape[1] == 1:
-    labels = tf.squeeze(labels, axis=1)
   weights = tf.ones_like(labels, dtype=tf.float32)
   return cross_entropy(logits, labels, weights, denominator)
 

@@ -20,10 +20,9 @@ from data.text.tokenization import BertTokenizer
 from devices import workers
 from modeling.checkpoints import loading, recorded_casing, stored_weights
 from modeling.checkpoints.location import Checkpoint, label_folders
-from modeling.checkpoints.released_names import CLASSIFIER_HEAD, HEAD_BIAS
+from modeling.checkpoints.released_names import HEAD_BIAS
 from modeling.models import Classifier, released_variables
 from system import files, temporary_files
-from system.errors import UserError
 from training import calibration, class_scores, result_files, scoring
 from training.predictor import Predictor
 
@@ -304,12 +303,7 @@ def load_whole(
     UserError: a variable is missing or has another shape, or the head has
       other labels than the task.
   """
-  if HEAD_BIAS not in stored_weights.read_variables(checkpoint):
-    raise UserError(
-      f'{checkpoint.prefix} holds no head for a task '
-      f'({", ".join(CLASSIFIER_HEAD)}): '
-      f'{stored_weights.why_no_head(checkpoint)}.'
-    )
+  stored_weights.num_outputs(checkpoint)  # Or there is no head.
   report = loading.load_released(
     checkpoint,
     variables,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.pretraining import long_sentences
-from data.pretraining.masking import SpecialTokens
 from data.pretraining.pairs import Block
 from data.pretraining.partitioning import Partitioning
 from data.text.corpus import Corpus
@@ -212,13 +211,3 @@ def tokenize_lines(
   lines = tf.raw_ops.StringSplitV2(input=[text], sep='\n', maxsplit=-1).values
   ids = tokenizer.tokenize(lines)
   return ids.values.numpy(), ids.row_lengths().numpy()
-
-
-def special_tokens(tokenizer: 'BertTokenizer') -> SpecialTokens:
-  """Returns the special tokens of a tokenizer's vocabulary."""
-  return SpecialTokens(
-    tokenizer.cls_id,
-    tokenizer.sep_id,
-    tokenizer.mask_id,
-    tokenizer.continuation_mask,
-  )

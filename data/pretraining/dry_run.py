@@ -12,6 +12,7 @@ import tqdm
 from data.pretraining import blocks
 from data.pretraining.block_records import BlockRecords
 from data.pretraining.blocks import MapFunction
+from data.pretraining.masking import SpecialTokens
 from data.pretraining.options import RecordOptions
 from data.pretraining.partitioning import BLOCK_BYTES
 from data.pretraining.record_statistics import RecordStatistics
@@ -71,7 +72,7 @@ def run(
   corpus.options.log_missing_rules()
   tokenizer = BertTokenizer(vocabulary.vocab_file, vocabulary.do_lower_case)
   sample = _read_sample(corpus)
-  special = blocks.special_tokens(tokenizer)
+  special = SpecialTokens.of(tokenizer.vocabulary)
   with ThreadPoolExecutor(num_workers) as pool:
     in_threads = functools.partial(ordered_map, pool, 2 * num_workers)
 

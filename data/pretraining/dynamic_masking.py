@@ -15,7 +15,7 @@ from data.pretraining import masking
 from data.pretraining.masking import SpecialTokens
 from data.pretraining.options import MaskingOptions
 from data.pretraining.randomness import stream_key
-from data.text.vocabulary import CLS, MASK, SEP, Vocabulary
+from data.text.vocabulary import Vocabulary
 
 
 class DynamicMasking:
@@ -37,10 +37,7 @@ class DynamicMasking:
       options: what to mask.
       seed: the run's seed.
     """
-    self._special = SpecialTokens(
-      *(vocabulary.ids[token] for token in (CLS, SEP, MASK)),
-      vocabulary.continuation_mask,
-    )
+    self._special = SpecialTokens.of(vocabulary)
     self.options = options
     self._key = stream_key(seed)
 

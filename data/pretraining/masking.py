@@ -12,6 +12,7 @@ import numpy as np
 
 from data.pretraining.options import MaskingOptions
 from data.pretraining.randomness import below, stream, uniform
+from data.text.vocabulary import CLS, MASK, SEP, Vocabulary
 from system.numba_jit import jit
 
 _MASK_SHARE = 0.8
@@ -27,6 +28,12 @@ class SpecialTokens(NamedTuple):
   sep_id: int
   mask_id: int
   continuation: np.ndarray  # bool [V], True for '##' pieces
+
+  @classmethod
+  def of(cls, vocabulary: Vocabulary) -> 'SpecialTokens':
+    """Returns those of a vocabulary."""
+    ids = (vocabulary.ids[token] for token in (CLS, SEP, MASK))
+    return cls(*ids, vocabulary.continuation_mask)
 
 
 class Masks(NamedTuple):

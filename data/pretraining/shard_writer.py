@@ -21,6 +21,7 @@ import psutil
 from data.pretraining import blocks
 from data.pretraining.block_records import BlockRecords
 from data.pretraining.blocks import MapFunction, Split
+from data.pretraining.masking import SpecialTokens
 from data.pretraining.record_statistics import RecordStatistics
 from data.pretraining.records_job import RecordsJob
 from data.records.record_writer import RecordWriter
@@ -104,7 +105,7 @@ def _slices(
 ) -> Iterator[_Slice]:
   """Yields the slices that go to some shards, in the order of the text."""
   partitioning = job.partitioning
-  special = blocks.special_tokens(job.tokenizer)
+  special = SpecialTokens.of(job.tokenizer.vocabulary)
 
   def is_wanted(block: int) -> bool:
     return any(shard in shards for shard in partitioning.shards_of(block))

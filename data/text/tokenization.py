@@ -54,6 +54,7 @@ class BertTokenizer(tf.Module):
   """Converts texts to wordpiece ids, those of google-research/bert.
 
   Attributes:
+    vocabulary: the vocabulary.
     vocab_size: the number of ids, V.
     tokens: the token of each id.
     unk_id, cls_id, sep_id, mask_id: ids of the special tokens.
@@ -76,15 +77,15 @@ class BertTokenizer(tf.Module):
     self.do_lower_case = do_lower_case
     if isinstance(vocabulary, str):
       vocabulary = load_vocabulary(vocabulary)
-    self._vocabulary = vocabulary
-    self.vocab_size = len(self._vocabulary.tokens)
-    self.vocab_checksum = self._vocabulary.checksum
-    ids = self._vocabulary.ids
+    self.vocabulary = vocabulary
+    self.vocab_size = len(self.vocabulary.tokens)
+    self.vocab_checksum = self.vocabulary.checksum
+    ids = self.vocabulary.ids
     self.unk_id, self.cls_id = ids[UNK], ids[CLS]
     self.sep_id, self.mask_id = ids[SEP], ids[MASK]
     does_not_split_words = supports_detokenization = False
     kernel = tf_text.build_fast_wordpiece_model(
-      _matchable(self._vocabulary),
+      _matchable(self.vocabulary),
       _MAX_BYTES_PER_WORD,
       CONTINUATION,
       UNK,
@@ -104,12 +105,12 @@ class BertTokenizer(tf.Module):
   @property
   def tokens(self) -> list[str]:
     """The token of each id."""
-    return self._vocabulary.tokens
+    return self.vocabulary.tokens
 
   @property
   def continuation_mask(self) -> np.ndarray:
     """Bool [V]; True if a token continues a word (begins with '##')."""
-    return self._vocabulary.continuation_mask
+    return self.vocabulary.continuation_mask
 
   def tokenize(self, strings: tf.Tensor | Sequence[str]) -> tf.RaggedTensor:
     """Tokenizes texts; [CLS] and [SEP] are not added.

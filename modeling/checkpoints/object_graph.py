@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
-import tensorflow as tf
 from google.protobuf import message
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
@@ -98,8 +97,7 @@ class ObjectGraph:
 
   def __init__(self, prefix: str):
     with tensor_bundle.damage_explained(prefix):
-      # `tf.train.load_checkpoint` mistakes a prefix on ram:// for a folder.
-      self._reader = tf.compat.v1.train.NewCheckpointReader(prefix)
+      self._reader = tensor_bundle.open_reader(prefix)
       if not self._reader.has_tensor(GRAPH):
         raise UserError(
           f'{prefix} is not a TensorFlow 2 checkpoint: it has no graph of '

@@ -13,7 +13,8 @@ from modeling.checkpoints import hugging_face_reader, object_graph
 from modeling.checkpoints.file_names import INDEX
 from modeling.checkpoints.load_report import compact
 from modeling.checkpoints.location import Checkpoint
-from modeling.checkpoints.tensor_bundle import damage_explained
+from modeling.checkpoints.released_names import HEAD_BIAS
+from modeling.checkpoints.tensor_bundle import damage_explained, open_reader
 from system.errors import UserError, few
 
 # Name → (shape, name of the dtype).
@@ -63,14 +64,24 @@ class StoredWeights:
     return values
 
 
-def why_no_head(checkpoint: Checkpoint) -> str:
-  """Says why a checkpoint has no head that labels texts, for messages."""
-  reason = ''
+def num_outputs(checkpoint: Checkpoint) -> int:
+  """Returns how many logits a checkpoint's head for a task has.
+
+  Raises:
+    UserError: there is no head that labels texts; the message says why.
+  """
+  shapes = read_variables(checkpoint)
+  if HEAD_BIAS in shapes:
+    return shapes[HEAD_BIAS][0][0]
+  other = ''
   if checkpoint.is_hugging_face:
-    reason = hugging_face_reader.other_head(checkpoint.folder)
-  if reason:
-    return f'{reason}, whose head does not label whole texts'
-  return 'it was pre-trained only. Fine-tune or distil it first'
+    other = hugging_face_reader.other_head(checkpoint.folder)
+  reason = 'it was pre-trained only. Fine-tune or distil it first'
+  if other:
+    reason = f'{other}, whose head does not label whole texts'
+  raise UserError(
+    f'{checkpoint.prefix} has no head for a task ({HEAD_BIAS}): {reason}.'
+  )
 
 
 def read_variables(checkpoint: Checkpoint) -> Variables:
@@ -160,8 +171,7 @@ def _open(checkpoint: Checkpoint):
   if checkpoint.is_hugging_face:
     return hugging_face_reader.Reader(checkpoint.prefix)
   with damage_explained(checkpoint.prefix + INDEX):
-    # `tf.train.load_checkpoint` mistakes a prefix on ram:// for a folder.
-    reader = tf.compat.v1.train.NewCheckpointReader(checkpoint.prefix)
+    reader = open_reader(checkpoint.prefix)
   if reader.has_tensor(object_graph.GRAPH) and not _variables(reader):
     raise UserError(
       f'{checkpoint.prefix} is a TensorFlow 2 checkpoint, without released '

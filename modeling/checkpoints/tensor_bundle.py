@@ -47,6 +47,12 @@ def write(prefix: str, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
     raise
 
 
+def open_reader(prefix: str):
+  """Opens a checkpoint; raises TensorFlow's errors, see `damage_explained`."""
+  # `tf.train.load_checkpoint` mistakes a prefix on ram:// for a folder.
+  return tf.compat.v1.train.NewCheckpointReader(prefix)
+
+
 def read(prefix: str) -> dict[str, np.ndarray]:
   """Reads every tensor of a checkpoint, and so checks all of it.
 
@@ -57,8 +63,7 @@ def read(prefix: str) -> dict[str, np.ndarray]:
     UserError: there is no such checkpoint, or it is damaged.
   """
   with damage_explained(prefix):
-    # `tf.train.load_checkpoint` mistakes a prefix on ram:// for a folder.
-    reader = tf.compat.v1.train.NewCheckpointReader(prefix)
+    reader = open_reader(prefix)
     names = reader.get_variable_to_shape_map()
     return {name: reader.get_tensor(name) for name in names}
 

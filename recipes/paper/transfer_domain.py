@@ -7,12 +7,10 @@ similarity to the task is the Spearman correlation of unigram frequencies
 (tools/unigram_similarity.py).
 """
 
-import json
-import os
-
 from recipes.paper import command, published
 from recipes.paper.experiment import Experiment, Plan, Run
 from recipes.paper.students import RANDOM
+from system import files
 from system.steps import Step
 
 DOMAINS = ('films', 'dvd', 'books', 'electronics', 'kitchen')
@@ -24,7 +22,7 @@ def runs(plan: Plan) -> list[Run]:
   task, size = scale.tasks[0], scale.size
   encoder = plan.students.start(size)
   [computed] = comparison(plan)
-  similarities = _read(computed.done)
+  similarities = files.read_object_if_there(computed.done)
   planned = []
   for seed in plan.seeds:
     for domain in DOMAINS:
@@ -53,14 +51,6 @@ def runs(plan: Plan) -> list[Run]:
 def comparison(plan: Plan) -> list[Step]:
   """Plans the comparison of the domains with the task."""
   return [plan.transfer_sets.similarity(plan.scale.tasks[0], DOMAINS)]
-
-
-def _read(path: str) -> dict[str, float]:
-  """Returns domain → similarity; {} before they are computed."""
-  if not os.path.exists(path):
-    return {}
-  with open(path, encoding='utf-8') as file:
-    return json.load(file)
 
 
 EXPERIMENT = Experiment(

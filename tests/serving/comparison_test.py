@@ -54,12 +54,12 @@ def test_nan_differs():
 
 def test_models_of_other_labels_or_inputs_cannot_be_compared():
   labels = _Fake(('a', 'b'), False, 8)
-  assert comparison.start(labels, _Fake(('b', 'a'), None, 8)) == Comparison()
-  assert comparison.start(_Fake((), None, 8), _Fake((), None, 8)).are_numbers
+  assert Comparison.of(labels, _Fake(('b', 'a'), None, 8)) == Comparison()
+  assert Comparison.of(_Fake((), None, 8), _Fake((), None, 8)).are_numbers
   with pytest.raises(UserError, match='predicts a, b, the second a number'):
-    comparison.start(labels, _Fake((), False, 8))
+    Comparison.of(labels, _Fake((), False, 8))
   with pytest.raises(UserError, match='one takes pairs'):
-    comparison.start(labels, _Fake(('a', 'b'), True, 8))
+    Comparison.of(labels, _Fake(('a', 'b'), True, 8))
 
 
 def test_one_model_that_records_its_inputs_decides():

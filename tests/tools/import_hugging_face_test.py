@@ -280,7 +280,7 @@ def test_a_head_that_does_not_label_whole_texts_is_not_used(
   with pytest.raises(
     UserError, match=f'no head for a .*{reason}, whose head does not'
   ):
-    text_model.num_outputs_of(location.locate(str(folder)))
+    stored_weights.num_outputs(location.locate(str(folder)))
 
 
 def test_the_folder_of_another_model_is_refused(folder, tmp_path):

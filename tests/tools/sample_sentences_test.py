@@ -4,9 +4,7 @@ import subprocess
 import sys
 from collections import Counter
 
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from system.errors import UserError
 from tools import sample_sentences
@@ -62,41 +60,6 @@ def test_a_sample_has_distinct_sentences_and_follows_the_seed():
     sample(numbers, 9)
   with pytest.raises(UserError, match='no sentence of .* 2 too short.*words=1'):
     sample([], None)
-
-
-def test_documents_are_lines_or_a_column(tmp_path):
-  path = tmp_path / 'a.tsv'
-  path.write_text('label\ttext\tbody\n1\tA film.\tx\n0\tNo film.\ty\n')
-  read = sample_sentences.read_documents
-  assert list(read(str(path), 'body')) == ['x', 'y']
-  assert list(read(str(path), None)) == ['A film.', 'No film.']
-  path.write_text('A film.\n')
-  with pytest.raises(UserError, match='Name the column .* `text_column`'):
-    list(read(str(path), None))
-  path.write_text('id;text\n1;A film.\n')
-  with pytest.raises(UserError, match='Semicolons separate the columns: save'):
-    list(read(str(path), None))
-  path.write_text('A film.\n')
-  path = path.rename(tmp_path / 'a.txt')
-  assert list(read(str(path), None)) == ['A film.']
-  with pytest.raises(UserError, match='text_column=text cannot take effect'):
-    list(read(str(path), 'text'))
-  path.write_text('text\nA film.\n')
-  assert list(read(str(path), 'text')) == ['A film.']
-
-
-@pytest.mark.parametrize('name', ['a.csv', 'a.jsonl', 'a.parquet'])
-def test_tables_of_any_format_have_a_default_column(tmp_path, name):
-  path = tmp_path / name
-  if name == 'a.csv':
-    path.write_text('stars,sentence\n5,"A film, good."\n')
-  elif name == 'a.jsonl':
-    path.write_text('{"stars": 5, "sentence": "A film, good."}\n')
-  else:
-    columns = {'stars': [5], 'sentence': ['A film, good.']}
-    parquet.write_table(pa.table(columns), str(path))
-  found = list(sample_sentences.read_documents(str(path), None))
-  assert found == ['A film, good.']
 
 
 @pytest.mark.parametrize(

@@ -567,7 +567,7 @@ def test_a_checkpoint_without_a_head_is_not_scored(teacher_world):
   }
   exporting.write_released(str(folder / 'bert_model.ckpt'), weights)
   for job in ('--do_eval', '--do_predict'):
-    with pytest.raises(UserError, match='holds no head .* pre-trained only'):
+    with pytest.raises(UserError, match='has no head .* pre-trained only'):
       _run(teacher_world, job, init_checkpoint=folder)
   assert not (teacher_world / 'out' / 'eval_results.txt').exists()
 

@@ -14,6 +14,8 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 
+from tools import english_sentences
+
 MIN_WORDS, MAX_WORDS = 5, 60
 
 # The highest share of characters that are neither letters nor spaces. "Defaults
@@ -54,11 +56,6 @@ _MARKUP = (
   (re.compile(r'\s+'), ' '),
 )
 
-_BOUNDARY = re.compile(r'(?<=[.!?])(["\')]*)\s+(?=["\'(]?[A-Z])')
-_ABBREVIATION = re.compile(
-  r'(?:\b(?:e\.g|i\.e|etc|vs|cf|al|resp|approx|[Ff]igs?|[Ee]qs?|[Rr]efs?'
-  r'|[Cc]h|[Ss]ec|[Nn]o|[Vv]ol|pp|Dr|Prof|St|Inc|[A-Z])\.)$'
-)
 _NOT_ALPHABETIC = re.compile(r'[^A-Za-z ]')
 _FOREIGN = re.compile(
   r'[\\`{}|<>=@#$^~*%;\[\]]|://|\.\.|--|__| [:,.]|[^\x20-\x7e]'
@@ -87,7 +84,7 @@ def sentences(docstring: str) -> tuple[str, ...]:
   return tuple(
     sentence
     for paragraph in _paragraphs(_drop_sections(_drop_code(lines)))
-    for sentence in split_sentences(strip_markup(paragraph))
+    for sentence in english_sentences.split(strip_markup(paragraph))
     if is_prose(sentence)
   )
 
@@ -97,16 +94,6 @@ def strip_markup(paragraph: str) -> str:
   for pattern, replacement in _MARKUP:
     paragraph = pattern.sub(replacement, paragraph)
   return paragraph.strip()
-
-
-def split_sentences(text: str) -> list[str]:
-  """Splits at '.', '!' or '?' before a capital, except after 'e.g.'."""
-  pieces, start = [], 0
-  for boundary in _BOUNDARY.finditer(text):
-    if not _ABBREVIATION.search(text[start : boundary.start()]):
-      pieces.append(text[start : boundary.end()].strip())
-      start = boundary.end()
-  return [*pieces, text[start:]]
 
 
 def is_prose(sentence: str) -> bool:

@@ -25,6 +25,7 @@ from apache_beam.utils.shared import Shared
 from data.pretraining import blocks
 from data.pretraining.beam import remote_files
 from data.pretraining.block_records import BlockRecords
+from data.pretraining.masking import SpecialTokens
 from data.pretraining.record_statistics import RecordStatistics
 from data.pretraining.records_job import RecordsJob
 from data.records import file_names, record_reader, record_writer
@@ -171,7 +172,7 @@ class _Make(_Worker):
     block = blocks.make_block(
       texts, job.corpus, job.tokenizer, job.options.max_seq_length
     )
-    special = blocks.special_tokens(job.tokenizer)
+    special = SpecialTokens.of(job.tokenizer.vocabulary)
     records = BlockRecords(block, number, special, job.options)
     for shard in self._task.missing_shards(number):
       yield shard, self._write(records, shard)

@@ -19,6 +19,7 @@ from data.pretraining import (
   shard_writer,
 )
 from data.pretraining.block_records import BlockRecords
+from data.pretraining.masking import SpecialTokens
 from data.pretraining.options import RecordOptions
 from data.pretraining.record_statistics import RecordStatistics
 from data.records import record_index, record_writer
@@ -565,7 +566,7 @@ def test_statistics_are_those_of_the_original(
   block = blocks.make_block(texts, corpus, tokenizer, 128)
   options = RecordOptions(do_whole_word_mask=whole_words, dupe_factor=5)
   columns = BlockRecords(
-    block, 0, blocks.special_tokens(tokenizer), options
+    block, 0, SpecialTokens.of(tokenizer.vocabulary), options
   ).columns(slice(None))
   statistics = _statistics(columns)
   assert statistics.keys() == reference[kind].keys()

@@ -102,16 +102,6 @@ def test_strip_markup(marked, plain):
   assert docstring_prose.strip_markup(marked) == plain
 
 
-def test_split_sentences_not_after_abbreviations():
-  text = 'See Fig. A or e.g. Tables. Then (it "ends.") Really? Yes'
-  assert docstring_prose.split_sentences(text) == [
-    'See Fig. A or e.g. Tables.',
-    'Then (it "ends.")',
-    'Really?',
-    'Yes',
-  ]
-
-
 @pytest.mark.parametrize(
   'text',
   [
