@@ -73,8 +73,9 @@ def _restore_defaults() -> None:
 
 
 def _raise(number: int, _) -> None:
-  # The thread asks a run that listens to stop.
-  if not stop_request.has_listener():
+  # The thread asks a run that listens to stop. It also takes the signals after
+  # the first one: they may come while the stopped run already ends.
+  if not (stop_request.has_listener() or stop_request.was_made()):
     raise _Interrupted(number)
 
 

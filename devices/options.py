@@ -95,6 +95,10 @@ class DeviceOptions:
       raise UserError(
         '`jit_compile`=false: a TPU runs nothing that is not compiled'
       )
+    if self.is_on_tpu and self.precision == 'float16':
+      raise UserError(
+        '`precision`=float16: a TPU computes in bfloat16 or float32'
+      )
     if strategy == 'multi_worker_mirrored':
       cluster.required()
     elif strategy == 'auto' and not self.use_tpu:

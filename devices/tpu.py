@@ -13,6 +13,8 @@ from system.errors import LostWorker, UserError, reason_of
 
 # The name of the TPU that is attached to this machine.
 _LOCAL = 'local'
+# Set on each host of a slice: the names of all of them, with commas.
+_HOSTS = 'TPU_WORKER_HOSTNAMES'
 
 # Patterns of the messages of TensorFlow and Google's client, and the remedies.
 _REMEDIES = (
@@ -122,11 +124,17 @@ def _resolver(tpu: Tpu):
   """Finds a TPU's hosts, checks that all listen, and gives them our address.
 
   The hosts call this process for the part of the input pipeline that is Python
-  (the order of the examples). By default TensorFlow gives them the address
+  (it reads the training records). By default TensorFlow gives them the address
   'localhost', which is wrong on any other machine.
   """
   make = tf.distribute.cluster_resolver.TPUClusterResolver
   if not tpu.is_remote:
+    hosts = os.environ.get(_HOSTS, '')
+    if ',' in hosts:
+      raise UserError(
+        f'this machine is one host of a TPU slice ({_HOSTS}={hosts}): run the '
+        'command on one host only, with the name of the slice in `tpu_name`'
+      )
     return make(tpu=_LOCAL)
   description = {'tpu': tpu.address, 'zone': tpu.zone, 'project': tpu.project}
   hosts = make(**description).cluster_spec().job_tasks('worker')

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from system import xla
+
 
 def recomputed(
   function: Callable[[tf.Tensor], tf.Tensor],
@@ -95,6 +97,10 @@ def tied_cross_entropy(
 
   A product with y^T is a sum over the rows that have the id.
 
+  Where the factors of products are rounded (`dtype`; TF32 on GPUs, bfloat16 on
+  TPUs), p - y is computed first: for p near 1 the rounding error of p would
+  exceed the difference. XLA then subtracts and rounds in one pass.
+
   Args:
     x: float32 [N, H].
     table: float32 [V, H].
@@ -105,6 +111,8 @@ def tied_cross_entropy(
   Returns:
     float32 [N] in nats.
   """
+
+  is_rounded = dtype != 'float32' or xla.compiles_each_shape()
 
   @tf.custom_gradient
   def nats(x, table, bias):
@@ -119,18 +127,20 @@ def tied_cross_entropy(
     def gradient(upstream):
       u = upstream[:, tf.newaxis]
       ux = u * tf.cast(x, tf.float32)
-      expected = tf.cast(tf.matmul(tf.cast(p, dtype), rows), tf.float32)
-      dx = u * (expected - tf.gather(table, ids))
-      dtable = tf.matmul(
-        tf.cast(p, dtype), tf.cast(ux, dtype), transpose_a=True
-      )
-      dtable = tf.tensor_scatter_nd_sub(
-        tf.cast(dtable, tf.float32), ids[:, tf.newaxis], ux
-      )
+      if is_rounded:
+        factor = tf.cast(p - tf.one_hot(ids, p.shape[-1]), dtype)
+      else:
+        factor = p
+      dx = tf.cast(tf.matmul(factor, rows), tf.float32)
+      dtable = tf.matmul(factor, tf.cast(ux, dtype), transpose_a=True)
+      dtable = tf.cast(dtable, tf.float32)
+      if not is_rounded:
+        dx -= tf.gather(table, ids)
+        dtable = tf.tensor_scatter_nd_sub(dtable, ids[:, tf.newaxis], ux)
       with tf.name_scope('bias_gradient'):
         dbias = tf.linalg.matvec(p, upstream, transpose_a=True)
       dbias = tf.tensor_scatter_nd_sub(dbias, ids[:, tf.newaxis], upstream)
-      return dx, dtable, dbias
+      return u * dx, dtable, dbias
 
     return normaliser - tf.gather(logits, ids, batch_dims=1), gradient
 

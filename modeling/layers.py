@@ -9,8 +9,9 @@ Weights are float32. With a `compute_dtype` of bfloat16 or float16 the matrix
 products have that dtype, except two: the one-hot product that looks up
 segments, because a look-up must be exact, and the output layer with its few
 columns, because it costs little and its logits are dumped and compared.
-Everything else stays float32: biases, activation functions, softmax, LayerNorm
-and the residual stream.
+(GPUs from Ampere on round the factors of float32 products to TF32, TPUs to
+bfloat16.) Everything else stays float32: biases, activation functions, softmax,
+LayerNorm and the residual stream.
 """
 
 import functools
@@ -47,7 +48,15 @@ class WeightInit(NamedTuple):
     if self.seed is None:
       return tf_keras.initializers.Zeros()
     seed = (zlib.crc32(name.encode()) ^ self.seed) & 0x7FFFFFFF
-    return tf_keras.initializers.TruncatedNormal(stddev=self.stddev, seed=seed)
+    return _TruncatedNormal(stddev=self.stddev, seed=seed)
+
+
+class _TruncatedNormal(tf_keras.initializers.TruncatedNormal):
+  """Draws on the CPU: a TPU draws other values from the same seed."""
+
+  def __call__(self, shape, dtype=None, **kwargs):
+    with tf.device('CPU:0'):
+      return super().__call__(shape, dtype, **kwargs)
 
 
 def get_activation(name: str | None) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import stat
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, TextIO
@@ -280,6 +281,10 @@ def make_folder(path: str) -> None:
   with explained('write to', path):
     gfile = gfile_for(path)
     gfile.makedirs(path)
+    if (local := local_path(path)) is not None:
+      # Has no name where the file system can do that: a kill leaves nothing.
+      tempfile.TemporaryFile(dir=local).close()
+      return
     probe = temporary_files.name_for(os.path.join(path, 'writable'))
     with gfile.GFile(probe, 'wb') as file:
       file.write(b'')

@@ -1,8 +1,9 @@
 """Computes the logits of many examples on all local devices."""
 
+import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -109,10 +110,7 @@ class Predictor:
     # wait for it, end together, and make the measured rate too high. Handing it
     # to a thread would take longer than a small model takes for a few texts.
     first = self._with_logits(next(batches))
-    with ThreadPoolExecutor(self._num_threads) as pool:
-      others = threads.ordered_map(
-        pool, self._num_threads, self._with_logits, batches
-      )
+    with self._mapped(batches) as others:
       before = time.perf_counter()
       for batch, logits in itertools.chain([first], others):
         rows.append(np.asarray(batch['example_index']))
@@ -136,6 +134,18 @@ class Predictor:
       raise RuntimeError('an example was not scored exactly once')
     logits[rows[real]] = outputs[real]
     return logits
+
+  @contextlib.contextmanager
+  def _mapped(self, batches) -> Iterator[Iterator[tuple]]:
+    """Yields the batches with their logits, several computed at once."""
+    if self._num_threads == 1:
+      # A strategy would trace, and a TPU compile, anew in another thread.
+      yield map(self._with_logits, batches)
+      return
+    with ThreadPoolExecutor(self._num_threads) as pool:
+      yield threads.ordered_map(
+        pool, self._num_threads, self._with_logits, batches
+      )
 
   def _with_logits(self, batch):
     return batch, self._batch_logits(batch)

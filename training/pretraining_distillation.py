@@ -259,7 +259,10 @@ def _num_relation_heads(
 def _check_head(checkpoint: Checkpoint, config: BertConfig) -> None:
   """Raises a `UserError` if a teacher's masked-LM head is missing."""
   stored = stored_weights.read_variables(checkpoint)
-  head = MaskedLmHead(config, WeightInit(0.0, 0), 'float32')
+  # In a graph: an eager op would fix TensorFlow's devices, and the strategy is
+  # made later.
+  with tf.Graph().as_default():
+    head = MaskedLmHead(config, WeightInit(0.0, 0), 'float32')
   missing = [name for name in released_variables(head) if name not in stored]
   if missing:
     raise UserError(

@@ -1,8 +1,8 @@
 """Sums of the steps' losses and measures, and which steps were bad.
 
-A step is bad if one of its losses, or its gradient norm, is not finite. The
-device adds up the sums; the host reads them at its stops, so no step waits for
-the host.
+A step is bad if one of its losses, or its gradient norm, is not finite. Each
+replica adds up the sums, as a part of the step; the host reads them at its
+stops, so no step waits for the host.
 
 The statistics are part of a run's resumable state: a run that stops
 mid-interval ends with the same metrics as an undisturbed one.
@@ -20,6 +20,8 @@ _NORM, _SKIPPED = 'gradient_norm', 'skipped_steps'
 # Means over all steps; the other values are means over the good steps, the
 # gradients' norm over those of them that were not skipped.
 _OF_ALL_STEPS = ('loss_scale', _SKIPPED)
+# Room for the losses and the measures of any step.
+_MAX_VALUES = 16
 
 
 class UnitLossScale:
@@ -61,7 +63,8 @@ class StepStatistics:
     self.bad_steps: list[int] = []
     self.unit_scale = UnitLossScale() if budget else None
     self._names: Sequence[str] = ()
-    self._sums: tf.Variable | None = None
+    # In the order of the sorted names.
+    self._sums = tf.Variable(tf.zeros([_MAX_VALUES]), trainable=False)
     # The bad steps since `collect`. There is room for one more than the budget,
     # because that one ends the run.
     none = tf.fill([budget + 1], tf.constant(-1, tf.int64))
@@ -70,11 +73,10 @@ class StepStatistics:
   def begin(self, step: int) -> None:
     """Begins an interval with sums of zero."""
     self.start, self.sums = step, {}
-    if self._sums is not None:
-      self._sums.assign(tf.zeros_like(self._sums))
+    self._sums.assign(tf.zeros([_MAX_VALUES]))
 
   def add(self, values: Mapping[str, tf.Tensor], step: tf.Tensor) -> None:
-    """Adds a step, as ops of the training loop.
+    """Adds a step, in the replica context.
 
     Args:
       values: name → float32 scalar, the same on every replica; every step has
@@ -82,32 +84,28 @@ class StepStatistics:
       step: int64 scalar, this step's number.
     """
     self._names = list(values)
-    if self._sums is None:
-      initial = [self.sums.get(name, 0.0) for name in values]
-      with tf.init_scope():
-        # A variable that TensorFlow lifts out of the loop by itself makes it
-        # trace the loop twice.
-        self._sums = tf.Variable(
-          initial, trainable=False, experimental_enable_variable_lifting=False
-        )
-    stacked = tf.stack(list(values.values()))
+    names = sorted(values)
+    stacked = tf.stack([values[name] for name in names])
     is_bad = ~tf.reduce_all(tf.math.is_finite(stacked))
     if self.budget:
-      stays = tf.constant([name in _OF_ALL_STEPS for name in values])
+      stays = tf.constant([name in _OF_ALL_STEPS for name in names])
       stacked = tf.where(is_bad & ~stays, 0.0, stacked)
-    self._sums.assign_add(stacked)
+    padding = [[0, _MAX_VALUES - len(names)]]
+    replica_copy.assign_add(self._sums, tf.pad(stacked, padding))
     num_bad = tf.reduce_sum(tf.cast(self._bad >= 0, tf.int64))
     is_next = tf.range(self.budget + 1, dtype=tf.int64) == num_bad
-    self._bad.assign(tf.where(is_bad & is_next, step, self._bad))
+    bad = tf.where(is_bad & is_next, step, self._bad)
+    replica_copy.assign(self._bad, bad)
 
   def collect(self) -> list[int]:
     """Reads the sums; returns the bad steps since the last call.
 
     There may be more of them than the budget allows.
     """
-    if self._sums is not None:
+    if self._names:
       values = self._sums.numpy().tolist()
-      self.sums = dict(zip(self._names, values, strict=True))
+      sums = dict(zip(sorted(self._names), values, strict=False))
+      self.sums = {name: sums[name] for name in self._names}
     # Without a budget, finite sums show that no step was bad.
     if not self.budget and all(map(math.isfinite, self.sums.values())):
       return []
@@ -149,5 +147,7 @@ class StepStatistics:
     except (AttributeError, KeyError, TypeError) as error:
       raise ValueError(f'{text[:40]!r} is not the state of a run') from error
     self.start, self.sums, self.bad_steps = start, sums, bad
+    values = [sums[name] for name in sorted(sums)]
+    self._sums.assign(values + [0.0] * (_MAX_VALUES - len(values)))
     if self.unit_scale:
       self.unit_scale.skipped_steps.assign(len(bad))

@@ -132,7 +132,7 @@ class Trainer(orbit.StandardTrainer):
     Args:
       make_dataset: returns a dataset with elements as in `train_dataset`.
     """
-    if not xla.is_on():
+    if not xla.compiles_each_shape():
       return None
     if tf.distribute.has_strategy():
       logging.info('The first step of each batch length waits for compiling.')
@@ -179,7 +179,7 @@ class Trainer(orbit.StandardTrainer):
   def train_step(
     self, iterator, deadline: tf.Tensor
   ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Runs one step on every replica and adds it to the statistics.
+    """Runs one step on every replica.
 
     Args:
       iterator: of the distributed dataset.
@@ -200,7 +200,6 @@ class Trainer(orbit.StandardTrainer):
       for name, value in outputs.items()
     }
     requests = values.pop(_REQUESTS, None)
-    self.statistics.add(values, self.optimizer.step)
     if requests is None:
       # The clock is read after the step.
       with tf.control_dependencies(list(values.values())):
@@ -257,11 +256,18 @@ class Trainer(orbit.StandardTrainer):
     return self._accumulated_gradients(batch)
 
   def _apply_gradients(self, gradients, losses) -> dict[str, tf.Tensor]:
-    """Updates the weights, unless the step is bad and may be skipped.
+    """Updates the weights and adds the step to the statistics.
+
+    A bad step that may be skipped changes no weight.
 
     Returns:
       The optimizer's measures; a bad step has the `gradient_norm` NaN.
     """
+    measures = self._measures_of_update(gradients, losses)
+    self.statistics.add({**losses, **measures}, self.optimizer.step)
+    return measures
+
+  def _measures_of_update(self, gradients, losses) -> dict[str, tf.Tensor]:
     if not self.statistics.budget:
       return self.optimizer.apply(gradients)
     are_finite = tf.reduce_all(tf.math.is_finite([*losses.values()]))

@@ -24,6 +24,8 @@ _DATA_ERRORS = (
   tf.errors.PermissionDeniedError,
   tf.errors.UnknownError,
 )
+# In the message if a TPU's compiler refuses a step.
+_COMPILING = 'Compilation failure'
 _CHECKED_AT_ONCE = 1024
 # Where a range's upper bound comes from; '{}' is its number.
 _BOUND_SOURCES = {
@@ -144,6 +146,8 @@ class RecordSource:
     try:
       yield
     except _DATA_ERRORS as error:
+      if _COMPILING in str(error):
+        raise
       failure = next(iter(self.failures), None)
       if isinstance(failure, Unavailable):
         raise failure from None

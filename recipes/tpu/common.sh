@@ -139,7 +139,7 @@ install_and_start() {  # as start
   say "Starting ${*:2}"
   # The job must not keep the connection open.
   on_worker_0 "rm -f project/status
-    (cd project && $1 setsid nohup bash -c 'bash job.sh; echo \$? > status') \
+    (cd project && $1 setsid nohup bash -c 'bash job.sh; echo \$? > status.new; mv status.new status') \
       > project/log 2>&1 < /dev/null &
     echo \$! > project/pid"
 }

@@ -5,8 +5,8 @@
 #     --do_train --precision=bfloat16 --train_batch_size=1024 \
 #     --input_file=gs://BUCKET/records* --output_dir=gs://BUCKET/run ...
 #
-# One process on worker 0 drives all hosts. Each host reads the records and writes
-# the checkpoints itself, so they must be on gs://. The runtime version provides
+# One process on worker 0 drives all hosts and reads the records for them. The
+# hosts write the checkpoints, so these must be on gs://. The runtime provides
 # the hosts' server, whose TensorFlow must have the version that install.sh
 # installs.
 set -euo pipefail

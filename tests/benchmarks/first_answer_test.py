@@ -30,12 +30,12 @@ def test_times_the_import_and_the_answer_after_it(tool):
     import sys, time, tensorflow
     time.sleep(0.3)
     print(sys.argv[1], sys.stdin.read().strip(), flush=True)
-    time.sleep(1)
+    time.sleep(5)
   """)
   imported, answered = first_answer.measure([name, '--flag'], 'a text')
   assert imported >= 0.2
   # The time until the answer, not until the end.
-  assert 0.3 <= answered < 0.3 + 1
+  assert 0.3 <= answered < 0.3 + 5
 
 
 def test_a_long_log_does_not_stop_the_tool(tool):

@@ -18,7 +18,6 @@ _ANSWER = '{"steps": 1, "examples": 4, "seconds": 1.0, "cpu_seconds": 1.0}'
 @pytest.fixture
 def start(tmp_path, monkeypatch):
   """Starts a worker that is a shell script."""
-  monkeypatch.setattr(rounds, '_GRACE_SECONDS', 0.2)
   workers = []
 
   def start(script: str, title: str = 'ours') -> Worker:
@@ -41,7 +40,8 @@ def _answers(count: str) -> str:
   )
 
 
-def test_a_worker_without_an_answer_drops_out(start):
+def test_a_worker_without_an_answer_drops_out(start, monkeypatch):
+  monkeypatch.setattr(rounds, '_GRACE_SECONDS', 0.2)
   worker = start('sleep 60')
   worker.wait_for_first_step(time.monotonic())
   assert worker.failure.startswith('no answer in time: see ')

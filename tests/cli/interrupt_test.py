@@ -18,7 +18,7 @@ _STOPPING = (
 )
 # A run that checks after each step whether it was asked to stop.
 _RUN = """
-import hashlib, os, signal, threading, time
+import hashlib, os, signal, sys, threading, time
 from cli import interrupt, script
 from system.errors import Stopped
 from system import stop_request
@@ -30,9 +30,11 @@ def begin():
 
 def fork():
   begin()
+  reader, writer = os.pipe()
   if not (child := os.fork()):
+    os.write(writer, b'.')  # The child's own handlers are set.
     time.sleep(60)
-  time.sleep(0.2)
+  os.read(reader, 1)
   os.kill(child, signal.SIGTERM)
   print(os.waitpid(child, 0)[1])
   time.sleep(4 * interrupt._CLEANUP_SECONDS)
@@ -44,6 +46,13 @@ def train(step):
       begin()
       step()
     raise Stopped('saved at step 7')
+
+def end_late(step):
+  try:
+    train(step)
+  finally:
+    print('ending', flush=True)
+    sys.stdin.readline()
 """
 
 
@@ -51,6 +60,7 @@ def _start(body: str) -> subprocess.Popen:
   program = f'{_RUN}\nscript.run(lambda _: {body})'
   process = subprocess.Popen(
     [sys.executable, '-c', program],
+    stdin=subprocess.PIPE,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
@@ -90,11 +100,21 @@ def test_a_signal_to_a_child_does_not_end_its_parent():
   assert process.stdout.read() == f'{int(signal.SIGTERM)}\n'
 
 
-def test_a_scheduler_may_repeat_its_sigterm():
-  process = _start('train(lambda: time.sleep(0.3))')
+# During the step, and when the run has stopped and the script is ending.
+@pytest.mark.parametrize(
+  'body', ['train(sys.stdin.readline)', 'end_late(lambda: time.sleep(0.01))']
+)
+def test_a_scheduler_may_repeat_its_sigterm(body):
+  process = _start(body)
   process.send_signal(signal.SIGTERM)
   assert process.stderr.readline() == _STOPPING
+  if 'late' in body:
+    assert 'ending\n' in iter(process.stdout.readline, '')
   process.send_signal(signal.SIGTERM)
+  # As soon as the signal is pending, the process handles it before anything
+  # else: a line on its input ends the step.
+  process.stdin.write('\n')
+  process.stdin.close()
   expected = 'STOPPED: saved at step 7; the same command resumes from there\n'
   assert process.stderr.read() == expected
   assert process.wait() == 75

@@ -92,7 +92,7 @@ def test_workers_wait_for_each_other():
   assert early.is_alive()
   # Like TensorFlow's server, it keeps listening.
   with socket.create_server(('', int(addresses[1].rpartition(':')[2]))):
-    early.join(timeout=5)
+    early.join(timeout=60)
     assert not early.is_alive()
 
 

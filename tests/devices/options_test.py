@@ -50,6 +50,12 @@ def test_use_tpu_contradicts_other_strategies():
   assert not DeviceOptions().is_on_tpu
 
 
+def test_a_tpu_does_not_compute_in_float16():
+  with pytest.raises(UserError, match='`precision`=float16: a TPU computes'):
+    DeviceOptions(use_tpu=True, precision='float16').check()
+  DeviceOptions(precision='float16').check()
+
+
 def test_the_cluster_is_checked_if_it_is_used(monkeypatch):
   workers = DeviceOptions(distribution_strategy='multi_worker_mirrored')
   monkeypatch.delenv('TF_CONFIG', raising=False)

@@ -75,6 +75,16 @@ def test_the_default_is_the_tpu_of_this_machine(resolver, monkeypatch):
   assert not tpu.Tpu('local').is_remote
 
 
+def test_a_host_of_a_slice_is_not_a_tpu_of_its_own(resolver, monkeypatch):
+  monkeypatch.setenv('TPU_WORKER_HOSTNAMES', 'host-0')
+  tpu.connect(tpu.Tpu())
+  monkeypatch.setenv('TPU_WORKER_HOSTNAMES', 'host-0,host-1')
+  with pytest.raises(
+    UserError, match='one host of a TPU slice .*host-0,host-1.*`tpu_name`'
+  ):
+    tpu.connect(tpu.Tpu())
+
+
 def test_hosts_get_the_address_of_this_process(resolver, listening):
   resolver.hosts = [listening]
   tpu.connect(tpu.Tpu('slice', 'z', 'p', num_cores=4))

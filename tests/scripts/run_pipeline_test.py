@@ -94,7 +94,9 @@ def test_a_killed_pipeline_goes_on_and_ends_with_a_table(tmp_path):
   # SIGKILL while the dump is made: its command ends, too.
   process = _start(tmp_path)
   _wait_for(out / 'logs' / 'dump.log', process)
-  children = _children(process)
+  while not (children := _children(process)):
+    assert process.poll() is None
+    time.sleep(0.01)
   process.kill()
   process.communicate(timeout=600)
   deadline = time.monotonic() + 60

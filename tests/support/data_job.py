@@ -26,20 +26,23 @@ def folder(tmp_path_factory):
   return path
 
 
+def command(folder: pathlib.Path, name: str) -> list[str]:
+  """Returns the command that makes records in a folder inside `folder`."""
+  return [
+    *[sys.executable, str(_ROOT / 'data' / 'create_pretraining_data.py')],
+    f'--input_file={folder}/text.txt',
+    f'--output_file={folder}/{name}/out',
+    f'--vocab_file={folder}/vocab.txt',
+    f'--num_shards={NUM_SHARDS}',
+    '--dupe_factor=2',
+    '--max_seq_length=32',
+    '--max_predictions_per_seq=5',
+  ]
+
+
 def start(folder: pathlib.Path, name: str) -> subprocess.Popen:
   return subprocess.Popen(
-    [
-      *[sys.executable, str(_ROOT / 'data' / 'create_pretraining_data.py')],
-      f'--input_file={folder}/text.txt',
-      f'--output_file={folder}/{name}/out',
-      f'--vocab_file={folder}/vocab.txt',
-      f'--num_shards={NUM_SHARDS}',
-      '--dupe_factor=2',
-      '--max_seq_length=32',
-      '--max_predictions_per_seq=5',
-    ],
-    stderr=subprocess.PIPE,
-    text=True,
+    command(folder, name), stderr=subprocess.PIPE, text=True
   )
 
 

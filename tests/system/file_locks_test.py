@@ -1,7 +1,6 @@
 """Locks of this process's own open files, which exclude each other as well."""
 
 import os
-import threading
 
 import pytest
 
@@ -65,13 +64,14 @@ def test_a_shared_lock_keeps_owners_out_and_the_content(tmp_path):
   assert (tmp_path / 'run.lock').read_text() == 'first'
 
 
-def test_sharing_waits_for_a_job_that_looks_whether_it_is_alone(tmp_path):
+def test_sharing_waits_for_a_job_that_looks_whether_it_is_alone(
+  tmp_path, monkeypatch
+):
   path = str(tmp_path / 'run.lock')
   held = file_locks.acquire(path, 'looks')
-  timer = threading.Timer(0.1, held.close)
-  timer.start()
+  monkeypatch.setattr(file_locks.time, 'sleep', lambda _: held.close())
   file_locks.share(path).close()
-  timer.join()
+  assert held.closed
 
 
 def test_a_local_path_may_be_a_uri(tmp_path):

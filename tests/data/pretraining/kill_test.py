@@ -1,65 +1,62 @@
 """create_pretraining_data.py, killed repeatedly, writes the same bytes."""
 
+import os
 import pathlib
 import signal
-import time
-from collections.abc import Callable
+import subprocess
 
 import pytest
-from data_job import NUM_SHARDS, contents, finish, folder, start
+from data_job import NUM_SHARDS, command, contents, finish, folder, start
 
 __all__ = ['folder']
 
 pytestmark = pytest.mark.slow
 
+# Runs a script that kills itself when a file is to get its final name.
+_KILLED = """
+import os, runpy, signal, sys
+from system import files
+_, name, *sys.argv = sys.argv
+rename = files.rename
 
-def kill_when(
-  folder: pathlib.Path, name: str, is_time: Callable[[list[str]], bool]
-) -> list[str]:
-  """Kills a run at a certain time; returns the names in its folder.
+def rename_or_die(source, target):
+  if target.endswith(name):
+    os.kill(os.getpid(), signal.SIGKILL)
+  rename(source, target)
 
-  Args:
-    folder: the folder of the text.
-    name: the folder of the output.
-    is_time: whether to kill now; gets the names in the output folder.
+files.rename = rename_or_die
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
+
+
+def _kill_before(folder: pathlib.Path, name: str, file: str) -> list[str]:
+  """Kills a run before a file gets its name; returns the names in its folder.
+
+  Temporary files are left out.
   """
-  process = start(folder, name)
-  path = folder / name
-  while process.poll() is None:
-    names = [p.name for p in path.iterdir()] if path.exists() else []
-    if is_time(names):
-      break
-    time.sleep(0.002)
-  process.send_signal(signal.SIGKILL)
-  process.communicate()
-  assert process.returncode == -signal.SIGKILL
-  return [p.name for p in path.iterdir()]
-
-
-def count_shards(names: list[str]) -> int:
-  """Counts the shards that have their final names."""
-  return sum(
-    n.startswith('out-') and not n.endswith('index.json') for n in names
-  )
+  python, *script = command(folder, name)
+  killed = subprocess.run([python, '-c', _KILLED, file, *script])
+  assert killed.returncode == -signal.SIGKILL
+  return sorted(x for x in os.listdir(folder / name) if x.startswith('out-'))
 
 
 def test_killed_runs_resume_to_the_same_bytes(folder):
   finish(start(folder, 'undisturbed'))
   expected = contents(folder / 'undisturbed')
   assert len(expected) == 2 * NUM_SHARDS + 1
-  name = 'killed'
-  # During a shard, after the first shard and its index, as soon as the third
-  # shard has its name: perhaps before its index has.
-  left = kill_when(folder, name, lambda names: any('.tmp' in n for n in names))
-  assert count_shards(left) == 0
-  shard = 'out-00000-of-00005'
-  # The index gets its name last; a shard without one is made again.
-  kill_when(folder, name, lambda names: f'{shard}.index.json' in names)
-  before = (folder / name / shard).stat().st_mtime_ns
-  left = kill_when(folder, name, lambda names: count_shards(names) >= 3)
-  assert 'out.manifest.json' not in left
-  finish(start(folder, name))
+  first, second, third = (f'out-0000{i}-of-00005' for i in range(3))
+  assert _kill_before(folder, 'killed', first) == []
+  # Between a shard and its index: this shard is made again.
+  left = _kill_before(folder, 'killed', f'{second}.index.json')
+  assert left == [first, f'{first}.index.json', second]
+  (folder / 'killed' / second).write_bytes(b'half')
+  time = (folder / 'killed' / first).stat().st_mtime_ns
+  left = _kill_before(folder, 'killed', third)
+  assert left == [first, f'{first}.index.json', second, f'{second}.index.json']
+  left = _kill_before(folder, 'killed', 'out.manifest.json')
+  assert len(left) == 2 * NUM_SHARDS
+  finish(start(folder, 'killed'))
   # No temporary file of the killed runs is left.
-  assert contents(folder / name) == expected
+  assert contents(folder / 'killed') == expected
   # A complete shard was not made again.
-  assert (folder / name / shard).stat().st_mtime_ns == before
+  assert (folder / 'killed' / first).stat().st_mtime_ns == time

@@ -140,6 +140,18 @@ def test_a_damaged_record_is_named_when_a_run_reads_it(two_files):
     _train(two_files, order)
 
 
+def test_records_are_not_read_again_if_a_step_does_not_compile(
+  two_files, monkeypatch
+):
+  monkeypatch.setattr(record_index, 'scan', pytest.fail)
+  refused = tf.errors.InvalidArgumentError(None, None, 'Compilation failure: x')
+  with (
+    pytest.raises(tf.errors.InvalidArgumentError, match='failure: x'),
+    two_files.explained(),
+  ):
+    raise refused
+
+
 def _infer(source, _):
   for _ in inference_batches(source, 10):
     pass

@@ -211,9 +211,10 @@ def test_any_step_of_ten_million_records_is_reached_in_seconds(tmp_path):
     return order.group(order.locate(step)[0])
 
   source = tiny_records.source(_write_sparse_dump(tmp_path, group_of))
-  started = time.monotonic()
+  # Of this process: others may take its cores.
+  started = time.process_time()
   (labels,) = _labels(source, tiny_records.order(source, 32), step, 1)
-  assert time.monotonic() - started < 20
+  assert time.process_time() - started < 20
   assert labels == [0] * 32
 
 
