@@ -6,7 +6,8 @@ Tested by `tests/scripts/run_distillation_test.py` and
 `tests/scripts/import_logits_test.py`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,61 +23,76 @@ from distillation.dump_manifest import Manifest
 from distillation.dump_shards import Row
 from distillation.transfer_text import Text
 from system import temporary_files
+from system.errors import UserError
 from training import (
   output_folder_check,
   result_file_check,
   run_folder,
+  run_lock,
   task_job,
 )
 from training.task_folder import TaskFolder
 
 
-def claim(
-  folder: str,
-  labels: Sequence[str],
+@contextlib.contextmanager
+def claimed(
+  folder: TaskFolder,
   configuration: Mapping[str, Any],
   command: Mapping[str, Any],
-  is_alone: Callable[[], bool],
   is_scored: bool,
-) -> None:
+) -> Iterator[bool]:
   """Binds a folder to a dump's configuration, or checks that it is bound to it.
 
   A folder without a shard is free unless another job of the same dump is at
   work there. It belongs to the next command.
 
   Args:
-    folder: the dump's.
-    labels: the content of its labels.txt; empty if it writes none.
+    folder: the task, in the dump's folder.
     configuration: everything that decides the dump's content.
     command: the script and its flags, for `run.json`.
-    is_alone: returns whether no other job is at work in the folder.
     is_scored: whether the job writes the teacher's scores on dev.
+
+  Yields:
+    Whether the dump is still to be made, the same on all workers.
 
   Raises:
     UserError: the folder holds part of another dump, a run, or files of
       another program.
   """
+  output_dir = folder.output_dir
 
   def is_free() -> bool:
-    parts = logits_dump.parts(folder)
-    output_folder_check.check_dump(folder, labels, parts)
+    parts = logits_dump.parts(output_dir)
+    output_folder_check.check_dump(output_dir, folder.task.labels, parts)
     if is_scored:
-      result_file_check.check_eval_results(folder)
+      result_file_check.check_eval_results(output_dir)
     if set(parts) - {logits_dump.DEV_LOGITS} or not is_alone():
       return False
-    if run_folder.is_of_another(folder, configuration):
-      logits_dump.remove_dev_logits(folder)
+    if run_folder.is_of_another(output_dir, configuration):
+      logits_dump.remove_dev_logits(output_dir)
     return True
 
-  run_folder.claim(
-    folder,
-    configuration,
-    # Jobs that start together see no shard: the first one's claim counts.
-    has_progress=not workers.chief_does(is_free),
-    setting_name='logits_dir',
-    command=command,
-    is_alone=False,
-  )
+  with run_lock.joined(output_dir, 'logits_dir') as is_alone:
+    run_folder.claim(
+      output_dir,
+      configuration,
+      # Jobs that start together see no shard: the first one's claim counts.
+      has_progress=not workers.chief_does(is_free),
+      setting_name='logits_dir',
+      command=command,
+      is_alone=False,
+    )
+    is_complete = bool(workers.from_chief(dump_manifest.exists(output_dir)))
+    if is_complete:
+      logging.info('The dump in %s is complete already.', output_dir)
+    try:
+      yield not is_complete
+    except UserError:
+      # A refused teacher must not bind the next one to its configuration, which
+      # a file system without locks would do.
+      if not logits_dump.parts(output_dir):
+        run_folder.release(output_dir, configuration)
+      raise
 
 
 def parts_of(

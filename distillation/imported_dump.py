@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from absl import logging
 
 from data.tasks import classifier_records, held_out, label_order
 from data.tasks.examples import Example
@@ -28,15 +27,13 @@ from distillation import (
   dump_manifest,
   dump_shards,
   imported_scores,
-  logits_dump,
   transfer_set,
 )
 from distillation.imported_scores import ImportedScores
 from distillation.options import DistillationOptions
 from system import files
-from system.errors import UserError
 from system.progress import Progress
-from training import output_folder_check, run_folder, run_lock, task_job
+from training import output_folder_check, task_job
 from training.task_folder import TaskFolder
 
 FACTS = 'imported_scores.json'
@@ -111,18 +108,12 @@ def run(
   job = _make_job(folder, dev if is_scored else (), options)
   length = max(job.folder.max_seq_length, _RELEASED_POSITIONS)
   dump_folder.show_data(job.folder, job.scores.texts, job.dev, length)
-  with run_lock.joined(folder.output_dir, 'logits_dir') as is_alone:
-    configuration = _configuration(job)
-    dump_folder.claim(
-      folder.output_dir,
-      folder.task.labels,
-      configuration,
-      command,
-      is_alone,
-      is_scored=is_scored,
-    )
-    workers.chief_does(lambda: _write(job, configuration))
-    workers.wait()
+  with dump_folder.claimed(
+    job.folder, _configuration(job), command, is_scored
+  ) as is_wanted:
+    if is_wanted:
+      workers.chief_does(lambda: _write(job))
+      workers.wait()
 
 
 def _make_job(
@@ -162,19 +153,10 @@ def _configuration(job: ImportJob) -> dict[str, Any]:
   }
 
 
-def _write(job: ImportJob, configuration: Mapping[str, Any]) -> None:
-  """Writes the dump into the folder that it has claimed, unless it is there."""
+def _write(job: ImportJob) -> None:
+  """Writes the dump into the claimed folder."""
   output_dir, task = job.folder.output_dir, job.folder.task
-  if dump_manifest.exists(output_dir):
-    logging.info('The dump in %s is complete already.', output_dir)
-    return
-  try:
-    scores = _scores_on_dev(job)
-  except UserError:
-    # A refused teacher must not bind the next one to its configuration.
-    if not logits_dump.parts(output_dir):
-      run_folder.release(output_dir, configuration)
-    raise
+  scores = _scores_on_dev(job)
   label_order.write(output_dir, task.labels)
   files.write_json(os.path.join(output_dir, FACTS), job.scores.facts)
   paths = dump_shards.paths(output_dir, job.num_shards)

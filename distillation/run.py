@@ -6,23 +6,18 @@ student is trained on the dump. The teacher is never saved with the student.
 Tested by `tests/scripts/run_distillation_test.py`.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from absl import logging
 
 from data.tasks import label_order
-from data.tasks.examples import Example
 from data.tasks.task import MissingSplit, Task
-from data.text.tokenization import BertTokenizer
 from devices import strategies, workers
 from distillation import (
-  dump_folder,
   imported_dump,
   logits_dump,
   student,
-  teacher,
-  transfer_set,
+  teacher_dump,
 )
 from distillation.dump_options import no_dev
 from distillation.options import DistillationOptions
@@ -36,7 +31,6 @@ from training import (
   task_job,
 )
 from training.seeds import Command, Scores
-from training.task_folder import TaskFolder
 
 
 def run(options: DistillationOptions, command: Command) -> None:
@@ -81,10 +75,10 @@ def run(options: DistillationOptions, command: Command) -> None:
   with workers.running(strategy):
     if options.makes_dump and options.has_student:
       student.check_before_dump(task, config, text, options)
+    dev = splits.get('dev', ())
     if options.dump.do_dump_logits:
-      _dump_logits(task, tokenizer, splits.get('dev', ()), options, command())
+      teacher_dump.run(task, tokenizer, dev, options, command())
     if options.imported.do_import_logits:
-      dev = splits.get('dev', ())
       imported_dump.run(task, tokenizer, dev, options, command())
     if options.has_student:
       seeds.run(options, command, run_student)
@@ -135,47 +129,3 @@ def make_distillation_task(options: DistillationOptions) -> Task:
       'numbers'
     )
   return task
-
-
-def _dump_logits(
-  task: Task,
-  tokenizer: BertTokenizer,
-  dev: Sequence[Example],
-  options: DistillationOptions,
-  command: Mapping[str, Any],
-) -> None:
-  dump, data_dir = options.dump, options.task.data_dir
-  checkpoint = location.locate(dump.teacher_checkpoint)
-  source, config = model_config.read_teacher_config(dump, checkpoint)
-  text = task_job.text_of(tokenizer, options)
-  max_seq_length = options.model.max_seq_length
-  model_config.check_fit(source, config, text, max_seq_length, task)
-  teacher.check_layers(dump, config)
-  checkpoint_choice.check_text(checkpoint, text, 'teacher_checkpoint')
-  folder = TaskFolder(task, tokenizer, max_seq_length, dump.logits_dir[0])
-  transfer = transfer_set.make(
-    task,
-    data_dir,
-    options.transfer,
-    transfer_set.columns_of(task, options.task, options.transfer),
-    tfds_dir=data_dir if options.task.data_source == 'tfds' else None,
-  )
-  if options.training.do_train:
-    student.check_texts(transfer.texts, options)
-  dump_folder.show_data(
-    folder, transfer.texts, dev, config.max_position_embeddings
-  )
-  teacher.dump(
-    teacher.DumpJob(
-      folder,
-      checkpoint,
-      transfer,
-      dev,
-      dump,
-      options.evaluation.predict_batch_size,
-      options.devices.precision,
-    ),
-    config,
-    task_job.task_identity(folder),
-    command,
-  )

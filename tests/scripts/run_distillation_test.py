@@ -343,15 +343,15 @@ def test_a_teacher_at_chance_level_is_refused_unless_allowed(world):
 
 
 def test_logits_that_are_not_finite_make_no_dump(teacher_world, monkeypatch):
-  score = teacher._score
+  score = teacher.Teacher.score
 
-  def overflowing(predictor, texts, *arguments):
-    logits, *others = score(predictor, texts, *arguments)
+  def overflowing(loaded, texts, *arguments):
+    scored = score(loaded, texts, *arguments)
     if texts[0].example_id.startswith('train:'):
-      logits[1] = np.inf
-    return logits, *others
+      scored.logits[1] = np.inf
+    return scored
 
-  monkeypatch.setattr(teacher, '_score', overflowing)
+  monkeypatch.setattr(teacher.Teacher, 'score', overflowing)
   with pytest.raises(UserError, match='not finite for 1 of .* for train:'):
     _run(*_dump_flags(teacher_world, transfer_file=None))
   assert not (teacher_world / 'dump' / 'manifest.json').exists()
@@ -601,7 +601,7 @@ def test_a_job_that_is_scoring_dev_has_claimed_the_folder(
     assert run_file.read_text() == before
     raise UserError('enough')
 
-  monkeypatch.setattr(teacher, 'load_teacher', score)
+  monkeypatch.setattr(teacher, 'load', score)
   flags = {'logits_dir': folder, 'num_shards': 2, 'shard_index': 0}
   with pytest.raises(UserError, match='enough'):
     _run(*_dump_flags(dump_world, **flags))
