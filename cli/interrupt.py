@@ -4,8 +4,7 @@ A training run saves at its next step and ends (see `system.stop_request`); a
 second signal ends it at once. Other work saves nothing and ends soon.
 
 Schedulers send SIGTERM before they kill a process or take its machine away. The
-process then ends with the exit status of `devices.restart`, which asks for a
-restart.
+process then ends with `exit_status.RESTART`, which asks for a restart.
 
 Python handles signals only between bytecodes, and a device's loop of
 `log_steps` steps is a single one. Therefore a thread waits for the signals.
@@ -18,14 +17,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from devices import restart
-from system import stop_request
+from system import exit_status, stop_request
 from system.errors import Stopped
 
 # Signal → the exit status of a process that it ends.
 _STATUSES = {
-  signal.SIGINT: 128 + signal.SIGINT,
-  signal.SIGTERM: restart.EXIT_STATUS,
+  signal.SIGINT: exit_status.INTERRUPTED,
+  signal.SIGTERM: exit_status.RESTART,
 }
 # Seconds that Python has for its clean-up. Ending it early does no more harm
 # than a kill, which every job survives.
@@ -95,7 +93,7 @@ class _Watch:
       reader: a file descriptor from which the signals' numbers are read.
     """
     self.is_ending = threading.Event()
-    self.status = restart.EXIT_STATUS
+    self.status = exit_status.RESTART
     self._reader = reader
     threading.Thread(target=self._wait, daemon=True).start()
 

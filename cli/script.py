@@ -22,7 +22,7 @@ from absl import app, flags, logging
 
 from cli import flag_group, interrupt, run_flags
 from devices import restart
-from system import stop_request
+from system import exit_status, stop_request
 from system.errors import LostWorker, Stopped, Unavailable, UserError
 
 FLAGS = flags.FLAGS
@@ -94,7 +94,7 @@ def run(
     try:
       main(arguments)
     except Unavailable as error:
-      fail(f'{error}; the same command resumes', restart.EXIT_STATUS)
+      fail(f'{error}; the same command resumes', exit_status.RESTART)
     except UserError as error:
       fail(str(error))
     except LostWorker as lost:

@@ -6,9 +6,8 @@ environment), joins the job again and resumes from the last checkpoint. Only the
 lost worker itself must be started from outside. A process that has lost its TPU
 retries, at growing intervals, until the TPU answers.
 
-The process gives up after an hour without progress. It then exits with status
-75, EX_TEMPFAIL of sysexits.h: the command is correct and can be run again.
-SIGTERM ends a process with the same status, see `cli.interrupt`.
+The process gives up after an hour without progress. It then exits with
+`exit_status.RESTART`, as after SIGTERM (see `cli.interrupt`).
 """
 
 import os
@@ -18,7 +17,8 @@ from typing import NoReturn
 
 from absl import logging
 
-EXIT_STATUS = 75
+from system import exit_status
+
 _PATIENCE_SECONDS = 3600.0
 # An environment variable, because it outlives `execv`. It holds the time of the
 # first loss since the last progress, in seconds since 1970.
@@ -53,7 +53,7 @@ def restart_or_exit(reason: str) -> NoReturn:
       flush=True,
     )
     # Not sys.exit: unloading TensorFlow might wait for the lost worker.
-    os._exit(EXIT_STATUS)
+    os._exit(exit_status.RESTART)
   logging.warning(
     'Another worker, or the TPU, is lost (%s). This process restarts and waits '
     'for it.',

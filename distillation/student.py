@@ -1,12 +1,11 @@
 """A student: trained on teachers' dumps, and compared with the teachers.
 
-`soft_labels` defines the loss.
+`distillation_loss` defines the loss.
 
 Tested by `tests/scripts/run_distillation_test.py`.
 """
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from absl import logging
 
 from data.records.record_source import RecordSource
-from data.tasks import classifier_records, label_order
+from data.tasks import classifier_records
 from data.tasks.examples import Example
 from data.tasks.task import Task
 from devices import workers
@@ -24,13 +23,13 @@ from distillation import (
   patient_kd,
   student_dump,
 )
+from distillation.distillation_loss import agreement, make_distillation_loss
 from distillation.logits_dump import Dump
 from distillation.options import DistillationOptions
 from distillation.patient_kd import PatientKd
-from distillation.soft_labels import agreement, make_distillation_loss
+from distillation.student_data import StudentData
 from distillation.student_options import StudentOptions
 from distillation.transfer_text import Text
-from modeling.checkpoints import run_files
 from modeling.configs import BertConfig
 from modeling.models import Classifier
 from system import files, text_files
@@ -167,87 +166,6 @@ def check_texts(texts: Sequence[Text], options: DistillationOptions) -> None:
   options.student.check_hard_labels(any(x.label is not None for x in texts))
 
 
-@dataclasses.dataclass(frozen=True)
-class SoftLabels:
-  """A student's training data: the dumps of one or several teachers.
-
-  Attributes:
-    dumps: one for each teacher.
-    student: its task, tokenizer and input length.
-    output_dir: takes the student's own records if it needs some.
-    options: the temperature and the weight of labels.
-    patient: from `patient_kd.make`.
-  """
-
-  dumps: Sequence[Dump]
-  student: student_dump.StudentInput
-  output_dir: str
-  options: StudentOptions
-  patient: PatientKd | None = None
-
-  def check(self) -> None:
-    """Checks, before anything expensive, that the dumps suit the student.
-
-    Raises:
-      UserError: they do not, or `hard_label_weight` cannot take effect.
-    """
-    student_dump.check(self.dumps, self.student)
-    if not self.student.task.is_regression:
-      ensemble.check_temperature(self.dumps, self.options.temperature)
-    self.options.check_hard_labels(self.num_labelled > 0)
-
-  @property
-  def num_examples(self) -> int:
-    """The number of examples in an epoch."""
-    return self.dumps[0].manifest.num_examples
-
-  @property
-  def num_labelled(self) -> int:
-    """The number of examples that have a label."""
-    source = student_dump.base(self.dumps, self.student)
-    return self.dumps[source].manifest.num_labelled
-
-  def identity(self) -> dict[str, Any]:
-    """Returns the part of a run's identity that the soft labels give."""
-    identity = {
-      'dumps': [run_folder.fingerprint(dump.paths) for dump in self.dumps],
-      'hard_label_weight': self.options.hard_label_weight,
-      'temperature': self.options.temperature,
-    }
-    if self.patient:
-      identity['patient_weight'] = self.patient.weight
-      identity['patient_layers'] = self.patient.layers
-    return identity
-
-  def make_source(self) -> RecordSource:
-    """Returns the records; merges or tokenizes them first if needed.
-
-    Call `check` first. Writes `labels.txt` to the student's folder.
-    """
-    label_order.write(self.output_dir, self.student.task.labels)
-    dump = self.dumps[0]
-    if student_dump.needs_own(self.dumps, self.student):
-      dump = student_dump.make(
-        self.dumps,
-        self.identity()['dumps'],
-        self.student,
-        self.options.temperature,
-        os.path.join(self.output_dir, run_files.DUMP),
-      )
-    has_labels = self.options.hard_label_weight > 0
-    if has_labels:
-      dump.check_labels(self.student.task)
-      logging.info(
-        '%d of %d examples have a label', self.num_labelled, self.num_examples
-      )
-    return dump.source(
-      self.student.task,
-      self.student.max_seq_length,
-      with_labels=has_labels,
-      with_states=self.patient is not None,
-    )
-
-
 def train_student(
   model: Classifier,
   folder: TaskFolder,
@@ -282,7 +200,7 @@ def train_student(
     patient_kd.check_freeze(
       options.student, patient.layers, options.training.freeze
     )
-  data = SoftLabels(
+  data = StudentData(
     dumps,
     student_dump.StudentInput(task, folder.tokenizer, max_seq_length),
     folder.output_dir,
@@ -335,7 +253,7 @@ def evaluate_student(
     text: how the model's text is encoded.
 
   Returns:
-    As `task_job.evaluate`, with the scores of `soft_labels.agreement` and
+    As `task_job.evaluate`, with the scores of `distillation_loss.agreement` and
     `eval_teacher_<metric>`, the teachers' own for each of the task's metrics.
 
   Raises:

@@ -140,7 +140,7 @@ def _find_teacher(options: ModelsOptions, labelled: Labelled) -> Teacher:
   is_converted = checkpoint.is_hugging_face
   kind, note = (HUGGING_FACE if is_converted else ENCODER), ''
   limit = config.max_position_embeddings
-  recorded = checkpoint.recorded() or model_file.UNKNOWN
+  recorded = checkpoint.model_record() or model_file.UNKNOWN
   if task := recorded.task or _named_classes(checkpoint, labelled):
     if misfit := _misfit(task, labelled):
       note = f'{misfit}, so it is fine-tuned again'

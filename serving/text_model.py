@@ -124,7 +124,7 @@ def load(path: str) -> TextModel:
   checkpoint = location.locate(path)
   num_outputs = stored_weights.num_outputs(checkpoint)
   config = checkpoint.required_config()
-  recorded = checkpoint.recorded() or ModelFile()
+  recorded = checkpoint.model_record() or ModelFile()
   task = recorded.task
   labels = labels_of(checkpoint, task, num_outputs)
   classifier, tokenizer = _load_parts(checkpoint, config, num_outputs)
@@ -163,7 +163,7 @@ def _load_parts(
   """Makes the classifier and the tokenizer while it checks the files."""
   with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
     # Checksums leave Python's lock to the other steps.
-    check = pool.submit(checkpoint.check_recorded)
+    check = pool.submit(checkpoint.check_checksums)
     # The checkpoint replaces every initial weight, so random ones would be
     # wasted.
     classifier = Classifier(config, num_outputs, seed=None)
@@ -176,7 +176,7 @@ def _load_parts(
       checkpoint,
       released_variables(classifier),
       loading.everything,
-      check_recorded=check.result,
+      check_checksums=check.result,
     )
   return classifier, tokenizer
 

@@ -21,7 +21,13 @@ from typing import TextIO
 
 import tqdm
 
-from system import child_process, file_locks, local_files, stop_request
+from system import (
+  child_process,
+  exit_status,
+  file_locks,
+  local_files,
+  stop_request,
+)
 from system.errors import Stopped, Unavailable, UserError
 from system.log_echo import LogEcho
 from system.steps import Step, to_run
@@ -31,8 +37,6 @@ _as_duration = tqdm.tqdm.format_interval
 
 # The last lines of a failed command's log that are printed.
 _LINES_OF_FAILURE = 12
-# Scripts end with these statuses if they are to be started again.
-_STOPPED = (75, 130)
 # Between two looks at steps that another list makes.
 _SECONDS_BETWEEN_LOOKS = 2.0
 
@@ -247,7 +251,9 @@ class Runner:
     begin = time.monotonic()
     status = self._run_command(step, log, is_alone)
     seconds = tries.end(time.monotonic() - begin)
-    if status in _STOPPED or (status and self._is_stopping.is_set()):
+    if status in exit_status.RESUMABLE or (
+      status and self._is_stopping.is_set()
+    ):
       self._is_ending.set()
       self._stopped.append(step.name)
       return

@@ -35,7 +35,7 @@ if [[ $# -eq 0 ]]; then
     tests/modeling/{layers,attention,transformer_block,embeddings,heads}_test.py
     tests/training/{losses,metrics,step_statistics,scoring,seeds}_test.py
     tests/training/{resuming,best_checkpoint}_test.py
-    tests/distillation/soft_labels_test.py
+    tests/distillation/distillation_loss_test.py
     tests/scripts/{run_pretraining,run_classifier,run_distillation}_test.py
   )
 fi

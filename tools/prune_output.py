@@ -47,7 +47,7 @@ def write(
     config,
     tokenizer.tokens,
     content=dataclasses.replace(
-      checkpoint.recorded() or model_file.UNKNOWN,
+      checkpoint.model_record() or model_file.UNKNOWN,
       do_lower_case=tokenizer.do_lower_case,
     ),
   )

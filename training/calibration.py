@@ -115,7 +115,7 @@ def temperature_of(checkpoint: Checkpoint) -> float:
 
   It is that of the latest checkpoint in the folder: other ones have none.
   """
-  content = checkpoint.recorded()
+  content = checkpoint.model_record()
   if content is None or content.temperature in (None, 1.0):
     return 1.0
   latest = location.locate_latest(checkpoint.folder).prefix

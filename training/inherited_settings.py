@@ -125,7 +125,7 @@ def _filled_task(options: Any, given: Collection[str]) -> TaskOptions:
   """
   # The start of a training may be a model for another task.
   for checkpoint in _checkpoints(options, not options.training.do_train):
-    content = checkpoint.recorded()
+    content = checkpoint.model_record()
     if content and content.task:
       return task_of_model(options.task, content.task, checkpoint.folder, given)
   from data.tasks import split_folder
@@ -140,7 +140,7 @@ def _filled_task(options: Any, given: Collection[str]) -> TaskOptions:
 def _warn_of_other_kind(options: Any, task: TaskOptions) -> None:
   """Warns if a run trains a custom task's model on texts of another kind."""
   for checkpoint in _checkpoints(options):
-    record = (content := checkpoint.recorded()) and content.task
+    record = (content := checkpoint.model_record()) and content.task
     if not record or record.name != 'custom':
       continue
     kinds = (
@@ -217,7 +217,7 @@ def of_kind(
 
 def _known(checkpoint: 'Checkpoint') -> dict[str, Any]:
   """Returns what the files next to a checkpoint say; None where nothing."""
-  content = checkpoint.recorded()
+  content = checkpoint.model_record()
   casing = checkpoint.casing()
   return {
     'vocab_file': checkpoint.vocab_file,

@@ -34,7 +34,7 @@ def load_released(
   init: str = initialisation.ALL,
   extends_positions: bool = False,
   head_rows: Sequence[int] | None = None,
-  check_recorded: Callable[[], object] | None = None,
+  check_checksums: Callable[[], object] | None = None,
 ) -> LoadReport:
   """Assigns a checkpoint's weights to a model's variables.
 
@@ -53,8 +53,8 @@ def load_released(
       model; the model's other positions keep their initial values.
     head_rows: for each class of the model, its row in the checkpoint's
       output_weights and output_bias; None if both have the same order.
-    check_recorded: called before assigning, in place of the checkpoint's, for a
-      caller who started that earlier, in another thread.
+    check_checksums: called before assigning, in place of the checkpoint's, for
+      a caller who started that earlier, in another thread.
 
   Returns:
     What was loaded, extended, missing, unused and of another shape.
@@ -73,7 +73,7 @@ def load_released(
   wanted = [*report.loaded, *report.extended]
   # Checksums leave Python's lock to the reader, so the two run side by side.
   with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
-    recorded = pool.submit(check_recorded or checkpoint.check_recorded)
+    recorded = pool.submit(check_checksums or checkpoint.check_checksums)
     values = opened.read([source[name] for name in wanted])
     recorded.result()  # Last: the other messages say more.
   for name in wanted:

@@ -101,7 +101,7 @@ class Checkpoint:
       raise UserError(f'there is no {CONFIG} next to {self.prefix}')
     return found[1]
 
-  def description(self) -> model_file.ModelFile | None:
+  def model_json(self) -> model_file.ModelFile | None:
     """Reads the model.json next to it; None if there is no such file.
 
     Raises:
@@ -109,14 +109,14 @@ class Checkpoint:
     """
     return None if self.is_hugging_face else model_file.read(self.folder)
 
-  def recorded(self) -> model_file.ModelFile | None:
+  def model_record(self) -> model_file.ModelFile | None:
     """Reads model.json, or an export's export.json; None if there is neither.
 
     Raises:
-      UserError: the file is malformed, or as for `description`.
+      UserError: the file is malformed, or as for `model_json`.
     """
     if not self.is_hugging_face:
-      return self.description()
+      return self.model_json()
     found = export_file.as_model_file(self.folder)
     return None if found == model_file.UNKNOWN else found
 
@@ -181,16 +181,16 @@ class Checkpoint:
       hugging_face_reader.check_files(self.prefix)
     else:
       bundle_check.check(self.prefix)
-      self.description()
+      self.model_json()
 
-  def check_recorded(self) -> None:
+  def check_checksums(self) -> None:
     """Checks the model's files against model.json, if there is one.
 
     Raises:
       UserError: a file has another checksum than recorded; the message names
         it.
     """
-    if content := self.description():
+    if content := self.model_json():
       paths = [self.prefix + INDEX, *self.data_files()]
       names = [CONFIG, VOCAB, *map(os.path.basename, paths)]
       model_file.check_files(self.folder, content, names)

@@ -55,6 +55,13 @@ def recorded_command(run: Any) -> tuple[str, list[str]] | None:
   return (script, flags) if isinstance(script, str) and is_text else None
 
 
+def recorded_dumps(run: Mapping[str, Any]) -> list[Any]:
+  """Returns the fingerprints of the dumps in a run.json; [] if it has none."""
+  configuration = run.get('configuration')
+  is_object = isinstance(configuration, Mapping)
+  return (configuration.get('dumps') or []) if is_object else []
+
+
 def flag_values(words: Iterable[str]) -> dict[str, str]:
   """Returns the flags in the words of a command, name → last value.
 

@@ -102,7 +102,7 @@ def read_weights(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
     UserError: a file is damaged, a weight is NaN or infinite, or model.json
       records another checksum.
   """
-  checkpoint.check_recorded()
+  checkpoint.check_checksums()
   stored = StoredWeights(checkpoint)
   return stored.read(list(stored.variables))
 

@@ -9,12 +9,14 @@ Tested by `tests/serving/exports/calibration_texts_test.py`.
 import itertools
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from absl import logging
 
 from distillation import dump_manifest, dump_shards
-from serving.exports import comparison_texts, dev_set, reference
+from modeling.checkpoints import run_files
+from serving.exports import comparison_texts, reference
 from serving.exports.dev_set import DevSet
 from serving.exports.parts import Parts
 from serving.padded_batches import FEATURES
@@ -49,8 +51,12 @@ def choose(
     if not found:
       raise UserError(f'{text_file} has no text to calibrate on')
     return source, _features(parts, found)
-  for dump in dev_set.run_flags(parts).get('logits_dir', '').split(','):
-    if rows := _rows(parts, dump):
+  run = run_files.read(run_files.of_checkpoint(parts.checkpoint.folder))
+  used = run_files.recorded_dumps(run)
+  command = run_files.recorded_command(run)
+  given = run_files.flag_values(command[1] if command else ())
+  for dump in given.get('logits_dir', '').split(','):
+    if rows := _rows(parts, dump, used):
       return f'the logits dump {dump}', _padded(rows)
   return f'the dev set of {dev.task.name}', _features(parts, dev.texts)
 
@@ -63,11 +69,13 @@ def _features(parts: Parts, found: Sequence[Text]) -> Features:
   return features
 
 
-def _rows(parts: Parts, dump: str) -> list[dump_shards.Row]:
+def _rows(
+  parts: Parts, dump: str, used: Sequence[Any]
+) -> list[dump_shards.Row]:
   """Returns as many examples of each shard of a dump.
 
-  There are none if the dump is not available, is not the one that the model was
-  distilled on, or has another vocabulary.
+  There are none if the dump is not available, is none of those that the model
+  was distilled on (`used`, fingerprints), or has another vocabulary.
   """
   if not dump or not dump_manifest.exists(dump):
     return []
@@ -77,7 +85,7 @@ def _rows(parts: Parts, dump: str) -> list[dump_shards.Row]:
     logging.warning('Activations are not measured on the dump: %s', error)
     return []
   ours = tokenizer.vocab_checksum, tokenizer.do_lower_case
-  is_own = dump_manifest.fingerprint(manifest) in dev_set.run_dumps(parts)
+  is_own = dump_manifest.fingerprint(manifest) in used
   if not is_own or (manifest.vocabulary, manifest.do_lower_case) != ours:
     return []
   each = -(-NUM_TEXTS // len(manifest.shards))

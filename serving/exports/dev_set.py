@@ -55,9 +55,9 @@ def read(parts: Parts, data_dir: str | None = None) -> DevSet:
   Raises:
     UserError: the run's task is unknown, or its data is not available.
   """
-  path, flags = _recorded_flags(parts)
-  folder = os.path.dirname(path)
-  content = parts.checkpoint.description()
+  flags = _recorded_flags(parts)
+  folder = run_files.of_checkpoint(parts.checkpoint.folder)
+  content = parts.checkpoint.model_json()
   record = content.task if content else None
   label_folders = location.label_folders(parts.checkpoint.prefix)
   if flags is not None:
@@ -73,7 +73,8 @@ def read(parts: Parts, data_dir: str | None = None) -> DevSet:
   if data_dir:
     given['data_dir'] = data_dir
   if not given.get('task_name'):
-    raise UserError(f'{path} names no task')
+    run_file = os.path.join(folder, run_files.RUN_FILE)
+    raise UserError(f'{run_file} names no task')
   options = TaskOptions(**given)
   options.check()
   if options.is_custom and record:
@@ -97,7 +98,7 @@ def read_if_available(
   Raises:
     UserError: it is not in the given `data_dir`.
   """
-  flags = _recorded_flags(parts)[1]
+  flags = _recorded_flags(parts)
   if not data_dir and flags and 'task_name' not in _task_settings(flags):
     return None
   try:
@@ -109,32 +110,11 @@ def read_if_available(
     return None
 
 
-def run_flags(parts: Parts) -> dict[str, str]:
-  """Returns the flags of the run that trained a model, name → value.
-
-  There are none if they are not recorded.
-  """
-  return run_files.flag_values(_recorded_flags(parts)[1] or ())
-
-
-def run_dumps(parts: Parts) -> list[Any]:
-  """Returns the fingerprints of the dumps that a model was distilled on."""
-  configuration = _run_json(parts)[1].get('configuration')
-  is_object = isinstance(configuration, dict)
-  return (configuration.get('dumps') or []) if is_object else []
-
-
-def _run_json(parts: Parts) -> tuple[str, dict[str, Any]]:
-  """Returns the path of run.json and its content; {} if there is none."""
-  folder = run_files.of_checkpoint(parts.checkpoint.folder)
-  return os.path.join(folder, run_files.RUN_FILE), run_files.read(folder)
-
-
-def _recorded_flags(parts: Parts) -> tuple[str, list[str] | None]:
-  """Returns the path of run.json, and the flags that it records."""
-  path, values = _run_json(parts)
-  command = run_files.recorded_command(values)
-  return path, command and command[1]
+def _recorded_flags(parts: Parts) -> list[str] | None:
+  """Returns the flags of the run that trained a model, if run.json has them."""
+  run = run_files.read(run_files.of_checkpoint(parts.checkpoint.folder))
+  command = run_files.recorded_command(run)
+  return command and command[1]
 
 
 def _task_settings(flags: Sequence[str]) -> dict[str, Any]:

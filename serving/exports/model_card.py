@@ -138,7 +138,7 @@ def full_card(
 
 def _described(path: str) -> Described:
   checkpoint = location.locate(path)
-  recorded, config = checkpoint.description(), checkpoint.config()
+  recorded, config = checkpoint.model_json(), checkpoint.config()
   if not (recorded and recorded.task and config):
     raise UserError(
       f'{checkpoint.folder} has no model.json with a task next to its weights '

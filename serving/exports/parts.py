@@ -101,7 +101,7 @@ def read(path: str, head: str = heads.AUTO) -> Parts:
       checkpoint, released_variables(model), loading.everything
     )
   variables = released_variables(model)
-  recorded = checkpoint.description()
+  recorded = checkpoint.model_json()
   longest = recorded and recorded.max_seq_length
   return Parts(
     checkpoint,

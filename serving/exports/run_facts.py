@@ -82,7 +82,7 @@ def read(path: str, split: str | None = None) -> RunFacts:
     spread,
     num_seeds,
     speed_of_evaluation(folder).get('examples_per_second') or None,
-    tuple(_dumps(folder, words, configuration)),
+    tuple(_dumps(folder, words, run_files.recorded_dumps(run))),
     sum(files.size(x) for x in checkpoint.data_files()),
   )
 
@@ -143,10 +143,9 @@ def _spread(
 
 
 def _dumps(
-  folder: str, words: Sequence[str], configuration: Mapping[str, Any]
+  folder: str, words: Sequence[str], used: Sequence[Any]
 ) -> list[Manifest]:
   """Returns the manifests of the dumps that are the run's still."""
-  used = configuration.get('dumps') or []
   given = run_files.flag_values(words).get('logits_dir', '').split(',')
   if len(given) > 1:
     # The merged dump lists its teachers.

@@ -10,7 +10,7 @@ import tiny_dump
 from tiny_dump import MANIFEST, ROWS, WORDS
 
 from data.tasks import glue
-from distillation import patient_kd, soft_labels, student_dump
+from distillation import distillation_loss, patient_kd, student_dump
 from distillation.dump_options import DumpOptions
 from distillation.patient_kd import PatientKd
 from distillation.student_dump import StudentInput
@@ -140,7 +140,9 @@ def test_the_weighted_loss_is_added_to_that_of_the_logits():
       assert states == 'states'
       return tf.constant(0.25)
 
-  function = soft_labels.make_distillation_loss(None, SST2, patient=Fixed())
+  function = distillation_loss.make_distillation_loss(
+    None, SST2, patient=Fixed()
+  )
   batch = {
     'teacher_logits': tf.zeros([1, 2]),
     'example_denominator': tf.constant(1.0),

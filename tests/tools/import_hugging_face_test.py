@@ -306,8 +306,8 @@ def test_what_an_export_records_comes_with_the_weights(tmp_path):
   _, lines = imported(folder)
   assert 'export.json → model.json' in lines
   checkpoint = location.locate(str(tmp_path / 'hf.out'))
-  checkpoint.check_recorded()
-  content = checkpoint.description()
+  checkpoint.check_checksums()
+  content = checkpoint.model_json()
   assert content.task.labels == tuple(NLI.values())
   assert content.task.is_pair
   assert (content.max_seq_length, content.temperature) == (4, 1.5)
@@ -318,7 +318,7 @@ def test_what_an_export_records_comes_with_the_weights(tmp_path):
   # Another import into the same folder does not keep it.
   (folder / 'export.json').unlink()
   imported(folder)
-  assert location.locate(str(tmp_path / 'hf.out')).description() is None
+  assert location.locate(str(tmp_path / 'hf.out')).model_json() is None
 
 
 @pytest.mark.parametrize(

@@ -259,8 +259,8 @@ def test_what_an_export_records_comes_with_the_weights(run, tmp_path):
   lines = import_checkpoint(str(run), str(tmp_path / 'out'))
   assert 'export.json → model.json' in lines
   checkpoint = location.locate(str(tmp_path / 'out'))
-  checkpoint.check_recorded()
-  content = checkpoint.description()
+  checkpoint.check_checksums()
+  content = checkpoint.model_json()
   assert content.task.labels == ('no', 'yes')
   assert content.task.is_pair
   assert content.max_seq_length == 6

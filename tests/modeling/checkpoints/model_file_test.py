@@ -75,8 +75,8 @@ def test_a_copied_folder_is_the_same_model(tmp_path):
   _export(tmp_path / 'model')
   (tmp_path / 'model').rename(tmp_path / 'copy')
   checkpoint = location.locate(str(tmp_path / 'copy'))
-  checkpoint.check_recorded()
-  assert checkpoint.description().task == _TASK
+  checkpoint.check_checksums()
+  assert checkpoint.model_json().task == _TASK
   path = str(tmp_path / 'copy' / 'model.json')
   assert checkpoint.casing() == (path, False)
 
@@ -88,7 +88,7 @@ def test_weights_of_another_model_are_refused(tmp_path):
     path.replace(tmp_path / 'model' / path.name)
   checkpoint = location.locate(str(tmp_path / 'model'))
   with pytest.raises(UserError, match=r'model\.ckpt-1.*another model'):
-    checkpoint.check_recorded()
+    checkpoint.check_checksums()
 
 
 @pytest.mark.parametrize('name', ['vocab.txt', 'bert_config.json'])
@@ -98,7 +98,7 @@ def test_another_vocabulary_or_configuration_is_refused(tmp_path, name):
   path.write_text(path.read_text() + '\n')
   checkpoint = location.locate(str(tmp_path / 'model'))
   with pytest.raises(UserError, match=f'{name} is damaged or belongs'):
-    checkpoint.check_recorded()
+    checkpoint.check_checksums()
 
 
 def test_nothing_is_loaded_from_changed_files(tmp_path):
@@ -138,7 +138,7 @@ def test_a_temperature_is_added_and_a_new_export_drops_it(tmp_path):
   _export(folder)
   model_file.write_temperature(str(folder), 1.5)
   assert model_file.read(str(folder)).temperature == 1.5
-  location.locate(str(folder)).check_recorded()
+  location.locate(str(folder)).check_checksums()
   _export(folder, step=2)
   assert model_file.read(str(folder)).temperature is None
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from data.tasks import glue
-from distillation import soft_labels
+from distillation import distillation_loss
 
 LN3 = math.log(3)
 SST2, STSB = glue.get_task('SST-2'), glue.get_task('STS-B')
@@ -15,7 +15,7 @@ SST2, STSB = glue.get_task('SST-2'), glue.get_task('STS-B')
 
 def _loss(task, batch, **options):
   """Computes the losses of a student whose logits the batch gives."""
-  function = soft_labels.make_distillation_loss(
+  function = distillation_loss.make_distillation_loss(
     lambda batch, dropout: {'logits': batch['logits']}, task, **options
   )
   batch = {name: tf.constant(value) for name, value in batch.items()}
@@ -86,7 +86,7 @@ def test_regression_has_squared_errors_from_teacher_and_labels():
 
 def test_a_missing_number_leaves_gradients_finite():
   logits = tf.Variable([[1.0], [5.0]])
-  function = soft_labels.make_distillation_loss(
+  function = distillation_loss.make_distillation_loss(
     lambda batch, dropout: {'logits': logits}, STSB, hard_label_weight=0.5
   )
   batch = {
@@ -106,13 +106,13 @@ def test_agreement_counts_equal_classes_and_averages_divergences():
   p, q = math.exp(0.1) / (1 + math.exp(0.1)), 0.75
   first = 0.75 * math.log(0.75 / p) + 0.25 * math.log(0.25 / (1 - p))
   second = 0.25 * math.log(0.25 / q) + 0.75 * math.log(0.75 / (1 - q))
-  assert soft_labels.agreement(SST2, teacher, student) == {
+  assert distillation_loss.agreement(SST2, teacher, student) == {
     'eval_teacher_agreement': 0.5,
     'eval_teacher_kl': pytest.approx((first + second) / 2, rel=1e-6),
   }
 
 
 def test_agreement_of_numbers_is_their_mean_squared_difference():
-  assert soft_labels.agreement(
+  assert distillation_loss.agreement(
     STSB, np.float32([[1], [2]]), np.float32([[2], [4]])
   ) == {'eval_teacher_mse': 2.5}
