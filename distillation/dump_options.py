@@ -52,25 +52,25 @@ class DumpOptions(TeacherOptions):
     at_most=99_999,
     needs=(_MAKES_DUMP,),
   )
-  num_shards: int = setting(
+  num_dump_jobs: int = setting(
     1,
     'Added: how many jobs make the dump together, each with its own '
-    '--shard_index and otherwise the same command.',
+    '--dump_job_index and otherwise the same command.',
     at_least=1,
     needs=('do_dump_logits',),
   )
-  shard_index: int | None = setting(
+  dump_job_index: int | None = setting(
     None,
-    'Added: the number of this job among --num_shards, from 0. The job makes '
-    'the files whose number modulo --num_shards is this number.',
+    'Added: the number of this job among --num_dump_jobs, from 0. The job '
+    'makes the files whose number modulo --num_dump_jobs is this number.',
     at_least=0,
     needs=('do_dump_logits',),
   )
 
   @property
-  def job(self) -> int:
+  def job_index(self) -> int:
     """The number of this job, from 0."""
-    return self.shard_index or 0
+    return self.dump_job_index or 0
 
   def cls_layers(self) -> list[int]:
     """Returns the layers of `dump_cls_layers`.
@@ -84,17 +84,18 @@ class DumpOptions(TeacherOptions):
     """Checks settings that depend on each other.
 
     Raises:
-      UserError: as for `cls_layers`, or `shard_index` is missing or not below
-        `num_shards`.
+      UserError: as for `cls_layers`, or `dump_job_index` is missing or not
+        below `num_dump_jobs`.
     """
     self.cls_layers()
-    if self.num_shards > 1 and self.shard_index is None:
+    if self.num_dump_jobs > 1 and self.dump_job_index is None:
       raise UserError(
-        '`num_shards` needs `shard_index`, the number of this job'
+        '`num_dump_jobs` needs `dump_job_index`, the number of this job'
       )
-    if self.job >= self.num_shards:
+    if self.job_index >= self.num_dump_jobs:
       raise UserError(
-        f'`shard_index`={self.job} must be below `num_shards`={self.num_shards}'
+        f'`dump_job_index`={self.job_index} must be below '
+        f'`num_dump_jobs`={self.num_dump_jobs}'
       )
 
 

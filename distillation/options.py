@@ -152,9 +152,9 @@ class DistillationOptions(TaskJobOptions):
         f'`patient_weight`={patient_weight} needs '
         '`dump_cls_layers`: the dump would have no [CLS] states'
       )
-    if dump.num_shards > 1 and self.has_student:
+    if dump.num_dump_jobs > 1 and self.has_student:
       raise UserError(
-        'a student needs the whole dump: with `num_shards`, dump first, and '
+        'a student needs the whole dump: with `num_dump_jobs`, dump first, and '
         'train when all jobs are done'
       )
 

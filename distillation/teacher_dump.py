@@ -105,10 +105,10 @@ def run(
   dump_folder.show_data(
     job.folder, job.transfer.texts, dev, job.config.max_position_embeddings
   )
-  num_jobs = job.options.num_shards
+  num_jobs = job.options.num_dump_jobs
   if num_jobs > job.num_files:
     raise UserError(
-      f'`num_shards`={num_jobs}: a dump of {job.num_files} files cannot be '
+      f'`num_dump_jobs`={num_jobs}: a dump of {job.num_files} files cannot be '
       'split over more jobs (`num_logits_shards`)'
     )
   with dump_folder.claimed(
@@ -231,7 +231,7 @@ def _write_shards(loaded: Teacher, job: DumpJob) -> None:
   """
   texts, options = job.transfer.texts, job.options
   shards = dump_folder.parts_of(_paths(job), len(texts))
-  own = shards[options.job :: options.num_shards]
+  own = shards[options.job_index :: options.num_dump_jobs]
   own = own[workers.index() :: workers.count()]
   num_done = 0
   with Progress(sum(b - a for _, a, b in own), ' examples') as progress:
@@ -265,13 +265,13 @@ def _finish(job: DumpJob, scores: Mapping[str, float]) -> None:
 def _warn_of_missing(
   missing: Sequence[int], paths: Sequence[str], job: DumpJob
 ) -> None:
-  jobs = sorted({number % job.options.num_shards for number in missing})
+  jobs = sorted({number % job.options.num_dump_jobs for number in missing})
   logging.warning(
     'Job %d has written its shards, but the dump is incomplete: %s are '
-    'missing, which the jobs with `shard_index`=%s write. The last job to '
-    'finish completes the dump, and so does the command without `shard_index` '
-    'and `num_shards`.',
-    job.options.job,
+    'missing, which the jobs with `dump_job_index`=%s write. The last job to '
+    'finish completes the dump, and so does the command without '
+    '`dump_job_index` and `num_dump_jobs`.',
+    job.options.job_index,
     ', '.join(os.path.basename(paths[number]) for number in missing),
     ', '.join(map(str, jobs)),
   )

@@ -13,7 +13,8 @@
 # runs of a sweep, whose flagfiles `tools.sweep --write_flagfiles` has written:
 #
 #   sbatch --nodes=1 --array=0-7 recipes/schedulers/slurm.sh \
-#     run_distillation.py --do_dump_logits --num_shards=8 --shard_index=%a ...
+#     run_distillation.py --do_dump_logits --num_dump_jobs=8 \
+#     --dump_job_index=%a ...
 #   sbatch --nodes=1 --array=0-11 recipes/schedulers/slurm.sh \
 #     run_classifier.py --flagfile=/shared/sweep/flags/%a.txt
 #

@@ -13,7 +13,8 @@ import pytest
 import tiny_world
 import yaml
 
-from devices import restart, schedulers
+from devices import schedulers
+from system import exit_status
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _RECIPES = _ROOT / 'recipes' / 'schedulers'
@@ -89,7 +90,7 @@ def test_exit_statuses_decide_what_follows(name):
       assert statuses['operator'] == 'In'
       rules[tuple(statuses['values'])] = rule['action']
   failure = 'FailIndex' if name == 'indexed_job' else 'FailJob'
-  assert rules == {(1,): failure, (restart.EXIT_STATUS,): 'Ignore'}
+  assert rules == {(1,): failure, (exit_status.RESTART,): 'Ignore'}
   # A policy needs this.
   assert job['template']['spec']['restartPolicy'] == 'Never'
 
@@ -97,8 +98,8 @@ def test_exit_statuses_decide_what_follows(name):
 def test_the_dump_has_a_pod_for_each_shard():
   job = _job('indexed_job')
   args = _container('indexed_job')['args']
-  assert f'--num_shards={job["completions"]}' in args
-  assert '--shard_index=$(JOB_COMPLETION_INDEX)' in args
+  assert f'--num_dump_jobs={job["completions"]}' in args
+  assert '--dump_job_index=$(JOB_COMPLETION_INDEX)' in args
 
 
 @pytest.mark.parametrize('name', _MANIFESTS)
@@ -173,10 +174,10 @@ def test_a_batch_job_is_requeued(tmp_path, status, restarts, continues):
 
 
 def test_an_array_gives_each_job_its_number(tmp_path):
-  words = ('x.py', '--shard_index=%a', '--flagfile=sweep/%a.txt')
+  words = ('x.py', '--dump_job_index=%a', '--flagfile=sweep/%a.txt')
   (call,) = _submit(tmp_path, 0, *words, SLURM_ARRAY_TASK_ID='3')
   assert call.endswith(
-    ' py -m tools.as_worker py x.py --shard_index=3 --flagfile=sweep/3.txt'
+    ' py -m tools.as_worker py x.py --dump_job_index=3 --flagfile=sweep/3.txt'
   )
 
 
@@ -292,7 +293,7 @@ def test_two_workers_continue_after_signals(
     workers.start(*restarted)
     workers.wait_for(out / 'model.ckpt-200.index')
     workers.processes[1].send_signal(signal.SIGTERM)
-    status = restart.EXIT_STATUS
+    status = exit_status.RESTART
     assert workers.statuses() == [status] * 2, workers.log(0) + workers.log(1)
     workers.start(0, 1)
     assert workers.statuses() == [0, 0], workers.log(0) + workers.log(1)

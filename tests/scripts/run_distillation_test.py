@@ -532,7 +532,7 @@ def _files(folder):
 def test_two_jobs_make_the_same_dump_as_one(dump_world, caplog):
   jobs = [
     _dump_flags(
-      dump_world, logits_dir=dump_world / 'b', num_shards=2, shard_index=i
+      dump_world, logits_dir=dump_world / 'b', num_dump_jobs=2, dump_job_index=i
     )
     for i in range(2)
   ]
@@ -540,7 +540,7 @@ def test_two_jobs_make_the_same_dump_as_one(dump_world, caplog):
   assert 'logits-00000-of-00003, logits-00002-of-00003 are missing, which ' in (
     caplog.text
   )
-  assert '`shard_index`=0 write' in caplog.text
+  assert '`dump_job_index`=0 write' in caplog.text
   assert 'Wrote the dump' not in caplog.text
   assert [p.name for p in (dump_world / 'b').glob('logits-*-of-00003')] == [
     'logits-00001-of-00003'
@@ -574,9 +574,13 @@ def test_a_dump_is_not_continued_with_other_texts(
 
 
 def test_a_job_with_other_flags_is_refused(dump_world):
-  flags = {'logits_dir': dump_world / 'b', 'num_shards': 2, 'shard_index': 0}
+  flags = {
+    'logits_dir': dump_world / 'b',
+    'num_dump_jobs': 2,
+    'dump_job_index': 0,
+  }
   _run(*_dump_flags(dump_world, **flags))
-  flags |= {'shard_index': 1, 'num_logits_shards': 4}
+  flags |= {'dump_job_index': 1, 'num_logits_shards': 4}
   with pytest.raises(UserError, match='num_logits_shards: 3 there, 4 now'):
     _run(*_dump_flags(dump_world, **flags))
 
@@ -602,7 +606,7 @@ def test_a_job_that_is_scoring_dev_has_claimed_the_folder(
     raise UserError('enough')
 
   monkeypatch.setattr(teacher, 'load', score)
-  flags = {'logits_dir': folder, 'num_shards': 2, 'shard_index': 0}
+  flags = {'logits_dir': folder, 'num_dump_jobs': 2, 'dump_job_index': 0}
   with pytest.raises(UserError, match='enough'):
     _run(*_dump_flags(dump_world, **flags))
   assert not run_file.exists()
@@ -762,8 +766,8 @@ def test_a_student_of_another_vocabulary_learns_from_kept_text(teacher_world):
       {
         'teacher_checkpoint': 'x',
         'transfer_split': 'train',
-        'num_shards': 2,
-        'shard_index': 1,
+        'num_dump_jobs': 2,
+        'dump_job_index': 1,
       },
       'a student needs the whole dump',
     ),
@@ -782,8 +786,11 @@ def test_flags_of_another_job_are_refused(world, jobs, changes, message):
       {'transfer_seed': 7},
       '--transfer_seed cannot .*: neither --max_transfer_examples nor --transf',
     ),
-    ({'num_shards': 2}, '--num_shards needs --shard_index'),
-    ({'num_shards': 2, 'shard_index': 2}, '--shard_index=2 must be below'),
+    ({'num_dump_jobs': 2}, '--num_dump_jobs needs --dump_job_index'),
+    (
+      {'num_dump_jobs': 2, 'dump_job_index': 2},
+      '--dump_job_index=2 must be below',
+    ),
     ({'transfer_weights': '1,x'}, "'x' is not a finite number"),
     ({'transfer_weights': '1,nan'}, "'nan' is not a finite number"),
     ({'transfer_weights': '1,inf'}, "'inf' is not a finite number"),
