@@ -19,6 +19,7 @@ from absl import flags
 from benchmarks import machine
 from cli import script
 from modeling import configs
+from system import text_table
 
 FLAGS = flags.FLAGS
 
@@ -109,12 +110,12 @@ def summarise(
   return rows
 
 
-def as_markdown(rows: Sequence[Mapping[str, object]]) -> str:
-  """Returns the rows as a table."""
+def table(rows: Sequence[Mapping[str, object]]) -> list[str]:
+  """Returns the rows as a Markdown table."""
   names = list(dict.fromkeys(name for row in rows for name in row))
-  lines = [names, ['---', *['---:'] * (len(names) - 1)]]
-  lines += [[str(row.get(name, '')) for name in names] for row in rows]
-  return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+  return text_table.markdown(
+    names, [[row.get(name, '') for name in names] for row in rows]
+  )
 
 
 def main(_: list[str]) -> None:
@@ -132,7 +133,7 @@ def main(_: list[str]) -> None:
         of_size[size].append(milliseconds(run))
       print(f'round {number + 1}: {size}', flush=True)
   rows = summarise(times)
-  print(as_markdown(rows), end='')
+  print('\n'.join(table(rows)))
   machine.save(FLAGS.output_json, {'sizes': rows, 'rounds': times}, load)
 
 

@@ -36,7 +36,7 @@ from cli import flag_group, script
 from modeling.checkpoints.file_names import DATA
 from modeling.checkpoints.hugging_face_reader import WEIGHTS_FILES
 from serving import litert_model, onnx_model, saved_model_model
-from system import files
+from system import files, text_table
 from system.errors import UserError
 
 if TYPE_CHECKING:
@@ -232,18 +232,23 @@ def _seconds(label: Label, texts: Sequence['Text']) -> float:
 def table(results: dict[str, dict]) -> list[str]:
   """Returns a Markdown table: a line for each runtime."""
   metric = next(iter(results.values()))['metric']
-  lines = [
-    '| runtime | one text, median ms | 99th percentile ms | texts/s in batches '
-    f'of {_BATCH} | first label, s | MB | {metric} |',
-    '| --- | ---: | ---: | ---: | ---: | ---: | ---: |',
+  header = [
+    *('runtime', 'one text, median ms', '99th percentile ms'),
+    *(f'texts/s in batches of {_BATCH}', 'first label, s', 'MB', metric),
   ]
-  for name, each in results.items():
-    lines.append(
-      f'| {_TITLES[name]} | {each["median_ms"]:.2f} | {each["p99_ms"]:.2f} | '
-      f'{each["texts_per_second"]:,.0f} | {each["start_seconds"]:.2f} | '
-      f'{each["bytes"] / 1e6:.1f} | {each["score"]:.4f} |'
-    )
-  return lines
+  rows = [
+    [
+      _TITLES[name],
+      f'{each["median_ms"]:.2f}',
+      f'{each["p99_ms"]:.2f}',
+      f'{each["texts_per_second"]:,.0f}',
+      f'{each["start_seconds"]:.2f}',
+      f'{each["bytes"] / 1e6:.1f}',
+      f'{each["score"]:.4f}',
+    ]
+    for name, each in results.items()
+  ]
+  return text_table.markdown(header, rows)
 
 
 if __name__ == '__main__':

@@ -21,6 +21,7 @@ from absl import flags
 
 from benchmarks import machine, processes
 from cli import flag_group, script
+from system import text_table
 from system.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -118,14 +119,12 @@ def table(runs: Sequence[tuple[float, float]]) -> list[str]:
   >>> table([(4.0, 0.75), (6.0, 1.25)])[-1]
   '| median | 5.00 | 1.00 |'
   """
-  lines = [
-    '| run | `import tensorflow`, s | from then to the first answer, s |',
-    '| --- | ---: | ---: |',
-  ]
+  header = ['run', '`import tensorflow`, s', 'from then to the first answer, s']
   medians = [statistics.median(column) for column in zip(*runs, strict=True)]
-  for name, values in [*enumerate(runs, 1), ('median', medians)]:
-    lines.append(f'| {name} | {values[0]:.2f} | {values[1]:.2f} |')
-  return lines
+  rows = [*enumerate(runs, 1), ('median', medians)]
+  return text_table.markdown(
+    header, [[name, *(f'{x:.2f}' for x in values)] for name, values in rows]
+  )
 
 
 if __name__ == '__main__':

@@ -16,7 +16,7 @@ from absl import flags, logging
 
 from benchmarks import machine
 from cli import flag_group, script
-from system import text_files
+from system import text_files, text_table
 from system.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -77,11 +77,12 @@ def main(_: list[str]) -> None:
 
   models = {path: text_model.load(path).predict for path in FLAGS.model_dir}
   results = measure(models, texts, FLAGS.num_rounds)
-  lines = ['| run | texts/s | texts per CPU second |', '| --- | ---: | ---: |']
-  for name, each in results.items():
-    rates = ' | '.join(f'{rate:,.0f}' for rate in each.values())
-    lines.append(f'| {name} | {rates} |')
-  script.show(lines)
+  header = ['run', 'texts/s', 'texts per CPU second']
+  rows = [
+    [name, *(f'{rate:,.0f}' for rate in each.values())]
+    for name, each in results.items()
+  ]
+  script.show(text_table.markdown(header, rows))
   machine.save(FLAGS.output_file, {'results': results}, load_at_start)
 
 

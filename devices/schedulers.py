@@ -103,7 +103,7 @@ def _alternatives(part: re.Match) -> list[str]:
   return numbers
 
 
-def expand_counts(text: str) -> list[int]:
+def _expand_counts(text: str) -> list[int]:
   """Returns the numbers of tasks on a step's nodes: '2(x3),1' is 2, 2, 2, 1.
 
   Raises:
@@ -130,7 +130,7 @@ def _slurm(environment: Mapping[str, str]) -> Cluster:
   counts = _parsed(
     environment,
     'SLURM_STEP_TASKS_PER_NODE',
-    expand_counts,
+    _expand_counts,
     'numbers such as 2(x3),1',
   )
   if len(hosts) != len(counts):

@@ -36,7 +36,7 @@ from system.progress import Progress
 from training import output_folder_check, task_job
 from training.task_folder import TaskFolder
 
-FACTS = 'imported_scores.json'
+_FACTS = 'imported_scores.json'
 # The maximum input length of the released models: the student is not known.
 _RELEASED_POSITIONS = 512
 
@@ -158,7 +158,7 @@ def _write(job: ImportJob) -> None:
   output_dir, task = job.folder.output_dir, job.folder.task
   scores = _scores_on_dev(job)
   label_order.write(output_dir, task.labels)
-  files.write_json(os.path.join(output_dir, FACTS), job.scores.facts)
+  files.write_json(os.path.join(output_dir, _FACTS), job.scores.facts)
   paths = dump_shards.paths(output_dir, job.num_shards)
   with Progress(len(job.scores.texts), ' examples') as progress:
     for path, start, end in dump_folder.parts_of(paths, len(job.scores.texts)):

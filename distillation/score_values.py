@@ -1,7 +1,7 @@
 """Turns the scores that a table holds for one text into logits.
 
 A probability p becomes log(p). Probabilities are scaled to the sum 1, and are
-at least `MIN_PROBABILITY`, whose logarithm is -13.8: a teacher that writes 0
+at least `_MIN_PROBABILITY`, whose logarithm is -13.8: a teacher that writes 0
 means a small number that its digits cannot show, and log(0) has no use.
 
 Does not import TensorFlow.
@@ -18,7 +18,7 @@ from distillation.score_columns import ScoreColumns
 from system import json_text
 from system.errors import shown
 
-MIN_PROBABILITY = 1e-6
+_MIN_PROBABILITY = 1e-6
 # Rounding to two decimals moves each probability by up to 0.005.
 _ROUNDING = 0.005
 _LARGEST_TOLERANCE = 0.05
@@ -80,7 +80,7 @@ def from_probabilities(probabilities: Sequence[float]) -> Score:
   allowed = min(_ROUNDING * len(probabilities), _LARGEST_TOLERANCE)
   if abs(total - 1) > allowed + 1e-6:
     raise BadScore('probabilities that do not sum to 1', f'{total:.4g}')
-  clipped = np.maximum(np.float64(probabilities) / total, MIN_PROBABILITY)
+  clipped = np.maximum(np.float64(probabilities) / total, _MIN_PROBABILITY)
   return Score(
     np.log(clipped / clipped.sum()).astype(np.float32), abs(total - 1)
   )

@@ -264,7 +264,7 @@ def evaluate_student(
   def of_teachers(
     examples: Sequence[Example], logits: np.ndarray
   ) -> dict[str, float]:
-    theirs = teacher_logits_on(dumps, examples, task)
+    theirs = _teacher_logits_on(dumps, examples, task)
     if theirs is None:
       return {}
     scores = scoring.score(task, examples, theirs)
@@ -274,7 +274,7 @@ def evaluate_student(
   return task_job.evaluate(model, folder, splits, options, text, of_teachers)
 
 
-def teacher_logits_on(
+def _teacher_logits_on(
   dumps: Sequence[Dump], examples: Sequence[Example], task: Task
 ) -> np.ndarray | None:
   """Returns the teachers' mean logits on a split, if the dumps keep them.

@@ -38,7 +38,7 @@ class SelfAttention(layers.BaseLayer):
     name_scope: the released name without the trailing '/query/kernel' etc.
     config: the encoder's dimensions.
     init: the initial values of the three kernels.
-    dtype: the dtype of the matrix products.
+    compute_dtype: the dtype of the matrix products.
   """
 
   def __init__(
@@ -46,17 +46,17 @@ class SelfAttention(layers.BaseLayer):
     name_scope: str,
     config: BertConfig,
     init: layers.WeightInit,
-    dtype: str,
+    compute_dtype: str,
   ):
     super().__init__()
     self._num_heads = config.num_attention_heads
     self._head_size = config.hidden_size // config.num_attention_heads
     self._dropout_rate = config.attention_probs_dropout_prob
-    self._product_dtype = dtype
+    self._product_dtype = compute_dtype
     shape = (config.hidden_size, config.hidden_size)
-    self.query = layers.Dense(f'{name_scope}/query', shape, init, dtype)
-    self.key = layers.Dense(f'{name_scope}/key', shape, init, dtype)
-    self.value = layers.Dense(f'{name_scope}/value', shape, init, dtype)
+    self.query = layers.Dense(f'{name_scope}/query', shape, init, compute_dtype)
+    self.key = layers.Dense(f'{name_scope}/key', shape, init, compute_dtype)
+    self.value = layers.Dense(f'{name_scope}/value', shape, init, compute_dtype)
 
   def call(
     self,

@@ -14,7 +14,7 @@ from modeling.dropout import DropoutKey
 from modeling.encoder import BertEncoder, LowerStates
 from modeling.models import Classifier, PreTrainer, encoder_inputs
 
-VECTORS = ('query', 'key', 'value')
+_VECTORS = ('query', 'key', 'value')
 
 
 def of_classifier(
@@ -74,7 +74,7 @@ def of_pretrainer(
   encoder = model.encoder
   lower = encoder.lower_states(*encoder_inputs(features), dropout)
   outputs = _vectors(encoder, lower, names)
-  if set(names) <= set(VECTORS):
+  if set(names) <= set(_VECTORS):
     return outputs
   positions = features['masked_lm_positions']
   if 'sequence_output' in names:
@@ -102,11 +102,11 @@ def of_pretrainer(
 def _vectors(
   encoder: BertEncoder, lower: LowerStates, names: Collection[str]
 ) -> dict[str, tf.Tensor]:
-  """Computes those of the last layer's `VECTORS` that `names` lists."""
+  """Computes those of the last layer's `_VECTORS` that `names` lists."""
   attention = encoder.blocks[-1].attention
   shape = [lower.batch, -1, encoder.config.hidden_size]
   return {
     name: tf.reshape(getattr(attention, name)(lower.states[-1]), shape)
-    for name in VECTORS
+    for name in _VECTORS
     if name in names
   }

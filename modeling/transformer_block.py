@@ -18,11 +18,15 @@ class TransformerBlock(layers.BaseLayer):
     index: the layer's number, counted from 0.
     config: the encoder's dimensions.
     init: the initial values of the kernels.
-    dtype: the dtype of the matrix products.
+    compute_dtype: the dtype of the matrix products.
   """
 
   def __init__(
-    self, index: int, config: BertConfig, init: layers.WeightInit, dtype: str
+    self,
+    index: int,
+    config: BertConfig,
+    init: layers.WeightInit,
+    compute_dtype: str,
   ):
     super().__init__()
     self._sites = block_sites(index)
@@ -32,17 +36,17 @@ class TransformerBlock(layers.BaseLayer):
     scope = f'bert/encoder/layer_{index}'
     out = f'{scope}/attention/output'
     self.attention = SelfAttention(
-      f'{scope}/attention/self', config, init, dtype
+      f'{scope}/attention/self', config, init, compute_dtype
     )
     self.attention_output = layers.Dense(
-      f'{out}/dense', (hidden, hidden), init, dtype
+      f'{out}/dense', (hidden, hidden), init, compute_dtype
     )
     self.attention_norm = layers.LayerNorm(f'{out}/LayerNorm', hidden)
     self.intermediate = layers.Dense(
-      f'{scope}/intermediate/dense', (hidden, inner), init, dtype
+      f'{scope}/intermediate/dense', (hidden, inner), init, compute_dtype
     )
     self.output_dense = layers.Dense(
-      f'{scope}/output/dense', (inner, hidden), init, dtype
+      f'{scope}/output/dense', (inner, hidden), init, compute_dtype
     )
     self.output_norm = layers.LayerNorm(f'{scope}/output/LayerNorm', hidden)
 

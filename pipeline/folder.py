@@ -22,7 +22,7 @@ _CONTENT = 'the content of '
 _FREE = ('output_dir', 'dry_run', 'allow_weak_teacher', 'labels_only')
 
 
-def settings_of(options: PipelineOptions) -> dict[str, Any]:
+def _settings_of(options: PipelineOptions) -> dict[str, Any]:
   """Returns the settings that decide what is made, by name."""
   values = {}
   for field in dataclasses.fields(options):
@@ -46,7 +46,7 @@ def _identity(options: PipelineOptions) -> dict[str, Any]:
   for path in _weights(options):
     contents[path] = [files.size(path), files.crc_of_ends(path)]
   named = {f'{_CONTENT}{path}': value for path, value in contents.items()}
-  return {**settings_of(options), **named}
+  return {**_settings_of(options), **named}
 
 
 def _texts(options: PipelineOptions) -> list[str]:

@@ -71,7 +71,7 @@ def read_blocks(
     file = open_file(path)
   with contextlib.closing(file):
     try:
-      stream = open_compressed(file, path, on_progress)
+      stream = _open_compressed(file, path, on_progress)
       for content in _whole_lines(stream, path):
         if line == 1 and content:
           content = content.removeprefix(_BYTE_ORDER_MARK)
@@ -84,7 +84,7 @@ def read_blocks(
       ) from error
 
 
-def open_compressed(
+def _open_compressed(
   file: BinaryIO, path: str, on_progress: OnProgress | None = None
 ) -> BinaryIO:
   """Returns a stream of a file's content, decompressed if necessary."""

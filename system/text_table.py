@@ -1,6 +1,6 @@
-"""Tables as lines of text, for a terminal or a log."""
+"""Tables as lines of text: for a terminal or a log, and in Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -14,3 +14,15 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     '  '.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
     for row in rows
   ]
+
+
+def markdown(
+  header: Sequence[str], rows: Iterable[Sequence[object]]
+) -> list[str]:
+  """Returns a Markdown table as lines: the first column to the left.
+
+  >>> markdown(['run', 's'], [['first', '0.5']])
+  ['| run | s |', '| --- | ---: |', '| first | 0.5 |']
+  """
+  rule = ['---', *['---:'] * (len(header) - 1)]
+  return [f'| {" | ".join(map(str, row))} |' for row in (header, rule, *rows)]

@@ -66,7 +66,7 @@ def compute(labels, predictions, num_classes: int) -> ClassScores:
   return ClassScores(precision, recall, f1, support, predicted)
 
 
-def confuse(labels: Sequence[str], truth, predictions) -> Confusion:
+def _confuse(labels: Sequence[str], truth, predictions) -> Confusion:
   """Counts pairs of true and predicted label ids.
 
   Args:
@@ -81,7 +81,7 @@ def confuse(labels: Sequence[str], truth, predictions) -> Confusion:
   return Confusion(tuple(labels), counts)
 
 
-def warn_of_absent(labels: Sequence[str], support: np.ndarray) -> None:
+def _warn_of_absent(labels: Sequence[str], support: np.ndarray) -> None:
   """Warns of labels that no example has."""
   absent = [x for x, n in zip(labels, support, strict=True) if not n]
   if absent:
@@ -110,7 +110,7 @@ def write(
     suffix: of the files' names: '' or '_mismatched'.
   """
   scores = compute(truth, predictions, len(labels))
-  warn_of_absent(labels, scores.support)
+  _warn_of_absent(labels, scores.support)
   columns = [values.tolist() for values in scores]
   rows = [
     [label, *map(repr, values)]
@@ -120,7 +120,7 @@ def write(
   result_files.write_table(path, [['label', *ClassScores._fields], *rows])
   path = os.path.join(output_dir, f'eval_confusion{suffix}.tsv')
   if len(labels) <= _MAX_LABELS:
-    _write_confusion(path, confuse(labels, truth, predictions))
+    _write_confusion(path, _confuse(labels, truth, predictions))
     return
   logging.info('No confusion matrix: it would be of %d labels', len(labels))
   if files.exists(path):

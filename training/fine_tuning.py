@@ -36,12 +36,12 @@ def make_job(model: Classifier, task: Task, max_seq_length: int) -> TrainingJob:
     model,
     task,
     max_seq_length,
-    task_loss(model, task),
+    _task_loss(model, task),
     classifier_records.record_fields(task),
   )
 
 
-def task_loss(model: Classifier, task: Task) -> LossFunction:
+def _task_loss(model: Classifier, task: Task) -> LossFunction:
   """Returns the cross-entropy of the labels, or the squared error."""
 
   def loss_function(batch, dropout: DropoutKey | None):

@@ -32,7 +32,7 @@ class Recipe(NamedTuple):
     budgets: int64 [S + 1], the maximum number of tokens to mask, by length.
     span_lengths: see `masking.span_lengths`.
     continuation: bool [V], the tokens that belong to the unit before them.
-    layout: the fields of a record, see `fields_of`.
+    layout: the fields of a record, see `_fields_of`.
   """
 
   cls_id: int
@@ -56,11 +56,11 @@ def recipe_of(special: SpecialTokens, options: RecordOptions) -> Recipe:
     masking.num_to_mask(np.arange(length + 1), options),
     masking.span_lengths(options),
     masking.continuation_of_units(special, options),
-    serialization.layout_of(*zip(*fields_of(options), strict=True)),
+    serialization.layout_of(*zip(*_fields_of(options), strict=True)),
   )
 
 
-def fields_of(options: RecordOptions) -> list[tuple[feature_spec.Field, int]]:
+def _fields_of(options: RecordOptions) -> list[tuple[feature_spec.Field, int]]:
   """Returns a record's fields, in their order, and their numbers of values."""
   fields = feature_spec.PRETRAINING
   if options.dynamic_masking:
@@ -74,7 +74,7 @@ def columns_of(
 ) -> dict[str, np.ndarray]:
   """Returns the columns of rows: int32 or float32 [N, k] by field name."""
   columns, start = {}, 0
-  for field, width in fields_of(options):
+  for field, width in _fields_of(options):
     column = rows[:, start : start + width]
     is_float = field.dtype == 'float32'
     columns[field.name] = column.view(np.float32) if is_float else column

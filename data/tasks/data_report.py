@@ -129,7 +129,7 @@ def make(
       'lengths': _lengths(examples, measure, sizes),
     }
     seen[name] = texts
-  return {**report, 'faults': find_faults(report)}
+  return {**report, 'faults': _find_faults(report)}
 
 
 def show(report: Mapping[str, Any]) -> None:
@@ -145,7 +145,7 @@ def write(report: Mapping[str, Any], folder: str) -> None:
   files.write_json(os.path.join(folder, FILE), report)
 
 
-def find_faults(report: Mapping[str, Any]) -> list[str]:
+def _find_faults(report: Mapping[str, Any]) -> list[str]:
   """Describes probable mistakes in the data, one sentence each."""
   faults = []
   splits = report['splits']

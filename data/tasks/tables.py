@@ -177,7 +177,7 @@ def _rows(
     found = _header(records, path)
     if columns is None:
       columns = found
-      check_columns(found, required, f'{path}, line 1')
+      _check_columns(found, required, f'{path}, line 1')
   for line, fields in records:
     if len(fields) == len(columns):
       yield line, dict(zip(columns, fields, strict=True))
@@ -225,7 +225,7 @@ def _header(records: Iterator[tuple[int, list[str]]], path: str) -> list[str]:
   return header
 
 
-def check_columns(
+def _check_columns(
   columns: Sequence[str], required: Sequence[str], where: str
 ) -> None:
   """Checks the names of a table's columns.

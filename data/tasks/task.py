@@ -17,7 +17,7 @@ from data.tasks.examples import Example
 from system.errors import UserError, listed, shown
 
 # The label of test rows without a label in the `datasets` of Hugging Face.
-UNKNOWN_LABEL = '-1'
+_UNKNOWN_LABEL = '-1'
 
 
 class MissingSplit(UserError):
@@ -229,6 +229,6 @@ class Task:
         )
 
   def _is_unknown(self, label: str | None) -> bool:
-    return label == UNKNOWN_LABEL and bool(
+    return label == _UNKNOWN_LABEL and bool(
       self.labels and label not in self.labels
     )

@@ -178,7 +178,7 @@ def survey_file(
     num_documents += 1
     num_bytes += document.num_bytes
     cut += document.piece == 1
-    digest = digest_of(document.text)
+    digest = _digest_of(document.text)
     checksum.update(digest)
     if on_document:
       on_document(digest, document.num_bytes)
@@ -194,7 +194,7 @@ def survey_file(
   )
 
 
-def digest_of(text: str) -> bytes:
+def _digest_of(text: str) -> bytes:
   """Returns a document's digest, 16 bytes: the beginning of its SHA-256."""
   return hashlib.sha256(text.encode()).digest()[:_DIGEST_BYTES]
 

@@ -21,7 +21,7 @@ from system import files, temporary_files
 Variables = Mapping[str, tf.Variable | np.ndarray]
 
 # The default of keep_checkpoint_max in google-research/bert's Estimator.
-KEEP_CHECKPOINTS = 5
+_KEEP_CHECKPOINTS = 5
 
 _DESCRIPTIONS = (CONFIG, VOCAB, model_file.FILE)
 _EXPORTED = re.compile(r'model\.ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})$')
@@ -86,7 +86,7 @@ def export(
   variables: Variables,
   config: BertConfig,
   vocabulary: Sequence[str] | None = None,
-  keep: int | None = KEEP_CHECKPOINTS,
+  keep: int | None = _KEEP_CHECKPOINTS,
   content: ModelFile = model_file.UNKNOWN,
 ) -> str:
   """Writes a checkpoint and its descriptions; removes old checkpoints.

@@ -52,7 +52,7 @@ def write(parts: Parts, folder: str) -> None:
 def describe(parts: Parts, folder: str) -> None:
   """Writes the configuration and the tokenizer, without weights."""
   path = os.path.join(folder, hugging_face_reader.CONFIG_FILE)
-  files.write_json(path, config_of(parts))
+  files.write_json(path, _config_of(parts))
   tokenizer_json.write(
     folder,
     parts.tokenizer,
@@ -61,7 +61,7 @@ def describe(parts: Parts, folder: str) -> None:
   )
 
 
-def config_of(parts: Parts) -> dict[str, Any]:
+def _config_of(parts: Parts) -> dict[str, Any]:
   """Returns the content of config.json.
 
   Raises:

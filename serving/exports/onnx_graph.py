@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 # The first with LayerNormalization.
-OPSET = 17
+_OPSET = 17
 _IR_VERSION = 8
 _PRODUCER = 'well-read-bert'
 
@@ -85,7 +85,7 @@ class Graph:
     model = helper.make_model(
       graph,
       producer_name=_PRODUCER,
-      opset_imports=[helper.make_opsetid('', OPSET)],
+      opset_imports=[helper.make_opsetid('', _OPSET)],
       ir_version=_IR_VERSION,
     )
     helper.set_model_props(model, dict(metadata))

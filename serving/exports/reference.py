@@ -19,7 +19,7 @@ from system.errors import UserError
 # the logits of one token are as many as the vocabulary has pieces.
 _NUM_POSITIONS = 8
 # Texts that are compared then.
-MAX_TEXTS_BY_TOKEN = 64
+_MAX_TEXTS_BY_TOKEN = 64
 _BATCH_SIZE = 32
 
 
@@ -48,7 +48,7 @@ def compute(parts: Parts, texts: Sequence[Text]) -> Reference:
   Args:
     parts: the model.
     texts: one or more texts, or pairs. Of a model without a head for a task,
-      the first `MAX_TEXTS_BY_TOKEN` are used.
+      the first `_MAX_TEXTS_BY_TOKEN` are used.
 
   Raises:
     UserError: there is no text, or the model takes pairs and a single text was
@@ -57,7 +57,7 @@ def compute(parts: Parts, texts: Sequence[Text]) -> Reference:
   if not texts:
     raise UserError('there is no text to compare the export on')
   if parts.head != heads.TASK:
-    texts = texts[:MAX_TEXTS_BY_TOKEN]
+    texts = texts[:_MAX_TEXTS_BY_TOKEN]
   outputs, labels = {}, None
   if parts.head == heads.TASK:
     outputs['logits'] = parts.text_model.logits(texts)

@@ -20,8 +20,8 @@ def test_ratios_are_taken_within_a_round():
 
 
 def test_the_table_has_a_row_for_each_size():
-  table = compact_sizes.as_markdown([{'size': '2/128', 'a': 1}, {'size': 'x'}])
-  assert table.splitlines() == [
+  found = compact_sizes.table([{'size': '2/128', 'a': 1}, {'size': 'x'}])
+  assert found == [
     '| size | a |',
     '| --- | ---: |',
     '| 2/128 | 1 |',

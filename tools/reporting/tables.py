@@ -61,14 +61,14 @@ def overview(grid: Grid) -> Table | None:
   rows = []
   for row in _distinct(grid, row_fields):
     texts = [
-      key_text(grid, key, value)
+      _key_text(grid, key, value)
       for key, value in zip(experiment.rows, row, strict=True)
     ]
     for column in columns:
       cell = cells.get((row, column))
       texts.append(_mean_and_spread(cell) if cell else '')
       if column in published:
-        texts.append(paper_text(cell) if cell else '')
+        texts.append(_paper_text(cell) if cell else '')
     rows.append(texts)
   return Table(header, rows, len(experiment.rows), [])
 
@@ -86,14 +86,14 @@ def details(grid: Grid) -> Table:
     if cell.runs or cell.num_planned or grid.experiment.columns is None
   ]
   keys = {
-    key: [key_text(grid, key, cell.place[i]) for cell in cells]
+    key: [_key_text(grid, key, cell.place[i]) for cell in cells]
     for key, i in _fields(grid).items()
   }
   numbers = {
     metric.strip(): [score_text(cell) for cell in cells],
-    'lowest–highest': [spread_text(cell) for cell in cells],
+    'lowest–highest': [_spread_text(cell) for cell in cells],
     'seeds': [_seeds(cell) for cell in cells],
-    'paper': [paper_text(cell) for cell in cells],
+    'paper': [_paper_text(cell) for cell in cells],
     'parameters': [_count(cell.parameters) for cell in cells],
     'examples/s': [_count(cell.examples_per_second) for cell in cells],
     'time per run': [duration_text(cell.seconds) for cell in cells],
@@ -164,14 +164,14 @@ def score_text(cell: Cell) -> str:
   return f'{cell.mean:.3f}' if cell.runs else ''
 
 
-def spread_text(cell: Cell) -> str:
+def _spread_text(cell: Cell) -> str:
   """Returns the lowest and the highest score; '' of fewer than two runs."""
   if len(cell.runs) < 2:
     return ''
   return f'{min(cell.values):.3f}–{max(cell.values):.3f}'
 
 
-def paper_text(cell: Cell) -> str:
+def _paper_text(cell: Cell) -> str:
   """Returns the published score; '' if there is none."""
   return '' if cell.paper is None else f'{cell.paper:.3f}'
 
@@ -190,14 +190,14 @@ def duration_text(seconds: float | None) -> str:
 def place_text(grid: Grid, place: Place) -> str:
   """Returns a place as text, 'SST-2, 2/128, PD'."""
   texts = [
-    key_text(grid, key, place[i])
+    _key_text(grid, key, place[i])
     for key, i in _fields(grid).items()
     if place[i] is not None
   ]
   return ', '.join(texts) or _ANY
 
 
-def key_text(grid: Grid, key: str, value: Any) -> str:
+def _key_text(grid: Grid, key: str, value: Any) -> str:
   """Returns the value of a key; an x with its name, '0.82, books'."""
   if key != grid.experiment.figure.x:
     return value_text(value)
@@ -231,7 +231,7 @@ def _distinct(grid: Grid, fields: Sequence[int]) -> list[tuple]:
 def _mean_and_spread(cell: Cell) -> str:
   """Returns the mean, the spread, and the number of seeds if some lack."""
   seeds = f'{_seeds(cell)} seeds' if cell.num_missing else ''
-  details = '; '.join(filter(None, [spread_text(cell), seeds]))
+  details = '; '.join(filter(None, [_spread_text(cell), seeds]))
   return score_text(cell) + (f' ({details})' if cell.runs and details else '')
 
 

@@ -11,7 +11,7 @@ from system.settings import setting
 if TYPE_CHECKING:
   from data.pretraining.beam.pipeline import BeamEngine
 
-RUNNERS = (
+_RUNNERS = (
   'DirectRunner',
   'FlinkRunner',
   'SparkRunner',
@@ -28,7 +28,7 @@ class BeamOptions:
     None,
     'Added: run on Apache Beam instead of only on this machine; see '
     'docs/beam.md. The records are the same. DirectRunner is for tests.',
-    choices=RUNNERS,
+    choices=_RUNNERS,
   )
   beam_pipeline_options: str | None = setting(
     None,

@@ -49,7 +49,7 @@ class Part:
   path: str
 
 
-def part_path(folder: str, shard: int, block: int, num_records: int) -> str:
+def _part_path(folder: str, shard: int, block: int, num_records: int) -> str:
   """Returns the path of a part; its name holds all other fields of `Part`."""
   return os.path.join(folder, f'{shard:05d}-{block:06d}-{num_records}')
 
@@ -181,7 +181,7 @@ class _Make(_Worker):
     partitioning = self._task.job.partitioning
     number = records.number
     numbers = partitioning.records_of(number, shard, len(records))
-    path = part_path(self._task.folder, shard, number, len(numbers))
+    path = _part_path(self._task.folder, shard, number, len(numbers))
     num_documents = 0
     if partitioning.is_first_shard_of(number, shard):
       num_documents = records.block.num_documents
