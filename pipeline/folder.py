@@ -19,7 +19,7 @@ from system.errors import UserError, shown
 FILE = 'pipeline.json'
 _CONTENT = 'the content of '
 # Another value of these changes nothing that is made.
-_FREE = ('output_dir', 'dry_run', 'allow_weak_teacher', 'labels_only')
+_FREE = ('output_dir', 'dry_run', 'allow_weak_teacher', 'compare_labels_only')
 
 
 def _settings_of(options: PipelineOptions) -> dict[str, Any]:

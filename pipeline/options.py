@@ -110,13 +110,13 @@ class ChoiceOptions:
     'Added: the peak learning rate of the student that is trained on labels '
     'only.',
     more_than=0.0,
-    needs=('labels_only',),
+    needs=('compare_labels_only',),
   )
   labels_epochs: float | None = setting(
     None,
     'Added: the epochs of the student that is trained on labels only.',
     more_than=0.0,
-    needs=('labels_only',),
+    needs=('compare_labels_only',),
   )
   teacher_learning_rate: float | None = setting(
     None,
@@ -152,7 +152,7 @@ class JobOptions:
     'constant prediction.',
     needs=('!logits_dir',),
   )
-  labels_only: bool = setting(
+  compare_labels_only: bool = setting(
     True,
     'Added: whether to also train the student on labels only, to compare.',
   )

@@ -111,7 +111,7 @@ class Plan:
   def methods(self) -> list[str]:
     """Returns the methods that are trained or scored."""
     left_out = []
-    if not self.options.job.labels_only:
+    if not self.options.job.compare_labels_only:
       left_out.append(ON_LABELS)
     if self.models.teacher.kind == models.DUMP:
       left_out.append(TEACHER)

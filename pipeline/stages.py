@@ -75,7 +75,7 @@ def total_seconds(stages: Sequence[Stage]) -> float:
 def drop_old_report(stages: Sequence[Stage]) -> None:
   """Removes the page of results if results are still to come.
 
-  A command with --labels_only has one more than the same without it.
+  With --compare_labels_only, the same command has one result more.
   """
   unfinished = [stage.step for stage in stages if not stage.step.is_done]
   for step in (stage.step for stage in stages):
@@ -85,7 +85,7 @@ def drop_old_report(stages: Sequence[Stage]) -> None:
 
 def disk_bytes(plan: Plan) -> int:
   """Returns about how much the models will take."""
-  trained = [plan.models.student] * (1 + plan.options.job.labels_only)
+  trained = [plan.models.student] * (1 + plan.options.job.compare_labels_only)
   teacher = plan.models.teacher
   if teacher.is_trained_here:
     trained.append(teacher.config)

@@ -109,7 +109,9 @@ def test_a_file_that_the_command_no_longer_names_is_refused(
 def test_settings_that_change_nothing_may_differ(make_options):
   folder.claim(make_options())
   folder.check(
-    make_options(allow_weak_teacher=True, dry_run=True, labels_only=False)
+    make_options(
+      allow_weak_teacher=True, dry_run=True, compare_labels_only=False
+    )
   )
 
 

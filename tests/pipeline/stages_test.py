@@ -167,7 +167,7 @@ def test_own_splits_are_not_split(folder):
 
 
 def test_the_student_on_labels_can_be_left_out(folder):
-  plan = _plan(folder, labels_only=False)
+  plan = _plan(folder, compare_labels_only=False)
   assert _names(plan)[-2:] == ['distilled-result', 'report']
 
 
@@ -187,7 +187,7 @@ def test_without_labels_in_test_dev_is_scored(folder):
 def test_an_old_report_is_made_again_once_there_is_more_to_tell(
   folder, tmp_path
 ):
-  plan = _plan(folder, output_dir=str(tmp_path), labels_only=False)
+  plan = _plan(folder, output_dir=str(tmp_path), compare_labels_only=False)
   planned = stages.make(plan)
   for step in (stage.step for stage in planned):
     files.make_folder(os.path.dirname(step.done))
@@ -257,5 +257,5 @@ def test_all_models_that_are_trained_take_space(folder):
   assert stages.disk_bytes(plan) == estimates.disk_bytes(
     student, student, teacher
   )
-  plan = _plan(folder, FINE_TUNED, labels_only=False, **_FIXED)
+  plan = _plan(folder, FINE_TUNED, compare_labels_only=False, **_FIXED)
   assert stages.disk_bytes(plan) == estimates.disk_bytes(student)

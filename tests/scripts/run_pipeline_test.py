@@ -55,8 +55,8 @@ def test_mistakes_are_named_by_their_flags(tmp_path):
       '--dev_fraction cannot take effect: --data_dir has its splits',
     ),
     (
-      {'labels_only': False},
-      '--labels_epochs cannot take effect: --labels_only is not given',
+      {'compare_labels_only': False},
+      '--labels_epochs cannot take effect: --compare_labels_only is not given',
     ),
   ]:
     status, output = _run(tmp_path, **changes)

@@ -350,6 +350,26 @@ def test_a_student_starts_from_every_other_layer_and_imitates(pretrained):
     )
 
 
+@pytest.mark.slow
+def test_two_replicas_imitate_a_teacher(pretrained):
+  # In a fresh process: the check of the teacher must not run an op, which would
+  # fix the number of devices before the strategy is made.
+  flags = _flags(
+    pretrained,
+    teacher_checkpoint=pretrained / 'teacher',
+    soft_masked_lm_weight=1.0,
+    distribution_strategy='mirrored',
+    num_cpu_devices=2,
+  )
+  done = subprocess.run(
+    [sys.executable, 'run_pretraining.py', *flags, '--do_train'],
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  assert (pretrained / 'out' / 'model.ckpt-6.index').exists()
+
+
 def test_a_run_without_a_teacher_records_none(pretrained):
   run = json.loads((pretrained / 'teacher' / 'run.json').read_text())
   assert not [x for x in run['configuration'] if 'teacher' in x]
