@@ -47,8 +47,7 @@ def write(options: SplitOptions, folder: str) -> dict[str, Any]:
   """
   options.check()
   settings = _settings(options)
-  path = os.path.join(folder, MANIFEST)
-  found = _read_manifest(path)
+  found = _read_manifest(os.path.join(folder, MANIFEST))
   if found and found['is_complete']:
     _check_same(found, settings, folder)
     logging.info('%s already holds the splits', folder)
@@ -85,12 +84,20 @@ def write(options: SplitOptions, folder: str) -> dict[str, Any]:
   files.make_folder(folder)
   for name in unfinished & set(files.list_folder(folder)):
     files.remove(os.path.join(folder, name))
+  return _write_files(folder, manifest, contents)
+
+
+def _write_files(
+  folder: str, manifest: dict[str, Any], contents: Mapping[str, str]
+) -> dict[str, Any]:
+  """Writes the splits between an unfinished manifest and the complete one."""
+  path = os.path.join(folder, MANIFEST)
   files.write_json(path, manifest)
   for name, text in contents.items():
     files.write_text(os.path.join(folder, name), text)
-  manifest['is_complete'] = True
-  files.write_json(path, manifest)
-  return manifest
+  complete = {**manifest, 'is_complete': True}
+  files.write_json(path, complete)
+  return complete
 
 
 def check_unchanged(folder: str) -> None:
