@@ -1,6 +1,6 @@
 """Settings that the model's folder records, if no flag gives them.
 
-Tested by `tests/cli/model_settings_test.py`.
+Tested by `tests/cli/inherited_settings_test.py`.
 """
 
 from typing import Any

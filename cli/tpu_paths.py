@@ -10,9 +10,6 @@ from system.errors import UserError
 
 FLAGS = flags.FLAGS
 
-# Flags that name files which the TPU's hosts access themselves in training.
-_USED_BY_HOSTS = ('input_file', 'output_dir', 'logits_dir')
-
 
 def check(is_remote: bool) -> None:
   """Checks that the job can reach its files; makes remote output folders.
@@ -23,31 +20,21 @@ def check(is_remote: bool) -> None:
 
   Raises:
     UserError: a remote path does not exist or is not writable, or the hosts
-      need a path that is local.
+      are to train into a local folder.
   """
-  if is_remote and FLAGS.do_train:
-    _refuse_local()
+  if is_remote and FLAGS.do_train and '://' not in FLAGS.output_dir:
+    raise UserError(
+      f'--output_dir={FLAGS.output_dir}: the hosts of the TPU --tpu_name write '
+      'checkpoints and cannot see local files: give a path in a bucket '
+      '(gs://BUCKET/...); on a TPU VM, --tpu_name=local uses its own TPU and '
+      'local files'
+    )
   for _, path in _paths(*_output_flags()):
     if '://' in path:
       files.make_folder(path)
   for name, path in _paths(*_input_flags()):
     if '://' in path and not files.exists_with_prefix(path):
       raise UserError(f'--{name}: nothing exists at {path}')
-
-
-def _refuse_local() -> None:
-  local = [
-    f'--{name}={path}'
-    for name, path in _paths(*_USED_BY_HOSTS)
-    if '://' not in path
-  ]
-  if local:
-    raise UserError(
-      f'{", ".join(local)}: the hosts of the TPU --tpu_name cannot see local '
-      'files. Copy them to a bucket (gcloud storage cp -r DIR gs://BUCKET/) '
-      'and give its paths; on a TPU VM, --tpu_name=local uses its own TPU and '
-      'local files'
-    )
 
 
 def _output_flags() -> list[str]:

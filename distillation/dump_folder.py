@@ -85,14 +85,24 @@ def claimed(
     is_complete = bool(workers.from_chief(dump_manifest.exists(output_dir)))
     if is_complete:
       logging.info('The dump in %s is complete already.', output_dir)
-    try:
-      yield not is_complete
-    except UserError:
-      # A refused teacher must not bind the next one to its configuration, which
-      # a file system without locks would do.
-      if not logits_dump.parts(output_dir):
-        run_folder.release(output_dir, configuration)
-      raise
+    yield not is_complete
+
+
+@contextlib.contextmanager
+def released_if_refused(
+  folder: TaskFolder, configuration: Mapping[str, Any]
+) -> Iterator[None]:
+  """Frees the claimed folder if the block refuses the teacher.
+
+  A refused teacher must not bind the next one to its configuration, which a
+  file system without locks would do.
+  """
+  try:
+    yield
+  except UserError:
+    if not logits_dump.parts(folder.output_dir):
+      run_folder.release(folder.output_dir, configuration)
+    raise
 
 
 def parts_of(

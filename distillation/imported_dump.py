@@ -108,11 +108,12 @@ def run(
   job = _make_job(folder, dev if is_scored else (), options)
   length = max(job.folder.max_seq_length, _RELEASED_POSITIONS)
   dump_folder.show_data(job.folder, job.scores.texts, job.dev, length)
+  configuration = _configuration(job)
   with dump_folder.claimed(
-    job.folder, _configuration(job), command, is_scored
+    job.folder, configuration, command, is_scored
   ) as is_wanted:
     if is_wanted:
-      workers.chief_does(lambda: _write(job))
+      workers.chief_does(lambda: _write(job, configuration))
       workers.wait()
 
 
@@ -153,10 +154,11 @@ def _configuration(job: ImportJob) -> dict[str, Any]:
   }
 
 
-def _write(job: ImportJob) -> None:
+def _write(job: ImportJob, configuration: Mapping[str, Any]) -> None:
   """Writes the dump into the claimed folder."""
   output_dir, task = job.folder.output_dir, job.folder.task
-  scores = _scores_on_dev(job)
+  with dump_folder.released_if_refused(job.folder, configuration):
+    scores = _scores_on_dev(job)
   label_order.write(output_dir, task.labels)
   files.write_json(os.path.join(output_dir, _FACTS), job.scores.facts)
   paths = dump_shards.paths(output_dir, job.num_shards)

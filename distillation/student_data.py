@@ -62,7 +62,7 @@ class StudentData:
     return self.dumps[source].manifest.num_labelled
 
   def identity(self) -> dict[str, Any]:
-    """Returns the part of a run's identity that the soft labels give."""
+    """Returns the part of a run's identity that the data gives."""
     identity = {
       'dumps': [run_folder.fingerprint(dump.paths) for dump in self.dumps],
       'hard_label_weight': self.options.hard_label_weight,

@@ -22,10 +22,10 @@ from training.task_folder import TaskFolder, load_whole
 
 
 class Scored(NamedTuple):
-  """What a teacher computed of N texts."""
+  """What a teacher computed for N texts."""
 
   logits: np.ndarray  # float32 [N, C]
-  states: np.ndarray | None  # float32 [N, M*H], [CLS] states; None for none.
+  states: np.ndarray | None  # float32 [N, M*H], [CLS] states; None without.
   ids: tf.RaggedTensor  # int32 [N, (tokens)], what was scored
   segments: tf.RaggedTensor  # int32 [N, (tokens)]
 
@@ -78,7 +78,7 @@ def load(
   batch_size: int,
   precision: str,
 ) -> Teacher:
-  """Loads a teacher, in the strategy's scope.
+  """Loads a teacher; call it in the strategy's scope.
 
   Args:
     checkpoint: fine-tuned on the task.

@@ -70,7 +70,7 @@ class DumpJob:
   precision: str
 
   @property
-  def num_files(self) -> int:
+  def num_shards(self) -> int:
     """The dump's number of shards: at most one for each text."""
     return min(self.options.num_logits_shards, len(self.transfer.texts))
 
@@ -106,16 +106,17 @@ def run(
     job.folder, job.transfer.texts, dev, job.config.max_position_embeddings
   )
   num_jobs = job.options.num_dump_jobs
-  if num_jobs > job.num_files:
+  if num_jobs > job.num_shards:
     raise UserError(
-      f'`num_dump_jobs`={num_jobs}: a dump of {job.num_files} files cannot be '
+      f'`num_dump_jobs`={num_jobs}: a dump of {job.num_shards} files cannot be '
       'split over more jobs (`num_logits_shards`)'
     )
+  configuration = _configuration(job)
   with dump_folder.claimed(
-    job.folder, _configuration(job), command, bool(job.dev)
+    job.folder, configuration, command, bool(job.dev)
   ) as is_wanted:
     if is_wanted:
-      _write(job)
+      _write(job, configuration)
 
 
 def _make_job(
@@ -173,7 +174,7 @@ def _configuration(job: DumpJob) -> dict[str, Any]:
     'dev': classifier_records.checksum(job.dev),
     'keep_text': job.options.keep_text,
     'max_seq_length': job.folder.max_seq_length,
-    'num_logits_shards': job.num_files,
+    'num_logits_shards': job.num_shards,
     'num_texts': len(job.transfer.texts),
     'precision': job.precision,
     'teacher_checkpoint': job.checkpoint.checksum(),
@@ -182,17 +183,18 @@ def _configuration(job: DumpJob) -> dict[str, Any]:
   }
 
 
-def _write(job: DumpJob) -> None:
+def _write(job: DumpJob, configuration: Mapping[str, Any]) -> None:
   """Writes a dump, or this job's part of it, into the claimed folder."""
-  loaded = teacher.load(
-    job.checkpoint,
-    job.config,
-    job.folder,
-    job.cls_layers,
-    job.batch_size,
-    job.precision,
-  )
-  scores = workers.chief_does(lambda: _score_on_dev(loaded, job))
+  with dump_folder.released_if_refused(job.folder, configuration):
+    loaded = teacher.load(
+      job.checkpoint,
+      job.config,
+      job.folder,
+      job.cls_layers,
+      job.batch_size,
+      job.precision,
+    )
+    scores = workers.chief_does(lambda: _score_on_dev(loaded, job))
   label_order.write(job.folder.output_dir, job.folder.task.labels)
   _write_shards(loaded, job)
   workers.wait()
@@ -220,7 +222,7 @@ def _score_on_dev(loaded: Teacher, job: DumpJob) -> dict[str, float]:
 
 
 def _paths(job: DumpJob) -> list[str]:
-  return dump_shards.paths(job.folder.output_dir, job.num_files)
+  return dump_shards.paths(job.folder.output_dir, job.num_shards)
 
 
 def _write_shards(loaded: Teacher, job: DumpJob) -> None:

@@ -75,7 +75,7 @@ def total_seconds(stages: Sequence[Stage]) -> float:
 def drop_old_report(stages: Sequence[Stage]) -> None:
   """Removes the page of results if results are still to come.
 
-  With --compare_labels_only, the same command has one result more.
+  With --compare_labels_only, the same command has one more result.
   """
   unfinished = [stage.step for stage in stages if not stage.step.is_done]
   for step in (stage.step for stage in stages):

@@ -282,7 +282,8 @@ def make_folder(path: str) -> None:
     gfile = gfile_for(path)
     gfile.makedirs(path)
     if (local := local_path(path)) is not None:
-      # Has no name where the file system can do that: a kill leaves nothing.
+      # The file has no name where the file system allows that, so a kill leaves
+      # nothing.
       tempfile.TemporaryFile(dir=local).close()
       return
     probe = temporary_files.name_for(os.path.join(path, 'writable'))

@@ -19,7 +19,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def markdown(
   header: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> list[str]:
-  """Returns a Markdown table as lines: the first column to the left.
+  """Returns a Markdown table as lines; all columns but the first align right.
 
   >>> markdown(['run', 's'], [['first', '0.5']])
   ['| run | s |', '| --- | ---: |', '| first | 0.5 |']

@@ -30,7 +30,7 @@ if [[ $# -eq 0 ]]; then
     tests/training/{fit,train_loop}_test.py
     tests/devices/{step_program,strategies}_test.py
     tests/modeling/precision_test.py
-    tests/training/{train_step,optimization,compile_ahead,predictor}_test.py
+    tests/training/{trainer,optimization,compile_ahead,predictor}_test.py
     tests/modeling/{encoder,custom_gradients,models,dropout}_test.py
     tests/modeling/{layers,attention,transformer_block,embeddings,heads}_test.py
     tests/training/{losses,metrics,step_statistics,scoring,seeds}_test.py

@@ -175,6 +175,9 @@ def main(_: list[str]) -> None:
   """Compiles the step, prints its cost and searches for the largest batch."""
   flag_group.require('script', 'topology')
   device_flags.check()
+  dataclasses.replace(
+    device_flags.options(), use_tpu=True, distribution_strategy='tpu'
+  ).check()
   from tools.tpu import replica_job
 
   logging.set_verbosity(logging.WARNING)  # Hides the log of a run's start.

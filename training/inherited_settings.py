@@ -2,7 +2,7 @@
 
 A folder records its vocabulary, its casing and its maximum input length. Does
 not import TensorFlow for local folders. Tested by
-`tests/cli/model_settings_test.py`.
+`tests/cli/inherited_settings_test.py`.
 """
 
 import dataclasses

@@ -139,8 +139,9 @@ class Predictor:
   def _mapped(self, batches) -> Iterator[Iterator[tuple]]:
     """Yields the batches with their logits, several computed at once."""
     if self._num_threads == 1:
-      # A strategy would trace, and a TPU compile, anew in another thread.
-      yield map(self._with_logits, batches)
+      # Computed in this thread: a strategy would trace, and a TPU compile, anew
+      # in another one.
+      yield map(self._with_logits, threads.one_ahead(batches))
       return
     with ThreadPoolExecutor(self._num_threads) as pool:
       yield threads.ordered_map(

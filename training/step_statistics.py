@@ -10,7 +10,7 @@ mid-interval ends with the same metrics as an undisturbed one.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -22,6 +22,14 @@ _NORM, _SKIPPED = 'gradient_norm', 'skipped_steps'
 _OF_ALL_STEPS = ('loss_scale', _SKIPPED)
 # Room for the losses and the measures of any step.
 _MAX_VALUES = 16
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+  """Returns the names in the order of the sums.
+
+  Those that a resumed run may have in addition, or lack, are the last ones.
+  """
+  return sorted(names, key=lambda name: (name in _OF_ALL_STEPS, name))
 
 
 class UnitLossScale:
@@ -63,7 +71,7 @@ class StepStatistics:
     self.bad_steps: list[int] = []
     self.unit_scale = UnitLossScale() if budget else None
     self._names: Sequence[str] = ()
-    # In the order of the sorted names.
+    # In the order of `_ordered`.
     self._sums = tf.Variable(tf.zeros([_MAX_VALUES]), trainable=False)
     # The bad steps since `collect`. There is room for one more than the budget,
     # because that one ends the run.
@@ -84,7 +92,7 @@ class StepStatistics:
       step: int64 scalar, this step's number.
     """
     self._names = list(values)
-    names = sorted(values)
+    names = _ordered(values)
     stacked = tf.stack([values[name] for name in names])
     is_bad = ~tf.reduce_all(tf.math.is_finite(stacked))
     if self.budget:
@@ -104,7 +112,7 @@ class StepStatistics:
     """
     if self._names:
       values = self._sums.numpy().tolist()
-      sums = dict(zip(sorted(self._names), values, strict=False))
+      sums = dict(zip(_ordered(self._names), values, strict=False))
       self.sums = {name: sums[name] for name in self._names}
     # Without a budget, finite sums show that no step was bad.
     if not self.budget and all(map(math.isfinite, self.sums.values())):
@@ -135,7 +143,7 @@ class StepStatistics:
     return json.dumps(state)
 
   def restore(self, text: str) -> None:
-    """Restores what `to_json` returned; call it before the first `add`.
+    """Restores what `to_json` returned; call it before the first step.
 
     Raises:
       ValueError: the text is something else.
@@ -147,7 +155,7 @@ class StepStatistics:
     except (AttributeError, KeyError, TypeError) as error:
       raise ValueError(f'{text[:40]!r} is not the state of a run') from error
     self.start, self.sums, self.bad_steps = start, sums, bad
-    values = [sums[name] for name in sorted(sums)]
+    values = [sums[name] for name in _ordered(sums)]
     self._sums.assign(values + [0.0] * (_MAX_VALUES - len(values)))
     if self.unit_scale:
       self.unit_scale.skipped_steps.assign(len(bad))

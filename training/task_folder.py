@@ -303,7 +303,7 @@ def load_whole(
     UserError: a variable is missing or has another shape, or the head has
       other labels than the task.
   """
-  stored_weights.num_outputs(checkpoint)  # Or there is no head.
+  stored_weights.num_outputs(checkpoint)  # Raises an error if there is no head.
   report = loading.load_released(
     checkpoint,
     variables,

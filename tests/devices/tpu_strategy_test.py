@@ -76,7 +76,7 @@ def test_fine_tuning(world, on_tpu):
   'flags',
   [
     ['--optimizer=lamb', '--gradient_accumulation_steps=2'],
-    ['--precision=float16', '--freeze=1'],
+    ['--precision=bfloat16', '--freeze=1'],
   ],
 )
 def test_fine_tuning_otherwise(world, on_tpu, flags):

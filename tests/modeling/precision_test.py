@@ -43,7 +43,7 @@ def _batch():
     'masked_lm_positions': tf.constant(rng.integers(0, 8, [4, 3])),
     'masked_lm_ids': tf.constant(rng.integers(0, 20, [4, 3])),
     'masked_lm_weights': tf.ones([4, 3]),
-    'next_sentence_labels': tf.constant(rng.integers(0, 2, [4, 1])),
+    'next_sentence_labels': tf.constant(rng.integers(0, 2, [4])),
     'masked_lm_denominator': tf.constant(12.0),
     'example_denominator': tf.constant(4.0),
   }

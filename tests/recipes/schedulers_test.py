@@ -95,7 +95,7 @@ def test_exit_statuses_decide_what_follows(name):
   assert job['template']['spec']['restartPolicy'] == 'Never'
 
 
-def test_the_dump_has_a_pod_for_each_shard():
+def test_the_dump_has_a_pod_for_each_job():
   job = _job('indexed_job')
   args = _container('indexed_job')['args']
   assert f'--num_dump_jobs={job["completions"]}' in args

@@ -87,6 +87,25 @@ def test_a_resumed_interval_continues():
   assert resumed.means(3) == {'loss': 2.5}
 
 
+@pytest.mark.parametrize('budgets', [(0, 1), (1, 0)])
+def test_a_resumed_interval_may_count_skipped_steps_or_not(budgets):
+  values = {'loss': 1.0, 'soft_loss': 2.0, 'gradient_norm': 4.0}
+  states = []
+  for budget, factor in zip(budgets, (1.0, 3.0), strict=True):
+    statistics = StepStatistics(budget)
+    for state in states:
+      statistics.restore(state)
+    more = {'skipped_steps': 0.0} if budget else {}
+    step = {name: factor * x for name, x in values.items()}
+    _add(statistics, 1, **step, **more)
+    statistics.collect()
+    assert list(statistics.sums) == [*values, *more]
+    states.append(statistics.to_json())
+  means = statistics.means(2)
+  means.pop('skipped_steps', None)
+  assert means == {'loss': 2.0, 'soft_loss': 4.0, 'gradient_norm': 8.0}
+
+
 def test_one_bad_step_more_than_the_budget_is_seen():
   statistics = StepStatistics()
   _add(statistics, 1, loss=1.0)
