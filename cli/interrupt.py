@@ -10,6 +10,7 @@ Python handles signals only between bytecodes, and a device's loop of
 `log_steps` steps is a single one. Therefore a thread waits for the signals.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -104,7 +105,10 @@ class _Watch:
       _print(
         'STOPPING: saves at the next step; a second signal ends it at once'
       )
-      stop_request.make()
+      # A device that is gone may refuse the request. A second signal must still
+      # end the process.
+      with contextlib.suppress(Exception):
+        stop_request.make()
       number = self._next_but_repeated(number)
     elif self.is_ending.wait(_CLEANUP_SECONDS):
       return

@@ -47,6 +47,14 @@ def train(step):
       step()
     raise Stopped('saved at step 7')
 
+def cannot_be_asked():
+  def refuse():
+    raise RuntimeError('the device is gone')
+
+  with stop_request.listener(refuse):
+    begin()
+    time.sleep(60)
+
 def end_late(step):
   try:
     train(step)
@@ -122,6 +130,15 @@ def test_a_scheduler_may_repeat_its_sigterm(body):
 
 def test_a_run_that_is_asked_twice_ends_at_once():
   process = _start(f'train(lambda: {_BUSY})')
+  process.send_signal(signal.SIGTERM)
+  assert process.stderr.readline() == _STOPPING
+  process.send_signal(signal.SIGINT)
+  assert process.stderr.read() == _LINE
+  assert process.wait() == 130
+
+
+def test_a_run_that_cannot_be_asked_ends_at_the_second_signal():
+  process = _start('cannot_be_asked()')
   process.send_signal(signal.SIGTERM)
   assert process.stderr.readline() == _STOPPING
   process.send_signal(signal.SIGINT)
