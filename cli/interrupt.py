@@ -10,7 +10,6 @@ Python handles signals only between bytecodes, and a device's loop of
 `log_steps` steps is a single one. Therefore a thread waits for the signals.
 """
 
-import contextlib
 import os
 import signal
 import sys
@@ -105,10 +104,11 @@ class _Watch:
       _print(
         'STOPPING: saves at the next step; a second signal ends it at once'
       )
-      # A device that is gone may refuse the request. A second signal must still
-      # end the process.
-      with contextlib.suppress(Exception):
+      try:
         stop_request.make()
+      except Exception as error:  # Of a device that is gone, perhaps.
+        # This thread must go on: a second signal ends the process.
+        _print(f'The run cannot be asked to stop: {error}')
       number = self._next_but_repeated(number)
     elif self.is_ending.wait(_CLEANUP_SECONDS):
       return

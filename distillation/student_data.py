@@ -1,7 +1,6 @@
 """A student's training data: the records of its teachers' dumps.
 
-Tested by `tests/distillation/student_dump_test.py` and
-`tests/scripts/run_distillation_test.py`.
+Tested by `tests/scripts/run_distillation_test.py`.
 """
 
 import dataclasses

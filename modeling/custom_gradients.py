@@ -89,7 +89,7 @@ def tied_cross_entropy(
 
   Let p be that softmax, y the one-hot rows of `ids` and u the upstream
   gradient, [N, 1]. The gradient of the logits, u (p - y), is [N, V] and by far
-  the largest tensor of a compact model. In float32 on a CPU, this function
+  the largest tensor of a compact model. In float32, without XLA, this function
   never makes it:
 
     dx     = u (p table - table[ids])
@@ -98,10 +98,10 @@ def tied_cross_entropy(
 
   A product with y^T is a sum over the rows that have the id.
 
-  With another dtype, or where XLA compiles for a GPU or a TPU, which may round
-  the factors of float32 products too, p - y is computed first: for p near 1 the
-  rounding error of p would exceed the difference. XLA subtracts and rounds in
-  one pass.
+  In another dtype, the factors of the products are rounded, and for p near 1
+  the rounding error of p would exceed p - y. So p - y is computed first, and so
+  it is in programs of XLA: GPUs and TPUs round the factors of float32 products,
+  too.
 
   Args:
     x: float32 [N, H].

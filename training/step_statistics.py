@@ -2,7 +2,7 @@
 
 A step is bad if one of its losses, or its gradient norm, is not finite. Each
 replica adds up the sums, as a part of the step; the host reads them at its
-stops, so no step waits for the host.
+stops.
 
 The statistics are part of a run's resumable state: a run that stops
 mid-interval ends with the same metrics as an undisturbed one.

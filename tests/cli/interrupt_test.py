@@ -141,6 +141,8 @@ def test_a_run_that_cannot_be_asked_ends_at_the_second_signal():
   process = _start('cannot_be_asked()')
   process.send_signal(signal.SIGTERM)
   assert process.stderr.readline() == _STOPPING
+  refusal = 'The run cannot be asked to stop: the device is gone\n'
+  assert process.stderr.readline() == refusal
   process.send_signal(signal.SIGINT)
   assert process.stderr.read() == _LINE
   assert process.wait() == 130

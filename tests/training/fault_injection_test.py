@@ -357,8 +357,7 @@ def test_the_scripts_were_killed_often_enough():
     pytest.skip('not all scripts were killed')
   inside = [kill for kill in _kills if kill.is_inside]
   assert len(_kills) >= 50
-  checkpoint = [kill.script for kill in inside if kill.phase == 'checkpoint']
-  assert len(checkpoint) >= 3
+  assert sum(kill.phase == 'checkpoint' for kill in inside) >= 10
 
 
 @pytest.fixture
